@@ -1,0 +1,1 @@
+"""The library of the app: what `function_app.py` calls and nothing else does."""

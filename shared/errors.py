@@ -1,0 +1,59 @@
+"""What can go wrong, split by what the caller does about it.
+
+    AppError
+    ├── InvalidInput          the sender must change the request; never retried
+    ├── InvalidConfiguration  an operator must change the settings
+    ├── StorageUnavailable    a table or queue did not do its work; redeliver, or answer 503
+    ├── StaleDelivery         this delivery may have been superseded; raise, so that the host redelivers
+    └── CorruptRecord         a row that no version of this app writes; raise and be loud
+
+Expected turns of events (a duplicate, a replay, a row that is not there, a Batch error)
+are values, not exceptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with what was sent: where, and what."""
+
+    pointer: str
+    """JSON pointer (RFC 6901) into the request, or a header or query parameter's name."""
+    text: str
+
+
+class AppError(Exception):
+    """Base of everything that this app raises on purpose."""
+
+
+class InvalidInput(AppError):
+    """Raised when a request, an event or an envelope breaks a rule of the contract."""
+
+    def __init__(self, problems: Sequence[Problem], code: str = "InvalidRequest") -> None:
+        self.problems = tuple(problems)
+        self.code = code
+        super().__init__("; ".join(f"{p.pointer or '(whole)'}: {p.text}" for p in self.problems))
+
+
+class InvalidConfiguration(AppError):
+    """Raised with every problem of the app settings at once, each by the setting's name."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("app settings are wrong: " + "; ".join(self.problems))
+
+
+class StorageUnavailable(AppError):
+    """Raised when the storage service refused, failed or did not answer."""
+
+
+class StaleDelivery(AppError):
+    """Raised when another delivery of the same message may be under way already."""
+
+
+class CorruptRecord(AppError):
+    """Raised when a stored row breaks the rules that every writer keeps."""
