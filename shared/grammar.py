@@ -1,0 +1,141 @@
+"""The forms of the values in a request: ids, entity tags, dates, durations.
+
+Each function returns the value in its canonical form, or raises ValueError with a text for
+people that begins like "must be ..."; the caller knows where the value stood.
+Patterns are ASCII and match the whole text: `$` would let a final newline through, `\\d`
+and `int()` other scripts' digits, and `uuid.UUID()` takes four more spellings.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+MAX_DELAY = timedelta(days=30)
+
+_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Jobs made by a job schedule are named "<schedule id>:job-<number>".
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(?::job-[0-9]{1,64})?")
+_MAX_ID = 64
+_ETAG = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_HTTP_DATE = re.compile(
+    rf"({'|'.join(_DAYS)}), ([0-9]{{2}}) ({'|'.join(_MONTHS)}) ([0-9]{{4}}) ([0-9]{{2}}):([0-9]{{2}}):([0-9]{{2}}) GMT"
+)
+
+_DURATION = re.compile(
+    r"P(?=[0-9T])(?:([0-9]{1,9})W)?(?:([0-9]{1,9})D)?"
+    r"(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})S)?)?"
+)
+_UNIT_SECONDS = (7 * 86_400, 86_400, 3_600, 60, 1)
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+
+
+def guid(text: str) -> str:
+    """A GUID of 36 characters, in lower case."""
+    if not _GUID.fullmatch(text):
+        raise ValueError("must be a GUID of 36 characters, with hyphens and without braces")
+    return text.lower()
+
+
+def job_id(text: str) -> str:
+    """A job's id, letter case kept.
+
+    The character rule is also what keeps `..` out of a URL, where it would delete the job
+    itself: neither `quote` nor any HTTP client encodes dots.
+    """
+    if len(text) > _MAX_ID or not _JOB_ID.fullmatch(text):
+        raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-', optionally ending in ':job-' and digits")
+    return text
+
+
+def task_id(text: str) -> str:
+    """A task's id, letter case kept."""
+    if not is_task_id(text):
+        raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-'")
+    return text
+
+
+def is_task_id(text: str) -> bool:
+    """Whether the text is a task's id; for long lists, where an exception per id would be slow."""
+    return _TASK_ID.fullmatch(text) is not None
+
+
+def etag(text: str) -> str:
+    """The text of an If-Match or If-None-Match header, as given.
+
+    What is not Latin-1 would die inside the HTTP client, so it is kept out here.
+    """
+    if not _ETAG.fullmatch(text):
+        raise ValueError("must be 1 to 256 printable ASCII characters without a blank at either end")
+    return text
+
+
+def http_date(text: str) -> datetime:
+    """The instant of an IMF-fixdate (RFC 9110, section 5.6.7), whose weekday must be right.
+
+    `email.utils.parsedate_to_datetime` would take a wrong weekday, two-digit years and other zones.
+    """
+    fault = ValueError("must be a date such as 'Tue, 24 Nov 2026 07:30:00 GMT', weekday included")
+    match = _HTTP_DATE.fullmatch(text)
+    if match is None:
+        raise fault
+    weekday, day, month, year, hour, minute, second = match.groups()
+    try:
+        moment = datetime(
+            int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC
+        )
+    except ValueError:
+        raise fault from None
+    if _DAYS[moment.weekday()] != weekday:
+        raise fault
+    return moment
+
+
+def duration(text: str) -> timedelta:
+    """An ISO 8601 duration of whole weeks, days, hours, minutes and seconds.
+
+    Years and months have no fixed length; fractions are refused, because the queue service
+    counts a delay in whole seconds.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("must be an ISO 8601 duration of whole weeks, days, hours, minutes and seconds")
+    seconds = sum(int(count or 0) * unit for count, unit in zip(match.groups(), _UNIT_SECONDS, strict=True))
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError("must be a shorter duration") from None
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 date and time with `Z` or an offset, in UTC."""
+    fault = ValueError("must be a date and time with 'Z' or an offset, such as '2026-11-24T08:00:00Z'")
+    if not _INSTANT.fullmatch(text):
+        raise fault
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise fault from None
+
+
+def due_at(delete_after: str, accepted: datetime) -> datetime:
+    """When a deletion falls due: a duration counts from `accepted`, a past instant means at once.
+
+    Raises ValueError when the text has neither form or is over 30 days ahead.
+    """
+    if delete_after.startswith("P"):
+        delay = duration(delete_after)
+    elif delete_after[:1].isdigit():
+        delay = instant(delete_after) - accepted
+    else:
+        raise ValueError("must be an ISO 8601 duration such as 'PT1H', or an instant with 'Z' or an offset")
+    if delay > MAX_DELAY:
+        raise ValueError(f"must be at most {MAX_DELAY.days} days ahead")
+    return accepted + max(delay, timedelta(0))

@@ -1,0 +1,242 @@
+"""One deletion request: its model, its rules, and what follows from it alone.
+
+The rules' texts are written here for the people who read them in an error body;
+pydantic finds the faults, its own wording does not leave this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, NamedTuple, TypeVar
+from uuid import UUID, uuid5
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from shared import account_url, grammar
+from shared.errors import InvalidInput, Problem
+from shared.strict_json import Fault, pointer, text_fault
+
+SERVICE_TIMEOUT = 30
+"""Seconds: the service treats any longer `timeout` as this."""
+
+_MAX_PROBLEMS = 20
+_MAX_ENTRIES = 16
+_MAX_METADATA_BYTES = 1024
+_TEXTS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of this object",
+    "string_type": "must be text",
+    "string_unicode": "must not hold a lone surrogate",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+}
+
+
+class Surroundings(NamedTuple):
+    """What the rules need beside the text: handed to validators as pydantic's context."""
+
+    accounts: tuple[str, ...]
+    now: datetime
+
+
+def _account(text: str, info: ValidationInfo) -> str:
+    return account_url.select(text, info.context.accounts) if info.context else account_url.canonical(text)
+
+
+def _within_reach(text: str, info: ValidationInfo) -> str:
+    if info.context:
+        grammar.due_at(text, info.context.now)
+    return text
+
+
+def _same_text(rule: Callable[[str], object]) -> AfterValidator:
+    def check(text: str) -> str:
+        rule(text)
+        return text
+
+    return AfterValidator(check)
+
+
+def _small(metadata: dict[str, str]) -> dict[str, str]:
+    if len(metadata) > _MAX_ENTRIES:
+        raise ValueError(f"must have at most {_MAX_ENTRIES} entries")
+    for text in (*metadata, *metadata.values()):
+        fault = text_fault(text)
+        if fault:
+            raise ValueError(f"must not hold text that {fault}")
+    if sum(len(text.encode()) for entry in metadata.items() for text in entry) > _MAX_METADATA_BYTES:
+        raise ValueError(f"must hold at most {_MAX_METADATA_BYTES} bytes, names and values together")
+    return metadata
+
+
+Guid = Annotated[str, AfterValidator(grammar.guid)]
+JobId = Annotated[str, AfterValidator(grammar.job_id)]
+TaskId = Annotated[str, AfterValidator(grammar.task_id)]
+Account = Annotated[str, AfterValidator(_account)]
+Delay = Annotated[str, AfterValidator(_within_reach)]
+Metadata = Annotated[dict[str, str], AfterValidator(_small)]
+_ETag = Annotated[str, AfterValidator(grammar.etag)]
+_HttpDate = Annotated[str, _same_text(grammar.http_date)]
+
+
+def _bounded(seconds: int) -> int:
+    if not 1 <= seconds <= 2**31 - 1:
+        raise ValueError(f"must be 1 to {2**31 - 1}")
+    return seconds
+
+
+class StrictModel(BaseModel):
+    """Base of what callers send: camelCase names, nothing unknown, nothing coerced, nothing null."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=False,
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_there(cls, value: object) -> object:
+        # A null If-Match is more likely a caller's lost ETag than a wish for an unconditional delete.
+        if value is None:
+            raise ValueError("must not be null; leave the field out instead")
+        return value
+
+
+Model = TypeVar("Model", bound=StrictModel)
+
+
+class DeletionRequest(StrictModel):
+    """What one caller asked for about one task, checked and in canonical form."""
+
+    client_request_id: Guid
+    job_id: JobId
+    task_id: TaskId
+    batch_url: Account
+    """The allow-list entry itself, never the caller's text."""
+    timeout: Annotated[int, AfterValidator(_bounded)] | None = None
+    """Seconds as given; see SERVICE_TIMEOUT."""
+    return_client_request_id: bool = False
+    ocp_date: _HttpDate | None = None
+    if_match: _ETag | None = None
+    if_none_match: _ETag | None = None
+    if_modified_since: _HttpDate | None = None
+    if_unmodified_since: _HttpDate | None = None
+    dry_run: bool = False
+    delete_after: Delay | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PartialRequest:
+    """The fields of a refused request that could be read and are valid; None for the others."""
+
+    client_request_id: str | None = None
+    job_id: str | None = None
+    task_id: str | None = None
+    batch_url: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+def parse_request(value: object, accounts: tuple[str, ...], now: datetime, *, at: str = "") -> DeletionRequest:
+    """The request in a JSON value; its `batchUrl` defaults to the first of `accounts`.
+
+    Raises InvalidInput with a problem for each fault, its pointer under `at`.
+    """
+    return parse_model(DeletionRequest, value, Surroundings(accounts, now), at)
+
+
+def parse_model(model: type[Model], value: object, around: Surroundings, at: str = "") -> Model:
+    """A model with a `batchUrl` from a JSON value; raises InvalidInput as `parse_request` does."""
+    if isinstance(value, dict):
+        value = {"batchUrl": around.accounts[0], **value}
+    try:
+        return model.model_validate(value, context=around, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise InvalidInput(_problems(error, at)) from None
+
+
+def payload_hash(request: DeletionRequest) -> str:
+    """SHA-256 of what a request asks for, by which a duplicate is told from a conflict.
+
+    Two spellings of one wish hash alike; the id, `metadata`, `ocpDate` and `dryRun` do not count.
+    """
+    wish = request.model_dump(exclude={"client_request_id", "metadata", "ocp_date", "dry_run"})
+    wish["job_id"] = request.job_id.lower()
+    wish["task_id"] = request.task_id.lower()
+    if request.timeout is not None:
+        wish["timeout"] = min(request.timeout, SERVICE_TIMEOUT)
+    return hashlib.sha256(json.dumps(wish, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def to_wire(request: DeletionRequest) -> dict[str, object]:
+    """The request as a JSON object without absent fields, which parses back to an equal request."""
+    return request.model_dump(by_alias=True, exclude_defaults=True)
+
+
+def derived_id(parent: str, job_id: str, task_id: str) -> str:
+    """The id of one task's request among the many of a parent, the same at every reading."""
+    return str(uuid5(UUID(parent), f"{job_id}/{task_id}".lower()))
+
+
+def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:
+    """What can be told of a request that was refused."""
+    if not isinstance(value, dict):
+        return PartialRequest()
+    return PartialRequest(
+        client_request_id=readable(value.get("clientRequestId"), grammar.guid),
+        job_id=readable(value.get("jobId"), grammar.job_id),
+        task_id=readable(value.get("taskId"), grammar.task_id),
+        batch_url=readable(value.get("batchUrl"), lambda text: account_url.select(text, accounts)),
+        metadata=_readable_metadata(value.get("metadata")),
+    )
+
+
+def readable(value: object, rule: Callable[[str], str]) -> str | None:
+    """The value in canonical form if it is a text that keeps the rule, else None."""
+    try:
+        return rule(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _readable_metadata(value: object) -> dict[str, str] | None:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        return None
+    try:
+        return _small(value)
+    except ValueError:
+        return None
+
+
+def _problems(error: ValidationError, at: str) -> list[Problem]:
+    found = [Problem(_pointer(details, at), _text(details)) for details in error.errors(include_url=False)]
+    if len(found) > _MAX_PROBLEMS:
+        # The list goes into an error body and a queue message, where a thousand unknown fields have no room.
+        found[_MAX_PROBLEMS:] = [Problem(at, f"has {len(found) - _MAX_PROBLEMS} more faults")]
+    return found
+
+
+def _pointer(details: ErrorDetails, at: str) -> str:
+    for token in details["loc"]:
+        at = pointer(at, token)
+    return at
+
+
+def _text(details: ErrorDetails) -> str:
+    if isinstance(details["input"], Fault):
+        return details["input"].text
+    if details["type"] == "value_error":
+        return str(details["ctx"]["error"])
+    return _TEXTS.get(details["type"], "is not valid")

@@ -1,0 +1,163 @@
+"""JSON as the contract wants it: nothing is dropped, coerced or guessed.
+
+`json.loads` alone keeps the last of two equal keys, takes NaN and `1e999`, decodes UTF-16,
+and lets control characters through as escapes; each of them is a fault here.
+A fault stays at its place in the tree as a `Fault`, so that one bad field or one bad item
+of a list can be answered on its own while the rest is still read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.errors import InvalidInput, Problem
+
+MAX_DEPTH = 8
+TOO_LARGE = "RequestBodyTooLarge"
+"""Code of the InvalidInput for a body over its limit (HTTP answers 413, the rest 400)."""
+
+_MAX_DIGITS = 40
+_MAX_EXCERPT = 64
+# C0, DEL, C1 and lone surrogates: the first would forge log lines and break the XML of the
+# queue service (one such message makes every receive on that queue fail), the last cannot be
+# encoded at all.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Stands in a tree for a value that could not be accepted, and says why."""
+
+    text: str
+
+
+def excerpt(text: str) -> str:
+    """The text for an error message: short, and with everything unprintable escaped."""
+    shown = text if len(text) <= _MAX_EXCERPT else text[: _MAX_EXCERPT - 1] + "…"
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in shown)
+
+
+def pointer(at: str, token: str | int) -> str:
+    """The JSON pointer (RFC 6901) of a member; a very long key is shortened."""
+    return f"{at}/{excerpt(str(token)).replace('~', '~0').replace('/', '~1')}"
+
+
+def text_fault(text: str) -> str | None:
+    """What makes a string unacceptable anywhere in a request, or None."""
+    found = _FORBIDDEN.search(text)
+    if found is None:
+        return None
+    kind = "a lone surrogate" if found.group() >= "\ud800" else "a control character"
+    return f"contains {kind} (U+{ord(found.group()):04X})"
+
+
+def parse(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
+    """The value of a JSON text without any fault.
+
+    Raises InvalidInput with a pointer to each fault, and nothing else.
+    """
+    value = read(raw, max_bytes=max_bytes, max_depth=max_depth)
+    refuse_faults(value)
+    return value
+
+
+def read(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
+    """The value of a JSON text, with a `Fault` wherever something was wrong.
+
+    Raises InvalidInput only when nothing can be read: over `max_bytes`, not UTF-8, not JSON.
+    """
+    text = _decoded(raw, max_bytes)
+    try:
+        # strict=False lets raw control characters through, so that the check below can say where they are.
+        value = json.loads(
+            text,
+            strict=False,
+            parse_int=_integer,
+            parse_float=_fraction,
+            parse_constant=lambda name: Fault(f"is {name}, which is no JSON number"),
+            object_pairs_hook=_unique,
+        )
+    except json.JSONDecodeError as error:
+        raise _whole(f"is not JSON (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise _whole(f"is nested deeper than {max_depth}") from None
+    return _marked(value, max_depth)
+
+
+def faults(value: object, at: str = "") -> Iterator[Problem]:
+    """Every fault in a tree that `read` gave, with its pointer."""
+    if isinstance(value, Fault):
+        yield Problem(at, value.text)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield from faults(member, pointer(at, key))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from faults(member, pointer(at, index))
+
+
+def refuse_faults(value: object, at: str = "") -> None:
+    """Raise InvalidInput when a tree that `read` gave has any fault."""
+    problems = list(faults(value, at))
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _decoded(raw: bytes | str, max_bytes: int) -> str:
+    size = len(raw) if isinstance(raw, bytes) else len(raw.encode("utf-8", "surrogatepass"))
+    if size > max_bytes:
+        raise InvalidInput([Problem("", f"is {size} bytes long; at most {max_bytes} are allowed")], TOO_LARGE)
+    if isinstance(raw, str):
+        return raw
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _whole(f"is not UTF-8 (byte {error.start})") from None
+
+
+def _whole(text: str) -> InvalidInput:
+    return InvalidInput([Problem("", text)])
+
+
+def _integer(digits: str) -> int | Fault:
+    # int() takes quadratic time and refuses over 4,300 digits with a ValueError.
+    return int(digits) if len(digits) <= _MAX_DIGITS else Fault("is too large a number")
+
+
+def _fraction(text: str) -> float | Fault:
+    number = float(text)
+    return number if math.isfinite(number) else Fault("is too large a number")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                members[key] = Fault("is there more than once")
+            seen.add(key)
+    return members
+
+
+def _marked(value: object, room: int) -> object:
+    """Put faults in place of bad strings, of members with bad keys and of what is too deep."""
+    if isinstance(value, str):
+        fault = text_fault(value)
+        return value if fault is None else Fault(fault)
+    if not isinstance(value, dict | list):
+        return value
+    if room == 0:
+        return Fault("is nested too deep")
+    if isinstance(value, list):
+        return [_marked(member, room - 1) for member in value]
+    return {key: _member(key, member, room - 1) for key, member in value.items()}
+
+
+def _member(key: str, value: object, room: int) -> object:
+    fault = text_fault(key)
+    return _marked(value, room) if fault is None else Fault(f"has a name that {fault}")
