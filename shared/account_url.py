@@ -45,10 +45,11 @@ def select(text: str, accounts: Sequence[str]) -> str:
 
     Raises ValueError when there is none.
     """
+    if text in accounts:
+        return text
     wanted = canonical(text)
-    for account in accounts:
-        if account == wanted:
-            return account
+    if wanted in accounts:
+        return wanted
     raise ValueError("must be one of the Batch accounts that this app is set up for")
 
 

@@ -2,8 +2,8 @@
 
 Each function returns the value in its canonical form, or raises ValueError with a text for
 people that begins like "must be ..."; the caller knows where the value stood.
-Patterns are ASCII and match the whole text: `$` would let a final newline through, `\\d`
-and `int()` other scripts' digits, and `uuid.UUID()` takes four more spellings.
+Patterns are ASCII and match the whole text: `$` would let a final newline through, `int()`
+other scripts' digits, and `uuid.UUID()` takes four more spellings.
 """
 
 from __future__ import annotations
@@ -27,21 +27,27 @@ _HTTP_DATE = re.compile(
 )
 
 _DURATION = re.compile(
-    r"P(?=[0-9T])(?:([0-9]{1,9})W)?(?:([0-9]{1,9})D)?"
-    r"(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})S)?)?"
+    r"P(?=[0-9T])(?:([0-9]{1,6})W)?(?:([0-9]{1,6})D)?"
+    r"(?:T(?=[0-9])(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,6})S)?)?"
 )
 _UNIT_SECONDS = (7 * 86_400, 86_400, 3_600, 60, 1)
 _INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
     r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 
 
 def guid(text: str) -> str:
     """A GUID of 36 characters, in lower case."""
-    if not _GUID.fullmatch(text):
+    found = parse_guid(text)
+    if found is None:
         raise ValueError("must be a GUID of 36 characters, with hyphens and without braces")
-    return text.lower()
+    return found
+
+
+def parse_guid(text: str) -> str | None:
+    """A GUID in lower case, or None when the text is none."""
+    return text.lower() if _GUID.fullmatch(text) else None
 
 
 def job_id(text: str) -> str:
@@ -107,11 +113,9 @@ def duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError("must be an ISO 8601 duration of whole weeks, days, hours, minutes and seconds")
-    seconds = sum(int(count or 0) * unit for count, unit in zip(match.groups(), _UNIT_SECONDS, strict=True))
-    try:
-        return timedelta(seconds=seconds)
-    except OverflowError:
-        raise ValueError("must be a shorter duration") from None
+    return timedelta(
+        seconds=sum(int(count or 0) * unit for count, unit in zip(match.groups(), _UNIT_SECONDS, strict=True))
+    )
 
 
 def instant(text: str) -> datetime:
@@ -125,17 +129,24 @@ def instant(text: str) -> datetime:
         raise fault from None
 
 
+def check_delay(delete_after: str, accepted: datetime) -> None:
+    """Raise ValueError when the text is neither a duration nor an instant, or over 30 days ahead."""
+    if _due(delete_after, accepted) - accepted > MAX_DELAY:
+        raise ValueError(f"must be at most {MAX_DELAY.days} days ahead")
+
+
 def due_at(delete_after: str, accepted: datetime) -> datetime:
     """When a deletion falls due: a duration counts from `accepted`, a past instant means at once.
 
-    Raises ValueError when the text has neither form or is over 30 days ahead.
+    Never raises for a text that passed `check_delay`, whatever `accepted` is.
     """
-    if delete_after.startswith("P"):
-        delay = duration(delete_after)
-    elif delete_after[:1].isdigit():
-        delay = instant(delete_after) - accepted
-    else:
-        raise ValueError("must be an ISO 8601 duration such as 'PT1H', or an instant with 'Z' or an offset")
-    if delay > MAX_DELAY:
-        raise ValueError(f"must be at most {MAX_DELAY.days} days ahead")
-    return accepted + max(delay, timedelta(0))
+    return max(_due(delete_after, accepted), accepted)
+
+
+def _due(delete_after: str, accepted: datetime) -> datetime:
+    if not delete_after.startswith("P"):
+        return instant(delete_after)
+    try:
+        return accepted + duration(delete_after)
+    except OverflowError:
+        raise ValueError("must be a shorter duration") from None

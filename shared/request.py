@@ -53,7 +53,7 @@ def _account(text: str, info: ValidationInfo) -> str:
 
 def _within_reach(text: str, info: ValidationInfo) -> str:
     if info.context:
-        grammar.due_at(text, info.context.now)
+        grammar.check_delay(text, info.context.now)
     return text
 
 
