@@ -55,7 +55,7 @@ class Verdict(StrEnum):
     PERMANENT = "permanent"
     TRANSIENT = "transient"
     ACCESS = "access"
-    """401 twice, or 403: role or configuration trouble that people mend; slow retry."""
+    """401 twice, or 403: role or configuration trouble that people mend; retried after a minute or more."""
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,5 @@ class Judgement:
     verdict: Verdict
     may_have_taken_effect: bool
     """False when the reply proves that this try changed nothing."""
+    slow: bool = False
+    """True for a passing state that lasts minutes, such as `NodeNotReady`: quick retries are wasted on it."""
