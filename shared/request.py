@@ -20,12 +20,11 @@ from pydantic_core import ErrorDetails
 
 from shared import account_url, grammar
 from shared.errors import InvalidInput, Problem
-from shared.strict_json import Fault, pointer, text_fault
+from shared.strict_json import Fault, few, pointer, text_fault
 
 SERVICE_TIMEOUT = 30
 """Seconds: the service treats any longer `timeout` as this."""
 
-_MAX_PROBLEMS = 20
 _MAX_ENTRIES = 16
 _MAX_METADATA_BYTES = 1024
 _TEXTS = {
@@ -222,10 +221,7 @@ def _readable_metadata(value: object) -> dict[str, str] | None:
 
 def _problems(error: ValidationError, at: str) -> list[Problem]:
     found = [Problem(_pointer(details, at), _text(details)) for details in error.errors(include_url=False)]
-    if len(found) > _MAX_PROBLEMS:
-        # The list goes into an error body and a queue message, where a thousand unknown fields have no room.
-        found[_MAX_PROBLEMS:] = [Problem(at, f"has {len(found) - _MAX_PROBLEMS} more faults")]
-    return found
+    return few(found, at)
 
 
 def _pointer(details: ErrorDetails, at: str) -> str:

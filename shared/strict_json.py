@@ -22,6 +22,7 @@ TOO_LARGE = "RequestBodyTooLarge"
 
 _MAX_DIGITS = 40
 _MAX_EXCERPT = 64
+_MAX_PROBLEMS = 20
 # C0, DEL, C1 and lone surrogates: the first would forge log lines and break the XML of the
 # queue service (one such message makes every receive on that queue fail), the last cannot be
 # encoded at all.
@@ -44,6 +45,12 @@ def excerpt(text: str) -> str:
 def pointer(at: str, token: str | int) -> str:
     """The JSON pointer (RFC 6901) of a member; a very long key is shortened."""
     return f"{at}/{excerpt(str(token)).replace('~', '~0').replace('/', '~1')}"
+
+
+def few(problems: list[Problem], at: str = "") -> list[Problem]:
+    """The problems, or the first of them and a count: an error body and a queue message have little room."""
+    more = len(problems) - _MAX_PROBLEMS
+    return problems if more <= 0 else [*problems[:_MAX_PROBLEMS], Problem(at, f"has {more} more faults")]
 
 
 def text_fault(text: str) -> str | None:
@@ -104,7 +111,7 @@ def refuse_faults(value: object, at: str = "") -> None:
     """Raise InvalidInput when a tree that `read` gave has any fault."""
     problems = list(faults(value, at))
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(few(problems, at))
 
 
 def _decoded(raw: bytes | str, max_bytes: int) -> str:
