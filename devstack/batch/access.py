@@ -1,0 +1,51 @@
+"""Who may call: the bearer tokens that the account takes, and why it refuses one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from devstack import tokens
+from devstack.batch.conditions import Headers
+from devstack.batch.errors import ServiceError
+
+AUDIENCE = "https://batch.core.windows.net/"
+"""With the slash at its end: the service refuses tokens for the audience without it."""
+
+
+class Gate:
+    """Takes tokens that the local identity endpoint issued for the Batch service and that have not ended."""
+
+    def __init__(self, signing_key: str, now: Callable[[], datetime], audience: str = AUDIENCE) -> None:
+        self._signing_key = signing_key
+        self._now = now
+        self._audience = audience
+        self._revoked_until = 0.0
+
+    def revoke_issued_tokens(self) -> None:
+        """Refuses from now on every token that exists already; newer ones are good."""
+        self._revoked_until = self._now().timestamp()
+
+    def check(self, headers: Headers) -> None:
+        """Raises AuthenticationFailed, with the reason among the error's values."""
+        scheme, _, token = (headers.get("Authorization") or "").partition(" ")
+        if not scheme:
+            raise _refusal("The Authorization header is missing.")
+        if scheme.lower() != "bearer":
+            raise _refusal(f"The authentication scheme {scheme} is not supported.")
+        try:
+            claims = tokens.verify(token.strip(), self._signing_key)
+        except tokens.InvalidToken as error:
+            raise _refusal(str(error)) from error
+        if claims.get("aud") != self._audience:
+            raise _refusal(f"The audience of the token is {claims.get('aud')!r}, expected {self._audience!r}.")
+        if claims.get("iss") != tokens.ISSUER:
+            raise _refusal("The issuer of the token is not trusted.")
+        if float(claims.get("exp", 0)) <= self._now().timestamp():
+            raise _refusal("The token has expired.")
+        if float(claims.get("iat", 0)) <= self._revoked_until:
+            raise _refusal("The token was revoked.")
+
+
+def _refusal(detail: str) -> ServiceError:
+    return ServiceError("AuthenticationFailed", [("AuthenticationErrorDetail", detail)])

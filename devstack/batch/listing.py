@@ -1,0 +1,81 @@
+"""List calls: which resources fall on a page, which properties are shown, and the link to the next page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from devstack.batch.errors import ServiceError
+from devstack.batch.filters import read_filter
+from devstack.batch.resources import Task
+
+MOST_RESULTS = 1000
+_SKIP_MARK = "1!/"  # holds marks that clients encode in different ways, as real tokens do
+
+
+@dataclass(frozen=True)
+class Page:
+    """The tasks of one page, and the skip token of the next one when there is one."""
+
+    tasks: list[Task]
+    next_token: str | None
+
+
+def cut_page(tasks: Iterable[Task], query: Mapping[str, str]) -> Page:
+    """The page that `$filter`, `maxresults` and `$skiptoken` ask for.
+
+    The token names the last task of the page before, not an offset, so tasks that are deleted between two pages
+    make nothing else disappear.
+    """
+    matches = read_filter(query["$filter"]) if query.get("$filter") else None
+    most, after = read_max_results(query), _read_token(query.get("$skiptoken"))
+    found: list[Task] = []
+    for task in tasks:
+        if task.sequence <= after or (matches and not matches(task)):
+            continue
+        if len(found) == most:
+            return Page(found, _token(found[-1].sequence))
+        found.append(task)
+    return Page(found, None)
+
+
+def next_link(base_url: str, path: str, query: Mapping[str, str], token: str) -> str:
+    """The whole URL of the next page: the same call with another skip token."""
+    return f"{base_url}{path}?{urlencode({**query, '$skiptoken': token}, safe='$', quote_via=quote)}"
+
+
+def select(document: dict[str, Any], names: str | None) -> dict[str, Any]:
+    """The properties that `$select` names, all of them without one; `a/b` selects the whole of `a`."""
+    if not names:
+        return document
+    wanted = {name.strip().partition("/")[0] for name in names.split(",")}
+    return {name: value for name, value in document.items() if name in wanted}
+
+
+def read_max_results(query: Mapping[str, str]) -> int:
+    """`maxresults`, 1 to 1000, by default 1000."""
+    text = query.get("maxresults", str(MOST_RESULTS))
+    values = [("QueryParameterName", "maxresults"), ("QueryParameterValue", text)]
+    if not (text.isascii() and text.lstrip("-").isdigit()):
+        raise ServiceError("InvalidQueryParameterValue", values)
+    if not 1 <= int(text) <= MOST_RESULTS:
+        limits = [("MinimumAllowed", "1"), ("MaximumAllowed", str(MOST_RESULTS))]
+        raise ServiceError("OutOfRangeQueryParameterValue", values + limits)
+    return int(text)
+
+
+def _token(sequence: int) -> str:
+    return _SKIP_MARK + base64.b64encode(str(sequence).encode()).decode()
+
+
+def _read_token(token: str | None) -> int:
+    if token is None:
+        return 0
+    try:
+        return int(base64.b64decode(token.removeprefix(_SKIP_MARK), validate=True))
+    except ValueError as error:
+        values = [("QueryParameterName", "$skiptoken"), ("QueryParameterValue", token)]
+        raise ServiceError("InvalidQueryParameterValue", values) from error
