@@ -1,0 +1,67 @@
+"""What holds for every test: its tier, its time limit, and an environment that is the same on every machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+TESTS = Path(__file__).parent
+
+SECONDS_BY_TIER = {"unit": 20, "contract": 60, "worker": 60, "e2e": 180}
+"""Longest one test may take, with room for a machine that is busy with something else."""
+
+AMBIENT = (
+    "AZURE_",
+    "AZUREWEBJOBSSTORAGE",
+    "APPLICATIONINSIGHTS_",
+    "BATCH_",
+    "DEAD_LETTER_",
+    "FUNCTIONS_",
+    "IDENTITY_",
+    "IMDS_",
+    "JOB_COMPLETION_",
+    "MSI_",
+    "OPERATION_BUDGET_",
+    "PROTECTED_JOBS",
+    "REQUEST_",
+    "RESULT_",
+    "TASKDELETESTORAGE",
+)
+"""How the names begin, in capitals, that steer the app or an Azure library."""
+
+PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+
+# The same examples in every run: a red run is then the fault of the change that is being tested.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
+
+
+def pytest_configure() -> None:
+    """Cleans the process too, for the fixtures that live longer than one test."""
+    for name in _ambient(os.environ):
+        del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test with the tier that its directory names."""
+    for item in items:
+        tier = item.path.relative_to(TESTS).parts[0]
+        if tier not in SECONDS_BY_TIER:
+            raise pytest.UsageError(f"{item.path} lies in no tier: {', '.join(SECONDS_BY_TIER)}")
+        item.add_marker(tier)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SECONDS_BY_TIER[tier], func_only=True))
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _ambient(os.environ):
+        monkeypatch.delenv(name)
+
+
+def _ambient(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.upper() in PROXIES or name.upper().startswith(AMBIENT)]
