@@ -1,7 +1,7 @@
 """A small HTTP/1.1 server on 127.0.0.1, which the stand-ins for cloud services share.
 
-The standard library's server does the parsing; this module adds what a client under load or a crash test needs:
-keep-alive, answers in one packet, a connection that can be cut, and a stop that ends open connections too.
+It has what a client under load or a crash test needs: keep-alive, answers in one packet, targets as they were on the
+wire, a connection that can be cut instead of answered, and a stop that ends open connections too.
 """
 
 from __future__ import annotations
@@ -11,16 +11,27 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.message import Message
+from email.utils import formatdate
 from http.client import responses
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, Self
 
 _log = logging.getLogger(__name__)
 _STOP_POLL_SECONDS = 0.02
+_LONGEST_LINE = 65536
+
+
+class Headers:
+    """Request headers, by name in any letter case; of a repeated one the last counts."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._values = {name.lower(): value for name, value in headers.items()}
+
+    def get(self, name: str) -> str | None:
+        """The value, or None."""
+        return self._values.get(name.lower())
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class Incoming:
 
     method: str
     target: str
-    headers: Message
+    headers: Headers
     body: bytes = b""
 
 
@@ -46,56 +57,71 @@ Service = Callable[[Incoming], Answer | None]
 """What answers a request; None cuts the connection without an answer."""
 
 
-class _Connection(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "Microsoft-HTTPAPI/2.0"
-    sys_version = ""
+class _Connection(StreamRequestHandler):
+    """One connection. It reads requests itself: the library's reader costs more than all the rest of an answer."""
+
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body leave in one packet
     server: _Server
 
+    def handle(self) -> None:
+        # The client may go away at any point, and stop() closes the socket under a request that is under way.
+        with contextlib.suppress(OSError, ValueError):
+            while self._exchange():
+                pass
+
     def finish(self) -> None:
-        # The peer, or stop(), may have closed the connection while an answer was under way.
         with contextlib.suppress(OSError, ValueError):
             super().finish()
 
-    def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        incoming = Incoming(self.command, self.path, self.headers, self.rfile.read(length) if length else b"")
+    def _exchange(self) -> bool:
+        """Answers one request; whether the connection stays open."""
+        words = self.rfile.readline(_LONGEST_LINE).decode("latin-1").split()
+        if len(words) != 3:
+            return False  # the end, or no HTTP
+        method, target, version = words
+        headers = self._read_headers()
+        if (headers.get("Expect") or "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        if headers.get("Transfer-Encoding"):
+            self._write(Answer(411), with_body=True)  # no client of the stack sends chunks
+            return False
+        length = int(headers.get("Content-Length") or 0)
+        answer = self._answer(Incoming(method, target, headers, self.rfile.read(length) if length else b""))
+        if answer is None:
+            return False
+        self._write(answer, with_body=method != "HEAD")
+        return version == "HTTP/1.1" and (headers.get("Connection") or "").lower() != "close"
+
+    def _read_headers(self) -> Headers:
+        values = {}
+        while line := self.rfile.readline(_LONGEST_LINE).decode("latin-1").rstrip("\r\n"):
+            name, _, value = line.partition(":")
+            values[name] = value.strip()
+        return Headers(values)
+
+    def _answer(self, incoming: Incoming) -> Answer | None:
         try:
-            answer = self.server.service(incoming)
+            return self.server.service(incoming)
         except Exception:  # noqa: BLE001 -- whatever it is, the client gets an answer and the log the fault
             _log.exception("fault in the stand-in itself method=%s", incoming.method)
-            answer = Answer(500, {"Content-Type": "text/plain"}, b"fault in the stand-in itself, see its log")
-        if answer is None:
-            self.close_connection = True
-        else:
-            self._write(answer)
+            return Answer(500, {"Content-Type": "text/plain"}, b"fault in the stand-in itself, see its log")
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 -- named by the library
-
-    def _write(self, answer: Answer) -> None:
-        lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}", f"Server: {self.server_version}"]
-        lines.append(f"Date: {self.date_time_string()}")
+    def _write(self, answer: Answer, *, with_body: bool) -> None:
+        lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}", "Server: Microsoft-HTTPAPI/2.0"]
+        lines.append(f"Date: {formatdate(usegmt=True)}")
         lines.extend(f"{name}: {value}" for name, value in answer.headers.items())
         bodiless = answer.status in (204, 304)
         if not bodiless:
             lines.append(f"Content-Length: {len(answer.body)}")
         self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        if not bodiless and self.command != "HEAD":
+        if with_body and not bodiless:
             self.wfile.write(answer.body)
-
-    def handle_one_request(self) -> None:
-        try:
-            super().handle_one_request()
-        except (OSError, ValueError):
-            self.close_connection = True  # the client went away, or stop() closed the socket
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- named by the library
-        _log.debug(format, *args)
+        self.wfile.flush()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
@@ -106,11 +132,6 @@ class _Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
         super().__init__(("127.0.0.1", port), _Connection)
-
-    def server_bind(self) -> None:
-        # HTTPServer.server_bind looks the host name up, which can take seconds without a DNS server.
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._guard:
@@ -149,7 +170,7 @@ class LoopbackServer:
     def start(self) -> Self:
         """Binds the port and returns when requests are taken. Raises OSError when the port is in use."""
         self._server = _Server(self._port, self._service)
-        self._port = self._server.server_port
+        self._port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_STOP_POLL_SECONDS,), name=f"loopback-{self._port}", daemon=True
         )

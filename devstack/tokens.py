@@ -16,7 +16,7 @@ SIGNING_KEY_VARIABLE = "DEVSTACK_SIGNING_KEY"
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
-class InvalidToken(Exception):  # noqa: N818 -- named for what is wrong, as the whole project does
+class InvalidToken(Exception):
     """Raised when a text is no token that was signed with the key; the text says what is wrong."""
 
 

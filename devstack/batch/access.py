@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import datetime
 
 from devstack import tokens
-from devstack.batch.conditions import Headers
 from devstack.batch.errors import ServiceError
+from devstack.loopback import Headers
 
 AUDIENCE = "https://batch.core.windows.net/"
 """With the slash at its end: the service refuses tokens for the audience without it."""
@@ -17,9 +18,9 @@ class Gate:
     """Takes tokens that the local identity endpoint issued for the Batch service and that have not ended."""
 
     def __init__(self, signing_key: str, now: Callable[[], datetime], audience: str = AUDIENCE) -> None:
-        self._signing_key = signing_key
         self._now = now
         self._audience = audience
+        self._verified = functools.lru_cache(maxsize=256)(lambda token: tokens.verify(token, signing_key))
         self._revoked_until = 0.0
 
     def revoke_issued_tokens(self) -> None:
@@ -34,7 +35,7 @@ class Gate:
         if scheme.lower() != "bearer":
             raise _refusal(f"The authentication scheme {scheme} is not supported.")
         try:
-            claims = tokens.verify(token.strip(), self._signing_key)
+            claims = self._verified(token.strip())
         except tokens.InvalidToken as error:
             raise _refusal(str(error)) from error
         if claims.get("aud") != self._audience:

@@ -95,10 +95,7 @@ class Account:
     def task(self, job_id: str, task_id: str) -> Task:
         """The task. Raises JobNotFound or TaskNotFound."""
         with self._lock:
-            task = self.job(job_id).tasks.get(task_id.lower())
-            if task is None:
-                raise ServiceError("TaskNotFound")
-            return task
+            return _task_of(self.job(job_id), task_id)
 
     def tasks(self, job_id: str) -> list[Task]:
         """The job's tasks in their order of listing, or JobNotFound."""
@@ -116,7 +113,7 @@ class Account:
             job = self.job(job_id)
             if job.state in ("deleting", "terminating"):
                 raise ServiceError(_CLOSED_TO_NEW_TASKS[job.state])
-            task = self.task(job_id, task_id)
+            task = _task_of(job, task_id)
             conditions.check(task.etag, task.last_modified)
             del job.tasks[task_id.lower()]
 
@@ -156,15 +153,21 @@ class Account:
         job.state, job.state_changed, job.settles_at = state, now, now + self._transition
 
     def _settle(self) -> None:
-        now = self.now()
-        for key, job in list(self._jobs.items()):
-            if job.settles_at is None or now < job.settles_at:
+        for key, job in [item for item in self._jobs.items() if item[1].settles_at is not None]:
+            if job.settles_at is None or self.now() < job.settles_at:
                 continue
             if job.state == "deleting":
                 del self._jobs[key]
             else:
                 job.state, job.state_changed, job.settles_at = "completed", job.settles_at, None
                 _complete_tasks(job, job.state_changed)
+
+
+def _task_of(job: Job, task_id: str) -> Task:
+    task = job.tasks.get(task_id.lower())
+    if task is None:
+        raise ServiceError("TaskNotFound")
+    return task
 
 
 def _complete_tasks(job: Job, now: datetime) -> None:

@@ -5,16 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
 
 from devstack.batch.errors import ServiceError
-
-
-class Headers(Protocol):
-    """Request headers; the names of real ones count without case."""
-
-    def get(self, name: str, /) -> str | None:
-        """The value, or None."""
+from devstack.loopback import Headers
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _GATEWAY_PAGE = b"<html><body><h1>The gateway could not complete the request.</h
 _LONGEST_HOLD_SECONDS = 300.0
 
 
-class InvalidFault(Exception):  # noqa: N818 -- named for what is wrong, as the whole project does
+class InvalidFault(Exception):
     """Raised when a rule cannot be read; the text says what is wrong."""
 
 

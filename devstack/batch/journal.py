@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from devstack.batch.conditions import Headers
 from devstack.batch.routes import UNKNOWN, Route
+from devstack.loopback import Headers
 
 _KEPT_HEADERS = (
     *("client-request-id", "return-client-request-id", "ocp-date"),

@@ -9,12 +9,13 @@ from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
 
-from devstack.batch.conditions import Conditions, Headers, read_date
+from devstack.batch.conditions import Conditions, read_date
 from devstack.batch.errors import ServiceError, error_body
 from devstack.batch.routes import Route
-from devstack.loopback import Answer
+from devstack.loopback import Answer, Headers
 
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_BOOLEAN = re.compile("true|false", re.IGNORECASE)
 _MOST_INT32 = 2**31 - 1
 _JSON = "application/json;odata=minimalmetadata"
 
@@ -63,12 +64,9 @@ def check_query(query: dict[str, str], api_versions: Collection[str]) -> None:
 def check_headers(headers: Headers) -> None:
     """Raises InvalidHeaderValue for a client-request-id that is no plain GUID, a bad boolean and a bad ocp-date."""
     read_date(headers, "ocp-date")
-    for name, valid in (
-        ("client-request-id", _GUID.fullmatch),
-        ("return-client-request-id", re.compile("true|false", re.IGNORECASE).fullmatch),
-    ):
+    for name, form in (("client-request-id", _GUID), ("return-client-request-id", _BOOLEAN)):
         value = headers.get(name)
-        if value is not None and not valid(value):
+        if value is not None and not form.fullmatch(value):
             raise ServiceError("InvalidHeaderValue", [("HeaderName", name), ("HeaderValue", value)])
 
 

@@ -16,7 +16,7 @@ _JOB_FIELDS = {"id", "state", "tasks"}
 _TASK_FIELDS = {"id", "count", "prefix", "first", "state", "exitCode", "endTime", "creationTime", "eTag"}
 
 
-class InvalidSeed(Exception):  # noqa: N818 -- named for what is wrong, as the whole project does
+class InvalidSeed(Exception):
     """Raised when the description of jobs and tasks cannot be read; the text says where."""
 
 
