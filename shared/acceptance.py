@@ -1,0 +1,131 @@
+"""Accepting requests: the row first, then the message that brings it to a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared import state
+from shared.claiming import Postponed, new_record, row_of
+from shared.clock import Clock
+from shared.errors import StorageUnavailable
+from shared.queues import Sender
+from shared.record import Key, Origin, Record, State
+from shared.request import DeletionRequest, payload_hash
+from shared.store import RecordStore
+from shared.table import Refused
+from shared.work import MAX_ROWS, Work, WorkRow, split_work
+
+MAX_READS = 3
+
+
+class Answer(StrEnum):
+    """What a caller is told of one request."""
+
+    ACCEPTED = "accepted"
+    REPLAYED = "replayed"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """The answer for one request, and its row as it stands."""
+
+    answer: Answer
+    row: WorkRow
+    record: Record
+
+
+class Dispatcher:
+    """Sends work messages, as few as fit, each not before its time."""
+
+    def __init__(self, sender: Sender, queue: str, clock: Clock) -> None:
+        self._sender = sender
+        self._queue = queue
+        self._clock = clock
+
+    def send(self, rows: Sequence[Postponed], like: Work, queue: str | None = None) -> None:
+        """Puts the rows back, those with one time together. Raises StorageUnavailable."""
+        by_time: dict[datetime, list[WorkRow]] = {}
+        for row in rows:
+            by_time.setdefault(row.until, []).append(row.row)
+        for until, together in by_time.items():
+            work = Work(tuple(together), like.origin, like.accepted_at, like.parent_id)
+            for _, text in split_work(work):
+                delay = (until - self._clock.now()).total_seconds()
+                self._sender.send(queue or self._queue, text, delay)
+
+
+class Acceptor:
+    """Accepts requests once per client-request-id. Every method may raise StorageUnavailable: nothing is promised."""
+
+    def __init__(self, store: RecordStore, dispatcher: Dispatcher, clock: Clock) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._clock = clock
+
+    def accept(self, request: DeletionRequest, origin: Origin) -> Acceptance:
+        """Accepts one request that just came in."""
+        work = Work((WorkRow(request, payload_hash(request)),), origin, self._clock.now())
+        return self.accept_all(work)[0]
+
+    def accept_all(self, work: Work) -> list[Acceptance]:
+        """Accepts many, a transaction and a message per bucket; answers in the order of the rows."""
+        answers: dict[int, Acceptance] = {}
+        seen: set[Key] = set()
+        repeats: list[int] = []
+        buckets: dict[str, list[int]] = {}
+        for index, row in enumerate(work.rows):
+            if row.key in seen:
+                repeats.append(index)
+                continue
+            seen.add(row.key)
+            buckets.setdefault(row.key.bucket, []).append(index)
+        for indexes in buckets.values():
+            for start in range(0, len(indexes), MAX_ROWS):
+                answers.update(self._accept_chunk(indexes[start : start + MAX_ROWS], work))
+        for index in repeats:
+            answers.update(self._accept_chunk([index], work))
+        return [answers[index] for index in range(len(work.rows))]
+
+    def _accept_chunk(self, indexes: list[int], work: Work) -> dict[int, Acceptance]:
+        """Rows of one bucket: inserted together, those that are there already read one by one."""
+        left, answers = list(indexes), {}
+        while left:
+            records = [new_record(work.rows[i], work) for i in left]
+            written = self._store.write_group([(None, record) for record in records])
+            if not isinstance(written, Refused):
+                for index, record in zip(left, written, strict=True):
+                    answers[index] = Acceptance(Answer.ACCEPTED, work.rows[index], record)
+                break
+            index = left.pop(written.index)
+            answers[index] = self._accept_one(work.rows[index], work)
+        self._put([answer.record for answer in answers.values() if self._is_to_be_put(answer)], work)
+        return answers
+
+    def _accept_one(self, row: WorkRow, work: Work) -> Acceptance:
+        for _ in range(MAX_READS):
+            found = self._store.read(row.key)
+            if found is None:
+                written = self._store.write(None, new_record(row, work))
+                if written:
+                    return Acceptance(Answer.ACCEPTED, row, written)
+            elif found.payload_hash != row.payload_hash:
+                return Acceptance(Answer.CONFLICT, row, found)
+            else:
+                return Acceptance(Answer.REPLAYED, row, found)
+        raise StorageUnavailable(f"row {row.key.row} changed under {MAX_READS} reads")
+
+    def _is_to_be_put(self, answer: Acceptance) -> bool:
+        """A repeat sends its message again: the first one may never have gone out."""
+        if answer.answer is Answer.CONFLICT:
+            return False
+        return answer.answer is Answer.ACCEPTED or state.may_be_put_again(answer.record, self._clock.now())
+
+    def _put(self, records: list[Record], work: Work) -> None:
+        now = self._clock.now()
+        rows = [Postponed(row_of(r), r.due_at if r.state is State.ACCEPTED and r.due_at else now) for r in records]
+        if rows:
+            self._dispatcher.send(rows, work)

@@ -1,0 +1,46 @@
+"""Requests that are valid and are not carried out all the same: protected jobs, and those that came too late."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared.grammar import due_at
+from shared.protection import is_protected
+from shared.record import Certainty, Conclusion, Outcome
+from shared.replies import BatchError
+from shared.request import DeletionRequest
+from shared.settings import Settings
+from shared.work import WorkRow
+
+PROTECTED = "ProtectedJob"
+EXPIRED = "RequestExpired"
+
+
+class Guard:
+    """Ends requests without a DELETE."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._protected = settings.protected_jobs
+        # A day below retention: a copy may come back after its row was purged, and its task's id be in use again.
+        self._max_age = timedelta(days=settings.retention_days - 1)
+
+    def __call__(self, row: WorkRow, accepted_at: datetime, now: datetime) -> Conclusion | None:
+        """The end of a request that is not to be carried out, or None."""
+        error = self.protection(row.request)
+        if error:
+            return Conclusion(Outcome.FAILED, Certainty.CONFIRMED, now, error=error)
+        counted_from = accepted_at
+        if row.request.delete_after:
+            counted_from = max(accepted_at, due_at(row.request.delete_after, accepted_at))
+        if now - counted_from <= self._max_age:
+            return None
+        error = BatchError(EXPIRED, f"The request came more than {self._max_age.days} days after it was accepted.")
+        return Conclusion(Outcome.EXPIRED, Certainty.CONFIRMED, now, error=error)
+
+    def protection(self, request: DeletionRequest) -> BatchError | None:
+        """The error for a job that is never deleted from."""
+        pattern = is_protected(request.job_id, self._protected)
+        if pattern is None:
+            return None
+        text = f"must not match {pattern}, which PROTECTED_JOBS names"
+        return BatchError(PROTECTED, "Nothing is deleted from this job.", (("/jobId", text),))

@@ -1,0 +1,90 @@
+"""What an HTTP call is and what it is answered with. Every error body is a BatchError, as Batch's own are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.errors import InvalidConfiguration, InvalidInput, Problem
+from shared.replies import BatchError
+from shared.results import error_wire
+
+RETRY_AFTER_SECONDS = 10
+"""What a caller is asked to wait when storage is down."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request, header names in lower case."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    route: Mapping[str, str]
+    body: bytes
+    invocation_id: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP response. `content` is a JSON value; None for no body."""
+
+    status: int
+    content: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    client_request_id: str | None = None
+    batch_request_id: str | None = None
+    """Batch's own, when its answer is passed on."""
+
+    def all_headers(self, call: Call) -> dict[str, str]:
+        """The headers with the ids that every answer carries."""
+        headers = dict(self.headers)
+        headers["request-id"] = self.batch_request_id or call.invocation_id
+        if self.client_request_id:
+            headers["client-request-id"] = self.client_request_id
+        return headers
+
+    def text(self) -> str | None:
+        return None if self.content is None else json.dumps(self.content, separators=(",", ":"))
+
+
+def refusal(
+    status: int,
+    code: str,
+    message: str,
+    values: Iterable[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    client_request_id: str | None = None,
+) -> Answer:
+    """An answer whose body is an error of the app's own."""
+    error = BatchError(code, message, tuple(values))
+    return Answer(status, error_wire(error), headers or {}, client_request_id)
+
+
+def invalid(
+    fault: InvalidInput, client_request_id: str | None = None, names: Mapping[str, str] | None = None
+) -> Answer:
+    """400, or 413 for what is too large, with a pointer for each problem.
+
+    `names` translates pointers where the values came in headers.
+    """
+    status = 413 if fault.code == "RequestBodyTooLarge" else 400
+    values = [(_name(problem, names or {}), problem.text) for problem in fault.problems]
+    return refusal(status, fault.code, "The request is not valid.", values, client_request_id=client_request_id)
+
+
+def _name(problem: Problem, names: Mapping[str, str]) -> str:
+    return names.get(problem.pointer, problem.pointer)
+
+
+def unavailable(text: str) -> Answer:
+    """503: storage did not do its work, and nothing is promised."""
+    headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
+    return refusal(503, "StorageUnavailable", text, headers=headers)
+
+
+def misconfigured_call(fault: InvalidConfiguration) -> Answer:
+    """503 while the app settings are wrong, with each setting's name and problem."""
+    values = [(name, text) for name, _, text in (problem.partition(" ") for problem in fault.problems)]
+    return refusal(503, "InvalidConfiguration", "The app settings are wrong.", values)

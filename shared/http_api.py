@@ -1,0 +1,161 @@
+"""The HTTP calls about single requests. Each method answers one route; nothing here knows the Functions library."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from shared import acceptance, grammar, strict_json
+from shared.deletion import Parts
+from shared.envelope import Item, Kind, read_requests
+from shared.errors import InvalidInput, Problem
+from shared.guard import Guard
+from shared.http_answer import Answer, Call, invalid, refusal
+from shared.record import Key, Origin, Record, State
+from shared.request import DeletionRequest, partial_fields, readable
+from shared.rest_operation import HEADERS, operation_answer, read_operation
+from shared.results import error_wire, status_document
+from shared.store import RecordStore
+from shared.strict_json import TOO_LARGE
+from shared.synchronous import Standing, SynchronousDeletion
+
+MAX_ENVELOPE_BYTES = 4 * 1024 * 1024
+MAX_REQUEST_BYTES = 64 * 1024
+REPLAYED = {"idempotency-replayed": "true"}
+
+_JSON_TYPE = re.compile(
+    r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE
+)
+_RESPOND_ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:;|,|$)", re.IGNORECASE)
+
+
+class TaskDeletionApi:
+    """`/api/task-deletions` and the REST operation itself. Methods may raise StorageUnavailable."""
+
+    def __init__(self, parts: Parts, store: RecordStore, synchronous: SynchronousDeletion, guard: Guard) -> None:
+        self._parts = parts
+        self._store = store
+        self._synchronous = synchronous
+        self._guard = guard
+
+    def submit(self, call: Call) -> Answer:
+        """`POST /api/task-deletions`."""
+        if not _is_json(call):
+            return refusal(
+                415,
+                "UnsupportedMediaType",
+                "The body must be JSON.",
+                [("content-type", "must be application/json, or absent")],
+            )
+        value: object = None
+        try:
+            value = strict_json.read(call.body, max_bytes=MAX_ENVELOPE_BYTES)
+            envelope = read_requests(value, self._parts.settings.batch_accounts, self._parts.clock.now())
+            if envelope.kind is Kind.SINGLE:
+                return self._submit_one(_only(envelope.items, call))
+        except InvalidInput as fault:
+            partial = partial_fields(value, self._parts.settings.batch_accounts)
+            return invalid(fault, partial.client_request_id)
+        return refusal(400, "InvalidRequest", "One request at a time.")
+
+    def status(self, call: Call) -> Answer:
+        """`GET /api/task-deletions/{clientRequestId}`."""
+        key = self._key(call)
+        if isinstance(key, Answer):
+            return key
+        record = self._store.read(key)
+        if record is None:
+            return unknown(key)
+        return self._status(200, record)
+
+    def delete_task(self, call: Call) -> Answer:
+        """`DELETE /api/jobs/{jobId}/tasks/{taskId}`: the REST operation, at once or with `Prefer: respond-async`."""
+        settings = self._parts.settings
+        try:
+            request = read_operation(call, settings, self._parts.clock.now())
+        except InvalidInput as fault:
+            return invalid(fault, readable(call.headers.get("client-request-id"), grammar.guid), HEADERS)
+        if protected := self._protected(request):
+            return protected
+        if _RESPOND_ASYNC.search(call.headers.get("prefer", "")):
+            return self._accept(request)
+        came = self._synchronous.delete(request, call.invocation_id)
+        if came.standing is Standing.CONFLICT:
+            return conflict(request)
+        if came.standing is Standing.OPEN:
+            return self._status(202, came.record)
+        answer = operation_answer(came.record)
+        return replace(answer, headers=REPLAYED) if came.standing is Standing.REPLAYED else answer
+
+    def _submit_one(self, request: DeletionRequest) -> Answer:
+        return self._protected(request) or self._accept(request)
+
+    def _accept(self, request: DeletionRequest) -> Answer:
+        came = self._parts.acceptor.accept(request, Origin.HTTP)
+        if came.answer is acceptance.Answer.CONFLICT:
+            return conflict(request)
+        replayed = came.answer is acceptance.Answer.REPLAYED
+        return self._status(200 if came.record.state is State.DONE else 202, came.record, replayed=replayed)
+
+    def _protected(self, request: DeletionRequest) -> Answer | None:
+        error = self._guard.protection(request)
+        if error is None:
+            return None
+        return Answer(403, error_wire(error), client_request_id=request.client_request_id)
+
+    def _status(self, status: int, record: Record, *, replayed: bool = False) -> Answer:
+        headers = dict(REPLAYED) if replayed else {}
+        if status == 202:
+            headers["location"] = location(record.key)
+        document = status_document(record, self._parts.clock.now())
+        return Answer(status, document, headers, record.request.client_request_id)
+
+    def _key(self, call: Call) -> Key | Answer:
+        """The row that a call names, or why it names none."""
+        guid = readable(call.route.get("clientRequestId"), grammar.guid)
+        if guid is None:
+            text = "must be a GUID of 36 characters, with hyphens and without braces"
+            return refusal(400, "InvalidRequest", "The id is not valid.", [("clientRequestId", text)])
+        dry_run = call.query.get("dryRun", "false").lower()
+        if dry_run not in {"true", "false"}:
+            return refusal(400, "InvalidRequest", "The query is not valid.", [("dryRun", "must be true or false")])
+        return Key(guid, dry_run == "true")
+
+
+def location(key: Key) -> str:
+    """Where a request's status document is."""
+    return f"/api/task-deletions/{key.client_request_id}" + ("?dryRun=true" if key.dry_run else "")
+
+
+def conflict(request: DeletionRequest) -> Answer:
+    """422: the id was used before with another payload."""
+    return refusal(
+        422,
+        "ClientRequestIdConflict",
+        "This client-request-id was used before with another payload.",
+        [("/clientRequestId", "must be new, or come with the payload that it came with first")],
+        client_request_id=request.client_request_id,
+    )
+
+
+def unknown(key: Key) -> Answer:
+    """404: no such request is remembered."""
+    return refusal(
+        404, "TaskDeletionNotFound", "No request with this id is remembered.", client_request_id=key.client_request_id
+    )
+
+
+def _is_json(call: Call) -> bool:
+    media_type = call.headers.get("content-type", "").strip()
+    return not media_type or _JSON_TYPE.fullmatch(media_type) is not None
+
+
+def _only(items: tuple[Item, ...], call: Call) -> DeletionRequest:
+    if len(call.body) > MAX_REQUEST_BYTES:
+        raise InvalidInput(
+            [Problem("", f"is {len(call.body)} bytes long; at most {MAX_REQUEST_BYTES} are allowed")], TOO_LARGE
+        )
+    request = items[0].request
+    if request is None:
+        raise InvalidInput(items[0].problems)
+    return request

@@ -1,0 +1,92 @@
+"""The synchronous DELETE: one attempt while the caller waits, and the queue for what did not settle at once."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from shared import state
+from shared.acceptance import Answer
+from shared.claiming import Claimed, new_record
+from shared.deletion import Parts
+from shared.delivery import Bidder
+from shared.emission import recorded
+from shared.errors import StorageUnavailable
+from shared.message import request_body
+from shared.queues import Sender
+from shared.record import Origin, Record, State
+from shared.request import DeletionRequest, payload_hash
+from shared.store import RecordStore
+from shared.work import Work, WorkRow
+
+log = logging.getLogger(__name__)
+
+
+class Standing(StrEnum):
+    """How a synchronous call came out."""
+
+    SETTLED = "settled"
+    OPEN = "open"
+    """The app goes on from the queue."""
+    REPLAYED = "replayed"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The standing, and the row behind it."""
+
+    standing: Standing
+    record: Record
+
+
+class SynchronousDeletion:
+    """Deletes at once, with the same rows and rules as the queue worker."""
+
+    def __init__(self, parts: Parts, store: RecordStore, sender: Sender) -> None:
+        self._parts = parts
+        self._store = store
+        self._sender = sender
+
+    def delete(self, request: DeletionRequest, invocation_id: str) -> Settlement:
+        """One attempt, or what became of the id before.
+
+        Raises StorageUnavailable: nothing is promised; what was begun is found by its id or by housekeeping.
+        """
+        parts = self._parts
+        began = parts.clock.monotonic()
+        work = Work((WorkRow(request, payload_hash(request)),), Origin.HTTP, parts.clock.now())
+        before = new_record(work.rows[0], work)
+        bid = Bidder.http(invocation_id, parts.new_id()).bid(before.payload_hash)
+        claim = state.claim(before, bid, parts.clock.now(), parts.timing.lease)
+        claimed = self._store.write(None, claim)
+        if claimed is None:
+            found = self._store.read(before.key)
+            if found is None or found.claim is None or found.claim.claim_id != bid.claim_id:
+                return self._repeat(work)
+            claimed = found
+        settled = parts.attempt.carry_out([Claimed(before, claimed)], began, emit_pending=True)
+        if settled.done:
+            return Settlement(Standing.SETTLED, self._emit(settled.done[0]))
+        parts.dispatcher.send(settled.retries(), work)
+        return Settlement(Standing.OPEN, settled.released[0])
+
+    def _repeat(self, work: Work) -> Settlement:
+        answer = self._parts.acceptor.accept_all(work)[0]
+        if answer.answer is Answer.CONFLICT:
+            return Settlement(Standing.CONFLICT, answer.record)
+        done = answer.record.state is State.DONE
+        return Settlement(Standing.REPLAYED if done else Standing.OPEN, answer.record)
+
+    def _emit(self, record: Record) -> Record:
+        """Sends the result. No message stands behind an HTTP call, so until it is sent the row says that it is owed."""
+        parts = self._parts
+        body = request_body(record.request)
+        try:
+            for text in parts.emitter.texts([recorded(record, body)], parts.settings.request_queue):
+                self._sender.send(parts.settings.result_queue, text)
+            return self._store.write(record, replace(record, emit_pending=False)) or record
+        except StorageUnavailable:
+            log.exception("result_owed request_id=%s", record.request.client_request_id)
+            return record

@@ -1,0 +1,116 @@
+"""A table in memory that honours versions; it passes the same contract tests as the table of the storage account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import RLock
+
+from shared.table import Found, Page, Refused, Write
+
+
+class MemoryTable:
+    """Rows in a dictionary. `fault(operation)` is called before and after each operation and may raise."""
+
+    def __init__(self, fault: Callable[[str, str], None] = lambda when, operation: None) -> None:
+        self.rows: dict[tuple[str, str], dict[str, object]] = {}
+        self.etags: dict[tuple[str, str], str] = {}
+        self.operations = 0
+        self.fault = fault
+        self._version = 0
+        self._lock = RLock()
+
+    def read(self, partition: str, row: str) -> Found | None:
+        """See Table."""
+        return self._run("read", lambda: self._found((partition, row)))
+
+    def write(self, write: Write) -> str | None:
+        """See Table."""
+        return self._run("write", lambda: self._put(write) if self._holds(write) else None)
+
+    def write_group(self, writes: Sequence[Write]) -> list[str] | Refused:
+        """See Table."""
+        return self._run("write", lambda: self._put_all(writes))
+
+    def query(
+        self, filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+    ) -> Page:
+        """See Table. Knows the filters that the app uses: comparisons joined by `and`."""
+        return self._run("query", lambda: self._page(filter_text, top, continuation))
+
+    def delete_group(self, rows: Sequence[Found]) -> bool:
+        """See Table."""
+        return self._run("delete", lambda: self._delete_all(rows))
+
+    def probe(self) -> None:
+        """See Table."""
+        self.read("0", "probe")
+
+    def _run(self, operation, call):  # noqa: ANN001, ANN202
+        with self._lock:
+            self.operations += 1
+            self.fault("before", operation)
+            answer = call()
+            self.fault("after", operation)
+            return answer
+
+    def _found(self, key: tuple[str, str]) -> Found | None:
+        return Found(dict(self.rows[key]), self.etags[key]) if key in self.rows else None
+
+    def _holds(self, write: Write) -> bool:
+        key = _key(write)
+        if write.etag is None:
+            return key not in self.rows
+        return self.etags.get(key) == write.etag
+
+    def _put(self, write: Write) -> str:
+        key = _key(write)
+        self._version += 1
+        self.rows[key] = {**self.rows.get(key, {}), **write.entity}
+        self.etags[key] = f'W/"{self._version}"'
+        return self.etags[key]
+
+    def _put_all(self, writes: Sequence[Write]) -> list[str] | Refused:
+        assert len({_key(write)[0] for write in writes}) == 1, "a group is of one partition"
+        assert len({_key(write) for write in writes}) == len(writes) <= 100, "a group is of at most 100 different rows"
+        for index, write in enumerate(writes):
+            if not self._holds(write):
+                return Refused(index)
+        return [self._put(write) for write in writes]
+
+    def _page(self, filter_text: str, top: int, continuation: dict[str, str] | None) -> Page:
+        keys = sorted(key for key in self.rows if _matches(self.rows[key], filter_text))
+        if continuation:
+            keys = [key for key in keys if key >= (continuation["PartitionKey"], continuation["RowKey"])]
+        more = {"PartitionKey": keys[top][0], "RowKey": keys[top][1]} if len(keys) > top else None
+        return Page(tuple(Found(dict(self.rows[key]), self.etags[key]) for key in keys[:top]), more)
+
+    def _delete_all(self, rows: Sequence[Found]) -> bool:
+        keys = [(str(row.entity["PartitionKey"]), str(row.entity["RowKey"])) for row in rows]
+        if any(self.etags.get(key) != row.etag for key, row in zip(keys, rows, strict=True)):
+            return False
+        for key in keys:
+            del self.rows[key], self.etags[key]
+        return True
+
+
+def _key(write: Write) -> tuple[str, str]:
+    return str(write.entity["PartitionKey"]), str(write.entity["RowKey"])
+
+
+def _matches(row: dict[str, object], filter_text: str) -> bool:
+    return all(_compares(row, clause) for clause in filter_text.split(" and "))
+
+
+def _compares(row: dict[str, object], clause: str) -> bool:
+    column, operator, literal = clause.strip("() ").split(" ", 2)
+    value = row[column]
+    wanted: object = literal.strip("'") if literal.startswith("'") else literal == "true"
+    compare = {
+        "eq": lambda: value == wanted,
+        "ne": lambda: value != wanted,
+        "ge": lambda: str(value) >= str(wanted),
+        "lt": lambda: str(value) < str(wanted),
+        "le": lambda: str(value) <= str(wanted),
+        "gt": lambda: str(value) > str(wanted),
+    }
+    return compare[operator]()

@@ -1,0 +1,250 @@
+"""The whole app on fakes of its four outsides, with a host that delivers messages as the Functions host does.
+
+Time stands still unless a test moves it. Nothing of the app itself is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.delivery import Delivery
+from shared.http_answer import Answer, Call
+from shared.replies import BatchError, Reply, Sending
+from shared.request import DeletionRequest
+from shared.settings import Settings
+from shared.wiring import App, Outside
+from tests.fake_clock import FakeClock
+from tests.memory_table import MemoryTable
+
+ACCOUNT = "https://acct.region.batch.azure.com"
+ENVIRONMENT = {
+    "TaskDeleteStorage": "UseDevelopmentStorage=true",
+    "REQUEST_QUEUE_NAME": "requests",
+    "JOB_COMPLETION_QUEUE_NAME": "job-completions",
+    "RESULT_QUEUE_NAME": "results",
+    "RESULT_MESSAGE_ENCODING": "none",
+    "BATCH_ACCOUNT_URLS": ACCOUNT,
+}
+
+DELETED = Reply(Sending.ANSWERED, 200, request_id="batch-1")
+NOT_FOUND = Reply(
+    Sending.ANSWERED, 404, BatchError("TaskNotFound", "The specified task does not exist."), True, request_id="batch-2"
+)
+LOST = Reply(Sending.UNANSWERED, error=BatchError("ConnectionReset", "The connection was reset."))
+NOT_SENT = Reply(Sending.NOT_SENT, error=BatchError("ConnectionFailed", "No connection could be made."))
+
+
+def refused(status: int, code: str, retry_after: float | None = None) -> Reply:
+    """An answer of Batch with an error body."""
+    return Reply(Sending.ANSWERED, status, BatchError(code, "Refused."), True, retry_after, "batch-3")
+
+
+@dataclass
+class Message:
+    """A message of a queue in memory."""
+
+    id: str
+    text: str
+    inserted_at: datetime
+    visible_at: datetime
+    dequeue_count: int = 0
+
+
+@dataclass
+class ScriptedBatch:
+    """A Batch account whose tasks exist until they are deleted, and which answers as a test says."""
+
+    tasks: set[tuple[str, str]] = field(default_factory=set)
+    script: list[Reply | Callable[[], Reply]] = field(default_factory=list)
+    """Answers to the next calls; after them the account answers by itself."""
+    calls: list[DeletionRequest] = field(default_factory=list)
+
+    def delete(self, request: DeletionRequest, *, seconds: float) -> Reply:
+        """*Task - Delete*."""
+        assert seconds > 0
+        self.calls.append(request)
+        if self.script:
+            step = self.script.pop(0)
+            return step if isinstance(step, Reply) else step()
+        return self.take(request)
+
+    def take(self, request: DeletionRequest) -> Reply:
+        """Deletes the task if it is there."""
+        key = (request.job_id.lower(), request.task_id.lower())
+        if key not in self.tasks:
+            return NOT_FOUND
+        self.tasks.remove(key)
+        return DELETED
+
+    def get_task(self, request: DeletionRequest, *, seconds: float) -> Reply:
+        """*Task - Get*, for dry runs."""
+        return DELETED if (request.job_id.lower(), request.task_id.lower()) in self.tasks else NOT_FOUND
+
+
+class Inline:
+    """An executor that works at once, so that a test has one order of events."""
+
+    def submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Runs the call."""
+        future: Future[Any] = Future()
+        future.set_result(call(*args))
+        return future
+
+    def map(self, call: Callable[..., Any], *items: Any) -> Any:
+        """Runs the call for each item, in order."""
+        return map(call, *items)
+
+
+class World:
+    """One storage account, one Batch account, a clock, and as many workers as a test makes."""
+
+    def __init__(self, **settings: str) -> None:
+        self.clock = FakeClock()
+        self.settings = Settings.from_env({**ENVIRONMENT, **settings})
+        self.records = MemoryTable()
+        self.letters = MemoryTable()
+        self.batch = ScriptedBatch()
+        self.queues: dict[str, list[Message]] = {}
+        self.send_fault: Callable[[str, str], None] = lambda when, queue: None
+        self.app = self.worker()
+
+    def worker(self, clock: FakeClock | None = None) -> App:
+        """Another process of the app."""
+        outside = Outside(
+            records=self.records,
+            letters=self.letters,
+            sender=self,
+            batch=self.batch,  # type: ignore[arg-type]
+            clock=clock or self.clock,
+            executor=Inline(),  # type: ignore[arg-type]
+            random=lambda: 0.5,
+        )
+        return App(self.settings, outside)
+
+    # The queues
+
+    def send(self, queue: str, text: str, delay_seconds: float = 0) -> None:
+        """Puts a message (the Sender of the app, and of a test that plays a producer)."""
+        self.send_fault("before", queue)
+        now = self.clock.now()
+        message = Message(str(uuid.uuid4()), text, now, now + timedelta(seconds=max(0, delay_seconds)))
+        self.queues.setdefault(queue, []).append(message)
+        self.send_fault("after", queue)
+
+    def request(self, **fields: Any) -> dict[str, Any]:
+        """A valid request, its task being there."""
+        body = {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "taskId": "task-1"} | fields
+        self.batch.tasks.add((body["jobId"].lower(), body["taskId"].lower()))
+        return body
+
+    def put(self, body: object, queue: str = "requests") -> None:
+        """Puts a request as a producer does."""
+        self.send(queue, body if isinstance(body, str) else json.dumps(body))
+
+    def messages(self, queue: str = "requests") -> list[Message]:
+        """What lies in a queue, hidden or not."""
+        return self.queues.get(queue, [])
+
+    def results(self) -> list[dict[str, Any]]:
+        """The result messages so far."""
+        return [json.loads(message.text) for message in self.messages("results")]
+
+    def outcomes(self) -> list[str]:
+        """The outcomes so far, in order."""
+        return [result["data"]["outcome"] for result in self.results()]
+
+    # The host
+
+    def deliver(self, queue: str = "requests", app: App | None = None) -> bool:
+        """Delivers the first visible message; False when there is none. Failures are put off or poisoned."""
+        now = self.clock.now()
+        message = next((m for m in self.messages(queue) if m.visible_at <= now), None)
+        if message is None:
+            return False
+        message.dequeue_count += 1
+        message.visible_at = now + timedelta(minutes=10)
+        if message.dequeue_count > 10 and not queue.endswith("-poison"):
+            self._poison(queue, message)
+            return True
+        try:
+            texts = self.run(queue, message, app)
+            for text in texts:
+                self.send("results", text)
+        except Exception:
+            if not queue.endswith("-poison"):
+                self._failed(queue, message)
+            raise
+        if message in self.queues[queue]:
+            self.queues[queue].remove(message)
+        return True
+
+    def run(self, queue: str, message: Message, app: App | None = None) -> list[str]:
+        """One invocation; the result texts that the output binding would send."""
+        delivery = Delivery(
+            queue=queue,
+            message_id=message.id,
+            dequeue_count=message.dequeue_count,
+            inserted_at=message.inserted_at,
+            next_visible_at=message.visible_at,
+            body=message.text.encode(),
+        )
+        worker = app or self.app
+        if queue.endswith("-poison"):
+            worker.poison.deliver(delivery)
+            return []
+        return worker.worker.deliver(delivery)
+
+    def settle(self, limit: int = 200) -> None:
+        """Delivers whatever is or becomes visible, moving the clock, until the request queues are empty."""
+        for _ in range(limit):
+            if self.deliver() or self.deliver("requests-poison"):
+                continue
+            waiting = [m.visible_at for q in ("requests", "requests-poison") for m in self.messages(q)]
+            if not waiting:
+                return
+            self.clock.advance(max(0.001, (min(waiting) - self.clock.now()).total_seconds()))
+        raise AssertionError(f"not quiet after {limit} steps")
+
+    def _failed(self, queue: str, message: Message) -> None:
+        if message.dequeue_count >= 10:
+            self._poison(queue, message)
+        else:
+            message.visible_at = self.clock.now() + timedelta(seconds=60)
+
+    def _poison(self, queue: str, message: Message) -> None:
+        self.queues[queue].remove(message)
+        copy = replace(message, id=str(uuid.uuid4()), dequeue_count=0, inserted_at=self.clock.now())
+        copy.visible_at = self.clock.now()
+        self.queues.setdefault(f"{queue}-poison", []).append(copy)
+
+    # HTTP
+
+    def post(self, body: object, **headers: str) -> Answer:
+        """`POST /api/task-deletions`."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.app.api.submit(call(body=raw, headers=headers))
+
+    def get(self, client_request_id: str, **query: str) -> Answer:
+        """`GET /api/task-deletions/{id}`."""
+        return self.app.api.status(call(route={"clientRequestId": client_request_id}, query=query))
+
+    def delete(self, job_id: str = "job-1", task_id: str = "task-1", **headers: str) -> Answer:
+        """The synchronous DELETE; header names with underscores."""
+        names = {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.app.api.delete_task(call(route={"jobId": job_id, "taskId": task_id}, headers=names))
+
+
+def call(
+    body: bytes = b"",
+    headers: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    route: dict[str, str] | None = None,
+) -> Call:
+    """An HTTP call as a function gets it."""
+    return Call(headers or {}, query or {}, route or {}, body, str(uuid.uuid4()))
