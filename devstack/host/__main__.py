@@ -1,0 +1,85 @@
+"""Command line of the local Functions host."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from devstack.host.app_host import AppHost, HostArguments
+from devstack.host.app_settings import load_settings
+from devstack.host.errors import StartUpFailed
+
+_FAILED = 1
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m devstack.host", description=__doc__)
+    parser.add_argument("--app", type=Path, required=True, help="directory with function_app.py and host.json")
+    parser.add_argument("--port", type=int, default=7071, help="0 takes a free port")
+    parser.add_argument(
+        "--lease-seconds",
+        type=float,
+        default=600.0,
+        help="invisibility of a received message, renewed at half; the real host's is fixed at 600",
+    )
+    parser.add_argument("--enable-auth", action="store_true", help="ask for keys, as the cloud does")
+    parser.add_argument("--settings", default="local.settings.json", help="settings file, relative to the app")
+    parser.add_argument("--quiet", action="store_true", help="log warnings and errors only")
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Serves the app until SIGTERM or SIGINT; 1 when it cannot start or a listener failed."""
+    options = parse()
+    _set_up_logging(quiet=options.quiet)
+    app_dir = options.app.resolve()
+    arguments = HostArguments(app_dir, options.port, options.lease_seconds, options.enable_auth)
+    try:
+        settings = load_settings(app_dir / options.settings, os.environ)
+        os.environ.update(settings.values)  # the app reads its settings from there
+        host = AppHost(arguments, settings)
+    except StartUpFailed as error:
+        for reason in error.reasons:
+            print(f"host cannot start: {reason}", file=sys.stderr)
+        return _FAILED
+    return _serve(host)
+
+
+def _serve(host: AppHost) -> int:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+        host.end()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    host.start()
+    print(f"host ready {host.url}", flush=True)
+    fault = host.wait()
+    host.stop()
+    code = _FAILED if fault else 0
+    if host.has_abandoned_work:
+        # Python would wait for the thread of a function that ran into its time limit, perhaps for ever.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def _set_up_logging(*, quiet: bool) -> None:
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    for chatty in ("azure", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
