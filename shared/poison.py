@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from shared import state
 from shared.acceptance import Dispatcher
 from shared.claiming import Postponed, new_record, row_of
 from shared.clock import Clock
 from shared.delivery import Delivery
-from shared.emission import Emission, Emitter, recorded
+from shared.emission import Emission, Emitter
 from shared.errors import StorageUnavailable
 from shared.message import Message, read_message
 from shared.outcomes import exhausted
+from shared.owed import OwedResults
 from shared.queues import Sender
 from shared.record import Record
 from shared.replies import BatchError
-from shared.settings import Settings
+from shared.settings import POISON_SUFFIX, Settings
 from shared.state import Move
 from shared.store import RecordStore
 from shared.work import WorkRow
@@ -35,6 +36,7 @@ class PoisonParts:
     dispatcher: Dispatcher
     emitter: Emitter
     sender: Sender
+    owed: OwedResults
 
 
 class PoisonWorker:
@@ -56,20 +58,14 @@ class PoisonWorker:
         parts = self._parts
         message = read_message(delivery, parts.settings, parts.clock.now())
         emissions = message.refused(parts.settings.batch_accounts[0], parts.clock.now())
-        flagged: list[Record] = []
         for row in message.work.rows:
             ended = self._end(row, message, delivery)
             if isinstance(ended, Emission):
                 emissions.append(ended)
             elif ended is not None:
-                flagged.append(ended)
-                emissions.append(recorded(ended, message.body_of(row.request)))
-        # Sent here and not by a binding: only then is it known that the mark may be taken away.
-        for text in parts.emitter.texts(emissions, delivery.queue.removesuffix("-poison")):
+                parts.owed.send(ended, message.body_of(row.request))
+        for text in parts.emitter.texts(emissions, delivery.queue.removesuffix(POISON_SUFFIX)):
             parts.sender.send(parts.settings.result_queue, text)
-        for record in flagged:
-            if record.emit_pending:
-                parts.store.write(record, replace(record, emit_pending=False))
 
     def _end(self, row: WorkRow, message: Message, delivery: Delivery) -> Emission | Record | None:
         """The row as it ended, a conflict, or None when it was put back until a live claim ends."""
@@ -80,6 +76,8 @@ class PoisonWorker:
             decision = state.decide_without_claim(found, bid, now)
             if decision.move is Move.CONFLICT:
                 return message.conflict(row, now)
+            if found and message.is_own and row.generation < found.generation:
+                return None  # Redriven since: a late copy must not end the newer generation.
             if decision.move is Move.EMIT and found:
                 return found
             if decision.move is Move.POSTPONE and decision.until and found:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from shared import state
@@ -11,16 +10,11 @@ from shared.acceptance import Answer
 from shared.claiming import Claimed, new_record
 from shared.deletion import Parts
 from shared.delivery import Bidder
-from shared.emission import recorded
-from shared.errors import StorageUnavailable
-from shared.message import request_body
-from shared.queues import Sender
+from shared.owed import OwedResults
 from shared.record import Origin, Record, State
 from shared.request import DeletionRequest, payload_hash
 from shared.store import RecordStore
 from shared.work import Work, WorkRow
-
-log = logging.getLogger(__name__)
 
 
 class Standing(StrEnum):
@@ -44,10 +38,10 @@ class Settlement:
 class SynchronousDeletion:
     """Deletes at once, with the same rows and rules as the queue worker."""
 
-    def __init__(self, parts: Parts, store: RecordStore, sender: Sender) -> None:
+    def __init__(self, parts: Parts, store: RecordStore, owed: OwedResults) -> None:
         self._parts = parts
         self._store = store
-        self._sender = sender
+        self._owed = owed
 
     def delete(self, request: DeletionRequest, invocation_id: str) -> Settlement:
         """One attempt, or what became of the id before.
@@ -68,7 +62,7 @@ class SynchronousDeletion:
             claimed = found
         settled = parts.attempt.carry_out([Claimed(before, claimed)], began, emit_pending=True)
         if settled.done:
-            return Settlement(Standing.SETTLED, self._emit(settled.done[0]))
+            return Settlement(Standing.SETTLED, self._owed.try_to_send(settled.done[0]))
         parts.dispatcher.send(settled.retries(), work)
         return Settlement(Standing.OPEN, settled.released[0])
 
@@ -78,15 +72,3 @@ class SynchronousDeletion:
             return Settlement(Standing.CONFLICT, answer.record)
         done = answer.record.state is State.DONE
         return Settlement(Standing.REPLAYED if done else Standing.OPEN, answer.record)
-
-    def _emit(self, record: Record) -> Record:
-        """Sends the result. No message stands behind an HTTP call, so until it is sent the row says that it is owed."""
-        parts = self._parts
-        body = request_body(record.request)
-        try:
-            for text in parts.emitter.texts([recorded(record, body)], parts.settings.request_queue):
-                self._sender.send(parts.settings.result_queue, text)
-            return self._store.write(record, replace(record, emit_pending=False)) or record
-        except StorageUnavailable:
-            log.exception("result_owed request_id=%s", record.request.client_request_id)
-            return record

@@ -25,6 +25,7 @@ from shared.guard import Guard
 from shared.http_api import TaskDeletionApi
 from shared.identity import TokenSource
 from shared.outcomes import RetryPolicy
+from shared.owed import OwedResults
 from shared.poison import PoisonParts, PoisonWorker
 from shared.queues import QueueSender, Sender
 from shared.replies import Reply
@@ -78,9 +79,12 @@ class App:
             dispatcher=dispatcher,
             emitter=emitter,
         )
+        owed = OwedResults(emitter, outside.sender, store, settings)
         self.worker = Worker(parts)
-        self.poison = PoisonWorker(PoisonParts(settings, outside.clock, store, dispatcher, emitter, outside.sender))
-        self.api = TaskDeletionApi(parts, store, SynchronousDeletion(parts, store, outside.sender), guard)
+        self.poison = PoisonWorker(
+            PoisonParts(settings, outside.clock, store, dispatcher, emitter, outside.sender, owed)
+        )
+        self.api = TaskDeletionApi(parts, store, SynchronousDeletion(parts, store, owed), guard)
 
 
 def _call(batch: BatchClient) -> Call:
