@@ -125,7 +125,7 @@ class TokenSource:
         now = self._clock.now().timestamp()
         life = answer.expires_on - now
         # A token that is short-lived from the start would otherwise be fetched anew by every call.
-        rest = max(life - RENEW_BEFORE_EXPIRY_SECONDS, life / 2)
+        rest = life - RENEW_BEFORE_EXPIRY_SECONDS if life > RENEW_BEFORE_EXPIRY_SECONDS else life / 2
         return _Held(answer.token, float(answer.expires_on), now + min(rest, ASK_AGAIN_AFTER_SECONDS))
 
     def _land(self, flight: _Flight, credential: Credential | None) -> None:

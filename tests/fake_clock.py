@@ -1,0 +1,26 @@
+"""A clock that a test sets and moves; nothing waits for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+class FakeClock:
+    """Wall and monotonic time that pass only when told to."""
+
+    def __init__(self, start: datetime = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)) -> None:
+        self._now = start
+        self._monotonic = 1_000.0
+
+    def now(self) -> datetime:
+        """The instant that was set."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds since some start, moved by `advance` alone."""
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass on both clocks."""
+        self._now += timedelta(seconds=seconds)
+        self._monotonic += seconds

@@ -1,0 +1,101 @@
+"""Exceptions of the HTTP client become replies, and none of them gets past."""
+
+from __future__ import annotations
+
+import http.client
+import inspect
+import ssl
+
+import pytest
+import requests
+import urllib3
+from requests import exceptions as faults
+
+from shared.batch_transport import describe, fault
+from shared.classify import INVALID_REQUEST, judge
+from shared.replies import Sending, Verdict
+
+UNREACHABLE = "NoConnection"
+BY_CLASS = {
+    faults.ChunkedEncodingError: UNREACHABLE,
+    faults.ConnectionError: UNREACHABLE,
+    faults.ConnectTimeout: UNREACHABLE,
+    faults.ContentDecodingError: UNREACHABLE,
+    faults.HTTPError: UNREACHABLE,
+    faults.InvalidHeader: INVALID_REQUEST,
+    faults.InvalidJSONError: INVALID_REQUEST,
+    faults.InvalidProxyURL: INVALID_REQUEST,
+    faults.InvalidSchema: INVALID_REQUEST,
+    faults.InvalidURL: INVALID_REQUEST,
+    faults.JSONDecodeError: INVALID_REQUEST,
+    faults.MissingSchema: INVALID_REQUEST,
+    faults.ProxyError: UNREACHABLE,
+    faults.ReadTimeout: UNREACHABLE,
+    faults.RequestException: UNREACHABLE,
+    faults.RetryError: UNREACHABLE,
+    faults.SSLError: UNREACHABLE,
+    faults.StreamConsumedError: UNREACHABLE,
+    faults.Timeout: UNREACHABLE,
+    faults.TooManyRedirects: UNREACHABLE,
+    faults.UnrewindableBodyError: UNREACHABLE,
+    faults.URLRequired: INVALID_REQUEST,
+}
+"""Each class of requests, and what it means when nothing was sent."""
+
+
+def every_class() -> list[type[requests.RequestException]]:
+    """The exception classes that requests defines."""
+    defined = [kind for _, kind in inspect.getmembers(faults, inspect.isclass)]
+    return [kind for kind in defined if issubclass(kind, requests.RequestException)]
+
+
+def made(kind: type[Exception]) -> Exception:
+    """An exception of the class."""
+    return kind("text", "", 0) if issubclass(kind, faults.JSONDecodeError) else kind("text")
+
+
+def test_every_class_of_requests_is_known() -> None:
+    """A class that a new version of requests brings has to be thought about here."""
+    assert set(every_class()) == set(BY_CLASS)
+
+
+@pytest.mark.parametrize("kind", every_class(), ids=lambda kind: kind.__name__)
+def test_before_sending_nothing_has_happened(kind: type[Exception]) -> None:
+    """While no byte has left, any exception proves that the try did nothing."""
+    reply = fault(made(kind), sent=False)
+    assert (reply.sending, reply.error and reply.error.code) == (Sending.NOT_SENT, BY_CLASS[kind])  # type: ignore[index]
+    assert not judge(reply).may_have_taken_effect
+
+
+@pytest.mark.parametrize("kind", every_class(), ids=lambda kind: kind.__name__)
+def test_after_sending_the_effect_is_open(kind: type[Exception]) -> None:
+    """Once the request has left, any exception is a missing answer, to be tried again."""
+    reply = fault(made(kind), sent=True)
+    assert reply.sending is Sending.UNANSWERED
+    assert judge(reply).verdict is Verdict.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UnicodeEncodeError("latin-1", "é", 0, 1, "no"), INVALID_REQUEST),
+        (ValueError("Invalid header value"), INVALID_REQUEST),
+        (urllib3.exceptions.LocationParseError("x"), INVALID_REQUEST),
+        (urllib3.exceptions.ProtocolError("x"), UNREACHABLE),
+        (http.client.BadStatusLine("x"), UNREACHABLE),
+        (ssl.SSLCertVerificationError("x"), UNREACHABLE),
+        (ConnectionResetError(104, "Connection reset by peer"), UNREACHABLE),
+    ],
+)
+def test_exceptions_from_below_requests_are_replies_too(error: Exception, code: str) -> None:
+    """What requests lets through from urllib3, http.client or the socket is mapped alike."""
+    reply = fault(error, sent=False)
+    assert reply.error is not None
+    assert reply.error.code == code
+
+
+def test_the_description_names_causes_and_quotes_nothing() -> None:
+    """Classes and the operating system's word are told; texts that may quote a header are not."""
+    cause = ConnectionRefusedError(111, "Connection refused")
+    error = faults.ConnectionError(urllib3.exceptions.ProtocolError("Bearer s3cret", cause))
+    assert describe(error) == "ConnectionError < ProtocolError < ConnectionRefusedError (Connection refused)"
