@@ -1,0 +1,158 @@
+"""The simulated account: what calls do to jobs and tasks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from devstack.batch.account import Account
+from devstack.batch.conditions import Conditions
+from devstack.batch.errors import ServiceError
+from devstack.batch.seeding import InvalidSeed, read_job_seed
+
+NOON = datetime(2026, 11, 24, 12, 0, 0, 500_000, tzinfo=UTC)
+
+
+class Hands:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def forward(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Hands:
+    """Half a second past noon."""
+    return Hands()
+
+
+@pytest.fixture
+def account(clock: Hands) -> Account:
+    """One job with three completed tasks."""
+    made = Account(clock, transition_seconds=2)
+    made.place(read_job_seed({"id": "Render-7", "tasks": {"count": 3, "prefix": "Frame-"}}))
+    return made
+
+
+def refusal(call: object, *arguments: object) -> tuple[int, str]:
+    """Status and code of the error that a call ends in."""
+    with pytest.raises(ServiceError) as caught:
+        call(*arguments)  # type: ignore[operator]
+    return caught.value.status, caught.value.code
+
+
+def test_ids_are_compared_without_case_and_kept_as_given(account: Account) -> None:
+    """Another letter case names the same job and task, which are shown as their creator wrote them."""
+    assert account.task("RENDER-7", "frame-2").id == "Frame-2"
+    assert account.job("render-7").id == "Render-7"
+
+
+def test_a_deleted_task_is_gone_at_once(account: Account) -> None:
+    """The second deletion finds nothing, and the other tasks stay."""
+    account.delete_task("render-7", "FRAME-2")
+    assert refusal(account.delete_task, "render-7", "frame-2") == (404, "TaskNotFound")
+    assert [task.id for task in account.tasks("render-7")] == ["Frame-1", "Frame-3"]
+
+
+def test_a_task_of_an_unknown_job_is_a_missing_job(account: Account) -> None:
+    """The code tells a missing job from a missing task."""
+    assert refusal(account.delete_task, "nope", "frame-1") == (404, "JobNotFound")
+
+
+def test_a_missing_task_is_not_found_whatever_the_conditions(account: Account) -> None:
+    """A conditional deletion that is repeated after a lost answer reads 404, not 412."""
+    assert refusal(account.delete_task, "render-7", "nope", Conditions(if_match="*")) == (404, "TaskNotFound")
+
+
+def test_a_deletion_whose_condition_does_not_hold_changes_nothing(account: Account) -> None:
+    """The task is still there after a 412."""
+    etag = account.task("render-7", "frame-1").etag
+    assert refusal(account.delete_task, "render-7", "frame-1", Conditions(if_match='"0x0"')) == (412, "ConditionNotMet")
+    account.delete_task("render-7", "frame-1", Conditions(if_match=f'"{etag}"'))
+    assert len(account.tasks("render-7")) == 2
+
+
+def test_a_deleted_job_is_deleting_for_a_while_and_then_gone(account: Account, clock: Hands) -> None:
+    """Until it is gone it refuses deletions of its tasks with a conflict."""
+    account.delete_job("render-7")
+    assert account.job("render-7").state == "deleting"
+    assert refusal(account.delete_task, "render-7", "frame-1") == (409, "JobBeingDeleted")
+    assert refusal(account.delete_job, "render-7") == (409, "JobBeingDeleted")
+    clock.forward(2)
+    assert refusal(account.job, "render-7") == (404, "JobNotFound")
+
+
+def test_a_terminated_job_becomes_completed_and_so_do_its_tasks(account: Account, clock: Hands) -> None:
+    """What still ran counts as a failure; the tasks can be deleted then."""
+    account.place(read_job_seed({"id": "render-7", "tasks": {"id": "late", "state": "running"}}))
+    account.terminate_job("render-7", "enough")
+    assert refusal(account.delete_task, "render-7", "late") == (409, "JobBeingTerminated")
+    clock.forward(2)
+    assert account.job("render-7").state == "completed"
+    assert account.task("render-7", "late").result == "failure"
+    account.delete_task("render-7", "late")
+    assert refusal(account.terminate_job, "render-7") == (409, "JobCompleted")
+
+
+def test_a_completed_job_takes_no_new_task(account: Account) -> None:
+    """Adding to it is a conflict."""
+    account.place(read_job_seed({"id": "done", "state": "completed"}))
+    assert refusal(account.add_task, "done", {"id": "t"}) == (409, "JobCompleted")
+
+
+def test_an_id_that_is_taken_is_refused_in_any_letter_case(account: Account) -> None:
+    """Jobs and tasks alike."""
+    assert refusal(account.add_job, {"id": "RENDER-7"}) == (409, "JobExists")
+    assert refusal(account.add_task, "render-7", {"id": "FRAME-1"}) == (409, "TaskExists")
+
+
+@pytest.mark.parametrize("task_id", ["", "a b", "a/b", "..", "é", "x" * 65, None, 7])
+def test_an_id_with_other_characters_is_refused(account: Account, task_id: object) -> None:
+    """Letters, digits, hyphen and underscore, at most 64."""
+    assert refusal(account.add_task, "render-7", {"id": task_id}) == (400, "InvalidPropertyValue")
+
+
+def test_a_task_that_is_made_again_is_another_task(account: Account, clock: Hands) -> None:
+    """Its ETag and time are new, so a condition on the old one protects it."""
+    old = account.task("render-7", "frame-1")
+    account.delete_task("render-7", "frame-1")
+    clock.forward(5)
+    new = account.add_task("render-7", {"id": "frame-1"})
+    assert new.etag != old.etag
+    stale = Conditions(if_unmodified_since=NOON)
+    assert refusal(account.delete_task, "render-7", "frame-1", stale) == (412, "ConditionNotMet")
+
+
+def test_seeded_tasks_have_a_history_that_fits_their_state(account: Account) -> None:
+    """A completed task was created, started and ended in this order; its exit code says how it went."""
+    account.place(read_job_seed({"id": "mixed", "tasks": ["good", {"id": "bad", "exitCode": 3}]}))
+    good, bad = account.tasks("mixed")
+    assert (good.result, bad.result) == ("success", "failure")
+    assert good.started is not None
+    assert good.ended == NOON
+    assert good.created < good.started < good.ended
+
+
+def test_a_seeded_task_replaces_the_one_of_its_id_in_its_place(account: Account) -> None:
+    """The order of listing stays, the version is new."""
+    before = account.task("render-7", "frame-2").etag
+    account.place(read_job_seed({"id": "render-7", "tasks": {"id": "Frame-2", "state": "active"}}))
+    assert [task.id for task in account.tasks("render-7")] == ["Frame-1", "Frame-2", "Frame-3"]
+    assert account.task("render-7", "frame-2").etag != before
+
+
+@pytest.mark.parametrize(
+    "description",
+    [{}, {"id": "j", "task": 1}, {"id": "j", "tasks": {"endtime": "x"}}, {"id": "j", "tasks": {"endTime": "today"}}],
+)
+def test_a_seed_that_cannot_be_read_is_refused(description: dict[str, object]) -> None:
+    """A mistyped field does not become a seed without it."""
+    with pytest.raises(InvalidSeed):
+        read_job_seed(description)

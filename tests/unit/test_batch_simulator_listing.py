@@ -1,0 +1,128 @@
+"""Lists of the simulated service: filters, pages and selections."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import pytest
+
+from devstack.batch.account import Account
+from devstack.batch.errors import ServiceError
+from devstack.batch.filters import read_filter
+from devstack.batch.listing import cut_page, next_link, select
+from devstack.batch.seeding import read_job_seed
+
+TASKS = [
+    {"id": "Good", "endTime": "2026-11-24T08:00:00Z"},
+    {"id": "bad", "exitCode": 3, "endTime": "2026-11-24T09:00:00Z"},
+    {"id": "busy", "state": "running"},
+    {"id": "it-waits", "state": "active"},
+]
+
+
+@pytest.fixture
+def account() -> Account:
+    """One job with a task of each kind."""
+    made = Account(lambda: datetime(2026, 11, 24, 12, tzinfo=UTC))
+    made.place(read_job_seed({"id": "j", "tasks": TASKS}))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("state eq 'completed'", ["Good", "bad"]),
+        ("state eq 'Completed'", ["Good", "bad"]),
+        ("state ne 'completed'", ["busy", "it-waits"]),
+        ("executionInfo/exitCode eq 0", ["Good"]),
+        ("executionInfo/exitCode ne 0", ["bad", "busy", "it-waits"]),
+        ("state eq 'completed' and executionInfo/exitCode gt 0", ["bad"]),
+        ("executionInfo/result eq 'success' or state eq 'active'", ["Good", "it-waits"]),
+        ("executionInfo/endTime lt datetime'2026-11-24T08:30:00Z'", ["Good"]),
+        ("executionInfo/endTime ge DateTime'2026-11-24T09:00:00.0000000Z'", ["bad"]),
+        ("startswith(id, 'B') and not (state eq 'running')", ["bad"]),
+        ("not state eq 'completed'", ["busy", "it-waits"]),
+        ("id eq 'GOOD'", ["Good"]),
+        ("displayName eq 'it''s'", []),
+        ("(state eq 'running' or state eq 'active') and id ne 'busy'", ["it-waits"]),
+    ],
+)
+def test_a_filter_picks_tasks(account: Account, text: str, ids: list[str]) -> None:
+    """Comparisons with and, or, not and brackets, as OData has them."""
+    holds = read_filter(text)
+    assert [task.id for task in account.tasks("j") if holds(task)] == ids
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "state",
+            "state eq",
+            "state is 'completed'",
+            "status eq 'completed'",
+            "state eq completed",
+            "state eq 'a' and",
+        ),
+        *("(state eq 'a'", "state eq 'a')", "executionInfo/exitCode eq '0'", "state eq 3", "startswith(id 'x')", "%"),
+        "executionInfo/endTime lt datetime'2026-11-24T08:30:00'",
+    ],
+)
+def test_a_filter_that_cannot_be_read_is_refused(text: str) -> None:
+    """It never counts as no filter."""
+    with pytest.raises(ServiceError) as caught:
+        read_filter(text)
+    assert caught.value.code == "InvalidQueryParameterValue"
+
+
+def test_pages_neither_skip_nor_repeat_when_tasks_go_between_them(account: Account) -> None:
+    """The token names the last task shown, not an offset."""
+    first = cut_page(account.tasks("j"), {"maxresults": "2"})
+    account.delete_task("j", "Good")
+    account.delete_task("j", "bad")
+    second = cut_page(account.tasks("j"), {"maxresults": "2", "$skiptoken": str(first.next_token)})
+    assert [task.id for task in first.tasks] == ["Good", "bad"]
+    assert [task.id for task in second.tasks] == ["busy", "it-waits"]
+    assert second.next_token is None
+
+
+def test_a_page_that_is_just_full_has_no_successor(account: Account) -> None:
+    """The filter is applied before the count."""
+    page = cut_page(account.tasks("j"), {"maxresults": "2", "$filter": "state eq 'completed'"})
+    assert (len(page.tasks), page.next_token) == (2, None)
+
+
+def test_the_link_to_the_next_page_survives_another_encoding(account: Account) -> None:
+    """Clients decode and encode it with rules of their own: the slash of the token comes back bare."""
+    page = cut_page(account.tasks("j"), {"maxresults": "1"})
+    query = {"api-version": "2024-07-01.20.0", "$filter": "state eq 'completed'", "maxresults": "1"}
+    link = next_link("http://127.0.0.1:1", "/jobs/j/tasks", query, str(page.next_token))
+    again = quote(unquote(urlsplit(link).query), safe="/=&$'!")
+    sent = {name: values[0] for name, values in parse_qs(again).items()}
+    assert {name: sent[name] for name in query} == query
+    assert [task.id for task in cut_page(account.tasks("j"), sent).tasks] == ["bad"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"maxresults": "0"}, "OutOfRangeQueryParameterValue"),
+        ({"maxresults": "1001"}, "OutOfRangeQueryParameterValue"),
+        ({"maxresults": "ten"}, "InvalidQueryParameterValue"),
+        ({"maxresults": ""}, "InvalidQueryParameterValue"),
+        ({"$skiptoken": "rubbish"}, "InvalidQueryParameterValue"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(account: Account, query: dict[str, str], code: str) -> None:
+    """1 to 1000 results, and a token that the service made."""
+    with pytest.raises(ServiceError) as caught:
+        cut_page(account.tasks("j"), query)
+    assert caught.value.code == code
+
+
+def test_a_selection_shows_what_it_names(account: Account) -> None:
+    """A nested name brings the whole of its parent; without a selection everything is shown."""
+    document = account.task("j", "bad").document("http://127.0.0.1:1/jobs/j")
+    assert set(select(document, "id, executionInfo/exitCode")) == {"id", "executionInfo"}
+    assert select(document, None)["executionInfo"]["failureInfo"]["code"] == "FailureExitCode"
