@@ -1,0 +1,177 @@
+// Alerts on lines that the app itself writes: the platform's QueueMessageCount is hourly and has no dimension for the queue.
+param prefix string
+param location string
+param tags object
+param applicationInsightsId string
+param email string
+
+param overrides object
+
+// What each alert fires above: seconds for the ages, lines in 15 minutes for the counts.
+var thresholds = union({
+  poisonDepth: 0
+  poisonAgeSeconds: 3600
+  requestAgeSeconds: 900
+  failedResults: 10
+  exhaustedResults: 0
+  refusedCalls: 0
+}, overrides)
+
+var rules = [
+  {
+    name: 'poison-depth'
+    description: 'Messages lie on a poison queue.'
+    severity: 2
+    query: loadTextContent('../queries/poison-queues.kql')
+    column: 'depth'
+    dimension: 'queue'
+    threshold: thresholds.poisonDepth
+  }
+  {
+    name: 'poison-age'
+    description: 'A message has lain on a poison queue for long: its function does not get through.'
+    severity: 1
+    query: loadTextContent('../queries/poison-queues.kql')
+    column: 'age'
+    dimension: 'queue'
+    threshold: thresholds.poisonAgeSeconds
+  }
+  {
+    name: 'request-age'
+    description: 'The oldest waiting message is too old: the app does not keep up, or does not run.'
+    severity: 2
+    query: loadTextContent('../queries/input-queues.kql')
+    column: 'age'
+    dimension: 'queue'
+    threshold: thresholds.requestAgeSeconds
+  }
+  {
+    name: 'failed-results'
+    description: 'Deletions were refused for good.'
+    severity: 3
+    query: loadTextContent('../queries/failed-results.kql')
+    column: 'results'
+    dimension: 'outcome'
+    threshold: thresholds.failedResults
+  }
+  {
+    name: 'exhausted-results'
+    description: 'Deletions were given up after all attempts.'
+    severity: 2
+    query: loadTextContent('../queries/exhausted-results.kql')
+    column: 'results'
+    dimension: 'outcome'
+    threshold: thresholds.exhaustedResults
+  }
+  {
+    name: 'batch-access-refused'
+    description: 'Batch answers 401 or 403: a role assignment, an account or a token scope is wrong.'
+    severity: 1
+    query: loadTextContent('../queries/batch-access-refused.kql')
+    column: 'refusals'
+    dimension: 'account'
+    threshold: thresholds.refusedCalls
+  }
+]
+
+resource actions 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
+  name: '${prefix}-mail'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'task-delete'
+    enabled: true
+    emailReceivers: [
+      {
+        name: 'operators'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
+  name: '${prefix}-${rule.name}'
+  location: location
+  tags: tags
+  properties: {
+    displayName: rule.name
+    description: rule.description
+    severity: rule.severity
+    enabled: true
+    scopes: [
+      applicationInsightsId
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      allOf: [
+        {
+          query: rule.query
+          timeAggregation: 'Maximum'
+          metricMeasureColumn: rule.column
+          dimensions: [
+            {
+              name: rule.dimension
+              operator: 'Include'
+              values: [
+                '*'
+              ]
+            }
+          ]
+          operator: 'GreaterThan'
+          threshold: rule.threshold
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: {
+      actionGroups: !empty(email) ? [
+        actions.id
+      ] : []
+    }
+  }
+}]
+
+// An app that writes nothing raises none of the alerts above.
+resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: '${prefix}-silent'
+  location: location
+  tags: tags
+  properties: {
+    displayName: 'silent'
+    description: 'The app reports no queue depth: it does not start, or its timer or its telemetry is broken.'
+    severity: 1
+    enabled: true
+    scopes: [
+      applicationInsightsId
+    ]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT1H'
+    criteria: {
+      allOf: [
+        {
+          query: loadTextContent('../queries/queue-depths.kql')
+          timeAggregation: 'Count'
+          operator: 'LessThan'
+          threshold: 1
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: {
+      actionGroups: !empty(email) ? [
+        actions.id
+      ] : []
+    }
+  }
+}
