@@ -1,0 +1,93 @@
+"""How the local host reads app settings and access keys."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from devstack.host.app_settings import AppSettings, load_settings
+from devstack.host.errors import StartUpFailed
+from devstack.host.http_messages import HttpRequest
+from devstack.host.keys import AccessKeys, keys_from
+
+
+def test_the_environment_wins_over_the_settings_file(tmp_path: Path) -> None:
+    """As under the Core Tools."""
+    path = tmp_path / "local.settings.json"
+    path.write_text(json.dumps({"Values": {"A": "file", "B": "file"}}))
+    settings = load_settings(path, {"A": "environment"})
+    assert (settings.get("A"), settings.get("B")) == ("environment", "file")
+
+
+def test_a_missing_file_leaves_the_environment_alone(tmp_path: Path) -> None:
+    """A settings file is a convenience, not a duty."""
+    assert load_settings(tmp_path / "none.json", {"A": "1"}).values == {"A": "1"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"Values": {"A": 1}}'])
+def test_a_settings_file_that_is_not_what_the_tools_write_is_refused(tmp_path: Path, text: str) -> None:
+    """Nested or numeric values would silently be something else in the cloud."""
+    path = tmp_path / "local.settings.json"
+    path.write_text(text)
+    with pytest.raises(StartUpFailed, match=r"local\.settings\.json"):
+        load_settings(path, {})
+
+
+def test_placeholders_are_resolved_and_a_missing_one_is_a_fault() -> None:
+    """`%NAME%` takes the setting's value, whatever the case of the name."""
+    settings = AppSettings({"Queue": "requests"})
+    assert settings.resolve("%QUEUE%-x") == "requests-x"
+    with pytest.raises(StartUpFailed, match="%OTHER%"):
+        settings.resolve("%OTHER%")
+
+
+def test_a_connection_is_looked_up_with_the_hosts_prefix_first() -> None:
+    """`AzureWebJobs<name>` wins over `<name>`, and no name means AzureWebJobsStorage."""
+    settings = AppSettings({"AzureWebJobsOne": "prefixed", "One": "plain", "Two": "two", "AzureWebJobsStorage": "own"})
+    assert settings.connection_string("One") == "prefixed"
+    assert settings.connection_string("Two") == "two"
+    assert settings.connection_string(None) == "own"
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [({}, "missing"), ({"One__queueServiceUri": "https://a.queue.core.windows.net"}, "connection strings only")],
+)
+def test_a_connection_that_cannot_be_used_is_a_fault(values: dict[str, str], reason: str) -> None:
+    """The identity form needs a cloud, so it is refused and not ignored."""
+    with pytest.raises(StartUpFailed, match=reason):
+        AppSettings(values).connection_string("One")
+
+
+KEYS = AccessKeys(required=True, function_key="f", master_key="m")
+
+
+@pytest.mark.parametrize(
+    ("level", "header", "query", "admitted"),
+    [
+        ("anonymous", None, "", True),
+        ("anonymous", "wrong", "", True),
+        ("function", None, "", False),
+        ("function", "wrong", "", False),
+        ("function", "f", "", True),
+        ("function", "m", "", True),
+        ("function", None, "?code=f", True),
+        ("function", "wrong", "?code=f", False),
+        ("admin", "f", "", False),
+        ("admin", "m", "", True),
+    ],
+)
+def test_keys_open_what_they_open_in_the_cloud(level: str, header: str | None, query: str, admitted: bool) -> None:
+    """The header is looked at first; the master key opens everything, a function key not level `admin`."""
+    headers = (("X-Functions-Key", header),) if header else ()
+    assert KEYS.admit(level, HttpRequest("GET", f"/api/x{query}", headers)) is admitted
+
+
+def test_no_key_is_asked_for_by_default_and_none_can_be_empty() -> None:
+    """Asking for keys without having any is a fault of the set-up."""
+    assert AccessKeys(required=False).admit("admin", HttpRequest("GET", "/", ()))
+    with pytest.raises(StartUpFailed, match="HOST_FUNCTION_KEY"):
+        keys_from(AppSettings({}), required=True)
+    assert not AccessKeys(required=True, function_key="f").admit("admin", HttpRequest("GET", "/", ()))
