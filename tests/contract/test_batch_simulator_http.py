@@ -1,0 +1,238 @@
+"""The simulated account on the wire: admission, faults that cut connections, the control API, its process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from devstack.batch import API_VERSION, BatchSimulator
+from devstack.identity import IdentityEndpoint
+
+ROOT = Path(__file__).parents[2]
+GUID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+VERSION = {"api-version": API_VERSION}
+
+
+@pytest.fixture
+def session(batch_token: str) -> Iterator[requests.Session]:
+    """A client with a good token, which does not follow redirects by itself when told so."""
+    with requests.Session() as made:
+        made.trust_env = False
+        made.headers["Authorization"] = f"Bearer {batch_token}"
+        yield made
+
+
+@pytest.fixture
+def account(batch_simulator: BatchSimulator) -> BatchSimulator:
+    """An account with a job `j1` of three completed tasks."""
+    batch_simulator.seed(id="j1", tasks={"count": 3})
+    return batch_simulator
+
+
+def task_url(account: BatchSimulator, task_id: str = "task-1") -> str:
+    """Where a task of `j1` is."""
+    return f"{account.url}/jobs/j1/tasks/{task_id}"
+
+
+def delete(session: requests.Session, account: BatchSimulator, task_id: str = "task-1") -> requests.Response:
+    """Deletes a task of `j1` with the least that is needed."""
+    return session.delete(task_url(account, task_id), params=VERSION, allow_redirects=False, timeout=10)
+
+
+def test_a_deletion_answers_as_the_rest_reference_says(session: requests.Session, account: BatchSimulator) -> None:
+    """200 without body, ETag or Last-Modified; the ids of the request in the headers."""
+    headers = {"client-request-id": GUID, "return-client-request-id": "true"}
+    answer = session.delete(task_url(account), params=VERSION, headers=headers, timeout=10)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["client-request-id"] == GUID
+    assert answer.headers["request-id"] == account.deletes()[0].request_id
+    assert not {"ETag", "Last-Modified"} & set(answer.headers)
+
+
+def test_a_refusal_has_the_service_s_error_document(session: requests.Session, account: BatchSimulator) -> None:
+    """The message ends with the request's id and the time."""
+    answer = delete(session, account, "nope")
+    document = answer.json()
+    assert (answer.status_code, document["code"]) == (404, "TaskNotFound")
+    assert document["odata.metadata"].endswith("Entities.Container.errors/@Element")
+    text, request_id, moment = document["message"]["value"].split("\n")
+    assert text == "The specified task does not exist."
+    assert request_id == f"RequestId:{answer.headers['request-id']}"
+    assert moment.startswith("Time:2")
+
+
+@pytest.mark.parametrize("resource", ["https://batch.core.windows.net", "https://storage.azure.com/"])
+def test_a_token_for_another_audience_is_refused(
+    account: BatchSimulator, identity_endpoint: IdentityEndpoint, resource: str
+) -> None:
+    """401 with the reason; the task stays."""
+    token = identity_endpoint.token(resource)["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = requests.delete(task_url(account), params=VERSION, headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (401, "AuthenticationFailed")
+    assert answer.json()["values"][0]["key"] == "AuthenticationErrorDetail"
+    assert "task-1" in account.task_ids("j1")
+
+
+def test_a_revoked_token_is_refused_until_a_new_one_comes(
+    session: requests.Session, account: BatchSimulator, identity_endpoint: IdentityEndpoint
+) -> None:
+    """As when the service rejects a token that the client still believes in."""
+    account.revoke_tokens()
+    assert delete(session, account).status_code == 401
+    fresh = identity_endpoint.token("https://batch.core.windows.net/")["access_token"]
+    session.headers["Authorization"] = f"Bearer {fresh}"
+    assert delete(session, account).status_code == 200
+
+
+def test_a_read_that_brings_nothing_new_is_304(session: requests.Session, account: BatchSimulator) -> None:
+    """Without a body, and the connection stays usable."""
+    etag = session.get(task_url(account), params=VERSION, timeout=10).headers["ETag"]
+    answer = session.get(task_url(account), params=VERSION, headers={"If-None-Match": etag}, timeout=10)
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert delete(session, account).status_code == 200
+
+
+@pytest.mark.parametrize(("after_effect", "left"), [(False, 3), (True, 2)])
+def test_a_connection_is_cut_before_or_after_the_effect(
+    session: requests.Session, account: BatchSimulator, after_effect: bool, left: int
+) -> None:
+    """The client cannot tell the two apart; the journal can."""
+    account.fault(drop=True, after_effect=after_effect, times=1)
+    with pytest.raises(requests.ConnectionError):
+        delete(session, account)
+    (entry,) = account.deletes()
+    assert entry.dropped
+    assert entry.effect == ("task-deleted" if after_effect else None)
+    assert len(account.task_ids("j1")) == left
+    assert delete(session, account).status_code == (404 if after_effect else 200)
+
+
+def test_a_server_error_after_the_effect(session: requests.Session, account: BatchSimulator) -> None:
+    """500 though the task is gone: the answer that makes the next 404 a success."""
+    account.fault(status=500, after_effect=True, times=1)
+    assert delete(session, account).status_code == 500
+    assert delete(session, account).json()["code"] == "TaskNotFound"
+
+
+def test_a_held_request_waits_until_it_is_released(session: requests.Session, account: BatchSimulator) -> None:
+    """It is in the journal meanwhile, so that a test can act at just this moment."""
+    rule = account.fault(hold=True)
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(delete, session, account)
+        (entry,) = account.journal.wait(1, operation="task-delete")
+        assert (entry.status, account.task_ids("j1")) == (None, ["task-1", "task-2", "task-3"])
+        account.faults.release(rule)
+        assert pending.result(timeout=10).status_code == 200
+    assert account.task_ids("j1") == ["task-2", "task-3"]
+
+
+def test_a_slow_answer_outlasts_the_client_s_patience(session: requests.Session, account: BatchSimulator) -> None:
+    """The deletion takes effect though nobody waits for its answer any more."""
+    account.fault(delay_seconds=0.3, after_effect=True)
+    with pytest.raises(requests.ReadTimeout):
+        session.delete(task_url(account), params=VERSION, timeout=0.1)
+    assert account.task_ids("j1") == ["task-2", "task-3"]
+
+
+def test_a_redirect_and_a_foreign_next_page_can_be_ordered(session: requests.Session, account: BatchSimulator) -> None:
+    """Both would carry a careless client's token to another host."""
+    account.fault(status=302, location="http://127.0.0.1:9/stolen", times=1)
+    account.fault(operation="task-list", next_link="http://127.0.0.1:9/stolen")
+    moved = delete(session, account)
+    assert (moved.status_code, moved.headers["Location"]) == (302, "http://127.0.0.1:9/stolen")
+    page = session.get(f"{account.url}/jobs/j1/tasks", params=VERSION, timeout=10).json()
+    assert page["odata.nextLink"] == "http://127.0.0.1:9/stolen"
+
+
+def test_the_control_api_seeds_breaks_and_reports(session: requests.Session, batch_simulator: BatchSimulator) -> None:
+    """What tests in other processes use; it needs no token."""
+    control = f"{batch_simulator.url}/_control"
+    seeds = [{"id": "big", "tasks": {"count": 2000, "prefix": "f-"}}, {"id": "j1", "tasks": ["a"]}]
+    assert requests.post(f"{control}/jobs", json=seeds, timeout=10).json() == {"jobs": 2, "tasks": 2001}
+    fault = {"task": "f-7", "status": 503, "retryAfter": 2, "times": 1}
+    rule = requests.post(f"{control}/faults", json=fault, timeout=10).json()["id"]
+    url = f"{batch_simulator.url}/jobs/big/tasks/f-7"
+    statuses = [session.delete(url, params=VERSION, timeout=10).status_code for _ in range(2)]
+    assert statuses == [503, 200]
+    journal = requests.get(f"{control}/journal", params={"task": "f-7"}, timeout=10).json()["value"]
+    assert [(entry["status"], entry["fault"], entry["effect"]) for entry in journal] == [
+        (503, rule, None),
+        (200, None, "task-deleted"),
+    ]
+    assert requests.get(f"{control}/jobs/big", timeout=10).json()["state"] == "active"
+    assert requests.get(f"{control}/counters", timeout=10).json()["effects"] == {"task-deleted": 1}
+    requests.post(f"{control}/reset", timeout=10)
+    summary = requests.get(control, timeout=10).json()
+    assert (summary["jobs"], summary["counters"]["requests"]) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("call", "content", "status"),
+    [
+        ("faults", {"taks": "x"}, 400),
+        ("jobs", {"name": "x"}, 400),
+        ("faults/fault-9/release", None, 404),
+        ("nope", {}, 404),
+    ],
+)
+def test_a_control_call_with_a_mistake_is_refused(
+    batch_simulator: BatchSimulator, call: str, content: object, status: int
+) -> None:
+    """With a text that says what there is."""
+    answer = requests.post(f"{batch_simulator.url}/_control/{call}", json=content, timeout=10)
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+
+
+def test_many_clients_delete_at_the_same_time(batch_simulator: BatchSimulator, batch_token: str) -> None:
+    """Every task goes exactly once, over connections that are kept open."""
+    batch_simulator.seed(id="j1", tasks={"count": 160})
+    local = threading.local()
+
+    def remove(number: int) -> int:
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+            local.session.trust_env = False
+            local.session.headers["Authorization"] = f"Bearer {batch_token}"
+        with local.session.delete(task_url(batch_simulator, f"task-{number}"), params=VERSION, timeout=30) as answer:
+            return int(answer.status_code)
+
+    with ThreadPoolExecutor(32) as pool:
+        statuses = list(pool.map(remove, [*range(1, 161), *range(1, 41)]))
+    assert (statuses.count(200), statuses.count(404)) == (160, 40)
+    assert batch_simulator.journal.counters().effects["task-deleted"] == 160
+
+
+def test_a_stopped_account_keeps_its_state_and_port(session: requests.Session, account: BatchSimulator) -> None:
+    """An outage: open connections are cut, new ones refused, and afterwards all is as before."""
+    url = account.url
+    assert delete(session, account).status_code == 200
+    account.stop()
+    with pytest.raises(requests.ConnectionError):
+        delete(session, account, "task-2")
+    account.start()
+    assert account.url == url
+    assert delete(session, account, "task-2").status_code == 200
+
+
+@pytest.mark.parametrize("module", ["devstack.batch", "devstack.identity"])
+def test_each_stand_in_runs_as_a_process_of_its_own(module: str) -> None:
+    """It prints its URL when it takes requests, and ends cleanly on SIGTERM."""
+    command = [sys.executable, "-m", module, "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            assert requests.get(f"{url}/_control", timeout=10).status_code == 200
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0

@@ -1,0 +1,159 @@
+"""The official azure-batch client against the simulated account, with a token of the real azure-identity library.
+
+What the official client can do here is evidence that the simulator speaks the service's protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from azure.batch import BatchClient
+from azure.batch.models import BatchJobCreateOptions, BatchPoolInfo, BatchTaskCreateOptions
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.identity import ManagedIdentityCredential
+
+from devstack.batch import API_VERSION, BatchSimulator
+from devstack.identity import IdentityEndpoint
+
+
+class AllowPlainHttp(SansIOHTTPPolicy):  # type: ignore[type-arg]
+    """Lets a bearer token travel without TLS, which the library refuses otherwise, also for polling calls."""
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        request.context.options["enforce_https"] = False
+
+
+@pytest.fixture
+def client(
+    batch_simulator: BatchSimulator, identity_endpoint: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[BatchClient]:
+    """The official client, authenticated by managed identity."""
+    for name, value in identity_endpoint.environment.items():
+        monkeypatch.setenv(name, value)
+    with (
+        ManagedIdentityCredential() as credential,
+        BatchClient(
+            batch_simulator.url,
+            credential,
+            api_version=API_VERSION,
+            per_call_policies=[AllowPlainHttp()],
+            retry_total=0,
+        ) as made,
+    ):
+        yield made
+
+
+def make_job(client: BatchClient, *task_ids: str) -> None:
+    """A job `render-7` with these tasks."""
+    client.create_job(BatchJobCreateOptions(id="render-7", pool_info=BatchPoolInfo(pool_id="p1")))
+    for task_id in task_ids:
+        client.create_task("render-7", BatchTaskCreateOptions(id=task_id, command_line="/bin/true"))
+
+
+def status_and_code(caught: pytest.ExceptionInfo[HttpResponseError]) -> tuple[int | None, str | None]:
+    """What the service said, whatever class the client made of it."""
+    return caught.value.status_code, caught.value.error.code if caught.value.error else None
+
+
+def test_a_job_and_its_tasks_are_created_read_and_deleted(client: BatchClient, batch_simulator: BatchSimulator) -> None:
+    """The client parses what it gets, and a deleted task is not found again."""
+    make_job(client, "frame-1", "frame-2")
+    task = client.get_task("render-7", "FRAME-1")
+    assert (task.id, task.state, task.command_line) == ("frame-1", "active", "/bin/true")
+    client.delete_task("render-7", "frame-1", service_timeout=15)
+    with pytest.raises(ResourceNotFoundError) as caught:
+        client.get_task("render-7", "frame-1")
+    assert status_and_code(caught) == (404, "TaskNotFound")
+    assert batch_simulator.task_ids("render-7") == ["frame-2"]
+    assert "timeOut=15" in batch_simulator.deletes("frame-1")[0].target
+
+
+def test_the_token_s_audience_ends_with_a_slash(client: BatchClient, identity_endpoint: IdentityEndpoint) -> None:
+    """The client asks the identity endpoint for it once, and the account takes the token."""
+    make_job(client, "frame-1")
+    assert [request.resource for request in identity_endpoint.requests] == ["https://batch.core.windows.net/"]
+
+
+def test_many_tasks_are_created_in_one_call(client: BatchClient, batch_simulator: BatchSimulator) -> None:
+    """One that exists already is reported alone."""
+    make_job(client)
+    tasks = [BatchTaskCreateOptions(id=f"t{n}", command_line="/bin/true") for n in range(150)]
+    client.create_tasks("render-7", tasks)
+    assert len(batch_simulator.task_ids("render-7")) == 150
+    with pytest.raises(ResourceExistsError):
+        client.create_task("render-7", tasks[0])
+
+
+def test_completed_tasks_are_listed_over_pages(client: BatchClient, batch_simulator: BatchSimulator) -> None:
+    """The client follows the link to the next page, which keeps filter and selection."""
+    batch_simulator.seed(id="done", state="completed", tasks=[{"count": 25}, {"id": "busy", "state": "running"}])
+    listed = list(
+        client.list_tasks("done", max_results=10, filter="state eq 'completed'", select=["id", "executionInfo"])
+    )
+    assert [task.id for task in listed] == [f"task-{number}" for number in range(1, 26)]
+    assert {task.execution_info.result for task in listed if task.execution_info} == {"success"}
+    assert {task.state for task in listed} == {None}
+    assert len(batch_simulator.journal.entries("task-list")) == 3
+
+
+def test_a_condition_protects_a_task_that_was_made_again(client: BatchClient, batch_simulator: BatchSimulator) -> None:
+    """The old ETag does not delete the new task, the new one does."""
+    make_job(client, "frame-1")
+    old = client.get_task("render-7", "frame-1").etag
+    client.delete_task("render-7", "frame-1")
+    client.create_task("render-7", BatchTaskCreateOptions(id="frame-1", command_line="/bin/true"))
+    with pytest.raises(HttpResponseError) as caught:
+        client.delete_task("render-7", "frame-1", etag=old, match_condition=MatchConditions.IfNotModified)
+    assert status_and_code(caught) == (412, "ConditionNotMet")
+    assert batch_simulator.task_ids("render-7") == ["frame-1"]
+    new = client.get_task("render-7", "frame-1").etag
+    client.delete_task("render-7", "frame-1", etag=new, match_condition=MatchConditions.IfNotModified)
+    assert batch_simulator.task_ids("render-7") == []
+
+
+def test_a_task_that_is_newer_than_the_date_is_kept(client: BatchClient, batch_simulator: BatchSimulator) -> None:
+    """`If-Unmodified-Since` in the past refuses, in the future it lets through."""
+    make_job(client, "frame-1")
+    now = datetime.now(UTC)
+    with pytest.raises(HttpResponseError) as caught:
+        client.delete_task("render-7", "frame-1", if_unmodified_since=now - timedelta(hours=1))
+    assert caught.value.status_code == 412
+    client.delete_task("render-7", "frame-1", if_unmodified_since=now + timedelta(hours=1))
+    assert batch_simulator.task_ids("render-7") == []
+
+
+def test_a_job_is_deleted_in_the_background(client: BatchClient) -> None:
+    """The client's poller sees `deleting` and then nothing."""
+    make_job(client, "frame-1")
+    client.begin_delete_job("render-7", polling_interval=0.1).result(timeout=10)  # type: ignore[arg-type]
+    with pytest.raises(ResourceNotFoundError) as caught:
+        client.get_job("render-7")
+    assert status_and_code(caught) == (404, "JobNotFound")
+
+
+def test_a_dot_segment_as_task_id_deletes_the_whole_job(client: BatchClient, batch_simulator: BatchSimulator) -> None:
+    """The official client lets it through; so the simulator shows what such a hole costs."""
+    make_job(client, "frame-1")
+    with pytest.raises(HttpResponseError) as caught:
+        client.delete_task("render-7", "..")
+    assert caught.value.status_code == 202
+    assert batch_simulator.journal.counters().effects["job-deleted"] == 1
+
+
+def test_a_fault_reaches_the_client_as_the_service_s_own(client: BatchClient, batch_simulator: BatchSimulator) -> None:
+    """Status, code, text and Retry-After; afterwards the call succeeds."""
+    make_job(client, "frame-1")
+    batch_simulator.fault(task="frame-1", status=429, retry_after=3, times=1)
+    with pytest.raises(HttpResponseError) as caught:
+        client.delete_task("render-7", "frame-1")
+    assert status_and_code(caught) == (429, "TooManyRequests")
+    assert caught.value.response is not None
+    assert caught.value.response.headers["Retry-After"] == "3"
+    client.delete_task("render-7", "frame-1")
+    assert [entry.effect for entry in batch_simulator.deletes()] == [None, "task-deleted"]
