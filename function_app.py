@@ -18,6 +18,8 @@ from shared.http_answer import Answer, Call, misconfigured_call, unavailable
 from shared.wiring import WIRING, App
 
 CONNECTION = "TaskDeleteStorage"
+HOUSEKEEPING_SECONDS = 240
+"""Below `functionTimeout`; the next round goes on where this one stopped."""
 
 log = logging.getLogger("shared.functions")
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -52,6 +54,42 @@ def submit_task_deletion(req: func.HttpRequest, context: func.Context) -> func.H
 def get_task_deletion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """The status document of one request."""
     return _answer(req, context, lambda services, call: services.api.status(call))
+
+
+@app.route("task-deletions/{clientRequestId}", methods=["DELETE"])
+def cancel_task_deletion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Takes a request back before it is begun."""
+    return _answer(req, context, lambda services, call: services.api.cancel(call))
+
+
+@app.route("dead-letters", methods=["GET"])
+def list_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """What could not be done, newest first."""
+    return _answer(req, context, lambda services, call: services.dead_letters.listing(call))
+
+
+@app.route("dead-letters/{id}", methods=["GET"])
+def get_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """One dead letter, with the body as received."""
+    return _answer(req, context, lambda services, call: services.dead_letters.one(call))
+
+
+@app.route("dead-letters/{id}/redrive", methods=["POST"])
+def redrive_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Puts one dead letter back."""
+    return _answer(req, context, lambda services, call: services.dead_letters.put_back(call))
+
+
+@app.route("dead-letters/redrive", methods=["POST"])
+def redrive_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Puts the dead letters back that a filter takes."""
+    return _answer(req, context, lambda services, call: services.dead_letters.put_back_many(call))
+
+
+@app.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")
+def keep_house(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
+    """Forgets what is past retention, puts back what is stuck, sends what is owed."""
+    WIRING.app().housekeeping.round(HOUSEKEEPING_SECONDS)
 
 
 @app.route("jobs/{jobId}/tasks/{taskId}", methods=["DELETE"])

@@ -6,6 +6,7 @@ by id; `at:<inverted time>:<result id>` holds the summary, in an order that list
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from shared.table import Found, Refused, Table, Write
 PARTITION = "dead-letters"
 _END_OF_TIME = 253_402_300_799_999
 """Milliseconds to the year 9999: what is left of them sorts the newest first."""
+_PLACE = re.compile(r"[0-9]{15}:[0-9a-f-]{36}")
 MAX_BODY_BYTES = 64 * 1024
 
 
@@ -82,14 +84,18 @@ class DeadLetterStore:
             if not isinstance(self.table.write_group(writes), Refused):
                 return True
 
-    def newest(
-        self, top: int, continuation: dict[str, str] | None = None
-    ) -> tuple[list[DeadLetter], dict[str, str] | None]:
-        """A page, newest first by `first_seen_at`, without bodies."""
+    def newest(self, top: int, after: str = "") -> tuple[list[DeadLetter], str | None]:
+        """A page, newest first by `first_seen_at`, without bodies, and the place after it (None at the end).
+
+        Raises ValueError when `after` is no such place.
+        """
+        if after and not _PLACE.fullmatch(after):
+            raise ValueError("must be the text that an earlier answer gave")
         page = self.table.query(
-            f"PartitionKey eq '{PARTITION}' and RowKey ge 'at:' and RowKey lt 'at;'", None, top, continuation
+            f"PartitionKey eq '{PARTITION}' and RowKey gt 'at:{after}' and RowKey lt 'at;'", None, top
         )
-        return [_letter(found) for found in page.rows], page.continuation
+        letters = [_letter(found) for found in page.rows]
+        return letters, _place(letters[-1]) if len(letters) == top else None
 
     def _changes(self, found: Found, kept: DeadLetter, columns: dict[str, Any]) -> list[Write]:
         row = self.table.read(PARTITION, _time_row(kept))
@@ -104,9 +110,13 @@ def _id_row(letter_id: str) -> str:
 
 
 def _time_row(letter: DeadLetter) -> str:
+    return f"at:{_place(letter)}"
+
+
+def _place(letter: DeadLetter) -> str:
     # From the stored text: milliseconds of a float would not always be the same ones again.
     since = round(from_text(to_text(letter.first_seen_at)).timestamp() * 1000)
-    return f"at:{_END_OF_TIME - since:015d}:{letter.id}"
+    return f"{_END_OF_TIME - since:015d}:{letter.id}"
 
 
 def _entity(letter: DeadLetter, row: str, *, with_body: bool) -> dict[str, Any]:

@@ -20,6 +20,12 @@ from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 
+ID_CONFLICT = BatchError(
+    "ClientRequestIdConflict",
+    "This client-request-id was used before with another payload.",
+    (("/clientRequestId", "must be new, or come with the payload that it came with first"),),
+)
+
 
 @dataclass(frozen=True)
 class Emission:
@@ -77,11 +83,6 @@ def conflict(
     parent_id: str | None = None,
 ) -> Emission:
     """The emission for a request whose id was used with another payload; the row is left alone."""
-    error = BatchError(
-        "ClientRequestIdConflict",
-        "This client-request-id was used before with another payload.",
-        (("/clientRequestId", "must be new, or come with the payload that it came with first"),),
-    )
     ending = Ending(
         id=result_id(Outcome.CONFLICT.value, request.client_request_id, request.dry_run, payload_hash),
         outcome=Outcome.CONFLICT,
@@ -94,7 +95,7 @@ def conflict(
         task_id=request.task_id,
         batch_url=request.batch_url,
         parent_id=parent_id,
-        error=error,
+        error=ID_CONFLICT,
         metadata=request.metadata,
     )
     return Emission(ending, body, dry_run=request.dry_run)

@@ -6,7 +6,10 @@ import re
 from dataclasses import replace
 
 from shared import acceptance, grammar, strict_json
+from shared.bulk import INVALID, Bulk, location
+from shared.cancellation import Cancellation
 from shared.deletion import Parts
+from shared.emission import ID_CONFLICT
 from shared.envelope import Item, Kind, read_requests
 from shared.errors import InvalidInput, Problem
 from shared.guard import Guard
@@ -32,11 +35,20 @@ _RESPOND_ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:;|,|$)", re.IGNORECAS
 class TaskDeletionApi:
     """`/api/task-deletions` and the REST operation itself. Methods may raise StorageUnavailable."""
 
-    def __init__(self, parts: Parts, store: RecordStore, synchronous: SynchronousDeletion, guard: Guard) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        store: RecordStore,
+        synchronous: SynchronousDeletion,
+        cancellation: Cancellation,
+        guard: Guard,
+    ) -> None:
         self._parts = parts
         self._store = store
         self._synchronous = synchronous
+        self._cancellation = cancellation
         self._guard = guard
+        self._bulk = Bulk(parts.acceptor, guard, parts.clock)
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
@@ -56,7 +68,8 @@ class TaskDeletionApi:
         except InvalidInput as fault:
             partial = partial_fields(value, self._parts.settings.batch_accounts)
             return invalid(fault, partial.client_request_id)
-        return refusal(400, "InvalidRequest", "One request at a time.")
+        answer = self._bulk.accept(envelope)
+        return Answer(400 if answer["counts"][INVALID] == len(envelope.items) else 202, answer)
 
     def status(self, call: Call) -> Answer:
         """`GET /api/task-deletions/{clientRequestId}`."""
@@ -67,6 +80,23 @@ class TaskDeletionApi:
         if record is None:
             return unknown(key)
         return self._status(200, record)
+
+    def cancel(self, call: Call) -> Answer:
+        """`DELETE /api/task-deletions/{clientRequestId}`."""
+        key = self._key(call)
+        if isinstance(key, Answer):
+            return key
+        record, ended = self._cancellation.cancel(key)
+        if record is None:
+            return unknown(key)
+        if ended:
+            return self._status(200, record)
+        return refusal(
+            409,
+            "RequestBegun",
+            "The request was begun, or is done; it can no longer be taken back.",
+            client_request_id=key.client_request_id,
+        )
 
     def delete_task(self, call: Call) -> Answer:
         """`DELETE /api/jobs/{jobId}/tasks/{taskId}`: the REST operation, at once or with `Prefer: respond-async`."""
@@ -122,20 +152,9 @@ class TaskDeletionApi:
         return Key(guid, dry_run == "true")
 
 
-def location(key: Key) -> str:
-    """Where a request's status document is."""
-    return f"/api/task-deletions/{key.client_request_id}" + ("?dryRun=true" if key.dry_run else "")
-
-
 def conflict(request: DeletionRequest) -> Answer:
     """422: the id was used before with another payload."""
-    return refusal(
-        422,
-        "ClientRequestIdConflict",
-        "This client-request-id was used before with another payload.",
-        [("/clientRequestId", "must be new, or come with the payload that it came with first")],
-        client_request_id=request.client_request_id,
-    )
+    return Answer(422, error_wire(ID_CONFLICT), client_request_id=request.client_request_id)
 
 
 def unknown(key: Key) -> Answer:

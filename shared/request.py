@@ -160,6 +160,11 @@ def parse_model(model: type[Model], value: object, around: Surroundings, at: str
     """A model with a `batchUrl` from a JSON value; raises InvalidInput as `parse_request` does."""
     if isinstance(value, dict):
         value = {"batchUrl": around.accounts[0], **value}
+    return checked(model, value, around, at)
+
+
+def checked(model: type[Model], value: object, around: Surroundings | None = None, at: str = "") -> Model:
+    """Any strict model from a JSON value; raises InvalidInput with a problem for each fault."""
     try:
         return model.model_validate(value, context=around, by_alias=True, by_name=False)
     except ValidationError as error:

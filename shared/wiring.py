@@ -14,20 +14,24 @@ from shared.acceptance import Acceptor, Dispatcher
 from shared.attempt import Attempt, Call
 from shared.batch import BatchClient
 from shared.batch_transport import batch_session
+from shared.cancellation import Cancellation
 from shared.claiming import Claimant
 from shared.clock import Clock, SystemClock
 from shared.credentials import credential_factory
+from shared.dead_letter_api import DeadLetterApi
 from shared.dead_letters import DeadLetterStore
 from shared.deletion import Parts, Worker
 from shared.delivery import Timing
 from shared.emission import Emitter
 from shared.guard import Guard
+from shared.housekeeping import Housekeeping, HousekeepingParts
 from shared.http_api import TaskDeletionApi
 from shared.identity import TokenSource
 from shared.outcomes import RetryPolicy
 from shared.owed import OwedResults
 from shared.poison import PoisonParts, PoisonWorker
 from shared.queues import QueueSender, Sender
+from shared.redrive import Redrive
 from shared.replies import Reply
 from shared.request import DeletionRequest
 from shared.settings import Settings
@@ -84,7 +88,16 @@ class App:
         self.poison = PoisonWorker(
             PoisonParts(settings, outside.clock, store, dispatcher, emitter, outside.sender, owed)
         )
-        self.api = TaskDeletionApi(parts, store, SynchronousDeletion(parts, store, owed), guard)
+        self.api = TaskDeletionApi(
+            parts,
+            store,
+            SynchronousDeletion(parts, store, owed),
+            Cancellation(store, outside.clock, owed),
+            guard,
+        )
+        redrive = Redrive(settings, outside.clock, letters, store, dispatcher)
+        self.dead_letters = DeadLetterApi(letters, redrive)
+        self.housekeeping = Housekeeping(HousekeepingParts(settings, outside.clock, outside.records, dispatcher, owed))
 
 
 def _call(batch: BatchClient) -> Call:

@@ -46,12 +46,13 @@ class MemoryTable:
         self.read("0", "probe")
 
     def _run(self, operation, call):  # noqa: ANN001, ANN202
+        # Outside the lock: an operation that is stalled must not hold the others up.
+        self.fault("before", operation)
         with self._lock:
             self.operations += 1
-            self.fault("before", operation)
             answer = call()
-            self.fault("after", operation)
-            return answer
+        self.fault("after", operation)
+        return answer
 
     def _found(self, key: tuple[str, str]) -> Found | None:
         return Found(dict(self.rows[key]), self.etags[key]) if key in self.rows else None
@@ -103,6 +104,8 @@ def _matches(row: dict[str, object], filter_text: str) -> bool:
 
 def _compares(row: dict[str, object], clause: str) -> bool:
     column, operator, literal = clause.strip("() ").split(" ", 2)
+    if column not in row:
+        return False
     value = row[column]
     wanted: object = literal.strip("'") if literal.startswith("'") else literal == "true"
     compare = {
