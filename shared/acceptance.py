@@ -83,9 +83,11 @@ class Acceptor:
                 continue
             seen.add(row.key)
             buckets.setdefault(row.key.bucket, []).append(index)
-        for indexes in buckets.values():
-            for start in range(0, len(indexes), MAX_ROWS):
-                answers.update(self._accept_chunk(indexes[start : start + MAX_ROWS], work))
+        # Bucket by bucket in turn: messages of one bucket next to each other would fight over its count.
+        for start in range(0, max(map(len, buckets.values()), default=0), MAX_ROWS):
+            for indexes in buckets.values():
+                if chunk := indexes[start : start + MAX_ROWS]:
+                    answers.update(self._accept_chunk(chunk, work))
         for index in repeats:
             answers.update(self._accept_chunk([index], work))
         return [answers[index] for index in range(len(work.rows))]

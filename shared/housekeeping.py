@@ -20,11 +20,11 @@ from shared.owed import OwedResults
 from shared.record import Record, State
 from shared.settings import Settings
 from shared.table import Found, Table, Write
+from shared.tally import BUCKETS
 from shared.work import Work
 
 log = logging.getLogger(__name__)
 
-BUCKETS = "0123456789abcdef"
 CURSOR = ("housekeeping", "cursor")
 PAGE = 1_000
 STUCK_AFTER = timedelta(hours=1)

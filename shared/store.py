@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.entity import changed, from_entity, to_entity
+from shared.errors import StorageUnavailable
 from shared.record import Key, Record
 from shared.table import Refused, Table, Write
+from shared.tally import Change, tally_writes
+
+MAX_COUNTS = 20
+"""Tries to count beside others that count for the same parent; they take turns, so each try is somebody's success."""
 
 
 class RecordStore:
@@ -23,15 +28,20 @@ class RecordStore:
 
     def write(self, before: Record | None, after: Record) -> Record | None:
         """Inserts (`before` is None) or merges what changed; None when the condition did not hold."""
-        etag = self.table.write(_write(before, after))
-        return replace(after, etag=etag) if etag else None
+        written = self.write_group([(before, after)])
+        return None if isinstance(written, Refused) else written[0]
 
-    def write_group(self, changes: Sequence[tuple[Record | None, Record]]) -> list[Record] | Refused:
+    def write_group(self, changes: Sequence[Change]) -> list[Record] | Refused:
         """All of the changes, rows of one bucket, in one transaction; or none and the index that was refused."""
-        etags = self.table.write_group([_write(before, after) for before, after in changes])
-        if isinstance(etags, Refused):
-            return etags
-        return [replace(after, etag=etag) for (_, after), etag in zip(changes, etags, strict=True)]
+        writes = [_write(before, after) for before, after in changes]
+        for _ in range(MAX_COUNTS):
+            counts = tally_writes(self.table, changes)
+            etags = self.table.write_group(writes + counts)
+            if not isinstance(etags, Refused):
+                return [replace(after, etag=etag) for (_, after), etag in zip(changes, etags, strict=False)]
+            if etags.index < len(writes):
+                return etags
+        raise StorageUnavailable("the count of a parent's requests is fought over")
 
 
 def _write(before: Record | None, after: Record) -> Write:

@@ -25,8 +25,11 @@ from shared.request import DeletionRequest, parse_request, payload_hash, readabl
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """A Storage queue message's text: https://learn.microsoft.com/azure/storage/queues/scalability-targets"""
-MAX_ROWS = 100
-"""A group transaction's: https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions"""
+MAX_ROWS = 96
+"""Of the hundred of a group transaction; the rest is for counts.
+
+https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions
+"""
 MAX_GENERATION = 1_000_000
 CLOCK_SKEW = timedelta(minutes=5)
 
