@@ -20,6 +20,7 @@ from shared.errors import InvalidInput, Problem
 from shared.request import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
 from shared.strict_json import Fault, few, pointer
 
+_NOTHING = PartialRequest()
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -52,7 +53,7 @@ class Item:
     index: int
     request: DeletionRequest | None
     problems: tuple[Problem, ...] = ()
-    partial: PartialRequest = PartialRequest()
+    partial: PartialRequest = _NOTHING
     """Empty beside a request."""
 
 
@@ -157,11 +158,9 @@ def _task(index: int, task_id: object, pattern: DeletionRequest) -> Item:
 
 
 def _task_id(value: object) -> str:
-    if isinstance(value, Fault):
-        raise ValueError(value.text)
-    if not isinstance(value, str):
-        raise ValueError("must be text")  # noqa: TRY004
-    return grammar.task_id(value)
+    if isinstance(value, str):
+        return grammar.task_id(value)
+    raise ValueError(value.text if isinstance(value, Fault) else "must be text")
 
 
 def _list_faults(value: object, at: str, most: int) -> list[Problem]:

@@ -34,12 +34,10 @@ class Select(StrEnum):
     """Completed, but not succeeded."""
 
 
-def _select(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return Select(value)
-        except ValueError:
-            pass
+def _select(value: object) -> Select:
+    for select in Select:
+        if value == select:
+            return select
     raise ValueError(f"must be {', '.join(Select)}")
 
 
@@ -66,8 +64,10 @@ class JobEvent(StrictModel):
     @field_validator("delete_after", mode="before")
     @classmethod
     def _for_both_classes(cls, value: object, info: ValidationInfo) -> object:
-        if not isinstance(value, str):
+        if value is None or isinstance(value, dict | DeleteAfter):
             return value
+        if not isinstance(value, str):
+            raise ValueError("must be text, or an object of succeeded and failed")  # noqa: TRY004 -- pydantic's way
         if info.context:
             grammar.check_delay(value, info.context.now)
         return {"succeeded": value, "failed": value}
