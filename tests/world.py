@@ -6,6 +6,7 @@ Time stands still unless a test moves it. Nothing of the app itself is replaced.
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,12 +16,14 @@ from typing import Any
 
 from shared.delivery import Delivery
 from shared.http_answer import Answer, Call
+from shared.queues import MAX_DELAY_SECONDS
 from shared.replies import BatchError, Reply, Sending
 from shared.request import DeletionRequest
 from shared.settings import Settings
 from shared.wiring import App, Outside
+from shared.work import MAX_MESSAGE_BYTES
 from tests.fake_clock import FakeClock
-from tests.memory_table import MemoryTable
+from tests.memory_table import MemoryTable, no_fault
 
 ACCOUNT = "https://acct.region.batch.azure.com"
 ENVIRONMENT = {
@@ -64,10 +67,13 @@ class ScriptedBatch:
     script: list[Reply | Callable[[], Reply]] = field(default_factory=list)
     """Answers to the next calls; after them the account answers by itself."""
     calls: list[DeletionRequest] = field(default_factory=list)
+    on_delete: Callable[[DeletionRequest], None] = lambda _: None
+    """Told of each DELETE at the moment that it is sent."""
 
     def delete(self, request: DeletionRequest, *, seconds: float) -> Reply:
         """*Task - Delete*."""
         assert seconds > 0
+        self.on_delete(request)
         self.calls.append(request)
         if self.script:
             step = self.script.pop(0)
@@ -111,7 +117,7 @@ class World:
         self.letters = MemoryTable()
         self.batch = ScriptedBatch()
         self.queues: dict[str, list[Message]] = {}
-        self.send_fault: Callable[[str, str], None] = lambda when, queue: None
+        self.send_fault: Callable[[str, str], None] = no_fault
         self.app = self.worker()
 
     def worker(self, clock: FakeClock | None = None) -> App:
@@ -132,8 +138,10 @@ class World:
     def send(self, queue: str, text: str, delay_seconds: float = 0) -> None:
         """Puts a message (the Sender of the app, and of a test that plays a producer)."""
         self.send_fault("before", queue)
+        assert len(text.encode()) <= MAX_MESSAGE_BYTES, "the queue service refuses longer messages"
         now = self.clock.now()
-        message = Message(str(uuid.uuid4()), text, now, now + timedelta(seconds=max(0, delay_seconds)))
+        delay = timedelta(seconds=min(MAX_DELAY_SECONDS, max(0, math.ceil(delay_seconds))))
+        message = Message(str(uuid.uuid4()), text, now, now + delay)
         self.queues.setdefault(queue, []).append(message)
         self.send_fault("after", queue)
 

@@ -1,0 +1,179 @@
+"""Records as table rows and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.entity import changed, error_from, error_text, from_entity, keys_of, to_entity
+from shared.errors import CorruptRecord
+from shared.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
+from shared.replies import BatchError
+from tests.rows import NOW, REQUEST_ID, accepted, claimed, done, request
+
+# The app writes milliseconds, so that these are the instants that come back as they were.
+INSTANTS = st.integers(0, 10**11).map(lambda ms: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms))
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+ERRORS = st.builds(BatchError, code=TEXT, message=TEXT, values=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple))
+CLAIMS = st.builds(Claim, claim_id=TEXT, message_id=TEXT, dequeue_count=st.integers(1, 20), expires_at=INSTANTS)
+CONCLUSIONS = st.builds(
+    Conclusion,
+    outcome=st.sampled_from(Outcome),
+    certainty=st.sampled_from(Certainty),
+    completed_at=INSTANTS,
+    status=st.none() | st.integers(200, 599),
+    error=st.none() | ERRORS,
+    batch_request_id=st.none() | TEXT,
+)
+REQUESTS = st.builds(
+    lambda dry_run, metadata, timeout: request(
+        **({"dryRun": True} if dry_run else {}), metadata=metadata, **({"timeout": timeout} if timeout else {})
+    ),
+    dry_run=st.booleans(),
+    metadata=st.dictionaries(st.text("abc-Ü€", max_size=8), st.text("xyz ß😀", max_size=8), max_size=3),
+    timeout=st.none() | st.integers(1, 2**31 - 1),
+)
+RECORDS = st.builds(
+    Record,
+    request=REQUESTS,
+    payload_hash=st.text("0123456789abcdef", min_size=64, max_size=64),
+    origin=st.sampled_from(Origin),
+    accepted_at=INSTANTS,
+    parent_id=st.none() | TEXT,
+    state=st.sampled_from(State),
+    generation=st.integers(0, 9),
+    due_at=st.none() | INSTANTS,
+    attempts=st.integers(0, 100),
+    maybe_sent=st.booleans(),
+    maybe_effect=st.booleans(),
+    claim=st.none() | CLAIMS,
+    last_error=st.none() | ERRORS,
+    next_attempt_at=st.none() | INSTANTS,
+    conclusion=st.none() | CONCLUSIONS,
+    emit_pending=st.booleans(),
+)
+
+
+@given(RECORDS)
+def test_a_row_reads_back_as_it_was_written(record: Record) -> None:
+    """Nothing is lost or changed between a record and its columns."""
+    assert from_entity(to_entity(record), 'W/"1"') == record
+
+
+@given(RECORDS, RECORDS)
+def test_a_merge_turns_the_old_row_into_the_new_one(before: Record, after: Record) -> None:
+    """The changed columns laid over the old row are the new row, and no column is among them that is equal."""
+    after = replace(after, request=before.request)
+    change = changed(before, after)
+    old = to_entity(before)
+
+    assert from_entity(old | change, None) == after
+    assert all(old[name] != value for name, value in change.items() if name not in {"PartitionKey", "RowKey"})
+
+
+@given(RECORDS)
+def test_columns_are_what_tables_hold_without_a_declared_type(record: Record) -> None:
+    """Text, flags and whole numbers of 32 bits alone, and a row far below the service's 1 MiB."""
+    values = to_entity(record).values()
+
+    assert {type(value) for value in values} <= {str, int, bool}
+    assert all(abs(value) < 2**31 for value in values if isinstance(value, int))
+
+
+def test_a_merge_of_nothing_holds_the_keys_alone() -> None:
+    """The service wants them in every body."""
+    assert changed(accepted(), accepted()) == {
+        "PartitionKey": keys_of(accepted().key)["PartitionKey"],
+        "RowKey": REQUEST_ID,
+    }
+
+
+def test_a_claim_merges_only_what_the_claim_changes() -> None:
+    """What else stands in the row is not sent, and so cannot be overwritten."""
+    change = changed(accepted(), claimed())
+
+    assert set(change) == {
+        *("PartitionKey", "RowKey", "state", "attempts", "maybe_sent", "maybe_effect"),
+        *("claim_id", "claim_message_id", "claim_dequeue_count", "claim_expires_at"),
+    }
+
+
+def test_a_merge_takes_a_column_away_by_emptying_it() -> None:
+    """A merge leaves out what it does not name, so an end that is taken back becomes the empty text."""
+    change = changed(done(), accepted(maybe_sent=True, maybe_effect=True, attempts=1))
+
+    assert (change["outcome"], change["claim_id"], change["completed_at"]) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("key", "row"),
+    [(Key(REQUEST_ID), REQUEST_ID), (Key(REQUEST_ID, dry_run=True), f"{REQUEST_ID}.dry-run")],
+)
+def test_a_dry_run_has_its_own_row_in_the_same_bucket(key: Key, row: str) -> None:
+    """SHA-256 of the id begins with its bucket's digit; both rows can be written in one transaction."""
+    assert keys_of(key) == {"PartitionKey": "c", "RowKey": row}
+    assert Key.from_row(row) == key
+
+
+def test_buckets_fill_evenly() -> None:
+    """Ids that differ in their last digits alone, as ids ordered by time do, still spread over all sixteen."""
+    buckets = [Key(f"0f8fad5b-d9cb-469f-a165-{n:012x}").bucket for n in range(1600)]
+
+    assert {buckets.count(digit) > 50 for digit in "0123456789abcdef"} == {True}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"state": "lost"},
+        {"origin": "sky"},
+        {"accepted_at": "yesterday"},
+        {"accepted_at": 5},
+        {"request": "{"},
+        {"request": '{"jobId": "a"}'},
+        {"outcome": "vanished"},
+        {"last_error": "[1]"},
+        {"last_error": "{"},
+        {"claim_id": "x", "claim_expires_at": ""},
+        {"generation": None, "v": None, "attempts": None, "payload_hash": None, "state": None},
+    ],
+)
+def test_a_row_that_no_version_writes_is_loud(damage: dict[str, Any]) -> None:
+    """It is never read as something else; the text names the row."""
+    with pytest.raises(CorruptRecord, match=REQUEST_ID):
+        from_entity(to_entity(done()) | damage, None)
+
+
+def test_a_row_without_a_column_is_loud() -> None:
+    """An empty column is the empty text; an absent one was never written by this app."""
+    entity = to_entity(accepted())
+    del entity["maybe_sent"]
+
+    with pytest.raises(CorruptRecord, match="maybe_sent"):
+        from_entity(entity, None)
+
+
+def test_a_row_outlives_the_allow_list_that_it_came_in_by() -> None:
+    """What is stored was checked when it came in; an account that was taken off the list leaves its rows readable."""
+    entity = to_entity(accepted())
+    entity["request"] = entity["request"].replace("acct.region", "former.region")
+
+    assert from_entity(entity, None).request.batch_url == "https://former.region.batch.azure.com"
+
+
+@given(st.none() | ERRORS)
+def test_an_error_is_one_column(error: BatchError | None) -> None:
+    """JSON in one column; none is the empty text."""
+    assert error_from(error_text(error)) == error
+    assert (error_text(error) == "") is (error is None)
+
+
+def test_the_version_of_a_row_does_not_make_it_another() -> None:
+    """Two readings of one row compare equal, whatever the service calls their versions."""
+    assert from_entity(to_entity(accepted()), "a") == from_entity(to_entity(accepted()), "b")
+    assert from_entity(to_entity(accepted(accepted_at=NOW)), "a").etag == "a"
