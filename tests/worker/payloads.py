@@ -1,0 +1,98 @@
+"""Trigger payloads and metadata in the shapes that the host sends to the worker."""
+
+from __future__ import annotations
+
+import json
+import types
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.functions.meta import Datum
+
+from devstack.host.queue_metadata import MessageProperties, trigger_metadata
+from tests.worker.results import FunctionRecord
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery of a queue message; the defaults are those of a fresh one."""
+
+    message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    pop_receipt: str = "pop-receipt-0001"
+    dequeue_count: int = 1
+    inserted: datetime = field(default_factory=lambda: datetime.now(UTC))
+    next_visible: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(minutes=10))
+
+    @property
+    def properties(self) -> MessageProperties:
+        """The same as the queue service says it."""
+        return MessageProperties(
+            self.message_id,
+            self.pop_receipt,
+            self.dequeue_count,
+            inserted=self.inserted,
+            expires=self.inserted + timedelta(days=7),
+            next_visible=self.next_visible,
+        )
+
+
+def http_payload(
+    protos: Any,
+    record: FunctionRecord,
+    method: str,
+    *,
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    route_params: Mapping[str, str],
+    body: bytes,
+) -> Any:
+    """A request as the host passes it on: header names lower-cased, empty query values dropped."""
+    return protos.TypedData(
+        http=protos.RpcHttp(
+            method=method,
+            url=f"http://localhost/api/{record.route}",
+            headers={name.lower(): value for name, value in headers.items()},
+            query={name: value for name, value in query.items() if value},
+            params=dict(route_params),
+            body=protos.TypedData(bytes=body) if body else protos.TypedData(),
+        )
+    )
+
+
+def queue_payload(protos: Any, record: FunctionRecord, body: bytes, delivery: Delivery) -> tuple[Any, dict[str, Any]]:
+    """A decoded message body and its metadata, with the host's overlay of JSON properties for text triggers.
+
+    Raises UnicodeDecodeError where the host could not bind the body as text.
+    """
+    if str(record.trigger.get("dataType", "")).upper() == "BINARY":
+        metadata = trigger_metadata(delivery.properties, None, overlay=False)
+        return protos.TypedData(bytes=body), _typed(protos, metadata)
+    text = body.decode()
+    return protos.TypedData(string=text), _typed(protos, trigger_metadata(delivery.properties, text, overlay=True))
+
+
+def timer_payload(protos: Any, *, past_due: bool) -> Any:
+    """A tick."""
+    return protos.TypedData(json=json.dumps({"IsPastDue": past_due, "ScheduleStatus": {}, "Schedule": {}}))
+
+
+def invocation_request(
+    protos: Any, record: FunctionRecord, invocation_id: str, payload: Any, metadata: Mapping[str, Any]
+) -> Any:
+    """The request to run one function once."""
+    trace = f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"
+    return types.SimpleNamespace(
+        invocation_id=invocation_id,
+        function_id=record.function_id,
+        input_data=[protos.ParameterBinding(name=record.trigger["name"], data=payload)],
+        trigger_metadata=metadata,
+        trace_context=types.SimpleNamespace(trace_parent=trace, trace_state="", attributes={}),
+        retry_context=types.SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
+    )
+
+
+def _typed(protos: Any, metadata: Mapping[str, Datum]) -> dict[str, Any]:
+    return {name: protos.TypedData(**{str(datum.type): datum.value}) for name, datum in metadata.items()}

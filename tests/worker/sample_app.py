@@ -1,0 +1,56 @@
+"""A tiny app to prove the harness with; the test copies it under the name that the worker looks for."""
+
+import asyncio
+import json
+import logging
+import sys
+import threading
+import typing
+
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+four = threading.Barrier(4)
+
+
+@app.route(route="jobs/{job_id}/tasks/{task_id}", methods=["DELETE", "POST"])
+def submit(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answers with what it saw."""
+    seen = {
+        "task": req.route_params["task_id"],
+        "verb": req.method,
+        "header": req.headers.get("X-Test"),
+        "query": dict(req.params),
+        "body": req.get_body().decode(),
+        "invocation": context.invocation_id,
+    }
+    return func.HttpResponse(json.dumps(seen), status_code=202, mimetype="application/json", headers={"x-one": "1"})
+
+
+@app.queue_trigger(arg_name="msg", queue_name="requests", connection="Conn", data_type=func.DataType.BINARY)
+@app.queue_output(arg_name="results", queue_name="results", connection="Conn")
+def worker(msg: func.QueueMessage, results: func.Out[bytes]) -> None:
+    """Echoes; a body can ask for trouble."""
+    text = msg.get_body().decode()
+    logging.getLogger("sample").info("got %s", text)
+    results.set(json.dumps({"id": msg.id, "count": msg.dequeue_count, "body": text}).encode())
+    if text == "raise":
+        raise ValueError("cannot process")
+    if text == "exit":
+        sys.exit(3)
+    if text == "meet":
+        four.wait(timeout=30)
+
+
+@app.queue_trigger(arg_name="msg", queue_name="texts", connection="Conn")
+@app.queue_output(arg_name="results", queue_name="results", connection="Conn")
+async def worker_of_texts(msg: func.QueueMessage, results: func.Out[typing.List[str]]) -> None:  # noqa: UP006
+    """Sends two messages, the second of which is the id that it saw."""
+    await asyncio.sleep(0.01)
+    results.set(["one", str(msg.id)])
+
+
+@app.timer_trigger(arg_name="tick", schedule="0 0 3 * * *")
+def nightly(tick: func.TimerRequest) -> None:
+    """Says whether it is late."""
+    logging.getLogger("sample").info("past due %s", tick.past_due)
