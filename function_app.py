@@ -44,6 +44,40 @@ def end_poisoned_requests(message: func.QueueMessage) -> None:
     WIRING.app().poison.deliver(_delivery(message, f"{WIRING.app().settings.request_queue}-poison"))
 
 
+@app.queue_trigger(
+    arg_name="message", queue_name="%JOB_COMPLETION_QUEUE_NAME%", connection=CONNECTION, data_type=func.DataType.BINARY
+)
+@app.queue_output(arg_name="results", queue_name="%RESULT_QUEUE_NAME%", connection=CONNECTION)
+def clean_up_job(message: func.QueueMessage, results: func.Out[List[str]]) -> None:  # noqa: UP006
+    """Job-completion events: lists the job's completed tasks and asks for their deletion."""
+    texts = WIRING.app().fan_out.deliver(_delivery(message, WIRING.app().settings.job_completion_queue))
+    if texts:
+        results.set(texts)
+
+
+@app.queue_trigger(
+    arg_name="message",
+    queue_name="%JOB_COMPLETION_QUEUE_NAME%-poison",
+    connection=CONNECTION,
+    data_type=func.DataType.BINARY,
+)
+def end_poisoned_clean_ups(message: func.QueueMessage) -> None:
+    """Clean-ups that the host gave up: each gets its end, a dead letter and a closing event."""
+    WIRING.app().cleanup_poison.deliver(_delivery(message, f"{WIRING.app().settings.job_completion_queue}-poison"))
+
+
+@app.route("job-completions", methods=["POST"])
+def submit_job_completion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Accepts a job-completion event."""
+    return _answer(req, context, lambda services, call: services.cleanups.submit(call))
+
+
+@app.route("job-completions/{id}", methods=["GET"])
+def get_job_completion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """How the clean-up of one event goes."""
+    return _answer(req, context, lambda services, call: services.cleanups.progress(call))
+
+
 @app.route("task-deletions", methods=["POST"])
 def submit_task_deletion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Accepts requests for the queue."""

@@ -106,7 +106,7 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002 -- the base class asks
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Certificates are always verified, by the shared context, whatever the session's `verify` says."""
         conn.cert_reqs, conn.ca_certs, conn.ca_cert_dir = "CERT_REQUIRED", None, None
 
@@ -121,8 +121,9 @@ class BatchSession(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.clear()
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": USER_AGENT})
-        self.mount("https://", _Adapter(pool, ca_file))
-        self.mount("http://", _Adapter(pool, ca_file))
+        adapter = _Adapter(pool, ca_file)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """No answer is a redirect: requests would read its whole body and parse its target even when not following."""

@@ -35,7 +35,7 @@ def credential_factory(settings: CredentialSettings) -> Callable[[], Credential]
 
     def make() -> Credential:
         # 0.2 s of import that the functions without a Batch call do not need.
-        from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415
+        from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
         # azure-identity warns with the text of its exception, which holds the body of the answer and so,
         # when that is broken JSON, a token. `TokenUnavailable` tells the fault instead.

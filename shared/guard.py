@@ -39,7 +39,11 @@ class Guard:
 
     def protection(self, request: DeletionRequest) -> BatchError | None:
         """The error for a job that is never deleted from."""
-        pattern = is_protected(request.job_id, self._protected)
+        return self.protection_of(request.job_id)
+
+    def protection_of(self, job_id: str) -> BatchError | None:
+        """The same for a whole job."""
+        pattern = is_protected(job_id, self._protected)
         if pattern is None:
             return None
         text = f"must not match {pattern}, which PROTECTED_JOBS names"

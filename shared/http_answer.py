@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,9 @@ from shared.errors import InvalidConfiguration, InvalidInput, Problem
 from shared.replies import BatchError
 from shared.results import error_wire
 
+_JSON_TYPE = re.compile(
+    r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE
+)
 RETRY_AFTER_SECONDS = 10
 """What a caller is asked to wait when storage is down."""
 
@@ -88,3 +92,15 @@ def misconfigured_call(fault: InvalidConfiguration) -> Answer:
     """503 while the app settings are wrong, with each setting's name and problem."""
     values = [(name, text) for name, _, text in (problem.partition(" ") for problem in fault.problems)]
     return refusal(503, "InvalidConfiguration", "The app settings are wrong.", values)
+
+
+def is_json(call: Call) -> bool:
+    """Whether the content type is absent or JSON in UTF-8."""
+    media_type = call.headers.get("content-type", "").strip()
+    return not media_type or _JSON_TYPE.fullmatch(media_type) is not None
+
+
+def not_json() -> Answer:
+    """415."""
+    values = [("content-type", "must be application/json, or absent")]
+    return refusal(415, "UnsupportedMediaType", "The body must be JSON.", values)

@@ -13,7 +13,7 @@ from shared.emission import ID_CONFLICT
 from shared.envelope import Item, Kind, read_requests
 from shared.errors import InvalidInput, Problem
 from shared.guard import Guard
-from shared.http_answer import Answer, Call, invalid, refusal
+from shared.http_answer import Answer, Call, invalid, is_json, not_json, refusal
 from shared.record import Key, Origin, Record, State
 from shared.request import DeletionRequest, partial_fields, readable
 from shared.rest_operation import HEADERS, operation_answer, read_operation
@@ -26,9 +26,6 @@ MAX_ENVELOPE_BYTES = 4 * 1024 * 1024
 MAX_REQUEST_BYTES = 64 * 1024
 REPLAYED = {"idempotency-replayed": "true"}
 
-_JSON_TYPE = re.compile(
-    r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE
-)
 _RESPOND_ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:;|,|$)", re.IGNORECASE)
 
 
@@ -52,13 +49,8 @@ class TaskDeletionApi:
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
-        if not _is_json(call):
-            return refusal(
-                415,
-                "UnsupportedMediaType",
-                "The body must be JSON.",
-                [("content-type", "must be application/json, or absent")],
-            )
+        if not is_json(call):
+            return not_json()
         value: object = None
         try:
             value = strict_json.read(call.body, max_bytes=MAX_ENVELOPE_BYTES)
@@ -162,11 +154,6 @@ def unknown(key: Key) -> Answer:
     return refusal(
         404, "TaskDeletionNotFound", "No request with this id is remembered.", client_request_id=key.client_request_id
     )
-
-
-def _is_json(call: Call) -> bool:
-    media_type = call.headers.get("content-type", "").strip()
-    return not media_type or _JSON_TYPE.fullmatch(media_type) is not None
 
 
 def _only(items: tuple[Item, ...], call: Call) -> DeletionRequest:

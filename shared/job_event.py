@@ -79,6 +79,8 @@ class TaskCompleted:
 
     job_id: str | None
     task_id: str | None
+    identity: str = ""
+    """What tells one record from another, as the delivery repeats it."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ def read_event(
     if event.get("operationName") == _TASK_COMPLETE:
         properties = _object(event.get("properties"))
         return TaskCompleted(
-            readable(properties.get("jobId"), grammar.job_id), readable(properties.get("id"), grammar.task_id)
+            readable(properties.get("jobId"), grammar.job_id),
+            readable(properties.get("id"), grammar.task_id),
+            f"{event.get('resourceId')}|{event.get('time')}",
         )
     if event.get("eventType") == _VALIDATION:
         return _validation(event, at)

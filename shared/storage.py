@@ -57,7 +57,7 @@ def queue_service(settings: Settings) -> QueueServiceClient:
 
 def _credential(settings: Settings) -> Any:
     # Imported here: a connection string, as on the local stack, needs none of it.
-    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
     if settings.batch_credential == "developer":
         return DefaultAzureCredential()

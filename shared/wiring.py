@@ -16,6 +16,10 @@ from shared.batch import BatchClient
 from shared.batch_transport import batch_session
 from shared.cancellation import Cancellation
 from shared.claiming import Claimant
+from shared.cleanup import CleanupStore
+from shared.cleanup_api import CleanupApi
+from shared.cleanup_closing import CleanupCloser
+from shared.cleanup_poison import CleanupPoison, CleanupPoisonParts
 from shared.clock import Clock, SystemClock
 from shared.credentials import credential_factory
 from shared.dead_letter_api import DeadLetterApi
@@ -23,6 +27,7 @@ from shared.dead_letters import DeadLetterStore
 from shared.deletion import Parts, Worker
 from shared.delivery import Timing
 from shared.emission import Emitter
+from shared.fan_out import FanOut, FanOutParts
 from shared.guard import Guard
 from shared.housekeeping import Housekeeping, HousekeepingParts
 from shared.http_api import TaskDeletionApi
@@ -95,6 +100,16 @@ class App:
             Cancellation(store, outside.clock, owed),
             guard,
         )
+        cleanups = CleanupStore(outside.records)
+        closer = CleanupCloser(letters, settings, outside.clock)
+        acceptor, sender = parts.acceptor, outside.sender
+        self.fan_out = FanOut(
+            FanOutParts(settings, outside.clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
+        )
+        self.cleanup_poison = CleanupPoison(
+            CleanupPoisonParts(settings, outside.clock, cleanups, acceptor, closer, sender)
+        )
+        self.cleanups = CleanupApi(settings, outside.clock, cleanups, acceptor, sender, guard)
         redrive = Redrive(settings, outside.clock, letters, store, dispatcher)
         self.dead_letters = DeadLetterApi(letters, redrive)
         self.housekeeping = Housekeeping(HousekeepingParts(settings, outside.clock, outside.records, dispatcher, owed))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.batch_listing import CompletedTask, TaskPage
 from shared.delivery import Delivery
 from shared.http_answer import Answer, Call
 from shared.queues import MAX_DELAY_SECONDS
@@ -34,6 +35,8 @@ ENVIRONMENT = {
     "RESULT_MESSAGE_ENCODING": "none",
     "BATCH_ACCOUNT_URLS": ACCOUNT,
 }
+
+INPUTS = ("requests", "requests-poison", "job-completions", "job-completions-poison")
 
 DELETED = Reply(Sending.ANSWERED, 200, request_id="batch-1")
 NOT_FOUND = Reply(
@@ -93,6 +96,42 @@ class ScriptedBatch:
         return DELETED if (request.job_id.lower(), request.task_id.lower()) in self.tasks else NOT_FOUND
 
 
+@dataclass
+class ScriptedJobs(ScriptedBatch):
+    """The same account with jobs that can be looked at and listed."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    completed: list[CompletedTask] = field(default_factory=list)
+    page_size: int = 1_000
+    job_script: list[Reply] = field(default_factory=list)
+    """Answers to the next looks at a job or a page."""
+
+    def seed(self, job_id: str, count: int, *, state: str = "completed", exit_code: int = 0, end_time: str = "") -> None:
+        """Adds a job with completed tasks `t-0000` and on."""
+        self.states[job_id] = state
+        for index in range(len(self.completed), len(self.completed) + count):
+            task = CompletedTask(f"t-{index:04d}", exit_code, None, end_time or "2026-11-24T07:00:00Z")
+            self.completed.append(task)
+            self.tasks.add((job_id.lower(), task.id))
+
+    def get_job(self, account: str, job_id: str, *, seconds: float) -> tuple[Reply, str | None]:
+        """*Job - Get*."""
+        if self.job_script:
+            return self.job_script.pop(0), None
+        state = self.states.get(job_id)
+        return (DELETED, state) if state else (refused(404, "JobNotFound"), None)
+
+    def list_completed_tasks(
+        self, account: str, job_id: str, continuation: str | None, *, seconds: float
+    ) -> TaskPage:
+        """*Task - List*: a page begins after the id that the continuation names, as the service's do."""
+        if self.job_script:
+            return TaskPage(self.job_script.pop(0))
+        there = [t for t in self.completed if (job_id.lower(), t.id) in self.tasks and t.id > (continuation or "")]
+        page = tuple(there[: self.page_size])
+        return TaskPage(DELETED, page, page[-1].id if len(there) > len(page) else None)
+
+
 class Inline:
     """An executor that works at once, so that a test has one order of events."""
 
@@ -115,7 +154,7 @@ class World:
         self.settings = Settings.from_env({**ENVIRONMENT, **settings})
         self.records = MemoryTable()
         self.letters = MemoryTable()
-        self.batch = ScriptedBatch()
+        self.batch = ScriptedJobs()
         self.queues: dict[str, list[Message]] = {}
         self.send_fault: Callable[[str, str], None] = no_fault
         self.app = self.worker()
@@ -203,17 +242,19 @@ class World:
             body=message.text.encode(),
         )
         worker = app or self.app
-        if queue.endswith("-poison"):
-            worker.poison.deliver(delivery)
-            return []
-        return worker.worker.deliver(delivery)
+        service = {
+            "requests-poison": worker.poison.deliver,
+            "job-completions": worker.fan_out.deliver,
+            "job-completions-poison": worker.cleanup_poison.deliver,
+        }.get(queue, worker.worker.deliver)
+        return service(delivery) or []
 
     def settle(self, limit: int = 200) -> None:
-        """Delivers whatever is or becomes visible, moving the clock, until the request queues are empty."""
+        """Delivers whatever is or becomes visible, moving the clock, until all input queues are empty."""
         for _ in range(limit):
-            if self.deliver() or self.deliver("requests-poison"):
+            if any(self.deliver(queue) for queue in INPUTS):
                 continue
-            waiting = [m.visible_at for q in ("requests", "requests-poison") for m in self.messages(q)]
+            waiting = [m.visible_at for queue in INPUTS for m in self.messages(queue)]
             if not waiting:
                 return
             self.clock.advance(max(0.001, (min(waiting) - self.clock.now()).total_seconds()))

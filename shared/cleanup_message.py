@@ -1,0 +1,135 @@
+"""What a message on the job-completion queue says: an event, or the app's own next step of a clean-up.
+
+    {"page": {"v": 1, "event": {...}, "acceptedAt": "...", "step": 3, "continuation": "https://..."}}
+
+A step is read as strictly as an event, and its continuation is followed only within the listing that it belongs to
+(shared/batch_target.py), so a forged one gets nobody further than an event of their own would.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from shared.cleanup import Cleanup, new_cleanup
+from shared.clock import from_text, to_text
+from shared.delivery import Delivery
+from shared.envelope import read_body
+from shared.errors import InvalidInput, Problem
+from shared.job_event import (
+    JobEvent,
+    PartialEvent,
+    SubscriptionValidation,
+    TaskCompleted,
+    partial_event,
+    read_event,
+    to_wire,
+)
+from shared.request import DeletionRequest, derived_id
+from shared.settings import Settings
+from shared.strict_json import refuse_faults
+from shared.work import MAX_MESSAGE_BYTES
+
+MAX_STEP = 1_000_000_000
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a clean-up: a poll of its job, or a page of its tasks."""
+
+    cleanup: Cleanup
+    """As the event alone begins it; the row knows the rest."""
+    number: int = 0
+    continuation: str | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A message that is no valid event."""
+
+    fault: InvalidInput
+    partial: PartialEvent
+
+
+def write_step(cleanup: Cleanup, continuation: str | None) -> str:
+    """The message for the step that comes next, ASCII."""
+    page = {
+        "v": 1,
+        "event": to_wire(cleanup.event),
+        "acceptedAt": to_text(cleanup.accepted_at),
+        "step": cleanup.step,
+        "continuation": continuation,
+    }
+    return json.dumps({"page": page}, separators=(",", ":"))
+
+
+def read_cleanup_message(delivery: Delivery, settings: Settings, now: datetime) -> Step | DeletionRequest | Refused:
+    """Reads a message by the rules of the contract. Never raises."""
+    value: object = None
+    try:
+        value = read_body(delivery.body, max_bytes=MAX_MESSAGE_BYTES)
+        if isinstance(value, dict) and set(value) == {"page"}:
+            refuse_faults(value)
+            return _read_step(value["page"], settings.batch_accounts, now)
+        event = read_event(value, settings.batch_accounts, delivery.inserted_at)
+        if isinstance(event, TaskCompleted):
+            return task_request(event, settings.batch_accounts[0])
+    except InvalidInput as fault:
+        return Refused(fault, partial_event(value, settings.batch_accounts))
+    if isinstance(event, SubscriptionValidation):
+        return Refused(_invalid("/eventType", "is answered over HTTP alone"), PartialEvent())
+    return Step(new_cleanup(event, delivery.inserted_at))
+
+
+def task_request(completed: TaskCompleted, account: str) -> DeletionRequest:
+    """The deletion of the one task that a diagnostic record of Batch is about, never of its job.
+
+    Raises InvalidInput when the record names no task.
+    """
+    if completed.job_id is None or completed.task_id is None:
+        name = "jobId" if completed.job_id is None else "id"
+        raise _invalid(f"/properties/{name}", "must be a valid id")
+    parent = str(uuid5(NAMESPACE_URL, completed.identity))
+    return DeletionRequest(
+        client_request_id=derived_id(parent, completed.job_id, completed.task_id),
+        job_id=completed.job_id,
+        task_id=completed.task_id,
+        batch_url=account,
+    )
+
+
+def _read_step(page: Any, accounts: tuple[str, ...], now: datetime) -> Step:
+    if (
+        not isinstance(page, dict)
+        or set(page) != {"v", "event", "acceptedAt", "step", "continuation"}
+        or page["v"] != 1
+    ):
+        raise _invalid("/page", "is not a step of this app")
+    number, continuation = page["step"], page["continuation"]
+    if type(number) is not int or not 0 <= number <= MAX_STEP:
+        raise _invalid("/page/step", "must be a whole number")
+    if not (continuation is None or isinstance(continuation, str)):
+        raise _invalid("/page/continuation", "must be text or null")
+    accepted_at = _moment(page["acceptedAt"], now)
+    event = read_event(page["event"], accounts, accepted_at)
+    if not isinstance(event, JobEvent):
+        raise _invalid("/page/event", "must be a bare event")
+    return Step(new_cleanup(event, accepted_at), number, continuation)
+
+
+def _moment(value: object, now: datetime) -> datetime:
+    try:
+        moment = from_text(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment > now + CLOCK_SKEW:
+        raise _invalid("/page/acceptedAt", "must be an instant with an offset, not in the future")
+    return moment
+
+
+def _invalid(pointer: str, text: str) -> InvalidInput:
+    return InvalidInput([Problem(pointer, text)])

@@ -1,0 +1,210 @@
+"""Cleaning up a job: its state first, then its completed tasks page by page, one page to a message.
+
+Memory is one page's whatever the job's size, a crash repeats at most a page, and a repeat changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+
+from shared.acceptance import Acceptor
+from shared.batch_listing import COMPLETED, TaskPage
+from shared.classify import judge
+from shared.cleanup import Cleanup, CleanupStore, Phase, Place, place_of
+from shared.cleanup_closing import CleanupCloser
+from shared.cleanup_message import Refused, Step, read_cleanup_message, write_step
+from shared.clock import Clock
+from shared.delivery import Delivery
+from shared.errors import StaleDelivery
+from shared.guard import Guard
+from shared.outcomes import RetryPolicy
+from shared.pacing import backoff_seconds
+from shared.queues import Sender
+from shared.record import Origin, Outcome
+from shared.replies import BatchError, Judgement, Reply, Verdict
+from shared.request import DeletionRequest, payload_hash
+from shared.selection import requests_of
+from shared.settings import Settings
+from shared.work import Work, WorkRow
+
+log = logging.getLogger(__name__)
+
+CALL_SECONDS = 40.0
+FIRST_POLL_SECONDS = 15.0
+LONGEST_POLL_SECONDS = 900.0
+NOT_COMPLETED = "JobNotCompleted"
+GONE = "notFound"
+
+
+class Jobs(Protocol):
+    """The reads of the Batch service that a clean-up needs."""
+
+    def get_job(self, account: str, job_id: str, *, seconds: float) -> tuple[Reply, str | None]: ...
+
+    def list_completed_tasks(
+        self, account: str, job_id: str, continuation: str | None, *, seconds: float
+    ) -> TaskPage: ...
+
+
+@dataclass(frozen=True)
+class FanOutParts:
+    """What the fan-out is put together from."""
+
+    settings: Settings
+    clock: Clock
+    cleanups: CleanupStore
+    jobs: Jobs
+    acceptor: Acceptor
+    sender: Sender
+    guard: Guard
+    policy: RetryPolicy
+    closer: CleanupCloser
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One step at work: the row before it, what the message says, and whether the step was begun before."""
+
+    before: Cleanup | None
+    cleanup: Cleanup
+    step: Step
+    again: bool
+    delivery: Delivery
+
+
+class FanOut:
+    """Carries out messages of the job-completion queue."""
+
+    def __init__(self, parts: FanOutParts) -> None:
+        self._parts = parts
+
+    def deliver(self, delivery: Delivery) -> list[str]:
+        """The encoded events that this delivery owes.
+
+        Raises:
+            StaleDelivery, StorageUnavailable: the host is to deliver the message again.
+        """
+        parts = self._parts
+        message = read_cleanup_message(delivery, parts.settings, parts.clock.now())
+        if isinstance(message, Refused):
+            return [parts.closer.refuse(message, delivery)]
+        if isinstance(message, DeletionRequest):
+            parts.acceptor.accept(message, Origin.JOB_COMPLETION)
+            return []
+        wanted = message.cleanup
+        found = parts.cleanups.read(wanted.event.event_id, dry_run=wanted.event.dry_run)
+        place = place_of(found, wanted, message.number, delivery.message_id)
+        if place is Place.CONFLICT:
+            return [parts.closer.conflict(wanted, delivery)]
+        if place is Place.ENDED and found:
+            return [parts.closer.close(found, delivery)]
+        if place is Place.PASSED:
+            log.info("duplicate_step event_id=%s step=%s", wanted.event.event_id, message.number)
+            return []
+        return self._take(_Turn(found, found or wanted, message, place is Place.AGAIN, delivery))
+
+    def _take(self, turn: _Turn) -> list[str]:
+        """One step: the job's state on the first page, then the page."""
+        event = turn.cleanup.event
+        protected = self._parts.guard.protection_of(event.job_id)
+        if protected:
+            return self._end(turn, Outcome.FAILED, protected)
+        job_state = turn.cleanup.job_state
+        if turn.step.continuation is None:
+            reply, state = self._parts.jobs.get_job(event.batch_url, event.job_id, seconds=CALL_SECONDS)
+            if state is None:
+                return self._refused(turn, reply)
+            if state != COMPLETED and event.require_job_completed:
+                return self._wait(turn, state)
+            job_state = state
+        page = self._parts.jobs.list_completed_tasks(
+            event.batch_url, event.job_id, turn.step.continuation, seconds=CALL_SECONDS
+        )
+        if judge(page.reply).verdict is not Verdict.DELETED:
+            return self._refused(turn, page.reply)
+        return self._page(turn, page, job_state)
+
+    def _page(self, turn: _Turn, page: TaskPage, job_state: str) -> list[str]:
+        """Counts the page, then asks for its tasks: in this order a crash repeats the asking and not the count."""
+        now, cleanup = self._parts.clock.now(), turn.cleanup
+        requests = requests_of(cleanup.event, page.tasks, cleanup.accepted_at)
+        after = replace(cleanup, phase=Phase.LISTING, job_state=job_state, attempts=0)
+        if not turn.again:
+            after = replace(
+                after,
+                listed=after.listed + len(page.tasks),
+                requested=after.requested + len(requests),
+                skipped=after.skipped + len(page.tasks) - len(requests),
+            )
+        if page.continuation is None:
+            after = replace(after, phase=Phase.LISTED, ended_at=cleanup.ended_at or now)
+        written = self._advance(turn, after)
+        if requests:
+            rows = tuple(WorkRow(request, payload_hash(request)) for request in requests)
+            self._parts.acceptor.accept_all(Work(rows, Origin.JOB_COMPLETION, now, cleanup.event.event_id))
+        log.info(
+            "cleanup_page event_id=%s step=%s listed=%s requested=%s",
+            cleanup.event.event_id,
+            turn.step.number,
+            len(page.tasks),
+            len(requests),
+        )
+        if page.continuation is None:
+            return [self._parts.closer.close(written, turn.delivery)]
+        self._send(written, page.continuation, 0)
+        return []
+
+    def _wait(self, turn: _Turn, state: str) -> list[str]:
+        """The job is not completed: look again, later and later, uses no attempt."""
+        waited = self._parts.clock.now() - turn.cleanup.accepted_at
+        longest = timedelta(days=self._parts.settings.job_completion_max_wait_days)
+        if waited >= longest:
+            text = f"The job was {state} after {longest.days} days."
+            return self._end(turn, Outcome.EXHAUSTED, BatchError(NOT_COMPLETED, text))
+        written = self._advance(turn, replace(turn.cleanup, job_state=state, attempts=0))
+        poll = min(LONGEST_POLL_SECONDS, FIRST_POLL_SECONDS * 2.0 ** min(turn.step.number, 10))
+        self._send(written, None, min(poll, (longest - waited).total_seconds()))
+        return []
+
+    def _refused(self, turn: _Turn, reply: Reply) -> list[str]:
+        """Batch did not answer with what was asked for: the job is gone, try again, or give up."""
+        judgement = judge(reply)
+        if judgement.verdict is Verdict.GONE:
+            gone = replace(turn.cleanup, phase=Phase.LISTED, job_state=GONE, ended_at=self._parts.clock.now())
+            return [self._parts.closer.close(self._advance(turn, gone), turn.delivery)]
+        error = reply.error or BatchError("UnexpectedAnswer", f"The service answered {reply.status}.")
+        if judgement.verdict not in {Verdict.TRANSIENT, Verdict.ACCESS}:
+            return self._end(turn, Outcome.FAILED, error)
+        return self._retry(turn, reply, judgement, error)
+
+    def _retry(self, turn: _Turn, reply: Reply, judgement: Judgement, error: BatchError) -> list[str]:
+        policy, attempts = self._parts.policy, turn.cleanup.attempts + 1
+        if attempts >= policy.max_attempts:
+            return self._end(turn, Outcome.EXHAUSTED, error)
+        written = self._advance(turn, replace(turn.cleanup, attempts=attempts, error=error))
+        wait = backoff_seconds(
+            attempts, policy.base_seconds, policy.max_seconds, reply.retry_after, policy.random, judgement
+        )
+        log.warning("cleanup_retry event_id=%s attempt=%s code=%s", turn.cleanup.event.event_id, attempts, error.code)
+        self._send(written, turn.step.continuation, wait)
+        return []
+
+    def _end(self, turn: _Turn, outcome: Outcome, error: BatchError) -> list[str]:
+        now = self._parts.clock.now()
+        ended = replace(turn.cleanup, phase=Phase.FAILED, outcome=outcome.value, error=error, ended_at=now)
+        return [self._parts.closer.close(self._advance(turn, ended), turn.delivery)]
+
+    def _advance(self, turn: _Turn, after: Cleanup) -> Cleanup:
+        """Writes the step as done by this message."""
+        after = replace(after, step=turn.step.number + 1, step_message=turn.delivery.message_id)
+        written = self._parts.cleanups.write(turn.before, after, self._parts.clock.now())
+        if written is None:
+            raise StaleDelivery(f"clean-up {turn.cleanup.event.event_id} moved on meanwhile")
+        return written
+
+    def _send(self, cleanup: Cleanup, continuation: str | None, delay_seconds: float) -> None:
+        text = write_step(cleanup, continuation)
+        self._parts.sender.send(self._parts.settings.job_completion_queue, text, delay_seconds)
