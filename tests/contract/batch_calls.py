@@ -1,0 +1,62 @@
+"""What the tests of the Batch client share: requests, tokens and a client for any account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.batch import BatchClient
+from shared.batch_transport import batch_session
+from shared.clock import Clock, SystemClock
+from shared.identity import TokenUnavailable
+from shared.request import DeletionRequest
+
+API_VERSION = "2024-07-01.20.0"
+REQUEST_ID = "7d9c1a3e-0f4b-4c55-9d8e-2b6f0a1c3d4e"
+
+
+@dataclass
+class CountedTokens:
+    """Tokens in order of asking; `renewals` are what refusals lead to, and none left means that none is to be had."""
+
+    current: str | None = "first-token"
+    renewals: list[str] = field(default_factory=list)
+    asked: int = 0
+
+    def token(self) -> str:
+        """The current token."""
+        self.asked += 1
+        if self.current is None:
+            raise TokenUnavailable("the identity endpoint is down")
+        return self.current
+
+    def renewed(self, stale: str) -> str:
+        """The next token."""
+        if self.current == stale:
+            self.current = self.renewals.pop(0) if self.renewals else None
+        return self.token()
+
+
+def deletion(account: str, **fields: Any) -> DeletionRequest:
+    """A request as the rest of the app makes it, but unchecked, so that tests can hand in what must never come."""
+    known = {"client_request_id": REQUEST_ID, "job_id": "job1", "task_id": "task1", "batch_url": account}
+    return DeletionRequest.model_construct(**{**known, **fields})
+
+
+def client(
+    account: str,
+    tokens: Any = None,
+    *,
+    clock: Clock | None = None,
+    max_concurrency: int = 8,
+    ca_file: str | None = None,
+) -> BatchClient:
+    """A client whose allow list has one account."""
+    return BatchClient(
+        batch_session(max_concurrency, ca_file),
+        CountedTokens() if tokens is None else tokens,
+        accounts=[account],
+        api_version=API_VERSION,
+        clock=clock or SystemClock(),
+        max_concurrency=max_concurrency,
+    )

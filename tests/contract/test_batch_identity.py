@@ -1,0 +1,128 @@
+"""Tokens from the genuine azure-identity library, from the local identity endpoint to the simulated account."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from devstack.batch import BatchSimulator
+from devstack.identity import IdentityEndpoint
+from shared.clock import SystemClock
+from shared.credentials import credential_factory
+from shared.identity import TokenSource, TokenUnavailable
+from tests.contract.batch_calls import client, deletion
+
+SCOPE = "https://batch.core.windows.net//.default"
+USER_ASSIGNED = "11111111-2222-3333-4444-555555555555"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The settings that choose a credential."""
+
+    batch_credential: str = "managed_identity"
+    client_id: str | None = None
+
+
+@pytest.fixture(autouse=True)
+def _platform(identity_endpoint: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in identity_endpoint.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def source(choice: Choice | None = None, scope: str = SCOPE) -> TokenSource:
+    """A token source with the credential that the app would use."""
+    return TokenSource(credential_factory(choice or Choice()), scope, SystemClock())
+
+
+@pytest.mark.parametrize("scope", [SCOPE, "https://batch.core.windows.net/.default"])
+def test_the_endpoint_is_asked_for_batch_with_its_slash(identity_endpoint: IdentityEndpoint, scope: str) -> None:
+    """The resource ends in a slash, without which Batch refuses the token; no client id means system-assigned."""
+    source(scope=scope).token()
+    [asked] = identity_endpoint.requests
+    assert (asked.resource, asked.client_id) == ("https://batch.core.windows.net/", None)
+
+
+@pytest.mark.parametrize("credential", ["managed_identity", "developer"])
+def test_a_user_assigned_identity_is_named(identity_endpoint: IdentityEndpoint, credential: str) -> None:
+    """The client id of the settings chooses the identity."""
+    source(Choice(credential, USER_ASSIGNED)).token()
+    assert identity_endpoint.requests[-1].client_id == USER_ASSIGNED
+
+
+def test_the_account_takes_the_token(batch_simulator: BatchSimulator, identity_endpoint: IdentityEndpoint) -> None:
+    """Real library, endpoint and account together delete tasks with one token request for all of them."""
+    batch_simulator.seed(id="job1", tasks=["a", "b", "c"])
+    caller = client(batch_simulator.url, source())
+    statuses = [caller.delete(deletion(batch_simulator.url, task_id=t), seconds=10).status for t in "abc"]
+    assert (statuses, len(identity_endpoint.requests)) == ([200] * 3, 1)
+
+
+def test_a_revoked_token_is_replaced(batch_simulator: BatchSimulator, identity_endpoint: IdentityEndpoint) -> None:
+    """The library's own memory of the revoked token is left behind, and the call succeeds at once."""
+    batch_simulator.seed(id="job1", tasks=["a", "b"])
+    caller = client(batch_simulator.url, source())
+    caller.delete(deletion(batch_simulator.url, task_id="a"), seconds=10)
+    batch_simulator.revoke_tokens()
+    reply = caller.delete(deletion(batch_simulator.url, task_id="b"), seconds=10)
+    assert (reply.status, len(identity_endpoint.requests)) == (200, 2)
+    assert [entry.status for entry in batch_simulator.deletes("b")] == [401, 200]
+
+
+def test_cold_threads_ask_once(identity_endpoint: IdentityEndpoint) -> None:
+    """Twelve threads that start together make one token request."""
+    identity_endpoint.fault(delay_seconds=0.2)
+    tokens = source()
+    got: list[str] = []
+    threads = [threading.Thread(target=lambda: got.append(tokens.token())) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert (len(got), len(set(got)), len(identity_endpoint.requests)) == (12, 1, 1)
+
+
+@pytest.mark.parametrize("status", [400, 403, 429, 500, 503])
+def test_a_refusing_endpoint_is_asked_once(identity_endpoint: IdentityEndpoint, status: int) -> None:
+    """No retry underneath: the request itself is put back and tried again."""
+    identity_endpoint.fault(status=status)
+    with pytest.raises(TokenUnavailable):
+        source().token()
+    assert len(identity_endpoint.requests) == 1
+
+
+def test_an_endpoint_that_is_down_costs_little(identity_endpoint: IdentityEndpoint) -> None:
+    """The library's own retries would take five seconds and more."""
+    source().token()
+    identity_endpoint.stop()
+    began = time.monotonic()
+    with pytest.raises(TokenUnavailable):
+        source().token()
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize(
+    "body", ['{"access_token": "s3cret", ', '{"access_token": "s3cret"}', "s3cret", '["s3cret"]', ""]
+)
+def test_a_broken_answer_is_not_quoted(
+    identity_endpoint: IdentityEndpoint, caplog: pytest.LogCaptureFixture, body: str
+) -> None:
+    """azure-identity puts the body of a broken answer into its exception and its own warnings."""
+    caplog.set_level(logging.INFO)
+    identity_endpoint.fault(body=body)
+    with pytest.raises(TokenUnavailable) as caught:
+        source().token()
+    assert "s3cret" not in f"{caught.value}{caplog.text}"
+    assert "token_unavailable" in caplog.text
+
+
+def test_without_an_identity_the_fault_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client id that is none fails when the credential is made, not when the app starts."""
+    tokens = source(Choice(client_id="11111111-0000-0000-0000-000000000000"))
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token")
+    with pytest.raises(TokenUnavailable, match="no token from the identity endpoint"):
+        tokens.token()
