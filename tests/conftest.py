@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from devstack.azurite import Azurite
 
 TESTS = Path(__file__).parent
 
@@ -55,6 +58,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(tier)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SECONDS_BY_TIER[tier], func_only=True))
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """A storage emulator for all tests of one test process; names from `unique_name` keep them apart."""
+    with Azurite() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def unique_name() -> Callable[[str], str]:
+    """Makes names that are legal for queues and for tables, and that no other test has."""
+    return lambda prefix: f"{prefix}{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(autouse=True)

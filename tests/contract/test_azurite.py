@@ -1,0 +1,57 @@
+"""The storage emulator: what the local stack and the tests of the storage adapters rely on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from azure.core.exceptions import ResourceExistsError
+from azure.data.tables import TableServiceClient
+from azure.storage.queue import QueueClient
+
+from devstack.azurite import Azurite
+from devstack.program import ProgramFailed
+
+UniqueName = Callable[[str], str]
+
+
+def test_a_message_goes_through_a_queue(azurite: Azurite, unique_name: UniqueName) -> None:
+    """The queue library of the app is understood, although its service version is newer than the emulator."""
+    with QueueClient.from_connection_string(azurite.connection_string, unique_name("requests")) as queue:
+        queue.create_queue()
+        queue.send_message("hello")
+        assert [message.content for message in queue.receive_messages()] == ["hello"]
+
+
+def test_a_second_insert_of_a_row_is_refused(azurite: Azurite, unique_name: UniqueName) -> None:
+    """Insert-must-not-exist, on which each request taking effect once rests, is kept by the emulator."""
+    with TableServiceClient.from_connection_string(azurite.connection_string) as tables:
+        table = tables.create_table(unique_name("rows"))
+        table.create_entity({"PartitionKey": "1", "RowKey": "a"})
+        with pytest.raises(ResourceExistsError):
+            table.create_entity({"PartitionKey": "1", "RowKey": "a"})
+
+
+def test_a_stop_leaves_nothing_and_a_start_finds_what_was_kept(tmp_path: Path) -> None:
+    """With a folder of its own the emulator comes back on the same ports with the same messages."""
+    with Azurite(tmp_path, in_memory=False) as emulator:
+        port = urlsplit(emulator.queue_url).port
+        with QueueClient.from_connection_string(emulator.connection_string, "kept", retry_total=0) as queue:
+            queue.create_queue()
+            queue.send_message("still here")
+            emulator.stop()
+            with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                pass
+            emulator.start()
+            assert [message.content for message in queue.receive_messages()] == ["still here"]
+
+
+def test_a_taken_port_is_reported_with_the_emulators_own_words() -> None:
+    """A start that fails says why, and leaves no process behind."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ProgramFailed, match=rf"Azurite ended with code \d+ before it was ready[^$]*{port}"):
+            Azurite(ports=(0, port, 0)).__enter__()
