@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -19,6 +20,8 @@ from shared.replies import BatchError, Reply, Sending
 from shared.request import DeletionRequest
 from shared.store import RecordStore
 from shared.table import Refused
+
+log = logging.getLogger(__name__)
 
 Call = Callable[[DeletionRequest, float], Reply]
 """(request, seconds it may take) -> what Batch said."""
@@ -83,7 +86,17 @@ class Attempt:
         elapsed = self._clock.monotonic() - began
         if elapsed >= self._timing.send_window_seconds:
             return TOO_LATE
-        return self._call(claimed.record.request, self._timing.budget_seconds - elapsed)
+        reply = self._call(claimed.record.request, self._timing.budget_seconds - elapsed)
+        if reply.status in {401, 403}:
+            request = claimed.record.request
+            log.error(
+                "batch_access_refused status=%s account=%s request_id=%s batch_request_id=%s",
+                reply.status,
+                request.batch_url,
+                request.client_request_id,
+                reply.request_id,
+            )
+        return reply
 
     def _record(self, changes: list[tuple[Record, Record]]) -> Settled:
         written = self._store.write_group(changes)

@@ -69,20 +69,33 @@ def write_step(cleanup: Cleanup, continuation: str | None) -> str:
 
 def read_cleanup_message(delivery: Delivery, settings: Settings, now: datetime) -> Step | DeletionRequest | Refused:
     """Reads a message by the rules of the contract. Never raises."""
+    accounts = settings.batch_accounts
     value: object = None
     try:
         value = read_body(delivery.body, max_bytes=MAX_MESSAGE_BYTES)
-        if isinstance(value, dict) and set(value) == {"page"}:
-            refuse_faults(value)
-            return _read_step(value["page"], settings.batch_accounts, now)
-        event = read_event(value, settings.batch_accounts, delivery.inserted_at)
-        if isinstance(event, TaskCompleted):
-            return task_request(event, settings.batch_accounts[0])
+        return _read(value, accounts, delivery.inserted_at, now)
     except InvalidInput as fault:
-        return Refused(fault, partial_event(value, settings.batch_accounts))
+        return Refused(fault, partial_event(value, accounts))
+
+
+def read_step(body: bytes, settings: Settings, now: datetime) -> Step:
+    """The step in a body that was read as one before. Raises InvalidInput when today's settings forbid it."""
+    found = _read(read_body(body, max_bytes=MAX_MESSAGE_BYTES), settings.batch_accounts, now, now)
+    if not isinstance(found, Step):
+        raise _invalid("", "is about one task")
+    return found
+
+
+def _read(value: object, accounts: tuple[str, ...], inserted_at: datetime, now: datetime) -> Step | DeletionRequest:
+    if isinstance(value, dict) and set(value) == {"page"}:
+        refuse_faults(value)
+        return _read_step(value["page"], accounts, now)
+    event = read_event(value, accounts, inserted_at)
     if isinstance(event, SubscriptionValidation):
-        return Refused(_invalid("/eventType", "is answered over HTTP alone"), PartialEvent())
-    return Step(new_cleanup(event, delivery.inserted_at))
+        raise _invalid("/eventType", "is answered over HTTP alone")
+    if isinstance(event, TaskCompleted):
+        return task_request(event, accounts[0])
+    return Step(new_cleanup(event, inserted_at))
 
 
 def task_request(completed: TaskCompleted, account: str) -> DeletionRequest:

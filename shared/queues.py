@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 from typing import Protocol
 
@@ -54,6 +55,20 @@ class QueueSender:
     def probe(self, queue: str) -> None:
         """Raises StorageUnavailable when the queue cannot be read."""
         self.run(queue, lambda: self.client(queue).peek_messages(1))
+
+    def depth(self, queue: str, now: datetime) -> Depth:
+        """How full a queue is. The count is the service's approximation and includes hidden messages."""
+        found = Depth(0, 0.0)
+
+        def look() -> None:
+            nonlocal found
+            client = self.client(queue)
+            count = client.get_queue_properties().approximate_message_count or 0
+            ages = [(now - m.inserted_on).total_seconds() for m in client.peek_messages(1) if m.inserted_on]
+            found = Depth(count, max(ages, default=0.0))
+
+        self.run(queue, look)
+        return found
 
     def client(self, queue: str) -> QueueClient:
         """The client of one queue, kept."""

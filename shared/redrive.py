@@ -9,6 +9,7 @@ from enum import StrEnum
 from shared import state
 from shared.acceptance import Dispatcher
 from shared.claiming import Postponed, row_of
+from shared.cleanup_redrive import CleanupRedrive
 from shared.clock import Clock
 from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.envelope import read_body
@@ -37,13 +38,20 @@ class Redrive:
     """Puts dead letters back. Doing it twice is harmless. Every method may raise StorageUnavailable."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, letters: DeadLetterStore, store: RecordStore, dispatcher: Dispatcher
+        self,
+        settings: Settings,
+        clock: Clock,
+        letters: DeadLetterStore,
+        store: RecordStore,
+        dispatcher: Dispatcher,
+        cleanups: CleanupRedrive,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._letters = letters
         self._store = store
         self._dispatcher = dispatcher
+        self._cleanups = cleanups
 
     def put_back(self, letter_id: str, delay_seconds: float = 0) -> Redriven:
         """A new generation of the request behind a dead letter, its message hidden for the delay."""
@@ -54,12 +62,18 @@ class Redrive:
             return Redriven.NEVER
         if letter.redriven_at is not None:
             return Redriven.ALREADY
+        put_back = self._put_back(letter, delay_seconds)
+        # Last: a call that died on the way is repeated, and finds the row of its own generation still open.
+        marked = self._letters.mark_redriven(letter_id, self._clock.now())
+        return Redriven.PUT_BACK if marked and put_back else Redriven.ALREADY
+
+    def _put_back(self, letter: DeadLetter, delay_seconds: float) -> bool:
+        if letter.queue == self._settings.job_completion_queue:
+            return self._cleanups.put_back(letter, delay_seconds)
         reopened = self._reopen(letter)
         if reopened is not None:
             self._dispatch(reopened, delay_seconds)
-        # Last: a call that died on the way is repeated, and finds the row of its own generation still open.
-        marked = self._letters.mark_redriven(letter_id, self._clock.now())
-        return Redriven.PUT_BACK if marked and reopened is not None else Redriven.ALREADY
+        return reopened is not None
 
     def _reopen(self, letter: DeadLetter) -> Record | None:
         """The row of the new generation; None when it went its way already."""

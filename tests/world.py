@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.app import App, Outside
 from shared.batch_listing import CompletedTask, TaskPage
 from shared.delivery import Delivery
 from shared.http_answer import Answer, Call
@@ -21,7 +22,6 @@ from shared.queues import MAX_DELAY_SECONDS
 from shared.replies import BatchError, Reply, Sending
 from shared.request import DeletionRequest
 from shared.settings import Settings
-from shared.wiring import App, Outside
 from shared.work import MAX_MESSAGE_BYTES
 from tests.fake_clock import FakeClock
 from tests.memory_table import MemoryTable, no_fault
@@ -106,7 +106,9 @@ class ScriptedJobs(ScriptedBatch):
     job_script: list[Reply] = field(default_factory=list)
     """Answers to the next looks at a job or a page."""
 
-    def seed(self, job_id: str, count: int, *, state: str = "completed", exit_code: int = 0, end_time: str = "") -> None:
+    def seed(
+        self, job_id: str, count: int, *, state: str = "completed", exit_code: int = 0, end_time: str = ""
+    ) -> None:
         """Adds a job with completed tasks `t-0000` and on."""
         self.states[job_id] = state
         for index in range(len(self.completed), len(self.completed) + count):
@@ -121,9 +123,7 @@ class ScriptedJobs(ScriptedBatch):
         state = self.states.get(job_id)
         return (DELETED, state) if state else (refused(404, "JobNotFound"), None)
 
-    def list_completed_tasks(
-        self, account: str, job_id: str, continuation: str | None, *, seconds: float
-    ) -> TaskPage:
+    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, *, seconds: float) -> TaskPage:
         """*Task - List*: a page begins after the id that the continuation names, as the service's do."""
         if self.job_script:
             return TaskPage(self.job_script.pop(0))

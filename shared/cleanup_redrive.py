@@ -1,0 +1,60 @@
+"""Putting a clean-up's dead letter back: a new generation of the event, listed from its beginning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from shared.cleanup import ENDED, Cleanup, CleanupStore, Phase
+from shared.cleanup_message import Step, read_step, write_step
+from shared.clock import Clock
+from shared.dead_letters import DeadLetter
+from shared.errors import StorageUnavailable
+from shared.queues import Sender
+from shared.settings import Settings
+
+MAX_READS = 5
+
+
+class CleanupRedrive:
+    """Begins clean-ups anew. Raises StorageUnavailable."""
+
+    def __init__(self, settings: Settings, clock: Clock, cleanups: CleanupStore, sender: Sender) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._cleanups = cleanups
+        self._sender = sender
+
+    def put_back(self, letter: DeadLetter, delay_seconds: float) -> bool:
+        """Whether the event behind a dead letter was put back by this call; False when it went its way already."""
+        for _ in range(MAX_READS):
+            found, now = self._cleanups.read(letter.client_request_id or "", dry_run=letter.dry_run), self._clock.now()
+            if found and found.generation > letter.generation:
+                # The call that wrote this may have died before its message went out.
+                return found.phase is Phase.WAITING and not found.step_message and self._send(found, delay_seconds)
+            if found and found.phase not in ENDED:
+                return False
+            written = self._cleanups.write(found, self._anew(found, letter, now), now)
+            if written:
+                return self._send(written, delay_seconds)
+        raise StorageUnavailable(f"clean-up {letter.client_request_id} changed under {MAX_READS} reads")
+
+    def _anew(self, found: Cleanup | None, letter: DeadLetter, now: datetime) -> Cleanup:
+        """The next generation. Its first step has the number that follows the last one, so old messages are passed."""
+        base = found or self._from_body(letter, now)
+        return Cleanup(
+            event=base.event,
+            payload_hash=base.payload_hash,
+            accepted_at=now,
+            generation=letter.generation + 1,
+            step=base.step,
+        )
+
+    def _from_body(self, letter: DeadLetter, now: datetime) -> Cleanup:
+        """The event from the dead letter's body, when the row was purged."""
+        step: Step = read_step(letter.body, self._settings, now)
+        return replace(step.cleanup, step=step.number + 1)
+
+    def _send(self, cleanup: Cleanup, delay_seconds: float) -> bool:
+        self._sender.send(self._settings.job_completion_queue, write_step(cleanup, None), delay_seconds)
+        return True

@@ -1,0 +1,73 @@
+"""Between the Functions library and the app: deliveries, HTTP calls and answers. Nothing below knows that library."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import cast
+
+import azure.functions as func
+
+from shared.app import App
+from shared.delivery import Delivery
+from shared.errors import InvalidConfiguration, StorageUnavailable
+from shared.health import health, misconfigured
+from shared.http_answer import Answer, Call, misconfigured_call, unavailable
+from shared.wiring import WIRING
+
+log = logging.getLogger(__name__)
+
+
+def delivery_of(message: func.QueueMessage, queue: str) -> Delivery:
+    """The delivery behind a queue trigger."""
+    # The library's types allow for messages that an app makes itself; what the host hands over has them all.
+    return Delivery(
+        queue=queue,
+        message_id=message.id or "",
+        dequeue_count=message.dequeue_count or 1,
+        inserted_at=cast(datetime, message.insertion_time),
+        next_visible_at=cast(datetime, message.time_next_visible),
+        body=message.get_body(),
+    )
+
+
+def give(results: func.Out[list[str]], texts: list[str]) -> None:
+    """Hands texts to an output binding, which sends each as it is; an empty list is not set at all."""
+    if texts:
+        results.set(texts)
+
+
+def respond(
+    req: func.HttpRequest, context: func.Context, call_of: Callable[[App], Callable[[Call], Answer]]
+) -> func.HttpResponse:
+    """Answers an HTTP call with one method of the app; 503 while settings are wrong or storage is down."""
+    call = _call(req, context)
+    try:
+        answer = call_of(WIRING.app())(call)
+    except InvalidConfiguration as fault:
+        answer = misconfigured_call(fault)
+    except StorageUnavailable as fault:
+        log.warning("storage_unavailable function=%s fault=%s", context.function_name, fault)
+        answer = unavailable(str(fault))
+    return _response(answer, call)
+
+
+def respond_with_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answers with the app's health, whatever the settings are."""
+    try:
+        answer = health(WIRING.connected().checks)
+    except InvalidConfiguration as fault:
+        answer = misconfigured(fault)
+    return _response(answer, _call(req, context))
+
+
+def _call(req: func.HttpRequest, context: func.Context) -> Call:
+    headers = {name.lower(): text for name, text in req.headers.items()}
+    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id)
+
+
+def _response(answer: Answer, call: Call) -> func.HttpResponse:
+    return func.HttpResponse(
+        answer.text(), status_code=answer.status, headers=answer.all_headers(call), mimetype="application/json"
+    )
