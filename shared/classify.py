@@ -7,7 +7,8 @@
     304, 412                                                precondition
     401, 403, 400 InvalidAuthenticationInfo                 access
     403 IOError, 408, 429, 5xx but 501                      transient
-    NodeNotReady and its like, JobBeingDeleted              transient and slow
+    NodeNotReady with any status                            transient and slow
+    409 JobBeingDeleted and other passing states            transient and slow
     any other status                                        permanent
     no answer, or nothing sent                              transient
     nothing sent because our own guard refused              permanent
@@ -27,6 +28,9 @@ UNSAFE_TARGET: Final = "UnsafeTarget"
 INVALID_REQUEST: Final = "InvalidRequest"
 """Code of a reply made up because the request cannot be put into HTTP at all."""
 
+NODE_NOT_READY: Final = "NodeNotReady"
+"""Undocumented, and so is the status that it comes with."""
+
 GONE_CODES: Final = frozenset({"TaskNotFound", "JobNotFound"})
 
 PASSING_STATES: Final = frozenset(
@@ -39,7 +43,7 @@ PASSING_STATES: Final = frozenset(
         "NodeBeingRebooted",
         "NodeBeingReimaged",
         "NodeBeingStarted",
-        "NodeNotReady",
+        NODE_NOT_READY,
         "NodeStateUnusable",
         "OperationInvalidForCurrentState",
         "PoolBeingCreated",
@@ -78,14 +82,15 @@ def _may_have_acted(status: int, verdict: Verdict) -> bool:
 def _verdict(status: int, code: str | None, has_batch_code: bool) -> Verdict:
     if 200 <= status < 300:
         return Verdict.DELETED
+    if _is_passing(status, code):
+        return Verdict.TRANSIENT
     if status in {304, 412}:
         return Verdict.PRECONDITION
     if status == 404:
         return _verdict_of_404(code, has_batch_code)
-    if _is_access_trouble(status, code):
+    # By status, since the code of a refusal by role is not documented.
+    if status in {401, 403} or (status == 400 and code == "InvalidAuthenticationInfo"):
         return Verdict.ACCESS
-    if _is_passing(status, code):
-        return Verdict.TRANSIENT
     return Verdict.PERMANENT
 
 
@@ -93,21 +98,15 @@ def _verdict_of_404(code: str | None, has_batch_code: bool) -> Verdict:
     """Only Batch's own word for it proves that the task is not there."""
     if code in GONE_CODES:
         return Verdict.GONE
-    if not has_batch_code or code == "NodeNotReady":
-        return Verdict.TRANSIENT
-    return Verdict.PERMANENT
-
-
-def _is_access_trouble(status: int, code: str | None) -> bool:
-    """By status, since the code of a refusal by role is not documented; `IOError` is a 403 about storage."""
-    if status == 403:
-        return code not in {"IOError", "NodeNotReady"}
-    return status == 401 or (status == 400 and code == "InvalidAuthenticationInfo")
+    return Verdict.PERMANENT if has_batch_code else Verdict.TRANSIENT
 
 
 def _is_passing(status: int, code: str | None) -> bool:
-    if code == "NodeNotReady" or (status == 403 and code == "IOError"):
+    if code == NODE_NOT_READY:
         return True
+    if status == 403:
+        # Not about identity: storage behind the service failed.
+        return code == "IOError"
     if status == 409:
         return code in PASSING_STATES
     return status in {408, 429} or (status >= 500 and status != 501)

@@ -90,7 +90,7 @@ def test_the_known_passing_states_are_in_the_list(code: str) -> None:
     assert code in PASSING_STATES
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 409, 500, 501, 503])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 500, 501, 503])
 def test_node_not_ready_is_transient_whatever_the_status(status: int) -> None:
     """`NodeNotReady` is undocumented, and so is the status that it comes with."""
     judgement = judge(answer(status, "NodeNotReady"))
