@@ -107,7 +107,7 @@ def test_another_account_is_refused(text: str) -> None:
         account_url.select(text, ACCOUNTS)
 
 
-@given(st.text(st.characters(), max_size=60) | st.from_regex(r"https?://[a-z0-9.:\[\]@\\/-]{1,40}", fullmatch=True))
+@given(st.text(st.characters(), max_size=60) | st.text("azAZ01234589.:[]@\\/-", max_size=40).map("https://{}".format))
 def test_a_canonical_form_is_its_own(text: str) -> None:
     """Whatever is accepted is accepted again unchanged; nothing raises anything but ValueError."""
     try:
