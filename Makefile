@@ -1,0 +1,42 @@
+# One command per intent; `make help` lists them. Each sets up what it needs first, inside this checkout.
+
+# Any Python 3 that runs will do: scripts/bootstrap.py looks for the best one itself.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
+	$$p -c "" 2> /dev/null && echo $$p && break; done)
+RUN := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo up test check coverage bench clean
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+setup:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	@$(PYTHON) scripts/bootstrap.py
+
+demo: setup ## starts the local stack, runs real deletions through it and checks every outcome
+	@$(RUN) -m devstack.demo
+
+up: setup ## starts the local stack and leaves it running for you; ARGS="--func" runs the app in Core Tools
+	@$(RUN) -m devstack $(ARGS)
+
+test: setup ## all tests; ARGS="tests/unit -k pacing" some of them
+	@$(RUN) -m pytest $(ARGS)
+
+check: setup ## lint, format and types
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+coverage: setup ## branch coverage of shared/ by the tests that run it in their own process
+	@$(RUN) -m pytest tests/unit tests/contract tests/worker --cov --cov-report=term $(ARGS)
+
+bench: setup ## measures; takes minutes
+	@$(RUN) -m bench $(ARGS)
+
+clean: ## removes what set-up and tools left, .venv included
+	@rm -rf .venv devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path "./.git/*" -prune -exec rm -rf {} +
