@@ -31,6 +31,7 @@ class QueueListener:
         lease_seconds: float,
         process: Callable[[Received], None],
         on_fault: Callable[[BaseException], None],
+        spread: Callable[[float, float], float] = random.uniform,
     ) -> None:
         """`on_fault` is told of what the real host would not survive, such as a refusal by the service."""
         self._name = name
@@ -39,6 +40,7 @@ class QueueListener:
         self._lease_seconds = lease_seconds
         self._process = process
         self._on_fault = on_fault
+        self._spread = spread
         self._known_to_exist = False
         self._stopping = False
         self._wake = threading.Event()
@@ -79,7 +81,7 @@ class QueueListener:
                     self._wait_for_room()
                 else:
                     empty_polls += 1
-                    factor = random.uniform(LEAST_FACTOR, GREATEST_FACTOR)
+                    factor = self._spread(LEAST_FACTOR, GREATEST_FACTOR)
                     self._wake.wait(empty_poll_delay(empty_polls, factor, self._options.max_polling_interval_seconds))
         except BaseException as error:  # noqa: BLE001 -- handed over, never lost with its thread
             self._on_fault(error)
