@@ -128,6 +128,8 @@ class Acceptor:
 
     def _put(self, records: list[Record], work: Work) -> None:
         now = self._clock.now()
-        rows = [Postponed(row_of(r), r.due_at if r.state is State.ACCEPTED and r.due_at else now) for r in records]
+        rows = [
+            Postponed(row_of(r, work), r.due_at if r.state is State.ACCEPTED and r.due_at else now) for r in records
+        ]
         if rows:
             self._dispatcher.send(rows, work)

@@ -118,10 +118,10 @@ class Attempt:
                 break
             if found.state is State.DONE:
                 return found
-            if found.claim != before.claim:
-                if found.claim and before.claim and found.claim.claim_id == before.claim.claim_id:
-                    return found
+            if found.claim is None or before.claim is None or found.claim.claim_id != before.claim.claim_id:
                 break
+            if found.next_attempt_at is not None:
+                return found
             before = found
         raise StaleDelivery(f"row {after.key.row} is held by another worker")
 

@@ -119,7 +119,7 @@ class Claimant:
                 taken.claimed.append(Claimed(before, found))
                 return
             if decision.move is not Move.CLAIM:
-                self._leave(row, found, decision, bidder, taken)
+                self._leave(row, found, decision, bidder, work, taken)
                 return
             before = found or new_record(row, work, keep_etag=False)
             if self._advance(before, found, guarded, bidder, taken):
@@ -147,7 +147,7 @@ class Claimant:
         return claimed is not None
 
     def _leave(
-        self, row: WorkRow, found: Record | None, decision: state.Decision, bidder: Bidder, taken: Taken
+        self, row: WorkRow, found: Record | None, decision: state.Decision, bidder: Bidder, work: Work, taken: Taken
     ) -> None:
         if decision.move is Move.STALE:
             raise StaleDelivery(f"message {bidder.message_id} was delivered again while row {row.key.row} was held")
@@ -156,7 +156,7 @@ class Claimant:
         elif decision.move is Move.DROP:
             taken.in_flight.append(row)
         elif decision.move is Move.POSTPONE and decision.until and found:
-            taken.postponed.append(Postponed(row_of(found), decision.until))
+            taken.postponed.append(Postponed(row_of(found, work), decision.until))
         elif found:
             taken.repeats.append(found)
 
@@ -165,10 +165,19 @@ class Claimant:
         return state.claim(before, bid, self._clock.now(), self._timing.lease)
 
 
-def row_of(record: Record) -> WorkRow:
-    """The row of a message about a stored record; its version only while nothing was tried."""
-    etag = record.etag if record.state is State.ACCEPTED else None
-    return WorkRow(record.request, record.payload_hash, etag, record.generation)
+def row_of(record: Record, like: Work | None = None) -> WorkRow:
+    """The row of a message about a stored record.
+
+    Its version goes along only while nothing was tried in any generation, and only when the message that it is to
+    travel in (`like`) tells the same of its acceptance: whoever claims by the version alone reads neither in the row.
+    """
+    untried = record.state is State.ACCEPTED and not record.maybe_sent
+    same = like is None or (like.origin, like.accepted_at, like.parent_id) == (
+        record.origin,
+        record.accepted_at,
+        record.parent_id,
+    )
+    return WorkRow(record.request, record.payload_hash, record.etag if untried and same else None, record.generation)
 
 
 def due_of(row: WorkRow, work: Work) -> datetime | None:

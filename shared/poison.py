@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared import state
 from shared.acceptance import Dispatcher
@@ -76,10 +76,14 @@ class PoisonWorker:
             decision = state.decide_without_claim(found, bid, now)
             if decision.move is Move.CONFLICT:
                 return message.conflict(row, now)
-            if found and message.is_own and row.generation < found.generation:
-                return None  # Redriven since: a late copy must not end the newer generation.
             if decision.move is Move.EMIT and found:
-                return found
+                # Should the host not show this copy again, housekeeping sends what the mark says is owed.
+                marked = found if found.emit_pending else parts.store.write(found, replace(found, emit_pending=True))
+                if marked:
+                    return marked
+                continue
+            if found and row.generation < found.generation:
+                return None  # Redriven since: a late copy must not end the newer generation.
             if decision.move is Move.POSTPONE and decision.until and found:
                 parts.dispatcher.send([Postponed(row_of(found), decision.until)], message.work, delivery.queue)
                 return None

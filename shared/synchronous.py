@@ -10,6 +10,7 @@ from shared.acceptance import Answer
 from shared.claiming import Claimed, new_record
 from shared.deletion import Parts
 from shared.delivery import Bidder
+from shared.errors import StaleDelivery
 from shared.owed import OwedResults
 from shared.record import Origin, Record, State
 from shared.request import DeletionRequest, payload_hash
@@ -60,7 +61,10 @@ class SynchronousDeletion:
             if found is None or found.claim is None or found.claim.claim_id != bid.claim_id:
                 return self._repeat(work)
             claimed = found
-        settled = parts.attempt.carry_out([Claimed(before, claimed)], began, emit_pending=True)
+        try:
+            settled = parts.attempt.carry_out([Claimed(before, claimed)], began, emit_pending=True)
+        except StaleDelivery:
+            return self._repeat(work)  # Stalled for longer than its claim: a message took the request over.
         if settled.done:
             return Settlement(Standing.SETTLED, self._owed.try_to_send(settled.done[0]))
         parts.dispatcher.send(settled.retries(), work)
