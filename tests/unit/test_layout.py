@@ -1,0 +1,97 @@
+"""Rules of the source tree that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST = 250
+LONGEST_BY_NAME = {"function_app.py": 150}
+
+PURE = ("state", "record", "errors", "replies", "clock", "grammar", "strict_json", "request", "envelope", "classify")
+"""Modules that decide and calculate: nothing in them can wait, fail on a socket or need a fake."""
+
+WRITTEN = {".py", ".toml", ".json", ".txt", ".md", ".bicep", ".yaml", ".yml", ".sh"}
+WRITTEN_WITHOUT_SUFFIX = {"Makefile", "LICENSE", "run"}
+NOT_OURS = {"node_modules", "build", "__pycache__"}
+
+
+def _sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from (path for path in (ROOT / folder).rglob("*.py") if "node_modules" not in path.parts)
+
+
+def _imports(path: Path) -> set[str]:
+    """The modules that a file imports anywhere, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def _written() -> Iterator[Path]:
+    """The files that a person wrote; folders with a dot in front belong to tools, save the one of the checks."""
+    for folder, inside, names in os.walk(ROOT):
+        inside[:] = [name for name in inside if name not in NOT_OURS and (name == ".ci" or not name.startswith("."))]
+        yield from (p for n in names if (p := Path(folder, n)).suffix in WRITTEN or n in WRITTEN_WITHOUT_SUFFIX)
+
+
+def test_the_app_does_not_know_the_local_stack() -> None:
+    """What is deployed imports neither the stand-ins nor the tests."""
+    tops = {path: {name.partition(".")[0] for name in _imports(path)} for path in _sources("shared")}
+    tops[ROOT / "function_app.py"] = {name.partition(".")[0] for name in _imports(ROOT / "function_app.py")}
+    assert {path.name: found for path, names in tops.items() if (found := names & {"devstack", "tests", "bench"})} == {}
+
+
+def test_the_local_stack_does_not_know_the_app() -> None:
+    """The stand-ins meet the app over HTTP and queues alone, so that they cannot share its mistakes."""
+    known = {name for path in _sources("devstack") for name in _imports(path) if name.partition(".")[0] == "shared"}
+    assert known <= {"shared.clock"}  # what time it is, both ask in the same words
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_imports_only_the_standard_library_and_pydantic(module: str) -> None:
+    """Pure modules may use each other; everything else that they import is always there."""
+    allowed = {*sys.stdlib_module_names, "pydantic", "pydantic_core"}
+    names = _imports(ROOT / "shared" / f"{module}.py")
+    assert {name for name in names if name.partition(".")[0] not in allowed and not name.startswith("shared")} == set()
+
+
+def test_no_module_is_too_long_to_read_in_one_sitting() -> None:
+    """At most 250 lines a module, and 150 for the list of functions."""
+    files = [*_sources("shared", "devstack"), ROOT / "function_app.py"]
+    lengths = {path: len(path.read_text().splitlines()) for path in files}
+    too_long = {str(p.relative_to(ROOT)): n for p, n in lengths.items() if n > LONGEST_BY_NAME.get(p.name, LONGEST)}
+    assert too_long == {}
+
+
+def test_nothing_is_left_for_later_and_nothing_points_outside() -> None:
+    """No reminders in the text, and no path of the machine that it was written on."""
+    # Written so that it does not find itself.
+    forbidden = re.compile(r"\b(?:TO" r"DO|FIX" r"ME)\b|(?<![\w.>}])/(?:root|Users|home/(?!site/))")
+    hits = {
+        str(path.relative_to(ROOT)): found[0]
+        for path in _written()
+        if (found := forbidden.search(path.read_text(encoding="utf-8")))
+    }
+    assert hits == {}
+
+
+def test_the_sample_of_the_settings_names_each_one_that_the_code_reads() -> None:
+    """A person who copies the sample sees everything there is to choose."""
+    source = (ROOT / "shared" / "settings.py").read_text()
+    read = set(re.findall(r'read\.\w+\(\s*"([A-Z_]+)"', source)) - {"OPERATION_BUDGET_SECONDS"}
+    sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+    assert len(read) > 15
+    assert read - sample.keys() == set()
