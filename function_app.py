@@ -9,7 +9,7 @@ from typing import List  # noqa: UP035 -- the worker's indexing refuses Out[list
 import azure.functions as func
 
 from shared.settings import POISON_SUFFIX
-from shared.triggers import delivery_of, give, respond, respond_with_health
+from shared.triggers import delivery_of, give, respond, respond_with_description, respond_with_health
 from shared.wiring import WIRING
 
 CONNECTION = "TaskDeleteStorage"
@@ -130,6 +130,12 @@ def report_queue_depths(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- th
 def delete_task(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """The REST operation itself."""
     return respond(req, context, lambda services: services.api.delete_task)
+
+
+@app.route("openapi.json", methods=["GET"])
+def get_openapi(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The description of these calls, OpenAPI 3.1."""
+    return respond_with_description(req, context)
 
 
 @app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

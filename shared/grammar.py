@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 MAX_DELAY = timedelta(days=30)
 
-_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Jobs made by a job schedule are named "<schedule id>:job-<number>".
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(?::job-[0-9]{1,64})?")
+JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(?::job-[0-9]{1,64})?")
 _MAX_ID = 64
 _ETAG = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
 
@@ -47,7 +47,7 @@ def guid(text: str) -> str:
 
 def parse_guid(text: str) -> str | None:
     """A GUID in lower case, or None when the text is none."""
-    return text.lower() if _GUID.fullmatch(text) else None
+    return text.lower() if GUID.fullmatch(text) else None
 
 
 def job_id(text: str) -> str:
@@ -56,14 +56,14 @@ def job_id(text: str) -> str:
     The character rule is also what keeps `..` out of a URL, where it would delete the job
     itself: neither `quote` nor any HTTP client encodes dots.
     """
-    if len(text) > _MAX_ID or not _JOB_ID.fullmatch(text):
+    if len(text) > _MAX_ID or not JOB_ID.fullmatch(text):
         raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-', optionally ending in ':job-' and digits")
     return text
 
 
 def task_id(text: str) -> str:
     """A task's id, letter case kept."""
-    if not _TASK_ID.fullmatch(text):
+    if not TASK_ID.fullmatch(text):
         raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-'")
     return text
 

@@ -14,7 +14,16 @@ from datetime import datetime
 from typing import Annotated, NamedTuple, TypeVar
 from uuid import UUID, uuid5
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -76,14 +85,19 @@ def _small(metadata: dict[str, str]) -> dict[str, str]:
     return metadata
 
 
-Guid = Annotated[str, AfterValidator(grammar.guid)]
-JobId = Annotated[str, AfterValidator(grammar.job_id)]
-TaskId = Annotated[str, AfterValidator(grammar.task_id)]
-Account = Annotated[str, AfterValidator(_account)]
-Delay = Annotated[str, AfterValidator(_within_reach)]
+def _form(**schema: object) -> WithJsonSchema:
+    """What the published description says of a text; the rules themselves stand in `grammar`."""
+    return WithJsonSchema({"type": "string", **schema})
+
+
+Guid = Annotated[str, AfterValidator(grammar.guid), _form(pattern=f"^{grammar.GUID.pattern}$")]
+JobId = Annotated[str, AfterValidator(grammar.job_id), _form(pattern=f"^{grammar.JOB_ID.pattern}$", maxLength=64)]
+TaskId = Annotated[str, AfterValidator(grammar.task_id), _form(pattern=f"^{grammar.TASK_ID.pattern}$")]
+Account = Annotated[str, AfterValidator(_account), _form(format="uri")]
+Delay = Annotated[str, AfterValidator(_within_reach), _form(description="ISO 8601 duration, or instant with offset")]
 Metadata = Annotated[dict[str, str], AfterValidator(_small)]
-_ETag = Annotated[str, AfterValidator(grammar.etag)]
-_HttpDate = Annotated[str, _same_text(grammar.http_date)]
+_ETag = Annotated[str, AfterValidator(grammar.etag), _form(minLength=1, maxLength=256)]
+_HttpDate = Annotated[str, _same_text(grammar.http_date), _form(description="RFC 1123 date (IMF-fixdate)")]
 
 
 def _bounded(seconds: int) -> int:

@@ -62,6 +62,14 @@ def respond_with_health(req: func.HttpRequest, context: func.Context) -> func.Ht
     return _response(answer, _call(req, context))
 
 
+def respond_with_description(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answers with the OpenAPI document."""
+    # Imported here: most instances are never asked for it.
+    from shared.openapi import document
+
+    return _response(Answer(200, document()), _call(req, context))
+
+
 def _call(req: func.HttpRequest, context: func.Context) -> Call:
     headers = {name.lower(): text for name, text in req.headers.items()}
     return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id)

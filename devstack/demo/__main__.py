@@ -1,0 +1,147 @@
+"""`python -m devstack.demo`: starts the local stack, asks for deletions of every kind, and checks every outcome."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from devstack.demo.doors import Doors
+from devstack.demo.scenes import CLEANED_JOB, JOB, Scene, scenes
+from devstack.demo.verdict import Row, Seen, row_of
+from devstack.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 240
+SUCCEEDED, FAILED = 150, 50
+# Short waits, so that the retries are over while somebody watches.
+SETTINGS = {"BATCH_RETRY_BASE_SECONDS": "0.5"}
+
+
+def main() -> int:
+    """Runs the demonstration; 0 when every outcome was right."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--size", type=int, default=100, help="requests through each of the two main doors")
+    arguments = parser.parse_args()
+    console = Console()
+    console.print("Starting Azurite, the Batch simulator, the identity endpoint and the Functions host ...")
+    with Stack(ROOT, env=SETTINGS) as stack:
+        names = {
+            "request": stack.env["REQUEST_QUEUE_NAME"],
+            "result": stack.env["RESULT_QUEUE_NAME"],
+            "poison": f"{stack.env['REQUEST_QUEUE_NAME']}-poison",
+        }
+        console.print(f"Up: {stack.http_url}/api  (Batch at {stack.batch_url}, logs in {stack.logs})\n")
+        doors = Doors(stack.http_url, stack.batch_url, stack.connection_string, names)
+        rows = run(doors, arguments.size, console)
+    console.print(report(rows))
+    right = all(row.ok for row in rows)
+    console.print("[green]Every outcome is as expected.[/]" if right else "[red]Some outcomes are not as expected.[/]")
+    console.print("Next: `make up` leaves the stack running; README.md has a request to type by hand.")
+    return 0 if right else 1
+
+
+def run(doors: Doors, size: int, console: Console) -> list[Row]:
+    """Seeds, asks, waits and judges."""
+    played, count = scenes(size)
+    doors.seed(
+        [
+            {"id": JOB, "state": "active", "tasks": {"count": count, "prefix": "frame-"}},
+            {"id": CLEANED_JOB, "state": "completed", "tasks": _finished()},
+        ]
+    )
+    for scene in played:
+        for fault in scene.faults:
+            doors.break_down(fault)
+    seen, began = Seen(), time.monotonic()
+    statuses = _send(doors, played)
+    location = doors.clean_up({"clientRequestId": str(uuid.uuid4()), "jobId": CLEANED_JOB, "select": "succeeded"})
+    progress = _watch(doors, played, seen, location, console)
+    seconds = time.monotonic() - began
+    deletes = doors.deletes()
+    rows = [row_of(scene, seen, statuses, _deletes_of(scene, deletes)) for scene in played]
+    rows.append(_job_row(progress, deletes))
+    total = sum(row.requests for row in rows)
+    console.print(
+        f"{total} requests in {seconds:.1f} s ({total / seconds:.0f} a second), "
+        f"{seen.messages} result messages, {sum(deletes.values())} DELETEs reached Batch\n"
+    )
+    return rows
+
+
+def _send(doors: Doors, played: list[Scene]) -> dict[int, int | None]:
+    """Sends all requests, some at once; the one that a conflict needs first goes before the rest."""
+    asks = [ask for scene in played for ask in scene.asks]
+    first = [ask for scene in played if scene.results == 2 for ask in scene.asks[:1]]
+    statuses = {id(ask): doors.send(ask) for ask in first}
+    with ThreadPoolExecutor(8) as pool:
+        rest = [ask for ask in asks if id(ask) not in statuses]
+        statuses.update(zip(map(id, rest), pool.map(doors.send, rest), strict=True))
+    return statuses
+
+
+def _watch(doors: Doors, played: list[Scene], seen: Seen, location: str, console: Console) -> dict[str, Any]:
+    """Collects results, showing how far it is, until all are there or patience ends."""
+    wanted = len({ask.id for scene in played for ask in scene.asks}) + SUCCEEDED
+    columns = (TextColumn("deleting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    document: dict[str, Any] = {"done": {}}
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=wanted)
+        while time.monotonic() < deadline:
+            seen.add(doors.results())
+            bar.update(task, completed=min(wanted, len(seen.by_request)))
+            if seen.has_all(played):
+                document = doors.progress(location)
+                if document["state"] == "listed" and sum(document["done"].values()) == document["requested"]:
+                    seen.add(doors.results())
+                    bar.update(task, completed=wanted)
+                    break
+            time.sleep(0.2)
+    return document
+
+
+def _finished() -> list[dict[str, Any]]:
+    """The tasks of the job that is cleaned up as a whole: some succeeded, some failed."""
+    return [{"id": f"good-{n}", "exitCode": 0} for n in range(SUCCEEDED)] + [
+        {"id": f"bad-{n}", "exitCode": 1} for n in range(FAILED)
+    ]
+
+
+def _deletes_of(scene: Scene, deletes: Counter[str]) -> int:
+    names = {ask.body["taskId"] for ask in scene.asks if isinstance(ask.body, dict)}
+    return sum(deletes[name] for name in names)
+
+
+def _job_row(document: dict[str, Any], deletes: Counter[str]) -> Row:
+    good = sum(count for name, count in deletes.items() if name.startswith("good-"))
+    bad = sum(count for name, count in deletes.items() if name.startswith("bad-"))
+    seen = f"{document['done']}, {document.get('skipped')} kept"
+    ok = (
+        document["done"] == {"deleted": SUCCEEDED}
+        and document.get("skipped") == FAILED
+        and (good, bad) == (SUCCEEDED, 0)
+    )
+    return Row("a whole job: one event", SUCCEEDED, f"{SUCCEEDED} deleted, {FAILED} kept", seen, str(good + bad), ok)
+
+
+def report(rows: list[Row]) -> Table:
+    """The table of what was expected and seen."""
+    table = Table("what", "requests", "expected", "seen", "DELETEs", "")
+    for row in rows:
+        mark = "[green]ok[/]" if row.ok else "[red]WRONG[/]"
+        table.add_row(row.title, str(row.requests), row.expected, row.seen, row.deletes, mark)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Whether what came is what was expected. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from devstack.demo.scenes import Ask, Scene
+
+DELETION = "batch.task-deletion.done"
+
+
+@dataclass
+class Seen:
+    """The results so far, by request, each result id once."""
+
+    by_request: defaultdict[str | None, dict[str, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
+    messages: int = 0
+
+    def add(self, results: Iterable[dict[str, Any]]) -> None:
+        """Takes results in; repeats of one id count once, as a consumer would count them."""
+        for result in results:
+            self.messages += 1
+            if result["type"] == DELETION:
+                self.by_request[result["data"]["clientRequestId"]][result["id"]] = result
+
+    def has_all(self, scenes: Iterable[Scene]) -> bool:
+        """Whether every request of the scenes has a result of the kind that it expects."""
+        return all(self.find(ask) is not None for scene in scenes for ask in scene.asks if _is_answered(ask))
+
+    def find(self, ask: Ask) -> dict[str, Any] | None:
+        """The result of a request with the outcome that it expects, else any other of its results, else None."""
+        found = list(self.by_request.get(ask.id, {}).values())
+        fitting = [result for result in found if result["data"]["outcome"] == ask.expected]
+        return fitting[0] if fitting else (found[0] if found and ask.expected != "conflict" else None)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report."""
+
+    title: str
+    requests: int
+    expected: str
+    seen: str
+    deletes: str
+    ok: bool
+
+
+def _is_answered(ask: Ask) -> bool:
+    """A refused HTTP call has its answer, and no result."""
+    return ask.status is None or ask.status < 400 or ask.door == "direct"
+
+
+def row_of(scene: Scene, seen: Seen, statuses: dict[int, int | None], deletes: int) -> Row:
+    """The report's line for a scene; `statuses` holds the HTTP statuses by the asks' identity."""
+    answered = [ask for ask in scene.asks if _is_answered(ask)]
+    found = [seen.find(ask) for ask in answered]
+    faults = [fault for ask, result in zip(answered, found, strict=True) for fault in _faults(ask, result)]
+    faults += [
+        f"HTTP {statuses.get(id(ask))}"
+        for ask in scene.asks
+        if ask.status is not None and statuses.get(id(ask)) != ask.status
+    ]
+    ids = {result["id"] for result in found if result}
+    wanted = len(answered) if scene.results < 0 else scene.results
+    if len(ids) != wanted:
+        faults.append(f"{len(ids)} results instead of {wanted}")
+    if deletes != scene.deletes:
+        faults.append(f"{deletes} DELETEs instead of {scene.deletes}")
+    outcomes = Counter(result["data"]["outcome"] for result in {r["id"]: r for r in found if r}.values())
+    return Row(
+        scene.title,
+        len(scene.asks),
+        ", ".join(sorted({_words(ask) for ask in scene.asks})),
+        ", ".join([*(f"{count} {name}" for name, count in outcomes.items()), *sorted(set(faults))]),
+        f"{deletes}",
+        not faults,
+    )
+
+
+def _words(ask: Ask) -> str:
+    if not _is_answered(ask):
+        return f"HTTP {ask.status}"
+    return ask.expected + (f" ({ask.certainty})" if ask.certainty != "confirmed" else "")
+
+
+def _faults(ask: Ask, result: dict[str, Any] | None) -> list[str]:
+    if result is None:
+        return ["no result"]
+    found = result["data"]
+    faults = []
+    if found["outcome"] != ask.expected:
+        faults.append(f"{found['outcome']} instead of {ask.expected}")
+    if ask.expected == "deleted" and found["certainty"] != ask.certainty:
+        faults.append(f"{found['certainty']} instead of {ask.certainty}")
+    if ask.attempts is not None and found["attempts"] != ask.attempts:
+        faults.append(f"{found['attempts']} attempts instead of {ask.attempts}")
+    return faults
