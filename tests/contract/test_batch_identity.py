@@ -120,9 +120,9 @@ def test_a_broken_answer_is_not_quoted(
     assert "token_unavailable" in caplog.text
 
 
-def test_without_an_identity_the_fault_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client id that is none fails when the credential is made, not when the app starts."""
-    tokens = source(Choice(client_id="11111111-0000-0000-0000-000000000000"))
+def test_a_missing_endpoint_fails_at_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app whose identity is not there starts all the same, and says what it lacks when it needs a token."""
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token")
-    with pytest.raises(TokenUnavailable, match="no token from the identity endpoint"):
+    tokens = source()
+    with pytest.raises(TokenUnavailable, match="no token from the identity endpoint: ServiceRequestError"):
         tokens.token()
