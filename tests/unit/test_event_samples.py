@@ -1,0 +1,84 @@
+"""The samples of docs/events.md make events that the app accepts."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+
+from scripts.infra_check.template import identifiers, read
+from shared.job_event import JobEvent, Select, TaskCompleted, read_event
+
+SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples"
+ACCOUNT = "https://account.region.batch.azure.com"
+NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
+
+
+def sample(name: str) -> ModuleType:
+    """A sample, loaded as the program that it is."""
+    spec = importlib.util.spec_from_file_location(name, SAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def accepted(text: str) -> JobEvent:
+    """What the app reads in a message."""
+    event = read_event(json.loads(text), (ACCOUNT,), NOW)
+    assert isinstance(event, JobEvent)
+    return event
+
+
+def test_job_manager_task_asks_for_its_own_job() -> None:
+    """The message names the job and its account, keeps failed tasks longer, and waits for the job's end."""
+    event = accepted(sample("job_manager_done").job_completed(f"{ACCOUNT}/", "render-7"))
+
+    assert (event.job_id, event.batch_url, event.require_job_completed) == ("render-7", ACCOUNT, True)
+    assert event.delete_after is not None
+    assert (event.delete_after.succeeded, event.delete_after.failed) == ("P3D", "P7D")
+
+
+def test_job_manager_task_that_runs_twice_asks_once() -> None:
+    """Both runs of a requeued task make the same event id."""
+    make = sample("job_manager_done").job_completed
+
+    assert accepted(make(ACCOUNT, "render-7")).event_id == accepted(make(f"{ACCOUNT}/", "render-7")).event_id
+
+
+def test_custom_topic_event_is_accepted_in_both_forms() -> None:
+    """Event Grid delivers the CloudEvent alone or in a list of one."""
+    event = sample("publish_job_completed").job_completed("account", "render-7", NOW)
+
+    alone = accepted(json.dumps(event))
+
+    assert (alone.job_id, alone.select) == ("render-7", Select.SUCCEEDED)
+    assert accepted(json.dumps([event])) == alone
+
+
+def test_diagnostic_records_make_one_event_for_each_job() -> None:
+    """Two tasks of one job give one event; records of pools give none."""
+    body = (SAMPLES / "batch_diagnostics.json").read_bytes()
+
+    (text,) = sample("diagnostics_to_events").job_events([body, body], {"account": ACCOUNT})
+
+    event = accepted(text)
+    assert (event.job_id, event.batch_url, event.require_job_completed) == ("render-7", ACCOUNT, True)
+
+
+def test_diagnostic_record_itself_is_no_job_event() -> None:
+    """Put on the queue as it is, a record speaks of one task and never starts a clean-up of its job."""
+    record = json.loads((SAMPLES / "batch_diagnostics.json").read_text(encoding="utf-8"))["records"][0]
+
+    assert isinstance(read_event(record, (ACCOUNT,), NOW), TaskCompleted)
+
+
+def test_topic_template_hangs_together() -> None:
+    """The Bicep sample parses and uses no undeclared name."""
+    file = read(SAMPLES / "event_grid_topic.bicep")
+    parts = [resource["config"] for resource in file.resources.values()]
+
+    assert {name for part in parts for name in identifiers(part)} <= file.symbols()

@@ -1,0 +1,56 @@
+"""The alerts' queries look for lines that the app writes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+QUERIES = sorted((ROOT / "infra" / "queries").glob("*.kql"))
+
+
+def log_formats() -> dict[str, list[str]]:
+    """The formats of the app's log calls, by their event."""
+    formats: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "shared").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log.") and node.args:
+                text = ast.literal_eval(node.args[0]) if isinstance(node.args[0], ast.Constant) else ""
+                formats.setdefault(text.partition(" ")[0], []).append(text)
+    return formats
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda path: path.stem)
+def test_query_reads_what_the_app_writes(query: Path) -> None:
+    """Each event that a query names is logged, with every key that the query extracts."""
+    text = query.read_text(encoding="utf-8")
+    events = re.findall(r'message startswith "(\w+) "', text)
+    keys = re.findall(r'extract\(@"\\b(\w+)=', text)
+
+    assert events
+    for event in events:
+        lines = log_formats().get(event, [])
+        assert lines, event
+        assert [line for line in lines if all(f" {key}=" in line for key in keys)] == lines
+
+
+def test_numbers_are_read_as_the_app_formats_them() -> None:
+    """Depth and age come out of a line in the app's own format."""
+    (line,) = log_formats()["queue_depth"]
+    message = line % ("task-delete-requests-poison", 3, 120.4)
+    text = (ROOT / "infra" / "queries" / "poison-queues.kql").read_text(encoding="utf-8")
+    patterns = re.findall(r'extract\(@"([^"]+)", 1, message\)', text)
+
+    found = [match[1] for pattern in patterns if (match := re.search(pattern, message))]
+
+    assert found == ["task-delete-requests-poison", "3", "120"]
+
+
+def test_every_query_belongs_to_an_alert() -> None:
+    """No query lies about unused, and none is missing."""
+    template = (ROOT / "infra" / "app" / "alerts.bicep").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"loadTextContent\('\.\./queries/([\w.-]+)'\)", template)) == {path.name for path in QUERIES}
