@@ -72,11 +72,16 @@ class ScriptedBatch:
     calls: list[DeletionRequest] = field(default_factory=list)
     on_delete: Callable[[DeletionRequest], None] = lambda _: None
     """Told of each DELETE at the moment that it is sent."""
+    fault: Callable[[Callable[[], Reply]], Reply] = lambda answer: answer()
+    """What happens to a DELETE on its way and to its answer on the way back."""
 
     def delete(self, request: DeletionRequest, *, seconds: float) -> Reply:
         """*Task - Delete*."""
         assert seconds > 0
         self.on_delete(request)
+        return self.fault(lambda: self._answer(request))
+
+    def _answer(self, request: DeletionRequest) -> Reply:
         self.calls.append(request)
         if self.script:
             step = self.script.pop(0)
@@ -157,6 +162,8 @@ class World:
         self.batch = ScriptedJobs()
         self.queues: dict[str, list[Message]] = {}
         self.send_fault: Callable[[str, str], None] = no_fault
+        self.return_fault: Callable[[str, str], None] = no_fault
+        """Called before and after the host takes the message of a finished delivery away."""
         self.app = self.worker()
 
     def worker(self, clock: FakeClock | None = None) -> App:
@@ -227,8 +234,10 @@ class World:
             if not queue.endswith("-poison"):
                 self._failed(queue, message)
             raise
+        self.return_fault("before", "return")
         if message in self.queues[queue]:
             self.queues[queue].remove(message)
+        self.return_fault("after", "return")
         return True
 
     def run(self, queue: str, message: Message, app: App | None = None) -> list[str]:
