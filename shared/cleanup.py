@@ -10,12 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from shared.clock import from_text, to_text
 from shared.entity import error_from, error_text
+from shared.grammar import MAX_DELAY
 from shared.job_event import JobEvent, to_wire
 from shared.record import DRY_RUN_SUFFIX, Key
 from shared.replies import BatchError
@@ -63,9 +64,12 @@ class Cleanup:
     """Id of the message that did the last one."""
     attempts: int = 0
     """Failures in a row at the present step."""
-    listed: int = 0
-    requested: int = 0
+    next_page: str = ""
+    """Where the page after the last one begins, as its first listing said; empty when there is none."""
     skipped: int = 0
+    """Completed tasks that the event does not select."""
+    requested: int = 0
+    """Told when all is listed; until then the tally tells."""
     job_state: str = ""
     ended_at: datetime | None = None
     outcome: str = ""
@@ -137,14 +141,15 @@ def _to_entity(cleanup: Cleanup, now: datetime) -> dict[str, Any]:
         "step": cleanup.step,
         "step_message": cleanup.step_message,
         "attempts": cleanup.attempts,
-        "listed": cleanup.listed,
-        "requested": cleanup.requested,
+        "next_page": cleanup.next_page,
         "skipped": cleanup.skipped,
+        "requested": cleanup.requested,
         "job_state": cleanup.job_state,
         "ended_at": to_text(cleanup.ended_at) if cleanup.ended_at else "",
         "outcome": cleanup.outcome,
         "error": error_text(cleanup.error),
-        "touched_at": to_text(now),
+        # Remembered for as long as its tasks may still wait to be deleted.
+        "touched_at": to_text(now + (MAX_DELAY if cleanup.event.delete_after else timedelta())),
     }
 
 
@@ -158,9 +163,9 @@ def _from_entity(entity: Mapping[str, Any], etag: str) -> Cleanup:
         step=entity["step"],
         step_message=entity["step_message"],
         attempts=entity["attempts"],
-        listed=entity["listed"],
-        requested=entity["requested"],
+        next_page=entity["next_page"],
         skipped=entity["skipped"],
+        requested=entity["requested"],
         job_state=entity["job_state"],
         ended_at=from_text(entity["ended_at"]) if entity["ended_at"] else None,
         outcome=entity["outcome"],

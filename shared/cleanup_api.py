@@ -49,7 +49,7 @@ class CleanupApi:
                 # https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema
                 return Answer(200, {"validationResponse": event.code})
             if isinstance(event, TaskCompleted):
-                return self._accept_task(task_request(event, self._settings.batch_accounts[0]))
+                return self._accept_task(task_request(event, self._settings.batch_accounts))
         except InvalidInput as fault:
             return invalid(fault, partial_event(value, self._settings.batch_accounts).event_id)
         return self._accept(event)
@@ -94,15 +94,16 @@ class CleanupApi:
 
     def _document(self, cleanup: Cleanup) -> dict[str, Any]:
         event = cleanup.event
+        found = totals(self._cleanups.table, event.event_id, dry_run=event.dry_run)
         document: dict[str, Any] = {
             "eventId": event.event_id,
             "jobId": event.job_id,
             "batchUrl": event.batch_url,
             "state": cleanup.phase.value,
-            "listed": cleanup.listed,
-            "requested": cleanup.requested,
+            "listed": found.requested + cleanup.skipped,
+            "requested": found.requested,
             "skipped": cleanup.skipped,
-            "done": totals(self._cleanups.table, event.event_id, dry_run=event.dry_run),
+            "done": found.done,
         }
         if cleanup.error is not None:
             document["error"] = error_wire(cleanup.error)

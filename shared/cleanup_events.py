@@ -24,7 +24,7 @@ def closing_event(cleanup: Cleanup) -> Event:
             LISTED,
             {
                 "jobState": cleanup.job_state,
-                "listed": cleanup.listed,
+                "listed": cleanup.requested + cleanup.skipped,
                 "requested": cleanup.requested,
                 "skipped": cleanup.skipped,
             },

@@ -94,15 +94,18 @@ def _read(value: object, accounts: tuple[str, ...], inserted_at: datetime, now: 
     if isinstance(event, SubscriptionValidation):
         raise _invalid("/eventType", "is answered over HTTP alone")
     if isinstance(event, TaskCompleted):
-        return task_request(event, accounts[0])
+        return task_request(event, accounts)
     return Step(new_cleanup(event, inserted_at))
 
 
-def task_request(completed: TaskCompleted, account: str) -> DeletionRequest:
+def task_request(completed: TaskCompleted, accounts: tuple[str, ...]) -> DeletionRequest:
     """The deletion of the one task that a diagnostic record of Batch is about, never of its job.
 
-    Raises InvalidInput when the record names no task.
+    Raises InvalidInput when the record names no task, or an account that is not on the allow list.
     """
+    named = [url for url in accounts if url.partition("://")[2].partition(".")[0] == completed.account]
+    if not named:
+        raise _invalid("/resourceId", "must end in the name of an account that BATCH_ACCOUNT_URLS lists")
     if completed.job_id is None or completed.task_id is None:
         name = "jobId" if completed.job_id is None else "id"
         raise _invalid(f"/properties/{name}", "must be a valid id")
@@ -111,7 +114,7 @@ def task_request(completed: TaskCompleted, account: str) -> DeletionRequest:
         client_request_id=derived_id(parent, completed.job_id, completed.task_id),
         job_id=completed.job_id,
         task_id=completed.task_id,
-        batch_url=account,
+        batch_url=named[0],
     )
 
 

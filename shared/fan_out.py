@@ -28,6 +28,7 @@ from shared.replies import BatchError, Judgement, Reply, Verdict
 from shared.request import DeletionRequest, payload_hash
 from shared.selection import requests_of
 from shared.settings import Settings
+from shared.tally import totals
 from shared.work import Work, WorkRow
 
 log = logging.getLogger(__name__)
@@ -128,34 +129,38 @@ class FanOut:
         return self._page(turn, page, job_state)
 
     def _page(self, turn: _Turn, page: TaskPage, job_state: str) -> list[str]:
-        """Counts the page, then asks for its tasks: in this order a crash repeats the asking and not the count."""
+        """Notes what follows the page, asks for its tasks, and goes on to what was noted.
+
+        A crash repeats the page. By then some of its tasks are gone and the listing reaches further, so what
+        was noted at first counts; tasks that are asked for twice are accepted, and counted, once.
+        """
         now, cleanup = self._parts.clock.now(), turn.cleanup
         requests = requests_of(cleanup.event, page.tasks, cleanup.accepted_at)
-        after = replace(cleanup, phase=Phase.LISTING, job_state=job_state, attempts=0)
         if not turn.again:
-            after = replace(
-                after,
-                listed=after.listed + len(page.tasks),
-                requested=after.requested + len(requests),
-                skipped=after.skipped + len(page.tasks) - len(requests),
-            )
-        if page.continuation is None:
-            after = replace(after, phase=Phase.LISTED, ended_at=cleanup.ended_at or now)
-        written = self._advance(turn, after)
+            skipped = cleanup.skipped + len(page.tasks) - len(requests)
+            cleanup = replace(cleanup, skipped=skipped, next_page=page.continuation or "")
+        written = self._advance(turn, replace(cleanup, phase=Phase.LISTING, job_state=job_state, attempts=0))
         if requests:
             rows = tuple(WorkRow(request, payload_hash(request)) for request in requests)
             self._parts.acceptor.accept_all(Work(rows, Origin.JOB_COMPLETION, now, cleanup.event.event_id))
         log.info(
-            "cleanup_page event_id=%s step=%s listed=%s requested=%s",
-            cleanup.event.event_id,
-            turn.step.number,
-            len(page.tasks),
-            len(requests),
+            "cleanup_page event_id=%s step=%s requested=%s", cleanup.event.event_id, turn.step.number, len(requests)
         )
-        if page.continuation is None:
-            return [self._parts.closer.close(written, turn.delivery)]
-        self._send(written, page.continuation, 0)
-        return []
+        if written.next_page:
+            self._send(written, written.next_page, 0)
+            return []
+        return self._finish(turn, written)
+
+    def _finish(self, turn: _Turn, cleanup: Cleanup) -> list[str]:
+        """All is listed: the closing event says how much that was."""
+        event = cleanup.event
+        requested = totals(self._parts.cleanups.table, event.event_id, dry_run=event.dry_run).requested
+        now = self._parts.clock.now()
+        listed = replace(cleanup, phase=Phase.LISTED, requested=requested, ended_at=turn.cleanup.ended_at or now)
+        written = self._parts.cleanups.write(cleanup, listed, now)
+        if written is None:
+            raise StaleDelivery(f"clean-up {event.event_id} moved on meanwhile")
+        return [self._parts.closer.close(written, turn.delivery)]
 
     def _wait(self, turn: _Turn, state: str) -> list[str]:
         """The job is not completed: look again, later and later, uses no attempt."""
@@ -173,8 +178,7 @@ class FanOut:
         """Batch did not answer with what was asked for: the job is gone, try again, or give up."""
         judgement = judge(reply)
         if judgement.verdict is Verdict.GONE:
-            gone = replace(turn.cleanup, phase=Phase.LISTED, job_state=GONE, ended_at=self._parts.clock.now())
-            return [self._parts.closer.close(self._advance(turn, gone), turn.delivery)]
+            return self._finish(turn, self._advance(turn, replace(turn.cleanup, job_state=GONE)))
         error = reply.error or BatchError("UnexpectedAnswer", f"The service answered {reply.status}.")
         if judgement.verdict not in {Verdict.TRANSIENT, Verdict.ACCESS}:
             return self._end(turn, Outcome.FAILED, error)

@@ -79,6 +79,8 @@ class TaskCompleted:
 
     job_id: str | None
     task_id: str | None
+    account: str = ""
+    """The Batch account's name, in lower case."""
     identity: str = ""
     """What tells one record from another, as the delivery repeats it."""
 
@@ -113,6 +115,7 @@ def read_event(
         return TaskCompleted(
             readable(properties.get("jobId"), grammar.job_id),
             readable(properties.get("id"), grammar.task_id),
+            str(event.get("resourceId")).rpartition("/")[2].lower(),
             f"{event.get('resourceId')}|{event.get('time')}",
         )
     if event.get("eventType") == _VALIDATION:

@@ -1,12 +1,14 @@
-"""How many requests of one parent (an event, a `taskIds` envelope) ended how, counted in the same transaction.
+"""How many requests of one parent (an event, a `taskIds` envelope) there are and ended how.
 
-A count that is written beside the rows it counts can be neither lost nor counted twice, and is read without reading them.
+Counted in the transaction that writes the rows, so a count can be neither lost nor made twice, and is read without
+reading them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.clock import to_text
 from shared.record import DRY_RUN_SUFFIX, Outcome, Record, State
@@ -14,6 +16,7 @@ from shared.table import Table, Write
 
 Change = tuple[Record | None, Record]
 BUCKETS = "0123456789abcdef"
+REQUESTED = "requested"
 
 
 def tally_row(parent_id: str, *, dry_run: bool) -> str:
@@ -28,6 +31,8 @@ def deltas(changes: Sequence[Change]) -> dict[str, Counter[str]]:
         if after.parent_id is None:
             continue
         row = tally_row(after.parent_id, dry_run=after.request.dry_run)
+        if before is None:
+            found[row][REQUESTED] += 1
         if after.state is State.DONE and after.conclusion and (before is None or before.state is not State.DONE):
             found[row][after.conclusion.outcome.value] += 1
         elif before is not None and before.conclusion and after.state is not State.DONE:
@@ -46,17 +51,29 @@ def tally_writes(table: Table, changes: Sequence[Change]) -> list[Write]:
 def _write(table: Table, bucket: str, row: str, delta: Counter[str], changes: Sequence[Change]) -> Write:
     found = table.read(bucket, row)
     counts = {name: (int(found.entity.get(name, 0)) if found else 0) + count for name, count in delta.items()}
-    ends = [after.conclusion.completed_at for _, after in changes if after.conclusion]
-    touched = {"touched_at": to_text(max(ends))} if ends else {}
-    entity = {"PartitionKey": bucket, "RowKey": row, **counts, **touched}
+    # For the purge: the last time that anything of this parent was accepted, due or done.
+    moments = [
+        m for _, r in changes for m in (r.accepted_at, r.due_at, r.conclusion and r.conclusion.completed_at) if m
+    ]
+    touched = max(to_text(max(moments)), str(found.entity["touched_at"]) if found else "")
+    entity = {"PartitionKey": bucket, "RowKey": row, **counts, "touched_at": touched}
     return Write(entity, found.etag if found else None)
 
 
-def totals(table: Table, parent_id: str, *, dry_run: bool) -> dict[str, int]:
-    """A parent's requests that are done, by outcome: sixteen reads, however many they are."""
+@dataclass(frozen=True)
+class Totals:
+    """A parent's requests: how many there are, and those that are done by outcome."""
+
+    requested: int
+    done: dict[str, int]
+
+
+def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
+    """The counts of all buckets: sixteen reads, however many requests there are."""
     total: Counter[str] = Counter()
     for bucket in BUCKETS:
         found = table.read(bucket, tally_row(parent_id, dry_run=dry_run))
         if found is not None:
-            total.update({o.value: int(found.entity.get(o.value, 0)) for o in Outcome})
-    return {name: count for name, count in total.items() if count}
+            total.update({name: int(found.entity.get(name, 0)) for name in (REQUESTED, *map(str, Outcome))})
+    requested = total.pop(REQUESTED, 0)
+    return Totals(requested, {name: count for name, count in total.items() if count})

@@ -217,7 +217,10 @@ def test_a_fault_of_the_json_text_refuses_the_event() -> None:
 def test_a_record_of_one_task_is_no_end_of_a_job(value: object) -> None:
     """Batch's own diagnostics fire once per task; a whole-job clean-up on the first would delete too much."""
     assert read_event(value, ACCOUNTS, NOW) == TaskCompleted(
-        "render-7", "frame-001", "/SUBSCRIPTIONS/S/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT|2026-11-24T08:00:01Z"
+        "render-7",
+        "frame-001",
+        "acct",
+        "/SUBSCRIPTIONS/S/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT|2026-11-24T08:00:01Z",
     )
 
 
