@@ -1,0 +1,212 @@
+"""Dead letters over HTTP: what they tell, and how they are put back."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from shared.errors import StorageUnavailable
+from tests.memory_table import no_fault
+from tests.world import LOST, World, call, refused
+
+
+@pytest.fixture
+def world() -> World:
+    """An app with its defaults."""
+    return World()
+
+
+def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", **fields: Any) -> dict[str, Any]:
+    """A request that Batch refuses for good; its dead letter."""
+    world.batch.script = [refused(400, code)]
+    world.put(world.request(taskId=task, **fields))
+    world.settle()
+    world.clock.advance(1)
+    return listing(world)[0]
+
+
+def listing(world: World, **query: str) -> list[dict[str, Any]]:
+    """`GET /api/dead-letters`."""
+    answer = world.app.dead_letters.listing(call(query=query))
+    assert answer.status == 200
+    return answer.content["value"]  # type: ignore[no-any-return]
+
+
+def put_back(world: World, letter_id: str) -> int:
+    """`POST /api/dead-letters/{id}/redrive`; its status."""
+    return world.app.dead_letters.put_back(call(route={"id": letter_id})).status
+
+
+def put_back_many(world: World, **selection: Any) -> Any:
+    """`POST /api/dead-letters/redrive`."""
+    return world.app.dead_letters.put_back_many(call(body=json.dumps(selection).encode()))
+
+
+def test_a_dead_letter_says_why(world: World) -> None:
+    """The reason, the last status, Batch's own id of the call, the attempts, and the body as received."""
+    letter = fail(world, metadata={"team": "fx"})
+    assert (letter["reason"], letter["outcome"], letter["queue"]) == ("InvalidHeaderValue", "failed", "requests")
+    assert (letter["statusCode"], letter["batchRequestId"], letter["attempts"]) == (400, "batch-3", 1)
+    assert letter["firstSeenAt"] == letter["lastSeenAt"]
+    one = world.app.dead_letters.one(call(route={"id": letter["id"]})).content
+    assert one["bodyEncoding"] == "utf-8"
+    assert json.loads(one["body"])["metadata"] == {"team": "fx"}
+
+
+def test_a_redriven_request_is_tried_again_with_a_result_of_its_own(world: World) -> None:
+    """The new generation has a new result id and the origin `redrive`."""
+    letter = fail(world)
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    first, second = world.results()
+    assert (second["data"]["outcome"], second["data"]["origin"]) == ("deleted", "redrive")
+    assert first["id"] != second["id"]
+    assert listing(world)[0]["redrivenAt"] is not None
+
+
+def test_redriving_twice_is_harmless(world: World) -> None:
+    """The second call is told so, and sends nothing."""
+    letter = fail(world)
+    assert [put_back(world, letter["id"]) for _ in range(2)] == [202, 409]
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_a_request_that_fails_again_has_another_dead_letter(world: World) -> None:
+    """Each generation is a record of its own, and each can be put back."""
+    first = fail(world)
+    world.batch.script = [refused(400, "InvalidHeaderValue")]
+    put_back(world, first["id"])
+    world.settle()
+    second, older = listing(world)
+    assert older["id"] == first["id"] != second["id"]
+    assert put_back(world, second["id"]) == 202
+    world.settle()
+    assert world.outcomes()[-1] == "deleted"
+
+
+@pytest.mark.parametrize("body", ["no request", None])
+def test_what_can_never_succeed_is_not_put_back(world: World, body: str | None) -> None:
+    """`rejected` and `conflict` wait for a corrected request: 422."""
+    if body is None:
+        request = world.request()
+        world.put(request)
+        world.put(request | {"taskId": "other"})
+    else:
+        world.put(body)
+    world.settle()
+    assert put_back(world, listing(world)[0]["id"]) == 422
+
+
+@pytest.mark.parametrize("letter_id", [str(uuid.UUID(int=1)), "x", "", "a'b", "../x"])
+def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
+    """404 for looking and for putting back."""
+    assert world.app.dead_letters.one(call(route={"id": letter_id})).status == 404
+    assert put_back(world, letter_id) == 404
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("at", range(1, 9))
+def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+    """Whichever operation dies: the repeat of the call, or housekeeping, brings the request to its second end."""
+    letter, left = fail(world), at
+
+    def fault(moment: str, operation: str) -> None:
+        nonlocal left
+        left -= moment == when
+        if left == 0 and moment == when:
+            raise StorageUnavailable("gone")
+
+    world.records.fault = world.letters.fault = world.send_fault = fault
+    try:
+        put_back(world, letter["id"])
+    except StorageUnavailable:
+        world.records.fault = world.letters.fault = world.send_fault = no_fault
+        put_back(world, letter["id"])
+    world.records.fault = world.letters.fault = world.send_fault = no_fault
+    world.settle()
+    ends = {(result["id"], result["data"]["outcome"]) for result in world.results()}
+    assert sorted(outcome for _, outcome in ends) == ["deleted", "failed"]
+    assert len(world.batch.calls) == 2
+
+
+def test_the_marks_of_earlier_generations_stay(world: World) -> None:
+    """A task that an earlier generation may have deleted is `deleted / inferred` when it is gone."""
+    world = World(BATCH_MAX_ATTEMPTS="1")
+    body = world.request()
+    world.batch.script = [LOST]
+    world.put(body)
+    world.settle()
+    assert world.results()[0]["data"]["certainty"] == "unknown"
+    world.batch.tasks.clear()
+    put_back(world, listing(world)[0]["id"])
+    world.settle()
+    end = world.results()[-1]["data"]
+    assert (end["outcome"], end["certainty"]) == ("deleted", "inferred")
+
+
+def test_a_request_whose_row_was_purged_is_made_anew(world: World) -> None:
+    """The dead letter holds the request, and outlives the row."""
+    letter = fail(world)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    assert world.get(letter["clientRequestId"]).status == 404
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_pages_are_newest_first(world: World) -> None:
+    """`top` limits a page, and the continuation leads to the next."""
+    for n in range(5):
+        fail(world, f"task-{n}")
+    answer = world.app.dead_letters.listing(call(query={"top": "2"})).content
+    assert [letter["taskId"] for letter in answer["value"]] == ["task-4", "task-3"]
+    rest = listing(world, continuation=answer["continuation"])
+    assert [letter["taskId"] for letter in rest] == ["task-2", "task-1", "task-0"]
+
+
+@pytest.mark.parametrize("query", [{"top": "0"}, {"top": "x"}, {"top": "201"}, {"top": "٣"}, {"continuation": "x"}])
+def test_a_wrong_page_is_refused(world: World, query: dict[str, str]) -> None:
+    """400 that names the parameter."""
+    answer = world.app.dead_letters.listing(call(query=query))
+    assert answer.status == 400
+    assert answer.content["values"][0]["key"] in query
+
+
+def test_many_are_put_back_by_filter_and_rate(world: World) -> None:
+    """A filter takes some, the rate spreads their messages, and a second call finds none left."""
+    for n in range(4):
+        fail(world, f"a-{n}", code="InvalidHeaderValue")
+    fail(world, "b", code="InvalidUri")
+    looked = put_back_many(world, reason="InvalidHeaderValue", dryRun=True)
+    assert (looked.status, looked.content["matched"], looked.content["redriven"]) == (200, 4, 0)
+    assert world.messages() == []
+    answer = put_back_many(world, reason="InvalidHeaderValue", perSecond=1)
+    assert (answer.status, answer.content["redriven"]) == (202, 4)
+    waits = sorted((m.visible_at - world.clock.now()).total_seconds() for m in world.messages())
+    assert waits == [0, 1, 2, 3]
+    assert put_back_many(world, reason="InvalidHeaderValue").content["matched"] == 0
+    world.settle()
+    assert world.outcomes().count("deleted") == 4
+
+
+def test_at_most_so_many_are_put_back(world: World) -> None:
+    """`most` bounds one call."""
+    for n in range(3):
+        fail(world, f"a-{n}")
+    assert put_back_many(world, most=2).content["redriven"] == 2
+    assert put_back_many(world, jobId="JOB-1", outcome="failed", queue="requests").content["redriven"] == 1
+
+
+@pytest.mark.parametrize("selection", [{"most": 0}, {"perSecond": "10"}, {"reasn": "x"}, {"most": True}])
+def test_a_wrong_selection_puts_nothing_back(world: World, selection: dict[str, Any]) -> None:
+    """A mistyped filter must not become one that takes everything."""
+    fail(world)
+    answer = put_back_many(world, **selection)
+    assert answer.status == 400
+    assert answer.content["values"][0]["key"] == f"/{next(iter(selection))}"
+    assert world.messages() == []

@@ -1,0 +1,82 @@
+"""Counting the requests of one parent."""
+
+from __future__ import annotations
+
+import uuid
+
+from shared.tally import totals
+from tests.world import World, call, refused
+
+
+def bulk(world: World, count: int) -> str:
+    """Accepts requests under one parent; its id."""
+    parent = str(uuid.uuid4())
+    ids = [f"t-{n}" for n in range(count)]
+    world.batch.tasks |= {("job-1", task) for task in ids}
+    world.post({"clientRequestId": parent, "jobId": "job-1", "taskIds": ids})
+    return parent
+
+
+def test_requests_and_outcomes_are_counted() -> None:
+    """Each request once when it is accepted, and once when it ends."""
+    world = World()
+    parent = bulk(world, 40)
+    before = totals(world.records, parent, dry_run=False)
+    assert (before.requested, before.done) == (40, {})
+    world.batch.tasks.discard(("job-1", "t-3"))
+    world.settle()
+    after = totals(world.records, parent, dry_run=False)
+    assert (after.requested, after.done) == (40, {"deleted": 39, "notFound": 1})
+
+
+def test_a_repeat_is_not_counted_again() -> None:
+    """Neither a duplicate message nor a repeated call adds to the counts."""
+    world = World()
+    parent = str(uuid.uuid4())
+    body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": ["a", "b", "a"]}
+    world.post(body)
+    world.post(body)
+    world.put(body)
+    world.settle()
+    found = totals(world.records, parent, dry_run=False)
+    assert (found.requested, sum(found.done.values())) == (2, 2)
+
+
+def test_a_redrive_takes_the_old_outcome_back() -> None:
+    """A request counts under the outcome that it has now."""
+    world = World()
+    world.batch.script = [refused(400, "InvalidUri")]
+    parent = bulk(world, 1)
+    world.settle()
+    assert totals(world.records, parent, dry_run=False).done == {"failed": 1}
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    world.app.dead_letters.put_back(call(route={"id": letter["id"]}))
+    assert totals(world.records, parent, dry_run=False).done == {}
+    world.settle()
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": 1}
+
+
+def test_a_request_alone_costs_no_count() -> None:
+    """Nothing is counted for requests without a parent."""
+    world = World()
+    world.put(world.request())
+    world.settle()
+    assert len(world.records.rows) == 1
+
+
+def test_two_that_count_at_once_take_turns() -> None:
+    """A count that changed under the transaction is read again; both ends are in it."""
+    world = World()
+    parent = bulk(world, 400)
+    once = [True]
+
+    def meddle(when: str, operation: str) -> None:
+        # Between the read of a count and its write, another worker counts in the same bucket.
+        if when == "after" and operation == "read" and once:
+            once.pop()
+            for _ in range(10):
+                world.deliver()
+
+    world.records.fault = meddle
+    world.settle(1_000)
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": 400}
