@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from devstack.host.bindings import HttpTrigger, IndexedFunction, QueueTrigger
@@ -19,6 +19,7 @@ from devstack.host.timers import timer_invocation
 from devstack.host.worker import Invocation
 
 _FUNCTIONS = "/admin/functions/"
+_RUNS_AT_ONCE = 8
 
 
 class AdminEndpoints:
@@ -30,6 +31,7 @@ class AdminEndpoints:
         self._invoker = invoker
         self._host_id = uuid.uuid4().hex
         self._began = time.monotonic()
+        self._runs = ThreadPoolExecutor(_RUNS_AT_ONCE, thread_name_prefix="admin")
 
     def respond(self, request: HttpRequest) -> HttpReply | None:
         """The answer; None for a path that is not the host's own."""
@@ -46,6 +48,10 @@ class AdminEndpoints:
             return self._fire(path.removeprefix(_FUNCTIONS), request.body)
         return HttpReply(404)
 
+    def wait_stopped(self) -> None:
+        """Returns when the functions that were fired by hand have ended."""
+        self._runs.shutdown(wait=True)
+
     def _status(self) -> HttpReply:
         uptime = round((time.monotonic() - self._began) * 1000)
         return json_reply(200, {"id": self._host_id, "state": "Running", "processUptime": uptime})
@@ -59,8 +65,7 @@ class AdminEndpoints:
             invocation = _invocation(function, _input_of(body))
         except (TypeError, ValueError) as error:
             return json_reply(400, {"error": str(error)})
-        run: Callable[[Invocation], object] = self._invoker.run
-        threading.Thread(target=run, args=(invocation,), name=f"admin-{name}", daemon=True).start()
+        self._runs.submit(self._invoker.run, invocation)
         return HttpReply(202)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devstack.host.admin import AdminEndpoints
 from devstack.host.app_settings import AppSettings
-from devstack.host.bindings import IndexedFunction, QueueTrigger, TimerTrigger
+from devstack.host.bindings import IndexedFunction, QueueOutput, QueueTrigger, TimerTrigger
 from devstack.host.errors import StartUpFailed
 from devstack.host.host_json import HostOptions, read_host_options
 from devstack.host.http_functions import HttpFunctions
@@ -52,6 +52,7 @@ class AppHost:
         functions = index_app(arguments.app_dir, settings)
         keys = keys_from(settings, required=arguments.enable_auth)
         self._queues = QueueRegistry(base64=options.queues.base64)
+        self._open_outputs(functions)
         self._worker = Worker(pool_size(settings))
         self._invoker = Invoker(self._worker, self._queues, options.function_timeout_seconds)
         self._parts: list[Timer | QueueListener] = [
@@ -74,7 +75,7 @@ class AppHost:
     @property
     def has_abandoned_work(self) -> bool:
         """Whether threads may still run that nobody waits for."""
-        return self._invoker.abandoned > 0
+        return self._invoker.has_abandoned_work
 
     def start(self) -> None:
         """Takes requests, messages and ticks from now on."""
@@ -96,6 +97,7 @@ class AppHost:
         for part in self._parts:
             part.begin_stop()
         self._http.stop()
+        self._admin.wait_stopped()
         for part in self._parts:
             part.wait_stopped()
         self._worker.stop()
@@ -109,6 +111,12 @@ class AppHost:
         _log.critical("unhandled fault in a listener, stopping", exc_info=error)
         self._fault = error
         self._ended.set()
+
+    def _open_outputs(self, functions: tuple[IndexedFunction, ...]) -> None:
+        """A connection string that cannot be read is found now, not by the first message."""
+        for output in (output for function in functions for output in function.outputs):
+            if isinstance(output, QueueOutput):
+                self._queues.queue(output.connection, output.queue)
 
     def _make_timers(self, functions: tuple[IndexedFunction, ...]) -> list[Timer]:
         timers = []

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotDoneYet
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 from azure.functions.meta import Datum
@@ -44,8 +43,8 @@ class Invoker:
         self._worker = worker
         self._queues = queues
         self._timeout_seconds = timeout_seconds
-        self.abandoned = 0
-        """Functions that ran into the time limit; their threads may still run."""
+        self.has_abandoned_work = False
+        """True once a function ran into the time limit while its thread goes on."""
 
     def run(self, invocation: Invocation, renewal: Renewal | None = None) -> Attempt:
         """Runs the function and sends its outputs; a failure of any part is logged and returned, not raised."""
@@ -71,19 +70,14 @@ class Invoker:
     def _wait(self, running: Future[dict[str, Datum]], began: float, renewal: Renewal | None) -> dict[str, Datum]:
         renew_at = began + renewal.interval_seconds if renewal else float("inf")
         end = began + self._timeout_seconds if self._timeout_seconds else float("inf")
-        while True:
-            pause = min(renew_at, end) - time.monotonic()
-            try:
-                return running.result(None if pause == float("inf") else max(0.0, pause))
-            except NotDoneYet:
-                if running.done():
-                    raise  # the function's own TimeoutError
+        while not wait([running], _pause_until(min(renew_at, end))).done:
             if time.monotonic() >= end:
-                self.abandoned += not running.cancel()
+                self.has_abandoned_work |= not running.cancel()
                 raise AttemptFailed(f"timed out after {self._timeout_seconds} s (functionTimeout)")
             if renewal and time.monotonic() >= renew_at:
                 renewal.renew()
                 renew_at += renewal.interval_seconds
+        return running.result()
 
     def _send(self, function: IndexedFunction, values: dict[str, Datum]) -> Datum | None:
         reply = None
@@ -101,6 +95,10 @@ class Invoker:
         queue = self._queues.queue(output.connection, output.queue)
         for body in enqueued_bodies(str(value.type), value.value):
             self._queues.put_body(queue, body)
+
+
+def _pause_until(moment: float) -> float | None:
+    return None if moment == float("inf") else max(0.0, moment - time.monotonic())
 
 
 def _milliseconds_since(began: float) -> int:

@@ -19,15 +19,21 @@ class QueueRegistry:
     def __init__(self, *, base64: bool) -> None:
         self._base64 = base64
         self._accounts: dict[str, QueueAccount] = {}
+        self._queues: dict[tuple[str, str], StorageQueue] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._guard = threading.Lock()
 
     def queue(self, connection: str, name: str) -> StorageQueue:
-        """The queue of that name on the account that the connection string leads to."""
+        """The queue of that name on the account that the connection string leads to.
+
+        Raises StartUpFailed for a connection string that cannot be read.
+        """
         with self._guard:
             if connection not in self._accounts:
                 self._accounts[connection] = QueueAccount(connection)
-            return self._accounts[connection].queue(name)
+            if (connection, name) not in self._queues:
+                self._queues[connection, name] = self._accounts[connection].queue(name)
+            return self._queues[connection, name]
 
     def on_message(self, queue: StorageQueue, wake: Callable[[], None]) -> None:
         """Calls `wake` whenever this host adds a message to the queue."""

@@ -12,7 +12,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.queue import LinearRetry, QueueClient, QueueMessage, QueueServiceClient
 from requests.adapters import HTTPAdapter
 
-from devstack.host.errors import DeliveryLost, QueueMissing, StorageDown, StorageFault, StorageRefused
+from devstack.host.errors import DeliveryLost, QueueMissing, StartUpFailed, StorageDown, StorageFault, StorageRefused
 from devstack.host.queue_metadata import MessageProperties
 
 _GONE_QUEUE = {"QueueNotFound", "QueueBeingDeleted", "QueueDisabled"}
@@ -39,11 +39,14 @@ class QueueAccount:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS))
         # The library's default first waits 15 s, too long for a stack that restarts its storage within one test.
-        self._service = QueueServiceClient.from_connection_string(
-            connection_string,
-            transport=RequestsTransport(session=self._session, session_owner=False),
-            retry_policy=LinearRetry(backoff=_RETRY_SECONDS, retry_total=_RETRIES, random_jitter_range=0),
-        )
+        try:
+            self._service = QueueServiceClient.from_connection_string(
+                connection_string,
+                transport=RequestsTransport(session=self._session, session_owner=False),
+                retry_policy=LinearRetry(backoff=_RETRY_SECONDS, retry_total=_RETRIES, random_jitter_range=0),
+            )
+        except ValueError as error:
+            raise StartUpFailed([f"a storage connection string cannot be read: {error}"]) from error
 
     def queue(self, name: str) -> StorageQueue:
         """The queue of that name, whether it exists or not."""
