@@ -11,7 +11,7 @@ from scripts.infra_check.verdict import problems
 def main(arguments: list[str]) -> int:
     """The exit code."""
     folder = Path(arguments[0] if arguments else "infra")
-    found = problems(folder, Path("local.settings.sample.json"))
+    found = problems(folder, Path())
     for problem in found:
         print(problem)
     print(f"{folder}: {len(found)} problem(s). Parsed and checked, not compiled: no Bicep compiler was run.")

@@ -33,14 +33,14 @@ _STAND_INS = {
 _SOME_GUID = "00000000-0000-4000-8000-000000000000"
 
 
-def problems(files: Iterable[BicepFile], resources: list[Resource], sample: Path) -> Iterator[str]:
-    """One sentence for each promise that the templates do not keep."""
+def problems(files: Iterable[BicepFile], resources: list[Resource], root: Path) -> Iterator[str]:
+    """One sentence for each promise that the templates do not keep; `root` is the app's folder."""
     settings = app_settings(resources)
     yield from _setting_names(settings)
     yield from _setting_values(settings)
     yield from _queues_and_tables(resources, settings)
-    yield from _sample(settings, sample)
-    yield from _runtime(resources, sample.parent / ".python-version")
+    yield from _sample(settings, root / "local.settings.sample.json")
+    yield from _runtime(resources, root / ".python-version")
     yield from _roles(resources)
     yield from _secrets(files)
 

@@ -11,8 +11,8 @@ from scripts.infra_check.evaluation import deployed
 from scripts.infra_check.template import BicepFile, UnreadableTemplate, load
 
 
-def problems(folder: Path, sample: Path) -> list[str]:
-    """Every problem of the templates in a folder; `sample` is the settings file of the local stack."""
+def problems(folder: Path, root: Path) -> list[str]:
+    """Every problem of the templates in a folder; `root` is the folder of the app that they deploy."""
     try:
         files = load(folder)
     except UnreadableTemplate as fault:
@@ -20,7 +20,7 @@ def problems(folder: Path, sample: Path) -> list[str]:
     main = (folder / "main.bicep").resolve()
     found = [*symbols.problems(files, main), *_parameter_file(files[main], folder / "main.parameters.json")]
     # Values are worth looking at once the names hold together.
-    return found or list(contract.problems(files.values(), deployed(files, main), sample))
+    return found or list(contract.problems(files.values(), deployed(files, main), root))
 
 
 def _parameter_file(main: BicepFile, path: Path) -> Iterator[str]:

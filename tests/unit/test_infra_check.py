@@ -14,7 +14,6 @@ from scripts.infra_check.template import load
 from scripts.infra_check.verdict import problems
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT / "local.settings.sample.json"
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def spoil(file: Path, old: str, new: str) -> None:
 
 def test_templates_are_sound(infra: Path) -> None:
     """The templates as they stand have no problem."""
-    assert problems(infra, SAMPLE) == []
+    assert problems(infra, ROOT) == []
 
 
 def test_every_setting_that_the_app_reads_is_deployed(resources: list[Resource]) -> None:
@@ -169,7 +168,7 @@ def test_slip_is_found(infra: Path, file: str, old: str, new: str, problem: str)
     """Each misspelling of a name, an id, a version or a symbol is told with what it concerns."""
     spoil(infra / file, old, new)
 
-    found = problems(infra, SAMPLE)
+    found = problems(infra, ROOT)
 
     assert [line for line in found if problem in line], found
 
@@ -178,16 +177,18 @@ def test_file_that_is_no_bicep_is_one_problem(infra: Path) -> None:
     """A syntax error names its file and hides nothing behind a traceback."""
     (infra / "app" / "identity.bicep").write_text("resource identity = {\n", encoding="utf-8")
 
-    (found,) = problems(infra, SAMPLE)
+    (found,) = problems(infra, ROOT)
 
     assert found.startswith("identity.bicep: ")
 
 
-def test_sample_that_names_another_queue_is_found(infra: Path, tmp_path: Path) -> None:
-    """The local stack and the cloud use the same names."""
-    sample = tmp_path / "sample.json"
-    sample.write_text(json.dumps({"Values": {"RESULT_QUEUE_NAME": "outcomes"}}), encoding="utf-8")
+def test_app_that_names_another_queue_or_python_is_found(infra: Path, tmp_path: Path) -> None:
+    """The laptop and the cloud use the same names and the same Python."""
+    sample = json.dumps({"Values": {"RESULT_QUEUE_NAME": "outcomes"}})
+    (tmp_path / "local.settings.sample.json").write_text(sample, encoding="utf-8")
+    (tmp_path / ".python-version").write_text("3.14\n3.13\n", encoding="utf-8")
 
-    assert problems(infra, sample) == [
-        "RESULT_QUEUE_NAME is outcomes in sample.json and task-delete-results in the template"
+    assert problems(infra, tmp_path) == [
+        "RESULT_QUEUE_NAME is outcomes in local.settings.sample.json and task-delete-results in the template",
+        "function-app.bicep: the runtime is python 3.13, not python 3.14",
     ]
