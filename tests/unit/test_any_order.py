@@ -1,0 +1,52 @@
+"""Whatever the order of deliveries, crashes, stalls and repeats: nothing is lost and nothing is done twice.
+
+A random driver makes the choices, each run from its own seed, so that a run that fails is repeated by its number.
+The clocks of the workers differ by up to two minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.driver import STALLS, Driver
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+
+DOORS = {
+    "queue": ("queue",),
+    "http": ("http",),
+    "synchronous": ("synchronous", "http"),
+    "all": ("queue", "http", "synchronous", "housekeeping"),
+    "redrive": ("queue", "http", "redrive", "housekeeping"),
+}
+
+
+@pytest.mark.parametrize("start", range(0, 100, 25))
+@pytest.mark.parametrize("doors", DOORS)
+def test_no_order_breaks_a_promise(doors: str, start: int) -> None:
+    """Every request done with a result, no DELETE after an outcome, one result id, no `notFound` of what was there."""
+    found = {seed: faults for seed in range(start, start + 25) if (faults := Driver(seed, doors=DOORS[doors]).run())}
+    assert found == {}
+
+
+@pytest.mark.parametrize("start", range(0, 50, 25))
+def test_workers_that_freeze_about_their_claims_break_no_promise(start: int) -> None:
+    """For longer than a lease, and longer than the host's ten minutes."""
+    seeds = range(start, start + 25)
+    found = {seed: faults for seed in seeds if (faults := Driver(seed, doors=DOORS["all"], trouble=STALLS).run())}
+    assert found == {}
+
+
+def test_the_runs_are_as_wild_as_they_should_be() -> None:
+    """Most of them emit or delete more than once on the way, so that the promises are put to the test."""
+    drivers = [Driver(seed, doors=DOORS["all"]) for seed in range(20)]
+    for driver in drivers:
+        driver.run()
+    assert sum(len(driver.world.batch.calls) > 1 for driver in drivers) >= 5
+    assert sum(len(driver.world.results()) > 1 for driver in drivers) >= 10
