@@ -24,7 +24,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=7071, help="0 takes a free port")
     parser.add_argument(
         "--lease-seconds",
-        type=float,
+        type=_lease_seconds,
         default=600.0,
         help="invisibility of a received message, renewed at half; the real host's is fixed at 600",
     )
@@ -32,6 +32,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--settings", default="local.settings.json", help="settings file, relative to the app")
     parser.add_argument("--quiet", action="store_true", help="log warnings and errors only")
     return parser.parse_args(arguments)
+
+
+def _lease_seconds(text: str) -> float:
+    seconds = float(text)
+    if seconds < 1:
+        raise argparse.ArgumentTypeError("must be at least 1, the shortest invisibility that the service knows")
+    return seconds
 
 
 def main() -> int:
