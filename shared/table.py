@@ -199,7 +199,10 @@ def _is_missing_table(fault: HttpResponseError) -> bool:
 
 
 def _code(fault: HttpResponseError) -> str:
+    """The service's error code; where the client left it out (`create_entity` does on a 404), from the header."""
     code = getattr(fault, "error_code", None)
+    if code is None and fault.response is not None:
+        code = fault.response.headers.get("x-ms-error-code")
     return str(getattr(code, "value", code) or "")
 
 

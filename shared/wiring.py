@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,8 @@ class Connected:
 
 def connect(settings: Settings) -> Connected:
     """Puts the app together. Contacts nothing yet."""
+    # It logs the headers of every request at INFO: some lines for each table operation, and none about deletions.
+    logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
     tables, queues = table_service(settings), QueueSender(queue_service(settings))
     clock = SystemClock()
     tokens = TokenSource(credential_factory(settings), settings.batch_token_scope, clock)

@@ -1,0 +1,201 @@
+"""The app inside the genuine Python worker library, on a real storage emulator, identity endpoint and Batch account."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.storage.queue import QueueServiceClient
+
+from devstack.azurite import Azurite
+from devstack.batch import BatchSimulator
+from tests.stack_fixtures import batch_simulator, identity_endpoint, stack_environment
+from tests.worker.harness import WorkerHarness
+from tests.worker.payloads import Delivery
+
+__all__ = ["batch_simulator", "identity_endpoint", "stack_environment"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def settings(azurite: Azurite, stack_environment: dict[str, str], unique_name: Callable[[str], str]) -> dict[str, str]:
+    """The app settings, with queues and tables that only this test has."""
+    return {
+        **stack_environment,
+        "TaskDeleteStorage": azurite.connection_string,
+        "REQUEST_QUEUE_NAME": unique_name("requests"),
+        "JOB_COMPLETION_QUEUE_NAME": unique_name("jobs"),
+        "RESULT_QUEUE_NAME": unique_name("results"),
+        "REQUEST_TABLE_NAME": unique_name("rows"),
+        "DEAD_LETTER_TABLE_NAME": unique_name("letters"),
+        "PYTHON_THREADPOOL_THREAD_COUNT": "8",
+    }
+
+
+@pytest.fixture
+def worker(settings: dict[str, str]) -> Iterator[WorkerHarness]:
+    """The worker with the app in it."""
+    with WorkerHarness(ROOT, env=settings) as opened:
+        yield opened
+
+
+def request(task: str = "t-1", **fields: Any) -> dict[str, Any]:
+    """A valid request."""
+    return {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "taskId": task, **fields}
+
+
+def results(worker: WorkerHarness, body: object, **delivery: Any) -> list[dict[str, Any]]:
+    """The results that one delivery of a request message leaves in the output binding."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    found = worker.invoke_queue("delete_tasks", raw, Delivery(**delivery)).unwrap()
+    return [json.loads(base64.b64decode(text)) for text in found.messages("results")]
+
+
+def test_the_functions_are_those_of_the_contract(worker: WorkerHarness, settings: dict[str, str]) -> None:
+    """Every trigger binds its queue by setting, as binary; every route needs a key but health."""
+    queues = {
+        name: (record.trigger["queueName"], record.trigger["dataType"], record.trigger["connection"])
+        for name, record in worker.functions().items()
+        if record.trigger_type == "queueTrigger"
+    }
+    assert queues == {
+        "delete_tasks": ("%REQUEST_QUEUE_NAME%", "BINARY", "TaskDeleteStorage"),
+        "end_poisoned_requests": ("%REQUEST_QUEUE_NAME%-poison", "BINARY", "TaskDeleteStorage"),
+        "clean_up_job": ("%JOB_COMPLETION_QUEUE_NAME%", "BINARY", "TaskDeleteStorage"),
+        "end_poisoned_clean_ups": ("%JOB_COMPLETION_QUEUE_NAME%-poison", "BINARY", "TaskDeleteStorage"),
+    }
+    levels = {r.route: r.auth_level for r in worker.functions().values() if r.trigger_type == "httpTrigger"}
+    assert {route for route, level in levels.items() if level == "anonymous"} == {"health"}
+    assert not any(record.is_async for record in worker.functions().values())
+
+
+def test_a_message_is_carried_out(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
+    """One DELETE with a managed-identity token, and one result through the output binding."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
+    body = request()
+    (result,) = results(worker, body)
+    assert result["data"]["outcome"] == "deleted"
+    (entry,) = batch_simulator.journal.entries("task-delete")
+    assert entry.authorized
+    assert entry.headers["client-request-id"] == body["clientRequestId"]
+
+
+def test_a_redelivery_is_told_from_a_duplicate(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
+    """The same message again after the outcome: the stored result, same id, and no second DELETE."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
+    body, message_id = request(), str(uuid.uuid4())
+    (first,) = results(worker, body, message_id=message_id)
+    (again,) = results(worker, body, message_id=message_id, dequeue_count=2)
+    (other,) = results(worker, body)
+    assert first["id"] == again["id"] == other["id"]
+    assert (again["data"]["replayed"], other["data"]["replayed"]) == (False, True)
+    assert len(batch_simulator.journal.entries("task-delete")) == 1
+
+
+def test_names_in_the_body_do_not_reach_the_metadata(worker: WorkerHarness) -> None:
+    """The host copies top-level JSON properties of text messages over the trigger's metadata; bodies are binary here."""
+    body = request() | {"id": "x", "dequeueCount": 99, "insertionTime": "nonsense"}
+    (result,) = results(worker, body)
+    assert result["data"]["outcome"] == "rejected"
+    assert {value["key"] for value in result["data"]["error"]["values"]} == {"/id", "/dequeueCount", "/insertionTime"}
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"nonsense", b"[" * 5_000, b"\x00", "{}".encode("utf-16")])
+def test_hostile_bytes_end_as_rejected(worker: WorkerHarness, raw: bytes) -> None:
+    """Whatever lies on the queue: the worker survives, and answers at once."""
+    (result,) = results(worker, raw)
+    assert result["data"]["outcome"] == "rejected"
+
+
+def test_a_stale_delivery_fails_its_invocation(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
+    """A message that waited too long is left to the host, and nothing was sent for it."""
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    failed = worker.invoke_queue("delete_tasks", json.dumps(request()).encode(), Delivery(next_visible=soon))
+    assert not failed.succeeded
+    assert "StaleDelivery" in (failed.stack_trace or "")
+    assert batch_simulator.journal.entries("task-delete") == []
+
+
+def test_http_accepts_and_tells_the_status(worker: WorkerHarness, settings: dict[str, str], azurite: Azurite) -> None:
+    """202 with a Location, a message on the request queue, and the status document."""
+    body = request()
+    answer = worker.invoke_http("submit_task_deletion", "POST", body=json.dumps(body).encode()).unwrap().answer()
+    assert answer.status == 202
+    assert answer.headers["location"] == f"/api/task-deletions/{body['clientRequestId']}"
+    assert answer.headers["client-request-id"] == body["clientRequestId"]
+    queue = QueueServiceClient.from_connection_string(azurite.connection_string).get_queue_client(
+        settings["REQUEST_QUEUE_NAME"]
+    )
+    (message,) = queue.receive_messages()
+    (result,) = results(worker, message.content.encode())
+    assert result["data"]["origin"] == "http"
+    status = worker.invoke_http(
+        "get_task_deletion", "GET", route_params={"clientRequestId": body["clientRequestId"]}
+    ).answer()
+    assert status.json()["result"] == result
+
+
+def test_the_rest_operation_answers_as_batch_does(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
+    """Batch's own status, error body and request id."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
+    route = {"jobId": "job-1", "taskId": "t-1"}
+    first, second = (worker.invoke_http("delete_task", "DELETE", route_params=route).answer() for _ in range(2))
+    assert (first.status, first.body) == (200, b"")
+    assert (second.status, second.json()["code"]) == (404, "TaskNotFound")
+    entries = batch_simulator.journal.entries("task-delete")
+    assert len(entries) == 2
+    assert first.headers["client-request-id"] == entries[0].headers["client-request-id"]
+
+
+def test_health_looks_at_the_real_things(worker: WorkerHarness) -> None:
+    """Storage, identity and settings, each asked."""
+    answer = worker.invoke_http("get_health").answer()
+    assert (answer.status, answer.json()["status"]) == (200, "ok")
+
+
+def test_wrong_settings_leave_the_functions_loaded(settings: dict[str, str]) -> None:
+    """Health names every problem, other calls answer 503, and a queue function raises, so that its message stays."""
+    wrong = settings | {"BATCH_ACCOUNT_URLS": "http://example.org", "BATCH_MAX_ATTEMPTS": "0"}
+    with WorkerHarness(ROOT, env=wrong) as worker:
+        health = worker.invoke_http("get_health").answer()
+        assert health.status == 503
+        assert "BATCH_ACCOUNT_URLS" in health.json()["checks"]["settings"]
+        assert "BATCH_MAX_ATTEMPTS" in health.json()["checks"]["settings"]
+        call = worker.invoke_http("submit_task_deletion", "POST", body=b"{}").answer()
+        assert (call.status, call.json()["code"]) == (503, "InvalidConfiguration")
+        assert {value["key"] for value in call.json()["values"]} == {"BATCH_ACCOUNT_URLS", "BATCH_MAX_ATTEMPTS"}
+        failed = worker.invoke_queue("delete_tasks", json.dumps(request()).encode())
+        assert "InvalidConfiguration" in (failed.error or "")
+
+
+def test_storage_that_is_down_promises_nothing(settings: dict[str, str]) -> None:
+    """503 with Retry-After, within seconds."""
+    down = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=a2V5;"
+    down += "QueueEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a;"
+    with WorkerHarness(ROOT, env=settings | {"TaskDeleteStorage": down}) as worker:
+        answer = worker.invoke_http("submit_task_deletion", "POST", body=json.dumps(request()).encode()).answer()
+        assert (answer.status, answer.json()["code"]) == (503, "StorageUnavailable")
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_many_at_once_have_one_effect(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
+    """Twenty copies of one request over both doors at once: one DELETE, one result id."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
+    body = request()
+    raw = json.dumps(body).encode()
+    pending = [worker.submit_queue("delete_tasks", raw) for _ in range(10)]
+    pending += [worker.submit_http("submit_task_deletion", "POST", body=raw) for _ in range(10)]
+    found = worker.wait(pending)
+    ids = {
+        json.loads(base64.b64decode(text))["id"] for one in found if one.succeeded for text in one.messages("results")
+    }
+    assert len(ids) == 1
+    assert len(batch_simulator.journal.entries("task-delete")) == 1
+    assert all(one.answer().status in {200, 202} for one in found[10:])
