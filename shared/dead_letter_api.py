@@ -13,8 +13,9 @@ from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call, invalid, refusal
 from shared.redrive import HOPELESS, Redrive, Redriven
-from shared.request import StrictModel, checked, readable
+from shared.request import readable
 from shared.results import error_wire
+from shared.strict_model import StrictModel, checked
 
 MAX_TOP = 200
 DEFAULT_TOP = 50

@@ -16,8 +16,9 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from shared import account_url, grammar
 from shared.errors import InvalidInput, Problem
-from shared.request import Account, Delay, Guid, JobId, Metadata, StrictModel, Surroundings, parse_model, readable
+from shared.request import Account, Delay, Guid, JobId, Metadata, readable
 from shared.strict_json import refuse_faults, text_fault
+from shared.strict_model import StrictModel, Surroundings, parse_model
 
 _VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _TASK_COMPLETE = "TaskCompleteEvent"

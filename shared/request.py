@@ -1,8 +1,4 @@
-"""One deletion request: its model, its rules, and what follows from it alone.
-
-The rules' texts are written here for the people who read them in an error body;
-pydantic finds the faults, its own wording does not leave this module.
-"""
+"""One deletion request: its model, its rules, and what follows from it alone."""
 
 from __future__ import annotations
 
@@ -11,48 +7,25 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated
 from uuid import UUID, uuid5
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     WithJsonSchema,
-    field_validator,
 )
-from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
 
 from shared import account_url, grammar
-from shared.errors import InvalidInput, Problem
-from shared.strict_json import Fault, few, pointer, text_fault
+from shared.strict_json import text_fault
+from shared.strict_model import StrictModel, Surroundings, parse_model
 
 SERVICE_TIMEOUT = 30
 """Seconds: the service treats any longer `timeout` as this."""
 
 _MAX_ENTRIES = 16
 _MAX_METADATA_BYTES = 1024
-_TEXTS = {
-    "missing": "is required",
-    "extra_forbidden": "is not a field of this object",
-    "string_type": "must be text",
-    "string_unicode": "must not hold a lone surrogate",
-    "int_type": "must be a whole number",
-    "bool_type": "must be true or false",
-    "model_type": "must be an object",
-    "dict_type": "must be an object",
-}
-
-
-class Surroundings(NamedTuple):
-    """What the rules need beside the text: handed to validators as pydantic's context."""
-
-    accounts: tuple[str, ...]
-    now: datetime
 
 
 def _account(text: str, info: ValidationInfo) -> str:
@@ -106,30 +79,6 @@ def _bounded(seconds: int) -> int:
     return seconds
 
 
-class StrictModel(BaseModel):
-    """Base of what callers send: camelCase names, nothing unknown, nothing coerced, nothing null."""
-
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=False,
-    )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_there(cls, value: object) -> object:
-        # A null If-Match is more likely a caller's lost ETag than a wish for an unconditional delete.
-        if value is None:
-            raise ValueError("must not be null; leave the field out instead")
-        return value
-
-
-Model = TypeVar("Model", bound=StrictModel)
-
-
 class DeletionRequest(StrictModel):
     """What one caller asked for about one task, checked and in canonical form."""
 
@@ -168,21 +117,6 @@ def parse_request(value: object, accounts: tuple[str, ...], now: datetime, *, at
     Raises InvalidInput with a problem for each fault, its pointer under `at`.
     """
     return parse_model(DeletionRequest, value, Surroundings(accounts, now), at)
-
-
-def parse_model(model: type[Model], value: object, around: Surroundings, at: str = "") -> Model:
-    """A model with a `batchUrl` from a JSON value; raises InvalidInput as `parse_request` does."""
-    if isinstance(value, dict):
-        value = {"batchUrl": around.accounts[0], **value}
-    return checked(model, value, around, at)
-
-
-def checked(model: type[Model], value: object, around: Surroundings | None = None, at: str = "") -> Model:
-    """Any strict model from a JSON value; raises InvalidInput with a problem for each fault."""
-    try:
-        return model.model_validate(value, context=around, by_alias=True, by_name=False)
-    except ValidationError as error:
-        raise InvalidInput(_problems(error, at)) from None
 
 
 def payload_hash(request: DeletionRequest) -> str:
@@ -236,22 +170,3 @@ def _readable_metadata(value: object) -> dict[str, str] | None:
         return _small(value)
     except ValueError:
         return None
-
-
-def _problems(error: ValidationError, at: str) -> list[Problem]:
-    found = [Problem(_pointer(details, at), _text(details)) for details in error.errors(include_url=False)]
-    return few(found, at)
-
-
-def _pointer(details: ErrorDetails, at: str) -> str:
-    for token in details["loc"]:
-        at = pointer(at, token)
-    return at
-
-
-def _text(details: ErrorDetails) -> str:
-    if isinstance(details["input"], Fault):
-        return details["input"].text
-    if details["type"] == "value_error":
-        return str(details["ctx"]["error"])
-    return _TEXTS.get(details["type"], "is not valid")

@@ -10,10 +10,12 @@ from typing import Any, Protocol, TypeVar
 from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
+    DeserializationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
+    SerializationError,
 )
 from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 
@@ -86,7 +88,8 @@ def storage_faults(what: str) -> Iterator[None]:
     except HttpResponseError as fault:
         code = getattr(fault, "error_code", None)
         raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {code or fault.reason or ''}".rstrip()) from fault
-    except AzureError as fault:
+    except (AzureError, DeserializationError, SerializationError) as fault:
+        # The last two are plain ValueErrors: what answered was not the service, or not whole.
         raise StorageUnavailable(f"{what}: {type(fault).__name__}") from fault
 
 
@@ -201,8 +204,8 @@ def _is_missing_table(fault: HttpResponseError) -> bool:
 def _code(fault: HttpResponseError) -> str:
     """The service's error code; where the client left it out (`create_entity` does on a 404), from the header."""
     code = getattr(fault, "error_code", None)
-    if code is None and fault.response is not None:
-        code = fault.response.headers.get("x-ms-error-code")
+    if code is None:
+        code = getattr(fault.response, "headers", {}).get("x-ms-error-code")
     return str(getattr(code, "value", code) or "")
 
 
