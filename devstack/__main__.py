@@ -13,7 +13,7 @@ from types import FrameType
 from devstack.azurite.install import InstallFailed
 from devstack.program import ProgramFailed
 from devstack.stack import ROOT, Stack
-from devstack.stack_settings import usual_where_free
+from devstack.stack_settings import USUAL_PORTS, where_free
 
 LOGS = ROOT / ".stack" / "logs"
 LOOK_SECONDS = 1.0
@@ -48,7 +48,7 @@ def main() -> int:
     shutil.rmtree(LOGS, ignore_errors=True)
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     try:
-        with Stack(ROOT, ports=usual_where_free(), logs=LOGS, core_tools=options.func) as stack:
+        with Stack(ROOT, ports=where_free(USUAL_PORTS), logs=LOGS, core_tools=options.func) as stack:
             print(describe(stack), flush=True)
             while stack.host_running:
                 time.sleep(LOOK_SECONDS)

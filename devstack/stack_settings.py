@@ -46,10 +46,10 @@ USUAL_PORTS = Ports(blob=10000, queue=10001, table=10002, batch=8101, identity=8
 """Those of local.settings.sample.json, of Azurite and of the Core Tools."""
 
 
-def usual_where_free() -> Ports:
-    """The usual ports, with a free one in place of each that something else listens on."""
-    taken = {name: 0 for name, port in vars(USUAL_PORTS).items() if not _is_free(port)}
-    return replace(USUAL_PORTS, **taken)
+def where_free(wanted: Ports) -> Ports:
+    """The wanted ports, with a free one in place of each that something else listens on."""
+    taken = {name: 0 for name, port in vars(wanted).items() if not _is_free(port)}
+    return replace(wanted, **taken)
 
 
 def app_settings(

@@ -1,0 +1,80 @@
+"""The local stack itself: it comes up, survives what tests do to it, and goes without a trace."""
+
+from __future__ import annotations
+
+import json
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from azure.data.tables import TableServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from devstack.program import ProgramFailed
+from devstack.stack import ROOT, Stack
+
+PATIENCE = 30
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack with the app in it."""
+    with Stack(ROOT, lease_seconds=5, logs=tmp_path_factory.mktemp("logs")) as running:
+        yield running
+
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+def test_the_app_is_in_health(stack: Stack) -> None:
+    """With the settings that the stack gives it the app reaches its storage and its identity."""
+    answer = requests.get(f"{stack.http_url}/api/health", timeout=PATIENCE)
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+
+
+def test_the_queues_and_tables_are_there(stack: Stack) -> None:
+    """What the deployment makes in the cloud, with a poison queue beside each queue that the app reads."""
+    with QueueServiceClient.from_connection_string(stack.connection_string) as queues:
+        names = {queue.name for queue in queues.list_queues()}
+    with TableServiceClient.from_connection_string(stack.connection_string) as tables:
+        names |= {table.name for table in tables.list_tables()}
+    read = {stack.env["REQUEST_QUEUE_NAME"], stack.env["JOB_COMPLETION_QUEUE_NAME"]}
+    stored = {stack.env[name] for name in ("RESULT_QUEUE_NAME", "REQUEST_TABLE_NAME", "DEAD_LETTER_TABLE_NAME")}
+    assert names >= read | {f"{name}-poison" for name in read} | stored
+
+
+def test_a_killed_host_comes_back_where_it_was(stack: Stack) -> None:
+    """A crash test ends the host and starts it again; what was accepted before is still known."""
+    request = {"clientRequestId": str(uuid.uuid4()), "jobId": "killed", "taskId": "task", "deleteAfter": "PT1H"}
+    posted = requests.post(f"{stack.http_url}/api/task-deletions", json=request, timeout=PATIENCE)
+    url = stack.http_url
+    stack.kill_host()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{url}/api/health", timeout=PATIENCE)
+    assert not stack.host_running
+    stack.start_host()
+    assert stack.http_url == url
+    known = requests.get(url + posted.headers["location"], timeout=PATIENCE)
+    assert known.json()["state"] in {"accepted", "scheduled"}
+
+
+def test_each_part_has_a_log(stack: Stack) -> None:
+    """What a part had to say can be read while the stack runs."""
+    assert {path.name for path in stack.logs.iterdir()} == {"azurite.log", "batch.log", "host.log", "identity.log"}
+
+
+def test_an_app_that_cannot_start_takes_everything_down(tmp_path: Path) -> None:
+    """The error holds the host's own words, and the parts that had started are gone, as is their folder."""
+    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0"}))
+    (tmp_path / "function_app.py").write_text("raise RuntimeError('no such app')\n")
+    stack = Stack(tmp_path)
+    with pytest.raises(ProgramFailed, match=r"(?s)host ended with code 1 before it was ready.*no such app"):
+        stack.__enter__()
+    for url in (stack.batch_url, stack.identity_url, stack.azurite.queue_url):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)).close()
+    assert not stack.logs.exists()
