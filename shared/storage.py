@@ -7,7 +7,7 @@ from typing import Any
 import requests
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
-from azure.storage.queue import QueueServiceClient
+from azure.storage.queue import LinearRetry, QueueServiceClient
 from requests.adapters import HTTPAdapter
 
 from shared.settings import Settings
@@ -48,7 +48,9 @@ def table_service(settings: Settings) -> TableServiceClient:
 
 def queue_service(settings: Settings) -> QueueServiceClient:
     """Client of the queues, with bodies sent as they are given."""
-    options = _RETRY | {"transport": _transport(), "logging_enable": False}
+    # This library has a retry policy of its own that does not know the names above for the wait: 15 s and more.
+    patience = LinearRetry(backoff=1, retry_total=2, random_jitter_range=1, retry_connect=2, retry_read=2)
+    options = _RETRY | {"transport": _transport(), "logging_enable": False, "retry_policy": patience}
     connection = settings.storage
     if connection.connection_string:
         return QueueServiceClient.from_connection_string(connection.connection_string, **options)
