@@ -1,0 +1,115 @@
+"""Sending to the queues of a storage account."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from azure.storage.queue import QueueClient, QueueServiceClient
+
+from devstack.azurite import Azurite
+from shared.errors import StorageUnavailable
+from shared.queues import MAX_DELAY_SECONDS, QueueSender, encoded
+from shared.settings import Settings
+from shared.storage import queue_service
+from tests.contract.test_table import LONGEST_SECONDS
+from tests.contract.test_table import nowhere as nowhere  # noqa: PLC0414 -- a fixture
+from tests.world import ENVIRONMENT
+
+
+def sender_to(connection: str) -> QueueSender:
+    """The sender on a storage account."""
+    return QueueSender(queue_service(Settings.from_env({**ENVIRONMENT, "TaskDeleteStorage": connection})))
+
+
+@pytest.fixture
+def sender(azurite: Azurite) -> QueueSender:
+    """A sender on the emulator."""
+    return sender_to(azurite.connection_string)
+
+
+@pytest.fixture
+def queue(azurite: Azurite, unique_name: Callable[[str], str]) -> Iterator[QueueClient]:
+    """A queue that is not made yet, through the official client."""
+    with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
+        yield service.get_queue_client(unique_name("queue-"))
+
+
+def test_a_missing_queue_is_made(sender: QueueSender, queue: QueueClient) -> None:
+    """And the message is in it, as it was given."""
+    sender.send(queue.queue_name, '{"a": "<&>\\u00fc"}')
+    (message,) = queue.receive_messages()
+    assert message.content == '{"a": "<&>\\u00fc"}'
+
+
+def test_a_message_never_expires(sender: QueueSender, queue: QueueClient) -> None:
+    """A request waits as long as it has to."""
+    sender.send(queue.queue_name, "text")
+    (message,) = queue.receive_messages()
+    assert message.expires_on.year == 9999
+
+
+def test_a_delayed_message_is_hidden(sender: QueueSender, queue: QueueClient) -> None:
+    """Until its time, rounded up to a second, and not for good."""
+    sender.send(queue.queue_name, "later", 0.4)
+    assert list(queue.receive_messages()) == []
+    deadline = time.monotonic() + 10
+    while not (messages := list(queue.receive_messages())) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [message.content for message in messages] == ["later"]
+
+
+@pytest.mark.parametrize("delay", [MAX_DELAY_SECONDS, 30 * 86_400])
+def test_the_longest_delay_is_taken(sender: QueueSender, queue: QueueClient, delay: float) -> None:
+    """The service refuses more than seven days; what is longer is cut, and hops."""
+    sender.send(queue.queue_name, "much later", delay)
+    assert queue.get_queue_properties().approximate_message_count == 1
+    assert list(queue.receive_messages()) == []
+
+
+@pytest.mark.parametrize("delay", [0, -5])
+def test_no_delay(sender: QueueSender, queue: QueueClient, delay: float) -> None:
+    """What is due or overdue can be received at once."""
+    sender.send(queue.queue_name, "now", delay)
+    assert len(list(queue.receive_messages())) == 1
+
+
+def test_a_message_of_the_longest_text(sender: QueueSender, queue: QueueClient) -> None:
+    """64 KiB."""
+    sender.send(queue.queue_name, "x" * 65_536)
+    (message,) = queue.receive_messages()
+    assert len(message.content) == 65_536
+
+
+def test_a_text_that_is_too_long_is_storage_trouble(sender: QueueSender, queue: QueueClient) -> None:
+    """The text of the fault holds a status and no body."""
+    with pytest.raises(StorageUnavailable) as fault:
+        sender.send(queue.queue_name, "secret" * 20_000)
+    assert "secret" not in str(fault.value)
+
+
+def test_the_probe(sender: QueueSender, queue: QueueClient) -> None:
+    """A missing queue is made; nothing is taken from it."""
+    sender.probe(queue.queue_name)
+    sender.send(queue.queue_name, "text")
+    sender.probe(queue.queue_name)
+    (message,) = queue.receive_messages()
+    assert message.dequeue_count == 1
+
+
+@pytest.mark.parametrize("call", ["send", "probe"])
+def test_an_account_that_cannot_be_reached(nowhere: str, call: str) -> None:
+    """Storage is unavailable, said without a body, and long before the lease of a claim is over."""
+    sender, began = sender_to(nowhere), time.monotonic()
+    with pytest.raises(StorageUnavailable) as fault:
+        sender.send("some-queue", "secret") if call == "send" else sender.probe("some-queue")
+    assert time.monotonic() - began < LONGEST_SECONDS
+    assert str(fault.value).startswith("queue some-queue")
+    assert "secret" not in str(fault.value)
+
+
+@pytest.mark.parametrize(("encoding", "text"), [("none", "é"), ("base64", "w6k=")])
+def test_the_encoding_of_results(encoding: str, text: str) -> None:
+    """What a Functions queue trigger expects, or the text itself."""
+    assert encoded("é", encoding) == text

@@ -1,0 +1,179 @@
+"""Whatever class of exception the Azure libraries raise: it is translated at the adapter, once.
+
+The classes are found by walking the libraries, so that a new release with a new one is noticed here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable
+from contextlib import suppress
+from types import ModuleType
+from typing import Any, ClassVar
+
+import azure.core.exceptions
+import azure.data.tables
+import azure.identity
+import pytest
+import requests.exceptions
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.data.tables import TableTransactionError
+
+from shared.batch_transport import fault
+from shared.errors import StorageUnavailable
+from shared.identity import TokenSource, TokenUnavailable
+from shared.queues import QueueSender
+from shared.replies import Sending
+from shared.table import AzureTable, Found, Write, storage_faults
+from tests.fake_clock import FakeClock
+
+SECRET = "secret-body"
+NO_FAULTS = {"StreamConsumedError", "StreamClosedError", "ResponseNotReadError"}
+"""Raised by misuse of a response's stream alone, which no adapter touches."""
+
+
+def classes_of(module: ModuleType, base: type[BaseException]) -> list[type[Any]]:
+    """The exception classes that a package defines, in all of its modules."""
+    found = {cls for _, cls in inspect.getmembers(module, inspect.isclass) if issubclass(cls, base)}
+    for info in pkgutil.walk_packages(getattr(module, "__path__", []), f"{module.__name__}."):
+        if ".aio" in info.name:
+            continue
+        # Parts for optional packages that are not installed.
+        with suppress(ImportError):
+            part = importlib.import_module(info.name)
+            found |= {cls for _, cls in inspect.getmembers(part, inspect.isclass) if issubclass(cls, base)}
+    return sorted((cls for cls in found if cls.__module__.startswith("azure")), key=lambda cls: cls.__name__)
+
+
+AZURE = classes_of(azure.core.exceptions, Exception)
+STORAGE = sorted({*AZURE, *classes_of(azure.data.tables, AzureError)}, key=lambda cls: cls.__name__)
+IDENTITY = sorted({*AZURE, *classes_of(azure.identity, Exception)}, key=lambda cls: cls.__name__)
+REQUESTS = sorted(
+    (
+        cls
+        for _, cls in inspect.getmembers(requests.exceptions, inspect.isclass)
+        if issubclass(cls, requests.RequestException)
+    ),
+    key=lambda cls: cls.__name__,
+)
+
+
+class Response:
+    """An answer with an error whose body must not be told."""
+
+    status_code = 500
+    reason = "Internal Server Error"
+    headers: ClassVar[dict[str, str]] = {}
+    content_type = "application/json"
+
+    def body(self) -> bytes:
+        """The error as the service writes it."""
+        return json.dumps({"error": {"code": "Broken", "message": SECRET}}).encode()
+
+    def text(self, encoding: str | None = None) -> str:
+        """The same as text."""
+        return self.body().decode()
+
+
+def made(cls: type[Any]) -> Exception:
+    """An exception of the class, with a text that must not be told; some want more than a text."""
+    for arguments in ((SECRET,), (SECRET, object()), (Response(),), (), ({"scopes"},)):
+        with suppress(TypeError, AttributeError, KeyError):
+            error = cls(*arguments)
+            assert isinstance(error, Exception)
+            return error
+    error = cls.__new__(cls)
+    error.args = (SECRET,)
+    assert isinstance(error, Exception)
+    return error
+
+
+def names(classes: list[type[Any]]) -> list[Any]:
+    """Parameters that are named for their classes."""
+    return [pytest.param(cls, id=cls.__name__) for cls in classes if cls.__name__ not in NO_FAULTS]
+
+
+def test_the_walk_finds_the_known_ones() -> None:
+    """So that an empty list does not pass for a proof."""
+    assert {AzureError, HttpResponseError, ClientAuthenticationError} <= set(AZURE)
+    assert TableTransactionError in STORAGE
+    assert azure.identity.CredentialUnavailableError in IDENTITY
+    assert requests.exceptions.ChunkedEncodingError in REQUESTS
+    assert min(len(AZURE), len(REQUESTS)) > 15
+
+
+@pytest.mark.parametrize("cls", names(STORAGE))
+def test_storage(cls: type[Any]) -> None:
+    """Storage is unavailable, in a text that holds no body."""
+    with pytest.raises(StorageUnavailable) as translated, storage_faults("table rows: read"):
+        raise made(cls)
+    assert str(translated.value).startswith("table rows: read: ")
+    assert SECRET not in str(translated.value)
+
+
+class Raising:
+    """A client of which every call raises."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def get_table_client(self, name: str) -> Raising:
+        """Itself."""
+        return self
+
+    def get_queue_client(self, name: str) -> Raising:
+        """Itself."""
+        return self
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*_: object, **__: object) -> Any:
+            raise self._error
+
+        return call
+
+
+OPERATIONS: dict[str, Callable[[Any], object]] = {
+    "read": lambda service: AzureTable(service, "rows").read("a", "b"),
+    "write": lambda service: AzureTable(service, "rows").write(Write({})),
+    "merge": lambda service: AzureTable(service, "rows").write(Write({}, "e")),
+    "group": lambda service: AzureTable(service, "rows").write_group([Write({}), Write({})]),
+    "query": lambda service: AzureTable(service, "rows").query("", None, 1),
+    "delete": lambda service: AzureTable(service, "rows").delete_group([Found({}, "e")]),
+    "send": lambda service: QueueSender(service).send("some-queue", "text"),
+    "probe": lambda service: QueueSender(service).probe("some-queue"),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("cls", names(STORAGE))
+def test_no_exception_of_a_library_leaves_an_adapter(cls: type[Any], operation: str) -> None:
+    """Each operation translates each class; a missing row alone is an answer."""
+    if (operation, cls.__name__) == ("read", "ResourceNotFoundError"):
+        assert OPERATIONS[operation](Raising(made(cls))) is None
+        return
+    with pytest.raises(StorageUnavailable) as translated:
+        OPERATIONS[operation](Raising(made(cls)))
+    assert SECRET not in str(translated.value)
+
+
+@pytest.mark.parametrize("cls", names(IDENTITY))
+def test_identity(cls: type[Any]) -> None:
+    """No token is to be had, in a text that names the class and holds no body."""
+    source = TokenSource(lambda: Raising(made(cls)), "https://batch.core.windows.net//.default", FakeClock())  # type: ignore[arg-type,return-value]
+    with pytest.raises(TokenUnavailable) as translated:
+        source.token()
+    assert cls.__name__ in str(translated.value)
+    assert SECRET not in str(translated.value)
+
+
+@pytest.mark.parametrize("sent", [False, True])
+@pytest.mark.parametrize("cls", names(REQUESTS))
+def test_batch(cls: type[Any], sent: bool) -> None:
+    """A reply that says how far the call got, in a text that holds no body."""
+    reply = fault(made(cls), sent=sent)
+    assert reply.sending is (Sending.UNANSWERED if sent else Sending.NOT_SENT)
+    assert reply.error is not None
+    assert SECRET not in reply.error.message

@@ -1,0 +1,297 @@
+"""One contract for both tables: the one in memory that the unit tests use, and the service's behind the adapter."""
+
+from __future__ import annotations
+
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from devstack.azurite import Azurite
+from shared.errors import StorageUnavailable
+from shared.settings import Settings
+from shared.storage import table_service
+from shared.store import RecordStore
+from shared.table import AzureTable, Found, Refused, Table, Write
+from tests.memory_table import MemoryTable
+from tests.rows import accepted, claimed, done, request
+from tests.world import ENVIRONMENT
+
+PARTITION = "a"
+LONGEST_SECONDS = 20
+"""What an operation may take that is bound to fail, with room for a machine that is busy."""
+
+
+def azure_table(connection: str, name: str) -> AzureTable:
+    """The adapter on a storage account."""
+    settings = Settings.from_env({**ENVIRONMENT, "TaskDeleteStorage": connection})
+    return AzureTable(table_service(settings), name)
+
+
+@pytest.fixture(params=["memory", "azurite"])
+def table(request: pytest.FixtureRequest) -> Table:
+    """An empty table of either kind; the service's does not even exist yet."""
+    if request.param == "memory":
+        return MemoryTable()
+    azurite: Azurite = request.getfixturevalue("azurite")
+    return azure_table(azurite.connection_string, f"t{uuid.uuid4().hex}")
+
+
+def entity(row: str, **columns: Any) -> dict[str, Any]:
+    """A row's columns."""
+    return {"PartitionKey": PARTITION, "RowKey": row, **columns}
+
+
+def inserted(table: Table, row: str, **columns: Any) -> str:
+    """Inserts a row and returns its version."""
+    etag = table.write(Write(entity(row, **columns)))
+    assert etag is not None
+    return etag
+
+
+def found(table: Table, row: str) -> Found:
+    """A row that is there."""
+    it = table.read(PARTITION, row)
+    assert it is not None
+    return it
+
+
+def test_an_unknown_row_is_none(table: Table) -> None:
+    """No error, although not even the table is there."""
+    assert table.read(PARTITION, "r") is None
+
+
+def test_what_is_written_is_read(table: Table) -> None:
+    """Text, whole numbers, flags and bytes, with the keys and the version."""
+    columns = {"text": "ü😀 'quoted'", "empty": "", "number": 7, "flag": True, "body": b"\x00\xff"}
+    etag = inserted(table, "r", **columns)
+
+    row = found(table, "r")
+
+    assert dict(row.entity) == entity("r", **columns)
+    assert row.etag == etag
+
+
+def test_a_second_insert_is_refused(table: Table) -> None:
+    """And leaves the row alone."""
+    inserted(table, "r", n=1)
+    assert table.write(Write(entity("r", n=2))) is None
+    assert found(table, "r").entity["n"] == 1
+
+
+def test_a_merge_changes_what_it_names(table: Table) -> None:
+    """Other columns stay, a new one comes; the version that the write returned is good for the next."""
+    first = inserted(table, "r", a=1, b=1)
+
+    second = table.write(Write(entity("r", b=2, c=2), first))
+    third = table.write(Write(entity("r", c=3), second))
+
+    assert third is not None
+    assert len({first, second, third}) == 3
+    assert dict(found(table, "r").entity) == entity("r", a=1, b=2, c=3)
+    assert found(table, "r").etag == third
+
+
+def test_a_merge_with_an_old_version_is_refused(table: Table) -> None:
+    """And changes nothing."""
+    old = inserted(table, "r", n=1)
+    table.write(Write(entity("r", n=2), old))
+
+    assert table.write(Write(entity("r", n=3), old)) is None
+    assert found(table, "r").entity["n"] == 2
+
+
+def test_a_merge_of_a_row_that_is_gone_is_refused(table: Table) -> None:
+    """It does not come back."""
+    etag = inserted(table, "r", n=1)
+    assert table.delete_group([found(table, "r")])
+
+    assert table.write(Write(entity("r", n=2), etag)) is None
+    assert table.read(PARTITION, "r") is None
+
+
+def test_a_group_is_written_together(table: Table) -> None:
+    """Inserts and merges; the versions come back in the order of the writes, each good for the next one."""
+    old = inserted(table, "r1", n=1)
+    writes = [Write(entity("r0", n=0)), Write(entity("r1", n=2), old), Write(entity("r2", n=0))]
+
+    etags = table.write_group(writes)
+
+    assert isinstance(etags, list)
+    assert [found(table, f"r{n}").etag for n in range(3)] == etags
+    assert table.write(Write(entity("r1", n=3), etags[1])) is not None
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("fault", ["stale", "duplicate", "gone"])
+def test_a_group_is_written_all_or_not_at_all(table: Table, position: int, fault: str) -> None:
+    """The write that was refused is named, and none of the others has happened."""
+    stale = inserted(table, "known", n=1)
+    table.write(Write(entity("known", n=2), stale))
+    bad = {
+        "stale": Write(entity("known", n=9), stale),
+        "duplicate": Write(entity("known", n=9)),
+        "gone": Write(entity("never", n=9), stale),
+    }[fault]
+    writes = [Write(entity(f"r{n}", n=n)) for n in range(2)]
+    writes.insert(position, bad)
+
+    assert table.write_group(writes) == Refused(position)
+
+    assert [table.read(PARTITION, f"r{n}") for n in range(2)] == [None, None]
+    assert found(table, "known").entity["n"] == 2
+
+
+def test_a_group_of_one(table: Table) -> None:
+    """Answers as a group does."""
+    etags = table.write_group([Write(entity("r"))])
+    assert etags == [found(table, "r").etag]
+    assert table.write_group([Write(entity("r"))]) == Refused(0)
+
+
+def test_a_group_of_a_hundred(table: Table) -> None:
+    """As many as a transaction holds."""
+    etags = table.write_group([Write(entity(f"r{n:03}", n=n)) for n in range(100)])
+    assert isinstance(etags, list)
+    assert len(etags) == 100
+    assert table.write(Write(entity("r050", n=-1), etags[50])) is not None
+
+
+def test_a_query_comes_page_by_page(table: Table) -> None:
+    """In the order of the row keys, with the version of each row; the last page has no continuation."""
+    table.write_group([Write(entity(f"r{n}", even=n % 2 == 0, text=f"t{n}")) for n in range(7)])
+    filter_text = f"PartitionKey eq '{PARTITION}' and RowKey ge 'r1' and RowKey lt 'r6'"
+
+    pages, continuation = [], None
+    while True:
+        page = table.query(filter_text, None, 2, continuation)
+        pages.append([str(row.entity["RowKey"]) for row in page.rows])
+        assert all(row.etag == found(table, str(row.entity["RowKey"])).etag for row in page.rows)
+        continuation = page.continuation
+        if continuation is None:
+            break
+
+    assert [row for page_rows in pages for row in page_rows] == ["r1", "r2", "r3", "r4", "r5"]
+    assert all(len(page_rows) <= 2 for page_rows in pages)
+
+
+@pytest.mark.parametrize(
+    ("clause", "rows"),
+    [
+        ("flag eq true", ["r0", "r2"]),
+        ("flag eq false", ["r1"]),
+        ("text eq 't1'", ["r1"]),
+        ("text ne 't1'", ["r0", "r2"]),
+        ("text gt 't0' and text le 't2'", ["r1", "r2"]),
+        ("text lt 't2' and flag eq true", ["r0"]),
+        ("missing lt 'x'", []),
+    ],
+)
+def test_a_query_finds_by_any_column(table: Table, clause: str, rows: list[str]) -> None:
+    """A row without the column does not match."""
+    table.write_group([Write(entity(f"r{n}", flag=n % 2 == 0, text=f"t{n}")) for n in range(3)])
+    page = table.query(f"PartitionKey eq '{PARTITION}' and {clause}", ["PartitionKey", "RowKey"], 100)
+    assert [row.entity["RowKey"] for row in page.rows] == rows
+    assert page.continuation is None
+
+
+def test_a_query_of_a_table_that_is_not_there(table: Table) -> None:
+    """Is empty."""
+    assert table.query(f"PartitionKey eq '{PARTITION}'", None, 10).rows == ()
+
+
+def test_a_group_is_deleted_together(table: Table) -> None:
+    """All of the rows as read; the rest stays."""
+    for n in range(3):
+        inserted(table, f"r{n}")
+
+    assert table.delete_group([found(table, "r0"), found(table, "r2")]) is True
+    assert [table.read(PARTITION, f"r{n}") is None for n in range(3)] == [True, False, True]
+
+
+@pytest.mark.parametrize("change", ["changed", "gone"])
+def test_nothing_is_deleted_when_a_row_is_not_as_read(table: Table, change: str) -> None:
+    """Somebody changed or deleted one of them meanwhile."""
+    for n in range(2):
+        inserted(table, f"r{n}")
+    rows = [found(table, "r0"), found(table, "r1")]
+    if change == "gone":
+        table.delete_group([rows[1]])
+    else:
+        table.write(Write(entity("r1", n=1), rows[1].etag))
+
+    assert table.delete_group(rows) is False
+    assert table.read(PARTITION, "r0") is not None
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda table: table.write(Write(entity("r"))),
+        lambda table: table.write_group([Write(entity("r")), Write(entity("s"))]),
+        lambda table: table.probe(),
+    ],
+    ids=["write", "group", "probe"],
+)
+def test_a_table_that_is_missing_is_made(table: Table, first: Callable[[Table], object]) -> None:
+    """Whatever comes first works."""
+    first(table)
+    inserted(table, "later")
+
+
+def test_records_keep_their_whole_story(table: Table) -> None:
+    """Insert, claim, end and merge back, through the record store."""
+    store = RecordStore(table)
+    first = store.write(None, accepted(request=request(metadata={"k": "ü"})))
+    assert first is not None
+    key = first.key
+    assert store.read(key) == first
+
+    taken = store.write(first, replace(claimed(), request=first.request))
+    assert taken is not None
+    ended = store.write(taken, replace(done(), request=first.request, emit_pending=True))
+    assert ended is not None
+    assert store.read(key) == ended
+    assert store.write(first, ended) is None
+    anew = store.write(ended, replace(accepted(generation=1), request=first.request))
+    assert anew is not None
+    assert store.read(key) == anew
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """A storage account at a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    return (
+        f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={key};"
+        f"TableEndpoint=http://127.0.0.1:{port}/devstoreaccount1;QueueEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
+    )
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda table: table.read(PARTITION, "r"),
+        lambda table: table.write(Write(entity("r"))),
+        lambda table: table.write_group([Write(entity("r")), Write(entity("s"))]),
+        lambda table: table.query("PartitionKey eq 'a'", None, 1),
+        lambda table: table.delete_group([Found(entity("r"), 'W/"1"')]),
+        lambda table: table.probe(),
+    ],
+    ids=["read", "write", "group", "query", "delete", "probe"],
+)
+def test_an_account_that_cannot_be_reached(nowhere: str, operation: Callable[[Table], object]) -> None:
+    """Storage is unavailable, said in a text that holds no key, within the time of an attempt."""
+    began = time.monotonic()
+    with pytest.raises(StorageUnavailable) as fault:
+        operation(azure_table(nowhere, "rows"))
+    assert time.monotonic() - began < LONGEST_SECONDS
+    assert "table rows" in str(fault.value)
+    assert "AccountKey" not in str(fault.value)
