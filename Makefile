@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up test check coverage bench clean
+.PHONY: help setup demo up test check check-infra coverage bench soak clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -36,7 +36,13 @@ coverage: setup ## branch coverage of shared/ by the tests that run it in their 
 bench: setup ## measures; takes minutes
 	@$(RUN) -m bench $(ARGS)
 
+soak: setup ## thousands of requests under SIGKILLs, storms and lost replies; ARGS="--requests 500" a shorter one
+	@$(RUN) -m devstack.soak $(ARGS)
+
+check-infra: setup ## checks the templates: their meaning, checkov, azure-functions-doctor
+	@scripts/check-infra.sh
+
 clean: ## removes what set-up and tools left, .venv included
-	@rm -rf .venv devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
+	@rm -rf .venv .venv-infra devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path "./.git/*" -prune -exec rm -rf {} +

@@ -28,6 +28,7 @@ class Stack:
 
     `env` adds to the app's settings, or replaces some.
     `lease_seconds` is how long a message stays invisible once the host has it; ten minutes in the cloud.
+    `azurite` is the emulator to start, where its usual form does not serve.
     `core_tools` runs the app in `func` of the Azure Functions Core Tools in place of our host.
     `logs` is where each part's output goes; a folder of its own, gone at the end, when it is not given.
     Start it from a thread that outlives it: the kernel ends the parts together with that thread.
@@ -42,7 +43,7 @@ class Stack:
         env: Mapping[str, str] | None = None,
         logs: Path | None = None,
         host_options: Sequence[str] = (),
-        batch_options: Sequence[str] = (),
+        azurite: Azurite | None = None,
         core_tools: bool = False,
     ) -> None:
         self.env: dict[str, str] = {}
@@ -52,11 +53,10 @@ class Stack:
         self._chosen = dict(env or {})
         self._ports = ports or Ports()
         self._host_options = ["--lease-seconds", str(lease_seconds), *host_options]
-        self._batch_options = list(batch_options)
         self._core_tools = core_tools
         self._cleanup = ExitStack()
         self.logs = logs or self._temporary_folder()
-        self.azurite = Azurite(ports=self._ports.storage, log=self.logs / "azurite.log")
+        self.azurite = azurite or Azurite(ports=self._ports.storage, log=self.logs / "azurite.log")
         self._host: Program | None = None
 
     @property
@@ -102,7 +102,7 @@ class Stack:
             self._host.kill()
 
     def _start(self) -> None:
-        batch = self._server("devstack.batch", self._ports.batch, self._batch_options)
+        batch = self._server("devstack.batch", self._ports.batch)
         identity = self._server("devstack.identity", self._ports.identity)
         self._cleanup.enter_context(self.azurite)
         self.batch_url = batch.wait_for(rf"(?m)^{_URL}$", START_SECONDS)[0]
@@ -111,10 +111,8 @@ class Stack:
         create_queues_and_tables(self.connection_string, self.env)
         self.start_host()
 
-    def _server(self, module: str, port: int, options: Sequence[str] = ()) -> Program:
-        program = self._program(
-            module.rpartition(".")[2], [sys.executable, "-m", module, *options, "--port", str(port)]
-        )
+    def _server(self, module: str, port: int) -> Program:
+        program = self._program(module.rpartition(".")[2], [sys.executable, "-m", module, "--port", str(port)])
         program.start()
         return program
 

@@ -27,6 +27,7 @@ class Azurite:
 
     Keeps all in memory unless `in_memory` is false; then in `data_dir`, or in a folder that goes when it stops.
     After a stop, `start` brings it back on the same ports.
+    `log_requests` adds a line for each request to the log.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Azurite:
         *,
         ports: tuple[int, int, int] = (0, 0, 0),
         log: Path | None = None,
+        log_requests: bool = False,
     ) -> None:
         self._data_dir = data_dir
         self._in_memory = in_memory
         self._ports = dict(zip(SERVICES, ports, strict=True))
         self._log = log
+        self._log_requests = log_requests
         self._workspace: Path | None = None
         self._program: Program | None = None
 
@@ -96,8 +99,9 @@ class Azurite:
     def _command(self, workspace: Path) -> list[str]:
         ports = [part for service in SERVICES for part in (f"--{service}Port", str(self._ports[service]))]
         keeping = ["--inMemoryPersistence"] if self._in_memory else ["--location", str(self._data_dir or workspace)]
+        quiet = [] if self._log_requests else ["--silent"]
         # Every release of the storage libraries sends a service version that Azurite does not know yet.
-        return [*ensure_installed(), *ports, *keeping, "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+        return [*ensure_installed(), *ports, *keeping, "--skipApiVersionCheck", "--disableTelemetry", *quiet]
 
     def _url(self, service: str) -> str:
         return f"http://127.0.0.1:{self._ports[service]}/{ACCOUNT}"

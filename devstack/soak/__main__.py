@@ -1,0 +1,135 @@
+"""`make soak`: thousands of requests over both doors, with storms, lost replies, duplicates and SIGKILLs of the host."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import requests
+from azure.storage.queue import QueueClient, QueueServiceClient
+
+from devstack.demo.doors import Doors
+from devstack.demo.scenes import Ask
+from devstack.soak.chaos import Chaos
+from devstack.soak.ledger import Ledger, is_right
+from devstack.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+JOB = "soak"
+WAVE = 40
+MOST_OPEN = 400
+"""Requests without a result, above which no more are sent: the emulator slows down with a queue's length."""
+DUPLICATES = 0.1
+OVER_HTTP = 0.3
+# Small budget and lease, so that what a killed host held comes back within the run.
+SETTINGS = {
+    "OPERATION_BUDGET_SECONDS": "20",
+    "BATCH_RETRY_BASE_SECONDS": "0.5",
+    "BATCH_RETRY_MAX_SECONDS": "20",
+    "BATCH_MAX_ATTEMPTS": "100",
+}
+LEASE_SECONDS = 60
+
+
+def main() -> int:
+    """Runs; 0 when all promises were kept."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--requests", type=int, default=5_000)
+    parser.add_argument("--seconds", type=float, default=3_600, help="gives up after this long")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    deadline = time.monotonic() + arguments.seconds
+    with Stack(ROOT, env=SETTINGS, lease_seconds=LEASE_SECONDS) as stack:
+        run = Run(stack, arguments.requests, arguments.seed)
+        run.feed(deadline)
+        run.finish(deadline)
+        figures = run.figures()
+        tell(f"{run.chaos.kills} SIGKILLs of the host, {run.chaos.storms} storms, {run.ledger.inferred()} lost replies")
+    for name, count in figures.items():
+        tell(f"{count:8}  {name}")
+    tell("All promises were kept." if is_right(figures) else "A promise was broken.")
+    return 0 if is_right(figures) else 1
+
+
+class Run:
+    """One run against one stack."""
+
+    def __init__(self, stack: Stack, count: int, seed: int) -> None:
+        names = {"request": stack.env["REQUEST_QUEUE_NAME"], "result": stack.env["RESULT_QUEUE_NAME"]}
+        names["poison"] = f"{names['request']}-poison"
+        self._names = names
+        self._stack = stack
+        self._doors = Doors(stack.http_url, stack.batch_url, stack.connection_string, names)
+        self._service = QueueServiceClient.from_connection_string(stack.connection_string)
+        self._random = random.Random(seed)
+        self._count = count
+        self.ledger = Ledger()
+        self.chaos = Chaos(stack, seed)
+        self._doors.seed([{"id": JOB, "state": "active", "tasks": {"count": count, "prefix": "t-"}}])
+
+    def feed(self, deadline: float) -> None:
+        """Sends waves of requests, as fast as they are worked off."""
+        while len(self.ledger.asked) < self._count and time.monotonic() < deadline:
+            if len(self.ledger.missing) < MOST_OPEN:
+                self._wave()
+            self._look()
+
+    def finish(self, deadline: float) -> None:
+        """Waits, in fair weather, until every request has a result and the queues are empty."""
+        self.chaos.end()
+        while time.monotonic() < deadline and (self.ledger.missing or any(self._left().values())):
+            self._look(calm=True)
+
+    def figures(self) -> dict[str, int]:
+        """What the run is judged by."""
+        url = f"{self._stack.batch_url}/_control/journal?operation=task-delete"
+        deletes = requests.get(url, timeout=120).json()["value"]
+        return self.ledger.figures(deletes, self._left())
+
+    def _wave(self) -> None:
+        for _ in range(min(WAVE, self._count - len(self.ledger.asked))):
+            task = f"t-{len(self.ledger.asked) + 1}"
+            body = {"clientRequestId": str(uuid.uuid4()), "jobId": JOB, "taskId": task}
+            self.ledger.asked[body["clientRequestId"]] = task
+            self._send(body)
+            if self._random.random() < DUPLICATES:
+                self._send(body)
+
+    def _send(self, body: dict[str, str]) -> None:
+        """Over HTTP or the queue; a call that is not answered with 202 or 200 is repeated on the queue."""
+        self.ledger.sent += 1
+        if self._random.random() < OVER_HTTP and self._stack.host_running:
+            try:
+                if self._doors.send(Ask(body, "deleted", "http")) in {200, 202}:
+                    return
+            except requests.RequestException:
+                self.ledger.sent += 1
+        self._doors.send(Ask(body, "deleted"))
+
+    def _look(self, *, calm: bool = False) -> None:
+        if not calm:
+            self.chaos.step()
+        self.ledger.take(self._doors.results())
+        done = len(self.ledger.asked) - len(self.ledger.missing)
+        sys.stderr.write(f"\r{done} of {self._count} done, {self.chaos.kills} kills, {self.chaos.storms} storms ")
+        time.sleep(0.1)
+
+    def _left(self) -> dict[str, int]:
+        return {name: _count(self._service.get_queue_client(name)) for name in self._names.values()}
+
+
+def _count(queue: QueueClient) -> int:
+    return queue.get_queue_properties().approximate_message_count or 0
+
+
+def tell(text: str) -> None:
+    """A line for the person at the terminal."""
+    sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""What goes wrong during a run, chosen by a seeded generator."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+import requests
+
+from devstack.stack import Stack
+
+TIMEOUT = 60
+STORMS: tuple[dict[str, Any], ...] = (
+    {"status": 429, "retryAfter": 2, "totalTimes": 60},
+    {"status": 503, "totalTimes": 40},
+    {"status": 500, "totalTimes": 20},
+    {"drop": True, "totalTimes": 30},
+    {"drop": True, "afterEffect": True, "totalTimes": 60},
+    {"status": 409, "code": "NodeNotReady", "totalTimes": 5},
+    {"delaySeconds": 2, "totalTimes": 40},
+)
+
+
+class Chaos:
+    """Storms over the Batch account and sudden deaths of the host, each at a random time."""
+
+    def __init__(self, stack: Stack, seed: int) -> None:
+        self._stack = stack
+        self._random = random.Random(seed)
+        self._faults = f"{stack.batch_url}/_control/faults"
+        self._next_storm = time.monotonic() + 2
+        self._next_kill = time.monotonic() + self._random.uniform(15, 30)
+        self.storms = self.kills = 0
+
+    def step(self) -> None:
+        """Does what is due. Called from the thread that started the stack."""
+        now = time.monotonic()
+        if now >= self._next_storm:
+            requests.post(self._faults, json=self._random.choice(STORMS), timeout=TIMEOUT).raise_for_status()
+            self.storms += 1
+            self._next_storm = now + self._random.uniform(3, 12)
+        if now >= self._next_kill:
+            self._stack.kill_host()
+            self._stack.start_host()
+            self.kills += 1
+            self._next_kill = time.monotonic() + self._random.uniform(30, 90)
+
+    def end(self) -> None:
+        """Fair weather from here on."""
+        requests.delete(self._faults, timeout=TIMEOUT).raise_for_status()
