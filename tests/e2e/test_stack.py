@@ -27,9 +27,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-pytestmark = pytest.mark.xdist_group("stack")
-
-
 def test_the_app_is_in_health(stack: Stack) -> None:
     """With the settings that the stack gives it the app reaches its storage and its identity."""
     answer = requests.get(f"{stack.http_url}/api/health", timeout=PATIENCE)
