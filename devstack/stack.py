@@ -18,7 +18,7 @@ from devstack.stack_settings import Ports, app_settings, free_port, inherited_en
 from devstack.storage_layout import create_queues_and_tables
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 120
+START_SECONDS = 600
 
 _URL = r"http://127\.0\.0\.1:\d+"
 

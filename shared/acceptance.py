@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared import state
-from shared.claiming import Postponed, new_record, row_of
+from shared.claiming import MAX_REFUSALS, Postponed, new_record, row_of
 from shared.clock import Clock
 from shared.errors import StorageUnavailable
 from shared.queues import Sender
@@ -94,15 +94,20 @@ class Acceptor:
 
     def _accept_chunk(self, indexes: list[int], work: Work) -> dict[int, Acceptance]:
         """Rows of one bucket: inserted together, those that are there already read one by one."""
-        left, answers = list(indexes), {}
-        while left:
+        left: list[int] = list(indexes)
+        answers: dict[int, Acceptance] = {}
+        while left and len(answers) < MAX_REFUSALS:
             records = [new_record(work.rows[i], work) for i in left]
             written = self._store.write_group([(None, record) for record in records])
             if not isinstance(written, Refused):
                 for index, record in zip(left, written, strict=True):
                     answers[index] = Acceptance(Answer.ACCEPTED, work.rows[index], record)
+                left = []
                 break
             index = left.pop(written.index)
+            answers[index] = self._accept_one(work.rows[index], work)
+        # A repeat of a whole call: every row is there, and each transaction would find but one more of them.
+        for index in left:
             answers[index] = self._accept_one(work.rows[index], work)
         self._put([answer.record for answer in answers.values() if self._is_to_be_put(answer)], work)
         return answers

@@ -19,7 +19,7 @@ https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-
 """
 
 SERVICES = ("blob", "queue", "table")
-START_SECONDS = 60
+START_SECONDS = 300
 
 
 class Azurite:

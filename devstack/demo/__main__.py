@@ -21,7 +21,7 @@ from devstack.demo.verdict import Row, Seen, row_of
 from devstack.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 900
 SUCCEEDED, FAILED = 150, 50
 # Short waits, so that the retries are over while somebody watches.
 SETTINGS = {"BATCH_RETRY_BASE_SECONDS": "0.5"}

@@ -12,7 +12,7 @@ from azure.storage.queue import QueueClient, QueueServiceClient
 
 from devstack.demo.scenes import Ask
 
-TIMEOUT = 60
+TIMEOUT = 300
 
 
 class Doors:

@@ -10,7 +10,7 @@ import requests
 
 from devstack.stack import Stack
 
-TIMEOUT = 60
+TIMEOUT = 300
 STORMS: tuple[dict[str, Any], ...] = (
     {"status": 429, "retryAfter": 2, "totalTimes": 60},
     {"status": 503, "totalTimes": 40},

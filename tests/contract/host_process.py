@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = Path(__file__).with_name("host_sample_app.py")
-_SECONDS = 40.0
+_SECONDS = 300.0
 
 Found = TypeVar("Found")
 

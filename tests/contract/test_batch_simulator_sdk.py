@@ -131,7 +131,7 @@ def test_a_task_that_is_newer_than_the_date_is_kept(client: BatchClient, batch_s
 def test_a_job_is_deleted_in_the_background(client: BatchClient) -> None:
     """The client's poller sees `deleting` and then nothing."""
     make_job(client, "frame-1")
-    client.begin_delete_job("render-7", polling_interval=0.1).result(timeout=10)  # type: ignore[arg-type]
+    client.begin_delete_job("render-7", polling_interval=0.1).result(timeout=90)  # type: ignore[arg-type]
     with pytest.raises(ResourceNotFoundError) as caught:
         client.get_job("render-7")
     assert status_and_code(caught) == (404, "JobNotFound")

@@ -70,20 +70,20 @@ def test_a_request_reaches_its_function_and_the_answer_comes_back(host: HostProc
 )
 def test_the_status_is_that_of_the_real_host(host: HostProcess, method: str, path: str, status: int) -> None:
     """404 for a wrong verb too, 401 for a missing key, 500 with an empty body for an exception."""
-    reply = requests.request(method, host.url + path, timeout=30)
+    reply = requests.request(method, host.url + path, timeout=180)
     assert reply.status_code == status
     assert status not in (401, 404, 500) or reply.content == b""
 
 
 def test_a_body_above_the_limit_is_refused(host: HostProcess) -> None:
     """By its declared length, before it is read."""
-    assert requests.post(f"{host.url}/api/things", b"x" * 1001, timeout=30).status_code == 413
-    assert requests.post(f"{host.url}/api/things", b"x" * 1000, timeout=30).status_code == 202
+    assert requests.post(f"{host.url}/api/things", b"x" * 1001, timeout=180).status_code == 413
+    assert requests.post(f"{host.url}/api/things", b"x" * 1000, timeout=180).status_code == 202
 
 
 def test_a_chunked_body_arrives_empty_and_the_connection_goes_on(host: HostProcess) -> None:
     """The real host reads a body only when its length was declared."""
-    connection = http.client.HTTPConnection(urlsplit(host.url).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(host.url).netloc, timeout=180)
     for _ in range(2):
         connection.request("POST", "/api/things", iter([b"one", b"two"]), encode_chunked=True)
         reply = connection.getresponse()
@@ -94,7 +94,7 @@ def test_a_chunked_body_arrives_empty_and_the_connection_goes_on(host: HostProce
 def test_a_client_that_expects_to_be_told_to_go_on_is_told(host: HostProcess) -> None:
     """`Expect: 100-continue`, as curl sends it with a large body."""
     address = urlsplit(host.url)
-    with socket.create_connection((str(address.hostname), address.port or 80), timeout=30) as connection:
+    with socket.create_connection((str(address.hostname), address.port or 80), timeout=180) as connection:
         head = b"POST /api/things HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
         connection.sendall(head + b"Connection: close\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
@@ -107,7 +107,7 @@ def test_many_connections_at_once_are_all_answered(host: HostProcess) -> None:
 
     def client(_: int) -> Counter[int]:
         with requests.Session() as session:
-            return Counter(session.get(f"{host.url}/api/things/1", timeout=30).status_code for _ in range(12))
+            return Counter(session.get(f"{host.url}/api/things/1", timeout=180).status_code for _ in range(12))
 
     with ThreadPoolExecutor(32) as clients:
         statuses = sum(clients.map(client, range(32)), Counter[int]())

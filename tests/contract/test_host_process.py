@@ -20,7 +20,7 @@ def test_sigterm_lets_a_request_in_flight_have_its_answer(tmp_path: Path) -> Non
     with HostProcess(tmp_path, SETTINGS, "--quiet") as host:
         replies: list[int] = []
         client = threading.Thread(
-            target=lambda: replies.append(requests.get(f"{host.url}/api/waiting", timeout=40).status_code)
+            target=lambda: replies.append(requests.get(f"{host.url}/api/waiting", timeout=180).status_code)
         )
         client.start()
         eventually(lambda: {"route": "waiting"} in host.attempts(), "the request")
@@ -52,7 +52,7 @@ def test_an_app_that_cannot_be_loaded_keeps_the_host_from_starting(tmp_path: Pat
 def test_each_invocation_is_logged_with_its_id_and_duration(tmp_path: Path) -> None:
     """One line at its start and one at its end."""
     with HostProcess(tmp_path, SETTINGS) as host:
-        requests.get(f"{host.url}/api/things/1", timeout=30)
+        requests.get(f"{host.url}/api/things/1", timeout=180)
         lines = [line for line in host.log().splitlines() if "function=things" in line]
     assert "executing function=things invocation_id=" in lines[0]
     assert "executed function=things invocation_id=" in lines[1]

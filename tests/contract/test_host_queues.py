@@ -154,7 +154,7 @@ def test_what_cannot_be_bound_as_text_reaches_poison_without_an_invocation(
 def test_a_queue_function_can_be_fired_by_hand(shared: tuple[HostProcess, Queues]) -> None:
     """Through the admin endpoint, with the input as its message."""
     host, queues = shared
-    reply = requests.post(f"{host.url}/admin/functions/on_text", json={"input": "by hand"}, timeout=30)
+    reply = requests.post(f"{host.url}/admin/functions/on_text", json={"input": "by hand"}, timeout=180)
     assert reply.status_code == 202
     eventually(lambda: base64_of(b"by hand") in queues.texts("out"), "output")
 

@@ -33,7 +33,7 @@ def credential(
 def ask(endpoint: IdentityEndpoint, query: dict[str, str], header: str | None = None) -> requests.Response:
     """The endpoint's answer to a request by hand."""
     headers = {"X-IDENTITY-HEADER": endpoint.header if header is None else header}
-    return requests.get(endpoint.environment["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=10)
+    return requests.get(endpoint.environment["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=90)
 
 
 def test_a_real_credential_gets_a_token_that_the_account_takes(
@@ -44,7 +44,7 @@ def test_a_real_credential_gets_a_token_that_the_account_takes(
     assert 3500 < token.expires_on - time.time() <= 3601
     assert [request.resource for request in identity_endpoint.requests] == [BATCH_RESOURCE]
     headers = {"Authorization": f"Bearer {token.token}"}
-    jobs = requests.get(f"{batch_simulator.url}/jobs", params={"api-version": API_VERSION}, headers=headers, timeout=10)
+    jobs = requests.get(f"{batch_simulator.url}/jobs", params={"api-version": API_VERSION}, headers=headers, timeout=90)
     assert jobs.status_code == 200
 
 
@@ -54,7 +54,7 @@ def test_a_scope_with_one_slash_gives_a_token_that_the_account_refuses(
     """The usual mistake fails here as it does in Azure."""
     token = credential.get_token("https://batch.core.windows.net/.default")
     headers = {"Authorization": f"Bearer {token.token}"}
-    jobs = requests.get(f"{batch_simulator.url}/jobs", params={"api-version": API_VERSION}, headers=headers, timeout=10)
+    jobs = requests.get(f"{batch_simulator.url}/jobs", params={"api-version": API_VERSION}, headers=headers, timeout=90)
     assert jobs.status_code == 401
 
 
@@ -94,7 +94,7 @@ def test_a_fault_ends_after_its_times(identity_endpoint: IdentityEndpoint) -> No
     """Status faults, rubbish with status 200, and then tokens again."""
     identity_endpoint.fault(status=500, times=2)
     assert [ask(identity_endpoint, QUERY).status_code for _ in range(3)] == [500, 500, 200]
-    requests.post(f"{identity_endpoint.url}/_control/fault", json={"body": "<html>", "times": 1}, timeout=10)
+    requests.post(f"{identity_endpoint.url}/_control/fault", json={"body": "<html>", "times": 1}, timeout=90)
     assert [ask(identity_endpoint, QUERY).text[:6] == "<html>" for _ in range(2)] == [True, False]
 
 
@@ -109,5 +109,5 @@ def test_a_real_credential_reports_a_refusal(
 
 def test_the_lifetime_of_tokens_can_be_set(identity_endpoint: IdentityEndpoint) -> None:
     """From then on; a test of expiry needs no hour."""
-    requests.post(f"{identity_endpoint.url}/_control/lifetime", json={"seconds": 2}, timeout=10)
+    requests.post(f"{identity_endpoint.url}/_control/lifetime", json={"seconds": 2}, timeout=90)
     assert int(ask(identity_endpoint, QUERY).json()["expires_on"]) <= time.time() + 2

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICK = {"OPERATION_BUDGET_SECONDS": "20", "BATCH_RETRY_BASE_SECONDS": "0.5", "RESULT_MESSAGE_ENCODING": "none"}
 LEASE_SECONDS = 60
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def queue(stack: Stack, setting: str) -> QueueClient:
@@ -34,13 +34,13 @@ def queue(stack: Stack, setting: str) -> QueueClient:
 def seed(stack: Stack, job: str, count: int, state: str = "active") -> None:
     """A job with completed tasks `task-1` and on."""
     body = {"id": job, "state": state, "tasks": {"count": count}}
-    requests.post(f"{stack.batch_url}/_control/jobs", json=body, timeout=60).raise_for_status()
+    requests.post(f"{stack.batch_url}/_control/jobs", json=body, timeout=400).raise_for_status()
 
 
 def journal(stack: Stack) -> list[dict[str, Any]]:
     """The DELETEs that reached Batch."""
     url = f"{stack.batch_url}/_control/journal?operation=task-delete"
-    return requests.get(url, timeout=60).json()["value"]  # type: ignore[no-any-return]
+    return requests.get(url, timeout=400).json()["value"]  # type: ignore[no-any-return]
 
 
 def drain(results: QueueClient) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def drain(results: QueueClient) -> list[dict[str, Any]]:
     return found
 
 
-def collect(stack: Stack, done: Callable[[list[dict[str, Any]]], bool], seconds: float = 600) -> list[dict[str, Any]]:
+def collect(stack: Stack, done: Callable[[list[dict[str, Any]]], bool], seconds: float = 1500) -> list[dict[str, Any]]:
     """Results until `done` says so; fails when that takes too long."""
     results, found, deadline = queue(stack, "RESULT_QUEUE_NAME"), [], time.monotonic() + seconds
     while not done(found):
@@ -93,7 +93,7 @@ def test_the_demonstration_succeeds() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=800,
+        timeout=1700,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -17,7 +17,7 @@ from azure.storage.queue import QueueServiceClient
 from devstack.program import ProgramFailed
 from devstack.stack import ROOT, Stack
 
-PATIENCE = 30
+PATIENCE = 300
 
 
 @pytest.fixture(scope="module")

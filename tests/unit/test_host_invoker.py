@@ -20,7 +20,7 @@ from devstack.host.invoker import Invoker, Renewal
 from devstack.host.queue_registry import QueueRegistry
 from devstack.host.worker import Invocation, Worker, pool_size
 
-_SECONDS = 15.0
+_SECONDS = 120.0
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from devstack.host.queue_storage import Received, StorageQueue
 AT = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 HOUR = 3600.0
 SLOW = QueueOptions(max_polling_interval_seconds=HOUR)
-_SECONDS = 15.0
+_SECONDS = 120.0
 
 
 def message(text: str) -> Received:

@@ -80,3 +80,15 @@ def test_two_that_count_at_once_take_turns() -> None:
     world.records.fault = meddle
     world.settle(1_000)
     assert totals(world.records, parent, dry_run=False).done == {"deleted": 400}
+
+
+def test_a_repeat_of_a_large_call_costs_a_read_or_two_for_each_request() -> None:
+    """Finding that everything is there already must not cost a transaction for each row."""
+    world = World()
+    parent = str(uuid.uuid4())
+    body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": [f"t-{n}" for n in range(500)]}
+    world.post(body)
+    before = world.records.operations
+    answer = world.post(body)
+    assert answer.content["counts"]["replayed"] == 500
+    assert world.records.operations - before < 500 * 1.5

@@ -39,7 +39,7 @@ from tests.worker.results import FunctionRecord, HarnessError, IndexingFailed, I
 pytest.importorskip("azure_functions_runtime", reason="the worker library exists for Python 3.13 and newer")
 
 Pending = concurrent.futures.Future[InvocationResult]
-_SECONDS = 60.0
+_SECONDS = 400.0
 _one_at_a_time = threading.Lock()
 
 

@@ -39,7 +39,7 @@ def worker(msg: func.QueueMessage, results: func.Out[bytes]) -> None:
     if text == "exit":
         sys.exit(3)
     if text == "meet":
-        four.wait(timeout=30)
+        four.wait(timeout=180)
 
 
 @app.queue_trigger(arg_name="msg", queue_name="texts", connection="Conn")
