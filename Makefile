@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up test check check-infra coverage bench soak clean
+.PHONY: help setup demo up test test-all check check-infra coverage bench soak clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -24,6 +24,9 @@ up: setup ## starts the local stack and leaves it running for you; ARGS="--func"
 
 test: setup ## all tests; ARGS="tests/unit -k pacing" some of them
 	@$(RUN) -m pytest $(ARGS)
+
+test-all: setup ## all tests and those that take minutes: outages of storage and identity, the demonstration
+	@$(RUN) -m pytest -m "slow or not slow" $(ARGS)
 
 check: setup ## lint, format and types
 	@$(RUN) -m ruff check .

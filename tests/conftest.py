@@ -44,6 +44,7 @@ settings.register_profile(
     deadline=None,
     derandomize=True,
     database=None,
+    max_examples=50,
     # A busy machine is no fault of the test.
     suppress_health_check=[HealthCheck.too_slow],
 )

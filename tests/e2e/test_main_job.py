@@ -86,6 +86,7 @@ def test_a_killed_host_loses_nothing_and_repeats_nothing() -> None:
     assert late == []
 
 
+@pytest.mark.slow
 def test_the_demonstration_succeeds() -> None:
     """`make demo` ends with 0 only if every outcome is as expected."""
     done = subprocess.run(

@@ -14,7 +14,7 @@ from devstack.azurite import Azurite
 from devstack.stack import Stack
 from tests.e2e.test_main_job import LEASE_SECONDS, QUICK, ROOT, collect, queue, seed
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 
 OUTAGE_SECONDS = 15
 

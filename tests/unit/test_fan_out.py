@@ -239,7 +239,7 @@ def test_a_record_of_an_unknown_account_deletes_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", [*range(1, 12), *range(12, 60, 4)])
+@pytest.mark.parametrize("at", [*range(1, 10), 12, 16, 23, 34, 48])
 def test_a_crash_at_any_point_changes_nothing(world: World, when: str, at: int) -> None:
     """Whichever storage operation dies, before or after its effect: 25 DELETEs' worth of results and exact counts."""
     body, left = event(), at
