@@ -12,6 +12,9 @@ import pytest
 
 from tests.driver import STALLS, Driver
 
+# Many short runs in one test: a busy machine may take its time.
+pytestmark = pytest.mark.timeout(1200, func_only=True)
+
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:

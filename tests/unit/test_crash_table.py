@@ -24,7 +24,8 @@ from tests.faults import Kind, OneFault, ProcessDied, Watch, insist, until_quiet
 from tests.memory_table import no_fault
 from tests.world import LOST, World, call, refused
 
-pytestmark = pytest.mark.usefixtures("quiet")
+# Hundreds of short runs in one test: a busy machine may take its time.
+pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 DELETED_ONLY = {"deleted"}

@@ -38,6 +38,10 @@ Story = Callable[[], list[str]]
 """An order of events; returns the promises that it broke."""
 
 
+# Many short runs in one test: a busy machine may take its time.
+pytestmark = pytest.mark.timeout(1200, func_only=True)
+
+
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
