@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from devstack.azurite.install import ensure_installed
+import sys
+
+from devstack.azurite.install import InstallFailed, ensure_installed
 
 if __name__ == "__main__":
-    ensure_installed()
+    try:
+        ensure_installed()
+    except InstallFailed as error:
+        sys.exit(str(error))

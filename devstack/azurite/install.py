@@ -22,7 +22,8 @@ STAMP = HERE / "node_modules" / ".installed-from"
 OLDEST_NODE = 20
 """Azurite 3.37 declares Node 22; 20 runs it, and is what Debian and Ubuntu carry."""
 
-INSTALL_SECONDS = 900
+INSTALL_SECONDS = 1800
+"""A few seconds on an idle machine, minutes on a very busy one."""
 
 
 class InstallFailed(Exception):
@@ -109,14 +110,17 @@ def _install(node: Node) -> None:
 
 
 def _run(command: list[str], what: str) -> None:
-    ended = subprocess.run(
-        command,
-        cwd=HERE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=INSTALL_SECONDS,
-        check=False,
-    )
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=HERE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InstallFailed(f"{what} was not through within {INSTALL_SECONDS} s") from error
     if ended.returncode:
         raise InstallFailed(f"{what} ended with code {ended.returncode}:\n{ended.stdout.strip()}")
