@@ -218,6 +218,25 @@ def test_it_looks_again_when_the_row_changed(world: World) -> None:
     assert set(world.outcomes()) == {"deleted"}
 
 
+def test_a_mark_that_was_refused_is_made_anew(world: World) -> None:
+    """Somebody touched the finished row between the look and the mark."""
+    body = world.request()
+    world.put(body)
+    world.settle()
+
+    def meddle(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            world.records.fault = no_fault
+            for key in world.records.etags:
+                world.records.etags[key] = 'W/"touched"'
+
+    world.records.fault = meddle
+    poison(world, body)
+    world.deliver("requests-poison")
+    assert world.outcomes() == ["deleted", "deleted"]
+    assert owed(world) == [False]
+
+
 def test_it_gives_up_on_a_row_that_never_holds_still(world: World) -> None:
     """The message is seen again."""
     body = world.request()
