@@ -45,8 +45,9 @@ class FreshApp:
         return {name: sys.modules.pop(name) for name in names}
 
     def _is_of_app(self, name: str, module: types.ModuleType) -> bool:
+        top = name.partition(".")[0]
         origin = getattr(module, "__file__", None)
-        if not origin or name.partition(".")[0] in _NOT_OF_THE_APP:
+        if not origin or top in _NOT_OF_THE_APP or "site-packages" in Path(origin).parts:
             return False
-        path = Path(origin)
-        return self._app_dir in path.parents and "site-packages" not in path.parts
+        # By name, wherever it came from: a module of another app in its place would be served to this one.
+        return (self._app_dir / f"{top}.py").exists() or (self._app_dir / top / "__init__.py").exists()
