@@ -23,29 +23,29 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
     arg_name="message", queue_name="%REQUEST_QUEUE_NAME%", connection=CONNECTION, data_type=func.DataType.BINARY
 )
 @app.queue_output(arg_name="results", queue_name="%RESULT_QUEUE_NAME%", connection=CONNECTION)
-def delete_tasks(message: func.QueueMessage, results: func.Out[List[str]]) -> None:  # noqa: UP006
+def delete_tasks(message: func.QueueMessage, context: func.Context, results: func.Out[List[str]]) -> None:  # noqa: UP006
     """Request messages: deletes, and sends the results once the rows say how it ended."""
     services = WIRING.app()
-    give(results, services.worker.deliver(delivery_of(message, services.settings.request_queue)))
+    give(results, services.worker.deliver(delivery_of(message, context, services.settings.request_queue)))
 
 
 @app.queue_trigger(
     arg_name="message", queue_name="%REQUEST_QUEUE_NAME%-poison", connection=CONNECTION, data_type=func.DataType.BINARY
 )
-def end_poisoned_requests(message: func.QueueMessage) -> None:
+def end_poisoned_requests(message: func.QueueMessage, context: func.Context) -> None:
     """Messages that the host gave up: each gets an outcome, a dead letter and a result."""
     services = WIRING.app()
-    services.poison.deliver(delivery_of(message, services.settings.request_queue + POISON_SUFFIX))
+    services.poison.deliver(delivery_of(message, context, services.settings.request_queue + POISON_SUFFIX))
 
 
 @app.queue_trigger(
     arg_name="message", queue_name="%JOB_COMPLETION_QUEUE_NAME%", connection=CONNECTION, data_type=func.DataType.BINARY
 )
 @app.queue_output(arg_name="results", queue_name="%RESULT_QUEUE_NAME%", connection=CONNECTION)
-def clean_up_job(message: func.QueueMessage, results: func.Out[List[str]]) -> None:  # noqa: UP006
+def clean_up_job(message: func.QueueMessage, context: func.Context, results: func.Out[List[str]]) -> None:  # noqa: UP006
     """Job-completion events: lists the job's completed tasks and asks for their deletion."""
     services = WIRING.app()
-    give(results, services.fan_out.deliver(delivery_of(message, services.settings.job_completion_queue)))
+    give(results, services.fan_out.deliver(delivery_of(message, context, services.settings.job_completion_queue)))
 
 
 @app.queue_trigger(
@@ -54,10 +54,12 @@ def clean_up_job(message: func.QueueMessage, results: func.Out[List[str]]) -> No
     connection=CONNECTION,
     data_type=func.DataType.BINARY,
 )
-def end_poisoned_clean_ups(message: func.QueueMessage) -> None:
+def end_poisoned_clean_ups(message: func.QueueMessage, context: func.Context) -> None:
     """Clean-ups that the host gave up: each gets its end, a dead letter and a closing event."""
     services = WIRING.app()
-    services.cleanup_poison.deliver(delivery_of(message, services.settings.job_completion_queue + POISON_SUFFIX))
+    services.cleanup_poison.deliver(
+        delivery_of(message, context, services.settings.job_completion_queue + POISON_SUFFIX)
+    )
 
 
 @app.route("job-completions", methods=["POST"])

@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from shared.acceptance import Acceptor, Dispatcher
-from shared.attempt import Attempt, Call
+from shared.attempt import Attempt
 from shared.batch import BatchClient
 from shared.cancellation import Cancellation
 from shared.claiming import Claimant
@@ -39,6 +39,7 @@ from shared.settings import Settings
 from shared.store import RecordStore
 from shared.synchronous import SynchronousDeletion
 from shared.table import Table
+from shared.telemetry import SILENT, Call, Telemetry
 
 LONGEST_CALL_SECONDS = 40.0
 """The service spends at most 30 s on a deletion; what takes longer has lost its answer."""
@@ -56,6 +57,7 @@ class Outside:
     clock: Clock
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     random: Callable[[], float] = random.random
+    telemetry: Telemetry = SILENT
 
 
 class App:
@@ -71,14 +73,16 @@ class App:
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )
         dispatcher = Dispatcher(outside.sender, settings.request_queue, outside.clock)
-        emitter = Emitter(letters, settings, outside.clock)
+        emitter = Emitter(letters, settings, outside.clock, outside.telemetry)
         parts = Parts(
             settings=settings,
             clock=outside.clock,
             timing=timing,
             new_id=outside.new_id,
             claimant=Claimant(store, outside.clock, timing, guard),
-            attempt=Attempt(store, _call(outside.batch), outside.executor, outside.clock, timing, policy),
+            attempt=Attempt(
+                store, outside.telemetry.observed(_call(outside.batch)), outside.executor, outside.clock, timing, policy
+            ),
             acceptor=Acceptor(store, dispatcher, outside.clock),
             dispatcher=dispatcher,
             emitter=emitter,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,14 +17,11 @@ from shared.errors import StaleDelivery
 from shared.outcomes import Retry, RetryPolicy, after_reply
 from shared.record import Conclusion, Record, State
 from shared.replies import BatchError, Reply, Sending
-from shared.request import DeletionRequest
 from shared.store import RecordStore
 from shared.table import Refused
+from shared.telemetry import Call
 
 log = logging.getLogger(__name__)
-
-Call = Callable[[DeletionRequest, float], Reply]
-"""(request, seconds it may take) -> what Batch said."""
 
 MAX_REWRITES = 4
 TOO_LATE = Reply(Sending.NOT_SENT, error=BatchError("AttemptTimedOut", "The attempt's time was over before its turn."))

@@ -87,9 +87,12 @@ def cleanup_key(event_id: str, *, dry_run: bool) -> tuple[str, str]:
 
 
 def event_hash(event: JobEvent) -> str:
-    """SHA-256 of what an event asks for, by which a repeat is told from a conflict; `metadata` does not count."""
+    """SHA-256 of what an event asks for, by which a repeat is told from a conflict.
+
+    `metadata` and `traceparent` do not count.
+    """
     wish = to_wire(event) | {"jobId": event.job_id.lower()}
-    wish = {name: value for name, value in wish.items() if name not in {"clientRequestId", "metadata"}}
+    wish = {name: value for name, value in wish.items() if name not in {"clientRequestId", "metadata", "traceparent"}}
     return hashlib.sha256(json.dumps(wish, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

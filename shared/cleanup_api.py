@@ -14,10 +14,11 @@ from shared.emission import ID_CONFLICT
 from shared.errors import InvalidInput
 from shared.guard import Guard
 from shared.http_answer import Answer, Call, invalid, is_json, not_json, refusal
-from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event
+from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event, traced
 from shared.queues import Sender
 from shared.record import Key, Origin
 from shared.request import DeletionRequest, readable
+from shared.request import traced as request_traced
 from shared.results import error_wire
 from shared.settings import Settings
 from shared.tally import totals
@@ -49,10 +50,11 @@ class CleanupApi:
                 # https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema
                 return Answer(200, {"validationResponse": event.code})
             if isinstance(event, TaskCompleted):
-                return self._accept_task(task_request(event, self._settings.batch_accounts))
+                request = task_request(event, self._settings.batch_accounts)
+                return self._accept_task(request_traced(request, call.traceparent))
         except InvalidInput as fault:
             return invalid(fault, partial_event(value, self._settings.batch_accounts).event_id)
-        return self._accept(event)
+        return self._accept(traced(event, call.traceparent))
 
     def progress(self, call: Call) -> Answer:
         """`GET /api/job-completions/{id}`."""

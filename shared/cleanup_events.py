@@ -39,6 +39,7 @@ def closing_event(cleanup: Cleanup) -> Event:
         cleanup.ended_at or cleanup.accepted_at,
         event.job_id,
         {"eventId": event.event_id, "jobId": event.job_id, "batchUrl": event.batch_url, **data},
+        event.traceparent,
     )
 
 
@@ -70,7 +71,15 @@ def refusal_event(body: bytes, error: BatchError, partial: PartialEvent, default
     )
 
 
-def _event(event_id: str, kind: str, source: str, time: datetime, job_id: str | None, data: dict[str, object]) -> Event:
+def _event(
+    event_id: str,
+    kind: str,
+    source: str,
+    time: datetime,
+    job_id: str | None,
+    data: dict[str, object],
+    traceparent: str | None = None,
+) -> Event:
     event: Event = {
         "specversion": "1.0",
         "id": event_id,
@@ -82,4 +91,6 @@ def _event(event_id: str, kind: str, source: str, time: datetime, job_id: str | 
     }
     if job_id:
         event["subject"] = f"jobs/{job_id}"
+    if traceparent:
+        event["traceparent"] = traceparent
     return event

@@ -9,7 +9,7 @@ A step is read as strictly as an event, and its continuation is followed only wi
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -27,8 +27,10 @@ from shared.job_event import (
     partial_event,
     read_event,
     to_wire,
+    traced,
 )
 from shared.request import DeletionRequest, derived_id
+from shared.request import traced as request_traced
 from shared.settings import Settings
 from shared.strict_json import refuse_faults
 from shared.work import MAX_MESSAGE_BYTES
@@ -73,9 +75,13 @@ def read_cleanup_message(delivery: Delivery, settings: Settings, now: datetime) 
     value: object = None
     try:
         value = read_body(delivery.body, max_bytes=MAX_MESSAGE_BYTES)
-        return _read(value, accounts, delivery.inserted_at, now)
+        found = _read(value, accounts, delivery.inserted_at, now)
     except InvalidInput as fault:
         return Refused(fault, partial_event(value, accounts))
+    if isinstance(found, Step):
+        cleanup = replace(found.cleanup, event=traced(found.cleanup.event, delivery.traceparent))
+        return replace(found, cleanup=cleanup)
+    return request_traced(found, delivery.traceparent)
 
 
 def read_step(body: bytes, settings: Settings, now: datetime) -> Step:

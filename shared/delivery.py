@@ -22,6 +22,8 @@ class Delivery:
     next_visible_at: datetime
     """When the host's hold of the message lapses unless it renews it; renewals only move it later."""
     body: bytes
+    traceparent: str | None = None
+    """The trace of the invocation, as the host began it."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from shared.clock import Clock
 from shared.queues import QueueSender
 from shared.settings import POISON_SUFFIX, Settings
+from shared.telemetry import SILENT, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +23,11 @@ def watched_queues(settings: Settings) -> tuple[str, ...]:
     return (*inputs, *(f"{name}{POISON_SUFFIX}" for name in inputs))
 
 
-def report_depths(queues: QueueSender, names: Sequence[str], clock: Clock) -> None:
+def report_depths(queues: QueueSender, names: Sequence[str], clock: Clock, telemetry: Telemetry = SILENT) -> None:
     """Logs `queue_depth queue= depth= oldest_age_seconds=` for each queue. Raises StorageUnavailable."""
     for name in names:
         depth = queues.depth(name, clock.now())
+        telemetry.queue_depth(name, depth.messages, depth.oldest_age_seconds)
         log.info(
             "queue_depth queue=%s depth=%s oldest_age_seconds=%.0f", name, depth.messages, depth.oldest_age_seconds
         )

@@ -17,6 +17,7 @@ from shared.replies import BatchError
 from shared.request import DeletionRequest, PartialRequest
 from shared.results import Ending, cloud_event, ending_of, event_text, result_id
 from shared.settings import Settings
+from shared.telemetry import SILENT, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,13 @@ class Emission:
 class Emitter:
     """Writes what an ending leaves behind and gives back the texts of its result messages."""
 
-    def __init__(self, letters: DeadLetterStore, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, letters: DeadLetterStore, settings: Settings, clock: Clock, telemetry: Telemetry = SILENT
+    ) -> None:
         self._letters = letters
         self._settings = settings
         self._clock = clock
+        self._telemetry = telemetry
 
     def texts(self, emissions: Iterable[Emission], queue: str) -> list[str]:
         """The encoded result messages. Raises StorageUnavailable when a dead letter could not be kept."""
@@ -55,8 +59,11 @@ class Emitter:
         ending = emission.ending
         if ending.outcome in DEAD_LETTERED:
             self._letters.keep(_dead_letter(emission, queue, self._clock.now()))
+        if not emission.replayed:
+            self._telemetry.ended(ending)
         log.info(
-            "delivery outcome=%s certainty=%s request_id=%s attempts=%s status=%s code=%s replayed=%s result_id=%s",
+            "delivery outcome=%s certainty=%s request_id=%s attempts=%s status=%s code=%s replayed=%s result_id=%s "
+            "latency_seconds=%s",
             ending.outcome.value,
             ending.certainty.value,
             ending.client_request_id,
@@ -65,6 +72,7 @@ class Emitter:
             ending.error.code if ending.error else None,
             emission.replayed,
             ending.id,
+            ending.latency_seconds,
         )
         return encoded(event_text(cloud_event(ending, replayed=emission.replayed)), self._settings.result_encoding)
 
@@ -97,6 +105,7 @@ def conflict(
         parent_id=parent_id,
         error=ID_CONFLICT,
         metadata=request.metadata,
+        traceparent=request.traceparent,
     )
     return Emission(ending, body, dry_run=request.dry_run)
 
@@ -123,6 +132,7 @@ def rejected(
         batch_url=partial.batch_url,
         error=invalid_request(problems),
         metadata=partial.metadata or {},
+        traceparent=partial.traceparent,
     )
     return Emission(ending, body)
 

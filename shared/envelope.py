@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from shared import grammar, strict_json
 from shared.errors import InvalidInput, Problem
-from shared.request import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
+from shared.request import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields, traced
 from shared.strict_json import Fault, few, pointer
 
 _NOTHING = PartialRequest()
@@ -65,6 +65,11 @@ class Envelope:
     items: tuple[Item, ...]
     parent_id: str | None = None
     """The `clientRequestId` of a `taskIds` envelope."""
+
+    def traced(self, traceparent: str | None) -> Envelope:
+        """The envelope with every request as part of a trace, but for those that say themselves which one."""
+        items = (replace(i, request=traced(i.request, traceparent)) if i.request else i for i in self.items)
+        return replace(self, items=tuple(items))
 
 
 def read_body(raw: bytes, *, max_bytes: int) -> object:

@@ -18,6 +18,8 @@ TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Jobs made by a job schedule are named "<schedule id>:job-<number>".
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(?::job-[0-9]{1,64})?")
 _MAX_ID = 64
+# https://www.w3.org/TR/trace-context/#traceparent-header, version 00; ids of zeros alone are no ids.
+TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _ETAG = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -65,6 +67,13 @@ def task_id(text: str) -> str:
     """A task's id, letter case kept."""
     if not TASK_ID.fullmatch(text):
         raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-'")
+    return text
+
+
+def traceparent(text: str) -> str:
+    """A W3C trace context: version, trace id, span id, flags."""
+    if not TRACEPARENT.fullmatch(text):
+        raise ValueError("must be a W3C traceparent of version 00, in lower case")
     return text
 
 

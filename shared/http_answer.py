@@ -28,6 +28,8 @@ class Call:
     route: Mapping[str, str]
     body: bytes
     invocation_id: str
+    traceparent: str | None = None
+    """The caller's trace as the host passes it on, or the one that the host began."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ class TaskDeletionApi:
         try:
             value = strict_json.read(call.body, max_bytes=MAX_ENVELOPE_BYTES)
             envelope = read_requests(value, self._parts.settings.batch_accounts, self._parts.clock.now())
+            envelope = envelope.traced(call.traceparent)
             if envelope.kind is Kind.SINGLE:
                 return self._submit_one(_only(envelope.items, call))
         except InvalidInput as fault:

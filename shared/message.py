@@ -64,7 +64,7 @@ def read_message(delivery: Delivery, settings: Settings, now: datetime) -> Messa
         value = read_body(delivery.body, max_bytes=MAX_MESSAGE_BYTES)
         if is_work(value):
             return Message(delivery.body, read_work(value, accounts, now), is_own=True)
-        envelope = read_requests(value, accounts, delivery.inserted_at)
+        envelope = read_requests(value, accounts, delivery.inserted_at).traced(delivery.traceparent)
     except InvalidInput as fault:
         refusal = Refusal(fault.problems, partial_fields(value, accounts))
         return Message(delivery.body, Work((), Origin.QUEUE, delivery.inserted_at), (refusal,))

@@ -68,6 +68,11 @@ JobId = Annotated[str, AfterValidator(grammar.job_id), _form(pattern=f"^{grammar
 TaskId = Annotated[str, AfterValidator(grammar.task_id), _form(pattern=f"^{grammar.TASK_ID.pattern}$")]
 Account = Annotated[str, AfterValidator(_account), _form(format="uri")]
 Delay = Annotated[str, AfterValidator(_within_reach), _form(description="ISO 8601 duration, or instant with offset")]
+Traceparent = Annotated[
+    str,
+    AfterValidator(grammar.traceparent),
+    _form(pattern=f"^{grammar.TRACEPARENT.pattern}$", description="W3C trace context of whoever asks"),
+]
 Metadata = Annotated[dict[str, str], AfterValidator(_small)]
 _ETag = Annotated[str, AfterValidator(grammar.etag), _form(minLength=1, maxLength=256)]
 _HttpDate = Annotated[str, _same_text(grammar.http_date), _form(description="RFC 1123 date (IMF-fixdate)")]
@@ -98,6 +103,8 @@ class DeletionRequest(StrictModel):
     dry_run: bool = False
     delete_after: Delay | None = None
     metadata: Metadata = Field(default_factory=dict)
+    traceparent: Traceparent | None = None
+    """The trace that the request belongs to; its result carries it on."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,7 @@ class PartialRequest:
     task_id: str | None = None
     batch_url: str | None = None
     metadata: dict[str, str] | None = None
+    traceparent: str | None = None
 
 
 def parse_request(value: object, accounts: tuple[str, ...], now: datetime, *, at: str = "") -> DeletionRequest:
@@ -119,12 +127,17 @@ def parse_request(value: object, accounts: tuple[str, ...], now: datetime, *, at
     return parse_model(DeletionRequest, value, Surroundings(accounts, now), at)
 
 
+def traced(request: DeletionRequest, traceparent: str | None) -> DeletionRequest:
+    """The request as part of a trace, unless it says itself which one."""
+    return request if request.traceparent else request.model_copy(update={"traceparent": traceparent})
+
+
 def payload_hash(request: DeletionRequest) -> str:
     """SHA-256 of what a request asks for, by which a duplicate is told from a conflict.
 
-    Two spellings of one wish hash alike; the id, `metadata`, `ocpDate` and `dryRun` do not count.
+    Two spellings of one wish hash alike; the id, `metadata`, `traceparent`, `ocpDate` and `dryRun` do not count.
     """
-    wish = request.model_dump(exclude={"client_request_id", "metadata", "ocp_date", "dry_run"})
+    wish = request.model_dump(exclude={"client_request_id", "metadata", "traceparent", "ocp_date", "dry_run"})
     wish["job_id"] = request.job_id.lower()
     wish["task_id"] = request.task_id.lower()
     if request.timeout is not None:
@@ -152,6 +165,7 @@ def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:
         task_id=readable(value.get("taskId"), grammar.task_id),
         batch_url=readable(value.get("batchUrl"), lambda text: account_url.select(text, accounts)),
         metadata=_readable_metadata(value.get("metadata")),
+        traceparent=readable(value.get("traceparent"), grammar.traceparent),
     )
 
 

@@ -49,6 +49,12 @@ class Ending:
     error: BatchError | None = None
     accepted_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    traceparent: str | None = None
+
+    @property
+    def latency_seconds(self) -> float | None:
+        """From acceptance to the end; None for what was never accepted."""
+        return (self.completed_at - self.accepted_at).total_seconds() if self.accepted_at else None
 
 
 def ending_of(record: Record) -> Ending:
@@ -74,13 +80,14 @@ def ending_of(record: Record) -> Ending:
         error=end.error,
         accepted_at=record.accepted_at,
         metadata=request.metadata,
+        traceparent=request.traceparent,
     )
 
 
 def cloud_event(ending: Ending, *, replayed: bool = False) -> Event:
-    """The result as a structured CloudEvent.
+    """The result as a structured CloudEvent, with the distributed tracing extension where a trace is known.
 
-    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and `extensions/distributed-tracing.md` there
     """
     event: Event = {
         "specversion": "1.0",
@@ -110,6 +117,8 @@ def cloud_event(ending: Ending, *, replayed: bool = False) -> Event:
     }
     if ending.outcome is not Outcome.REJECTED:
         event["subject"] = f"jobs/{ending.job_id}/tasks/{ending.task_id}"
+    if ending.traceparent:
+        event["traceparent"] = ending.traceparent
     return event
 
 

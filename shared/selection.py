@@ -42,6 +42,7 @@ def _request(event: JobEvent, task: CompletedTask, delay: str, accepted_at: date
         batch_url=event.batch_url,
         dry_run=event.dry_run,
         metadata=event.metadata,
+        traceparent=event.traceparent,
     )
     if delay == AT_ONCE:
         return request

@@ -9,17 +9,19 @@ from typing import cast
 
 import azure.functions as func
 
+from shared import grammar
 from shared.app import App
 from shared.delivery import Delivery
 from shared.errors import InvalidConfiguration, StorageUnavailable
 from shared.health import health, misconfigured
 from shared.http_answer import Answer, Call, misconfigured_call, unavailable
+from shared.request import readable
 from shared.wiring import WIRING
 
 log = logging.getLogger(__name__)
 
 
-def delivery_of(message: func.QueueMessage, queue: str) -> Delivery:
+def delivery_of(message: func.QueueMessage, context: func.Context, queue: str) -> Delivery:
     """The delivery behind a queue trigger."""
     # The library's types allow for messages that an app makes itself; what the host hands over has them all.
     return Delivery(
@@ -29,6 +31,7 @@ def delivery_of(message: func.QueueMessage, queue: str) -> Delivery:
         inserted_at=cast(datetime, message.insertion_time),
         next_visible_at=cast(datetime, message.time_next_visible),
         body=message.get_body(),
+        traceparent=_trace(context),
     )
 
 
@@ -72,7 +75,15 @@ def respond_with_description(req: func.HttpRequest, context: func.Context) -> fu
 
 def _call(req: func.HttpRequest, context: func.Context) -> Call:
     headers = {name.lower(): text for name, text in req.headers.items()}
-    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id)
+    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id, _trace(context))
+
+
+def _trace(context: func.Context) -> str | None:
+    """The trace of the invocation; the worker attaches it to no thread that runs a synchronous function.
+
+    What is no valid trace context counts as none: https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+    return readable(context.trace_context.trace_parent, grammar.traceparent)
 
 
 def _response(answer: Answer, call: Call) -> func.HttpResponse:

@@ -20,6 +20,7 @@ from shared.queues import QueueSender
 from shared.settings import Settings
 from shared.storage import queue_service, table_service
 from shared.table import AzureTable
+from shared.telemetry import Telemetry, telemetry_of
 
 THREADS = 32
 """For the DELETEs of one message side by side, beside as many threads of the host's."""
@@ -35,7 +36,7 @@ class Connected:
     report_depths: Callable[[], None]
 
 
-def connect(settings: Settings) -> Connected:
+def connect(settings: Settings, telemetry: Telemetry) -> Connected:
     """Puts the app together. Contacts nothing yet."""
     # It logs the headers of every request at INFO: some lines for each table operation, and none about deletions.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
@@ -59,9 +60,9 @@ def connect(settings: Settings) -> Connected:
         queues.probe(settings.request_queue)
 
     return Connected(
-        App(settings, Outside(records, letters, queues, batch, executor, clock)),
+        App(settings, Outside(records, letters, queues, batch, executor, clock, telemetry=telemetry)),
         {"storage": storage, "identity": tokens.token, "settings": lambda: None},
-        lambda: report_depths(queues, watched_queues(settings), clock),
+        lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
     )
 
 
@@ -77,7 +78,7 @@ class Wiring:
         """The app and its outside. Raises InvalidConfiguration."""
         with self._lock:
             if self._built is None:
-                self._built = connect(Settings.from_env(self._env))
+                self._built = connect(Settings.from_env(self._env), telemetry_of(self._env))
             return self._built
 
     def app(self) -> App:

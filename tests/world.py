@@ -162,6 +162,8 @@ class World:
         self.batch = ScriptedJobs()
         self.queues: dict[str, list[Message]] = {}
         self.send_fault: Callable[[str, str], None] = no_fault
+        self.traceparent: str | None = None
+        """The trace of each invocation that the host makes."""
         self.return_fault: Callable[[str, str], None] = no_fault
         """Called before and after the host takes the message of a finished delivery away."""
         self.app = self.worker()
@@ -249,6 +251,7 @@ class World:
             inserted_at=message.inserted_at,
             next_visible_at=message.visible_at,
             body=message.text.encode(),
+            traceparent=self.traceparent,
         )
         worker = app or self.app
         service = {
@@ -303,6 +306,7 @@ def call(
     headers: dict[str, str] | None = None,
     query: dict[str, str] | None = None,
     route: dict[str, str] | None = None,
+    traceparent: str | None = None,
 ) -> Call:
     """An HTTP call as a function gets it."""
-    return Call(headers or {}, query or {}, route or {}, body, str(uuid.uuid4()))
+    return Call(headers or {}, query or {}, route or {}, body, str(uuid.uuid4()), traceparent)

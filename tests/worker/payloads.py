@@ -82,8 +82,9 @@ def timer_payload(protos: Any, *, past_due: bool) -> Any:
 def invocation_request(
     protos: Any, record: FunctionRecord, invocation_id: str, payload: Any, metadata: Mapping[str, Any]
 ) -> Any:
-    """The request to run one function once."""
-    trace = f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"
+    """The request to run one function once, in the trace of an HTTP caller or in one of its own."""
+    caller = payload.http.headers.get("traceparent") if record.trigger_type == "httpTrigger" else None
+    trace = caller or f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"
     return types.SimpleNamespace(
         invocation_id=invocation_id,
         function_id=record.function_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,10 @@ from azure.storage.queue import QueueServiceClient
 
 from devstack.azurite import Azurite
 from devstack.batch import BatchSimulator
-from tests.stack_fixtures import batch_simulator, identity_endpoint, stack_environment
 from tests.worker.harness import WorkerHarness
 from tests.worker.payloads import Delivery
 
-__all__ = ["batch_simulator", "identity_endpoint", "stack_environment"]
-
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def settings(azurite: Azurite, stack_environment: dict[str, str], unique_name: Callable[[str], str]) -> dict[str, str]:
-    """The app settings, with queues and tables that only this test has."""
-    return {
-        **stack_environment,
-        "TaskDeleteStorage": azurite.connection_string,
-        "REQUEST_QUEUE_NAME": unique_name("requests"),
-        "JOB_COMPLETION_QUEUE_NAME": unique_name("jobs"),
-        "RESULT_QUEUE_NAME": unique_name("results"),
-        "REQUEST_TABLE_NAME": unique_name("rows"),
-        "DEAD_LETTER_TABLE_NAME": unique_name("letters"),
-        "PYTHON_THREADPOOL_THREAD_COUNT": "8",
-    }
 
 
 @pytest.fixture

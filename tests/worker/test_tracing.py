@@ -1,0 +1,144 @@
+"""One trace from whoever asks to the result, inside the genuine worker library with OpenTelemetry switched on."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.storage.queue import QueueServiceClient
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+
+from devstack.azurite import Azurite
+from devstack.batch import BatchSimulator
+from tests.worker.harness import WorkerHarness
+
+ROOT = Path(__file__).resolve().parents[2]
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
+
+
+@pytest.fixture(scope="module")
+def exporter() -> InMemorySpanExporter:
+    """Where the spans of this process go; a process can set its provider but once."""
+    kept = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    trace.set_tracer_provider(provider)
+    return kept
+
+
+@pytest.fixture(scope="module")
+def reader() -> InMemoryMetricReader:
+    """Where the metrics of this process go."""
+    kept = InMemoryMetricReader()
+    metrics.set_meter_provider(MeterProvider([kept]))
+    return kept
+
+
+@pytest.fixture
+def worker(
+    settings: dict[str, str], exporter: InMemorySpanExporter, reader: InMemoryMetricReader
+) -> Iterator[WorkerHarness]:
+    """The worker with the app in it and tracing on."""
+    from azure_functions_runtime.otel import otel_manager
+
+    exporter.clear()
+    with WorkerHarness(ROOT, env=settings | {"PYTHON_ENABLE_OPENTELEMETRY": "true"}) as opened:
+        yield opened
+    otel_manager.set_otel_libs_available(False)
+
+
+def requests_on(azurite: Azurite, settings: dict[str, str]) -> list[bytes]:
+    """The bodies of the messages on the request queue."""
+    service = QueueServiceClient.from_connection_string(azurite.connection_string)
+    queue = service.get_queue_client(settings["REQUEST_QUEUE_NAME"])
+    return [message.content.encode() for message in queue.receive_messages()]
+
+
+def carry_out(worker: WorkerHarness, body: bytes) -> dict[str, Any]:
+    """The one result that a request message leaves."""
+    (text,) = worker.invoke_queue("delete_tasks", body).unwrap().messages("results")
+    result: dict[str, Any] = json.loads(base64.b64decode(text))
+    return result
+
+
+def request(**fields: str) -> bytes:
+    """A valid request as JSON."""
+    return json.dumps({"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "taskId": "t-1"} | fields).encode()
+
+
+def ids(span: ReadableSpan) -> tuple[str, str]:
+    """A span's trace, and the span that it is a child of."""
+    assert span.context is not None
+    assert span.parent is not None
+    return f"{span.context.trace_id:032x}", f"{span.parent.span_id:016x}"
+
+
+def test_one_trace_from_the_http_call_to_the_result(
+    worker: WorkerHarness,
+    batch_simulator: BatchSimulator,
+    exporter: InMemorySpanExporter,
+    azurite: Azurite,
+    settings: dict[str, str],
+) -> None:
+    """The caller's trace id is in the message, in the span around the call to Batch, and in the CloudEvent."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
+    headers = {"traceparent": TRACEPARENT}
+    answer = worker.invoke_http("submit_task_deletion", "POST", body=request(), headers=headers).unwrap().answer()
+    assert answer.status == 202
+    (message,) = requests_on(azurite, settings)
+    result = carry_out(worker, message)
+    assert result["data"]["outcome"] == "deleted"
+    assert result["traceparent"] == TRACEPARENT
+    (span,) = exporter.get_finished_spans()
+    assert (span.name, span.kind, ids(span)) == ("Task - Delete", SpanKind.CLIENT, (TRACE, SPAN))
+    assert span.attributes is not None
+    assert span.attributes["http.response.status_code"] == 200
+
+
+def test_one_trace_from_a_producers_message(
+    worker: WorkerHarness, batch_simulator: BatchSimulator, exporter: InMemorySpanExporter
+) -> None:
+    """A request on the queue may say itself which trace it belongs to."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[])
+    result = carry_out(worker, request(traceparent=TRACEPARENT))
+    assert (result["data"]["outcome"], result["traceparent"]) == ("notFound", TRACEPARENT)
+    (span,) = exporter.get_finished_spans()
+    assert ids(span) == (TRACE, SPAN)
+    assert span.attributes is not None
+    assert span.attributes["error.type"] == "TaskNotFound"
+
+
+def test_without_a_trace_the_call_belongs_to_its_delivery(
+    worker: WorkerHarness, batch_simulator: BatchSimulator, exporter: InMemorySpanExporter
+) -> None:
+    """The invocation's own trace, which the host began, goes on to the span and to the result."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
+    result = carry_out(worker, request())
+    (span,) = exporter.get_finished_spans()
+    assert result["traceparent"] == "00-{}-{}-01".format(*ids(span))
+
+
+def test_outcomes_are_counted(
+    worker: WorkerHarness, batch_simulator: BatchSimulator, reader: InMemoryMetricReader
+) -> None:
+    """Requests by outcome, and the seconds from acceptance to the result."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
+    carry_out(worker, request())
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = {m.name: m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics}
+    assert {"task_deletions", "task_deletion.duration", "task_deletion.attempts"} <= found.keys()
+    outcomes = {(point.attributes or {})["outcome"] for point in found["task_deletions"].data.data_points}
+    assert "deleted" in outcomes
