@@ -65,60 +65,62 @@ class App:
 
     def __init__(self, settings: Settings, outside: Outside) -> None:
         self.settings = settings
-        timing = Timing(settings.operation_budget_seconds)
         store = RecordStore(outside.records)
         letters = DeadLetterStore(outside.letters)
-        guard = Guard(settings)
         policy = RetryPolicy(
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )
-        dispatcher = Dispatcher(outside.sender, settings.request_queue, outside.clock)
-        emitter = Emitter(letters, settings, outside.clock, outside.telemetry)
-        parts = Parts(
-            settings=settings,
-            clock=outside.clock,
-            timing=timing,
-            new_id=outside.new_id,
-            claimant=Claimant(store, outside.clock, timing, guard),
-            attempt=Attempt(
-                store, outside.telemetry.observed(_call(outside.batch)), outside.executor, outside.clock, timing, policy
-            ),
-            acceptor=Acceptor(store, dispatcher, outside.clock),
-            dispatcher=dispatcher,
-            emitter=emitter,
+        parts = _parts(settings, outside, store, letters, policy)
+        owed = OwedResults(parts.emitter, outside.sender, store, settings)
+        self._serve_requests(parts, outside, store, owed)
+        self._serve_jobs(parts, outside, letters, store, policy)
+        self.housekeeping = Housekeeping(
+            HousekeepingParts(settings, outside.clock, outside.records, parts.dispatcher, owed)
         )
-        owed = OwedResults(emitter, outside.sender, store, settings)
+
+    def _serve_requests(self, parts: Parts, outside: Outside, store: RecordStore, owed: OwedResults) -> None:
         self.worker = Worker(parts)
         self.poison = PoisonWorker(
-            PoisonParts(settings, outside.clock, store, dispatcher, emitter, outside.sender, owed)
+            PoisonParts(self.settings, outside.clock, store, parts.dispatcher, parts.emitter, outside.sender, owed)
         )
-        self.api = TaskDeletionApi(
-            parts,
-            store,
-            SynchronousDeletion(parts, store, owed),
-            Cancellation(store, outside.clock, owed),
-            guard,
-        )
-        cleanups = CleanupStore(outside.records)
-        closer = CleanupCloser(letters, settings, outside.clock)
-        acceptor, sender = parts.acceptor, outside.sender
+        cancellation = Cancellation(store, outside.clock, owed)
+        synchronous = SynchronousDeletion(parts, store, owed)
+        self.api = TaskDeletionApi(parts, store, synchronous, cancellation, Guard(self.settings))
+
+    def _serve_jobs(
+        self, parts: Parts, outside: Outside, letters: DeadLetterStore, store: RecordStore, policy: RetryPolicy
+    ) -> None:
+        settings, clock, sender, acceptor = self.settings, outside.clock, outside.sender, parts.acceptor
+        guard, cleanups = Guard(settings), CleanupStore(outside.records)
+        closer = CleanupCloser(letters, settings, clock)
         self.fan_out = FanOut(
-            FanOutParts(settings, outside.clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
+            FanOutParts(settings, clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
         )
-        self.cleanup_poison = CleanupPoison(
-            CleanupPoisonParts(settings, outside.clock, cleanups, acceptor, closer, sender)
-        )
-        self.cleanups = CleanupApi(settings, outside.clock, cleanups, acceptor, sender, guard)
-        redrive = Redrive(
-            settings,
-            outside.clock,
-            letters,
-            store,
-            dispatcher,
-            CleanupRedrive(settings, outside.clock, cleanups, sender),
-        )
+        self.cleanup_poison = CleanupPoison(CleanupPoisonParts(settings, clock, cleanups, acceptor, closer, sender))
+        self.cleanups = CleanupApi(settings, clock, cleanups, acceptor, sender, guard)
+        cleanup_redrive = CleanupRedrive(settings, clock, cleanups, sender)
+        redrive = Redrive(settings, clock, letters, store, parts.dispatcher, cleanup_redrive)
         self.dead_letters = DeadLetterApi(letters, redrive)
-        self.housekeeping = Housekeeping(HousekeepingParts(settings, outside.clock, outside.records, dispatcher, owed))
+
+
+def _parts(
+    settings: Settings, outside: Outside, store: RecordStore, letters: DeadLetterStore, policy: RetryPolicy
+) -> Parts:
+    """What the services about single requests share."""
+    clock, timing = outside.clock, Timing(settings.operation_budget_seconds)
+    dispatcher = Dispatcher(outside.sender, settings.request_queue, clock)
+    call = outside.telemetry.observed(_call(outside.batch))
+    return Parts(
+        settings=settings,
+        clock=clock,
+        timing=timing,
+        new_id=outside.new_id,
+        claimant=Claimant(store, clock, timing, Guard(settings)),
+        attempt=Attempt(store, call, outside.executor, clock, timing, policy),
+        acceptor=Acceptor(store, dispatcher, clock),
+        dispatcher=dispatcher,
+        emitter=Emitter(letters, settings, clock, outside.telemetry),
+    )
 
 
 def _call(batch: BatchClient) -> Call:

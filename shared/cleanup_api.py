@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared import grammar, strict_json
+from shared import strict_json
 from shared.acceptance import Acceptor
 from shared.bulk import location as request_location
 from shared.cleanup import Cleanup, CleanupStore, new_cleanup
@@ -13,11 +13,11 @@ from shared.clock import Clock
 from shared.emission import ID_CONFLICT
 from shared.errors import InvalidInput
 from shared.guard import Guard
-from shared.http_answer import Answer, Call, invalid, is_json, not_json, refusal
+from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event, traced
 from shared.queues import Sender
 from shared.record import Key, Origin
-from shared.request import DeletionRequest, readable
+from shared.request import DeletionRequest
 from shared.request import traced as request_traced
 from shared.results import error_wire
 from shared.settings import Settings
@@ -58,11 +58,11 @@ class CleanupApi:
 
     def progress(self, call: Call) -> Answer:
         """`GET /api/job-completions/{id}`."""
-        event_id = readable(call.route.get("id"), grammar.guid)
-        dry_run = call.query.get("dryRun", "false").lower()
-        if event_id is None or dry_run not in {"true", "false"}:
-            return refusal(400, "InvalidRequest", "The id must be a GUID, and dryRun true or false.")
-        cleanup = self._cleanups.read(event_id, dry_run=dry_run == "true")
+        try:
+            event_id, dry_run = guid_of(call, "id"), dry_run_of(call)
+        except InvalidInput as fault:
+            return invalid(fault)
+        cleanup = self._cleanups.read(event_id, dry_run=dry_run)
         if cleanup is None:
             return refusal(
                 404, "JobCompletionNotFound", "No event with this id is remembered.", client_request_id=event_id

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from shared.cleanup import Cleanup, new_cleanup
-from shared.clock import from_text, to_text
+from shared.clock import to_text
 from shared.delivery import Delivery
 from shared.envelope import read_body
-from shared.errors import InvalidInput, Problem
+from shared.errors import InvalidInput
 from shared.job_event import (
     JobEvent,
     PartialEvent,
@@ -33,10 +33,9 @@ from shared.request import DeletionRequest, derived_id
 from shared.request import traced as request_traced
 from shared.settings import Settings
 from shared.strict_json import refuse_faults
-from shared.work import MAX_MESSAGE_BYTES
+from shared.work import MAX_MESSAGE_BYTES, moment_before
 
 MAX_STEP = 1_000_000_000
-CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def read_step(body: bytes, settings: Settings, now: datetime) -> Step:
     """The step in a body that was read as one before. Raises InvalidInput when today's settings forbid it."""
     found = _read(read_body(body, max_bytes=MAX_MESSAGE_BYTES), settings.batch_accounts, now, now)
     if not isinstance(found, Step):
-        raise _invalid("", "is about one task")
+        raise InvalidInput.at("", "is about one task")
     return found
 
 
@@ -98,7 +97,7 @@ def _read(value: object, accounts: tuple[str, ...], inserted_at: datetime, now: 
         return _read_step(value["page"], accounts, now)
     event = read_event(value, accounts, inserted_at)
     if isinstance(event, SubscriptionValidation):
-        raise _invalid("/eventType", "is answered over HTTP alone")
+        raise InvalidInput.at("/eventType", "is answered over HTTP alone")
     if isinstance(event, TaskCompleted):
         return task_request(event, accounts)
     return Step(new_cleanup(event, inserted_at))
@@ -111,10 +110,10 @@ def task_request(completed: TaskCompleted, accounts: tuple[str, ...]) -> Deletio
     """
     named = [url for url in accounts if url.partition("://")[2].partition(".")[0] == completed.account]
     if not named:
-        raise _invalid("/resourceId", "must end in the name of an account that BATCH_ACCOUNT_URLS lists")
+        raise InvalidInput.at("/resourceId", "must end in the name of an account that BATCH_ACCOUNT_URLS lists")
     if completed.job_id is None or completed.task_id is None:
         name = "jobId" if completed.job_id is None else "id"
-        raise _invalid(f"/properties/{name}", "must be a valid id")
+        raise InvalidInput.at(f"/properties/{name}", "must be a valid id")
     parent = str(uuid5(NAMESPACE_URL, completed.identity))
     return DeletionRequest(
         client_request_id=derived_id(parent, completed.job_id, completed.task_id),
@@ -130,28 +129,14 @@ def _read_step(page: Any, accounts: tuple[str, ...], now: datetime) -> Step:
         or set(page) != {"v", "event", "acceptedAt", "step", "continuation"}
         or page["v"] != 1
     ):
-        raise _invalid("/page", "is not a step of this app")
+        raise InvalidInput.at("/page", "is not a step of this app")
     number, continuation = page["step"], page["continuation"]
     if type(number) is not int or not 0 <= number <= MAX_STEP:
-        raise _invalid("/page/step", "must be a whole number")
+        raise InvalidInput.at("/page/step", "must be a whole number")
     if not (continuation is None or isinstance(continuation, str)):
-        raise _invalid("/page/continuation", "must be text or null")
-    accepted_at = _moment(page["acceptedAt"], now)
+        raise InvalidInput.at("/page/continuation", "must be text or null")
+    accepted_at = moment_before(page["acceptedAt"], now, "/page/acceptedAt")
     event = read_event(page["event"], accounts, accepted_at)
     if not isinstance(event, JobEvent):
-        raise _invalid("/page/event", "must be a bare event")
+        raise InvalidInput.at("/page/event", "must be a bare event")
     return Step(new_cleanup(event, accepted_at), number, continuation)
-
-
-def _moment(value: object, now: datetime) -> datetime:
-    try:
-        moment = from_text(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or moment > now + CLOCK_SKEW:
-        raise _invalid("/page/acceptedAt", "must be an instant with an offset, not in the future")
-    return moment
-
-
-def _invalid(pointer: str, text: str) -> InvalidInput:
-    return InvalidInput([Problem(pointer, text)])

@@ -14,6 +14,7 @@ from typing import Any
 
 from shared.clock import from_text, to_text
 from shared.entity import error_from, error_text
+from shared.errors import StorageUnavailable
 from shared.replies import BatchError
 from shared.table import Found, Refused, Table, Write
 
@@ -22,6 +23,8 @@ _END_OF_TIME = 253_402_300_799_999
 """Milliseconds to the year 9999: what is left of them sorts the newest first."""
 _PLACE = re.compile(r"[0-9]{15}:[0-9a-f-]{36}")
 MAX_BODY_BYTES = 64 * 1024
+MAX_TRIES = 20
+"""Of a write that others keep getting in the way of."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class DeadLetterStore:
 
     def keep(self, letter: DeadLetter) -> None:
         """Keeps a dead letter; a repeat of one that is kept moves its `last_seen_at` and nothing else."""
-        while True:
+        for _ in range(MAX_TRIES):
             found = self.table.read(PARTITION, _id_row(letter.id))
             if found is None:
                 writes = [
@@ -68,6 +71,7 @@ class DeadLetterStore:
                 writes = self._changes(found, kept, {"last_seen_at": to_text(letter.last_seen_at)})
             if not isinstance(self.table.write_group(writes), Refused):
                 return
+        raise StorageUnavailable(f"dead letter {letter.id} changed under {MAX_TRIES} reads")
 
     def read(self, letter_id: str) -> DeadLetter | None:
         """The dead letter with its body, or None."""
@@ -76,13 +80,14 @@ class DeadLetterStore:
 
     def mark_redriven(self, letter_id: str, moment: datetime) -> bool:
         """Marks it as put back; False when it was marked before (or is gone)."""
-        while True:
+        for _ in range(MAX_TRIES):
             found = self.table.read(PARTITION, _id_row(letter_id))
             if found is None or found.entity["redriven_at"]:
                 return False
             writes = self._changes(found, _letter(found), {"redriven_at": to_text(moment)})
             if not isinstance(self.table.write_group(writes), Refused):
                 return True
+        raise StorageUnavailable(f"dead letter {letter_id} changed under {MAX_TRIES} reads")
 
     def newest(self, top: int, after: str = "") -> tuple[list[DeadLetter], str | None]:
         """A page, newest first by `first_seen_at`, without bodies, and the place after it (None at the end).

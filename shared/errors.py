@@ -38,6 +38,11 @@ class InvalidInput(AppError):
         self.code = code
         super().__init__("; ".join(f"{p.pointer or '(whole)'}: {p.text}" for p in self.problems))
 
+    @classmethod
+    def at(cls, pointer: str, text: str) -> InvalidInput:
+        """The one problem at a place."""
+        return cls([Problem(pointer, text)])
+
 
 class InvalidConfiguration(AppError):
     """Raised with every problem of the app settings at once, each by the setting's name."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared import grammar
 from shared.errors import InvalidConfiguration, InvalidInput, Problem
 from shared.replies import BatchError
 from shared.results import error_wire
@@ -53,6 +54,22 @@ class Answer:
 
     def text(self) -> str | None:
         return None if self.content is None else json.dumps(self.content, separators=(",", ":"))
+
+
+def dry_run_of(call: Call) -> bool:
+    """Whether a call is about a dry run. Raises InvalidInput."""
+    text = call.query.get("dryRun", "false").lower()
+    if text not in {"true", "false"}:
+        raise InvalidInput.at("dryRun", "must be true or false")
+    return text == "true"
+
+
+def guid_of(call: Call, name: str) -> str:
+    """A GUID in the path, in lower case. Raises InvalidInput."""
+    try:
+        return grammar.guid(call.route.get(name, ""))
+    except ValueError as fault:
+        raise InvalidInput.at(name, str(fault)) from None
 
 
 def refusal(

@@ -13,7 +13,7 @@ from shared.emission import ID_CONFLICT
 from shared.envelope import Item, Kind, read_requests
 from shared.errors import InvalidInput, Problem
 from shared.guard import Guard
-from shared.http_answer import Answer, Call, invalid, is_json, not_json, refusal
+from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.record import Key, Origin, Record, State
 from shared.request import DeletionRequest, partial_fields, readable
 from shared.rest_operation import HEADERS, operation_answer, read_operation
@@ -66,9 +66,10 @@ class TaskDeletionApi:
 
     def status(self, call: Call) -> Answer:
         """`GET /api/task-deletions/{clientRequestId}`."""
-        key = self._key(call)
-        if isinstance(key, Answer):
-            return key
+        try:
+            key = _key(call)
+        except InvalidInput as fault:
+            return invalid(fault)
         record = self._store.read(key)
         if record is None:
             return unknown(key)
@@ -76,9 +77,10 @@ class TaskDeletionApi:
 
     def cancel(self, call: Call) -> Answer:
         """`DELETE /api/task-deletions/{clientRequestId}`."""
-        key = self._key(call)
-        if isinstance(key, Answer):
-            return key
+        try:
+            key = _key(call)
+        except InvalidInput as fault:
+            return invalid(fault)
         record, ended = self._cancellation.cancel(key)
         if record is None:
             return unknown(key)
@@ -133,16 +135,10 @@ class TaskDeletionApi:
         document = status_document(record, self._parts.clock.now())
         return Answer(status, document, headers, record.request.client_request_id)
 
-    def _key(self, call: Call) -> Key | Answer:
-        """The row that a call names, or why it names none."""
-        guid = readable(call.route.get("clientRequestId"), grammar.guid)
-        if guid is None:
-            text = "must be a GUID of 36 characters, with hyphens and without braces"
-            return refusal(400, "InvalidRequest", "The id is not valid.", [("clientRequestId", text)])
-        dry_run = call.query.get("dryRun", "false").lower()
-        if dry_run not in {"true", "false"}:
-            return refusal(400, "InvalidRequest", "The query is not valid.", [("dryRun", "must be true or false")])
-        return Key(guid, dry_run == "true")
+
+def _key(call: Call) -> Key:
+    """The row that a call names. Raises InvalidInput."""
+    return Key(guid_of(call, "clientRequestId"), dry_run_of(call))
 
 
 def conflict(request: DeletionRequest) -> Answer:

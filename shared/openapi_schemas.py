@@ -23,6 +23,9 @@ def ref(name: str) -> Schema:
     return {"$ref": _REF + name}
 
 
+ERROR = ref("BatchError")
+
+
 def record(required: str, optional: str = "", **special: Schema) -> Schema:
     """An object whose fields are named in two texts; text unless `special` says otherwise."""
     names = [*required.split(), *optional.split()]
@@ -84,9 +87,43 @@ def _envelopes(request: Schema) -> dict[str, Schema]:
 
 
 def _answers() -> dict[str, Schema]:
-    error = ref("BatchError")
+    counts = record("accepted replayed conflict invalid", accepted=COUNT, replayed=COUNT, conflict=COUNT, invalid=COUNT)
     values = {"type": "array", "items": record("key value")}
-    result = record(
+    return {
+        "BatchError": record("code message values", message=record("lang value"), values=values),
+        "Result": record(
+            "specversion id source type time datacontenttype data", "subject traceparent", time=MOMENT, data=_result()
+        ),
+        "Status": record(
+            "clientRequestId jobId taskId batchUrl state attempts acceptedAt",
+            "nextAttemptAt lastError result",
+            state={"enum": ["accepted", "scheduled", "running", "retrying", "done"]},
+            attempts=COUNT,
+            acceptedAt=MOMENT,
+            nextAttemptAt=MOMENT,
+            lastError=ERROR,
+            result=ref("Result"),
+        ),
+        "Bulk": record("items counts", items={"type": "array", "items": _bulk_item()}, counts=counts),
+        "Progress": record(
+            "eventId jobId batchUrl state listed requested skipped done",
+            "error",
+            state={"enum": ["waiting", "listing", "listed", "failed"]},
+            listed=COUNT,
+            requested=COUNT,
+            skipped=COUNT,
+            done={"type": "object", "additionalProperties": {"type": "integer"}},
+            error=ERROR,
+        ),
+        "Health": record(
+            "status checks", status={"enum": ["ok", "failing"]}, checks=record("storage identity settings")
+        ),
+        **_dead_letters(),
+    }
+
+
+def _result() -> Schema:
+    return record(
         "clientRequestId jobId taskId batchUrl outcome certainty attempts statusCode batchRequestId error "
         "acceptedAt completedAt origin parentId replayed metadata",
         outcome={"enum": [outcome.value for outcome in Outcome]},
@@ -95,22 +132,28 @@ def _answers() -> dict[str, Schema]:
         attempts=COUNT,
         statusCode=nullable({"type": "integer"}),
         batchRequestId=nullable(TEXT),
-        error=nullable(error),
+        error=nullable(ERROR),
         acceptedAt=nullable(MOMENT),
         completedAt=MOMENT,
         parentId=nullable(TEXT),
         replayed={"type": "boolean"},
         metadata={"type": "object", "additionalProperties": TEXT},
     )
-    item = record(
+
+
+def _bulk_item() -> Schema:
+    return record(
         "clientRequestId jobId taskId status",
         "location error",
         clientRequestId=nullable(TEXT),
         jobId=nullable(TEXT),
         taskId=nullable(TEXT),
         status={"enum": ["accepted", "replayed", "conflict", "invalid"]},
-        error=error,
+        error=ERROR,
     )
+
+
+def _dead_letters() -> dict[str, Schema]:
     letter = record(
         "id reason outcome queue clientRequestId jobId taskId attempts firstSeenAt lastSeenAt redrivenAt error",
         "statusCode batchRequestId body bodyEncoding",
@@ -121,27 +164,11 @@ def _answers() -> dict[str, Schema]:
         firstSeenAt=MOMENT,
         lastSeenAt=MOMENT,
         redrivenAt=nullable(MOMENT),
-        error=nullable(error),
+        error=nullable(ERROR),
         statusCode=nullable({"type": "integer"}),
         batchRequestId=nullable(TEXT),
     )
-    counts = record("accepted replayed conflict invalid", accepted=COUNT, replayed=COUNT, conflict=COUNT, invalid=COUNT)
     return {
-        "BatchError": record("code message values", message=record("lang value"), values=values),
-        "Result": record(
-            "specversion id source type time datacontenttype data", "subject traceparent", time=MOMENT, data=result
-        ),
-        "Status": record(
-            "clientRequestId jobId taskId batchUrl state attempts acceptedAt",
-            "nextAttemptAt lastError result",
-            state={"enum": ["accepted", "scheduled", "running", "retrying", "done"]},
-            attempts=COUNT,
-            acceptedAt=MOMENT,
-            nextAttemptAt=MOMENT,
-            lastError=error,
-            result=ref("Result"),
-        ),
-        "Bulk": record("items counts", items={"type": "array", "items": item}, counts=counts),
         "DeadLetter": letter,
         "DeadLetters": record(
             "value continuation", value={"type": "array", "items": ref("DeadLetter")}, continuation=nullable(TEXT)
@@ -153,18 +180,5 @@ def _answers() -> dict[str, Schema]:
             matched=COUNT,
             redriven=COUNT,
             ids={"type": "array", "items": TEXT},
-        ),
-        "Progress": record(
-            "eventId jobId batchUrl state listed requested skipped done",
-            "error",
-            state={"enum": ["waiting", "listing", "listed", "failed"]},
-            listed=COUNT,
-            requested=COUNT,
-            skipped=COUNT,
-            done={"type": "object", "additionalProperties": {"type": "integer"}},
-            error=error,
-        ),
-        "Health": record(
-            "status checks", status={"enum": ["ok", "failing"]}, checks=record("storage identity settings")
         ),
     }

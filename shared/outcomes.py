@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.classify import judge
@@ -38,6 +38,8 @@ def after_reply(
 ) -> Conclusion | Retry:
     """What the owner of a claim records. `before` is the row as it was before this claim."""
     judgement = judge(reply)
+    if claimed.request.dry_run:
+        judgement = replace(judgement, may_have_taken_effect=False)
     if judgement.verdict in {Verdict.TRANSIENT, Verdict.ACCESS}:
         if claimed.attempts >= policy.max_attempts:
             effect = before.maybe_effect or judgement.may_have_taken_effect

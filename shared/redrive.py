@@ -104,7 +104,7 @@ class Redrive:
             generation=letter.generation + 1,
             # The row that knew is gone: an absent task may well be the work of the earlier generation.
             maybe_sent=letter.attempts > 0,
-            maybe_effect=letter.attempts > 0,
+            maybe_effect=letter.attempts > 0 and not letter.dry_run,
         )
 
     def _dispatch(self, record: Record, delay_seconds: float) -> None:

@@ -128,7 +128,7 @@ def claim(record: Record, bid: Bid, now: datetime, lease: timedelta) -> Record:
         state=State.CLAIMED,
         attempts=record.attempts + 1,
         maybe_sent=True,
-        maybe_effect=True,
+        maybe_effect=record.maybe_effect or not record.request.dry_run,
         claim=Claim(bid.claim_id, bid.message_id, bid.dequeue_count, now + lease),
         next_attempt_at=None,
     )

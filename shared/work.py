@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from shared import grammar
 from shared.clock import from_text, to_text
-from shared.errors import InvalidInput, Problem
-from shared.record import Key, Origin, Record
+from shared.errors import InvalidInput
+from shared.record import Key, Origin
 from shared.request import DeletionRequest, parse_request, payload_hash, readable, to_wire
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -60,13 +60,6 @@ class Work:
     origin: Origin
     accepted_at: datetime
     parent_id: str | None = None
-
-
-def work_of(records: Sequence[Record], *, with_etags: bool) -> Work:
-    """Work for rows that are stored already. ETags only of `accepted` rows: they prove that nothing was tried."""
-    first = records[0]
-    rows = tuple(WorkRow(r.request, r.payload_hash, r.etag if with_etags else None, r.generation) for r in records)
-    return Work(rows, first.origin, first.accepted_at, first.parent_id)
 
 
 def write_work(work: Work) -> str:
@@ -132,29 +125,29 @@ def read_work(value: dict[str, Any], accounts: tuple[str, ...], now: datetime) -
     """
     body = value["work"]
     if not isinstance(body, dict) or set(body) != {"v", "origin", "parentId", "acceptedAt", "rows"} or body["v"] != 1:
-        raise _invalid("/work", "is not a work message of this app")
+        raise InvalidInput.at("/work", "is not a work message of this app")
     rows = body["rows"]
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_ROWS:
-        raise _invalid("/work/rows", f"must be a list of 1 to {MAX_ROWS} rows")
+        raise InvalidInput.at("/work/rows", f"must be a list of 1 to {MAX_ROWS} rows")
     work = Work(
         rows=tuple(_read_row(row, f"/work/rows/{index}", accounts, now) for index, row in enumerate(rows)),
         origin=_origin(body["origin"]),
-        accepted_at=_accepted_at(body["acceptedAt"], now),
+        accepted_at=moment_before(body["acceptedAt"], now, "/work/acceptedAt"),
         parent_id=None if body["parentId"] is None else _guid(body["parentId"]),
     )
     if len({row.key.bucket for row in work.rows}) > 1 or len({row.key for row in work.rows}) < len(rows):
-        raise _invalid("/work/rows", "must be different rows of one bucket")
+        raise InvalidInput.at("/work/rows", "must be different rows of one bucket")
     return work
 
 
 def _read_row(row: object, at: str, accounts: tuple[str, ...], now: datetime) -> WorkRow:
     if not isinstance(row, dict) or not {"request"} <= set(row) <= {"request", "etag", "generation"}:
-        raise _invalid(at, "must be an object of request, etag and generation")
+        raise InvalidInput.at(at, "must be an object of request, etag and generation")
     etag, generation = row.get("etag"), row.get("generation", 0)
     if etag is not None and not (isinstance(etag, str) and _ETAG.fullmatch(etag)):
-        raise _invalid(f"{at}/etag", "must be the version of one row")
+        raise InvalidInput.at(f"{at}/etag", "must be the version of one row")
     if type(generation) is not int or not 0 <= generation <= MAX_GENERATION:
-        raise _invalid(f"{at}/generation", "must be a whole number")
+        raise InvalidInput.at(f"{at}/generation", "must be a whole number")
     request = parse_request(row["request"], accounts, now, at=f"{at}/request")
     return WorkRow(request, payload_hash(request), etag, generation)
 
@@ -163,25 +156,22 @@ def _origin(value: Any) -> Origin:
     try:
         return Origin(value)
     except ValueError:
-        raise _invalid("/work/origin", "is not an origin") from None
+        raise InvalidInput.at("/work/origin", "is not an origin") from None
 
 
-def _accepted_at(value: object, now: datetime) -> datetime:
+def moment_before(value: object, now: datetime, at: str) -> datetime:
+    """An instant that the app wrote into a message of its own. Raises InvalidInput for what it cannot have written."""
     try:
         moment = from_text(value) if isinstance(value, str) else None
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None or moment > now + CLOCK_SKEW:
-        raise _invalid("/work/acceptedAt", "must be an instant with an offset, not in the future")
+        raise InvalidInput.at(at, "must be an instant with an offset, not in the future")
     return moment
 
 
 def _guid(value: object) -> str:
     guid = readable(value, grammar.guid)
     if guid is None:
-        raise _invalid("/work/parentId", "must be a GUID or null")
+        raise InvalidInput.at("/work/parentId", "must be a GUID or null")
     return guid
-
-
-def _invalid(pointer: str, text: str) -> InvalidInput:
-    return InvalidInput([Problem(pointer, text)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,7 @@ from azure.storage.queue import QueueClient, QueueServiceClient
 from devstack.demo.scenes import Ask
 
 TIMEOUT = 300
+TRIES = 30
 
 
 class Doors:
@@ -33,24 +35,24 @@ class Doors:
     def send(self, ask: Ask) -> int | None:
         """Sends one request through its door; the HTTP status, or None for a queue."""
         if ask.door == "http":
-            return self._http.post(f"{self._api}/task-deletions", json=ask.body, timeout=TIMEOUT).status_code
+            return self._call("POST", f"{self._api}/task-deletions", json=ask.body).status_code
         if ask.door == "direct" and isinstance(ask.body, dict):
             url = f"{self._api}/jobs/{ask.body['jobId']}/tasks/{ask.body['taskId']}"
             headers = {"client-request-id": ask.body["clientRequestId"]}
-            return self._http.delete(url, headers=headers, timeout=TIMEOUT).status_code
+            return self._call("DELETE", url, headers=headers).status_code
         text = ask.body if isinstance(ask.body, str) else json.dumps(ask.body)
         self.queue("poison" if ask.door == "poison" else "request").send_message(text)
         return None
 
     def clean_up(self, event: dict[str, Any]) -> str:
         """Hands in a job-completion event; where its progress is."""
-        answer = self._http.post(f"{self._api}/job-completions", json=event, timeout=TIMEOUT)
+        answer = self._call("POST", f"{self._api}/job-completions", json=event)
         answer.raise_for_status()
         return answer.headers["location"]
 
     def progress(self, location: str) -> dict[str, Any]:
         """How a clean-up goes."""
-        document: dict[str, Any] = self._http.get(self._api.removesuffix("/api") + location, timeout=TIMEOUT).json()
+        document: dict[str, Any] = self._call("GET", self._api.removesuffix("/api") + location).json()
         return document
 
     def results(self) -> list[dict[str, Any]]:
@@ -60,6 +62,15 @@ class Doors:
             found.append(json.loads(base64.b64decode(message.content)))
             self._results.delete_message(message)
         return found
+
+    def _call(self, method: str, url: str, **parts: Any) -> requests.Response:
+        """A call as a careful client makes it: 503 promises nothing, so the same request goes out again."""
+        for _ in range(TRIES):
+            answer = self._http.request(method, url, timeout=TIMEOUT, **parts)
+            if answer.status_code != 503:
+                break
+            time.sleep(1)
+        return answer
 
     def seed(self, jobs: list[dict[str, Any]]) -> None:
         """Gives the simulated account its jobs and tasks."""

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.dead_letters import MAX_BODY_BYTES, DeadLetter, DeadLetterStore
+from shared.dead_letters import MAX_BODY_BYTES, PARTITION, DeadLetter, DeadLetterStore
+from shared.errors import StorageUnavailable
 from tests.memory_table import MemoryTable
 from tests.rows import NOW, PROBLEM, REQUEST_ID, after
 
@@ -170,3 +171,14 @@ def test_a_change_in_between_is_read_again(change: str) -> None:
     kept = letters.read(name(1))
     assert kept is not None
     assert (kept.last_seen_at, kept.redriven_at) == ((after(60), None) if change == "keep" else (after(30), after(60)))
+
+
+def test_a_letter_that_cannot_be_kept_is_not_tried_for_ever() -> None:
+    """Half a letter, which no version of the app writes, ends as storage trouble: the message is seen again."""
+    letters = store()
+    letters.keep(letter())
+    found = letters.table.read(PARTITION, f"id:{name(1)}")
+    assert found is not None
+    letters.table.delete_group([found])
+    with pytest.raises(StorageUnavailable):
+        letters.keep(letter())

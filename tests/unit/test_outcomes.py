@@ -10,7 +10,8 @@ import pytest
 from shared.outcomes import Retry, RetryPolicy, after_reply, exhausted
 from shared.record import Certainty, Conclusion, Outcome, Record
 from shared.replies import BatchError, Reply, Sending
-from tests.rows import NOW, PROBLEM, accepted, claimed, request
+from shared.state import Bid, claim
+from tests.rows import LEASE, NOW, PROBLEM, accepted, claimed, request
 
 POLICY = RetryPolicy(max_attempts=3, base_seconds=4, max_seconds=600, random=lambda: 0.5)
 
@@ -184,6 +185,15 @@ def test_a_dry_run_is_retried_too() -> None:
     """A passing fault of the question is no answer to it."""
     held = replace(claimed(), request=request(dryRun=True))
     assert isinstance(after_reply(FIRST, held, LOST, POLICY, NOW), Retry)
+
+
+def test_a_dry_run_that_is_given_up_has_certainly_done_nothing() -> None:
+    """A question that was lost on its way is no DELETE that may have been carried out."""
+    asked = claim(accepted(request=request(dryRun=True)), Bid("claim-1", "message-1", 1, "hash"), NOW, LEASE)
+    held = replace(asked, attempts=POLICY.max_attempts)
+    end = after_reply(FIRST, held, LOST, POLICY, NOW)
+    assert isinstance(end, Conclusion)
+    assert (end.outcome, end.certainty, asked.maybe_effect) == (Outcome.EXHAUSTED, Certainty.CONFIRMED, False)
 
 
 @pytest.mark.parametrize(("may_act", "certainty"), [(True, Certainty.UNKNOWN), (False, Certainty.CONFIRMED)])

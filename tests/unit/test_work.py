@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from shared.claiming import row_of
 from shared.clock import to_text
 from shared.errors import InvalidInput
 from shared.record import Key, Origin
 from shared.request import DeletionRequest, payload_hash
-from shared.work import MAX_MESSAGE_BYTES, MAX_ROWS, Work, WorkRow, is_work, read_work, split_work, work_of, write_work
+from shared.work import MAX_MESSAGE_BYTES, MAX_ROWS, Work, WorkRow, is_work, read_work, split_work, write_work
 from tests.rows import ACCOUNT, NOW, REQUEST_ID, accepted, claimed, request
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -70,10 +71,11 @@ def test_rows_that_were_tried_go_without_their_version() -> None:
     """A version in a message says that nothing was tried, and saves the read that would tell."""
     stored = accepted(origin=Origin.BULK, parent_id=PARENT, generation=1)
 
-    with_versions = work_of([stored], with_etags=True)
-
-    assert with_versions == Work((row(etag='W/"1"', generation=1),), Origin.BULK, NOW, PARENT)
-    assert work_of([claimed()], with_etags=False).rows[0].etag is None
+    assert row_of(stored) == row(etag='W/"1"', generation=1)
+    assert row_of(claimed()).etag is None
+    assert row_of(accepted(maybe_sent=True)).etag is None
+    # A message that tells another story of the acceptance than the row does must not claim it unread.
+    assert row_of(stored, Work((), Origin.HTTP, NOW, PARENT)).etag is None
 
 
 def forged(**changes: Any) -> dict[str, Any]:
