@@ -65,11 +65,12 @@ class Doors:
 
     def _call(self, method: str, url: str, **parts: Any) -> requests.Response:
         """A call as a careful client makes it: 503 promises nothing, so the same request goes out again."""
+        answer = self._http.request(method, url, timeout=TIMEOUT, **parts)
         for _ in range(TRIES):
-            answer = self._http.request(method, url, timeout=TIMEOUT, **parts)
             if answer.status_code != 503:
                 break
             time.sleep(1)
+            answer = self._http.request(method, url, timeout=TIMEOUT, **parts)
         return answer
 
     def seed(self, jobs: list[dict[str, Any]]) -> None:
