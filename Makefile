@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up test test-all check check-infra coverage bench soak clean
+.PHONY: help setup demo up test test-all check check-infra coverage bench soak fuzz clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -22,7 +22,7 @@ demo: setup ## starts the local stack, runs real deletions through it and checks
 up: setup ## starts the local stack and leaves it running for you; ARGS="--func" runs the app in Core Tools
 	@$(RUN) -m devstack $(ARGS)
 
-test: setup ## all tests; ARGS="tests/unit -k pacing" some of them
+test: setup ## the tests; ARGS="tests/unit -k pacing" some of them
 	@$(RUN) -m pytest $(ARGS)
 
 test-all: setup ## all tests and those that take minutes: outages of storage and identity, the demonstration
@@ -42,10 +42,13 @@ bench: setup ## measures; takes minutes
 soak: setup ## thousands of requests under SIGKILLs, storms and lost replies; ARGS="--requests 500" a shorter one
 	@$(RUN) -m devstack.soak $(ARGS)
 
+fuzz: setup ## thousands of made-up HTTP calls after the OpenAPI description, by schemathesis
+	@scripts/fuzz.sh $(ARGS)
+
 check-infra: setup ## checks the templates: their meaning, checkov, azure-functions-doctor
 	@scripts/check-infra.sh
 
 clean: ## removes what set-up and tools left, .venv included
-	@rm -rf .venv .venv-infra devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
+	@rm -rf .venv .venv-infra .venv-fuzz devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path "./.git/*" -prune -exec rm -rf {} +

@@ -16,10 +16,10 @@ from shared.guard import Guard
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event, traced
 from shared.queues import Sender
-from shared.record import Key, Origin
+from shared.record import Origin
 from shared.request import DeletionRequest
 from shared.request import traced as request_traced
-from shared.results import error_wire
+from shared.results import error_wire, status_document
 from shared.settings import Settings
 from shared.tally import totals
 from shared.work import MAX_MESSAGE_BYTES
@@ -90,9 +90,9 @@ class CleanupApi:
         protected = self._guard.protection(request)
         if protected:
             return Answer(403, error_wire(protected), client_request_id=request.client_request_id)
-        self._acceptor.accept(request, Origin.JOB_COMPLETION)
-        headers = {"location": request_location(Key.of(request))}
-        return Answer(202, None, headers, request.client_request_id)
+        record = self._acceptor.accept(request, Origin.JOB_COMPLETION).record
+        headers = {"location": request_location(record.key)}
+        return Answer(202, status_document(record, self._clock.now()), headers, request.client_request_id)
 
     def _document(self, cleanup: Cleanup) -> dict[str, Any]:
         event = cleanup.event

@@ -95,9 +95,9 @@ def _paths() -> Document:
         "/job-completions": {
             "post": _operation(
                 "Clean up a job",
-                {200: {"type": "object"}, 202: ref("Progress")},
+                {200: {"type": "object"}, 202: {"oneOf": [ref("Progress"), ref("Status")]}},
                 (400, 403, 413, 415, 422),
-                body=ref("JobEvent"),
+                body={"oneOf": [ref("JobEvent"), ref("CloudEvent"), ref("EventGridEvent")]},
             ),
         },
         "/job-completions/{id}": {

@@ -53,7 +53,7 @@ def schemas() -> dict[str, Schema]:
         found[name]["required"].remove("batchUrl")
     found["DeletionRequest"]["properties"]["timeout"] |= {"minimum": 1, "maximum": 2**31 - 1}
     found["JobEvent"]["properties"]["deleteAfter"] = {"oneOf": [TEXT, ref("DeleteAfter")]}
-    return found | _envelopes(found["DeletionRequest"]) | _answers()
+    return found | _envelopes(found["DeletionRequest"]) | _carriers(found["JobEvent"]) | _answers()
 
 
 def _without_null(schema: Schema) -> Schema:
@@ -84,6 +84,18 @@ def _envelopes(request: Schema) -> dict[str, Schema]:
             "additionalProperties": False,
         },
     }
+
+
+def _carriers(event: Schema) -> dict[str, Schema]:
+    """An event in the envelope of its carrier, which may say more than is read here; an array of one is taken too."""
+    bare = {name: field for name, field in event["properties"].items() if name != "clientRequestId"}
+    data = {"type": "object", "properties": bare, "required": ["jobId"], "additionalProperties": False}
+    word: Schema = {"type": "string", "minLength": 1}
+    cloud = record("specversion id source type data", specversion={"const": "1.0"}, id=word, source=word, type=word)
+    grid = record("id topic eventType data", id=word, topic=word, eventType=word)
+    for schema in (cloud, grid):
+        schema["properties"]["data"] = data
+    return {"CloudEvent": cloud, "EventGridEvent": grid}
 
 
 def _answers() -> dict[str, Schema]:

@@ -93,6 +93,21 @@ def test_package_imports_with_the_runtime_requirements_alone(tmp_path: Path) -> 
     assert distributions <= needed(ROOT / "requirements.txt")
 
 
+def test_telemetry_that_is_off_is_not_even_imported() -> None:
+    """Nothing of OpenTelemetry is loaded by the app or by what it uses, once all services are put together."""
+    script = (
+        "import os, sys; import function_app; from shared.wiring import Wiring; "
+        "Wiring(os.environ).app(); print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    )
+    sample = json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))["Values"]
+
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=sample, capture_output=True, text=True, check=False
+    )
+
+    assert (answer.stdout.strip(), answer.stderr) == ("[]", "")
+
+
 def test_bytecode_is_checked_by_hash(tmp_path: Path) -> None:
     """Each module's bytecode is in the package and stays good when unpacking changes the files' times (PEP 552)."""
     app = unpacked(tmp_path, bytecode=True)
