@@ -18,8 +18,9 @@ from http.client import responses
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, Self
 
+from devstack.serving import end, serve
+
 _log = logging.getLogger(__name__)
-_STOP_POLL_SECONDS = 0.02
 _LONGEST_LINE = 65536
 
 
@@ -171,9 +172,7 @@ class LoopbackServer:
         """Binds the port and returns when requests are taken. Raises OSError when the port is in use."""
         self._server = _Server(self._port, self._service)
         self._port = int(self._server.server_address[1])
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_STOP_POLL_SECONDS,), name=f"loopback-{self._port}", daemon=True
-        )
+        self._thread = serve(self._server, f"loopback-{self._port}")
         self._thread.start()
         return self
 
@@ -181,7 +180,7 @@ class LoopbackServer:
         """Refuses new connections and cuts the open ones. Safe to call twice."""
         if self._server is None or self._thread is None:
             return
-        self._server.shutdown()
+        end(self._server)
         self._server.server_close()
         self._server.cut_connections()
         self._thread.join()

@@ -26,6 +26,11 @@ class Seen:
             if result["type"] == DELETION:
                 self.by_request[result["data"]["clientRequestId"]][result["id"]] = result
 
+    def of_parent(self, event_id: str | None) -> list[dict[str, Any]]:
+        """What the results say of the requests that one event led to."""
+        data = [result["data"] for found in self.by_request.values() for result in found.values()]
+        return [one for one in data if one["parentId"] == event_id]
+
     def has_all(self, scenes: Iterable[Scene]) -> bool:
         """Whether every request of the scenes has a result of the kind that it expects."""
         return all(self.find(ask) is not None for scene in scenes for ask in scene.asks if _is_answered(ask))

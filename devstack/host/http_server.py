@@ -11,10 +11,10 @@ from http.client import responses
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 from devstack.host.http_messages import HttpReply, HttpRequest
+from devstack.serving import end, serve
 
 _log = logging.getLogger(__name__)
 _OWN_HEADERS = {"content-length", "transfer-encoding", "connection", "date"}
-_STOP_POLL_SECONDS = 0.05
 _LONGEST_LINE = 65536
 _BODILESS = (204, 304)
 
@@ -132,9 +132,7 @@ class HttpServer:
 
     def __init__(self, port: int, respond: Respond, body_limit: int) -> None:
         self._server = _Server(port, respond, body_limit)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_STOP_POLL_SECONDS,), name="http", daemon=True
-        )
+        self._thread = serve(self._server, "http")
 
     @property
     def url(self) -> str:
@@ -148,6 +146,6 @@ class HttpServer:
     def stop(self) -> None:
         """Takes no more connections, answers 503 on open ones, and returns when all answers are out."""
         self._server.draining = True
-        self._server.shutdown()
+        end(self._server)
         self._server.wait_idle()
         self._server.server_close()
