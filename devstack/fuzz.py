@@ -39,7 +39,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Stack(ROOT) as stack:
         report = Path(folder, "calls.ndjson")
         command = [
-            str(arguments.schemathesis),
+            str(arguments.schemathesis.absolute()),
             "run",
             f"{stack.http_url}/api/openapi.json",
             f"--url={stack.http_url}/api",
@@ -55,7 +55,8 @@ def main() -> int:
             "--workers=2",
             f"--report-ndjson-path={report}",
         ]
-        found = subprocess.run(command, timeout=arguments.seconds, check=False).returncode
+        # It keeps what it found in the folder that it runs in.
+        found = subprocess.run(command, cwd=folder, timeout=arguments.seconds, check=False).returncode
         calls = calls_in(report)
     sys.stdout.write(f"{calls} calls, at least {LEAST_CALLS} wanted\n")
     return found or int(calls < LEAST_CALLS)

@@ -7,15 +7,8 @@ cd "$(dirname "$0")/.."
 
 python=${PYTHON:-.venv/bin/python}
 venv=.venv-infra
-installed=$venv/installed-requirements.txt
-
-if ! cmp -s requirements-infra.txt "$installed"; then
-    "$python" -m venv --clear "$venv"
-    "$venv/bin/pip" install --quiet --requirement requirements-infra.txt
-    # checkov asks for 0.5.1, which takes seconds for each file; the parser of our own check serves both.
-    "$venv/bin/pip" install --quiet --no-deps "$(grep '^pycep-parser==' requirements-dev.txt)"
-    cp requirements-infra.txt "$installed"
-fi
+# checkov asks for pycep-parser 0.5.1, which takes seconds for each file; the parser of our own check serves both.
+scripts/tool-venv.sh infra --no-deps "$(grep '^pycep-parser==' requirements-dev.txt)"
 
 "$python" -m scripts.infra_check infra
 "$venv/bin/checkov" --skip-download --quiet --compact --config-file infra/.checkov.yaml --directory infra

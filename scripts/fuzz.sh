@@ -3,14 +3,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-python=${PYTHON:-.venv/bin/python}
-venv=.venv-fuzz
-installed=$venv/installed-requirements.txt
-
-if ! cmp -s requirements-fuzz.txt "$installed"; then
-    "$python" -m venv --clear "$venv"
-    "$venv/bin/pip" install --quiet --requirement requirements-fuzz.txt
-    cp requirements-fuzz.txt "$installed"
-fi
-
-exec "$python" -m devstack.fuzz --schemathesis "$venv/bin/schemathesis" "$@"
+scripts/tool-venv.sh fuzz
+exec "${PYTHON:-.venv/bin/python}" -m devstack.fuzz --schemathesis .venv-fuzz/bin/schemathesis "$@"
