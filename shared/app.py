@@ -85,13 +85,13 @@ class App:
         )
         cancellation = Cancellation(store, outside.clock, owed)
         synchronous = SynchronousDeletion(parts, store, owed)
-        self.api = TaskDeletionApi(parts, store, synchronous, cancellation, Guard(self.settings))
+        self.api = TaskDeletionApi(parts, store, synchronous, cancellation)
 
     def _serve_jobs(
         self, parts: Parts, outside: Outside, letters: DeadLetterStore, store: RecordStore, policy: RetryPolicy
     ) -> None:
         settings, clock, sender, acceptor = self.settings, outside.clock, outside.sender, parts.acceptor
-        guard, cleanups = Guard(settings), CleanupStore(outside.records)
+        guard, cleanups = parts.guard, CleanupStore(outside.records)
         closer = CleanupCloser(letters, settings, clock)
         self.fan_out = FanOut(
             FanOutParts(settings, clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
@@ -107,7 +107,7 @@ def _parts(
     settings: Settings, outside: Outside, store: RecordStore, letters: DeadLetterStore, policy: RetryPolicy
 ) -> Parts:
     """What the services about single requests share."""
-    clock, timing = outside.clock, Timing(settings.operation_budget_seconds)
+    clock, timing, guard = outside.clock, Timing(settings.operation_budget_seconds), Guard(settings)
     dispatcher = Dispatcher(outside.sender, settings.request_queue, clock)
     call = outside.telemetry.observed(_call(outside.batch))
     return Parts(
@@ -115,8 +115,9 @@ def _parts(
         clock=clock,
         timing=timing,
         new_id=outside.new_id,
-        claimant=Claimant(store, clock, timing, Guard(settings)),
+        claimant=Claimant(store, clock, timing, guard),
         attempt=Attempt(store, call, outside.executor, clock, timing, policy),
+        guard=guard,
         acceptor=Acceptor(store, dispatcher, clock),
         dispatcher=dispatcher,
         emitter=Emitter(letters, settings, clock, outside.telemetry),

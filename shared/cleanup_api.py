@@ -14,11 +14,10 @@ from shared.emission import ID_CONFLICT
 from shared.errors import InvalidInput
 from shared.guard import Guard
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
-from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event, traced
+from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event
 from shared.queues import Sender
 from shared.record import Origin
 from shared.request import DeletionRequest
-from shared.request import traced as request_traced
 from shared.results import error_wire, status_document
 from shared.settings import Settings
 from shared.tally import totals
@@ -51,10 +50,10 @@ class CleanupApi:
                 return Answer(200, {"validationResponse": event.code})
             if isinstance(event, TaskCompleted):
                 request = task_request(event, self._settings.batch_accounts)
-                return self._accept_task(request_traced(request, call.traceparent))
+                return self._accept_task(request.traced(call.traceparent))
         except InvalidInput as fault:
             return invalid(fault, partial_event(value, self._settings.batch_accounts).event_id)
-        return self._accept(traced(event, call.traceparent))
+        return self._accept(event.traced(call.traceparent))
 
     def progress(self, call: Call) -> Answer:
         """`GET /api/job-completions/{id}`."""

@@ -27,10 +27,8 @@ from shared.job_event import (
     partial_event,
     read_event,
     to_wire,
-    traced,
 )
 from shared.request import DeletionRequest, derived_id
-from shared.request import traced as request_traced
 from shared.settings import Settings
 from shared.strict_json import refuse_faults
 from shared.work import MAX_MESSAGE_BYTES, moment_before
@@ -78,9 +76,9 @@ def read_cleanup_message(delivery: Delivery, settings: Settings, now: datetime) 
     except InvalidInput as fault:
         return Refused(fault, partial_event(value, accounts))
     if isinstance(found, Step):
-        cleanup = replace(found.cleanup, event=traced(found.cleanup.event, delivery.traceparent))
+        cleanup = replace(found.cleanup, event=found.cleanup.event.traced(delivery.traceparent))
         return replace(found, cleanup=cleanup)
-    return request_traced(found, delivery.traceparent)
+    return found.traced(delivery.traceparent)
 
 
 def read_step(body: bytes, settings: Settings, now: datetime) -> Step:

@@ -12,6 +12,7 @@ from shared.claiming import Claimant, Taken
 from shared.clock import Clock
 from shared.delivery import Bidder, Delivery, Timing
 from shared.emission import Emission, Emitter, recorded
+from shared.guard import Guard
 from shared.message import Message, read_message
 from shared.record import Record, State
 from shared.settings import Settings
@@ -29,6 +30,7 @@ class Parts:
     new_id: Callable[[], str]
     claimant: Claimant
     attempt: Attempt
+    guard: Guard
     acceptor: Acceptor
     dispatcher: Dispatcher
     emitter: Emitter

@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from shared import grammar, strict_json
 from shared.errors import InvalidInput, Problem
-from shared.request import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields, traced
+from shared.request import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
 from shared.strict_json import Fault, few, pointer
 
 _NOTHING = PartialRequest()
@@ -68,7 +68,7 @@ class Envelope:
 
     def traced(self, traceparent: str | None) -> Envelope:
         """The envelope with every request as part of a trace, but for those that say themselves which one."""
-        items = (replace(i, request=traced(i.request, traceparent)) if i.request else i for i in self.items)
+        items = (replace(i, request=i.request.traced(traceparent)) if i.request else i for i in self.items)
         return replace(self, items=tuple(items))
 
 

@@ -12,7 +12,6 @@ from shared.deletion import Parts
 from shared.emission import ID_CONFLICT
 from shared.envelope import Item, Kind, read_requests
 from shared.errors import InvalidInput, Problem
-from shared.guard import Guard
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.record import Key, Origin, Record, State
 from shared.request import DeletionRequest, partial_fields, readable
@@ -38,14 +37,12 @@ class TaskDeletionApi:
         store: RecordStore,
         synchronous: SynchronousDeletion,
         cancellation: Cancellation,
-        guard: Guard,
     ) -> None:
         self._parts = parts
         self._store = store
         self._synchronous = synchronous
         self._cancellation = cancellation
-        self._guard = guard
-        self._bulk = Bulk(parts.acceptor, guard, parts.clock)
+        self._bulk = Bulk(parts.acceptor, parts.guard, parts.clock)
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
@@ -123,7 +120,7 @@ class TaskDeletionApi:
         return self._status(200 if came.record.state is State.DONE else 202, came.record, replayed=replayed)
 
     def _protected(self, request: DeletionRequest) -> Answer | None:
-        error = self._guard.protection(request)
+        error = self._parts.guard.protection(request)
         if error is None:
             return None
         return Answer(403, error_wire(error), client_request_id=request.client_request_id)

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from shared import account_url, grammar
 from shared.errors import InvalidInput, Problem
-from shared.request import Account, Delay, Guid, JobId, Metadata, Traceparent, readable
+from shared.request import Account, Delay, Guid, JobId, Metadata, TracedModel, readable
 from shared.strict_json import refuse_faults, text_fault
 from shared.strict_model import StrictModel, Surroundings, parse_model
 
@@ -49,7 +49,7 @@ class DeleteAfter(StrictModel):
     failed: Delay | None = None
 
 
-class JobEvent(StrictModel):
+class JobEvent(TracedModel):
     """The wish to clean up one job, checked and in canonical form."""
 
     event_id: Guid = Field(alias="clientRequestId")
@@ -61,8 +61,6 @@ class JobEvent(StrictModel):
     require_job_completed: bool = True
     dry_run: bool = False
     metadata: Metadata = Field(default_factory=dict)
-    traceparent: Traceparent | None = None
-    """The trace that the event belongs to, copied to each request."""
 
     @field_validator("delete_after", mode="before")
     @classmethod
@@ -187,12 +185,7 @@ def _from_envelope(event: dict[str, object], around: Surroundings, at: str) -> J
     if problems:
         raise InvalidInput(problems)
     # https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/distributed-tracing.md
-    return traced(found, readable(event.get("traceparent"), grammar.traceparent))
-
-
-def traced(event: JobEvent, traceparent: str | None) -> JobEvent:
-    """The event as part of a trace, unless it says itself which one."""
-    return event if event.traceparent else event.model_copy(update={"traceparent": traceparent})
+    return found.traced(readable(event.get("traceparent"), grammar.traceparent))
 
 
 def _envelope_id(event: dict[str, object], at: str, problems: list[Problem]) -> str | None:

@@ -66,6 +66,10 @@ def document() -> Document:
 
 
 def _paths() -> Document:
+    return _request_paths() | _job_paths() | _dead_letter_paths() | _service_paths()
+
+
+def _request_paths() -> Document:
     request: Schema = {"oneOf": [ref("DeletionRequest"), ref("ManyRequests"), ref("ManyTasks")]}
     status, accepted = ref("Status"), {"oneOf": [ref("Status"), ref("Bulk")]}
     operation = "timeout api-version client-request-id return-client-request-id ocp-date if-match if-none-match "
@@ -92,17 +96,30 @@ def _paths() -> Document:
                 f"jobId taskId {operation}",
             ),
         },
+    }
+
+
+def _job_paths() -> Document:
+    event: Schema = {"oneOf": [ref("JobEvent"), ref("CloudEvent"), ref("EventGridEvent")]}
+    accepted: Schema = {"oneOf": [ref("Progress"), ref("Status")]}
+    return {
         "/job-completions": {
             "post": _operation(
                 "Clean up a job",
-                {200: {"type": "object"}, 202: {"oneOf": [ref("Progress"), ref("Status")]}},
+                {200: {"type": "object"}, 202: accepted},
                 (400, 403, 413, 415, 422),
-                body={"oneOf": [ref("JobEvent"), ref("CloudEvent"), ref("EventGridEvent")]},
+                body=event,
             ),
         },
         "/job-completions/{id}": {
             "get": _operation("How a clean-up goes", {200: ref("Progress")}, (400, 404), "id dryRun"),
         },
+    }
+
+
+def _dead_letter_paths() -> Document:
+    many = ref("RedrivenMany")
+    return {
         "/dead-letters": {
             "get": _operation("What could not be done", {200: ref("DeadLetters")}, (400,), "top continuation"),
         },
@@ -111,14 +128,16 @@ def _paths() -> Document:
             "post": _operation("Put one back", {202: ref("Redriven")}, (404, 409, 422), "id"),
         },
         "/dead-letters/redrive": {
-            "post": _operation(
-                "Put many back", {200: ref("RedrivenMany"), 202: ref("RedrivenMany")}, (400, 413), body=ref("Selection")
-            ),
+            "post": _operation("Put many back", {200: many, 202: many}, (400, 413), body=ref("Selection")),
         },
-        "/health": {
-            "get": _operation("Whether the app could work now", {200: ref("Health"), 503: ref("Health")})
-            | {"security": []},
-        },
+    }
+
+
+def _service_paths() -> Document:
+    """What tells of the app itself."""
+    health = _operation("Whether the app could work now", {200: ref("Health"), 503: ref("Health")})
+    return {
+        "/health": {"get": health | {"security": []}},
         "/openapi.json": {"get": _operation("This description", {200: {"type": "object"}})},
     }
 

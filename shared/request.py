@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID, uuid5
 
 from pydantic import (
@@ -84,7 +84,20 @@ def _bounded(seconds: int) -> int:
     return seconds
 
 
-class DeletionRequest(StrictModel):
+class TracedModel(StrictModel):
+    """What may belong to the trace of whoever asks."""
+
+    traceparent: Traceparent | None = None
+    """Carried on by every request that follows from this, and by its result."""
+
+    def traced(self, traceparent: str | None) -> Self:
+        """The same as part of a trace, unless it says itself which one."""
+        if self.traceparent or traceparent is None:
+            return self
+        return self.model_copy(update={"traceparent": traceparent})
+
+
+class DeletionRequest(TracedModel):
     """What one caller asked for about one task, checked and in canonical form."""
 
     client_request_id: Guid
@@ -103,8 +116,6 @@ class DeletionRequest(StrictModel):
     dry_run: bool = False
     delete_after: Delay | None = None
     metadata: Metadata = Field(default_factory=dict)
-    traceparent: Traceparent | None = None
-    """The trace that the request belongs to; its result carries it on."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +136,6 @@ def parse_request(value: object, accounts: tuple[str, ...], now: datetime, *, at
     Raises InvalidInput with a problem for each fault, its pointer under `at`.
     """
     return parse_model(DeletionRequest, value, Surroundings(accounts, now), at)
-
-
-def traced(request: DeletionRequest, traceparent: str | None) -> DeletionRequest:
-    """The request as part of a trace, unless it says itself which one."""
-    return request if request.traceparent else request.model_copy(update={"traceparent": traceparent})
 
 
 def payload_hash(request: DeletionRequest) -> str:

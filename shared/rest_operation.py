@@ -12,7 +12,7 @@ from datetime import datetime
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call
 from shared.record import Outcome, Record
-from shared.request import DeletionRequest, parse_request, traced
+from shared.request import DeletionRequest, parse_request
 from shared.results import error_wire
 from shared.settings import Settings
 
@@ -59,8 +59,7 @@ def read_operation(call: Call, settings: Settings, now: datetime) -> DeletionReq
     if "returnClientRequestId" in fields:
         text = str(fields["returnClientRequestId"])
         fields["returnClientRequestId"] = _BOOLEANS.get(text.lower(), text)
-    request = parse_request(fields, settings.batch_accounts, now)
-    return traced(request, call.traceparent)
+    return parse_request(fields, settings.batch_accounts, now).traced(call.traceparent)
 
 
 def operation_answer(record: Record) -> Answer:

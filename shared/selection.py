@@ -9,7 +9,7 @@ from shared import grammar
 from shared.batch_listing import CompletedTask
 from shared.clock import to_text
 from shared.job_event import JobEvent, Select
-from shared.request import DeletionRequest, derived_id, traced
+from shared.request import DeletionRequest, derived_id
 
 AT_ONCE = ""
 
@@ -35,15 +35,14 @@ def _delay(event: JobEvent, *, succeeded: bool) -> str | None:
 
 
 def _request(event: JobEvent, task: CompletedTask, delay: str, accepted_at: datetime) -> DeletionRequest:
-    asked = DeletionRequest(
+    request = DeletionRequest(
         client_request_id=derived_id(event.event_id, event.job_id, task.id),
         job_id=event.job_id,
         task_id=task.id,
         batch_url=event.batch_url,
         dry_run=event.dry_run,
         metadata=event.metadata,
-    )
-    request = traced(asked, event.traceparent)
+    ).traced(event.traceparent)
     if delay == AT_ONCE:
         return request
     due = grammar.due_at(delay, _ended(task, accepted_at))
