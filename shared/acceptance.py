@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -74,14 +74,14 @@ class Acceptor:
     def accept_all(self, work: Work) -> list[Acceptance]:
         """Accepts many, a transaction and a message per bucket; answers in the order of the rows."""
         answers: dict[int, Acceptance] = {}
-        seen: set[Key] = set()
+        first: dict[Key, int] = {}
         repeats: list[int] = []
         buckets: dict[str, list[int]] = {}
         for index, row in enumerate(work.rows):
-            if row.key in seen:
+            if row.key in first:
                 repeats.append(index)
                 continue
-            seen.add(row.key)
+            first[row.key] = index
             buckets.setdefault(row.key.bucket, []).append(index)
         # Bucket by bucket in turn: messages of one bucket next to each other would fight over its count.
         for start in range(0, max(map(len, buckets.values()), default=0), MAX_ROWS):
@@ -89,7 +89,10 @@ class Acceptor:
                 if chunk := indexes[start : start + MAX_ROWS]:
                     answers.update(self._accept_chunk(chunk, work))
         for index in repeats:
-            answers.update(self._accept_chunk([index], work))
+            row = work.rows[index]
+            # Read or written a moment ago; but a message of its own, which brings the repeat its own result.
+            answers[index] = _answer_of(row, answers[first[row.key]].record)
+            self._put_what_is_open([answers[index]], work)
         return [answers[index] for index in range(len(work.rows))]
 
     def _accept_chunk(self, indexes: list[int], work: Work) -> dict[int, Acceptance]:
@@ -109,7 +112,7 @@ class Acceptor:
         # A repeat of a whole call: every row is there, and each transaction would find but one more of them.
         for index in left:
             answers[index] = self._accept_one(work.rows[index], work)
-        self._put([answer.record for answer in answers.values() if self._is_to_be_put(answer)], work)
+        self._put_what_is_open(answers.values(), work)
         return answers
 
     def _accept_one(self, row: WorkRow, work: Work) -> Acceptance:
@@ -119,10 +122,8 @@ class Acceptor:
                 written = self._store.write(None, new_record(row, work))
                 if written:
                     return Acceptance(Answer.ACCEPTED, row, written)
-            elif found.payload_hash != row.payload_hash:
-                return Acceptance(Answer.CONFLICT, row, found)
             else:
-                return Acceptance(Answer.REPLAYED, row, found)
+                return _answer_of(row, found)
         raise StorageUnavailable(f"row {row.key.row} changed under {MAX_READS} reads")
 
     def _is_to_be_put(self, answer: Acceptance) -> bool:
@@ -131,10 +132,17 @@ class Acceptor:
             return False
         return answer.answer is Answer.ACCEPTED or state.may_be_put_again(answer.record, self._clock.now())
 
-    def _put(self, records: list[Record], work: Work) -> None:
+    def _put_what_is_open(self, answers: Iterable[Acceptance], work: Work) -> None:
+        records = [answer.record for answer in answers if self._is_to_be_put(answer)]
         now = self._clock.now()
         rows = [
             Postponed(row_of(r, work), r.due_at if r.state is State.ACCEPTED and r.due_at else now) for r in records
         ]
         if rows:
             self._dispatcher.send(rows, work)
+
+
+def _answer_of(row: WorkRow, found: Record) -> Acceptance:
+    """The answer for a request whose id is taken: a repeat, or a conflict."""
+    same = found.payload_hash == row.payload_hash
+    return Acceptance(Answer.REPLAYED if same else Answer.CONFLICT, row, found)
