@@ -47,12 +47,13 @@ def _run(stack: Stack, log: Path, tasks: int, running: int, *, kill: bool, secon
     event = {"clientRequestId": event_id, "jobId": JOB}
     service.get_queue_client(names["request"]).send_message(json.dumps(event))
     seen: dict[str, str] = {}
-    peak, killed = 0, not kill
+    memory, killed = {0: _memory_kib()}, not kill
     while len(seen) < tasks and time.monotonic() - began < seconds:
         for result in doors.results():
             if result["type"] == "batch.task-deletion.done":
                 seen[result["id"]] = result["data"]["outcome"]
-        peak = max(peak, _memory_kib())
+        tenth = 10 * len(seen) // tasks
+        memory[tenth] = max(memory.get(tenth, 0), _memory_kib())
         if not killed and len(seen) > tasks / 2:
             stack.kill_host()
             stack.start_host()
@@ -63,7 +64,7 @@ def _run(stack: Stack, log: Path, tasks: int, running: int, *, kill: bool, secon
     inputs = (stack.env["REQUEST_QUEUE_NAME"], stack.env["JOB_COMPLETION_QUEUE_NAME"])
     operations = count_operations(log.read_text(errors="replace").splitlines(), inputs, names["result"])
     progress = requests.get(f"{stack.http_url}/api/job-completions/{event_id}", timeout=60).json()
-    return _report(tasks, seen, deletes, operations, progress, took, peak)
+    return _report(tasks, seen, deletes, operations, progress, took, memory)
 
 
 def _report(
@@ -73,7 +74,7 @@ def _report(
     operations: Counter[str],
     progress: dict[str, object],
     took: float,
-    peak: int,
+    memory: dict[int, int],
 ) -> bool:
     done = sum(count for name, count in deletes.items() if name.startswith("done-"))
     spared = sum(count for name, count in deletes.items() if name.startswith("running-"))
@@ -82,7 +83,8 @@ def _report(
         f"{len(seen)} results in {took:.0f} s ({len(seen) / took:.0f} a second): {dict(Counter(seen.values()))}",
         f"{done} DELETEs of completed tasks, {repeated} of them repeated before an outcome, {spared} of running ones",
         f"progress: {progress}",
-        f"peak memory of the host: {peak / 1024:.0f} MiB",
+        f"peak memory of the host: {max(memory.values()) / 1024:.0f} MiB",
+        "of it reached by " + ", ".join(f"{10 * tenth} %: {kib / 1024:.0f}" for tenth, kib in memory.items()) + " MiB",
         *(f"{name}: {operations[name] / tasks:.3f} operations per DELETE" for name in sorted(operations)),
     ]
     print("\n".join(lines))

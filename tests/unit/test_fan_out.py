@@ -369,6 +369,28 @@ def test_progress_costs_the_same_however_many_tasks_there_are(world: World) -> N
     assert world.records.operations - before == 17
 
 
+def test_a_large_job_costs_at_most_half_a_table_and_half_a_queue_operation_per_task() -> None:
+    """Beside the result message of each: rows go in groups, tasks share messages, and both are counted here."""
+    world = World()
+    world.batch.seed(JOB, 2_000)
+    on_input = 0
+
+    def sent(moment: str, queue: str) -> None:
+        nonlocal on_input
+        on_input += moment == "before" and queue != "results"
+
+    def delivered(moment: str, _: str) -> None:
+        nonlocal on_input
+        on_input += 2 if moment == "before" else 0  # it was got, and is now deleted
+
+    world.send_fault, world.return_fault = sent, delivered
+    world.put(event(), "job-completions")
+    world.settle(1_000)
+    assert len(world.batch.calls) == 2_000
+    assert 0 < on_input <= 1_000
+    assert 0 < world.records.operations <= 1_000
+
+
 def test_http_tells_at_once_what_the_queue_would_tell_later(world: World) -> None:
     """Not an event: 400 with pointers; not JSON: 415; another wish under one id: 422; unknown: 404."""
     body = event()
