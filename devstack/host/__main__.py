@@ -66,7 +66,9 @@ def _serve(host: AppHost) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     host.start()
-    print(f"host ready {host.url}", flush=True)
+    # One write: print() makes two of it when Python runs unbuffered, and a thread's log line gets in between.
+    sys.stdout.write(f"host ready {host.url}\n")
+    sys.stdout.flush()
     fault = host.wait()
     host.stop()
     code = _FAILED if fault else 0

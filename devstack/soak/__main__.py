@@ -76,13 +76,14 @@ class Run:
         while len(self.ledger.asked) < self._count and time.monotonic() < deadline:
             if len(self.ledger.missing) < MOST_OPEN:
                 self._wave()
+            self.chaos.step()
             self._look()
 
     def finish(self, deadline: float) -> None:
         """Waits, in fair weather, until every request has a result and the queues are empty."""
         self.chaos.end()
         while time.monotonic() < deadline and (self.ledger.missing or any(self._left().values())):
-            self._look(calm=True)
+            self._look()
 
     def figures(self) -> dict[str, int]:
         """What the run is judged by."""
@@ -101,6 +102,7 @@ class Run:
 
     def _send(self, body: dict[str, str]) -> None:
         """Over HTTP or the queue; a call that is not answered with 202 or 200 is repeated on the queue."""
+        self.chaos.step()
         self.ledger.sent += 1
         if self._random.random() < OVER_HTTP and self._stack.host_running:
             try:
@@ -110,9 +112,7 @@ class Run:
                 self.ledger.sent += 1
         self._doors.send(Ask(body, "deleted"))
 
-    def _look(self, *, calm: bool = False) -> None:
-        if not calm:
-            self.chaos.step()
+    def _look(self) -> None:
         self.ledger.take(self._doors.results())
         done = len(self.ledger.asked) - len(self.ledger.missing)
         sys.stderr.write(f"\r{done} of {self._count} done, {self.chaos.kills} kills, {self.chaos.storms} storms ")

@@ -30,7 +30,7 @@ class Chaos:
         self._random = random.Random(seed)
         self._faults = f"{stack.batch_url}/_control/faults"
         self._next_storm = time.monotonic() + 2
-        self._next_kill = time.monotonic() + self._random.uniform(15, 30)
+        self._next_kill = time.monotonic() + self._random.uniform(5, 15)
         self.storms = self.kills = 0
 
     def step(self) -> None:
@@ -39,12 +39,12 @@ class Chaos:
         if now >= self._next_storm:
             requests.post(self._faults, json=self._random.choice(STORMS), timeout=TIMEOUT).raise_for_status()
             self.storms += 1
-            self._next_storm = now + self._random.uniform(3, 12)
+            self._next_storm = now + self._random.uniform(2, 8)
         if now >= self._next_kill:
             self._stack.kill_host()
             self._stack.start_host()
             self.kills += 1
-            self._next_kill = time.monotonic() + self._random.uniform(30, 90)
+            self._next_kill = time.monotonic() + self._random.uniform(10, 30)
 
     def end(self) -> None:
         """Fair weather from here on."""
