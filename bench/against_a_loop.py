@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
@@ -59,9 +60,13 @@ def _app(stack: Stack, doors: Doors, tasks: int, seconds: float) -> tuple[float,
         "taskIds": [f"app-{number}" for number in range(1, tasks + 1)],
     }
     began = time.monotonic()
-    requests.post(f"{stack.http_url}/api/task-deletions", json=body, timeout=300).raise_for_status()
     outcomes: dict[str, str] = {}
-    while len(outcomes) < tasks and time.monotonic() - began < seconds:
-        outcomes |= {result["id"]: result["data"]["outcome"] for result in doors.results()}
-        time.sleep(0.05)
-    return time.monotonic() - began, outcomes
+    # Results come while the call is still being answered; the emulator gets slow with a queue that nobody reads.
+    with ThreadPoolExecutor(1) as caller:
+        call = caller.submit(requests.post, f"{stack.http_url}/api/task-deletions", json=body, timeout=300)
+        while len(outcomes) < tasks and time.monotonic() - began < seconds:
+            outcomes |= {result["id"]: result["data"]["outcome"] for result in doors.results()}
+            time.sleep(0.05)
+        took = time.monotonic() - began
+        call.result().raise_for_status()
+    return took, outcomes
