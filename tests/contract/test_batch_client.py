@@ -313,6 +313,15 @@ def test_an_unreadable_page_is_no_last_page(body: bytes) -> None:
     assert judge(page.reply).verdict is Verdict.TRANSIENT
 
 
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"state": 1}', b'{"state": "comp'])
+def test_an_unreadable_job_is_not_taken_for_a_completed_one(body: bytes) -> None:
+    """Its state is unknown, so it is looked at again."""
+    with RecordingServer(lambda _: whole(body=body)) as server:
+        reply, state = client(server.url).get_job(server.url, "job1", seconds=5)
+    assert state is None
+    assert judge(reply).verdict is Verdict.TRANSIENT
+
+
 @pytest.mark.parametrize(
     "link", ["http://127.0.0.1:9/jobs/job1/tasks?x=1", "{url}/jobs/job2/tasks?x=1", "{url}@127.0.0.1:9/jobs/job1/tasks"]
 )

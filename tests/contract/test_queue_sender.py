@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.storage.queue import QueueClient, QueueServiceClient
 
 from devstack.azurite import Azurite
 from shared.errors import StorageUnavailable
-from shared.queues import MAX_DELAY_SECONDS, QueueSender, encoded
+from shared.queues import MAX_DELAY_SECONDS, Depth, QueueSender, encoded
 from shared.settings import Settings
 from shared.storage import queue_service
 from tests.contract.test_table import LONGEST_SECONDS
@@ -96,6 +97,17 @@ def test_the_probe(sender: QueueSender, queue: QueueClient) -> None:
     sender.probe(queue.queue_name)
     (message,) = queue.receive_messages()
     assert message.dequeue_count == 1
+
+
+def test_the_depth_of_a_queue(sender: QueueSender, queue: QueueClient) -> None:
+    """Hidden messages count; the age is that of the oldest one in sight, and nothing is taken."""
+    assert sender.depth(queue.queue_name, datetime.now(UTC)) == Depth(0, 0.0)
+    sender.send(queue.queue_name, "seen")
+    sender.send(queue.queue_name, "hidden", 3_600)
+    (message,) = queue.peek_messages()
+    found = sender.depth(queue.queue_name, message.inserted_on + timedelta(seconds=90))
+    assert found == Depth(2, 90.0)
+    assert len(list(queue.receive_messages())) == 1
 
 
 @pytest.mark.parametrize("call", ["send", "probe"])

@@ -163,10 +163,22 @@ def test_a_job_that_is_gone_closes_with_zeros(world: World) -> None:
 
 @pytest.mark.parametrize("reply", [LOST, refused(429, "TooManyRequests"), refused(503, "ServerBusy")])
 def test_a_look_that_failed_is_tried_again(world: World, reply: Any) -> None:
-    """Trouble at the job or at any page costs a retry, and no page is counted twice."""
+    """Trouble at the job costs a retry, and no page is counted twice."""
     world.batch.job_script = [reply, reply]
     world.put(event(), "job-completions")
     world.settle()
+    assert len(world.batch.calls) == 25
+    assert closings(world)[0]["data"]["listed"] == 25
+
+
+@pytest.mark.parametrize("reply", [LOST, refused(429, "TooManyRequests"), refused(503, "ServerBusy")])
+def test_a_page_that_failed_is_listed_again(world: World, reply: Any) -> None:
+    """Trouble in the middle of a listing costs a retry of that page, and its tasks are counted once."""
+    world.put(event(), "job-completions")
+    world.deliver("job-completions")
+    world.batch.job_script = [reply, reply]
+    world.settle()
+    assert world.batch.job_script == []
     assert len(world.batch.calls) == 25
     assert closings(world)[0]["data"]["listed"] == 25
 

@@ -123,6 +123,19 @@ def test_a_round_that_runs_out_of_time_goes_on_where_it_stopped(world: World) ->
     assert rows(world) == set()
 
 
+def test_a_row_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """It is neither purged nor put back, and the rows beside it are seen to."""
+    for n in range(2):
+        world.put(world.request(taskId=f"t-{n}"))
+    world.settle()
+    broken = min(world.records.rows)
+    world.records.rows[broken] |= {"state": "accepted", "request": "{"}
+    world.clock.advance(16 * DAY)
+    assert sweep(world)["purged"] == 1
+    assert set(world.records.rows) - {("housekeeping", "cursor")} == {broken}
+    assert f"corrupt_record row={broken[1]}" in caplog.text
+
+
 def test_the_buckets_are_those_of_the_ids(world: World) -> None:
     """Every bucket that an id can have is gone through."""
     assert {Key(world.request()["clientRequestId"]).bucket for _ in range(500)} == set("0123456789abcdef")

@@ -319,6 +319,40 @@ def test_a_claim_that_comes_first_wins(world: World) -> None:
     assert world.outcomes() == ["deleted"]
 
 
+def test_a_row_that_never_holds_still_cannot_be_taken_back(world: World) -> None:
+    """Nothing is promised, and the request goes on."""
+    world.post(world.request(clientRequestId=ID))
+
+    def meddle(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            for key in world.records.etags:
+                world.records.etags[key] += "x"
+
+    world.records.fault = meddle
+    with pytest.raises(StorageUnavailable, match="changed under"):
+        cancel(world)
+    world.records.fault = no_fault
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_row_that_is_forgotten_between_refusal_and_look_is_made_anew(world: World) -> None:
+    """The purge took the old row just as a new call with its id came."""
+    body = world.request()
+    world.post(body)
+    world.settle()
+
+    def purge(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "read"):
+            world.records.fault = no_fault
+            world.records.rows.clear()
+            world.records.etags.clear()
+
+    world.records.fault = purge
+    assert world.post(body).status == 202
+    assert world.get(body["clientRequestId"]).content["state"] == "accepted"
+
+
 # DELETE /api/jobs/{jobId}/tasks/{taskId}: what the caller can get wrong
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.pure_modules import PURE
+
 ROOT = Path(__file__).parents[2]
 LONGEST = 250
 LONGEST_BY_NAME = {"function_app.py": 150}
-
-PURE = ("state", "record", "errors", "replies", "clock", "grammar", "strict_json", "request", "envelope", "classify")
-"""Modules that decide and calculate: nothing in them can wait, fail on a socket or need a fake."""
 
 WRITTEN = {".py", ".toml", ".json", ".txt", ".md", ".bicep", ".yaml", ".yml", ".sh"}
 WRITTEN_WITHOUT_SUFFIX = {"Makefile", "LICENSE", "run"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 from typing import Any
 
 import pytest
 
+from shared.delivery import Delivery
 from shared.errors import StorageUnavailable
 from tests.memory_table import no_fault
 from tests.world import LOST, World, call, refused
@@ -54,6 +56,15 @@ def test_a_dead_letter_says_why(world: World) -> None:
     one = world.app.dead_letters.one(call(route={"id": letter["id"]})).content
     assert one["bodyEncoding"] == "utf-8"
     assert json.loads(one["body"])["metadata"] == {"team": "fx"}
+
+
+def test_a_body_that_is_no_text_is_shown_in_base64(world: World) -> None:
+    """Byte for byte as it was received."""
+    raw = b"\xff\xfe{}"
+    delivery = Delivery("requests", "m-1", 1, world.clock.now(), next_visible_at=None, body=raw)
+    world.app.worker.deliver(delivery)
+    one = world.app.dead_letters.one(call(route={"id": listing(world)[0]["id"]})).content
+    assert (base64.b64decode(one["body"]), one["bodyEncoding"]) == (raw, "base64")
 
 
 def test_a_redriven_request_is_tried_again_with_a_result_of_its_own(world: World) -> None:
@@ -154,6 +165,38 @@ def test_a_request_whose_row_was_purged_is_made_anew(world: World) -> None:
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
     assert world.get(letter["clientRequestId"]).status == 404
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_a_dead_letter_whose_request_is_at_work_again_is_left_alone(world: World) -> None:
+    """Its row was purged and the request sent anew: 409, and one more result."""
+    letter = fail(world)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    body = {name: letter[name] for name in ("clientRequestId", "jobId", "taskId")}
+    world.batch.script = [refused(429, "TooManyRequests")]
+    world.put(body)
+    world.deliver()
+    assert put_back(world, letter["id"]) == 409
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
+    """And gives up on a row that never holds still, so that the caller hears of it."""
+    letter = fail(world)
+
+    def meddle(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            for key in world.records.etags:
+                world.records.etags[key] += "x"
+
+    world.records.fault = meddle
+    with pytest.raises(StorageUnavailable, match="changed under"):
+        put_back(world, letter["id"])
+    world.records.fault = no_fault
     assert put_back(world, letter["id"]) == 202
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 
+import pytest
+
+from shared.errors import StorageUnavailable
+from shared.record import Key
+from shared.request import derived_id
 from shared.tally import totals
+from shared.work import MAX_ROWS
+from tests.memory_table import no_fault
 from tests.world import World, call, refused
 
 
@@ -64,22 +72,55 @@ def test_a_request_alone_costs_no_count() -> None:
     assert len(world.records.rows) == 1
 
 
+def in_one_bucket(world: World, count: int) -> str:
+    """Accepts requests whose rows all lie in one bucket, which more than one message then brings; their parent."""
+    parent = str(uuid.uuid4())
+    names = (f"t-{n}" for n in itertools.count())
+    ids = list(itertools.islice((t for t in names if Key(derived_id(parent, "job-1", t)).bucket == "a"), count))
+    world.batch.tasks |= {("job-1", task) for task in ids}
+    world.post({"clientRequestId": parent, "jobId": "job-1", "taskIds": ids})
+    return parent
+
+
 def test_two_that_count_at_once_take_turns() -> None:
     """A count that changed under the transaction is read again; both ends are in it."""
     world = World()
-    parent = bulk(world, 400)
-    once = [True]
+    parent = in_one_bucket(world, MAX_ROWS + 10)
+    assert len(world.messages()) == 2
+    meetings = 0
 
     def meddle(when: str, operation: str) -> None:
         # Between the read of a count and its write, another worker counts in the same bucket.
-        if when == "after" and operation == "read" and once:
-            once.pop()
-            for _ in range(10):
-                world.deliver()
+        nonlocal meetings
+        if when == "after" and operation == "read":
+            world.records.fault = no_fault
+            meetings += 1
+            assert world.deliver()
 
     world.records.fault = meddle
     world.settle(1_000)
-    assert totals(world.records, parent, dry_run=False).done == {"deleted": 400}
+    assert meetings == 1
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": MAX_ROWS + 10}
+
+
+def test_a_count_that_never_holds_still_is_storage_trouble() -> None:
+    """The host delivers the message again, and nothing is deleted twice for it."""
+    world = World()
+    parent = in_one_bucket(world, 3)
+
+    def meddle(when: str, operation: str) -> None:
+        for key in world.records.etags:
+            if key[1].startswith("tally:"):
+                world.records.etags[key] += "x" if (when, operation) == ("before", "write") else ""
+
+    world.records.fault = meddle
+    with pytest.raises(StorageUnavailable, match="fought over"):
+        world.deliver()
+    world.records.fault = no_fault
+    world.clock.advance(601)
+    world.settle()
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": 3}
+    assert {result["data"]["outcome"] for result in world.results()} == {"deleted"}
 
 
 def test_a_repeat_of_a_large_call_costs_a_read_or_two_for_each_request() -> None:

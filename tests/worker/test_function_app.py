@@ -167,6 +167,74 @@ def test_storage_that_is_down_promises_nothing(settings: dict[str, str]) -> None
         assert int(answer.headers["retry-after"]) > 0
 
 
+def test_what_the_host_gave_up_ends_and_is_put_back(
+    worker: WorkerHarness, settings: dict[str, str], azurite: Azurite, batch_simulator: BatchSimulator
+) -> None:
+    """The poison function sends a result and keeps a dead letter; a redrive puts the request on the queue again."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
+    body = request()
+    worker.invoke_queue("end_poisoned_requests", json.dumps(body).encode()).unwrap()
+    service = QueueServiceClient.from_connection_string(azurite.connection_string)
+    (sent,) = service.get_queue_client(settings["RESULT_QUEUE_NAME"]).receive_messages()
+    assert json.loads(base64.b64decode(sent.content))["data"]["outcome"] == "exhausted"
+    (letter,) = worker.invoke_http("list_dead_letters").answer().json()["value"]
+    assert letter["reason"] == "DeliveriesExhausted"
+    route = {"id": letter["id"]}
+    assert json.loads(worker.invoke_http("get_dead_letter", route_params=route).answer().json()["body"]) == body
+    many = json.dumps({"dryRun": True}).encode()
+    assert worker.invoke_http("redrive_dead_letters", "POST", body=many).answer().json()["ids"] == [letter["id"]]
+    assert worker.invoke_http("redrive_dead_letter", "POST", route_params=route).answer().status == 202
+    (message,) = service.get_queue_client(settings["REQUEST_QUEUE_NAME"]).receive_messages()
+    (result,) = results(worker, message.content.encode())
+    assert (result["data"]["outcome"], result["data"]["origin"]) == ("deleted", "redrive")
+
+
+def test_a_job_is_cleaned_up(
+    worker: WorkerHarness, settings: dict[str, str], azurite: Azurite, batch_simulator: BatchSimulator
+) -> None:
+    """An event over HTTP, its message, the requests that it makes, and the progress that it shows."""
+    batch_simulator.seed(id="job-1", state="completed", tasks={"count": 3})
+    body = {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1"}
+    accepted = worker.invoke_http("submit_job_completion", "POST", body=json.dumps(body).encode()).answer()
+    assert accepted.status == 202
+    service = QueueServiceClient.from_connection_string(azurite.connection_string)
+    (event,) = service.get_queue_client(settings["JOB_COMPLETION_QUEUE_NAME"]).receive_messages()
+    listed = worker.invoke_queue("clean_up_job", event.content.encode(), Delivery(message_id=event.id)).unwrap()
+    (closing,) = (json.loads(base64.b64decode(text)) for text in listed.messages("results"))
+    assert (closing["type"], closing["data"]["listed"]) == ("batch.job-cleanup.listed", 3)
+    for message in service.get_queue_client(settings["REQUEST_QUEUE_NAME"]).receive_messages():
+        results(worker, message.content.encode())
+    progress = worker.invoke_http("get_job_completion", route_params={"id": body["clientRequestId"]}).answer().json()
+    assert (progress["state"], progress["done"]) == ("listed", {"deleted": 3})
+    # A late poison copy of a clean-up that has ended only says so once more, under the same id.
+    worker.invoke_queue("end_poisoned_clean_ups", event.content.encode()).unwrap()
+    (again,) = service.get_queue_client(settings["RESULT_QUEUE_NAME"]).receive_messages()
+    assert json.loads(base64.b64decode(again.content))["id"] == closing["id"]
+
+
+def test_the_timers_look_after_the_tables_and_tell_of_the_queues(worker: WorkerHarness) -> None:
+    """A line for each of the four input queues, and one for the round."""
+    depths = worker.invoke_timer("report_queue_depths").unwrap()
+    lines = [record.getMessage() for record in depths.logs if record.getMessage().startswith("queue_depth ")]
+    assert len(lines) == 4
+    assert all("depth=0 oldest_age_seconds=0" in line for line in lines)
+    assert worker.invoke_timer("keep_house").succeeded
+
+
+def test_a_request_is_taken_back_before_it_is_begun(worker: WorkerHarness) -> None:
+    """200 with the outcome `cancelled`."""
+    body = request(deleteAfter="P1D")
+    worker.invoke_http("submit_task_deletion", "POST", body=json.dumps(body).encode())
+    route = {"clientRequestId": body["clientRequestId"]}
+    answer = worker.invoke_http("cancel_task_deletion", "DELETE", route_params=route).answer()
+    assert (answer.status, answer.json()["result"]["data"]["outcome"]) == (200, "cancelled")
+
+
+def test_the_description_is_served(worker: WorkerHarness) -> None:
+    """OpenAPI 3.1, whatever the settings are."""
+    assert worker.invoke_http("get_openapi").answer().json()["openapi"].startswith("3.1")
+
+
 def test_many_at_once_have_one_effect(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
     """Twenty copies of one request over both doors at once: one DELETE, one result id."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])

@@ -130,15 +130,42 @@ def test_without_a_trace_the_call_belongs_to_its_delivery(
     assert result["traceparent"] == "00-{}-{}-01".format(*ids(span))
 
 
+def metrics_in(reader: InMemoryMetricReader) -> dict[str, list[dict[str, Any]]]:
+    """The attributes of each metric's points so far, by its name."""
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
+    return {metric.name: [dict(point.attributes or {}) for point in metric.data.data_points] for metric in found}
+
+
 def test_outcomes_are_counted(
     worker: WorkerHarness, batch_simulator: BatchSimulator, reader: InMemoryMetricReader
 ) -> None:
     """Requests by outcome, and the seconds from acceptance to the result."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     carry_out(worker, request())
-    data = reader.get_metrics_data()
-    assert data is not None
-    found = {m.name: m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics}
+    found = metrics_in(reader)
     assert {"task_deletions", "task_deletion.duration", "task_deletion.attempts"} <= found.keys()
-    outcomes = {(point.attributes or {})["outcome"] for point in found["task_deletions"].data.data_points}
-    assert "deleted" in outcomes
+    assert "deleted" in {attributes["outcome"] for attributes in found["task_deletions"]}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_calls_are_counted(
+    worker: WorkerHarness, batch_simulator: BatchSimulator, reader: InMemoryMetricReader, status: int
+) -> None:
+    """A missing role shows as a metric of its own, long before requests are exhausted."""
+    batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
+    batch_simulator.fault(operation="task-delete", status=status)
+    assert worker.invoke_queue("delete_tasks", request()).unwrap().messages("results") == []
+    assert {"status": status} in metrics_in(reader)["batch.refused_calls"]
+
+
+def test_the_depths_of_the_queues_are_gauges(
+    worker: WorkerHarness, settings: dict[str, str], reader: InMemoryMetricReader
+) -> None:
+    """Each input queue and its poison queue, by name."""
+    worker.invoke_timer("report_queue_depths").unwrap()
+    inputs = (settings["REQUEST_QUEUE_NAME"], settings["JOB_COMPLETION_QUEUE_NAME"])
+    wanted = {name + suffix for name in inputs for suffix in ("", "-poison")}
+    for gauge in ("queue.depth", "queue.oldest_age"):
+        assert {attributes["queue"] for attributes in metrics_in(reader)[gauge]} >= wanted

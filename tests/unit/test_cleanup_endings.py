@@ -1,0 +1,252 @@
+"""How clean-ups end when the host gave them up, and how they are put back."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from shared.errors import StorageUnavailable
+from tests.memory_table import no_fault
+from tests.world import World, call, refused
+
+JOB = "render-7"
+POISON = "job-completions-poison"
+RECORD = {
+    "time": "2026-11-24T08:00:01Z",
+    "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
+    "operationName": "TaskCompleteEvent",
+    "properties": {"jobId": JOB, "id": "t-0003"},
+}
+
+
+@pytest.fixture
+def world() -> World:
+    """An app, and a job of 25 completed tasks listed in pages of 10."""
+    world = World()
+    world.batch.seed(JOB, 25)
+    world.batch.page_size = 10
+    return world
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    """A bare event with a fresh id."""
+    return {"clientRequestId": str(uuid.uuid4()), "jobId": JOB} | fields
+
+
+def ends(world: World) -> list[str | None]:
+    """What the closing events say, in order: an outcome, or `listed`."""
+    closing = [r for r in world.results() if r["type"].startswith("batch.job-cleanup.")]
+    return [r["data"].get("outcome", "listed") for r in closing]
+
+
+def fail(world: World, body: dict[str, Any] | None = None) -> str:
+    """An event that Batch refuses for good; the id of its dead letter."""
+    world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
+    world.put(body or event(), "job-completions")
+    world.settle()
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    return str(letter["id"])
+
+
+def put_back(world: World, letter_id: str) -> int:
+    """`POST /api/dead-letters/{id}/redrive`; its status."""
+    return world.app.dead_letters.put_back(call(route={"id": letter_id})).status
+
+
+def touch(world: World) -> None:
+    """Another worker writes every row."""
+    for key in world.records.etags:
+        world.records.etags[key] += "x"
+
+
+# Given up by the host
+
+
+def test_a_record_about_one_task_still_has_its_effect(world: World) -> None:
+    """Its request was not accepted before, so it is accepted now, and nothing of the job is closed."""
+    world.put(RECORD, POISON)
+    world.settle()
+    assert [c.task_id for c in world.batch.calls] == ["t-0003"]
+    assert ends(world) == []
+
+
+def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
+    """As it would have been before the host gave it up."""
+    body = event()
+    world.put(body, "job-completions")
+    world.settle()
+    world.put(body | {"select": "failed"}, POISON)
+    world.settle()
+    assert ends(world) == ["listed", "rejected"]
+
+
+def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) -> None:
+    """The closing event may never have gone out; its reader drops a second one by its id."""
+    body = event()
+    world.put(body, "job-completions")
+    world.settle()
+    world.put(body, POISON)
+    world.settle()
+    assert ends(world) == ["listed", "listed"]
+    assert len({r["id"] for r in world.results() if r["type"] == "batch.job-cleanup.listed"}) == 1
+
+
+def test_a_step_that_another_message_has_done_ends_nothing(world: World) -> None:
+    """The clean-up is well and goes on by its successor."""
+    body = event()
+    world.put(body, "job-completions")
+    for _ in range(2):
+        world.deliver("job-completions")
+    world.put(body, POISON)
+    assert world.deliver(POISON)
+    world.settle()
+    assert ends(world) == ["listed"]
+    assert len(world.batch.calls) == 25
+
+
+def test_a_row_that_moved_on_under_the_end_keeps_the_message(world: World) -> None:
+    """The poison message is seen again, and then ends the clean-up."""
+    body = event()
+    world.batch.states[JOB] = "active"
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    (message,) = world.messages("job-completions")
+    world.queues["job-completions"].clear()
+    world.put(message.text, POISON)
+
+    def meddle(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            world.records.fault = no_fault
+            touch(world)
+
+    world.records.fault = meddle
+    with pytest.raises(StorageUnavailable, match="moved on"):
+        world.deliver(POISON)
+    world.clock.advance(601)
+    world.settle()
+    assert ends(world) == ["exhausted"]
+
+
+# Put back
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+    """Whichever operation dies, the repeat of the call brings the job to its clean end, and deletes each task once."""
+    letter, left = fail(world), at
+
+    def fault(moment: str, operation: str) -> None:
+        nonlocal left
+        left -= moment == when
+        if left == 0 and moment == when:
+            raise StorageUnavailable("gone")
+
+    world.records.fault = world.letters.fault = world.send_fault = fault
+    try:
+        put_back(world, letter)
+    except StorageUnavailable:
+        world.records.fault = world.letters.fault = world.send_fault = no_fault
+        put_back(world, letter)
+    world.records.fault = world.letters.fault = world.send_fault = no_fault
+    world.settle()
+    assert (ends(world)[0], set(ends(world)[1:])) == ("failed", {"listed"})
+    assert len(world.batch.calls) == 25
+
+
+def test_a_clean_up_whose_row_was_purged_is_made_anew(world: World) -> None:
+    """The dead letter holds the event, and outlives the row."""
+    body = event()
+    letter = fail(world, body)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    assert world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).status == 404
+    assert put_back(world, letter) == 202
+    world.settle()
+    assert ends(world) == ["failed", "listed"]
+    assert len(world.batch.calls) == 25
+
+
+def test_a_dead_letter_whose_event_is_at_work_again_is_left_alone(world: World) -> None:
+    """The row was purged and the event sent anew: a redrive beside it would list the job twice."""
+    body = event()
+    letter = fail(world, body)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    world.batch.states[JOB] = "active"
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    assert put_back(world, letter) == 409
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    assert ends(world) == ["failed", "listed"]
+
+
+def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
+    """And gives up on a row that never holds still, so that the caller hears of it."""
+    letter = fail(world)
+
+    def meddle(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            touch(world)
+
+    world.records.fault = meddle
+    with pytest.raises(StorageUnavailable, match="changed under"):
+        put_back(world, letter)
+
+    def once(when: str, operation: str) -> None:
+        meddle(when, operation)
+        if operation == "write":
+            world.records.fault = no_fault
+
+    world.records.fault = once
+    assert put_back(world, letter) == 202
+
+
+# Over HTTP
+
+
+def test_a_record_over_http_is_a_request_for_its_task(world: World) -> None:
+    """202 with the status document of the one deletion, which then happens."""
+    answer = world.app.cleanups.submit(call(body=json.dumps(RECORD).encode()))
+    assert answer.status == 202
+    assert answer.content["taskId"] == "t-0003"
+    assert answer.headers["location"] == f"/api/task-deletions/{answer.client_request_id}"
+    world.settle()
+    assert [c.task_id for c in world.batch.calls] == ["t-0003"]
+
+
+def test_a_record_about_a_protected_job_is_refused() -> None:
+    """403 with the rule's name, before anything is stored."""
+    world = World(PROTECTED_JOBS=JOB)
+    answer = world.app.cleanups.submit(call(body=json.dumps(RECORD).encode()))
+    assert (answer.status, answer.content["code"]) == (403, "ProtectedJob")
+    assert world.records.rows == {}
+
+
+def test_progress_says_why_a_clean_up_failed(world: World) -> None:
+    """The state `failed` comes with its error."""
+    body = event()
+    fail(world, body)
+    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    assert (document["state"], document["error"]["code"]) == ("failed", "InvalidQueryParameterValue")
+
+
+def test_an_event_whose_row_appeared_meanwhile_is_a_repeat(world: World) -> None:
+    """Two calls with one event at once: both are told 202, and the job is listed once."""
+    body = event()
+    raw = json.dumps(body).encode()
+
+    def meanwhile(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            world.records.fault = no_fault
+            assert world.app.cleanups.submit(call(body=raw)).status == 202
+
+    world.records.fault = meanwhile
+    assert world.app.cleanups.submit(call(body=raw)).status == 202
+    world.settle()
+    assert ends(world) == ["listed"]
+    assert len(world.batch.calls) == 25
