@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 RESET = object()
 """An answer that cuts the connection with a TCP reset."""
@@ -107,7 +107,7 @@ class RecordingServer:
             plain.close()
 
 
-def _read(lines: socket.SocketIO) -> Seen | None:
+def _read(lines: BinaryIO) -> Seen | None:
     method, target, _ = lines.readline().decode("latin-1").split()
     headers: dict[str, str] = {}
     while (line := lines.readline().decode("latin-1").strip()) != "":

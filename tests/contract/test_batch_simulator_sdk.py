@@ -153,7 +153,7 @@ def test_a_fault_reaches_the_client_as_the_service_s_own(client: BatchClient, ba
     with pytest.raises(HttpResponseError) as caught:
         client.delete_task("render-7", "frame-1")
     assert status_and_code(caught) == (429, "TooManyRequests")
-    assert caught.value.response is not None
-    assert caught.value.response.headers["Retry-After"] == "3"
+    response: Any = caught.value.response
+    assert response.headers["Retry-After"] == "3"
     client.delete_task("render-7", "frame-1")
     assert [entry.effect for entry in batch_simulator.deletes()] == [None, "task-deleted"]

@@ -127,7 +127,7 @@ class _Credential:
 
 def official(server: RecordingServer) -> azure.batch.BatchClient:
     """The official client, set to our version of the API."""
-    return azure.batch.BatchClient(server.url, _Credential(), api_version=API_VERSION, retry_total=0)  # type: ignore[arg-type]
+    return azure.batch.BatchClient(server.url, _Credential(), api_version=API_VERSION, retry_total=0)
 
 
 def essence(seen: Seen) -> tuple[str, str, dict[str, str], dict[str, str]]:

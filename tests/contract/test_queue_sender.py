@@ -48,6 +48,7 @@ def test_a_message_never_expires(sender: QueueSender, queue: QueueClient) -> Non
     """A request waits as long as it has to."""
     sender.send(queue.queue_name, "text")
     (message,) = queue.receive_messages()
+    assert message.expires_on is not None
     assert message.expires_on.year == 9999
 
 
@@ -105,6 +106,7 @@ def test_the_depth_of_a_queue(sender: QueueSender, queue: QueueClient) -> None:
     sender.send(queue.queue_name, "seen")
     sender.send(queue.queue_name, "hidden", 3_600)
     (message,) = queue.peek_messages()
+    assert message.inserted_on is not None
     found = sender.depth(queue.queue_name, message.inserted_on + timedelta(seconds=90))
     assert found == Depth(2, 90.0)
     assert len(list(queue.receive_messages())) == 1

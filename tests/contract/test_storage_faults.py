@@ -78,7 +78,7 @@ class Response:
         return self.body().decode()
 
 
-def made(cls: type[Any]) -> Exception:
+def made(cls: Any) -> Exception:
     """An exception of the class, with a text that must not be told; some want more than a text."""
     for arguments in ((SECRET,), (SECRET, object()), (Response(),), (), ({"scopes"},)):
         with suppress(TypeError, AttributeError, KeyError):
@@ -162,7 +162,7 @@ def test_no_exception_of_a_library_leaves_an_adapter(cls: type[Any], operation: 
 @pytest.mark.parametrize("cls", names(IDENTITY))
 def test_identity(cls: type[Any]) -> None:
     """No token is to be had, in a text that names the class and holds no body."""
-    source = TokenSource(lambda: Raising(made(cls)), "https://batch.core.windows.net//.default", FakeClock())  # type: ignore[arg-type,return-value]
+    source = TokenSource(lambda: Raising(made(cls)), "https://batch.core.windows.net//.default", FakeClock())
     with pytest.raises(TokenUnavailable) as translated:
         source.token()
     assert cls.__name__ in str(translated.value)

@@ -54,7 +54,8 @@ def drain(results: QueueClient) -> list[dict[str, Any]]:
 
 def collect(stack: Stack, done: Callable[[list[dict[str, Any]]], bool], seconds: float = 1500) -> list[dict[str, Any]]:
     """Results until `done` says so; fails when that takes too long."""
-    results, found, deadline = queue(stack, "RESULT_QUEUE_NAME"), [], time.monotonic() + seconds
+    found: list[dict[str, Any]] = []
+    results, deadline = queue(stack, "RESULT_QUEUE_NAME"), time.monotonic() + seconds
     while not done(found):
         assert time.monotonic() < deadline, f"only {len(found)} results came"
         found += drain(results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ RECORD: dict[str, Any] = {
 def delivery(body: object) -> Delivery:
     """A fresh delivery of a message."""
     text = json.dumps(body).encode()
-    return Delivery("job-completions", "m-1", 1, inserted_at=NOW, next_visible_at=None, body=text)
+    return Delivery("job-completions", "m-1", 1, NOW, NOW + timedelta(minutes=10), text)
 
 
 def pointers(body: object) -> set[str]:
@@ -49,7 +49,7 @@ def pointers(body: object) -> set[str]:
 
 def test_a_step_reads_back_as_it_was_written() -> None:
     """The event, the moment of its acceptance, the number and the place in the listing."""
-    event = JobEvent(event_id=GUID, job_id="render-7", batch_url=ACCOUNT)
+    event = JobEvent(event_id=GUID, job_id="render-7", batch_url=ACCOUNT)  # type: ignore[call-arg]
     cleanup = new_cleanup(event, datetime(2026, 11, 24, 7, 0, tzinfo=UTC))
     text = write_step(cleanup, f"{ACCOUNT}/jobs/render-7/tasks?$skiptoken=a")
     found = read_cleanup_message(delivery(json.loads(text)), SETTINGS, NOW)

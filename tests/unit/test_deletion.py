@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from shared.errors import StaleDelivery, StorageUnavailable
 from shared.record import Key
 from shared.replies import BatchError, Reply, Sending
 from shared.request import derived_id
+from shared.table import Refused, Write
 from tests.memory_table import no_fault
 from tests.world import ACCOUNT, DELETED, LOST, NOT_FOUND, World, call, refused
 
@@ -39,7 +41,7 @@ def column(world: World, body: dict[str, Any], name: str) -> object:
     return world.records.rows[key.bucket, key.row][name]
 
 
-def letters(world: World) -> list[dict[str, object]]:
+def letters(world: World) -> list[dict[str, Any]]:
     """The dead letters that there are."""
     return [row for key, row in world.letters.rows.items() if key[1].startswith("id:")]
 
@@ -135,7 +137,7 @@ def test_another_payload_under_a_known_id_is_a_conflict(world: World) -> None:
     assert world.batch.tasks == {("job-1", "task-2")}
     (letter,) = letters(world)
     assert (letter["reason"], letter["outcome"]) == ("ClientRequestIdConflict", "conflict")
-    assert json.loads(bytes(letter["body"]))["taskId"] == "task-2"  # type: ignore[arg-type]
+    assert json.loads(bytes(letter["body"]))["taskId"] == "task-2"
 
 
 def test_a_redelivery_whose_result_was_not_sent_sends_it(world: World) -> None:
@@ -239,7 +241,7 @@ def test_attempts_come_to_an_end() -> None:
     assert (data["statusCode"], data["error"]["code"]) == (503, "ServerBusy")
     assert len(world.batch.calls) == 3
     (letter,) = letters(world)
-    assert json.loads(bytes(letter["body"]))["clientRequestId"] == body["clientRequestId"]  # type: ignore[arg-type]
+    assert json.loads(bytes(letter["body"]))["clientRequestId"] == body["clientRequestId"]
 
 
 def test_giving_up_is_certain_when_nothing_can_have_happened() -> None:
@@ -523,13 +525,14 @@ def test_a_release_whose_answer_was_lost_is_known_again(world: World) -> None:
     world.put(world.request())
     world.batch.script = [refused(429, "TooManyRequests", 60)]
     real = world.records.write_group
-    writes = []
+    calls = 0
 
-    def repeated(group):
-        writes.append(group)
-        if len(writes) == 2:
-            real(group)
-        return real(group)
+    def repeated(writes: Sequence[Write]) -> list[str] | Refused:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            real(writes)
+        return real(writes)
 
     world.records.write_group = repeated  # type: ignore[method-assign]
     world.deliver()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
@@ -16,7 +17,7 @@ def routes() -> dict[tuple[str, str], str]:
     """Method and route of every HTTP function, and its auth level."""
     found = {}
     for function in function_app.app.get_functions():
-        trigger = function.get_trigger()
+        trigger: Any = function.get_trigger()
         if trigger.type == "httpTrigger":
             for method in trigger.methods:
                 found[method.value.lower(), f"/{trigger.route}"] = trigger.auth_level.value.lower()

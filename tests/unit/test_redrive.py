@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -61,7 +62,8 @@ def test_a_dead_letter_says_why(world: World) -> None:
 def test_a_body_that_is_no_text_is_shown_in_base64(world: World) -> None:
     """Byte for byte as it was received."""
     raw = b"\xff\xfe{}"
-    delivery = Delivery("requests", "m-1", 1, world.clock.now(), next_visible_at=None, body=raw)
+    now = world.clock.now()
+    delivery = Delivery("requests", "m-1", 1, now, now + timedelta(minutes=10), raw)
     world.app.worker.deliver(delivery)
     one = world.app.dead_letters.one(call(route={"id": listing(world)[0]["id"]})).content
     assert (base64.b64decode(one["body"]), one["bodyEncoding"]) == (raw, "base64")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from shared.errors import StorageUnavailable
 from shared.replies import Reply
+from shared.table import Refused, Write
 from tests.memory_table import no_fault
 from tests.world import DELETED, LOST, NOT_FOUND, World, refused
 
@@ -167,7 +169,7 @@ def test_a_claim_whose_answer_was_lost_is_known_again(world: World) -> None:
     """The storage client tried again and was told that the row is there: it is the caller's own."""
     real = world.records.write_group
 
-    def repeated(writes):
+    def repeated(writes: Sequence[Write]) -> list[str] | Refused:
         world.records.write_group = real  # type: ignore[method-assign]
         real(writes)
         return real(writes)
