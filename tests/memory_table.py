@@ -15,6 +15,20 @@ def no_fault(when: str, what: str) -> None:
     """Lets an operation pass."""
 
 
+def failing_at(number: int, when: str, error: Exception) -> Callable[[str, str], None]:
+    """Fails the operation of this number, once, `before` or `after` its effect; the others pass."""
+    left = number
+
+    def fault(moment: str, _: str) -> None:
+        nonlocal left
+        if moment == when:
+            left -= 1
+            if left == 0:
+                raise error
+
+    return fault
+
+
 class Repeated(Exception):
     """Raised by a fault after an operation: the client library sends it once more."""
 

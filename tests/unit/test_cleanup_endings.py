@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.errors import StorageUnavailable
-from tests.memory_table import no_fault
+from tests.memory_table import failing_at, no_fault
 from tests.world import World, call, refused
 
 JOB = "render-7"
@@ -137,14 +137,7 @@ def test_a_row_that_moved_on_under_the_end_keeps_the_message(world: World) -> No
 @pytest.mark.parametrize("at", range(1, 8))
 def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
     """Whichever operation dies, the repeat of the call brings the job to its clean end, and deletes each task once."""
-    letter, left = fail(world), at
-
-    def fault(moment: str, operation: str) -> None:
-        nonlocal left
-        left -= moment == when
-        if left == 0 and moment == when:
-            raise StorageUnavailable("gone")
-
+    letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
     world.records.fault = world.letters.fault = world.send_fault = fault
     try:
         put_back(world, letter)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shared.errors import StaleDelivery
+from tests.memory_table import failing_at
 from tests.world import LOST, World, call, refused
 
 JOB = "render-7"
@@ -254,15 +255,7 @@ def test_a_record_of_an_unknown_account_deletes_nothing(world: World) -> None:
 @pytest.mark.parametrize("at", [*range(1, 10), 12, 16, 23, 34, 48])
 def test_a_crash_at_any_point_changes_nothing(world: World, when: str, at: int) -> None:
     """Whichever storage operation dies, before or after its effect: 25 DELETEs' worth of results and exact counts."""
-    body, left = event(), at
-
-    def fault(moment: str, operation: str) -> None:
-        nonlocal left
-        if moment == when:
-            left -= 1
-            if left == 0:
-                raise ConnectionError("the process died")
-
+    body, fault = event(), failing_at(at, when, ConnectionError("the process died"))
     world.put(body, "job-completions")
     world.records.fault = fault
     world.send_fault = fault

@@ -12,7 +12,7 @@ import pytest
 
 from shared.delivery import Delivery
 from shared.errors import StorageUnavailable
-from tests.memory_table import no_fault
+from tests.memory_table import failing_at, no_fault
 from tests.world import LOST, World, call, refused
 
 
@@ -125,14 +125,7 @@ def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
 @pytest.mark.parametrize("at", range(1, 9))
 def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
     """Whichever operation dies: the repeat of the call, or housekeeping, brings the request to its second end."""
-    letter, left = fail(world), at
-
-    def fault(moment: str, operation: str) -> None:
-        nonlocal left
-        left -= moment == when
-        if left == 0 and moment == when:
-            raise StorageUnavailable("gone")
-
+    letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
     world.records.fault = world.letters.fault = world.send_fault = fault
     try:
         put_back(world, letter["id"])
