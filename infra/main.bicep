@@ -20,7 +20,7 @@ param location string
 @description('Resource ids of the Batch accounts that the app may delete from; the first is the default. They may lie in other resource groups.')
 param batchAccountIds array
 
-@description('Empty: rg-<environmentName>.')
+@description('Resource group to create; azd down deletes it, so never an existing one. Empty: rg-<environmentName>.')
 param resourceGroupName string = ''
 
 @description('Queue of the deletion requests. At most 56 characters: its poison queue adds 7.')
@@ -43,7 +43,7 @@ param settingOverrides object = {}
 
 @minValue(1)
 @maxValue(1000)
-@description('Most instances. Times 32 requests in flight, it caps the parallel calls that the Batch accounts see.')
+@description('Most instances of each function group. Three of them call Batch, 32 calls at a time in each process and account.')
 param maximumInstanceCount int = 40
 
 @allowed([
@@ -226,6 +226,10 @@ module auth 'app/auth.bicep' = if (entraAuthEnabled) {
     functionName: functionApp.outputs.name
     clientId: entraClientId
   }
+  // Two writes to one site at the same time: the second is refused.
+  dependsOn: [
+    settings
+  ]
 }
 
 module alerts 'app/alerts.bicep' = {

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared import state
+from shared.access import tell_of_refused_access
 from shared.claiming import Claimed, Postponed, row_of
 from shared.clock import Clock
 from shared.delivery import Timing
@@ -20,8 +21,6 @@ from shared.replies import BatchError, Reply, Sending
 from shared.store import RecordStore
 from shared.table import Refused
 from shared.telemetry import Call
-
-log = logging.getLogger(__name__)
 
 MAX_REWRITES = 4
 TOO_LATE = Reply(Sending.NOT_SENT, error=BatchError("AttemptTimedOut", "The attempt's time was over before its turn."))
@@ -76,23 +75,19 @@ class Attempt:
     def _send_all(self, claims: Sequence[Claimed], began: float) -> list[Reply]:
         if len(claims) == 1:
             return [self._send(claims[0], began)]
-        return list(self._executor.map(lambda claimed: self._send(claimed, began), claims))
+        # The worker finds a log line's invocation in the context, and a pool's thread begins without one: the host
+        # drops lines of no invocation (https://github.com/Azure/azure-functions-python-worker/issues/1860).
+        contexts = [copy_context() for _ in claims]
+        return list(self._executor.map(lambda own, claimed: own.run(self._send, claimed, began), contexts, claims))
 
     def _send(self, claimed: Claimed, began: float) -> Reply:
         """One DELETE, unless so long has passed that another worker may be about to take the claim over."""
         elapsed = self._clock.monotonic() - began
         if elapsed >= self._timing.send_window_seconds:
             return TOO_LATE
-        reply = self._call(claimed.record.request, self._timing.budget_seconds - elapsed)
-        if reply.status in {401, 403}:
-            request = claimed.record.request
-            log.error(
-                "batch_access_refused status=%s account=%s request_id=%s batch_request_id=%s",
-                reply.status,
-                request.batch_url,
-                request.client_request_id,
-                reply.request_id,
-            )
+        request = claimed.record.request
+        reply = self._call(request, self._timing.budget_seconds - elapsed)
+        tell_of_refused_access(reply, request.batch_url, request.client_request_id)
         return reply
 
     def _record(self, changes: list[tuple[Record, Record]]) -> Settled:

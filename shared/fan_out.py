@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from shared.acceptance import Acceptor
+from shared.access import tell_of_refused_access
 from shared.batch_listing import COMPLETED, TaskPage
 from shared.classify import judge
 from shared.cleanup import Cleanup, CleanupStore, Phase, Place, place_of
@@ -176,7 +177,8 @@ class FanOut:
 
     def _refused(self, turn: _Turn, reply: Reply) -> list[str]:
         """Batch did not answer with what was asked for: the job is gone, try again, or give up."""
-        judgement = judge(reply)
+        event, judgement = turn.cleanup.event, judge(reply)
+        tell_of_refused_access(reply, event.batch_url, event.event_id)
         if judgement.verdict is Verdict.GONE:
             return self._finish(turn, self._advance(turn, replace(turn.cleanup, job_state=GONE)))
         error = reply.error or BatchError("UnexpectedAnswer", f"The service answered {reply.status}.")

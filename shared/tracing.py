@@ -13,7 +13,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.replies import Reply
+from shared.classify import judge
+from shared.replies import Reply, Verdict
 from shared.request import DeletionRequest
 from shared.results import Ending
 from shared.telemetry import Call, Telemetry
@@ -31,7 +32,7 @@ class OpenTelemetry(Telemetry):
         self._ended = meter.create_counter("task_deletions", "{request}", "Requests that came to an end")
         self._duration = meter.create_histogram("task_deletion.duration", "s", "From acceptance to the result")
         self._attempts = meter.create_histogram("task_deletion.attempts", "{attempt}", "Attempts that a request took")
-        self._refused = meter.create_counter("batch.refused_calls", "{call}", "Calls that Batch answered 401 or 403")
+        self._refused = meter.create_counter("batch.refused_calls", "{call}", "Calls that Batch refused the app itself")
         self._depth = meter.create_gauge("queue.depth", "{message}", "Messages on a queue")
         self._age = meter.create_gauge("queue.oldest_age", "s", "Age of a queue's oldest message")
 
@@ -77,7 +78,7 @@ class OpenTelemetry(Telemetry):
         if reply.error is not None:
             span.set_attribute("error.type", reply.error.code)
             span.set_status(Status(StatusCode.ERROR))
-        if reply.status in {401, 403}:
+        if judge(reply).verdict is Verdict.ACCESS:
             self._refused.add(1, {"status": reply.status})
 
 

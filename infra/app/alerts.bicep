@@ -17,12 +17,15 @@ var thresholds = union({
   refusedCalls: 0
 }, overrides)
 
+// Minimum: every sample of the window is above the threshold. One alone says little: a message that was delayed on
+// purpose is old when it comes into sight, and one on its way counts.
 var rules = [
   {
     name: 'poison-depth'
     description: 'Messages lie on a poison queue.'
     severity: 2
     query: loadTextContent('../queries/poison-queues.kql')
+    aggregation: 'Minimum'
     column: 'depth'
     dimension: 'queue'
     threshold: thresholds.poisonDepth
@@ -32,6 +35,7 @@ var rules = [
     description: 'A message has lain on a poison queue for long: its function does not get through.'
     severity: 1
     query: loadTextContent('../queries/poison-queues.kql')
+    aggregation: 'Minimum'
     column: 'age'
     dimension: 'queue'
     threshold: thresholds.poisonAgeSeconds
@@ -41,6 +45,7 @@ var rules = [
     description: 'The oldest waiting message is too old: the app does not keep up, or does not run.'
     severity: 2
     query: loadTextContent('../queries/input-queues.kql')
+    aggregation: 'Minimum'
     column: 'age'
     dimension: 'queue'
     threshold: thresholds.requestAgeSeconds
@@ -50,6 +55,7 @@ var rules = [
     description: 'Deletions were refused for good.'
     severity: 3
     query: loadTextContent('../queries/failed-results.kql')
+    aggregation: 'Maximum'
     column: 'results'
     dimension: 'outcome'
     threshold: thresholds.failedResults
@@ -59,15 +65,17 @@ var rules = [
     description: 'Deletions were given up after all attempts.'
     severity: 2
     query: loadTextContent('../queries/exhausted-results.kql')
+    aggregation: 'Maximum'
     column: 'results'
     dimension: 'outcome'
     threshold: thresholds.exhaustedResults
   }
   {
     name: 'batch-access-refused'
-    description: 'Batch answers 401 or 403: a role assignment, an account or a token scope is wrong.'
+    description: 'Batch refuses the app itself: a role assignment, an account or a token scope is wrong.'
     severity: 1
     query: loadTextContent('../queries/batch-access-refused.kql')
+    aggregation: 'Maximum'
     column: 'refusals'
     dimension: 'account'
     threshold: thresholds.refusedCalls
@@ -109,7 +117,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
       allOf: [
         {
           query: rule.query
-          timeAggregation: 'Maximum'
+          timeAggregation: rule.aggregation
           metricMeasureColumn: rule.column
           dimensions: [
             {

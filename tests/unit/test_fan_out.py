@@ -184,6 +184,20 @@ def test_a_page_that_failed_is_listed_again(world: World, reply: Any) -> None:
     assert closings(world)[0]["data"]["listed"] == 25
 
 
+@pytest.mark.parametrize(
+    "reply", [refused(401, "InvalidAuthenticationInfo"), refused(400, "InvalidAuthenticationInfo"), refused(403, "X")]
+)
+def test_refused_access_is_told_and_tried_again(world: World, caplog: pytest.LogCaptureFixture, reply: Any) -> None:
+    """An app that lost its role says so from the first look at a job on, in the line that the alert reads."""
+    body = event()
+    world.batch.job_script = [reply]
+    world.put(body, "job-completions")
+    world.settle()
+    (line,) = (r.getMessage() for r in caplog.records if r.getMessage().startswith("batch_access_refused "))
+    assert f"account=https://acct.region.batch.azure.com request_id={body['clientRequestId']} " in line
+    assert len(world.batch.calls) == 25
+
+
 def test_trouble_without_end_exhausts_the_event(world: World) -> None:
     """After the most attempts the event ends with Batch's own error."""
     world.batch.job_script = [refused(500, "InternalError")] * 12

@@ -15,6 +15,8 @@ from azure.storage.queue import QueueServiceClient
 
 from devstack.azurite import Azurite
 from devstack.batch import BatchSimulator
+from shared.record import Key
+from shared.request import derived_id
 from tests.worker.harness import WorkerHarness
 from tests.worker.payloads import Delivery
 
@@ -79,6 +81,25 @@ def test_a_redelivery_is_told_from_a_duplicate(worker: WorkerHarness, batch_simu
     assert first["id"] == again["id"] == other["id"]
     assert (again["data"]["replayed"], other["data"]["replayed"]) == (False, True)
     assert len(batch_simulator.journal.entries("task-delete")) == 1
+
+
+def test_refused_access_is_told_in_the_log_of_its_invocation(
+    worker: WorkerHarness, settings: dict[str, str], azurite: Azurite, batch_simulator: BatchSimulator
+) -> None:
+    """Also for DELETEs side by side: the host drops lines of no invocation, and an alert reads these."""
+    batch_simulator.seed(id="job-1", state="active", tasks={"count": 400, "prefix": "t-"})
+    batch_simulator.fault(operation="task-delete", status=403)
+    parent = str(uuid.uuid4())
+    names = [f"t-{n}" for n in range(1, 400)]
+    pair = [name for name in names if Key(derived_id(parent, "job-1", name)).bucket == "a"][:2]
+    body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": pair}
+    worker.invoke_http("submit_task_deletion", "POST", body=json.dumps(body).encode())
+    service = QueueServiceClient.from_connection_string(azurite.connection_string)
+    (message,) = service.get_queue_client(settings["REQUEST_QUEUE_NAME"]).receive_messages()
+    done = worker.invoke_queue("delete_tasks", message.content.encode()).unwrap()
+    lines = [record.getMessage() for record in done.logs if "batch_access_refused" in record.getMessage()]
+    assert len(lines) == 2
+    assert all(f"status=403 account={batch_simulator.url} " in line for line in lines)
 
 
 def test_names_in_the_body_do_not_reach_the_metadata(worker: WorkerHarness) -> None:
