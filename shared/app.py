@@ -100,7 +100,7 @@ class App:
         self.cleanups = CleanupApi(settings, clock, cleanups, acceptor, sender, guard)
         cleanup_redrive = CleanupRedrive(settings, clock, cleanups, sender)
         redrive = Redrive(settings, clock, letters, store, parts.dispatcher, cleanup_redrive)
-        self.dead_letters = DeadLetterApi(letters, redrive)
+        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
 
 
 def _parts(

@@ -18,7 +18,7 @@ from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, pa
 from shared.queues import Sender
 from shared.record import Origin
 from shared.request import DeletionRequest
-from shared.results import error_wire, status_document
+from shared.results import dry_run_mark, error_wire, status_document
 from shared.settings import Settings
 from shared.tally import totals
 from shared.work import MAX_MESSAGE_BYTES
@@ -105,7 +105,11 @@ class CleanupApi:
             "requested": found.requested,
             "skipped": cleanup.skipped,
             "done": found.done,
+            "open": found.requested - sum(found.done.values()),
+            **dry_run_mark(dry_run=event.dry_run),
         }
+        if cleanup.job_state:
+            document["jobState"] = cleanup.job_state
         if cleanup.error is not None:
             document["error"] = error_wire(cleanup.error)
         return document

@@ -10,7 +10,7 @@ from shared.clock import to_text
 from shared.job_event import PartialEvent, closing_id
 from shared.record import DRY_RUN_SUFFIX
 from shared.replies import BatchError
-from shared.results import Event, error_wire, result_id
+from shared.results import Event, dry_run_mark, error_wire, result_id
 
 LISTED = "batch.job-cleanup.listed"
 DONE = "batch.job-cleanup.done"
@@ -38,7 +38,13 @@ def closing_event(cleanup: Cleanup) -> Event:
         event.batch_url,
         cleanup.ended_at or cleanup.accepted_at,
         event.job_id,
-        {"eventId": event.event_id, "jobId": event.job_id, "batchUrl": event.batch_url, **data},
+        {
+            "eventId": event.event_id,
+            "jobId": event.job_id,
+            "batchUrl": event.batch_url,
+            **data,
+            **dry_run_mark(dry_run=event.dry_run),
+        },
         event.traceparent,
     )
 

@@ -12,14 +12,18 @@ from shared.clock import to_text
 from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call, invalid, refusal
+from shared.query import read_query
+from shared.record import Outcome
 from shared.redrive import HOPELESS, Redrive, Redriven
 from shared.request import readable
-from shared.results import error_wire
+from shared.results import dry_run_mark, error_wire
 from shared.strict_model import StrictModel, checked
 
 MAX_TOP = 200
 DEFAULT_TOP = 50
 MAX_FILTER_BYTES = 16 * 1024
+KEPT = tuple(outcome.value for outcome in (Outcome.FAILED, Outcome.EXHAUSTED, Outcome.REJECTED, Outcome.CONFLICT))
+"""Outcomes that leave a dead letter."""
 
 
 class Selection(StrictModel):
@@ -32,6 +36,20 @@ class Selection(StrictModel):
     most: Annotated[int, Field(ge=1, le=1_000)] = 100
     per_second: Annotated[int, Field(ge=1, le=1_000)] = 10
     dry_run: bool = False
+    all: bool = False
+    """Must be said when no filter is: an empty body would put everything back."""
+
+    def check(self, queues: tuple[str, ...]) -> None:
+        """Raises InvalidInput for a filter that can match nothing, and for none at all."""
+        problems = [
+            Problem(f"/{name}", f"must be one of {', '.join(known)}")
+            for name, text, known in (("outcome", self.outcome, KEPT), ("queue", self.queue, queues))
+            if text is not None and text not in known
+        ]
+        if not self.all and all(wish is None for wish in (self.outcome, self.reason, self.job_id, self.queue)):
+            problems.append(Problem("", 'must name an outcome, reason, jobId or queue, or say "all": true'))
+        if problems:
+            raise InvalidInput(problems)
 
     def takes(self, letter: DeadLetter) -> bool:
         """Whether a dead letter is meant; those that are put back already or never can be are not."""
@@ -47,15 +65,16 @@ class Selection(StrictModel):
 class DeadLetterApi:
     """`/api/dead-letters`. Methods may raise StorageUnavailable."""
 
-    def __init__(self, letters: DeadLetterStore, redrive: Redrive) -> None:
+    def __init__(self, letters: DeadLetterStore, redrive: Redrive, queues: tuple[str, ...]) -> None:
         self._letters = letters
         self._redrive = redrive
+        self._queues = queues
 
     def listing(self, call: Call) -> Answer:
         """`GET /api/dead-letters?top=&continuation=`."""
         try:
-            top = _top(call.query.get("top"))
-            letters, more = self._letters.newest(top, call.query.get("continuation", ""))
+            query = read_query(call.query, "top", "continuation")
+            letters, more = self._letters.newest(_top(query.get("top")), query.get("continuation", ""))
         except InvalidInput as fault:
             return invalid(fault)
         except ValueError as fault:
@@ -85,6 +104,7 @@ class DeadLetterApi:
         try:
             value = strict_json.parse(call.body or b"{}", max_bytes=MAX_FILTER_BYTES)
             selection = checked(Selection, value)
+            selection.check(self._queues)
         except InvalidInput as fault:
             return invalid(fault)
         taken = self._matching(selection)
@@ -123,6 +143,7 @@ def summary(letter: DeadLetter) -> dict[str, Any]:
         "statusCode": letter.status,
         "batchRequestId": letter.batch_request_id,
         "error": error_wire(letter.error),
+        **dry_run_mark(dry_run=letter.dry_run),
     }
 
 

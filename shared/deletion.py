@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shared.acceptance import Acceptor, Answer, Dispatcher
 from shared.attempt import Attempt, Settled
 from shared.claiming import Claimant, Taken
-from shared.clock import Clock
+from shared.clock import Clock, to_text
 from shared.delivery import Bidder, Delivery, Timing
 from shared.emission import Emission, Emitter, recorded
 from shared.guard import Guard
@@ -102,14 +102,14 @@ def _log_what_waits(taken: Taken, settled: Settled, delivery: Delivery) -> None:
             delivery.message_id,
             record.attempts,
             error.code if error else None,
-            record.next_attempt_at,
+            to_text(record.next_attempt_at) if record.next_attempt_at else None,
         )
     for postponed in taken.postponed:
         log.info(
             "postponed request_id=%s message_id=%s until=%s",
             postponed.row.request.client_request_id,
             delivery.message_id,
-            postponed.until,
+            to_text(postponed.until),
         )
     for row in taken.in_flight:
         log.info("duplicate_in_flight request_id=%s message_id=%s", row.request.client_request_id, delivery.message_id)

@@ -36,7 +36,6 @@ class Emission:
     body: bytes
     """The message as received, or the request as JSON where one message held many."""
     replayed: bool = False
-    dry_run: bool = False
     generation: int = 0
 
 
@@ -62,11 +61,15 @@ class Emitter:
         if not emission.replayed:
             self._telemetry.ended(ending)
         log.info(
-            "delivery outcome=%s certainty=%s request_id=%s attempts=%s status=%s code=%s replayed=%s result_id=%s "
-            "latency_seconds=%s",
+            "delivery outcome=%s certainty=%s request_id=%s parent_id=%s job=%s task=%s dry_run=%s attempts=%s "
+            "status=%s code=%s replayed=%s result_id=%s latency_seconds=%s",
             ending.outcome.value,
             ending.certainty.value,
             ending.client_request_id,
+            ending.parent_id,
+            ending.job_id,
+            ending.task_id,
+            ending.dry_run,
             ending.attempts,
             ending.status,
             ending.error.code if ending.error else None,
@@ -79,7 +82,7 @@ class Emitter:
 
 def recorded(record: Record, body: bytes, *, replayed: bool = False) -> Emission:
     """The emission of a row that is done."""
-    return Emission(ending_of(record), body, replayed, record.request.dry_run, record.generation)
+    return Emission(ending_of(record), body, replayed, record.generation)
 
 
 def conflict(
@@ -106,8 +109,9 @@ def conflict(
         error=ID_CONFLICT,
         metadata=request.metadata,
         traceparent=request.traceparent,
+        dry_run=request.dry_run,
     )
-    return Emission(ending, body, dry_run=request.dry_run)
+    return Emission(ending, body)
 
 
 def rejected(
@@ -117,6 +121,7 @@ def rejected(
     default_account: str,
     now: datetime,
     index: int = 0,
+    parent_id: str | None = None,
 ) -> Emission:
     """The emission for what is no valid request. Its id comes from the text, which a poison copy shares."""
     ending = Ending(
@@ -130,6 +135,7 @@ def rejected(
         job_id=partial.job_id,
         task_id=partial.task_id,
         batch_url=partial.batch_url,
+        parent_id=parent_id,
         error=invalid_request(problems),
         metadata=partial.metadata or {},
         traceparent=partial.traceparent,
@@ -156,7 +162,7 @@ def _dead_letter(emission: Emission, queue: str, now: datetime) -> DeadLetter:
         client_request_id=ending.client_request_id,
         job_id=ending.job_id,
         task_id=ending.task_id,
-        dry_run=emission.dry_run,
+        dry_run=ending.dry_run,
         attempts=ending.attempts,
         generation=emission.generation,
         error=ending.error,

@@ -77,6 +77,11 @@ class _Turn:
     delivery: Delivery
 
 
+def _dropped(duplicate: Step) -> list[str]:
+    log.info("duplicate_step event_id=%s step=%s", duplicate.cleanup.event.event_id, duplicate.number)
+    return []
+
+
 class FanOut:
     """Carries out messages of the job-completion queue."""
 
@@ -96,7 +101,10 @@ class FanOut:
         if isinstance(message, DeletionRequest):
             parts.acceptor.accept(message, Origin.JOB_COMPLETION)
             return []
-        wanted = message.cleanup
+        return self._step(message, delivery)
+
+    def _step(self, message: Step, delivery: Delivery) -> list[str]:
+        parts, wanted = self._parts, message.cleanup
         found = parts.cleanups.read(wanted.event.event_id, dry_run=wanted.event.dry_run)
         place = place_of(found, wanted, message.number, delivery.message_id)
         if place is Place.CONFLICT:
@@ -104,9 +112,15 @@ class FanOut:
         if place is Place.ENDED and found:
             return [parts.closer.close(found, delivery)]
         if place is Place.PASSED:
-            log.info("duplicate_step event_id=%s step=%s", wanted.event.event_id, message.number)
-            return []
-        return self._take(_Turn(found, found or wanted, message, place is Place.AGAIN, delivery))
+            return _dropped(message)
+        try:
+            return self._take(_Turn(found, found or wanted, message, place is Place.AGAIN, delivery))
+        except StaleDelivery:
+            # Two messages of one event at once, and the other one did this step: its successor is on its way.
+            found = parts.cleanups.read(wanted.event.event_id, dry_run=wanted.event.dry_run)
+            if place_of(found, wanted, message.number, delivery.message_id) is not Place.PASSED:
+                raise
+            return _dropped(message)
 
     def _take(self, turn: _Turn) -> list[str]:
         """One step: the job's state on the first page, then the page."""

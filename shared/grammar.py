@@ -149,7 +149,10 @@ def due_at(delete_after: str, accepted: datetime) -> datetime:
 
 def _due(delete_after: str, accepted: datetime) -> datetime:
     if not delete_after.startswith("P"):
-        return instant(delete_after)
+        try:
+            return instant(delete_after)
+        except ValueError as fault:
+            raise ValueError(f"{fault}, or a duration such as 'PT1H' or 'P3D'") from None
     try:
         return accepted + duration(delete_after)
     except OverflowError:

@@ -10,6 +10,7 @@ from typing import Any
 
 from shared import grammar
 from shared.errors import InvalidConfiguration, InvalidInput, Problem
+from shared.query import boolean, read_query
 from shared.replies import BatchError
 from shared.results import error_wire
 
@@ -57,11 +58,8 @@ class Answer:
 
 
 def dry_run_of(call: Call) -> bool:
-    """Whether a call is about a dry run. Raises InvalidInput."""
-    text = call.query.get("dryRun", "false").lower()
-    if text not in {"true", "false"}:
-        raise InvalidInput.at("dryRun", "must be true or false")
-    return text == "true"
+    """Whether a call is about a dry run, which is all that its query may say. Raises InvalidInput."""
+    return boolean(read_query(call.query, "dryRun"), "dryRun")
 
 
 def guid_of(call: Call, name: str) -> str:
@@ -121,5 +119,5 @@ def is_json(call: Call) -> bool:
 
 def not_json() -> Answer:
     """415."""
-    values = [("content-type", "must be application/json, or absent")]
+    values = [("content-type", "must be application/json or another JSON type, in UTF-8, or absent")]
     return refusal(415, "UnsupportedMediaType", "The body must be JSON.", values)

@@ -13,7 +13,7 @@ from shared.emission import ID_CONFLICT
 from shared.envelope import Item, Kind, read_requests
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
-from shared.record import Key, Origin, Record, State
+from shared.record import Key, Origin, Outcome, Record, State
 from shared.request import DeletionRequest, partial_fields, readable
 from shared.rest_operation import HEADERS, operation_answer, read_operation
 from shared.results import error_wire, status_document
@@ -81,12 +81,14 @@ class TaskDeletionApi:
         record, ended = self._cancellation.cancel(key)
         if record is None:
             return unknown(key)
-        if ended:
+        if ended or (record.conclusion and record.conclusion.outcome is Outcome.CANCELLED):
+            # A repeat: the caller may not have heard the first answer.
             return self._status(200, record)
+        begun = f"is done: {record.conclusion.outcome.value}" if record.conclusion else "was begun"
         return refusal(
             409,
             "RequestBegun",
-            "The request was begun, or is done; it can no longer be taken back.",
+            f"The request {begun}; it can no longer be taken back.",
             client_request_id=key.client_request_id,
         )
 

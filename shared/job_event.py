@@ -73,6 +73,16 @@ class JobEvent(TracedModel):
             grammar.check_delay(value, info.context.now)
         return {"succeeded": value, "failed": value}
 
+    @field_validator("delete_after")
+    @classmethod
+    def _deletes_something(cls, value: DeleteAfter | None, info: ValidationInfo) -> DeleteAfter | None:
+        """A class left out is kept: with none of those that `select` chooses, the event would do nothing."""
+        select = info.data.get("select")
+        delays = {Select.SUCCEEDED: value and value.succeeded, Select.FAILED: value and value.failed}
+        if value is not None and not any(delay for name, delay in delays.items() if select in {name, Select.COMPLETED}):
+            raise ValueError("leaves nothing to delete: a class that it does not name is kept")
+        return value
+
 
 @dataclass(frozen=True)
 class TaskCompleted:

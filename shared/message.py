@@ -39,7 +39,8 @@ class Message:
 
     def refused(self, default_account: str, now: datetime) -> list[Emission]:
         """The results owed for what is no valid request."""
-        return [rejected(self.raw, r.problems, r.partial, default_account, now, r.index) for r in self.refusals]
+        parent = self.work.parent_id
+        return [rejected(self.raw, r.problems, r.partial, default_account, now, r.index, parent) for r in self.refusals]
 
     def body_of(self, request: DeletionRequest) -> bytes:
         """What a dead letter keeps as received: the message, or the one request of many."""

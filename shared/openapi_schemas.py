@@ -15,6 +15,8 @@ Schema = dict[str, Any]
 _REF = "#/components/schemas/"
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+DRY_RUN: Schema = {"const": True}
+"""Only there where a dry run is told of."""
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 
 
@@ -108,24 +110,27 @@ def _answers() -> dict[str, Schema]:
         ),
         "Status": record(
             "clientRequestId jobId taskId batchUrl state attempts acceptedAt",
-            "nextAttemptAt lastError result",
+            "nextAttemptAt lastError result dryRun",
             state={"enum": ["accepted", "scheduled", "running", "retrying", "done"]},
             attempts=COUNT,
             acceptedAt=MOMENT,
             nextAttemptAt=MOMENT,
             lastError=ERROR,
             result=ref("Result"),
+            dryRun=DRY_RUN,
         ),
         "Bulk": record("items counts", items={"type": "array", "items": _bulk_item()}, counts=counts),
         "Progress": record(
-            "eventId jobId batchUrl state listed requested skipped done",
-            "error",
+            "eventId jobId batchUrl state listed requested skipped done open",
+            "error jobState dryRun",
             state={"enum": ["waiting", "listing", "listed", "failed"]},
             listed=COUNT,
             requested=COUNT,
             skipped=COUNT,
             done={"type": "object", "additionalProperties": {"type": "integer"}},
+            open=COUNT,
             error=ERROR,
+            dryRun=DRY_RUN,
         ),
         "Health": record(
             "status checks", status={"enum": ["ok", "failing"]}, checks=record("storage identity settings")
@@ -138,6 +143,7 @@ def _result() -> Schema:
     return record(
         "clientRequestId jobId taskId batchUrl outcome certainty attempts statusCode batchRequestId error "
         "acceptedAt completedAt origin parentId replayed metadata",
+        "dryRun",
         outcome={"enum": [outcome.value for outcome in Outcome]},
         certainty={"enum": [certainty.value for certainty in Certainty]},
         origin={"enum": [origin.value for origin in Origin]},
@@ -150,6 +156,7 @@ def _result() -> Schema:
         parentId=nullable(TEXT),
         replayed={"type": "boolean"},
         metadata={"type": "object", "additionalProperties": TEXT},
+        dryRun=DRY_RUN,
     )
 
 
@@ -168,7 +175,7 @@ def _bulk_item() -> Schema:
 def _dead_letters() -> dict[str, Schema]:
     letter = record(
         "id reason outcome queue clientRequestId jobId taskId attempts firstSeenAt lastSeenAt redrivenAt error",
-        "statusCode batchRequestId body bodyEncoding",
+        "statusCode batchRequestId body bodyEncoding dryRun",
         clientRequestId=nullable(TEXT),
         jobId=nullable(TEXT),
         taskId=nullable(TEXT),
@@ -179,6 +186,7 @@ def _dead_letters() -> dict[str, Schema]:
         error=nullable(ERROR),
         statusCode=nullable({"type": "integer"}),
         batchRequestId=nullable(TEXT),
+        dryRun=DRY_RUN,
     )
     return {
         "DeadLetter": letter,

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call
+from shared.query import read_query
 from shared.record import Outcome, Record
 from shared.request import DeletionRequest, parse_request
 from shared.results import error_wire
@@ -27,8 +28,6 @@ HEADERS = {
 }
 """Pointers of a request's fields, and the headers that they travel in here."""
 
-# `code` and `clientId` are the host's own: https://learn.microsoft.com/azure/azure-functions/function-keys-how-to
-_KNOWN_QUERY = frozenset({"timeout", "api-version", "code", "clientid"})
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
 _BAD_GATEWAY = 502
@@ -41,11 +40,8 @@ def read_operation(call: Call, settings: Settings, now: datetime) -> DeletionReq
         InvalidInput: with pointers that `HEADERS` translates; code `UnsupportedRequestVersion` for another
             `api-version`.
     """
-    # Query names in any letter case: every SDK from 15.0 on sends `timeOut`.
-    query = {name.lower(): text for name, text in call.query.items()}
-    unknown = [Problem(name, "is not a parameter of this operation") for name in query if name not in _KNOWN_QUERY]
-    if unknown:
-        raise InvalidInput(unknown, "InvalidQueryParameterName")
+    # Every SDK from 15.0 on sends `timeOut`.
+    query = read_query(call.query, "timeout", "api-version")
     if query.get("api-version", settings.batch_api_version) != settings.batch_api_version:
         text = f"must be {settings.batch_api_version} or absent"
         raise InvalidInput([Problem("api-version", text)], "UnsupportedRequestVersion")

@@ -50,6 +50,7 @@ class Ending:
     accepted_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     traceparent: str | None = None
+    dry_run: bool = False
 
     @property
     def latency_seconds(self) -> float | None:
@@ -81,6 +82,7 @@ def ending_of(record: Record) -> Ending:
         accepted_at=record.accepted_at,
         metadata=request.metadata,
         traceparent=request.traceparent,
+        dry_run=request.dry_run,
     )
 
 
@@ -113,6 +115,7 @@ def cloud_event(ending: Ending, *, replayed: bool = False) -> Event:
             "parentId": ending.parent_id,
             "replayed": replayed,
             "metadata": dict(ending.metadata),
+            **dry_run_mark(dry_run=ending.dry_run),
         },
     }
     if ending.outcome is not Outcome.REJECTED:
@@ -120,6 +123,11 @@ def cloud_event(ending: Ending, *, replayed: bool = False) -> Event:
     if ending.traceparent:
         event["traceparent"] = ending.traceparent
     return event
+
+
+def dry_run_mark(*, dry_run: bool) -> dict[str, bool]:
+    """The field by which whatever is told of a dry run is told from the real thing; the real thing has none."""
+    return {"dryRun": True} if dry_run else {}
 
 
 def event_text(event: Event) -> str:
@@ -167,6 +175,7 @@ def status_document(record: Record, now: datetime) -> dict[str, Any]:
         "state": _state_name(record, now),
         "attempts": record.attempts,
         "acceptedAt": to_text(record.accepted_at),
+        **dry_run_mark(dry_run=record.request.dry_run),
     }
     next_at = record.next_attempt_at or (record.due_at if record.state is State.ACCEPTED else None)
     if record.state is not State.DONE and next_at is not None:

@@ -26,6 +26,8 @@ _TEXTS = {
     "dict_type": "must be an object",
 }
 
+_BOUNDS = {"greater_than_equal": "must be at least {ge}", "less_than_equal": "must be at most {le}"}
+
 
 class Surroundings(NamedTuple):
     """What the rules need beside the text: handed to validators as pydantic's context."""
@@ -89,4 +91,6 @@ def _text(details: ErrorDetails) -> str:
         return details["input"].text
     if details["type"] == "value_error":
         return str(details["ctx"]["error"])
+    if details["type"] in _BOUNDS:
+        return _BOUNDS[details["type"]].format(**details["ctx"])
     return _TEXTS.get(details["type"], "is not valid")

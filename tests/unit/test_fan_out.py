@@ -332,6 +332,27 @@ def test_a_late_copy_of_a_step_that_went_on_is_dropped(world: World) -> None:
     assert len(closings(world)) == 1
 
 
+def test_two_events_at_once_do_not_disturb_each_other(world: World) -> None:
+    """The one whose step the other did meanwhile is dropped without an error, and the job is listed once."""
+    body = event()
+    world.put(body, "job-completions")
+    world.put(body, "job-completions")
+    other = world.messages("job-completions")[1]
+    look = world.batch.get_job
+
+    def meanwhile(account: str, job_id: str, *, seconds: float) -> Any:
+        world.batch.get_job = look  # type: ignore[method-assign]
+        other.dequeue_count += 1
+        assert world.run("job-completions", other) == []
+        return look(account, job_id, seconds=seconds)
+
+    world.batch.get_job = meanwhile  # type: ignore[method-assign]
+    assert world.deliver("job-completions")
+    world.settle()
+    assert closings(world)[0]["data"]["listed"] == 25
+    assert len(world.batch.calls) == 25
+
+
 def test_two_deliveries_of_one_step_do_not_both_count(world: World) -> None:
     """A delivery whose row moved on under it raises, and finds its place when it is delivered again."""
     world.put(event(), "job-completions")
@@ -375,6 +396,8 @@ def test_an_event_over_http_is_accepted_and_shows_its_progress(world: World) -> 
         "requested": 25,
         "skipped": 0,
         "done": {"deleted": 25},
+        "open": 0,
+        "jobState": "completed",
     }
 
 
@@ -454,3 +477,6 @@ def test_a_dry_run_of_an_event_deletes_nothing_and_leaves_its_id_free(world: Wor
     world.settle()
     assert len(world.batch.calls) == 25
     assert len({c["id"] for c in closings(world)}) == 2
+    assert [c["data"].get("dryRun") for c in closings(world)] == [True, None]
+    marks = [r["data"].get("dryRun") for r in world.results() if r["type"] not in {LISTED, DONE}]
+    assert marks == [True] * 25 + [None] * 25

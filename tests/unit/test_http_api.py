@@ -299,6 +299,37 @@ def test_what_was_begun_or_is_done_cannot_be_taken_back(world: World) -> None:
     assert world.outcomes() == ["deleted"]
 
 
+def test_taking_back_twice_says_the_same(world: World) -> None:
+    """The caller may not have heard the first answer; of anything else that is done it hears the outcome."""
+    world.post(world.request(clientRequestId=ID, deleteAfter="PT1H"))
+    first, again = cancel(world), cancel(world)
+    assert (first.status, again.status) == (200, 200)
+    assert first.content == again.content
+    other = world.request()
+    world.post(other)
+    world.settle()
+    refused_call = cancel(world, other["clientRequestId"])
+    assert refused_call.status == 409
+    assert "deleted" in refused_call.content["message"]["value"]
+
+
+@pytest.mark.parametrize("name", ["dryrun", "DRYRUN", "dryRun"])
+def test_names_in_a_query_have_any_letter_case(world: World, name: str) -> None:
+    """A dry run is meant, however it is written."""
+    world.post(world.request(clientRequestId=ID, dryRun=True, deleteAfter="PT1H"))
+    answer = world.app.api.cancel(call(route={"clientRequestId": ID}, query={name: "true", "code": "key"}))
+    assert (answer.status, answer.content["dryRun"]) == (200, True)
+
+
+@pytest.mark.parametrize("service", ["status", "cancel"])
+def test_an_unknown_parameter_is_refused(world: World, service: str) -> None:
+    """It would otherwise be about another request than was meant."""
+    world.post(world.request(clientRequestId=ID))
+    answer = getattr(world.app.api, service)(call(route={"clientRequestId": ID}, query={"dry": "true"}))
+    assert (answer.status, answer.content["code"]) == (400, "InvalidQueryParameterName")
+    assert answer.content["values"][0]["key"] == "dry"
+
+
 def test_taking_back_what_is_not_there(world: World) -> None:
     """404 for an unknown id, 400 for none."""
     assert cancel(world).status == 404

@@ -111,12 +111,21 @@ def test_every_option_is_taken() -> None:
         ("2026-12-01T00:00:00Z", DeleteAfter(succeeded="2026-12-01T00:00:00Z", failed="2026-12-01T00:00:00Z")),
         ({"succeeded": "P3D"}, DeleteAfter(succeeded="P3D")),
         ({"failed": "P3D"}, DeleteAfter(failed="P3D")),
-        ({}, DeleteAfter()),
     ],
 )
 def test_one_delay_holds_for_both_classes(value: object, delete_after: DeleteAfter) -> None:
     """A class that is left out of the object form has None: it is kept."""
     assert _event(BARE | {"deleteAfter": value}).delete_after == delete_after
+
+
+@pytest.mark.parametrize(
+    ("select", "delete_after"),
+    [("completed", {}), ("succeeded", {"failed": "P1D"}), ("failed", {"succeeded": "P1D"})],
+)
+def test_an_event_that_would_delete_nothing_is_a_mistake(select: str, delete_after: dict[str, str]) -> None:
+    """The classes that it selects are all kept, because none has a delay."""
+    (problem,) = _problems_of(BARE | {"select": select, "deleteAfter": delete_after})
+    assert problem == ("/deleteAfter", "leaves nothing to delete: a class that it does not name is kept")
 
 
 def test_direct_construction_keeps_the_rules_that_need_no_settings() -> None:
@@ -240,7 +249,14 @@ def test_a_validation_of_the_subscription_gives_its_code() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [BARE, BARE | OPTIONS, BARE | {"deleteAfter": "P3D"}, BARE | {"deleteAfter": {}}, CLOUD_EVENT, [GRID_EVENT]],
+    [
+        BARE,
+        BARE | OPTIONS,
+        BARE | {"deleteAfter": "P3D"},
+        BARE | {"deleteAfter": {"failed": "P1D"}},
+        CLOUD_EVENT,
+        [GRID_EVENT],
+    ],
 )
 def test_an_event_survives_the_wire(value: object) -> None:
     """What the app writes to its own queue between two pages reads back to an equal event."""

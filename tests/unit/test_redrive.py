@@ -236,15 +236,38 @@ def test_at_most_so_many_are_put_back(world: World) -> None:
     """`most` bounds one call."""
     for n in range(3):
         fail(world, f"a-{n}")
-    assert put_back_many(world, most=2).content["redriven"] == 2
+    assert put_back_many(world, all=True, most=2).content["redriven"] == 2
     assert put_back_many(world, jobId="JOB-1", outcome="failed", queue="requests").content["redriven"] == 1
 
 
-@pytest.mark.parametrize("selection", [{"most": 0}, {"perSecond": "10"}, {"reasn": "x"}, {"most": True}])
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {"most": 0},
+        {"most": 1_001},
+        {"perSecond": "10"},
+        {"reasn": "x"},
+        {"most": True},
+        {"outcome": "deleted"},
+        {"queue": "job-completion"},
+    ],
+)
 def test_a_wrong_selection_puts_nothing_back(world: World, selection: dict[str, Any]) -> None:
     """A mistyped filter must not become one that takes everything."""
     fail(world)
-    answer = put_back_many(world, **selection)
+    answer = put_back_many(world, **selection, **({} if "outcome" in selection else {"outcome": "failed"}))
     assert answer.status == 400
-    assert answer.content["values"][0]["key"] == f"/{next(iter(selection))}"
+    (value,) = answer.content["values"]
+    assert value["key"] == f"/{next(iter(selection))}"
+    assert value["value"] != "is not valid"
+    assert world.messages() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"most": 5}', b'{"all": false, "dryRun": true}'])
+def test_everything_is_put_back_only_on_demand(world: World, body: bytes) -> None:
+    """A call whose filter got lost must not redrive all that there is."""
+    fail(world)
+    answer = world.app.dead_letters.put_back_many(call(body=body))
+    assert answer.status == 400
+    assert "all" in answer.content["values"][0]["value"]
     assert world.messages() == []
