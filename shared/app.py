@@ -73,7 +73,11 @@ class App:
         parts = _parts(settings, outside, store, letters, policy)
         owed = OwedResults(parts.emitter, outside.sender, store, settings)
         self._serve_requests(parts, outside, store, owed)
-        self._serve_jobs(parts, outside, letters, store, policy)
+        cleanups = CleanupStore(outside.records)
+        self._serve_jobs(parts, outside, letters, cleanups, policy)
+        cleanup_redrive = CleanupRedrive(settings, outside.clock, cleanups, outside.sender)
+        redrive = Redrive(settings, outside.clock, letters, store, parts.dispatcher, cleanup_redrive, owed)
+        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
         self.housekeeping = Housekeeping(
             HousekeepingParts(settings, outside.clock, outside.records, parts.dispatcher, owed)
         )
@@ -88,19 +92,16 @@ class App:
         self.api = TaskDeletionApi(parts, store, synchronous, cancellation)
 
     def _serve_jobs(
-        self, parts: Parts, outside: Outside, letters: DeadLetterStore, store: RecordStore, policy: RetryPolicy
+        self, parts: Parts, outside: Outside, letters: DeadLetterStore, cleanups: CleanupStore, policy: RetryPolicy
     ) -> None:
         settings, clock, sender, acceptor = self.settings, outside.clock, outside.sender, parts.acceptor
-        guard, cleanups = parts.guard, CleanupStore(outside.records)
+        guard = parts.guard
         closer = CleanupCloser(letters, settings, clock)
         self.fan_out = FanOut(
             FanOutParts(settings, clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
         )
         self.cleanup_poison = CleanupPoison(CleanupPoisonParts(settings, clock, cleanups, acceptor, closer, sender))
         self.cleanups = CleanupApi(settings, clock, cleanups, acceptor, sender, guard)
-        cleanup_redrive = CleanupRedrive(settings, clock, cleanups, sender)
-        redrive = Redrive(settings, clock, letters, store, parts.dispatcher, cleanup_redrive)
-        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
 
 
 def _parts(
@@ -125,10 +126,10 @@ def _parts(
 
 
 def _call(batch: BatchClient) -> Call:
-    def call(request: DeletionRequest, seconds: float) -> Reply:
+    def call(request: DeletionRequest, seconds: float, begin_within: float) -> Reply:
         seconds = min(seconds, LONGEST_CALL_SECONDS)
         if request.dry_run:
             return batch.get_task(request, seconds=seconds)
-        return batch.delete(request, seconds=seconds)
+        return batch.delete(request, seconds=seconds, begin_within=begin_within)
 
     return call

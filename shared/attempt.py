@@ -86,7 +86,8 @@ class Attempt:
         if elapsed >= self._timing.send_window_seconds:
             return TOO_LATE
         request = claimed.record.request
-        reply = self._call(request, self._timing.budget_seconds - elapsed)
+        window = self._timing.send_window_seconds - elapsed
+        reply = self._call(request, self._timing.budget_seconds - elapsed, window)
         tell_of_refused_access(reply, request.batch_url, request.client_request_id)
         return reply
 
@@ -129,6 +130,7 @@ def _written(claimed: Claimed, verdict: Conclusion | Retry, now: datetime, emit_
         verdict.wait,
         was_sent=verdict.was_sent,
         may_have_taken_effect=verdict.may_have_taken_effect,
+        counts=verdict.counts,
     )
 
 

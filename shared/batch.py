@@ -68,12 +68,12 @@ class BatchClient:
         self._clock = clock
         self._limits = {account: ConcurrencyLimit(max_concurrency, clock) for account in accounts}
 
-    def delete(self, request: DeletionRequest, *, seconds: float) -> Reply:
-        """Deletes one task, within `seconds`."""
+    def delete(self, request: DeletionRequest, *, seconds: float, begin_within: float | None = None) -> Reply:
+        """Deletes one task, within `seconds`; after `begin_within` seconds nothing is sent any more."""
         query: dict[str, str | int] = {}
         if request.timeout is not None:
             query["timeout"] = min(request.timeout, SERVICE_TIMEOUT)
-        return self._task("DELETE", request, query, seconds)
+        return self._task("DELETE", request, query, seconds, begin_within)
 
     def get_task(self, request: DeletionRequest, *, seconds: float) -> Reply:
         """Asks for the task under the same conditions as `delete`, for a dry run."""
@@ -103,19 +103,29 @@ class BatchClient:
             return TaskPage(fault(error, sent=False))
         return page_of(self._carry_out(_Call("GET", account, url, path, {}, MOST_PAGE_BYTES), seconds))
 
-    def _task(self, method: str, request: DeletionRequest, query: Mapping[str, str | int], seconds: float) -> Reply:
+    def _task(
+        self,
+        method: str,
+        request: DeletionRequest,
+        query: Mapping[str, str | int],
+        seconds: float,
+        begin_within: float | None = None,
+    ) -> Reply:
         try:
             path = target.task_path(request.job_id, request.task_id)
         except target.UnsafeTarget as error:
             return fault(error, sent=False)
         url = target.url_of(request.batch_url, path, self._query(query))
-        return self._carry_out(_Call(method, request.batch_url, url, path, _headers(request)), seconds).reply
+        call = _Call(method, request.batch_url, url, path, _headers(request))
+        return self._carry_out(call, seconds, begin_within).reply
 
     def _query(self, special: Mapping[str, str | int]) -> dict[str, str | int]:
         return {**special, "api-version": self._api_version}
 
-    def _carry_out(self, call: _Call, seconds: float) -> Answer:
-        deadline = self._clock.monotonic() + seconds
+    def _carry_out(self, call: _Call, seconds: float, begin_within: float | None = None) -> Answer:
+        now = self._clock.monotonic()
+        deadline = now + seconds
+        begin_by = deadline if begin_within is None else min(deadline, now + begin_within)
         try:
             prepared = self._prepared(call)
         except (target.UnsafeTarget, requests.RequestException, ValueError) as error:
@@ -124,7 +134,7 @@ class BatchClient:
             token = self._tokens.token()
         except TokenUnavailable as error:
             return Answer(not_sent("TokenUnavailable", f"No token for the Batch service: {error}."))
-        first = self._send(call, prepared, token, deadline)
+        first = self._send(call, prepared, token, deadline, begin_by)
         # A slow refusal leaves no second try: it would have to be cut off, and its effect be unknown.
         if not _is_refused_token(first.reply) or deadline - self._clock.monotonic() < seconds / 2:
             return first
@@ -132,7 +142,7 @@ class BatchClient:
             fresh = self._tokens.renewed(token)
         except TokenUnavailable:
             return first
-        second = self._send(call, prepared, fresh, deadline)
+        second = self._send(call, prepared, fresh, deadline, begin_by)
         return first if second.reply.sending is Sending.NOT_SENT else second
 
     def _prepared(self, call: _Call) -> requests.PreparedRequest:
@@ -143,14 +153,17 @@ class BatchClient:
         target.check(prepared.url, call.account, call.path)
         return prepared
 
-    def _send(self, call: _Call, prepared: requests.PreparedRequest, token: str, deadline: float) -> Answer:
+    def _send(
+        self, call: _Call, prepared: requests.PreparedRequest, token: str, deadline: float, begin_by: float
+    ) -> Answer:
         limit = self._limits[call.account]
-        if not limit.acquire(deadline - self._clock.monotonic()):
+        if not limit.acquire(begin_by - self._clock.monotonic()):
             return Answer(not_sent("TooManyInFlight", "No place among the calls in flight came free in time."))
         answer = None
         try:
-            seconds = deadline - self._clock.monotonic()
-            if seconds <= 0:
+            now = self._clock.monotonic()
+            seconds = deadline - now
+            if now >= begin_by:
                 return Answer(not_sent("OutOfTime", "The time for the call was over before it was sent."))
             prepared.headers["Authorization"] = f"Bearer {token}"
             if call.method == "DELETE" and OCP_DATE not in call.headers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared import state
@@ -11,7 +11,7 @@ from shared.clock import Clock
 from shared.delivery import Bidder, Timing
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.grammar import due_at
-from shared.record import Conclusion, Record, State
+from shared.record import Certainty, Conclusion, Record, State
 from shared.state import Move
 from shared.store import RecordStore
 from shared.table import Refused
@@ -132,7 +132,9 @@ class Claimant:
         """One conditional write: the claim, the end of a guarded request, or the row of one that is not yet due."""
         now = self._clock.now()
         if guarded is not None:
-            ended = self._store.write(found, state.conclude(before, guarded))
+            # An earlier try may have deleted the task although its answer was lost.
+            certainty = Certainty.UNKNOWN if before.maybe_effect else guarded.certainty
+            ended = self._store.write(found, state.conclude(before, replace(guarded, certainty=certainty)))
             taken.ended += [ended] if ended else []
             return ended is not None
         if found is None and before.due_at is not None and now < before.due_at:

@@ -1,4 +1,4 @@
-"""Requests that are valid and are not carried out all the same: protected jobs, and those that came too late."""
+"""Valid requests that are not carried out: of protected jobs, of accounts no longer listed, and those too late."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.work import WorkRow
 
 PROTECTED = "ProtectedJob"
 EXPIRED = "RequestExpired"
+NOT_ALLOWED = "AccountNotAllowed"
 
 
 class Guard:
@@ -21,12 +22,13 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self._protected = settings.protected_jobs
+        self._accounts = settings.batch_accounts
         # A day below retention: a copy may come back after its row was purged, and its task's id be in use again.
         self._max_age = timedelta(days=settings.retention_days - 1)
 
     def __call__(self, row: WorkRow, accepted_at: datetime, now: datetime) -> Conclusion | None:
         """The end of a request that is not to be carried out, or None."""
-        error = self.protection(row.request)
+        error = self.protection(row.request) or self._strange_account(row.request)
         if error:
             return Conclusion(Outcome.FAILED, Certainty.CONFIRMED, now, error=error)
         counted_from = accepted_at
@@ -36,6 +38,13 @@ class Guard:
             return None
         error = BatchError(EXPIRED, f"The request came more than {self._max_age.days} days after it was accepted.")
         return Conclusion(Outcome.EXPIRED, Certainty.CONFIRMED, now, error=error)
+
+    def _strange_account(self, request: DeletionRequest) -> BatchError | None:
+        """The error for an account that was taken off the allow list after the request had come in."""
+        if request.batch_url in self._accounts:
+            return None
+        text = "must be one of the Batch accounts that BATCH_ACCOUNT_URLS lists"
+        return BatchError(NOT_ALLOWED, "The account is no longer allowed.", (("/batchUrl", text),))
 
     def protection(self, request: DeletionRequest) -> BatchError | None:
         """The error for a job that is never deleted from."""

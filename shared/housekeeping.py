@@ -67,7 +67,9 @@ class Housekeeping:
     def _purge(self, bucket: str, deadline: float) -> Counter[str]:
         """Forgets what has been done for longer than retention. A row that is not done is never purged."""
         before = self._parts.clock.now() - timedelta(days=self._parts.settings.retention_days)
-        done = f"state eq 'done' and completed_at lt '{to_text(before)}' and emit_pending eq false"
+        # A request that was taken back before it was due still has a message, which would bring it to life again.
+        over = f"completed_at lt '{to_text(before)}' and due_at lt '{to_text(before)}'"
+        done = f"state eq 'done' and {over} and emit_pending eq false"
         counts: Counter[str] = Counter()
         for filter_text in (done, f"touched_at lt '{to_text(before)}'"):
             for rows in self._pages(

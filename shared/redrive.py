@@ -13,14 +13,19 @@ from shared.cleanup_redrive import CleanupRedrive
 from shared.clock import Clock
 from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.envelope import read_body
-from shared.errors import StorageUnavailable
+from shared.errors import InvalidInput, StorageUnavailable
+from shared.grammar import due_at
+from shared.owed import OwedResults
 from shared.record import Key, Origin, Outcome, Record, State
 from shared.request import parse_request, payload_hash
+from shared.results import ending_of
 from shared.settings import Settings
 from shared.store import RecordStore
 from shared.work import MAX_MESSAGE_BYTES, Work
 
 MAX_READS = 5
+MAY_BE_OWED = timedelta(hours=1)
+"""So long a message may still stand behind an outcome without its result having gone out: ten deliveries and poison."""
 HOPELESS = frozenset({Outcome.REJECTED.value, Outcome.CONFLICT.value})
 """Outcomes that another try cannot change: the sender must change the request."""
 
@@ -45,6 +50,7 @@ class Redrive:
         store: RecordStore,
         dispatcher: Dispatcher,
         cleanups: CleanupRedrive,
+        owed: OwedResults,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -52,6 +58,7 @@ class Redrive:
         self._store = store
         self._dispatcher = dispatcher
         self._cleanups = cleanups
+        self._owed = owed
 
     def put_back(self, letter_id: str, delay_seconds: float = 0) -> Redriven:
         """A new generation of the request behind a dead letter, its message hidden for the delay."""
@@ -62,7 +69,11 @@ class Redrive:
             return Redriven.NEVER
         if letter.redriven_at is not None:
             return Redriven.ALREADY
-        put_back = self._put_back(letter, delay_seconds)
+        try:
+            put_back = self._put_back(letter, delay_seconds)
+        except InvalidInput:
+            # The row was purged, and today's settings do not take its request: its account is no longer listed.
+            return Redriven.NEVER
         # Last: a call that died on the way is repeated, and finds the row of its own generation still open.
         marked = self._letters.mark_redriven(letter_id, self._clock.now())
         return Redriven.PUT_BACK if marked and put_back else Redriven.ALREADY
@@ -84,9 +95,11 @@ class Redrive:
                 written = self._store.write(None, self._from_letter(letter, now))
             elif found.generation > letter.generation:
                 return found if found.state is State.ACCEPTED else None
-            elif found.state is not State.DONE:
+            elif found.state is not State.DONE or ending_of(found).id != letter.id:
+                # At work, or ended otherwise: the id was used anew after its row had been purged.
                 return None
             else:
+                self._send_owed(found, now)
                 written = self._store.write(found, replace(state.reopen(found, now), origin=Origin.REDRIVE))
             if written:
                 return written
@@ -101,6 +114,7 @@ class Redrive:
             payload_hash=payload_hash(request),
             origin=Origin.REDRIVE,
             accepted_at=now,
+            due_at=due_at(request.delete_after, letter.first_seen_at) if request.delete_after else None,
             generation=letter.generation + 1,
             # The row that knew is gone: an absent task may well be the work of the earlier generation.
             maybe_sent=letter.attempts > 0,
@@ -111,4 +125,9 @@ class Redrive:
         row = replace(row_of(record), etag=None)
         work = Work((row,), record.origin, record.accepted_at, record.parent_id)
         until = self._clock.now() + timedelta(seconds=delay_seconds)
-        self._dispatcher.send([Postponed(row, until)], work)
+        self._dispatcher.send([Postponed(row, max(until, record.due_at or until))], work)
+
+    def _send_owed(self, record: Record, now: datetime) -> None:
+        """The result of the generation that ends here: the message that owes it will find the next one."""
+        if record.emit_pending or (record.conclusion and now - record.conclusion.completed_at < MAY_BE_OWED):
+            self._owed.send(record)

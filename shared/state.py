@@ -82,7 +82,7 @@ def _decide_claimed(record: Record, bid: Bid, now: datetime) -> Decision:
             return Decision(Move.STALE)
         # The earlier delivery has ended or been invisible for the host's whole ten minutes: no wait for its lease.
         return _unless_early(record.next_attempt_at, now)
-    if now >= claim.expires_at:
+    if _is_over(record, now):
         return _unless_early(record.next_attempt_at, now)
     if claim.has_message:
         return Decision(Move.DROP)
@@ -106,7 +106,7 @@ def decide_without_claim(record: Record | None, bid: Bid, now: datetime) -> Deci
         return Decision(Move.CONFLICT)
     if record.state is State.DONE:
         return Decision(Move.EMIT)
-    if record.state is State.CLAIMED and now < _claim_of(record).expires_at:
+    if record.state is State.CLAIMED and not _is_over(record, now):
         return Decision(Move.POSTPONE, _claim_of(record).expires_at)
     return Decision(Move.CLAIM)
 
@@ -117,8 +117,9 @@ def may_be_put_again(record: Record, now: datetime) -> bool:
         return True
     if record.state is State.DONE:
         return False
-    waiting = record.next_attempt_at is not None and now < record.next_attempt_at
-    return now >= _claim_of(record).expires_at and not waiting
+    # What a synchronous call gave back has no message yet when the call died, or storage failed, before it was put.
+    waiting = _claim_of(record).has_message and record.next_attempt_at is not None and now < record.next_attempt_at
+    return _is_over(record, now) and not waiting
 
 
 def claim(record: Record, bid: Bid, now: datetime, lease: timedelta) -> Record:
@@ -148,14 +149,17 @@ def release(
     *,
     was_sent: bool,
     may_have_taken_effect: bool,
+    counts: bool = True,
 ) -> Record:
     """T7: the claim given back, with the reason and the next attempt's time.
 
-    `before` is the row as it was before this claim: what was not sent takes its mark back.
+    `before` is the row as it was before this claim: what was not sent takes its mark back, and its attempt too when
+    that does not count.
     """
     held = _claim_of(claimed)
     return replace(
         claimed,
+        attempts=claimed.attempts if counts else before.attempts,
         claim=replace(held, expires_at=now),
         maybe_sent=was_sent or before.maybe_sent,
         maybe_effect=may_have_taken_effect or before.maybe_effect,
@@ -168,13 +172,13 @@ def reopen(record: Record, now: datetime) -> Record:
     """T9: a new generation of a request that is done, accepted anew.
 
     The marks of earlier tries stay: a 404 may still be the echo of an earlier generation's DELETE.
+    So does the due time: a request may have ended before it, by an outage or a protected job.
     """
     return replace(
         record,
         state=State.ACCEPTED,
         generation=record.generation + 1,
         accepted_at=now,
-        due_at=None,
         attempts=0,
         claim=None,
         last_error=None,
@@ -182,6 +186,16 @@ def reopen(record: Record, now: datetime) -> Record:
         conclusion=None,
         emit_pending=False,
     )
+
+
+def _is_over(record: Record, now: datetime) -> bool:
+    """Whether a claim was given back, or its lease has run out.
+
+    A claim that was given back is told by its next attempt and not by the end of its lease, which is the instant of
+    that by its owner's clock: to a worker whose clock is behind it would look alive, and the retry message, the only
+    one that there is, like a duplicate.
+    """
+    return record.next_attempt_at is not None or now >= _claim_of(record).expires_at
 
 
 def _claim_of(record: Record) -> Claim:

@@ -21,8 +21,8 @@ SWITCHES = ("PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "PYTHON_ENABLE_OPENTE
 _TRUE = frozenset({"1", "true", "t", "yes", "y"})
 """As the worker reads its own switches."""
 
-Call = Callable[[DeletionRequest, float], Reply]
-"""(request, seconds it may take) -> what Batch said."""
+Call = Callable[[DeletionRequest, float, float], Reply]
+"""(request, seconds it may take, seconds within which it must have begun) -> what Batch said."""
 
 
 class Telemetry:

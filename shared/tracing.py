@@ -39,7 +39,7 @@ class OpenTelemetry(Telemetry):
     def observed(self, call: Call) -> Call:
         """The call within a client span whose parent is the request's own trace."""
 
-        def watched(request: DeletionRequest, seconds: float) -> Reply:
+        def watched(request: DeletionRequest, seconds: float, begin_within: float) -> Reply:
             with self._tracer.start_as_current_span(
                 "Task - Get" if request.dry_run else "Task - Delete",
                 context=_context_of(request),
@@ -51,7 +51,7 @@ class OpenTelemetry(Telemetry):
                     "az.client_request_id": request.client_request_id,
                 },
             ) as span:
-                reply = call(request, seconds)
+                reply = call(request, seconds, begin_within)
                 self._note(span, reply)
             return reply
 

@@ -75,9 +75,9 @@ class ScriptedBatch:
     fault: Callable[[Callable[[], Reply]], Reply] = lambda answer: answer()
     """What happens to a DELETE on its way and to its answer on the way back."""
 
-    def delete(self, request: DeletionRequest, *, seconds: float) -> Reply:
+    def delete(self, request: DeletionRequest, *, seconds: float, begin_within: float) -> Reply:
         """*Task - Delete*."""
-        assert seconds > 0
+        assert min(seconds, begin_within) > 0
         self.on_delete(request)
         return self.fault(lambda: self._answer(request))
 

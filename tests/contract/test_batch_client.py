@@ -208,6 +208,21 @@ def test_a_token_that_takes_all_the_time_leaves_no_call(batch_simulator: BatchSi
     assert batch_simulator.journal.entries() == []
 
 
+def test_a_call_that_cannot_begin_in_time_is_not_made(batch_simulator: BatchSimulator) -> None:
+    """Its claim may be another worker's by then, however much of the call's own time is left."""
+    clock = FakeClock()
+
+    class SlowTokens(CountedTokens):
+        def token(self) -> str:
+            clock.advance(6)
+            return super().token()
+
+    caller = client(batch_simulator.url, SlowTokens(), clock=clock)
+    reply = caller.delete(deletion(batch_simulator.url), seconds=30, begin_within=5)
+    assert (reply.sending, reply.error and reply.error.code) == (Sending.NOT_SENT, "OutOfTime")
+    assert batch_simulator.journal.entries() == []
+
+
 def test_calls_beyond_the_limit_wait_for_their_turn(batch_simulator: BatchSimulator, batch_token: str) -> None:
     """With one place, a second call waits for the first, and says so when its time is over."""
     batch_simulator.seed(id="job1", tasks=["task1", "task2"])

@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
+from shared.app import App
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.record import Key
 from shared.replies import BatchError, Reply, Sending
 from shared.request import derived_id
+from shared.settings import Settings
 from shared.table import Refused, Write
 from tests.memory_table import no_fault
-from tests.world import ACCOUNT, DELETED, LOST, NOT_FOUND, World, call, refused
+from tests.tangle import Tangle
+from tests.world import ACCOUNT, DELETED, ENVIRONMENT, LOST, NOT_FOUND, World, call, refused
 
 NO_TOKEN = Reply(Sending.NOT_SENT, error=BatchError("TokenUnavailable", "No token."))
 
@@ -27,6 +30,12 @@ NO_TOKEN = Reply(Sending.NOT_SENT, error=BatchError("TokenUnavailable", "No toke
 def world() -> World:
     """An app with its defaults."""
     return World()
+
+
+def replace_settings(world: World, **settings: str) -> App:
+    """Another process of the app, after a change of settings."""
+    world.settings = Settings.from_env({**ENVIRONMENT, **settings})
+    return world.worker()
 
 
 def result_of(world: World) -> dict[str, Any]:
@@ -575,6 +584,67 @@ def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None
 
     last = world.results()[-1]["data"]
     assert (last["outcome"], last["certainty"]) == ("deleted", "inferred")
+
+
+def test_a_worker_whose_clock_is_behind_drops_no_retry() -> None:
+    """It delivers the retry of another worker, to whose clock the claim has just ended."""
+    tangle = Tangle((0, -119, 0))
+    tangle.world.put(tangle.world.request())
+    tangle.world.batch.script = [refused(429, "TooManyRequests", 5)]
+    tangle.deliver(worker=0)
+    tangle.world.clock.advance(6)
+    for _ in range(40):
+        if tangle.world.results():
+            break
+        tangle.deliver(worker=1)
+        tangle.world.clock.advance(5)
+    assert tangle.world.outcomes() == ["deleted"]
+
+
+@pytest.mark.parametrize("end", ["protected", "expired"])
+def test_an_end_after_a_lost_answer_is_not_certain(end: str) -> None:
+    """The task may be gone although the request ended without a further try."""
+    world = World()
+    world.batch.script = [LOST]
+    world.put(world.request())
+    world.deliver()
+    if end == "protected":
+        world.app = replace_settings(world, PROTECTED_JOBS="job-*")
+    else:
+        world.clock.advance(20 * 86_400)
+    world.settle()
+    (result,) = world.results()
+    assert (result["data"]["outcome"], result["data"]["certainty"]) == (
+        "failed" if end == "protected" else "expired",
+        "unknown",
+    )
+
+
+def test_an_account_that_is_no_longer_listed_ends_its_own_requests_alone() -> None:
+    """They fail for a reason that can be read; the others of the same message are carried out."""
+    former = "https://former.region.batch.azure.com"
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{former}")
+    for n in range(6):
+        account = {"batchUrl": former} if n == 0 else {}
+        world.post(world.request(taskId=f"t-{n}", **account))
+    world.app = replace_settings(world, BATCH_ACCOUNT_URLS=ACCOUNT)
+    world.settle()
+    ends = {r["data"]["taskId"]: r["data"] for r in world.results()}
+    assert [ends[f"t-{n}"]["outcome"] for n in range(6)] == ["failed", *["deleted"] * 5]
+    assert ends["t-0"]["error"]["code"] == "AccountNotAllowed"
+    assert {c.task_id for c in world.batch.calls} == {f"t-{n}" for n in range(1, 6)}
+
+
+@pytest.mark.parametrize("code", ["AttemptTimedOut", "TooManyInFlight", "OutOfTime"])
+def test_tries_that_this_app_had_no_time_for_use_up_no_attempts(code: str) -> None:
+    """They say nothing about the request, which would otherwise be given up without a single call."""
+    world = World(BATCH_MAX_ATTEMPTS="2")
+    own = Reply(Sending.NOT_SENT, error=BatchError(code, "No time."))
+    world.batch.script = [own] * 10
+    world.put(world.request())
+    world.settle()
+    assert result_of(world)["outcome"] == "deleted"
+    assert result_of(world)["attempts"] == 1
 
 
 def test_an_account_beside_the_default() -> None:

@@ -9,7 +9,7 @@ import pytest
 from shared.errors import StorageUnavailable
 from shared.record import Key
 from tests.memory_table import no_fault
-from tests.world import World
+from tests.world import World, call
 
 DAY = 86_400
 
@@ -121,6 +121,21 @@ def test_a_round_that_runs_out_of_time_goes_on_where_it_stopped(world: World) ->
             break
     assert total["purged"] == 60
     assert rows(world) == set()
+
+
+def test_a_cancelled_request_stays_cancelled(world: World) -> None:
+    """Its message lies hidden until it was to be due: a row forgotten before that would let it live again."""
+    world = World(REQUEST_RETENTION_DAYS="2")
+    body = world.request(deleteAfter="P10D")
+    world.post(body)
+    world.app.api.cancel(call(route={"clientRequestId": body["clientRequestId"]}))
+    world.clock.advance(3 * DAY)
+    assert sweep(world)["purged"] == 0
+    world.settle()
+    assert set(world.outcomes()) == {"cancelled"}
+    assert world.batch.calls == []
+    world.clock.advance(6 * DAY)
+    assert sweep(world)["purged"] == 1
 
 
 def test_a_row_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:

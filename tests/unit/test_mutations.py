@@ -185,7 +185,7 @@ def without_the_fence(patch: Patch) -> None:
     """The DELETE is sent however long ago the claim was."""
 
     def send(self: Any, claimed: Claimed, began: float) -> Reply:
-        return self._call(claimed.record.request, 30.0)  # type: ignore[no-any-return]
+        return self._call(claimed.record.request, 30.0, 30.0)  # type: ignore[no-any-return]
 
     patch.setattr(Attempt, "_send", send)
 

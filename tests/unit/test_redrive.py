@@ -27,7 +27,7 @@ def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", *
     world.batch.script = [refused(400, code)]
     world.put(world.request(taskId=task, **fields))
     world.settle()
-    world.clock.advance(1)
+    world.clock.advance(3_601)
     return listing(world)[0]
 
 
@@ -195,6 +195,84 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
     assert put_back(world, letter["id"]) == 202
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_a_redrive_waits_for_the_time_that_the_request_names(world: World) -> None:
+    """It was given up before it was due, by an outage; put back, it is still not deleted early."""
+    body = world.request(deleteAfter="P20D")
+    accepted_at = world.clock.now()
+    world.put(body, "requests-poison")
+    world.settle()
+    assert world.outcomes() == ["exhausted"]
+    assert put_back(world, listing(world)[0]["id"]) == 202
+    world.settle()
+    assert world.outcomes()[-1] == "deleted"
+    assert world.clock.now() - accepted_at >= timedelta(days=20)
+
+
+def test_a_purged_request_waits_too(world: World) -> None:
+    """Its dead letter knows when it ended, which is no earlier than when it was accepted."""
+    body = world.request(deleteAfter="P20D")
+    world.put(body, "requests-poison")
+    world.settle()
+    letter, ended_at = listing(world)[0], world.clock.now()
+    world.clock.advance(3 * 86_400)
+    world.records.rows.clear()
+    world.records.etags.clear()
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert world.outcomes()[-1] == "deleted"
+    assert world.clock.now() - ended_at >= timedelta(days=20)
+
+
+@pytest.mark.parametrize("task", ["task-1", "task-2"])
+def test_a_dead_letter_whose_id_was_used_anew_reopens_nothing(world: World, task: str) -> None:
+    """The row says what became of the id since: a task's id may be in use again, or the request be another one."""
+    letter = fail(world)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    world.put(world.request(clientRequestId=letter["clientRequestId"], taskId=task))
+    world.settle()
+    world.request(taskId=task)
+    assert put_back(world, letter["id"]) == 409
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+    assert ("job-1", task) in world.batch.tasks
+
+
+def test_a_redrive_sends_the_result_that_is_still_owed(world: World) -> None:
+    """The result queue was down when the request ended: the reopened row would otherwise have forgotten that end."""
+    world.batch.script = [refused(400, "InvalidHeaderValue")]
+    world.put(world.request())
+
+    def full(when: str, queue: str) -> None:
+        if queue == "results" and when == "before":
+            raise StorageUnavailable("full")
+
+    world.send_fault = full
+    with pytest.raises(StorageUnavailable):
+        world.deliver()
+    world.send_fault = no_fault
+    assert put_back(world, listing(world)[0]["id"]) == 202
+    world.clock.advance(601)
+    world.settle()
+    assert set(world.outcomes()) == {"failed", "deleted"}
+
+
+def test_a_request_of_an_account_that_is_no_longer_listed_is_never_put_back() -> None:
+    """Its row was purged, and today's settings do not take it: 422, and a bulk redrive goes on to the next."""
+    two = World(BATCH_ACCOUNT_URLS="https://acct.region.batch.azure.com,https://former.region.batch.azure.com")
+    fail(two, "old", batchUrl="https://former.region.batch.azure.com")
+    fail(two)
+    world = World()
+    world.letters = two.letters
+    world.clock.advance((two.clock.now() - world.clock.now()).total_seconds())
+    world.app = world.worker()
+    world.request()
+    answer = put_back_many(world, all=True)
+    assert (answer.status, answer.content["matched"], answer.content["redriven"]) == (202, 2, 1)
+    former = next(letter for letter in listing(world) if letter["taskId"] == "old")
+    assert put_back(world, former["id"]) == 422
 
 
 def test_pages_are_newest_first(world: World) -> None:

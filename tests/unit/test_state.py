@@ -176,10 +176,36 @@ def test_a_release_ends_the_lease_and_names_the_next_attempt() -> None:
     assert free.last_error == PROBLEM
 
 
+@pytest.mark.parametrize("behind", [1, 60, 119])
+def test_a_claim_that_was_given_back_looks_over_to_a_clock_that_is_behind(behind: float) -> None:
+    """Its retry message is the only one that there is: it must not be taken for a duplicate."""
+    row = released(next_attempt=-behind - 5)
+    late = state.Bid("claim-2", "message-2", 1, row.payload_hash)
+    assert state.decide(row, late, after(-behind)).move is Move.CLAIM
+    waiting = replace(row, next_attempt_at=after(5))
+    assert state.decide(waiting, late, after(-behind)) == Decision(Move.POSTPONE, after(5))
+    assert state.decide_without_claim(waiting, late, after(-behind)).move is Move.CLAIM
+
+
+def test_a_try_that_does_not_count_gives_its_attempt_back() -> None:
+    """T7 for a call that this app itself had no time for."""
+    free = state.release(
+        claimed(attempts=5),
+        accepted(attempts=4),
+        PROBLEM,
+        after(5),
+        LEASE,
+        was_sent=False,
+        may_have_taken_effect=False,
+        counts=False,
+    )
+    assert free.attempts == 4
+
+
 def test_a_redriven_row_begins_anew_and_remembers_what_was_sent() -> None:
-    """T9: a new generation without attempts, claim or end; a 404 may still be an earlier generation's doing."""
+    """T9: a new generation without attempts, claim or end, due as before; a 404 may be an earlier generation's doing."""
     last = done(Outcome.EXHAUSTED, attempts=12, generation=2, last_error=BatchError("X", "x"), emit_pending=True)
 
     anew = state.reopen(replace(last, due_at=NOW), after(60))
 
-    assert anew == accepted(generation=3, accepted_at=after(60), maybe_sent=True, maybe_effect=True)
+    assert anew == accepted(generation=3, accepted_at=after(60), due_at=NOW, maybe_sent=True, maybe_effect=True)

@@ -80,6 +80,22 @@ def test_what_does_not_settle_at_once_goes_on_from_the_queue(world: World, reply
     assert world.outcomes() == ["deleted"]
 
 
+def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
+    """Storage failed between the release and its message: nothing else would bring the request back before a day."""
+    world.batch.script = [refused(429, "TooManyRequests", 60)]
+
+    def down(when: str, queue: str) -> None:
+        raise StorageUnavailable("down")
+
+    world.send_fault = down
+    with pytest.raises(StorageUnavailable):
+        world.delete(client_request_id=ID)
+    world.send_fault = no_fault
+    assert world.delete(client_request_id=ID).status == 202
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
 def test_a_repeat_replays_the_answer(world: World) -> None:
     """Without a second DELETE and without a second result."""
     world.delete(client_request_id=ID)
