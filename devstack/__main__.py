@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import sys
 import time
 import uuid
+from pathlib import Path
 from types import FrameType
 
 from devstack.azurite.install import InstallFailed
@@ -41,18 +43,22 @@ def main() -> int:
     """Starts the stack and waits; 1 when it cannot start or the host ended by itself."""
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
     parser.add_argument("--func", action="store_true", help="run the app in `func` of the Azure Functions Core Tools")
+    parser.add_argument(
+        "--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="an app setting; repeatable"
+    )
     options = parser.parse_args()
     if options.func and shutil.which("func") is None:
         print("--func needs the Azure Functions Core Tools on the path", file=sys.stderr)
         return 1
-    shutil.rmtree(LOGS, ignore_errors=True)
+    logs = _folder_of_this_run()
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     try:
-        with Stack(ROOT, ports=where_free(USUAL_PORTS), logs=LOGS, core_tools=options.func) as stack:
+        ports = where_free(USUAL_PORTS)
+        with Stack(ROOT, ports=ports, logs=logs, core_tools=options.func, env=dict(options.set)) as stack:
             print(describe(stack), flush=True)
             while stack.host_running:
                 time.sleep(LOOK_SECONDS)
-            print(f"the host ended by itself; see {LOGS}", file=sys.stderr)
+            print(f"the host ended by itself; see {logs}", file=sys.stderr)
             return 1
     except (ProgramFailed, InstallFailed) as error:
         print(error, file=sys.stderr)
@@ -60,6 +66,14 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped")
         return 0
+
+
+def setting(text: str) -> tuple[str, str]:
+    """`NAME=VALUE` as its two parts."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError("must be NAME=VALUE")
+    return name, value
 
 
 def describe(stack: Stack) -> str:
@@ -73,6 +87,18 @@ def describe(stack: Stack) -> str:
         logs=stack.logs,
         id=uuid.uuid4(),
     )
+
+
+def _folder_of_this_run() -> Path:
+    """Where this run logs: another stack may be up, and writing. Folders of runs that are over are removed."""
+    for old in LOGS.glob("[0-9]*"):
+        try:
+            os.kill(int(old.name), 0)
+        except (ValueError, ProcessLookupError):
+            shutil.rmtree(old, ignore_errors=True)
+        except PermissionError:
+            continue  # Somebody else's process has that number now.
+    return LOGS / str(os.getpid())
 
 
 def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:

@@ -85,7 +85,16 @@ class App:
     def _serve_requests(self, parts: Parts, outside: Outside, store: RecordStore, owed: OwedResults) -> None:
         self.worker = Worker(parts)
         self.poison = PoisonWorker(
-            PoisonParts(self.settings, outside.clock, store, parts.dispatcher, parts.emitter, outside.sender, owed)
+            PoisonParts(
+                self.settings,
+                outside.clock,
+                store,
+                parts.dispatcher,
+                parts.emitter,
+                outside.sender,
+                owed,
+                parts.guard,
+            )
         )
         cancellation = Cancellation(store, outside.clock, owed)
         synchronous = SynchronousDeletion(parts, store, owed)

@@ -31,6 +31,10 @@ class Guard:
         error = self.protection(row.request) or self._strange_account(row.request)
         if error:
             return Conclusion(Outcome.FAILED, Certainty.CONFIRMED, now, error=error)
+        return self.expiry(row, accepted_at, now)
+
+    def expiry(self, row: WorkRow, accepted_at: datetime, now: datetime) -> Conclusion | None:
+        """The end of a request that came when its id may be forgotten and its task's be in use again, or None."""
         counted_from = accepted_at
         if row.request.delete_after:
             counted_from = max(accepted_at, due_at(row.request.delete_after, accepted_at))

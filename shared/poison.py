@@ -11,6 +11,7 @@ from shared.clock import Clock
 from shared.delivery import Delivery
 from shared.emission import Emission, Emitter
 from shared.errors import StorageUnavailable
+from shared.guard import Guard
 from shared.message import Message, read_message
 from shared.outcomes import exhausted
 from shared.owed import OwedResults
@@ -37,6 +38,7 @@ class PoisonParts:
     emitter: Emitter
     sender: Sender
     owed: OwedResults
+    guard: Guard
 
 
 class PoisonWorker:
@@ -88,7 +90,8 @@ class PoisonWorker:
                 parts.dispatcher.send([Postponed(row_of(found), decision.until)], message.work, delivery.queue)
                 return None
             before = found or new_record(row, message.work, keep_etag=False)
-            end = exhausted(before.last_error or GIVEN_UP, None, before.maybe_effect, now)
+            late = None if found else parts.guard.expiry(row, message.work.accepted_at, now)
+            end = late or exhausted(before.last_error or GIVEN_UP, None, before.maybe_effect, now)
             ended = parts.store.write(found, state.conclude(before, end, emit_pending=True))
             if ended:
                 return ended

@@ -160,7 +160,7 @@ resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
       applicationInsightsId
     ]
     evaluationFrequency: 'PT15M'
-    windowSize: 'PT1H'
+    windowSize: 'PT30M'
     criteria: {
       allOf: [
         {

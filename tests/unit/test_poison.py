@@ -136,6 +136,20 @@ def test_a_claim_that_is_over_is_not(world: World) -> None:
     assert (data["outcome"], data["certainty"], data["attempts"]) == ("exhausted", "unknown", 1)
 
 
+def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
+    """It was deleted long ago; a dead letter that can be redriven would delete whatever has the task's id now."""
+    body = world.request()
+    world.put(body)
+    world.settle()
+    world.put(body, "requests-poison")
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    assert world.records.rows.keys() <= {("housekeeping", "cursor")}
+    world.settle()
+    assert world.outcomes() == ["deleted", "expired"]
+    assert world.app.dead_letters.listing(call()).content["value"] == []
+
+
 def test_another_payload_is_a_conflict(world: World) -> None:
     """The row is left alone."""
     body = world.request()
