@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -92,12 +93,12 @@ def describe(stack: Stack) -> str:
 def _folder_of_this_run() -> Path:
     """Where this run logs: another stack may be up, and writing. Folders of runs that are over are removed."""
     for old in LOGS.glob("[0-9]*"):
-        try:
-            os.kill(int(old.name), 0)
-        except (ValueError, ProcessLookupError):
-            shutil.rmtree(old, ignore_errors=True)
-        except PermissionError:
-            continue  # Somebody else's process has that number now.
+        # A number that somebody else's process has now refuses to be asked.
+        with suppress(PermissionError):
+            try:
+                os.kill(int(old.name), 0)
+            except (ValueError, ProcessLookupError):
+                shutil.rmtree(old, ignore_errors=True)
     return LOGS / str(os.getpid())
 
 
