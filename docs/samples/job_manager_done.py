@@ -30,7 +30,10 @@ def main() -> None:
     """Sends it. The job is not completed while this task runs; the app waits until it is."""
     credential = ManagedIdentityCredential(client_id=os.environ["SENDER_CLIENT_ID"])
     with QueueClient.from_queue_url(os.environ["JOB_COMPLETION_QUEUE_URL"], credential) as queue:
-        queue.send_message(job_completed(os.environ["AZ_BATCH_ACCOUNT_URL"], os.environ["AZ_BATCH_JOB_ID"]))
+        # -1: an event that waits for longer than seven days, the service's default, is not lost.
+        queue.send_message(
+            job_completed(os.environ["AZ_BATCH_ACCOUNT_URL"], os.environ["AZ_BATCH_JOB_ID"]), time_to_live=-1
+        )
 
 
 if __name__ == "__main__":

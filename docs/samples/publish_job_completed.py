@@ -12,27 +12,28 @@ import requests
 from azure.identity import DefaultAzureCredential
 
 
-def job_completed(account: str, job_id: str, ended_at: datetime) -> dict[str, object]:
-    """The CloudEvent. `source` and `id` make its identity: sent twice, it is one event."""
+def job_completed(account_url: str, job_id: str, ended_at: datetime) -> dict[str, object]:
+    """The CloudEvent. `source` and `id` make its identity: sent twice, it is one event. `batchUrl` selects the account."""
+    account_url = account_url.rstrip("/")
     return {
         "specversion": "1.0",
         "id": f"{job_id}-{ended_at:%Y%m%dT%H%M%SZ}",
-        "source": f"/batch/{account}",
+        "source": account_url,
         "type": "Pipeline.JobCompleted",
         "subject": f"jobs/{job_id}",
         "time": ended_at.isoformat(),
         "datacontenttype": "application/json",
-        "data": {"jobId": job_id, "select": "succeeded"},
+        "data": {"jobId": job_id, "batchUrl": account_url, "select": "succeeded"},
     }
 
 
-def main(endpoint: str, account: str, job_id: str) -> None:
+def main(endpoint: str, account_url: str, job_id: str) -> None:
     """Publishes it. Raises requests.HTTPError when the topic refuses."""
     token = DefaultAzureCredential().get_token("https://eventgrid.azure.net/.default").token
     answer = requests.post(
         endpoint,
         params={"api-version": "2018-01-01"},
-        json=[job_completed(account, job_id, datetime.now(UTC))],
+        json=[job_completed(account_url, job_id, datetime.now(UTC))],
         headers={
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/cloudevents-batch+json; charset=utf-8",
