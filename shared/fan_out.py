@@ -68,13 +68,21 @@ class FanOutParts:
 
 @dataclass(frozen=True)
 class _Turn:
-    """One step at work: the row before it, what the message says, and whether the step was begun before."""
+    """One step at work: the row before it, and what the message says."""
 
     before: Cleanup | None
     cleanup: Cleanup
     step: Step
-    again: bool
     delivery: Delivery
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether the row tells of this page already, so that a step of it that came before died after that.
+
+        A row that was written while waiting or after a failure still names this page as the one to come.
+        """
+        page, row = self.step.continuation, self.cleanup
+        return row.phase is Phase.LISTING and (page is None or page != row.next_page)
 
 
 def _dropped(duplicate: Step) -> list[str]:
@@ -114,7 +122,7 @@ class FanOut:
         if place is Place.PASSED:
             return _dropped(message)
         try:
-            return self._take(_Turn(found, found or wanted, message, place is Place.AGAIN, delivery))
+            return self._take(_Turn(found, found or wanted, message, delivery))
         except StaleDelivery:
             # Two messages of one event at once, and the other one did this step: its successor is on its way.
             found = parts.cleanups.read(wanted.event.event_id, dry_run=wanted.event.dry_run)
@@ -151,7 +159,7 @@ class FanOut:
         """
         now, cleanup = self._parts.clock.now(), turn.cleanup
         requests = requests_of(cleanup.event, page.tasks, cleanup.accepted_at)
-        if not turn.again:
+        if not turn.is_noted:
             skipped = cleanup.skipped + len(page.tasks) - len(requests)
             cleanup = replace(cleanup, skipped=skipped, next_page=page.continuation or "")
         written = self._advance(turn, replace(cleanup, phase=Phase.LISTING, job_state=job_state, attempts=0))
@@ -184,7 +192,9 @@ class FanOut:
         if waited >= longest:
             text = f"The job was {state} after {longest.days} days."
             return self._end(turn, Outcome.EXHAUSTED, BatchError(NOT_COMPLETED, text))
-        written = self._advance(turn, replace(turn.cleanup, job_state=state, attempts=0))
+        # Not merely as the row was: should the job's id be in use anew, its listing begins anew too.
+        waiting = replace(turn.cleanup, phase=Phase.WAITING, job_state=state, attempts=0, next_page="", skipped=0)
+        written = self._advance(turn, waiting)
         poll = min(LONGEST_POLL_SECONDS, FIRST_POLL_SECONDS * 2.0 ** min(turn.step.number, 10))
         self._send(written, None, min(poll, (longest - waited).total_seconds()))
         return []

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared.errors import StaleDelivery
-from tests.memory_table import failing_at
+from shared.errors import StaleDelivery, StorageUnavailable
+from tests.memory_table import failing_at, no_fault
 from tests.world import LOST, World, call, refused
 
 JOB = "render-7"
@@ -182,6 +182,51 @@ def test_a_page_that_failed_is_listed_again(world: World, reply: Any) -> None:
     assert world.batch.job_script == []
     assert len(world.batch.calls) == 25
     assert closings(world)[0]["data"]["listed"] == 25
+
+
+def lose_next_step(world: World) -> None:
+    """The next delivery does its step, and dies before the message of the step that follows goes out."""
+
+    def down(when: str, queue: str) -> None:
+        if (when, queue) == ("before", "job-completions"):
+            world.send_fault = no_fault
+            raise StorageUnavailable("the queue is down")
+
+    world.send_fault = down
+    with pytest.raises(StorageUnavailable):
+        world.deliver("job-completions")
+    world.send_fault = no_fault
+    world.clock.advance(61)
+
+
+@pytest.mark.parametrize("reply", [None, refused(503, "ServerBusy")])
+def test_a_first_look_whose_successor_was_lost_leaves_no_page_out(world: World, reply: Any) -> None:
+    """The redelivery finds a row that was waiting or failing, with no page on it yet: every page is still to come."""
+    world.batch.states[JOB] = "completed" if reply else "active"
+    world.batch.job_script = [reply] if reply else []
+    world.put(event(), "job-completions")
+    lose_next_step(world)
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    assert len(world.batch.calls) == 25
+    assert closings(world)[0]["data"]["listed"] == 25
+
+
+@pytest.mark.parametrize("noted", [False, True])
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_a_page_that_failed_and_lost_its_successor_is_counted_once(world: World, page: int, noted: bool) -> None:
+    """At whichever page, and whether it failed before it was noted or, after a crash, behind that."""
+    world.batch.seed(JOB, 10, exit_code=1)
+    world.put(event(select="failed"), "job-completions")
+    for _ in range(page):
+        world.deliver("job-completions")
+    if noted:
+        lose_next_step(world)
+    world.batch.job_script = [refused(503, "ServerBusy")]
+    lose_next_step(world)
+    world.settle()
+    closing = closings(world)[-1]["data"]
+    assert (closing["listed"], closing["requested"], closing["skipped"]) == (35, 10, 25)
 
 
 @pytest.mark.parametrize(
