@@ -44,6 +44,7 @@ class Place(StrEnum):
     AGAIN = "again"
     """A redelivery of the message that did the step: it may have died before the step's end."""
     ENDED = "ended"
+    """The clean-up is over: it is closed again under the same id, and never carried out again."""
     PASSED = "passed"
     """Another message did this step, and its own successor is on its way."""
     CONFLICT = "conflict"
@@ -107,11 +108,12 @@ def place_of(cleanup: Cleanup | None, wanted: Cleanup, step: int, message_id: st
         return Place.NEXT
     if cleanup.payload_hash != wanted.payload_hash:
         return Place.CONFLICT
-    if cleanup.step == step and cleanup.phase not in ENDED:
+    if cleanup.phase in ENDED:
+        # Also for the message that ended it: Batch may say something else by now, and the end has been told.
+        return Place.ENDED
+    if cleanup.step == step:
         return Place.NEXT
-    if cleanup.step == step + 1 and cleanup.step_message == message_id:
-        return Place.AGAIN
-    return Place.ENDED if cleanup.phase in ENDED else Place.PASSED
+    return Place.AGAIN if cleanup.step == step + 1 and cleanup.step_message == message_id else Place.PASSED
 
 
 class CleanupStore:

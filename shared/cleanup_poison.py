@@ -57,7 +57,7 @@ class CleanupPoison:
         place = place_of(found, wanted, step.number, found.step_message if found else "")
         if place is Place.CONFLICT:
             return parts.closer.conflict(wanted, delivery)
-        if found and found.phase in {Phase.LISTED, Phase.FAILED}:
+        if place is Place.ENDED and found:
             return parts.closer.close(found, delivery)
         if place is Place.PASSED:
             log.info("duplicate_step event_id=%s step=%s", wanted.event.event_id, step.number)

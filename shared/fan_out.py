@@ -179,7 +179,7 @@ class FanOut:
         event = cleanup.event
         requested = totals(self._parts.cleanups.table, event.event_id, dry_run=event.dry_run).requested
         now = self._parts.clock.now()
-        listed = replace(cleanup, phase=Phase.LISTED, requested=requested, ended_at=turn.cleanup.ended_at or now)
+        listed = replace(cleanup, phase=Phase.LISTED, requested=requested, ended_at=now)
         written = self._parts.cleanups.write(cleanup, listed, now)
         if written is None:
             raise StaleDelivery(f"clean-up {event.event_id} moved on meanwhile")

@@ -62,6 +62,47 @@ def touch(world: World) -> None:
         world.records.etags[key] += "x"
 
 
+def lose_return(world: World) -> None:
+    """The host dies before it takes the message of its next finished delivery away."""
+
+    def die(when: str, _: str) -> None:
+        if when == "before":
+            world.return_fault = no_fault
+            raise StorageUnavailable("the host died")
+
+    world.return_fault = die
+    with pytest.raises(StorageUnavailable):
+        world.deliver("job-completions")
+    world.clock.advance(601)
+
+
+# Delivered again after the end
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "state"),
+    [
+        (refused(400, "InvalidQueryParameterValue"), None, "completed"),
+        (None, refused(400, "InvalidQueryParameterValue"), "completed"),
+        (None, None, "active"),
+    ],
+)
+def test_the_message_that_ended_a_clean_up_only_closes_it_again(before: Any, after: Any, state: str) -> None:
+    """Whatever Batch would say by now: the same event once more, and nothing is listed or deleted behind it."""
+    world = World(JOB_COMPLETION_MAX_WAIT_DAYS="0")
+    world.batch.seed(JOB, 5, state=state)
+    world.batch.job_script = [before] if before else []
+    world.put(event(), "job-completions")
+    lose_return(world)
+    world.batch.job_script = [after] if after else []
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    closing = [r for r in world.results() if r["type"].startswith("batch.job-cleanup.")]
+    assert len(closing) == 2
+    assert closing[0] == closing[1]
+    assert len(world.batch.calls) == (5 if ends(world)[0] == "listed" else 0)
+
+
 # Given up by the host
 
 
