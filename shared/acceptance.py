@@ -66,9 +66,9 @@ class Acceptor:
         self._dispatcher = dispatcher
         self._clock = clock
 
-    def accept(self, request: DeletionRequest, origin: Origin) -> Acceptance:
-        """Accepts one request that just came in."""
-        work = Work((WorkRow(request, payload_hash(request)),), origin, self._clock.now())
+    def accept(self, request: DeletionRequest, origin: Origin, accepted_at: datetime | None = None) -> Acceptance:
+        """Accepts one request that just came in, or that waited in a queue since `accepted_at`."""
+        work = Work((WorkRow(request, payload_hash(request)),), origin, accepted_at or self._clock.now())
         return self.accept_all(work)[0]
 
     def accept_all(self, work: Work) -> list[Acceptance]:

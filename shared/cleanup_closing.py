@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from shared.cleanup import Cleanup, Phase
+from shared.cleanup import Cleanup
 from shared.cleanup_events import closing_event, refusal_event
 from shared.cleanup_message import Refused
 from shared.clock import Clock
@@ -13,7 +13,7 @@ from shared.delivery import Delivery
 from shared.emission import ID_CONFLICT, invalid_request
 from shared.job_event import PartialEvent
 from shared.queues import encoded
-from shared.record import Outcome
+from shared.record import DEAD_LETTERED, Outcome
 from shared.replies import BatchError
 from shared.results import Event, event_text
 from shared.settings import POISON_SUFFIX, Settings
@@ -32,7 +32,7 @@ class CleanupCloser:
     def close(self, cleanup: Cleanup, delivery: Delivery) -> str:
         """The encoded event of a clean-up that has ended."""
         event = closing_event(cleanup)
-        if cleanup.phase is Phase.FAILED:
+        if cleanup.outcome in DEAD_LETTERED:
             self._keep(event, cleanup.outcome, cleanup.error, delivery, cleanup)
         return self._text(event, cleanup.outcome or "listed", cleanup.event.event_id)
 

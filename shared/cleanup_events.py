@@ -8,7 +8,7 @@ from datetime import datetime
 from shared.cleanup import Cleanup, Phase
 from shared.clock import to_text
 from shared.job_event import PartialEvent, closing_id
-from shared.record import DRY_RUN_SUFFIX
+from shared.record import DRY_RUN_SUFFIX, Outcome
 from shared.replies import BatchError
 from shared.results import Event, dry_run_mark, error_wire, result_id
 
@@ -30,7 +30,9 @@ def closing_event(cleanup: Cleanup) -> Event:
             },
         )
     else:
-        name, kind, data = "done", DONE, {"outcome": cleanup.outcome, "error": error_wire(cleanup.error)}
+        # One that came too late may be a copy of one that failed: their ends are two, and told apart by their ids.
+        name = Outcome.EXPIRED.value if cleanup.outcome == Outcome.EXPIRED else "done"
+        kind, data = DONE, {"outcome": cleanup.outcome, "error": error_wire(cleanup.error)}
     event = cleanup.event
     return _event(
         closing_id(event.event_id, name + _suffix(cleanup)),

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from shared.acceptance import Acceptor
-from shared.cleanup import CleanupStore, Phase, Place, place_of
+from shared.cleanup import CleanupStore, Phase, Place, expiry_of, place_of
 from shared.cleanup_closing import CleanupCloser
 from shared.cleanup_message import Refused, Step, read_cleanup_message
 from shared.clock import Clock
@@ -44,7 +44,7 @@ class CleanupPoison:
         parts = self._parts
         message = read_cleanup_message(delivery, parts.settings, parts.clock.now())
         if isinstance(message, DeletionRequest):
-            parts.acceptor.accept(message, Origin.JOB_COMPLETION)
+            parts.acceptor.accept(message, Origin.JOB_COMPLETION, delivery.inserted_at)
             return
         text = parts.closer.refuse(message, delivery) if isinstance(message, Refused) else self._end(message, delivery)
         if text is not None:
@@ -62,17 +62,18 @@ class CleanupPoison:
         if place is Place.PASSED:
             log.info("duplicate_step event_id=%s step=%s", wanted.event.event_id, step.number)
             return None
-        cleanup = found or wanted
+        cleanup, now = found or wanted, parts.clock.now()
+        late = expiry_of(found, cleanup.accepted_at, parts.settings.retention_days, now)
         ended = replace(
             cleanup,
             phase=Phase.FAILED,
-            outcome=Outcome.EXHAUSTED.value,
-            error=cleanup.error or GIVEN_UP,
-            ended_at=parts.clock.now(),
+            outcome=(Outcome.EXPIRED if late else Outcome.EXHAUSTED).value,
+            error=late or cleanup.error or GIVEN_UP,
+            ended_at=now,
             step=step.number + 1,
             step_message=delivery.message_id,
         )
-        written = parts.cleanups.write(found, ended, parts.clock.now())
+        written = parts.cleanups.write(found, ended, now)
         if written is None:
             raise StorageUnavailable(f"clean-up {wanted.event.event_id} moved on meanwhile")
         return parts.closer.close(written, delivery)

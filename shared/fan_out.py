@@ -14,7 +14,7 @@ from shared.acceptance import Acceptor
 from shared.access import tell_of_refused_access
 from shared.batch_listing import COMPLETED, TaskPage
 from shared.classify import judge
-from shared.cleanup import Cleanup, CleanupStore, Phase, Place, place_of
+from shared.cleanup import Cleanup, CleanupStore, Phase, Place, expiry_of, place_of
 from shared.cleanup_closing import CleanupCloser
 from shared.cleanup_message import Refused, Step, read_cleanup_message, write_step
 from shared.clock import Clock
@@ -107,7 +107,7 @@ class FanOut:
         if isinstance(message, Refused):
             return [parts.closer.refuse(message, delivery)]
         if isinstance(message, DeletionRequest):
-            parts.acceptor.accept(message, Origin.JOB_COMPLETION)
+            parts.acceptor.accept(message, Origin.JOB_COMPLETION, delivery.inserted_at)
             return []
         return self._step(message, delivery)
 
@@ -133,9 +133,9 @@ class FanOut:
     def _take(self, turn: _Turn) -> list[str]:
         """One step: the job's state on the first page, then the page."""
         event = turn.cleanup.event
-        protected = self._parts.guard.protection_of(event.job_id)
-        if protected:
-            return self._end(turn, Outcome.FAILED, protected)
+        refusal = self._refusal(turn)
+        if refusal:
+            return self._end(turn, *refusal)
         job_state = turn.cleanup.job_state
         if turn.step.continuation is None:
             reply, state = self._parts.jobs.get_job(event.batch_url, event.job_id, seconds=CALL_SECONDS)
@@ -150,6 +150,15 @@ class FanOut:
         if judge(page.reply).verdict is not Verdict.DELETED:
             return self._refused(turn, page.reply)
         return self._page(turn, page, job_state)
+
+    def _refusal(self, turn: _Turn) -> tuple[Outcome, BatchError] | None:
+        """The end of a clean-up that is not to be carried out, or None."""
+        parts, cleanup = self._parts, turn.cleanup
+        protected = parts.guard.protection_of(cleanup.event.job_id)
+        if protected:
+            return Outcome.FAILED, protected
+        late = expiry_of(turn.before, cleanup.accepted_at, parts.settings.retention_days, parts.clock.now())
+        return (Outcome.EXPIRED, late) if late else None
 
     def _page(self, turn: _Turn, page: TaskPage, job_state: str) -> list[str]:
         """Notes what follows the page, asks for its tasks, and goes on to what was noted.

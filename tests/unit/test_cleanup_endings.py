@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from shared.clock import to_text
 from shared.errors import StorageUnavailable
 from tests.memory_table import failing_at, no_fault
 from tests.world import World, call, refused
@@ -101,6 +103,73 @@ def test_the_message_that_ended_a_clean_up_only_closes_it_again(before: Any, aft
     assert len(closing) == 2
     assert closing[0] == closing[1]
     assert len(world.batch.calls) == (5 if ends(world)[0] == "listed" else 0)
+
+
+# Late copies
+
+
+def purge(world: World) -> None:
+    """What is done is forgotten, and the ids of its tasks are in use again."""
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    assert {row for _, row in world.records.rows} == {"cursor"}
+    world.batch.tasks |= {(JOB, task.id) for task in world.batch.completed}
+
+
+def put_late(world: World, body: object, queue: str = "job-completions") -> None:
+    """A message that has waited in a queue for two weeks and a bit."""
+    world.put(body, queue)
+    world.messages(queue)[-1].inserted_at -= timedelta(days=14, seconds=1)
+
+
+@pytest.mark.parametrize("queue", ["job-completions", POISON])
+@pytest.mark.parametrize("as_step", [False, True])
+def test_a_late_copy_of_a_forgotten_event_is_not_carried_out(world: World, queue: str, as_step: bool) -> None:
+    """It expires under an id of its own, without a dead letter, and as often as it comes."""
+    world.put(event(), "job-completions")
+    body: Any = json.loads(world.messages("job-completions")[0].text)
+    if as_step:
+        page = {"v": 1, "event": body, "acceptedAt": to_text(world.clock.now()), "step": 0, "continuation": None}
+        body = {"page": page}
+    world.settle()
+    purge(world)
+    for _ in range(2):
+        put_late(world, body, queue)
+        world.settle()
+    assert ends(world) == ["listed", "expired", "expired"]
+    closing = [r for r in world.results() if r["type"] == "batch.job-cleanup.done"]
+    assert closing[0] == closing[1]
+    assert closing[0]["data"]["error"]["code"] == "RequestExpired"
+    assert len(world.batch.calls) == 25
+    assert world.app.dead_letters.listing(call()).content["value"] == []
+
+
+@pytest.mark.parametrize("queue", ["job-completions", POISON])
+def test_a_late_copy_of_a_record_about_one_task_is_not_carried_out(world: World, queue: str) -> None:
+    """Its age counts from when its message came, as a request's does."""
+    world.put(RECORD, "job-completions")
+    world.settle()
+    purge(world)
+    put_late(world, RECORD, queue)
+    world.settle()
+    assert world.outcomes() == ["deleted", "expired"]
+    assert len(world.batch.calls) == 1
+
+
+def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
+    """A job may be waited for longer than what is done is remembered."""
+    world = World(REQUEST_RETENTION_DAYS="2", JOB_COMPLETION_MAX_WAIT_DAYS="30")
+    world.batch.seed(JOB, 5, state="active")
+    world.put(event(), "job-completions")
+    began = world.clock.now()
+    while world.clock.now() < began + timedelta(days=3):
+        if not world.deliver("job-completions"):
+            world.clock.advance(900)
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    assert ends(world) == ["listed"]
+    deletions = [r["data"]["outcome"] for r in world.results() if r["type"] == "batch.task-deletion.done"]
+    assert deletions == ["deleted"] * 5
 
 
 # Given up by the host
