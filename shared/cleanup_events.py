@@ -60,11 +60,12 @@ def _suffix(cleanup: Cleanup) -> str:
 def refusal_event(body: bytes, error: BatchError, partial: PartialEvent, default_account: str, now: datetime) -> Event:
     """The event for a message that is no valid event.
 
-    Its id comes from the event's where that can be read, else from the text, which a poison copy shares.
+    Its id comes from the text, which a poison copy shares, and from the event's id where that can be read: never from
+    this alone, which a message that is valid may come with, before or after, and be closed under.
     """
     digest = hashlib.sha256(body).hexdigest()
     return _event(
-        closing_id(partial.event_id, "done") if partial.event_id else result_id("rejected", digest),
+        closing_id(partial.event_id, f"rejected.{digest}") if partial.event_id else result_id("rejected", digest),
         DONE,
         partial.batch_url or default_account,
         now,

@@ -160,7 +160,7 @@ def partial_event(value: object, accounts: tuple[str, ...]) -> PartialEvent:
 
 
 def closing_id(event_id: str, name: str) -> str:
-    """The id of the message that closes an event (`listed` or `done`), the same at every emission."""
+    """The id of a message about an event's end, such as `listed` or `done`, the same at every emission."""
     return str(uuid5(UUID(event_id), name))
 
 

@@ -105,6 +105,48 @@ def test_the_message_that_ended_a_clean_up_only_closes_it_again(before: Any, aft
     assert len(world.batch.calls) == (5 if ends(world)[0] == "listed" else 0)
 
 
+# Refused
+
+
+def closing_ids(world: World) -> list[str]:
+    """The ids of the closing events, in order."""
+    return [r["id"] for r in world.results() if r["type"].startswith("batch.job-cleanup.")]
+
+
+@pytest.mark.parametrize("fields", [{"slect": "failed"}, {"select": "failed"}])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_refused_message_hides_no_failure_of_the_event_whose_id_it_has(
+    world: World, fields: dict[str, str], first: bool
+) -> None:
+    """Neither a mistyped one nor another wish: both have results and dead letters, and the failure is put back."""
+    body = event()
+    if first and "slect" in fields:
+        world.put(body | fields, "job-completions")
+        world.settle()
+    world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
+    world.put(body, "job-completions")
+    world.settle()
+    world.put(body | fields, "job-completions")
+    world.put(body | fields, POISON)
+    world.settle()
+    assert set(ends(world)) == {"failed", "rejected"}
+    assert len(set(closing_ids(world))) == 2
+    letters = {letter["outcome"]: letter for letter in world.app.dead_letters.listing(call()).content["value"]}
+    assert set(letters) == {"failed", "rejected"}
+    assert {letter["clientRequestId"] for letter in letters.values()} == {body["clientRequestId"]}
+    assert put_back(world, letters["rejected"]["id"]) == 422
+    assert put_back(world, letters["failed"]["id"]) == 202
+
+
+def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -> None:
+    """And a copy of either is not."""
+    for text in ("1", "2", "1"):
+        world.put(text, "job-completions")
+        world.settle()
+    assert len(closing_ids(world)) == 3
+    assert len(set(closing_ids(world))) == 2
+
+
 # Late copies
 
 
