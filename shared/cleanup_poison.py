@@ -54,7 +54,9 @@ class CleanupPoison:
         parts, wanted = self._parts, step.cleanup
         found = parts.cleanups.read(wanted.event.event_id, dry_run=wanted.event.dry_run)
         # The copy has a message id of its own, so a step that its original had done looks passed: end it all the same.
-        place = place_of(found, wanted, step.number, found.step_message if found else "")
+        # A clean-up put back has no step done yet, and what is left of its last generation must not end it.
+        done_by = found.step_message if found else ""
+        place = place_of(found, wanted, step.number, done_by or delivery.message_id)
         if place is Place.CONFLICT:
             return parts.closer.conflict(wanted, delivery)
         if place is Place.ENDED and found:

@@ -40,14 +40,14 @@ class CleanupRedrive:
         raise StorageUnavailable(f"clean-up {letter.client_request_id} changed under {MAX_READS} reads")
 
     def _anew(self, found: Cleanup | None, letter: DeadLetter, now: datetime) -> Cleanup:
-        """The next generation. Its first step has the number that follows the last one, so old messages are passed."""
+        """The next generation. Its first step has a number that no message has: one of the last may still be out."""
         base = found or self._from_body(letter, now)
         return Cleanup(
             event=base.event,
             payload_hash=base.payload_hash,
             accepted_at=now,
             generation=letter.generation + 1,
-            step=base.step,
+            step=base.step + 1,
         )
 
     def _from_body(self, letter: DeadLetter, now: datetime) -> Cleanup:

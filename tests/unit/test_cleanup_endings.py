@@ -330,6 +330,32 @@ def test_a_dead_letter_whose_event_is_at_work_again_is_left_alone(world: World) 
     assert ends(world) == ["failed", "listed"]
 
 
+def steps(world: World) -> list[int]:
+    """The numbers of the steps that are on the queue."""
+    return [json.loads(message.text)["page"]["step"] for message in world.messages("job-completions")]
+
+
+@pytest.mark.parametrize("queue", ["job-completions", POISON])
+def test_a_step_left_of_the_last_generation_does_nothing_to_the_next(world: World, queue: str) -> None:
+    """A copy of the first step ended the clean-up while the second was out: the new listing begins at its beginning."""
+    body = event()
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    (left,) = world.messages("job-completions")
+    world.queues["job-completions"].clear()
+    world.put(body, POISON)
+    world.deliver(POISON)
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    assert put_back(world, letter["id"]) == 202
+    (first,) = steps(world)
+    assert first > json.loads(left.text)["page"]["step"]
+    world.queues[queue].insert(0, left)
+    assert world.deliver(queue)
+    world.settle()
+    assert ends(world) == ["exhausted", "listed"]
+    assert len(world.batch.calls) == 25
+
+
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
     """And gives up on a row that never holds still, so that the caller hears of it."""
     letter = fail(world)
