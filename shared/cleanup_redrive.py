@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from shared.cleanup import ENDED, Cleanup, CleanupStore, Phase
+from shared.cleanup import Cleanup, CleanupStore, Phase
+from shared.cleanup_events import closing_event
 from shared.cleanup_message import Step, read_step, write_step
 from shared.clock import Clock
 from shared.dead_letters import DeadLetter
-from shared.errors import StorageUnavailable
+from shared.errors import InvalidInput, StorageUnavailable
 from shared.queues import Sender
 from shared.settings import Settings
 
@@ -26,13 +27,17 @@ class CleanupRedrive:
         self._sender = sender
 
     def put_back(self, letter: DeadLetter, delay_seconds: float) -> bool:
-        """Whether the event behind a dead letter was put back by this call; False when it went its way already."""
+        """Whether the event behind a dead letter was put back by this call; False when it went its way already.
+
+        Raises InvalidInput when today's settings forbid the event.
+        """
         for _ in range(MAX_READS):
             found, now = self._cleanups.read(letter.client_request_id or "", dry_run=letter.dry_run), self._clock.now()
             if found and found.generation > letter.generation:
                 # The call that wrote this may have died before its message went out.
                 return found.phase is Phase.WAITING and not found.step_message and self._send(found, delay_seconds)
-            if found and found.phase not in ENDED:
+            if found and not (found.phase is Phase.FAILED and closing_event(found)["id"] == letter.id):
+                # The dead letter outlived its row: the event was sent anew, and did not end in this way.
                 return False
             written = self._cleanups.write(found, self._anew(found, letter, now), now)
             if written:
@@ -42,6 +47,8 @@ class CleanupRedrive:
     def _anew(self, found: Cleanup | None, letter: DeadLetter, now: datetime) -> Cleanup:
         """The next generation. Its first step has a number that no message has: one of the last may still be out."""
         base = found or self._from_body(letter, now)
+        if base.event.batch_url not in self._settings.batch_accounts:
+            raise InvalidInput.at("/batchUrl", "must be one of the Batch accounts that this app is set up for")
         return Cleanup(
             event=base.event,
             payload_hash=base.payload_hash,

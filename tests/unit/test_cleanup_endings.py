@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from shared.cleanup import CleanupStore
+from shared.cleanup_redrive import CleanupRedrive
 from shared.clock import to_text
-from shared.errors import StorageUnavailable
+from shared.dead_letters import DeadLetterStore
+from shared.errors import InvalidInput, StorageUnavailable
 from tests.memory_table import failing_at, no_fault
-from tests.world import World, call, refused
+from tests.world import ACCOUNT, World, call, refused
 
 JOB = "render-7"
 POISON = "job-completions-poison"
+OTHER = "https://other.region.batch.azure.com"
 RECORD = {
     "time": "2026-11-24T08:00:01Z",
     "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
@@ -354,6 +359,44 @@ def test_a_step_left_of_the_last_generation_does_nothing_to_the_next(world: Worl
     world.settle()
     assert ends(world) == ["exhausted", "listed"]
     assert len(world.batch.calls) == 25
+
+
+@pytest.mark.parametrize("again", ["listed", "exhausted"])
+def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world: World, again: str) -> None:
+    """The row was purged and the event sent anew, and was listed, or failed in a generation that has its own letter."""
+    body = event()
+    letter = fail(world, body)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    if again == "listed":
+        world.put(body, "job-completions")
+        world.settle()
+    else:
+        assert put_back(world, letter) == 202
+        world.messages("job-completions")[0].dequeue_count = 10
+        world.settle()
+        world.letters.rows[("dead-letters", f"id:{letter}")]["redriven_at"] = ""
+    assert put_back(world, letter) == 409
+    world.settle()
+    assert ends(world) == ["failed", again]
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(purged: bool) -> None:
+    """Neither from its row nor from its dead letter: the caller is to hear that another try cannot succeed."""
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
+    world.batch.seed(JOB, 5)
+    letter = fail(world, event(batchUrl=OTHER))
+    if purged:
+        world.clock.advance(16 * 86_400)
+        world.app.housekeeping.round(1_000)
+    settings = replace(world.settings, batch_accounts=(ACCOUNT,))
+    kept = DeadLetterStore(world.letters).read(letter)
+    assert kept is not None
+    redrive = CleanupRedrive(settings, world.clock, CleanupStore(world.records), world)
+    with pytest.raises(InvalidInput, match="batchUrl"):
+        redrive.put_back(kept, 0)
+    assert world.messages("job-completions") == []
 
 
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
