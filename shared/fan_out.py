@@ -154,9 +154,10 @@ class FanOut:
     def _refusal(self, turn: _Turn) -> tuple[Outcome, BatchError] | None:
         """The end of a clean-up that is not to be carried out, or None."""
         parts, cleanup = self._parts, turn.cleanup
-        protected = parts.guard.protection_of(cleanup.event.job_id)
-        if protected:
-            return Outcome.FAILED, protected
+        event, guard = cleanup.event, parts.guard
+        error = guard.protection_of(event.job_id) or guard.strange_account(event.batch_url)
+        if error:
+            return Outcome.FAILED, error
         late = expiry_of(turn.before, cleanup.accepted_at, parts.settings.retention_days, parts.clock.now())
         return (Outcome.EXPIRED, late) if late else None
 

@@ -28,7 +28,7 @@ class Guard:
 
     def __call__(self, row: WorkRow, accepted_at: datetime, now: datetime) -> Conclusion | None:
         """The end of a request that is not to be carried out, or None."""
-        error = self.protection(row.request) or self._strange_account(row.request)
+        error = self.protection(row.request) or self.strange_account(row.request.batch_url)
         if error:
             return Conclusion(Outcome.FAILED, Certainty.CONFIRMED, now, error=error)
         return self.expiry(row, accepted_at, now)
@@ -43,9 +43,9 @@ class Guard:
         error = BatchError(EXPIRED, f"The request came more than {self._max_age.days} days after it was accepted.")
         return Conclusion(Outcome.EXPIRED, Certainty.CONFIRMED, now, error=error)
 
-    def _strange_account(self, request: DeletionRequest) -> BatchError | None:
-        """The error for an account that was taken off the allow list after the request had come in."""
-        if request.batch_url in self._accounts:
+    def strange_account(self, batch_url: str) -> BatchError | None:
+        """The error for an account that was taken off the allow list after the request or the event had come in."""
+        if batch_url in self._accounts:
             return None
         text = "must be one of the Batch accounts that BATCH_ACCOUNT_URLS lists"
         return BatchError(NOT_ALLOWED, "The account is no longer allowed.", (("/batchUrl", text),))

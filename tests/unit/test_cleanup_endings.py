@@ -152,6 +152,40 @@ def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -
     assert len(set(closing_ids(world))) == 2
 
 
+@pytest.mark.parametrize("queue", ["job-completions", POISON])
+def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) -> None:
+    """By its next step, or by that one's poison copy: with its id, and without another look at the account."""
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
+    world.batch.seed(JOB, 5, state="active")
+    body = event(batchUrl=OTHER)
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    world.queues[queue] = world.queues.pop("job-completions")
+    world.settings = replace(world.settings, batch_accounts=(ACCOUNT,))
+    world.app = world.worker()
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    (closing,) = (r for r in world.results())
+    assert (closing["data"]["eventId"], closing["data"]["batchUrl"]) == (body["clientRequestId"], OTHER)
+    codes = {"job-completions": "AccountNotAllowed", POISON: "DeliveriesExhausted"}
+    assert closing["data"]["error"]["code"] == codes[queue]
+    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    assert (document["state"], document["requested"]) == ("failed", 0)
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    assert put_back(world, letter["id"]) == 422
+
+
+def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> None:
+    """The account that it names is not even looked at."""
+    page = {"v": 1, "event": event(batchUrl=OTHER), "acceptedAt": to_text(world.clock.now()), "step": 3}
+    world.batch.job_script = [refused(400, "MustNotBeAsked")]
+    for fields in ({"continuation": None}, {"continuation": f"{OTHER}/jobs/{JOB}/tasks?$skiptoken=x"}):
+        world.put({"page": page | fields}, "job-completions")
+        world.settle()
+    assert {r["data"]["error"]["code"] for r in world.results()} == {"AccountNotAllowed"}
+    assert len(world.batch.job_script) == 1
+
+
 # Late copies
 
 
