@@ -18,6 +18,7 @@ from shared.cleanup_api import CleanupApi
 from shared.cleanup_closing import CleanupCloser
 from shared.cleanup_poison import CleanupPoison, CleanupPoisonParts
 from shared.cleanup_redrive import CleanupRedrive
+from shared.cleanup_upkeep import CleanupUpkeep
 from shared.clock import Clock
 from shared.dead_letter_api import DeadLetterApi
 from shared.dead_letters import DeadLetterStore
@@ -78,8 +79,9 @@ class App:
         cleanup_redrive = CleanupRedrive(settings, outside.clock, cleanups, outside.sender)
         redrive = Redrive(settings, outside.clock, letters, store, parts.dispatcher, cleanup_redrive, owed)
         self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
+        upkeep = CleanupUpkeep(settings, outside.clock, cleanups, outside.sender)
         self.housekeeping = Housekeeping(
-            HousekeepingParts(settings, outside.clock, outside.records, parts.dispatcher, owed)
+            HousekeepingParts(settings, outside.clock, outside.records, parts.dispatcher, owed, upkeep)
         )
 
     def _serve_requests(self, parts: Parts, outside: Outside, store: RecordStore, owed: OwedResults) -> None:

@@ -21,7 +21,7 @@ from shared.guard import EXPIRED
 from shared.job_event import JobEvent, to_wire
 from shared.record import DRY_RUN_SUFFIX, Key
 from shared.replies import BatchError
-from shared.table import Table, Write
+from shared.table import Found, Table, Write
 
 
 class Phase(StrEnum):
@@ -138,7 +138,12 @@ class CleanupStore:
     def read(self, event_id: str, *, dry_run: bool) -> Cleanup | None:
         """The clean-up of an event, or None."""
         found = self.table.read(*cleanup_key(event_id, dry_run=dry_run))
-        return _from_entity(found.entity, found.etag) if found else None
+        return self.of(found) if found else None
+
+    @staticmethod
+    def of(found: Found) -> Cleanup:
+        """The clean-up in a row as read. Raises KeyError or ValueError for one that no version of this app writes."""
+        return _from_entity(found.entity, found.etag)
 
     def write(self, before: Cleanup | None, after: Cleanup, now: datetime) -> Cleanup | None:
         """Inserts (`before` is None) or replaces all columns; None when the row changed meanwhile."""
@@ -148,6 +153,7 @@ class CleanupStore:
 
 def _to_entity(cleanup: Cleanup, now: datetime) -> dict[str, Any]:
     partition, row = cleanup.key
+    kept_longer = MAX_DELAY if cleanup.event.delete_after and cleanup.phase in ENDED else timedelta()
     return {
         "PartitionKey": partition,
         "RowKey": row,
@@ -167,7 +173,7 @@ def _to_entity(cleanup: Cleanup, now: datetime) -> dict[str, Any]:
         "outcome": cleanup.outcome,
         "error": error_text(cleanup.error),
         # Remembered for as long as its tasks may still wait to be deleted.
-        "touched_at": to_text(now + (MAX_DELAY if cleanup.event.delete_after else timedelta())),
+        "touched_at": to_text(now + kept_longer),
     }
 
 

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 from shared.acceptance import Dispatcher
 from shared.claiming import Postponed, row_of
+from shared.cleanup import ENDED
+from shared.cleanup_upkeep import CleanupUpkeep
 from shared.clock import Clock, to_text
 from shared.entity import from_entity
 from shared.errors import CorruptRecord
@@ -41,6 +43,7 @@ class HousekeepingParts:
     records: Table
     dispatcher: Dispatcher
     owed: OwedResults
+    cleanups: CleanupUpkeep
 
 
 class Housekeeping:
@@ -54,7 +57,7 @@ class Housekeeping:
         deadline = self._parts.clock.monotonic() + seconds
         done: Counter[str] = Counter()
         for bucket in self._from_cursor():
-            for task in (self._purge, self._send_owed, self._put_back_stuck):
+            for task in (self._purge, self._send_owed, self._put_back_stuck, self._put_back_cleanups):
                 if self._parts.clock.monotonic() >= deadline:
                     self._keep_cursor(bucket)
                     log.warning("housekeeping unfinished=true bucket=%s %s", bucket, _counts(done))
@@ -70,8 +73,10 @@ class Housekeeping:
         # A request that was taken back before it was due still has a message, which would bring it to life again.
         over = f"completed_at lt '{to_text(before)}' and due_at lt '{to_text(before)}'"
         done = f"state eq 'done' and {over} and emit_pending eq false"
+        untouched = f"touched_at lt '{to_text(before)}'"
+        cleanups = (f"phase eq '{phase.value}' and {untouched}" for phase in ENDED)
         counts: Counter[str] = Counter()
-        for filter_text in (done, f"touched_at lt '{to_text(before)}'"):
+        for filter_text in (done, f"RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}", *cleanups):
             for rows in self._pages(
                 f"PartitionKey eq '{bucket}' and {filter_text}", deadline, ["PartitionKey", "RowKey"]
             ):
@@ -108,6 +113,13 @@ class Housekeeping:
         work = Work((row,), record.origin, record.accepted_at, record.parent_id)
         self._parts.dispatcher.send([Postponed(row, now)], work)
         log.warning("put_back request_id=%s state=%s", record.request.client_request_id, record.state.value)
+
+    def _put_back_cleanups(self, bucket: str, deadline: float) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for filter_text in self._parts.cleanups.stuck(bucket):
+            for rows in self._pages(filter_text, deadline):
+                counts["put_back"] += sum(self._parts.cleanups.put_back(row) for row in rows)
+        return counts
 
     def _pages(
         self, filter_text: str, deadline: float, columns: Sequence[str] | None = None

@@ -1,0 +1,165 @@
+"""What the daily round does for clean-ups."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.memory_table import no_fault
+from tests.world import World, call
+
+JOB = "render-7"
+DAY = 86_400
+
+
+@pytest.fixture
+def world() -> World:
+    """An app, and a job of 25 completed tasks, two of them not to be deleted, listed in pages of 10."""
+    world = World()
+    world.batch.seed(JOB, 2, exit_code=1)
+    world.batch.seed(JOB, 23)
+    world.batch.page_size = 10
+    return world
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    """A bare event with a fresh id."""
+    return {"clientRequestId": str(uuid.uuid4()), "jobId": JOB, "select": "succeeded"} | fields
+
+
+def state(world: World, body: dict[str, Any]) -> str | None:
+    """What `GET /api/job-completions/{id}` says; None when it is not remembered."""
+    answer = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]}))
+    return answer.content["state"] if answer.status == 200 else None
+
+
+def listed(world: World) -> list[tuple[int, int]]:
+    """How many tasks the closing events say were requested and skipped."""
+    closing = (r["data"] for r in world.results() if r["type"] == "batch.job-cleanup.listed")
+    return [(data["requested"], data["skipped"]) for data in closing]
+
+
+def put_back(world: World) -> int:
+    """One round; how much was put back."""
+    return world.app.housekeeping.round(1_000)["put_back"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"deleteAfter": "PT0S"}])
+@pytest.mark.parametrize("pages", [0, 1, 2])
+def test_a_clean_up_whose_message_is_gone_is_begun_again(world: World, pages: int, fields: dict[str, str]) -> None:
+    """Wherever it stood, but not while its message may still be on its way; each task is deleted and counted once."""
+    body = event(**fields)
+    world.batch.states[JOB] = "active" if pages == 0 else "completed"
+    world.put(body, "job-completions")
+    for _ in range(max(1, pages)):
+        world.deliver("job-completions")
+    world.queues["job-completions"].clear()
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    world.clock.advance(4_500 - 60)
+    assert put_back(world) == 0
+    world.clock.advance(120)
+    assert put_back(world) == 1
+    world.settle()
+    assert len(world.batch.calls) == 23
+    assert listed(world) == [(23, 2)]
+    assert put_back(world) == 0
+
+
+def test_a_page_whose_tasks_were_not_asked_for_is_not_left_out(world: World) -> None:
+    """The last page was noted as such, and then its message was lost: the row alone knows of no page to come."""
+    world.put(event(), "job-completions")
+    for _ in range(2):
+        world.deliver("job-completions")
+
+    def die(when: str, operation: str) -> None:
+        if (when, operation) == ("after", "write"):
+            raise ConnectionError("the process died")
+
+    world.records.fault = die
+    with pytest.raises(ConnectionError):
+        world.deliver("job-completions")
+    world.records.fault = no_fault
+    world.queues["job-completions"].clear()
+    world.clock.advance(DAY)
+    assert put_back(world) >= 1
+    world.settle(1_000)
+    assert len(world.batch.calls) == 23
+    assert listed(world) == [(23, 2)]
+
+
+def test_a_message_that_turns_up_after_all_lists_nothing_twice(world: World) -> None:
+    """Its step has the number of the one that was put back, and the second of both is dropped."""
+    world.put(event(), "job-completions")
+    world.deliver("job-completions")
+    world.clock.advance(DAY)
+    assert put_back(world) >= 1
+    assert len(world.messages("job-completions")) == 2
+    world.settle(1_000)
+    assert len(world.batch.calls) == 23
+    assert [requested for requested, _ in listed(world)] == [23]
+
+
+def test_only_a_clean_up_that_has_ended_is_forgotten(world: World) -> None:
+    """However old it is: a job that is waited for is put back instead."""
+    done, waiting = event(), event(jobId="other")
+    world.batch.states["other"] = "active"
+    for body in (waiting, done):
+        world.put(body, "job-completions")
+        world.deliver("job-completions")
+        world.queues["job-completions"] = [m for m in world.messages("job-completions") if "other" not in m.text]
+    while world.deliver("job-completions") or world.deliver():
+        pass
+    world.clock.advance(16 * DAY)
+    assert put_back(world) == 1
+    assert (state(world, done), state(world, waiting)) == (None, "waiting")
+    assert {row.split(":")[0] for _, row in world.records.rows} == {"cleanup", "cursor"}
+
+
+def test_a_clean_up_is_remembered_for_as_long_as_its_tasks_wait(world: World) -> None:
+    """Thirty days beyond retention where its tasks are deleted later."""
+    body = event(deleteAfter="P20D")
+    world.put(body, "job-completions")
+    while world.deliver("job-completions"):
+        pass
+    world.clock.advance(44 * DAY)
+    put_back(world)
+    assert state(world, body) == "listed"
+    world.clock.advance(2 * DAY)
+    put_back(world)
+    assert state(world, body) is None
+
+
+def test_a_clean_up_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The others are seen to."""
+    for body in (event(jobId="other"), event(jobId="other")):
+        world.batch.states["other"] = "active"
+        world.put(body, "job-completions")
+        world.deliver("job-completions")
+    world.queues.clear()
+    broken = min(world.records.rows)
+    world.records.rows[broken]["event"] = "{"
+    world.clock.advance(DAY)
+    assert put_back(world) == 1
+    assert f"corrupt_record row={broken[1]}" in caplog.text
+
+
+def test_a_clean_up_that_moved_on_meanwhile_is_left_alone(world: World) -> None:
+    """Its step was done between the look and the write."""
+    world.batch.states[JOB] = "active"
+    world.put(event(), "job-completions")
+    world.deliver("job-completions")
+    world.clock.advance(DAY)
+    before = len(world.messages("job-completions"))
+
+    def meddle(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            world.records.fault = no_fault
+            for key in world.records.etags:
+                world.records.etags[key] += "x"
+
+    world.records.fault = meddle
+    assert put_back(world) == 0
+    assert len(world.messages("job-completions")) == before
