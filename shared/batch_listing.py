@@ -19,7 +19,7 @@ MOST_PAGE_BYTES: Final = 16 * 1_048_576
 COMPLETED: Final = "completed"
 PAGE_QUERY: Final[Mapping[str, str | int]] = {
     "$filter": f"state eq '{COMPLETED}'",
-    "$select": "id,state,executionInfo",
+    "$select": "id,state,eTag,executionInfo",
     "maxresults": MOST_TASKS,
 }
 
@@ -35,6 +35,8 @@ class CompletedTask:
     """`success` or `failure`, in lower case."""
     end_time: str | None
     """ISO 8601 as the service wrote it."""
+    etag: str | None = None
+    """The version that is completed: a task that is reactivated has another one."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,11 @@ def _task(item: object) -> CompletedTask | None:
     info = item.get("executionInfo")
     info = info if isinstance(info, dict) else {}
     exit_code, result, end_time = info.get("exitCode"), info.get("result"), info.get("endTime")
+    etag = item.get("eTag")
     return CompletedTask(
         item["id"],
         exit_code if isinstance(exit_code, int) and not isinstance(exit_code, bool) else None,
         result.lower() if isinstance(result, str) else None,
         end_time if isinstance(end_time, str) else None,
+        etag if isinstance(etag, str) else None,
     )

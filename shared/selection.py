@@ -9,7 +9,7 @@ from shared import grammar
 from shared.batch_listing import CompletedTask
 from shared.clock import to_text
 from shared.job_event import JobEvent, Select
-from shared.request import DeletionRequest, derived_id
+from shared.request import DeletionRequest, derived_id, readable
 
 AT_ONCE = ""
 
@@ -46,7 +46,10 @@ def _request(event: JobEvent, task: CompletedTask, delay: str, accepted_at: date
     if delay == AT_ONCE:
         return request
     due = grammar.due_at(delay, _ended(task, accepted_at))
-    return request.model_copy(update={"delete_after": to_text(due)})
+    # By then it may have been reactivated. Whenever there is a delay, passed or not: a repeat makes the same request.
+    # As the list shows it: clients send it back without quotes.
+    unchanged = readable(task.etag, grammar.etag)
+    return request.model_copy(update={"delete_after": to_text(due), "if_match": unchanged})
 
 
 def _ended(task: CompletedTask, accepted_at: datetime) -> datetime:

@@ -117,9 +117,19 @@ class ScriptedJobs(ScriptedBatch):
         """Adds a job with completed tasks `t-0000` and on."""
         self.states[job_id] = state
         for index in range(len(self.completed), len(self.completed) + count):
-            task = CompletedTask(f"t-{index:04d}", exit_code, None, end_time or "2026-11-24T07:00:00Z")
+            task = CompletedTask(
+                f"t-{index:04d}", exit_code, None, end_time or "2026-11-24T07:00:00Z", f"0x8D{index:X}"
+            )
             self.completed.append(task)
             self.tasks.add((job_id.lower(), task.id))
+
+    def take(self, request: DeletionRequest) -> Reply:
+        """Deletes the task if it is there, and still as it was when it was listed, where that is asked for."""
+        now = {task.id: task.etag for task in self.completed}.get(request.task_id)
+        is_there = (request.job_id.lower(), request.task_id.lower()) in self.tasks
+        if is_there and now and request.if_match not in {None, now}:
+            return refused(412, "ConditionNotMet")
+        return super().take(request)
 
     def get_job(self, account: str, job_id: str, *, seconds: float) -> tuple[Reply, str | None]:
         """*Job - Get*."""

@@ -290,6 +290,17 @@ def test_a_listing_goes_on_page_by_page(batch_simulator: BatchSimulator, batch_t
     assert sorted(found) == sorted(batch_simulator.task_ids("nightly:job-1"))
 
 
+def test_a_listed_version_is_the_condition_of_a_deletion(batch_simulator: BatchSimulator, batch_token: str) -> None:
+    """As the list shows it, without quotes: it lets the deletion through, and another version does not."""
+    batch_simulator.seed(id="job1", tasks={"count": 1})
+    caller = client(batch_simulator.url, CountedTokens(batch_token))
+    (task,) = caller.list_completed_tasks(batch_simulator.url, "job1", None, seconds=10).tasks
+    assert task.etag
+    for etag, status in ((f"{task.etag}0", 412), (task.etag, 200)):
+        request = deletion(batch_simulator.url, task_id=task.id, if_match=etag)
+        assert caller.delete(request, seconds=10).status == status
+
+
 @pytest.mark.parametrize("state", ["active", "running", "preparing"])
 def test_tasks_that_are_not_completed_are_no_part_of_a_page(state: str) -> None:
     """Even if the service ignored the filter, running work would not be handed on for deletion."""
@@ -302,16 +313,16 @@ def test_tasks_that_are_not_completed_are_no_part_of_a_page(state: str) -> None:
 
 
 def test_a_task_carries_what_a_selection_needs() -> None:
-    """Exit code, result and end time are read; anything odd in their place counts as absent."""
+    """Exit code, result, end time and version are read; anything odd in their place counts as absent."""
     body = b"""{"value": [
-        {"id": "a", "state": "completed",
+        {"id": "a", "state": "completed", "eTag": "0x8D1",
          "executionInfo": {"exitCode": 3, "result": "Failure", "endTime": "2026-11-24T08:00:00Z"}},
-        {"id": "b", "state": "completed", "executionInfo": {"exitCode": true, "result": 1, "endTime": null}},
+        {"id": "b", "state": "completed", "eTag": 1, "executionInfo": {"exitCode": true, "result": 1, "endTime": null}},
         {"id": "c", "state": "completed", "executionInfo": []}]}"""
     with RecordingServer(lambda _: whole(body=body)) as server:
         page = client(server.url).list_completed_tasks(server.url, "job1", None, seconds=5)
     assert page.tasks == (
-        CompletedTask("a", 3, "failure", "2026-11-24T08:00:00Z"),
+        CompletedTask("a", 3, "failure", "2026-11-24T08:00:00Z", "0x8D1"),
         CompletedTask("b", None, None, None),
         CompletedTask("c", None, None, None),
     )

@@ -107,7 +107,7 @@ def test_a_listing_asks_for_completed_tasks_alone(server: RecordingServer) -> No
     assert path == "/jobs/job1/tasks"
     assert dict(parse_qsl(query)) == {
         "$filter": "state eq 'completed'",
-        "$select": "id,state,executionInfo",
+        "$select": "id,state,eTag,executionInfo",
         "maxresults": "1000",
         "api-version": API_VERSION,
     }
@@ -189,7 +189,7 @@ def test_the_official_client_sends_the_same_listing(server: RecordingServer) -> 
         official(server).list_tasks(
             "nightly:job-3",
             filter="state eq 'completed'",
-            select=["id", "state", "executionInfo"],
+            select=["id", "state", "eTag", "executionInfo"],
             max_results=1000,
             enforce_https=False,
         )

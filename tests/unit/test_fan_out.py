@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -349,6 +350,30 @@ def test_retention_holds_over_more_than_a_queues_seven_days(world: World) -> Non
     assert max(hops) <= 7 * 86_400
     # The tasks ended half an hour before the event.
     assert timedelta(days=20) - timedelta(hours=1) <= world.clock.now() - began <= timedelta(days=20)
+
+
+def test_a_task_that_was_reactivated_meanwhile_is_not_deleted(world: World) -> None:
+    """It was completed when the job was listed, and runs again when its deletion is due."""
+    world.put(event(deleteAfter="P7D"), "job-completions")
+    while world.deliver("job-completions"):
+        pass
+    world.batch.completed[3] = replace(world.batch.completed[3], etag="0x8DFFFF")
+    world.settle(500)
+    deletions = [r["data"] for r in world.results() if r["type"] not in {LISTED, DONE}]
+    assert [d["taskId"] for d in deletions if d["outcome"] == "preconditionFailed"] == ["t-0003"]
+    assert sum(d["outcome"] == "deleted" for d in deletions) == 24
+    assert (JOB, "t-0003") in world.batch.tasks
+
+
+def test_a_page_that_is_listed_again_conflicts_with_nothing(world: World) -> None:
+    """Its tasks are as they were, so they make the same requests, also where their deletion fell due meanwhile."""
+    world.put(event(deleteAfter="PT31M"), "job-completions")
+    lose_next_step(world)
+    lose_next_step(world)
+    world.settle(500)
+    deletions = [r["data"] for r in world.results() if r["type"] not in {LISTED, DONE}]
+    assert {(d["taskId"], d["outcome"]) for d in deletions} == {(f"t-{n:04d}", "deleted") for n in range(25)}
+    assert len(world.batch.calls) == 25
 
 
 def test_a_clean_up_that_the_host_gave_up_is_ended(world: World) -> None:

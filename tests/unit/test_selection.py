@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -76,6 +77,15 @@ def test_without_an_end_time_the_acceptance_counts() -> None:
     wanted = event(deleteAfter="P1D")
     (request,) = requests_of(wanted, [CompletedTask("t", 0, None, "nonsense")], NOW)
     assert request.delete_after == "2026-11-25T08:00:00.000Z"
+
+
+def test_a_task_that_is_deleted_later_is_deleted_only_as_it_was_listed() -> None:
+    """Its version goes along, whether the delay has passed or not; what is no version does not, nor one at once."""
+    listed = replace(GOOD, etag="0x8DE2A1C000000007")
+    assert [r.if_match for r in requests_of(event(deleteAfter="P1D"), [listed, GOOD], NOW)] == [listed.etag, None]
+    assert requests_of(event(deleteAfter="PT1S"), [listed], NOW)[0].if_match == listed.etag
+    assert requests_of(event(), [listed], NOW)[0].if_match is None
+    assert requests_of(event(deleteAfter="P1D"), [replace(GOOD, etag="a\r\nb")], NOW)[0].if_match is None
 
 
 def test_dry_run_and_metadata_are_copied() -> None:
