@@ -81,8 +81,7 @@ class _Turn:
 
         A row that was written while waiting or after a failure still names this page as the one to come.
         """
-        page, row = self.step.continuation, self.cleanup
-        return row.phase is Phase.LISTING and (page is None or page != row.next_page)
+        return self.cleanup.phase is Phase.LISTING and self.step.continuation != self.cleanup.next_page
 
 
 def _dropped(duplicate: Step) -> list[str]:
