@@ -202,7 +202,7 @@ def test_what_the_host_gave_up_ends_and_is_put_back(
     assert letter["reason"] == "DeliveriesExhausted"
     route = {"id": letter["id"]}
     assert json.loads(worker.invoke_http("get_dead_letter", route_params=route).answer().json()["body"]) == body
-    many = json.dumps({"dryRun": True}).encode()
+    many = json.dumps({"all": True, "dryRun": True}).encode()
     assert worker.invoke_http("redrive_dead_letters", "POST", body=many).answer().json()["ids"] == [letter["id"]]
     assert worker.invoke_http("redrive_dead_letter", "POST", route_params=route).answer().status == 202
     (message,) = service.get_queue_client(settings["REQUEST_QUEUE_NAME"]).receive_messages()
