@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+_LOG_CALL = re.compile(r"log(ger)?\.")
 QUERIES = sorted((ROOT / "infra" / "queries").glob("*.kql"))
 
 
@@ -17,16 +18,24 @@ def log_formats() -> dict[str, list[str]]:
     formats: dict[str, list[str]] = {}
     for file in sorted((ROOT / "shared").glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log.") and node.args:
+            if isinstance(node, ast.Call) and _LOG_CALL.match(ast.unparse(node.func)) and node.args:
                 text = ast.literal_eval(node.args[0]) if isinstance(node.args[0], ast.Constant) else ""
                 formats.setdefault(text.partition(" ")[0], []).append(text)
     return formats
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=lambda path: path.stem)
-def test_query_reads_what_the_app_writes(query: Path) -> None:
+DOCUMENTED = re.findall(r"```kql\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(pytest.param(path.read_text(encoding="utf-8"), id=path.stem) for path in QUERIES),
+        *(pytest.param(text, id=f"docs {n}") for n, text in enumerate(DOCUMENTED) if "message startswith" in text),
+    ],
+)
+def test_query_reads_what_the_app_writes(text: str) -> None:
     """Each event that a query names is logged, with every key that the query extracts."""
-    text = query.read_text(encoding="utf-8")
     events = re.findall(r'message startswith "(\w+) "', text)
     keys = re.findall(r'extract\(@"\\b(\w+)=', text)
 
