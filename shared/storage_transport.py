@@ -38,7 +38,7 @@ class Patience:
         return self.connect_seconds * share, self.read_seconds * share
 
 
-class BoundedTransport(RequestsTransport):  # type: ignore[misc] -- the package hands its classes out untyped
+class BoundedTransport(RequestsTransport):  # type: ignore[misc]  # handed out untyped by a lazy __getattr__
     """Knows the tries of one call by their request, which the retry policies of both libraries send again."""
 
     def __init__(self, patience: Patience, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -16,7 +16,7 @@ from shared.errors import StorageUnavailable
 from shared.settings import Settings
 from shared.storage import table_service
 from shared.store import RecordStore
-from shared.table import AzureTable, Found, Refused, Table, Write
+from shared.table import MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
 from tests.memory_table import MemoryTable
 from tests.rows import accepted, claimed, done, request
 from tests.world import ENVIRONMENT
@@ -159,6 +159,13 @@ def test_a_group_of_a_hundred(table: Table) -> None:
     assert isinstance(etags, list)
     assert len(etags) == 100
     assert table.write(Write(entity("r050", n=-1), etags[50])) is not None
+
+
+def test_a_group_of_more_is_a_fault(table: Table) -> None:
+    """Not a row of it is written; whoever makes groups has to see to their size."""
+    with pytest.raises(StorageUnavailable, match="write group: "):
+        table.write_group([Write(entity(f"r{n:03}")) for n in range(MAX_OPERATIONS + 1)])
+    assert table.read(PARTITION, "r000") is None
 
 
 def test_a_query_comes_page_by_page(table: Table) -> None:
