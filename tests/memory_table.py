@@ -96,6 +96,11 @@ class MemoryTable:
 
     def _put(self, write: Write) -> str:
         key = _key(write)
+        if any(
+            isinstance(value, str) and len(value.encode("utf-16-le", "surrogatepass")) > 64 * 1024
+            for value in write.entity.values()
+        ):
+            raise StorageUnavailable("table: write: HTTP 400 PropertyValueTooLarge")
         self._version += 1
         self.rows[key] = {**self.rows.get(key, {}), **write.entity}
         self.etags[key] = f'W/"{self._version}"'

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from devstack.azurite import Azurite
+from shared.entity import MAX_TEXT
 from shared.errors import StorageUnavailable
 from shared.settings import Settings
 from shared.storage import table_service
@@ -74,6 +75,14 @@ def test_what_is_written_is_read(table: Table) -> None:
 
     assert dict(row.entity) == entity("r", **columns)
     assert row.etag == etag
+
+
+def test_a_text_of_more_than_a_column_holds_is_a_fault(table: Table) -> None:
+    """Counted in UTF-16, of which the last character here takes two."""
+    inserted(table, "r", text="x" * (MAX_TEXT - 2) + "😀")
+    with pytest.raises(StorageUnavailable, match="write: HTTP 400"):
+        table.write(Write(entity("s", text="x" * (MAX_TEXT - 1) + "😀")))
+    assert table.read(PARTITION, "s") is None
 
 
 def test_a_second_insert_is_refused(table: Table) -> None:

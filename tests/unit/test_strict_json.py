@@ -145,6 +145,21 @@ def test_an_excerpt_is_short_and_printable() -> None:
     assert excerpt("x" * 65) == "x" * 63 + "…"
 
 
+def test_an_excerpt_is_short_when_it_is_escaped_too() -> None:
+    """Each character may become six."""
+    assert excerpt("\x01" * 64) == "\\u0001" * 10 + "\\u0…"
+
+
+def test_a_deep_pointer_is_short() -> None:
+    """Eight names of any length, as many faults to a message: all of it has to fit one column and one message."""
+    at = ""
+    for _ in range(8):
+        at = pointer(at, "\U0001f600~" * 100)
+    assert len(at) == 256
+    assert at.startswith("/\U0001f600~0")
+    assert at.endswith("…")
+
+
 def test_a_pointer_is_escaped_by_its_standard() -> None:
     """RFC 6901: `~` is `~0` and `/` is `~1`; list places are numbers."""
     assert pointer(pointer("", "a/b~c"), 3) == "/a~1b~0c/3"
