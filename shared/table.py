@@ -94,16 +94,19 @@ the row and knows its own claim again. Without it, one connection that breaks co
 
 @contextmanager
 def storage_faults(what: str) -> Iterator[None]:
-    """Turns whatever the storage clients raise into StorageUnavailable. The text holds a status and a code, no body."""
+    """Turns whatever the storage clients raise into StorageUnavailable. The text holds a status and a code, no body.
+
+    Nor does it name the fault as its cause: a stack trace would show the URL, with a shared access signature in it.
+    """
     try:
         yield
     except HttpResponseError as fault:
         code = getattr(fault, "error_code", None)
-        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {code or fault.reason or ''}".rstrip()) from fault
+        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {code or fault.reason or ''}".rstrip()) from None
     except (AzureError, DeserializationError, SerializationError, HTTPException) as fault:
         # The middle two are plain ValueErrors: what answered was not the service, or not whole. The last comes of the
         # parts of a transaction's answer, which azure-core reads with `http.client`.
-        raise StorageUnavailable(f"{what}: {type(fault).__name__}") from fault
+        raise StorageUnavailable(f"{what}: {type(fault).__name__}") from None
 
 
 class AzureTable:

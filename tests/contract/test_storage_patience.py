@@ -8,6 +8,7 @@ from __future__ import annotations
 import socketserver
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -60,6 +61,18 @@ def storage(answer: bytes) -> Iterator[tuple[Settings, list[bytes]]]:
         account = f"AccountName=a;AccountKey=a2V5;QueueEndpoint={at};TableEndpoint={at};"
         yield Settings.from_env(ENVIRONMENT | {"TaskDeleteStorage": f"DefaultEndpointsProtocol=http;{account}"}), seen
         server.shutdown()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_no_stack_trace_shows_a_signature(name: str) -> None:
+    """The clients put the whole URL, its query with it, into the texts of their exceptions."""
+    at = "http://127.0.0.1:9/a"
+    account = f"QueueEndpoint={at};TableEndpoint={at};SharedAccessSignature=sv=2024-01-01&ss=qt&sig=SECRETSIGNATURE%3D"
+    with pytest.raises(StorageUnavailable) as fault:
+        CALLS[name](Settings.from_env(ENVIRONMENT | {"TaskDeleteStorage": account}))
+    told = [str(fault.value), *traceback.format_exception(fault.value)]
+    assert "ServiceRequestError" in told[0]
+    assert not [text for text in told if "SECRETSIGNATURE" in text]
 
 
 @pytest.mark.parametrize("name", CALLS)
