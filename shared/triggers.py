@@ -14,7 +14,7 @@ from shared.app import App
 from shared.delivery import Delivery
 from shared.errors import InvalidConfiguration, StorageUnavailable
 from shared.health import health, misconfigured
-from shared.http_answer import Answer, Call, misconfigured_call, unavailable
+from shared.http_answer import Answer, Call, Known, misconfigured_call, unavailable
 from shared.request import readable
 from shared.wiring import WIRING
 
@@ -75,7 +75,10 @@ def respond_with_description(req: func.HttpRequest, context: func.Context) -> fu
 
 def _call(req: func.HttpRequest, context: func.Context) -> Call:
     headers = {name.lower(): text for name, text in req.headers.items()}
-    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id, _trace(context))
+    # What can be known before the app is there, which it is not while its settings are wrong.
+    named = req.route_params.get("clientRequestId") or headers.get("client-request-id")
+    known = Known(readable(named, grammar.guid))
+    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id, _trace(context), known)
 
 
 def _trace(context: func.Context) -> str | None:
