@@ -122,12 +122,14 @@ def _decoded(raw: bytes | str, max_bytes: int) -> str:
     size = len(raw) if isinstance(raw, bytes) else len(raw.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         raise InvalidInput([Problem("", f"is {size} bytes long; at most {max_bytes} are allowed")], TOO_LARGE)
-    if isinstance(raw, str):
-        return raw
     try:
-        return raw.decode("utf-8")
+        text = raw if isinstance(raw, str) else raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _whole(f"is not UTF-8 (byte {error.start})") from None
+    if text.startswith("\ufeff"):
+        # Some editors and .NET writers put it there unseen; RFC 8259, section 8.1, forbids it.
+        raise _whole("begins with a byte order mark (U+FEFF), which JSON must not")
+    return text
 
 
 def _whole(text: str) -> InvalidInput:

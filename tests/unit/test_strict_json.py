@@ -69,7 +69,7 @@ def test_good_json_reads_as_the_standard_library_reads_it(text: str) -> None:
         ("{'a': 1}", "", "not JSON (line 1, column 2)"),
         ('{"a": 1,}', "", "not JSON"),
         ("{} {}", "", "not JSON (line 1, column 4)"),
-        ("\ufeff{}", "", "not JSON"),
+        ("\ufeff{}", "", "byte order mark"),
         ("\uff10", "", "not JSON"),
         (b'{"a": "\xff"}', "", "not UTF-8 (byte 7)"),
         (b'"\xed\xa0\x80"', "", "not UTF-8"),
@@ -136,6 +136,12 @@ def test_a_long_list_of_problems_ends_in_a_count() -> None:
     assert len(caught.value.problems) == 21
     assert (caught.value.problems[-1].pointer, caught.value.problems[-1].text) == ("", "has 80 more faults")
     assert few(list(caught.value.problems[:20])) == list(caught.value.problems[:20])
+
+
+@pytest.mark.parametrize("raw", [b"\xef\xbb\xbf{}", "\ufeff{}"])
+def test_a_byte_order_mark_is_named(raw: bytes | str) -> None:
+    """Nobody sees it, so that `is not JSON (line 1, column 1)` would tell nothing."""
+    assert _problems_of(raw) == [("", "begins with a byte order mark (U+FEFF), which JSON must not")]
 
 
 def test_an_excerpt_is_short_and_printable() -> None:
