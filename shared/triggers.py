@@ -56,6 +56,12 @@ def respond(
     return _response(answer, call)
 
 
+def answer_with(answer_of: Callable[[Call], Answer], req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answers an HTTP call that neither settings nor storage have a part in."""
+    call = _call(req, context)
+    return _response(answer_of(call), call)
+
+
 def respond_with_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers with the app's health, whatever the settings are."""
     try:

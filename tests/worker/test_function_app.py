@@ -249,6 +249,14 @@ def test_a_job_is_cleaned_up(
     assert json.loads(base64.b64decode(again.content))["id"] == closing["id"]
 
 
+def test_a_sender_of_cloud_events_is_let_in(worker: WorkerHarness) -> None:
+    """Its origin comes back, as the handshake of the CloudEvents webhook has it."""
+    headers = {"WebHook-Request-Origin": "eventgrid.azure.net", "WebHook-Request-Rate": "120"}
+    answer = worker.invoke_http("submit_job_completion", "OPTIONS", headers=headers).answer()
+    assert (answer.status, answer.headers["webhook-allowed-origin"]) == (200, "eventgrid.azure.net")
+    assert answer.headers["webhook-allowed-rate"] == "*"
+
+
 def test_the_timers_look_after_the_tables_and_tell_of_the_queues(worker: WorkerHarness) -> None:
     """A line for each of the four input queues, and one for the round."""
     depths = worker.invoke_timer("report_queue_depths").unwrap()
