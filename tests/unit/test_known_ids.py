@@ -40,6 +40,11 @@ def fails(*_: Any) -> None:
             call(body=json.dumps({"clientRequestId": ID} | TASK).encode()),
             id="one request",
         ),
+        pytest.param(
+            lambda world: world.app.cleanups.submit,
+            call(body=json.dumps({"clientRequestId": ID, "jobId": "job-1"}).encode()),
+            id="event",
+        ),
         pytest.param(lambda world: world.app.api.submit, call(body=json.dumps(MANY).encode()), id="many tasks"),
         pytest.param(
             lambda world: world.app.api.delete_task,
