@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure.data.tables import TableServiceClient
-from azure.storage.queue import LinearRetry, QueueServiceClient
+from azure.storage.queue import QueueServiceClient
 
 from shared.credentials import credential_factory
 from shared.settings import Settings
-from shared.storage_transport import BoundedTransport, Patience
+from shared.storage_transport import BoundedRetry, BoundedTransport, Patience
 
 PATIENCE = Patience()
 
@@ -36,9 +36,7 @@ def table_service(settings: Settings, patience: Patience = PATIENCE) -> TableSer
 
 def queue_service(settings: Settings, patience: Patience = PATIENCE) -> QueueServiceClient:
     """Client of the queues, with bodies sent as they are given."""
-    # This library has a retry policy of its own that does not know the names above for the wait: 15 s and more.
-    # Up to a second between two tries.
-    again = LinearRetry(backoff=0, retry_total=2, random_jitter_range=1, retry_connect=2, retry_read=2)
+    again = BoundedRetry(patience)
     options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False, "retry_policy": again}
     connection = settings.storage
     if connection.connection_string:

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import requests
 from azure.core.exceptions import ServiceRequestTimeoutError
 from azure.core.pipeline.transport import RequestsTransport
+from azure.storage.queue import LinearRetry
 from requests.adapters import HTTPAdapter
 
 POOL = 64
@@ -71,3 +72,25 @@ class BoundedTransport(RequestsTransport):  # type: ignore[misc]  # handed out u
             # A caller does not wait for so long; the clients' own pauses are short, and whoever called tries again.
             response.headers.pop(name, None)
         return response
+
+
+class BoundedRetry(LinearRetry):
+    """The queue library's retries, none of which begins when the time is over.
+
+    That library asks for its token anew at every try, so that an identity endpoint that is silent costs each of them
+    the whole patience of the credential, before the transport sees anything of it.
+    """
+
+    def __init__(self, patience: Patience, monotonic: Callable[[], float] = time.monotonic) -> None:
+        # Up to a second between two tries. The policy does not know the names of azure-core's for the wait.
+        super().__init__(backoff=0, retry_total=2, random_jitter_range=1, retry_connect=2, retry_read=2)
+        self._patience = patience
+        self._monotonic = monotonic
+
+    def configure_retries(self, request: Any) -> dict[str, Any]:
+        """What is counted for one call, with its end."""
+        return super().configure_retries(request) | {"ends": self._monotonic() + self._patience.all_tries_seconds}
+
+    def increment(self, settings: dict[str, Any], *arguments: Any, **options: Any) -> bool:
+        """Whether there is to be another try."""
+        return super().increment(settings, *arguments, **options) and self._monotonic() < settings["ends"]

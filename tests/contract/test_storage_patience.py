@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from azure.core.exceptions import ServiceRequestTimeoutError
+from azure.core.exceptions import ServiceRequestTimeoutError, ServiceResponseTimeoutError
 from azure.core.rest import HttpRequest
 
 from shared.errors import StorageUnavailable
@@ -120,6 +120,25 @@ def test_no_try_begins_when_no_time_is_left() -> None:
         transport.send(request)
     with pytest.raises(Exception, match="refused"):
         transport.send(HttpRequest("GET", "http://127.0.0.1:9/"))
+
+
+def test_a_silent_identity_endpoint_does_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue library would ask it again at every try, each for the whole patience of the credential."""
+    asked = 0
+
+    class Silent:
+        def get_token(self, *_: str, **__: object) -> None:
+            nonlocal asked
+            asked += 1
+            time.sleep(QUICK.all_tries_seconds)
+            raise ServiceResponseTimeoutError("no answer")
+
+    monkeypatch.setattr("shared.storage.credential_factory", lambda _: Silent)
+    known = {name: text for name, text in ENVIRONMENT.items() if name != "TaskDeleteStorage"}
+    known |= {"TaskDeleteStorage__accountName": "acct", "TaskDeleteStorage__credential": "managedidentity"}
+    with pytest.raises(StorageUnavailable):
+        CALLS["send"](Settings.from_env(known))
+    assert asked == 1
 
 
 def test_a_transport_alone_knows_its_time_outs() -> None:
