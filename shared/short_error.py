@@ -6,6 +6,7 @@ One character may be twelve in JSON (an escaped pair of surrogates), so that lim
 from __future__ import annotations
 
 import json
+from itertools import accumulate
 
 from shared.replies import BatchError
 
@@ -31,12 +32,8 @@ def clipped(text: str, room: int) -> str:
     """The text, or its beginning and a mark, in at most `room` characters of JSON (quotes aside)."""
     if _size(text) <= room:
         return text
-    left = room - len(MARK)
-    for index, character in enumerate(text):
-        left -= _size(character)
-        if left < 0:
-            return text[:index] + MARK
-    return text
+    kept = sum(size <= room - len(MARK) for size in accumulate(map(_size, text)))
+    return text[:kept] + MARK
 
 
 def _size(text: str) -> int:
