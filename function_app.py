@@ -8,8 +8,9 @@ from typing import List  # noqa: UP035 -- the worker's indexing refuses Out[list
 
 import azure.functions as func
 
+from shared import webhook
 from shared.settings import POISON_SUFFIX
-from shared.triggers import delivery_of, give, respond, respond_with_description, respond_with_health
+from shared.triggers import answer_with, delivery_of, give, respond, respond_with_description, respond_with_health
 from shared.wiring import WIRING
 
 CONNECTION = "TaskDeleteStorage"
@@ -62,9 +63,11 @@ def end_poisoned_clean_ups(message: func.QueueMessage, context: func.Context) ->
     )
 
 
-@app.route("job-completions", methods=["POST"])
+@app.route("job-completions", methods=["POST", "OPTIONS"])
 def submit_job_completion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Accepts a job-completion event."""
+    """Accepts a job-completion event, and lets senders of CloudEvents in who ask before they send any."""
+    if req.method == "OPTIONS":
+        return answer_with(webhook.allow, req, context)
     return respond(req, context, lambda services: services.cleanups.submit)
 
 

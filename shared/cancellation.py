@@ -30,9 +30,19 @@ class Cancellation:
         for _ in range(MAX_READS):
             found = self._store.read(key)
             if found is None or found.state is not State.ACCEPTED:
-                return found, False
+                return self._told(found), False
             end = Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, self._clock.now(), error=CANCELLED)
             ended = self._store.write(found, state.conclude(found, end, emit_pending=True))
             if ended:
                 return self._owed.try_to_send(ended), True
         raise StorageUnavailable(f"row {key.row} changed under {MAX_READS} reads")
+
+    def _told(self, found: Record | None) -> Record | None:
+        """The row; the result of one that was taken back is sent if it is owed still.
+
+        The write that ended it may be this call's own, made twice by the storage client when its answer was lost.
+        """
+        end = found.conclusion if found else None
+        if found is None or end is None or end.outcome is not Outcome.CANCELLED or not found.emit_pending:
+            return found
+        return self._owed.try_to_send(found)

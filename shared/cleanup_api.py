@@ -53,6 +53,7 @@ class CleanupApi:
                 return self._accept_task(request.traced(call.traceparent))
         except InvalidInput as fault:
             return invalid(fault, partial_event(value, self._settings.batch_accounts).event_id)
+        call.known.client_request_id = event.event_id
         return self._accept(event.traced(call.traceparent))
 
     def progress(self, call: Call) -> Answer:

@@ -58,7 +58,11 @@ class DeadLetterStore:
         self.table = table
 
     def keep(self, letter: DeadLetter) -> None:
-        """Keeps a dead letter; a repeat of one that is kept moves its `last_seen_at` and nothing else."""
+        """Keeps a dead letter; a repeat of one that is kept moves its `last_seen_at` alone.
+
+        The same id ends anew when its row was purged and the request came again. Such an end is later than the
+        redrive, which then counts no more: the letter can be put back again.
+        """
         for _ in range(MAX_TRIES):
             found = self.table.read(PARTITION, _id_row(letter.id))
             if found is None:
@@ -68,7 +72,10 @@ class DeadLetterStore:
                 ]
             else:
                 kept = _letter(found)
-                writes = self._changes(found, kept, {"last_seen_at": to_text(letter.last_seen_at)})
+                columns = {"last_seen_at": to_text(letter.last_seen_at)}
+                if kept.redriven_at and from_text(to_text(letter.first_seen_at)) > kept.redriven_at:
+                    columns["redriven_at"] = ""
+                writes = self._changes(found, kept, columns)
             if not isinstance(self.table.write_group(writes), Refused):
                 return
         raise StorageUnavailable(f"dead letter {letter.id} changed under {MAX_TRIES} reads")
@@ -96,11 +103,16 @@ class DeadLetterStore:
         """
         if after and not _PLACE.fullmatch(after):
             raise ValueError("must be the text that an earlier answer gave")
-        page = self.table.query(
-            f"PartitionKey eq '{PARTITION}' and RowKey gt 'at:{after}' and RowKey lt 'at;'", None, top
-        )
-        letters = [_letter(found) for found in page.rows]
-        return letters, _place(letters[-1]) if len(letters) == top else None
+        filter_text = f"PartitionKey eq '{PARTITION}' and RowKey gt 'at:{after}' and RowKey lt 'at;'"
+        page = self.table.query(filter_text, None, top)
+        rows = page.rows
+        # The service may end a page early, an empty one too, wherever its rows lie:
+        # https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
+        while page.continuation and len(rows) < top:
+            page = self.table.query(filter_text, None, top - len(rows), page.continuation)
+            rows += page.rows
+        letters = [_letter(found) for found in rows]
+        return letters, _place(letters[-1]) if letters and page.continuation else None
 
     def _changes(self, found: Found, kept: DeadLetter, columns: dict[str, Any]) -> list[Write]:
         row = self.table.read(PARTITION, _time_row(kept))

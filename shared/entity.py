@@ -12,8 +12,14 @@ from shared.errors import CorruptRecord
 from shared.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
 from shared.replies import BatchError
 from shared.request import DeletionRequest, to_wire
+from shared.short_error import shortened
 
 SCHEMA_VERSION = 1
+MAX_TEXT = 32 * 1024
+"""UTF-16 characters of one text column; of more the service refuses the whole transaction (PropertyValueTooLarge).
+
+https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#property-types
+"""
 
 Entity = dict[str, Any]
 
@@ -121,9 +127,14 @@ def _conclusion(entity: Mapping[str, Any]) -> Conclusion | None:
 
 
 def error_text(error: BatchError | None) -> str:
-    """An error as one column of JSON; empty for none."""
+    """An error as one column of JSON, shortened to what a column holds; empty for none."""
     if error is None:
         return ""
+    text = _error_json(error)
+    return text if len(text) <= MAX_TEXT else _error_json(shortened(error, MAX_TEXT))
+
+
+def _error_json(error: BatchError) -> str:
     return json.dumps([error.code, error.message, error.values], separators=(",", ":"))
 
 

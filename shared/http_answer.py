@@ -21,6 +21,13 @@ RETRY_AFTER_SECONDS = 10
 """What a caller is asked to wait when storage is down."""
 
 
+@dataclass
+class Known:
+    """What a call was found to be about, for whatever answer it gets: storage may fail after that."""
+
+    client_request_id: str | None = None
+
+
 @dataclass(frozen=True)
 class Call:
     """One HTTP request, header names in lower case."""
@@ -32,6 +39,7 @@ class Call:
     invocation_id: str
     traceparent: str | None = None
     """The caller's trace as the host passes it on, or the one that the host began."""
+    known: Known = field(default_factory=Known, compare=False)
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,8 @@ class Answer:
         """The headers with the ids that every answer carries."""
         headers = dict(self.headers)
         headers["request-id"] = self.batch_request_id or call.invocation_id
-        if self.client_request_id:
-            headers["client-request-id"] = self.client_request_id
+        if known := self.client_request_id or call.known.client_request_id:
+            headers["client-request-id"] = known
         return headers
 
     def text(self) -> str | None:
@@ -63,11 +71,13 @@ def dry_run_of(call: Call) -> bool:
 
 
 def guid_of(call: Call, name: str) -> str:
-    """A GUID in the path, in lower case. Raises InvalidInput."""
+    """A GUID in the path, in lower case, by which the call is known from then on. Raises InvalidInput."""
     try:
-        return grammar.guid(call.route.get(name, ""))
+        found = grammar.guid(call.route.get(name, ""))
     except ValueError as fault:
         raise InvalidInput.at(name, str(fault)) from None
+    call.known.client_request_id = found
+    return found
 
 
 def refusal(
@@ -107,8 +117,15 @@ def unavailable(text: str) -> Answer:
 
 def misconfigured_call(fault: InvalidConfiguration) -> Answer:
     """503 while the app settings are wrong, with each setting's name and problem."""
-    values = [(name, text) for name, _, text in (problem.partition(" ") for problem in fault.problems)]
+    values = [_setting(problem) for problem in fault.problems]
     return refusal(503, "InvalidConfiguration", "The app settings are wrong.", values)
+
+
+def _setting(problem: str) -> tuple[str, str]:
+    """The setting that a problem begins with, and what is wrong; all of it when it begins with more than one."""
+    name, _, text = problem.partition(" ")
+    several = name.endswith(",") or text.startswith("and ")
+    return (name.rstrip(","), problem) if several else (name, text)
 
 
 def is_json(call: Call) -> bool:

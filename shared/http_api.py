@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from shared import acceptance, grammar, strict_json
@@ -54,10 +55,11 @@ class TaskDeletionApi:
             envelope = read_requests(value, self._parts.settings.batch_accounts, self._parts.clock.now())
             envelope = envelope.traced(call.traceparent)
             if envelope.kind is Kind.SINGLE:
-                return self._submit_one(_only(envelope.items, call))
+                return self._submit_one(_only(envelope.items, call), call)
         except InvalidInput as fault:
             partial = partial_fields(value, self._parts.settings.batch_accounts)
             return invalid(fault, partial.client_request_id)
+        call.known.client_request_id = envelope.parent_id
         answer = self._bulk.accept(envelope)
         return Answer(400 if answer["counts"][INVALID] == len(envelope.items) else 202, answer)
 
@@ -99,25 +101,29 @@ class TaskDeletionApi:
             request = read_operation(call, settings, self._parts.clock.now())
         except InvalidInput as fault:
             return invalid(fault, readable(call.headers.get("client-request-id"), grammar.guid), HEADERS)
+        call.known.client_request_id = request.client_request_id
         if protected := self._protected(request):
             return protected
         if _RESPOND_ASYNC.search(call.headers.get("prefer", "")):
-            return self._accept(request)
+            return self._accept(request, done=_replayed)
         came = self._synchronous.delete(request, call.invocation_id)
         if came.standing is Standing.CONFLICT:
             return conflict(request)
         if came.standing is Standing.OPEN:
             return self._status(202, came.record)
-        answer = operation_answer(came.record)
-        return replace(answer, headers=REPLAYED) if came.standing is Standing.REPLAYED else answer
+        return _replayed(came.record) if came.standing is Standing.REPLAYED else operation_answer(came.record)
 
-    def _submit_one(self, request: DeletionRequest) -> Answer:
+    def _submit_one(self, request: DeletionRequest, call: Call) -> Answer:
+        call.known.client_request_id = request.client_request_id
         return self._protected(request) or self._accept(request)
 
-    def _accept(self, request: DeletionRequest) -> Answer:
+    def _accept(self, request: DeletionRequest, done: Callable[[Record], Answer] | None = None) -> Answer:
+        """Accepts for the queue; `done` words the answer of a request that is done already."""
         came = self._parts.acceptor.accept(request, Origin.HTTP)
         if came.answer is acceptance.Answer.CONFLICT:
             return conflict(request)
+        if done and came.record.state is State.DONE:
+            return done(came.record)
         replayed = came.answer is acceptance.Answer.REPLAYED
         return self._status(200 if came.record.state is State.DONE else 202, came.record, replayed=replayed)
 
@@ -138,6 +144,11 @@ class TaskDeletionApi:
 def _key(call: Call) -> Key:
     """The row that a call names. Raises InvalidInput."""
     return Key(guid_of(call, "clientRequestId"), dry_run_of(call))
+
+
+def _replayed(record: Record) -> Answer:
+    """The stored answer of the REST operation, to a repeat."""
+    return replace(operation_answer(record), headers=REPLAYED)
 
 
 def conflict(request: DeletionRequest) -> Answer:

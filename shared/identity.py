@@ -27,6 +27,12 @@ WAIT_FOR_OTHERS_SECONDS: Final = 30.0
 
 _DEFAULT: Final = "/.default"
 
+_HINTS: Final = {
+    "CredentialUnavailableError": "most likely no managed identity is assigned, or AZURE_CLIENT_ID names another one",
+    "ClientAuthenticationError": "it refused, or with BATCH_CREDENTIAL=developer nobody is signed in",
+}
+"""What a person looks at first, by class name: the library's own text may quote an answer, and is not told."""
+
 
 class AccessTokenLike(Protocol):
     """`azure.core.credentials.AccessToken`, as far as it is used here."""
@@ -156,4 +162,6 @@ def _describe(error: Exception) -> str:
         return str(error)
     status = getattr(error, "status_code", None)
     answer = f" (HTTP {status})" if isinstance(status, int) else ""
-    return f"no token from the identity endpoint: {type(error).__name__}{answer}"
+    name = type(error).__name__
+    hint = f"; {_HINTS[name]}" if name in _HINTS else ""
+    return f"no token from the identity endpoint: {name}{answer}{hint}"

@@ -27,6 +27,7 @@ _PARAMETERS = {
     "if-modified-since": ("header", TEXT),
     "if-unmodified-since": ("header", TEXT),
     "prefer": ("header", {"enum": ["respond-async"]}),
+    "webhook-request-origin": ("header", {"type": "string", "minLength": 1, "maxLength": 256}),
 }
 _MEANINGS = {
     200: "Done.",
@@ -110,11 +111,21 @@ def _job_paths() -> Document:
                 (400, 403, 413, 415, 422),
                 body=event,
             ),
+            "options": _handshake(),
         },
         "/job-completions/{id}": {
             "get": _operation("How a clean-up goes", {200: ref("Progress")}, (400, 404), "id dryRun"),
         },
     }
+
+
+def _handshake() -> Document:
+    """What a sender of CloudEvents asks first; the answer is in its headers."""
+    found = _operation("May CloudEvents be delivered here", {}, (400,), "webhook-request-origin")
+    found["parameters"][0]["required"] = True
+    headers = {name: {"required": True, "schema": TEXT} for name in ("webhook-allowed-origin", "webhook-allowed-rate")}
+    found["responses"]["200"] = {"description": _MEANINGS[200], "headers": headers}
+    return found
 
 
 def _dead_letter_paths() -> Document:

@@ -12,6 +12,7 @@ from typing import Any
 from shared.clock import to_text
 from shared.record import Certainty, Origin, Outcome, Record, State
 from shared.replies import BatchError
+from shared.short_error import shortened
 
 NAMESPACE = uuid.UUID("6f1d8a52-3c0e-5b7a-9d46-2e8c41b7f903")
 """Of all ids that the app derives for results and dead letters. Changing it breaks every consumer's deduplication."""
@@ -19,6 +20,8 @@ NAMESPACE = uuid.UUID("6f1d8a52-3c0e-5b7a-9d46-2e8c41b7f903")
 EVENT_TYPE = "batch.task-deletion.done"
 MAX_BYTES = 48 * 1024
 """What fits a 64 KiB queue message in base64."""
+ERROR_ROOM = 16 * 1024
+"""Of it, for an error that has to be shortened."""
 
 Event = dict[str, Any]
 
@@ -136,13 +139,10 @@ def event_text(event: Event) -> str:
     if len(text) <= MAX_BYTES:
         return text
     slim = dict(event, data=dict(event["data"]))
-    error = slim["data"].get("error")
-    if error:
-        slim["data"]["error"] = {
-            "code": error["code"][:256],
-            "message": {"lang": "en-US", "value": error["message"]["value"][:1024] + " (shortened)"},
-            "values": [{"key": v["key"][:256], "value": v["value"][:256]} for v in error["values"][:8]],
-        }
+    if error := slim["data"].get("error"):
+        values = tuple((value["key"], value["value"]) for value in error["values"])
+        known = BatchError(error["code"], error["message"]["value"], values)
+        slim["data"]["error"] = error_wire(shortened(known, ERROR_ROOM))
     text = _dump(slim)
     if len(text) > MAX_BYTES and "metadata" in slim["data"]:
         slim["data"]["metadata"] = {}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-import requests
-from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
-from azure.storage.queue import LinearRetry, QueueServiceClient
-from requests.adapters import HTTPAdapter
+from azure.storage.queue import QueueServiceClient
 
+from shared.credentials import credential_factory
 from shared.settings import Settings
+from shared.storage_transport import BoundedRetry, BoundedTransport, Patience
 
-POOL = 64
-"""Connections kept: no fewer than threads. A smaller pool throws connections away and pays TLS again and again."""
+PATIENCE = Patience()
 
 # Three quick tries stay far below a claim's lease; the clients' own default is minutes.
 _RETRY: dict[str, Any] = {
@@ -22,47 +21,37 @@ _RETRY: dict[str, Any] = {
     "retry_read": 2,
     "retry_status": 3,
     "retry_backoff_factor": 0.2,
-    "retry_backoff_max": 2,
-    "connection_timeout": 5,
-    "read_timeout": 10,
+    "retry_backoff_max": 1,
 }
 
 
-def _transport() -> RequestsTransport:
-    session = requests.Session()
-    # Proxy and .netrc look-ups cost a seventh of a call, and a stray .netrc would replace the Authorization header.
-    session.trust_env = False
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL))
-    return RequestsTransport(session=session, session_owner=False, use_env_settings=False)
-
-
-def table_service(settings: Settings) -> TableServiceClient:
+def table_service(settings: Settings, patience: Patience = PATIENCE) -> TableServiceClient:
     """Client of the tables."""
-    options = _RETRY | {"transport": _transport(), "logging_enable": False}
+    options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False}
     connection = settings.storage
     if connection.connection_string:
         return TableServiceClient.from_connection_string(connection.connection_string, **options)
     return TableServiceClient(connection.table_url, credential=_credential(settings), **options)
 
 
-def queue_service(settings: Settings) -> QueueServiceClient:
+def queue_service(settings: Settings, patience: Patience = PATIENCE) -> QueueServiceClient:
     """Client of the queues, with bodies sent as they are given."""
-    # This library has a retry policy of its own that does not know the names above for the wait: 15 s and more.
-    patience = LinearRetry(backoff=1, retry_total=2, random_jitter_range=1, retry_connect=2, retry_read=2)
-    options = _RETRY | {"transport": _transport(), "logging_enable": False, "retry_policy": patience}
+    again = BoundedRetry(patience)
+    options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False, "retry_policy": again}
     connection = settings.storage
     if connection.connection_string:
         return QueueServiceClient.from_connection_string(connection.connection_string, **options)
     return QueueServiceClient(connection.queue_url, credential=_credential(settings), **options)
 
 
-def _credential(settings: Settings) -> Any:
-    # Imported here: a connection string, as on the local stack, needs none of it.
-    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+@dataclass(frozen=True)
+class _StorageIdentity:
+    """The identity that the storage connection names, which need not be the one that Batch knows."""
 
-    if settings.batch_credential == "developer":
-        return DefaultAzureCredential()
-    if settings.storage.client_id:
-        return ManagedIdentityCredential(client_id=settings.storage.client_id)
-    return ManagedIdentityCredential()
+    batch_credential: str
+    client_id: str | None
+
+
+def _credential(settings: Settings) -> Any:
+    """One that gives up in time, too: the clients ask for a token before their first try."""
+    return credential_factory(_StorageIdentity(settings.batch_credential, settings.storage.client_id))()

@@ -8,8 +8,8 @@ from dataclasses import replace
 from shared.entity import changed, from_entity, to_entity
 from shared.errors import StorageUnavailable
 from shared.record import Key, Record
-from shared.table import Refused, Table, Write
-from shared.tally import Change, tally_writes
+from shared.table import MAX_OPERATIONS, Refused, Table, Write
+from shared.tally import Change, deltas, tally_writes
 
 MAX_COUNTS = 20
 """Tries to count beside others that count for the same parent; they take turns, so each try is somebody's success."""
@@ -32,7 +32,21 @@ class RecordStore:
         return None if isinstance(written, Refused) else written[0]
 
     def write_group(self, changes: Sequence[Change]) -> list[Record] | Refused:
-        """All of the changes, rows of one bucket, in one transaction; or none and the index that was refused."""
+        """All of the changes, rows of one bucket, in one transaction; or none and the index that was refused.
+
+        Rows of so many parents that they and their counts are more than a transaction takes are written in several,
+        each whole or not at all. When a later one is refused, the earlier ones stand: whoever writes rows of many
+        parents has to know their own writes again.
+        """
+        written: dict[int, Record] = {}
+        for part in _parts(changes):
+            records = self._write_part([changes[index] for index in part])
+            if isinstance(records, Refused):
+                return Refused(part[records.index])
+            written.update(zip(part, records, strict=True))
+        return [written[index] for index in range(len(changes))]
+
+    def _write_part(self, changes: Sequence[Change]) -> list[Record] | Refused:
         writes = [_write(before, after) for before, after in changes]
         for _ in range(MAX_COUNTS):
             counts = tally_writes(self.table, changes)
@@ -42,6 +56,27 @@ class RecordStore:
             if etags.index < len(writes):
                 return etags
         raise StorageUnavailable("the count of a parent's requests is fought over")
+
+
+def _parts(changes: Sequence[Change]) -> list[list[int]]:
+    """Indexes of the changes that go together: all of them where they fit with their counts, else parent by parent."""
+    if len(changes) + len(deltas(changes)) <= MAX_OPERATIONS:
+        return [list(range(len(changes)))]
+    parts: list[list[int]] = []
+    parents: set[tuple[str, bool]] = set()
+    for index in sorted(range(len(changes)), key=lambda index: _parent(changes[index])):
+        parent = _parent(changes[index])
+        if not parts or len(parts[-1]) + len(parents | {parent}) >= MAX_OPERATIONS:
+            parts.append([])
+            parents = set()
+        parents.add(parent)
+        parts[-1].append(index)
+    return parts
+
+
+def _parent(change: Change) -> tuple[str, bool]:
+    _, after = change
+    return after.parent_id or "", after.request.dry_run
 
 
 def _write(before: Record | None, after: Record) -> Write:

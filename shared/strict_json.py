@@ -22,6 +22,7 @@ TOO_LARGE = "RequestBodyTooLarge"
 
 _MAX_DIGITS = 40
 _MAX_EXCERPT = 64
+_MAX_POINTER = 256
 _MAX_PROBLEMS = 20
 # C0, DEL, C1 and lone surrogates: the first would forge log lines and break the XML of the
 # queue service (one such message makes every receive on that queue fail), the last cannot be
@@ -38,13 +39,16 @@ class Fault:
 
 def excerpt(text: str) -> str:
     """The text for an error message: short, and with everything unprintable escaped."""
-    shown = text if len(text) <= _MAX_EXCERPT else text[: _MAX_EXCERPT - 1] + "…"
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in shown)
+    return _cut("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: _MAX_EXCERPT + 1]), _MAX_EXCERPT)
 
 
 def pointer(at: str, token: str | int) -> str:
-    """The JSON pointer (RFC 6901) of a member; a very long key is shortened."""
-    return f"{at}/{excerpt(str(token)).replace('~', '~0').replace('/', '~1')}"
+    """The JSON pointer (RFC 6901) of a member; a very long key is shortened, and so are many of them together."""
+    return _cut(f"{at}/{excerpt(str(token)).replace('~', '~0').replace('/', '~1')}", _MAX_POINTER)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def few(problems: list[Problem], at: str = "") -> list[Problem]:
@@ -118,12 +122,14 @@ def _decoded(raw: bytes | str, max_bytes: int) -> str:
     size = len(raw) if isinstance(raw, bytes) else len(raw.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         raise InvalidInput([Problem("", f"is {size} bytes long; at most {max_bytes} are allowed")], TOO_LARGE)
-    if isinstance(raw, str):
-        return raw
     try:
-        return raw.decode("utf-8")
+        text = raw if isinstance(raw, str) else raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _whole(f"is not UTF-8 (byte {error.start})") from None
+    if text.startswith("\ufeff"):
+        # Some editors and .NET writers put it there unseen; RFC 8259, section 8.1, forbids it.
+        raise _whole("begins with a byte order mark (U+FEFF), which JSON must not")
+    return text
 
 
 def _whole(text: str) -> InvalidInput:

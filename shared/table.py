@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any, Protocol, TypeVar
 
 from azure.core import MatchConditions
@@ -23,6 +24,9 @@ from shared.errors import StorageUnavailable
 
 Entity = dict[str, Any]
 T = TypeVar("T")
+
+MAX_OPERATIONS = 100
+"""Of one transaction: https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Table(Protocol):
         """The new ETag, or None when the condition did not hold."""
 
     def write_group(self, writes: Sequence[Write]) -> list[str] | Refused:
-        """All or nothing, at most 100 rows of one partition."""
+        """All or nothing, at most MAX_OPERATIONS different rows of one partition; the service refuses more as a fault."""
 
     def query(
         self, filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
@@ -90,15 +94,19 @@ the row and knows its own claim again. Without it, one connection that breaks co
 
 @contextmanager
 def storage_faults(what: str) -> Iterator[None]:
-    """Turns whatever the storage clients raise into StorageUnavailable. The text holds a status and a code, no body."""
+    """Turns whatever the storage clients raise into StorageUnavailable. The text holds a status and a code, no body.
+
+    Nor does it name the fault as its cause: a stack trace would show the URL, with a shared access signature in it.
+    """
     try:
         yield
     except HttpResponseError as fault:
         code = getattr(fault, "error_code", None)
-        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {code or fault.reason or ''}".rstrip()) from fault
-    except (AzureError, DeserializationError, SerializationError) as fault:
-        # The last two are plain ValueErrors: what answered was not the service, or not whole.
-        raise StorageUnavailable(f"{what}: {type(fault).__name__}") from fault
+        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {code or fault.reason or ''}".rstrip()) from None
+    except (AzureError, DeserializationError, SerializationError, HTTPException) as fault:
+        # The middle two are plain ValueErrors: what answered was not the service, or not whole. The last comes of the
+        # parts of a transaction's answer, which azure-core reads with `http.client`.
+        raise StorageUnavailable(f"{what}: {type(fault).__name__}") from None
 
 
 class AzureTable:

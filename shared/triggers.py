@@ -14,7 +14,7 @@ from shared.app import App
 from shared.delivery import Delivery
 from shared.errors import InvalidConfiguration, StorageUnavailable
 from shared.health import health, misconfigured
-from shared.http_answer import Answer, Call, misconfigured_call, unavailable
+from shared.http_answer import Answer, Call, Known, misconfigured_call, unavailable
 from shared.request import readable
 from shared.wiring import WIRING
 
@@ -56,6 +56,12 @@ def respond(
     return _response(answer, call)
 
 
+def answer_with(answer_of: Callable[[Call], Answer], req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answers an HTTP call that neither settings nor storage have a part in."""
+    call = _call(req, context)
+    return _response(answer_of(call), call)
+
+
 def respond_with_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers with the app's health, whatever the settings are."""
     try:
@@ -75,7 +81,10 @@ def respond_with_description(req: func.HttpRequest, context: func.Context) -> fu
 
 def _call(req: func.HttpRequest, context: func.Context) -> Call:
     headers = {name.lower(): text for name, text in req.headers.items()}
-    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id, _trace(context))
+    # What can be known before the app is there, which it is not while its settings are wrong.
+    named = req.route_params.get("clientRequestId") or headers.get("client-request-id")
+    known = Known(readable(named, grammar.guid))
+    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id, _trace(context), known)
 
 
 def _trace(context: func.Context) -> str | None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import TypeVar
 
-from shared.table import Found, Page, Refused, Write
+from shared.errors import StorageUnavailable
+from shared.table import MAX_OPERATIONS, Found, Page, Refused, Write
 
 T = TypeVar("T")
 
@@ -95,6 +96,11 @@ class MemoryTable:
 
     def _put(self, write: Write) -> str:
         key = _key(write)
+        if any(
+            isinstance(value, str) and len(value.encode("utf-16-le", "surrogatepass")) > 64 * 1024
+            for value in write.entity.values()
+        ):
+            raise StorageUnavailable("table: write: HTTP 400 PropertyValueTooLarge")
         self._version += 1
         self.rows[key] = {**self.rows.get(key, {}), **write.entity}
         self.etags[key] = f'W/"{self._version}"'
@@ -102,7 +108,9 @@ class MemoryTable:
 
     def _put_all(self, writes: Sequence[Write]) -> list[str] | Refused:
         assert len({_key(write)[0] for write in writes}) == 1, "a group is of one partition"
-        assert len({_key(write) for write in writes}) == len(writes) <= 100, "a group is of at most 100 different rows"
+        assert len({_key(write) for write in writes}) == len(writes), "a group is of different rows"
+        if len(writes) > MAX_OPERATIONS:
+            raise StorageUnavailable("table: write group: HTTP 400 InvalidInput")
         for index, write in enumerate(writes):
             if not self._holds(write):
                 return Refused(index)

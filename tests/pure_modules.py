@@ -14,7 +14,7 @@ PURE = (
     *("strict_model", "work"),
     # Deciding and wording
     *("classify", "cleanup_events", "guard", "http_answer", "openapi", "openapi_schemas", "outcomes", "pacing"),
-    *("protection", "query", "record", "replies", "results", "selection", "state"),
+    *("protection", "query", "record", "replies", "results", "selection", "short_error", "state", "webhook"),
 )
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 import pkgutil
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import BadStatusLine
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -49,7 +50,7 @@ def classes_of(module: ModuleType, base: type[BaseException]) -> list[type[Any]]
 
 
 AZURE = classes_of(azure.core.exceptions, Exception)
-STORAGE = sorted({*AZURE, *classes_of(azure.data.tables, AzureError)}, key=lambda cls: cls.__name__)
+STORAGE = sorted({*AZURE, *classes_of(azure.data.tables, AzureError), BadStatusLine}, key=lambda cls: cls.__name__)
 IDENTITY = sorted({*AZURE, *classes_of(azure.identity, Exception)}, key=lambda cls: cls.__name__)
 REQUESTS = sorted(
     (

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from devstack.azurite import Azurite
+from shared.entity import MAX_TEXT
 from shared.errors import StorageUnavailable
 from shared.settings import Settings
 from shared.storage import table_service
 from shared.store import RecordStore
-from shared.table import AzureTable, Found, Refused, Table, Write
+from shared.table import MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
 from tests.memory_table import MemoryTable
 from tests.rows import accepted, claimed, done, request
 from tests.world import ENVIRONMENT
@@ -74,6 +75,14 @@ def test_what_is_written_is_read(table: Table) -> None:
 
     assert dict(row.entity) == entity("r", **columns)
     assert row.etag == etag
+
+
+def test_a_text_of_more_than_a_column_holds_is_a_fault(table: Table) -> None:
+    """Counted in UTF-16, of which the last character here takes two."""
+    inserted(table, "r", text="x" * (MAX_TEXT - 2) + "😀")
+    with pytest.raises(StorageUnavailable, match="write: HTTP 400"):
+        table.write(Write(entity("s", text="x" * (MAX_TEXT - 1) + "😀")))
+    assert table.read(PARTITION, "s") is None
 
 
 def test_a_second_insert_is_refused(table: Table) -> None:
@@ -159,6 +168,13 @@ def test_a_group_of_a_hundred(table: Table) -> None:
     assert isinstance(etags, list)
     assert len(etags) == 100
     assert table.write(Write(entity("r050", n=-1), etags[50])) is not None
+
+
+def test_a_group_of_more_is_a_fault(table: Table) -> None:
+    """Not a row of it is written; whoever makes groups has to see to their size."""
+    with pytest.raises(StorageUnavailable, match="write group: "):
+        table.write_group([Write(entity(f"r{n:03}")) for n in range(MAX_OPERATIONS + 1)])
+    assert table.read(PARTITION, "r000") is None
 
 
 def test_a_query_comes_page_by_page(table: Table) -> None:

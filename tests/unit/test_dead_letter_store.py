@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import pytest
 
 from shared.dead_letters import MAX_BODY_BYTES, PARTITION, DeadLetter, DeadLetterStore
 from shared.errors import StorageUnavailable
+from shared.table import Page
 from tests.memory_table import MemoryTable
 from tests.rows import NOW, PROBLEM, REQUEST_ID, after
 
@@ -90,15 +92,37 @@ def test_the_newest_come_first_page_by_page() -> None:
     assert {found.body for found in first + second} == {b""}
 
 
-def test_a_page_that_is_just_full_may_have_an_empty_one_behind_it() -> None:
-    """The end is known by a page that is not full."""
+def test_a_page_that_is_just_full_is_the_last_when_the_service_says_so() -> None:
+    """The end is known by the service's word, not by a count."""
     letters = store()
     letters.keep(letter())
 
-    found, more = letters.newest(1)
+    assert letters.newest(1) == ([replace(letter(), body=b"")], None)
 
-    assert len(found) == 1
-    assert letters.newest(1, more or "") == ([], None)
+
+def test_a_page_that_the_service_ends_early_is_filled() -> None:
+    """It may do so at any time, with a continuation behind few rows or none; the listing goes on from there."""
+    table = MemoryTable()
+    letters = DeadLetterStore(table)
+    for n in range(7):
+        letters.keep(letter(n, seconds=n))
+    real, calls = table.query, 0
+
+    def short(
+        filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+    ) -> Page:
+        nonlocal calls
+        calls += 1
+        if calls == 2 and continuation:
+            return Page((), continuation)
+        return real(filter_text, columns, min(top, 2), continuation)
+
+    table.query = short  # type: ignore[method-assign]
+    first, more = letters.newest(5)
+    second, end = letters.newest(5, more or "")
+
+    assert [found.id for found in first + second] == [name(n) for n in (6, 5, 4, 3, 2, 1, 0)]
+    assert (len(first), end) == (5, None)
 
 
 @pytest.mark.parametrize("place", ["x", "251606795396999:' or true", "251606795396999", "*"])
@@ -138,6 +162,23 @@ def test_a_letter_is_redriven_once() -> None:
     assert kept is not None
     assert kept.redriven_at == after(60)
     assert letters.newest(10)[0][0].redriven_at == after(60)
+
+
+def test_a_letter_that_fails_anew_can_be_put_back_again() -> None:
+    """Its row was purged meanwhile, and the request came once more; a repeat of the old end is no new failure."""
+    letters = store()
+    letters.keep(letter())
+    letters.mark_redriven(name(1), after(60))
+
+    letters.keep(letter(last_seen_at=after(90)))
+    assert letters.mark_redriven(name(1), after(91)) is False
+
+    letters.keep(letter(seconds=100))
+    kept = letters.read(name(1))
+    assert kept is not None
+    assert (kept.first_seen_at, kept.last_seen_at, kept.redriven_at) == (after(0), after(100), None)
+    assert letters.newest(1)[0] == [replace(kept, body=b"")]
+    assert letters.mark_redriven(name(1), after(110)) is True
 
 
 def test_a_long_body_is_cut_to_what_a_column_holds() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.entity import changed, error_from, error_text, from_entity, keys_of, to_entity
+from shared.entity import MAX_TEXT, changed, error_from, error_text, from_entity, keys_of, to_entity
 from shared.errors import CorruptRecord
 from shared.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
 from shared.replies import BatchError
@@ -176,6 +176,30 @@ def test_an_error_is_one_column(error: BatchError | None) -> None:
     """JSON in one column; none is the empty text."""
     assert error_from(error_text(error)) == error
     assert (error_text(error) == "") is (error is None)
+
+
+@pytest.mark.parametrize("character", ["M", "値", "\U0001f600", "\x01", "\ud800"])
+def test_an_error_fits_its_column_whatever_it_holds(character: str) -> None:
+    """The service refuses the outcomes of a whole group for one text that is too long."""
+    error = BatchError(
+        character * 128, character * 33_000, tuple((character * 128, character * 900) for _ in range(21))
+    )
+
+    text = error_text(error)
+    kept = error_from(text)
+
+    assert len(text) <= MAX_TEXT
+    assert kept is not None
+    assert kept.message.endswith(" (shortened)")
+    assert len(kept.values) == 21
+    assert error_text(kept) == text
+
+
+def test_an_error_that_just_fits_is_kept_whole() -> None:
+    """Not a character is lost before that."""
+    error = BatchError("C", "M" * (MAX_TEXT - len('["C","",[]]')))
+    assert error_from(error_text(error)) == error
+    assert error_from(error_text(replace(error, message=error.message + "M"))) != error
 
 
 def test_the_version_of_a_row_does_not_make_it_another() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, DecodeError, ServiceRequestError
+from azure.identity import CredentialUnavailableError
 
 from shared.identity import TokenSource, TokenUnavailable, normalised_scope
 from tests.fake_clock import FakeClock
@@ -177,6 +178,22 @@ def test_the_error_tells_no_secret(caplog: pytest.LogCaptureFixture) -> None:
         source(issuer).token()
     assert "s3cret" not in f"{caught.value}{caplog.text}"
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (CredentialUnavailableError("s3cret"), "no managed identity is assigned, or AZURE_CLIENT_ID names another one"),
+        (ClientAuthenticationError("s3cret"), "BATCH_CREDENTIAL=developer"),
+    ],
+)
+def test_the_error_says_where_to_look(error: Exception, hint: str) -> None:
+    """The class alone would tell nobody that the identity is not assigned."""
+    with pytest.raises(TokenUnavailable) as caught:
+        source(Issuer(FakeClock(), act=failing(error))).token()
+    assert type(error).__name__ in str(caught.value)
+    assert hint in str(caught.value)
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["two words", "line\nbreak", "naïve"])

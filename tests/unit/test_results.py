@@ -163,10 +163,28 @@ def test_a_long_error_is_shortened_to_fit() -> None:
 
     assert len(text) <= MAX_BYTES
     error = read["data"].pop("error")
-    assert error["message"]["value"].endswith("(shortened)")
-    assert [len(v["value"]) for v in error["values"]] == [256] * 8
+    assert error["code"].startswith("CCC")
+    assert error["message"]["value"].startswith("M" * 1_000)
+    assert [len(v["value"]) > 256 for v in error["values"]] == [True] * 20
+    texts = [error["code"], error["message"]["value"], *(text for v in error["values"] for text in v.values())]
+    assert all(text.endswith(" (shortened)") for text in texts)
     assert read["data"]["metadata"] == {"k": "v"}
     assert read["id"] == event["id"]
+
+
+@pytest.mark.parametrize("character", ["M", "é", "値", "\U0001f600", '"', "\ud800"])
+def test_a_shortened_error_fits_whatever_its_characters_are(character: str) -> None:
+    """The room is counted in JSON, where one character may be twelve; metadata of the longest stays."""
+    error = BatchError(
+        character * 128, character * 50_000, tuple((character * 128, character * 500) for _ in range(21))
+    )
+    metadata = {"k": "\U0001f600" * 255}
+
+    text = event_text(event_with(error, metadata))
+
+    assert len(text) <= MAX_BYTES
+    assert json.loads(text)["data"]["metadata"] == metadata
+    assert json.loads(text)["data"]["error"]["message"]["value"].endswith(" (shortened)")
 
 
 def test_metadata_goes_last() -> None:

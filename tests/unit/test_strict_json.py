@@ -69,7 +69,7 @@ def test_good_json_reads_as_the_standard_library_reads_it(text: str) -> None:
         ("{'a': 1}", "", "not JSON (line 1, column 2)"),
         ('{"a": 1,}', "", "not JSON"),
         ("{} {}", "", "not JSON (line 1, column 4)"),
-        ("\ufeff{}", "", "not JSON"),
+        ("\ufeff{}", "", "byte order mark"),
         ("\uff10", "", "not JSON"),
         (b'{"a": "\xff"}', "", "not UTF-8 (byte 7)"),
         (b'"\xed\xa0\x80"', "", "not UTF-8"),
@@ -138,11 +138,32 @@ def test_a_long_list_of_problems_ends_in_a_count() -> None:
     assert few(list(caught.value.problems[:20])) == list(caught.value.problems[:20])
 
 
+@pytest.mark.parametrize("raw", [b"\xef\xbb\xbf{}", "\ufeff{}"])
+def test_a_byte_order_mark_is_named(raw: bytes | str) -> None:
+    """Nobody sees it, so that `is not JSON (line 1, column 1)` would tell nothing."""
+    assert _problems_of(raw) == [("", "begins with a byte order mark (U+FEFF), which JSON must not")]
+
+
 def test_an_excerpt_is_short_and_printable() -> None:
     """Input reaches a message cut to 64 characters, with control and direction marks escaped."""
     assert excerpt("a\r\n\x1b\u202e\ud800é") == "a\\u000d\\u000a\\u001b\\u202e\\ud800é"
     assert excerpt("x" * 64) == "x" * 64
     assert excerpt("x" * 65) == "x" * 63 + "…"
+
+
+def test_an_excerpt_is_short_when_it_is_escaped_too() -> None:
+    """Each character may become six."""
+    assert excerpt("\x01" * 64) == "\\u0001" * 10 + "\\u0…"
+
+
+def test_a_deep_pointer_is_short() -> None:
+    """Eight names of any length, as many faults to a message: all of it has to fit one column and one message."""
+    at = ""
+    for _ in range(8):
+        at = pointer(at, "\U0001f600~" * 100)
+    assert len(at) == 256
+    assert at.startswith("/\U0001f600~0")
+    assert at.endswith("…")
 
 
 def test_a_pointer_is_escaped_by_its_standard() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from collections.abc import Sequence
 
 import pytest
 
 from shared.errors import StorageUnavailable
 from shared.record import Key
 from shared.request import derived_id
+from shared.table import Refused, Write
 from shared.tally import totals
 from shared.work import MAX_ROWS
 from tests.memory_table import no_fault
@@ -121,6 +123,48 @@ def test_a_count_that_never_holds_still_is_storage_trouble() -> None:
     world.settle()
     assert totals(world.records, parent, dry_run=False).done == {"deleted": 3}
     assert {result["data"]["outcome"] for result in world.results()} == {"deleted"}
+
+
+def one_message_of_many_parents(world: World, count: int) -> list[str]:
+    """Accepts a request of each of many parents, then all of them once more together; the parents."""
+    parents, bodies = [], []
+    for number in itertools.count():
+        parent = str(uuid.UUID(int=number))
+        wanted = derived_id(parent, "job-1", f"t-{number}")
+        if Key(wanted).bucket == "a":
+            parents.append(parent)
+            bodies.append(world.request(clientRequestId=wanted, taskId=f"t-{number}"))
+            world.post({"clientRequestId": parent, "jobId": "job-1", "taskIds": [f"t-{number}"]})
+        if len(parents) == count:
+            break
+    world.queues.clear()
+    world.post({"requests": bodies})
+    assert len(world.messages()) == 1
+    return parents
+
+
+@pytest.mark.parametrize("refused_at", [None, 1, 2])
+def test_rows_and_counts_of_many_parents_are_more_than_a_transaction_takes(refused_at: int | None) -> None:
+    """Each is deleted once, told of once and counted once, also when a later part of the group is refused."""
+    world = World()
+    parents = one_message_of_many_parents(world, 80)
+    real, groups = world.records.write_group, 0
+
+    def touched(writes: Sequence[Write]) -> list[str] | Refused:
+        nonlocal groups
+        groups += len(writes) > 2
+        if len(writes) > 2 and groups == refused_at:
+            key = (str(writes[0].entity["PartitionKey"]), str(writes[0].entity["RowKey"]))
+            world.records.etags[key] += "x"
+        return real(writes)
+
+    world.records.write_group = touched  # type: ignore[method-assign]
+    world.settle(1_000)
+
+    assert len(world.batch.calls) == len(parents)
+    assert world.outcomes() == ["deleted"] * len(parents)
+    for parent in parents:
+        assert totals(world.records, parent, dry_run=False).done == {"deleted": 1}
 
 
 def test_a_repeat_of_a_large_call_costs_a_read_or_two_for_each_request() -> None:

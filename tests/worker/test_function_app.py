@@ -183,9 +183,25 @@ def test_storage_that_is_down_promises_nothing(settings: dict[str, str]) -> None
     down = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=a2V5;"
     down += "QueueEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a;"
     with WorkerHarness(ROOT, env=settings | {"TaskDeleteStorage": down}) as worker:
-        answer = worker.invoke_http("submit_task_deletion", "POST", body=json.dumps(request()).encode()).answer()
+        body = request()
+        answer = worker.invoke_http("submit_task_deletion", "POST", body=json.dumps(body).encode()).answer()
         assert (answer.status, answer.json()["code"]) == (503, "StorageUnavailable")
         assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["client-request-id"] == body["clientRequestId"]
+
+
+def test_wrong_settings_are_told_with_the_id_of_the_call(settings: dict[str, str]) -> None:
+    """As far as it can be read without the app."""
+    known = str(uuid.uuid4())
+    with WorkerHarness(ROOT, env=settings | {"BATCH_MAX_ATTEMPTS": "0"}) as worker:
+        route = {"jobId": "job-1", "taskId": "t-1"}
+        by_header = worker.invoke_http(
+            "delete_task", "DELETE", route_params=route, headers={"client-request-id": known}
+        )
+        by_route = worker.invoke_http("get_task_deletion", route_params={"clientRequestId": known})
+        for answer in (by_header.answer(), by_route.answer()):
+            assert (answer.status, answer.json()["values"][0]["key"]) == (503, "BATCH_MAX_ATTEMPTS")
+            assert answer.headers["client-request-id"] == known
 
 
 def test_what_the_host_gave_up_ends_and_is_put_back(
@@ -202,7 +218,7 @@ def test_what_the_host_gave_up_ends_and_is_put_back(
     assert letter["reason"] == "DeliveriesExhausted"
     route = {"id": letter["id"]}
     assert json.loads(worker.invoke_http("get_dead_letter", route_params=route).answer().json()["body"]) == body
-    many = json.dumps({"all": True, "dryRun": True}).encode()
+    many = json.dumps({"dryRun": True, "all": True}).encode()
     assert worker.invoke_http("redrive_dead_letters", "POST", body=many).answer().json()["ids"] == [letter["id"]]
     assert worker.invoke_http("redrive_dead_letter", "POST", route_params=route).answer().status == 202
     (message,) = service.get_queue_client(settings["REQUEST_QUEUE_NAME"]).receive_messages()
@@ -231,6 +247,14 @@ def test_a_job_is_cleaned_up(
     worker.invoke_queue("end_poisoned_clean_ups", event.content.encode()).unwrap()
     (again,) = service.get_queue_client(settings["RESULT_QUEUE_NAME"]).receive_messages()
     assert json.loads(base64.b64decode(again.content))["id"] == closing["id"]
+
+
+def test_a_sender_of_cloud_events_is_let_in(worker: WorkerHarness) -> None:
+    """Its origin comes back, as the handshake of the CloudEvents webhook has it."""
+    headers = {"WebHook-Request-Origin": "eventgrid.azure.net", "WebHook-Request-Rate": "120"}
+    answer = worker.invoke_http("submit_job_completion", "OPTIONS", headers=headers).answer()
+    assert (answer.status, answer.headers["webhook-allowed-origin"]) == (200, "eventgrid.azure.net")
+    assert answer.headers["webhook-allowed-rate"] == "*"
 
 
 def test_the_timers_look_after_the_tables_and_tell_of_the_queues(worker: WorkerHarness) -> None:

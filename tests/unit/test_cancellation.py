@@ -1,0 +1,45 @@
+"""Taking a request back while storage loses answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.errors import StorageUnavailable
+from tests.faults import Kind, OneFault
+from tests.world import World, call
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_request_whose_end_was_written_twice_has_its_result_sent(lost: int) -> None:
+    """The storage client made the write again when its answer was lost; the row is read and its result is owed."""
+    world = World()
+    body = world.request(deleteAfter="P1D")
+    world.post(body)
+    fault = OneFault(world, lost, Kind.IS_REPEATED).install()
+    route = {"clientRequestId": body["clientRequestId"]}
+
+    answer = world.app.api.cancel(call(route=route))
+
+    assert fault.names[lost].split()[0] in {"row", "send"}
+    assert (answer.status, answer.content["result"]["data"]["outcome"]) == (200, "cancelled")
+    assert set(world.outcomes()) == {"cancelled"}
+    assert len({result["id"] for result in world.results()}) == 1
+
+
+def test_a_repeat_sends_what_is_owed_still() -> None:
+    """The first call ended the row and died before it sent the result."""
+    world = World()
+    body = world.request(deleteAfter="P1D")
+    world.post(body)
+    route = {"clientRequestId": body["clientRequestId"]}
+
+    def down(when: str, queue: str) -> None:
+        world.send_fault = lambda *_: None
+        raise StorageUnavailable("queue results: HTTP 503")
+
+    world.send_fault = down
+    assert world.app.api.cancel(call(route=route)).status == 200
+    assert world.outcomes() == []
+    for _ in range(2):
+        assert world.app.api.cancel(call(route=route)).status == 200
+    assert world.outcomes() == ["cancelled"]
