@@ -21,8 +21,11 @@ REQUIRED_SETTINGS = {
     "REQUEST_TABLE_NAME": "taskdeletions",
     "DEAD_LETTER_TABLE_NAME": "taskdeletiondeadletters",
     "BATCH_CREDENTIAL": "managed_identity",
+    "STORAGE_TIMEOUT_SECONDS": "60",
 }
-"""What has no default, and the names of the tables, which have to be there before the app starts."""
+"""What has no default; the names of the tables, which have to be there before the app starts; and patience with an
+emulator that shares a small machine with everything else.
+"""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ class Settings:
     job_completion_max_wait_days: int
     retention_days: int
     operation_budget_seconds: float
+    storage_timeout_seconds: float
+    """All tries of one storage call together. An HTTP caller is to hear within 15 s that storage is down."""
     """The longest that one attempt may take; a claim's lease is twice that."""
 
     @classmethod
@@ -84,6 +86,7 @@ class Settings:
             job_completion_max_wait_days=read.whole("JOB_COMPLETION_MAX_WAIT_DAYS", 0, 30, 7),
             retention_days=read.whole("REQUEST_RETENTION_DAYS", 2, 365, 15),
             operation_budget_seconds=read.number("OPERATION_BUDGET_SECONDS", 1, 90, 90),
+            storage_timeout_seconds=read.number("STORAGE_TIMEOUT_SECONDS", 1, 60, 9),
         )
         problems += _contradictions(settings)
         if problems:

@@ -12,8 +12,6 @@ from shared.credentials import credential_factory
 from shared.settings import Settings
 from shared.storage_transport import BoundedRetry, BoundedTransport, Patience
 
-PATIENCE = Patience()
-
 # Three quick tries stay far below a claim's lease; the clients' own default is minutes.
 _RETRY: dict[str, Any] = {
     "retry_total": 3,
@@ -25,8 +23,9 @@ _RETRY: dict[str, Any] = {
 }
 
 
-def table_service(settings: Settings, patience: Patience = PATIENCE) -> TableServiceClient:
+def table_service(settings: Settings) -> TableServiceClient:
     """Client of the tables."""
+    patience = Patience.within(settings.storage_timeout_seconds)
     options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False}
     connection = settings.storage
     if connection.connection_string:
@@ -34,8 +33,9 @@ def table_service(settings: Settings, patience: Patience = PATIENCE) -> TableSer
     return TableServiceClient(connection.table_url, credential=_credential(settings), **options)
 
 
-def queue_service(settings: Settings, patience: Patience = PATIENCE) -> QueueServiceClient:
+def queue_service(settings: Settings) -> QueueServiceClient:
     """Client of the queues, with bodies sent as they are given."""
+    patience = Patience.within(settings.storage_timeout_seconds)
     again = BoundedRetry(patience)
     options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False, "retry_policy": again}
     connection = settings.storage

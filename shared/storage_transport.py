@@ -33,6 +33,12 @@ class Patience:
     all_tries_seconds: float = 9
     """All tries of one call and the waits between them; waits after it, for tries that then fail at once, are short."""
 
+    @classmethod
+    def within(cls, seconds: float) -> Patience:
+        """The same shares of another whole."""
+        share = seconds / cls.all_tries_seconds
+        return cls(cls.connect_seconds * share, cls.read_seconds * share, seconds)
+
     def timeouts(self, left: float) -> tuple[float, float]:
         """Time-outs to connect and to read that end within what is left."""
         share = min(1.0, left / (self.connect_seconds + self.read_seconds))

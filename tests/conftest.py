@@ -32,6 +32,7 @@ AMBIENT = (
     "PROTECTED_JOBS",
     "REQUEST_",
     "RESULT_",
+    "STORAGE_TIMEOUT_",
     "TASKDELETESTORAGE",
 )
 """How the names begin, in capitals, that steer the app or an Azure library."""

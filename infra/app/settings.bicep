@@ -59,6 +59,7 @@ var appSettings = {
   JOB_COMPLETION_MAX_WAIT_DAYS: '7'
   REQUEST_RETENTION_DAYS: '15'
   OPERATION_BUDGET_SECONDS: '90'
+  STORAGE_TIMEOUT_SECONDS: '9'
 }
 
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {

@@ -19,12 +19,14 @@ from azure.core.rest import HttpRequest
 from shared.errors import StorageUnavailable
 from shared.queues import QueueSender
 from shared.settings import Settings
-from shared.storage import PATIENCE, queue_service, table_service
+from shared.storage import queue_service, table_service
 from shared.storage_transport import BoundedTransport, Patience
 from shared.table import AzureTable, Write
 from tests.world import ENVIRONMENT
 
-QUICK = Patience(connect_seconds=0.3, read_seconds=0.4, all_tries_seconds=2)
+QUICK_SETTING = {"STORAGE_TIMEOUT_SECONDS": "2"}
+QUICK = Patience.within(2)
+PATIENCE = Patience()
 PAUSES_SECONDS = 2.0
 """The longest that both libraries sleep in one call: twice up to a second; 0, 0.4 and 0.8 s."""
 TOLD_SECONDS = 12
@@ -33,12 +35,12 @@ ROOM_SECONDS = 2.0
 
 Calls = dict[str, Callable[[Settings], object]]
 CALLS: Calls = {
-    "insert": lambda known: AzureTable(table_service(known, QUICK), "rows").write(Write({"PartitionKey": "a"})),
-    "read": lambda known: AzureTable(table_service(known, QUICK), "rows").read("a", "b"),
-    "group": lambda known: AzureTable(table_service(known, QUICK), "rows").write_group(
+    "insert": lambda known: AzureTable(table_service(known), "rows").write(Write({"PartitionKey": "a"})),
+    "read": lambda known: AzureTable(table_service(known), "rows").read("a", "b"),
+    "group": lambda known: AzureTable(table_service(known), "rows").write_group(
         [Write({"PartitionKey": "a", "RowKey": row}) for row in "bc"]
     ),
-    "send": lambda known: QueueSender(queue_service(known, QUICK)).send("requests", "text"),
+    "send": lambda known: QueueSender(queue_service(known)).send("requests", "text"),
 }
 
 
@@ -59,7 +61,12 @@ def storage(answer: bytes) -> Iterator[tuple[Settings, list[bytes]]]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         at = f"http://127.0.0.1:{server.server_address[1]}/a"
         account = f"AccountName=a;AccountKey=a2V5;QueueEndpoint={at};TableEndpoint={at};"
-        yield Settings.from_env(ENVIRONMENT | {"TaskDeleteStorage": f"DefaultEndpointsProtocol=http;{account}"}), seen
+        yield (
+            Settings.from_env(
+                ENVIRONMENT | QUICK_SETTING | {"TaskDeleteStorage": f"DefaultEndpointsProtocol=http;{account}"}
+            ),
+            seen,
+        )
         server.shutdown()
 
 
@@ -69,7 +76,7 @@ def test_no_stack_trace_shows_a_signature(name: str) -> None:
     at = "http://127.0.0.1:9/a"
     account = f"QueueEndpoint={at};TableEndpoint={at};SharedAccessSignature=sv=2024-01-01&ss=qt&sig=SECRETSIGNATURE%3D"
     with pytest.raises(StorageUnavailable) as fault:
-        CALLS[name](Settings.from_env(ENVIRONMENT | {"TaskDeleteStorage": account}))
+        CALLS[name](Settings.from_env(ENVIRONMENT | QUICK_SETTING | {"TaskDeleteStorage": account}))
     told = [str(fault.value), *traceback.format_exception(fault.value)]
     assert "ServiceRequestError" in told[0]
     assert not [text for text in told if "SECRETSIGNATURE" in text]
@@ -136,6 +143,7 @@ def test_a_silent_identity_endpoint_does_not_add_up(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("shared.storage.credential_factory", lambda _: Silent)
     known = {name: text for name, text in ENVIRONMENT.items() if name != "TaskDeleteStorage"}
     known |= {"TaskDeleteStorage__accountName": "acct", "TaskDeleteStorage__credential": "managedidentity"}
+    known |= QUICK_SETTING
     with pytest.raises(StorageUnavailable):
         CALLS["send"](Settings.from_env(known))
     assert asked == 1

@@ -41,7 +41,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert (settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds) == (12, 5, 900)
     assert (settings.max_concurrency, settings.protected_jobs) == (32, ())
     assert (settings.job_completion_max_wait_days, settings.retention_days) == (7, 15)
-    assert settings.operation_budget_seconds == 90
+    assert (settings.operation_budget_seconds, settings.storage_timeout_seconds) == (90, 9)
 
 
 def test_every_setting_can_be_chosen() -> None:
@@ -63,6 +63,7 @@ def test_every_setting_can_be_chosen() -> None:
         JOB_COMPLETION_MAX_WAIT_DAYS="0",
         REQUEST_RETENTION_DAYS="365",
         OPERATION_BUDGET_SECONDS="1.5",
+        STORAGE_TIMEOUT_SECONDS="60",
     )
     assert (settings.result_encoding, settings.request_table, settings.dead_letter_table) == ("none", "Rows", "Letters")
     assert settings.batch_accounts == ("https://a.region.batch.azure.com", "http://127.0.0.1:8101")
@@ -72,7 +73,7 @@ def test_every_setting_can_be_chosen() -> None:
     assert (settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds) == (1, 0.05, 0.5)
     assert (settings.max_concurrency, settings.protected_jobs) == (256, ("prod-*", "nightly:job-?"))
     assert (settings.job_completion_max_wait_days, settings.retention_days) == (0, 365)
-    assert settings.operation_budget_seconds == 1.5
+    assert (settings.operation_budget_seconds, settings.storage_timeout_seconds) == (1.5, 60)
 
 
 def test_all_that_is_required_is_told_at_once() -> None:
@@ -94,6 +95,7 @@ NUMBERS = {
     "BATCH_RETRY_BASE_SECONDS": ("0.05", "900"),
     "BATCH_RETRY_MAX_SECONDS": ("5", "604800"),
     "OPERATION_BUDGET_SECONDS": ("1", "90"),
+    "STORAGE_TIMEOUT_SECONDS": ("1", "60"),
 }
 NO_NUMBERS = [
     "nan",
@@ -118,7 +120,7 @@ OUTSIDE = [
     ("BATCH_MAX_ATTEMPTS", "0"), ("BATCH_MAX_ATTEMPTS", "101"), ("BATCH_MAX_CONCURRENCY", "0"), ("BATCH_MAX_CONCURRENCY", "257"),
     ("JOB_COMPLETION_MAX_WAIT_DAYS", "31"), ("REQUEST_RETENTION_DAYS", "1"), ("REQUEST_RETENTION_DAYS", "366"),
     ("BATCH_RETRY_BASE_SECONDS", "0.049"), ("BATCH_RETRY_MAX_SECONDS", "604801"), ("OPERATION_BUDGET_SECONDS", "0.9"),
-    ("OPERATION_BUDGET_SECONDS", "90.1"),
+    ("OPERATION_BUDGET_SECONDS", "90.1"), ("STORAGE_TIMEOUT_SECONDS", "0.9"), ("STORAGE_TIMEOUT_SECONDS", "60.1"),
 ]  # fmt: skip
 
 
