@@ -24,13 +24,13 @@ from shared.storage_transport import BoundedTransport, Patience
 from shared.table import AzureTable, Write
 from tests.world import ENVIRONMENT
 
-QUICK_SETTING = {"STORAGE_TIMEOUT_SECONDS": "2"}
-QUICK = Patience.within(2)
+QUICK_SETTING = {"STORAGE_TIMEOUT_SECONDS": "3"}
+QUICK = Patience.within(3)
 PATIENCE = Patience()
 PAUSES_SECONDS = 2.0
 """The longest that both libraries sleep in one call: twice up to a second; 0, 0.4 and 0.8 s."""
 TOLD_SECONDS = 12
-ROOM_SECONDS = 2.0
+ROOM_SECONDS = 15.0
 """For a machine that is busy."""
 
 Calls = dict[str, Callable[[Settings], object]]
