@@ -87,11 +87,13 @@ class DeadLetterStore:
 
     def mark_redriven(self, letter_id: str, moment: datetime) -> bool:
         """Marks it as put back; False when it was marked before (or is gone)."""
-        for _ in range(MAX_TRIES):
+        mark = to_text(moment)
+        for number in range(MAX_TRIES):
             found = self.table.read(PARTITION, _id_row(letter_id))
             if found is None or found.entity["redriven_at"]:
-                return False
-            writes = self._changes(found, _letter(found), {"redriven_at": to_text(moment)})
+                # After a refusal the mark may be this call's own: the client library had repeated the write.
+                return found is not None and number > 0 and found.entity["redriven_at"] == mark
+            writes = self._changes(found, _letter(found), {"redriven_at": mark})
             if not isinstance(self.table.write_group(writes), Refused):
                 return True
         raise StorageUnavailable(f"dead letter {letter_id} changed under {MAX_TRIES} reads")

@@ -11,7 +11,7 @@ import pytest
 from shared.dead_letters import MAX_BODY_BYTES, PARTITION, DeadLetter, DeadLetterStore
 from shared.errors import StorageUnavailable
 from shared.table import Page
-from tests.memory_table import MemoryTable
+from tests.memory_table import MemoryTable, Repeated, failing_at
 from tests.rows import NOW, PROBLEM, REQUEST_ID, after
 
 
@@ -148,6 +148,18 @@ def test_an_instant_between_milliseconds_keeps_its_place() -> None:
     letters.keep(replace(odd, last_seen_at=after(60)))
 
     assert [found.last_seen_at for found in letters.newest(10)[0]] == [after(60)]
+
+
+def test_a_mark_whose_answer_was_lost_is_known_again() -> None:
+    """The client library wrote it twice and was refused the second time: it is this call's mark all the same."""
+    letters = store()
+    letters.keep(letter())
+    table = letters.table
+    assert isinstance(table, MemoryTable)
+    table.fault = failing_at(3, "after", Repeated())
+
+    assert letters.mark_redriven(name(1), after(60)) is True
+    assert letters.mark_redriven(name(1), after(60)) is False
 
 
 def test_a_letter_is_redriven_once() -> None:
