@@ -23,11 +23,16 @@ _MOST_DOUBLINGS: Final = 64
 """Beyond it every cap of the contract is long passed, and a float would overflow in the end."""
 
 
-def floor_seconds(judgement: Judgement) -> float:
-    """The least wait that the class of a reply calls for, in seconds."""
+def floor_seconds(judgement: Judgement, attempt: int, cap: float) -> float:
+    """The least wait that the class of a reply calls for, in seconds.
+
+    Doubled by each further attempt up to half of the cap, the rest being jitter: so the attempts that a request has
+    stretch over an hour or two, which nodes and people may take.
+    """
+    first = SLOW_FLOOR_SECONDS if judgement.slow else 0.0
     if judgement.verdict is Verdict.ACCESS:
-        return ACCESS_FLOOR_SECONDS
-    return SLOW_FLOOR_SECONDS if judgement.slow else 0.0
+        first = ACCESS_FLOOR_SECONDS
+    return min(cap, max(first, min(first * _doubled(attempt), cap / 2)))
 
 
 def backoff_seconds(
@@ -46,9 +51,13 @@ def backoff_seconds(
     `retry_after` is a lower bound; nothing exceeds `cap`.
     `random` gives a number from 0 to 1.
     """
-    ceiling = min(cap, base * 2.0 ** min(max(attempt, 1) - 1, _MOST_DOUBLINGS))
-    floor = floor_seconds(judgement) if judgement is not None else 0.0
-    return min(cap, max(retry_after or 0.0, floor + random() * ceiling))
+    ceiling = min(cap, base * _doubled(attempt))
+    floor = floor_seconds(judgement, attempt, cap) if judgement is not None else 0.0
+    return min(cap, max(retry_after or 0.0, floor + random() * min(ceiling, cap - floor)))
+
+
+def _doubled(attempt: int) -> float:
+    return 2.0 ** min(max(attempt, 1) - 1, _MOST_DOUBLINGS)
 
 
 class ConcurrencyLimit:

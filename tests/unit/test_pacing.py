@@ -54,6 +54,8 @@ def test_passing_states_wait_half_a_minute() -> None:
     """A node that is not ready gets the slow lane, with jitter on top."""
     assert backoff_seconds(1, 5, 900, None, shortest, SLOW) == 30
     assert backoff_seconds(1, 5, 900, None, longest, SLOW) == 35
+    assert [backoff_seconds(n, 5, 900, None, shortest, SLOW) for n in range(2, 8)] == [60, 120, 240, 450, 450, 450]
+    assert backoff_seconds(12, 5, 900, None, longest, SLOW) == 900
 
 
 def test_other_trouble_has_no_least_wait() -> None:
