@@ -59,6 +59,8 @@ class Outside:
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     random: Callable[[], float] = random.random
     telemetry: Telemetry = SILENT
+    scans: Table | None = None
+    """`records` for the daily round, whose queries go through whole partitions: with more time. None: as `records`."""
 
 
 class App:
@@ -81,7 +83,7 @@ class App:
         self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
         upkeep = CleanupUpkeep(settings, outside.clock, cleanups, outside.sender)
         self.housekeeping = Housekeeping(
-            HousekeepingParts(settings, outside.clock, outside.records, parts.dispatcher, owed, upkeep)
+            HousekeepingParts(settings, outside.clock, outside.scans or outside.records, parts.dispatcher, owed, upkeep)
         )
 
     def _serve_requests(self, parts: Parts, outside: Outside, store: RecordStore, owed: OwedResults) -> None:

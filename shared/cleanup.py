@@ -98,6 +98,10 @@ def event_hash(event: JobEvent) -> str:
     return hashlib.sha256(json.dumps(wish, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+CLEANUP_ROWS = "RowKey ge 'cleanup:' and RowKey lt 'cleanup;'"
+"""Filter for the rows of clean-ups: with the key bounded, a query need not go through a whole partition."""
+
+
 def new_cleanup(event: JobEvent, accepted_at: datetime) -> Cleanup:
     """The clean-up that an event begins."""
     return Cleanup(event, event_hash(event), accepted_at)

@@ -12,6 +12,7 @@ from shared.clock import Clock
 from shared.dead_letters import DeadLetter
 from shared.errors import InvalidInput, StorageUnavailable
 from shared.queues import Sender
+from shared.record import Outcome
 from shared.settings import Settings
 
 MAX_READS = 5
@@ -36,7 +37,7 @@ class CleanupRedrive:
             if found and found.generation > letter.generation:
                 # The call that wrote this may have died before its message went out.
                 return found.phase is Phase.WAITING and not found.step_message and self._send(found, delay_seconds)
-            if found and not (found.phase is Phase.FAILED and closing_event(found)["id"] == letter.id):
+            if found and not (found.phase is Phase.FAILED and _is_end_of(found, letter)):
                 # The dead letter outlived its row: the event was sent anew, and did not end in this way.
                 return False
             written = self._cleanups.write(found, self._anew(found, letter, now), now)
@@ -65,3 +66,9 @@ class CleanupRedrive:
     def _send(self, cleanup: Cleanup, delay_seconds: float) -> bool:
         self._sender.send(self._settings.job_completion_queue, write_step(cleanup, None), delay_seconds)
         return True
+
+
+def _is_end_of(cleanup: Cleanup, letter: DeadLetter) -> bool:
+    """Whether a clean-up ended as the dead letter tells, or is but what a late copy left after its purge."""
+    late_copy = cleanup.outcome == Outcome.EXPIRED and cleanup.event.job_id.lower() == (letter.job_id or "").lower()
+    return late_copy or closing_event(cleanup)["id"] == letter.id

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.cleanup import CleanupStore, Phase
+from shared.cleanup import CLEANUP_ROWS, CleanupStore, Phase
 from shared.cleanup_message import write_step
 from shared.clock import Clock, to_text
 from shared.fan_out import LONGEST_POLL_SECONDS
@@ -34,7 +34,7 @@ class CleanupUpkeep:
         longest = timedelta(seconds=max(LONGEST_POLL_SECONDS, self._settings.retry_max_seconds))
         since = to_text(self._clock.now() - longest - STUCK_AFTER)
         return [
-            f"PartitionKey eq '{bucket}' and phase eq '{phase.value}' and touched_at lt '{since}'"
+            f"PartitionKey eq '{bucket}' and {CLEANUP_ROWS} and phase eq '{phase.value}' and touched_at lt '{since}'"
             for phase in (Phase.WAITING, Phase.LISTING)
         ]
 
@@ -42,14 +42,14 @@ class CleanupUpkeep:
         """Begins a stuck clean-up again; False when it moved on meanwhile.
 
         From the job's first page: the one at hand may be noted with its tasks not yet asked for. Those that are asked
-        for twice are accepted once. Should its message turn up after all, their step has one number, and one is dropped.
+        for twice are accepted once. Should its message turn up after all, it is passed: the step has a number of its own.
         """
         try:
             cleanup = self._cleanups.of(found)
         except (KeyError, ValueError):
             log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
             return False
-        anew = replace(cleanup, phase=Phase.WAITING, next_page="", skipped=0)
+        anew = replace(cleanup, phase=Phase.WAITING, next_page="", skipped=0, step=cleanup.step + 1, step_message="")
         written = self._cleanups.write(cleanup, anew, self._clock.now())
         if written is None:
             return False

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from shared.acceptance import Dispatcher
 from shared.claiming import Postponed, row_of
-from shared.cleanup import ENDED
+from shared.cleanup import CLEANUP_ROWS, ENDED
 from shared.cleanup_upkeep import CleanupUpkeep
 from shared.clock import Clock, to_text
 from shared.entity import from_entity
-from shared.errors import CorruptRecord
+from shared.errors import CorruptRecord, StorageUnavailable
 from shared.owed import OwedResults
 from shared.record import Record, State
 from shared.settings import Settings
@@ -56,15 +56,22 @@ class Housekeeping:
         """Goes through all buckets once, or until the time is over; counts what was done."""
         deadline = self._parts.clock.monotonic() + seconds
         done: Counter[str] = Counter()
+        faults: list[StorageUnavailable] = []
         for bucket in self._from_cursor():
             for task in (self._purge, self._send_owed, self._put_back_stuck, self._put_back_cleanups):
                 if self._parts.clock.monotonic() >= deadline:
                     self._keep_cursor(bucket)
                     log.warning("housekeeping unfinished=true bucket=%s %s", bucket, _counts(done))
                     return done
-                done += task(bucket, deadline)
+                try:
+                    done += task(bucket, deadline)
+                except StorageUnavailable as fault:
+                    # One bucket in trouble must not keep the others from their round, night after night.
+                    faults.append(fault)
         self._keep_cursor("")
         log.info("housekeeping unfinished=false %s", _counts(done))
+        if faults:
+            raise faults[0]
         return done
 
     def _purge(self, bucket: str, deadline: float) -> Counter[str]:
@@ -74,7 +81,7 @@ class Housekeeping:
         over = f"completed_at lt '{to_text(before)}' and due_at lt '{to_text(before)}'"
         done = f"state eq 'done' and {over} and emit_pending eq false"
         untouched = f"touched_at lt '{to_text(before)}'"
-        cleanups = (f"phase eq '{phase.value}' and {untouched}" for phase in ENDED)
+        cleanups = (f"{CLEANUP_ROWS} and phase eq '{phase.value}' and {untouched}" for phase in ENDED)
         counts: Counter[str] = Counter()
         for filter_text in (done, f"RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}", *cleanups):
             for rows in self._pages(

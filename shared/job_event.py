@@ -76,7 +76,12 @@ class JobEvent(TracedModel):
     @field_validator("delete_after")
     @classmethod
     def _deletes_something(cls, value: DeleteAfter | None, info: ValidationInfo) -> DeleteAfter | None:
-        """A class left out is kept: with none of those that `select` chooses, the event would do nothing."""
+        """A class left out is kept: with none of those that `select` chooses, the event would do nothing.
+
+        What is stored already was taken by the rules of its day.
+        """
+        if not info.context:
+            return value
         select = info.data.get("select")
         delays = {Select.SUCCEEDED: value and value.succeeded, Select.FAILED: value and value.failed}
         if value is not None and not any(delay for name, delay in delays.items() if select in {name, Select.COMPLETED}):

@@ -95,12 +95,13 @@ class Redrive:
                 written = self._store.write(None, self._from_letter(letter, now))
             elif found.generation > letter.generation:
                 return found if found.state is State.ACCEPTED else None
-            elif found.state is not State.DONE or ending_of(found).id != letter.id:
+            elif found.state is not State.DONE or not _is_end_of(found, letter):
                 # At work, or ended otherwise: the id was used anew after its row had been purged.
                 return None
             else:
-                self._send_owed(found, now)
-                written = self._store.write(found, replace(state.reopen(found, now), origin=Origin.REDRIVE))
+                found = self._send_owed(found, now)
+                anew = replace(state.reopen(found, now), origin=Origin.REDRIVE, generation=letter.generation + 1)
+                written = self._store.write(found, anew)
             if written:
                 return written
         raise StorageUnavailable(f"row {key.row} changed under {MAX_READS} reads")
@@ -127,7 +128,18 @@ class Redrive:
         until = self._clock.now() + timedelta(seconds=delay_seconds)
         self._dispatcher.send([Postponed(row, max(until, record.due_at or until))], work)
 
-    def _send_owed(self, record: Record, now: datetime) -> None:
+    def _send_owed(self, record: Record, now: datetime) -> Record:
         """The result of the generation that ends here: the message that owes it will find the next one."""
         if record.emit_pending or (record.conclusion and now - record.conclusion.completed_at < MAY_BE_OWED):
-            self._owed.send(record)
+            return self._owed.send(record)
+        return record
+
+
+def _is_end_of(record: Record, letter: DeadLetter) -> bool:
+    """Whether a row that is done ended as the dead letter tells, or is but what a late copy left after its purge."""
+    request, end = record.request, record.conclusion
+    same = (request.job_id.lower(), request.task_id.lower()) == (
+        (letter.job_id or "").lower(),
+        (letter.task_id or "").lower(),
+    )
+    return ending_of(record).id == letter.id or (same and end is not None and end.outcome is Outcome.EXPIRED)

@@ -25,6 +25,9 @@ from shared.errors import CorruptRecord
 from shared.record import Claim, Conclusion, Record, State
 from shared.replies import BatchError
 
+PUT_WITHIN = timedelta(seconds=90)
+"""So long after its release the message of a retry may still be put: the longest that a whole operation takes."""
+
 
 @dataclass(frozen=True)
 class Bid:
@@ -117,8 +120,10 @@ def may_be_put_again(record: Record, now: datetime) -> bool:
         return True
     if record.state is State.DONE:
         return False
-    # What a synchronous call gave back has no message yet when the call died, or storage failed, before it was put.
-    waiting = _claim_of(record).has_message and record.next_attempt_at is not None and now < record.next_attempt_at
+    held = _claim_of(record)
+    # A synchronous call puts its retry after it gave its claim back, within its own time or not at all.
+    is_told = held.has_message or now < held.expires_at + PUT_WITHIN
+    waiting = is_told and record.next_attempt_at is not None and now < record.next_attempt_at
     return _is_over(record, now) and not waiting
 
 

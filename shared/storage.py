@@ -23,9 +23,9 @@ _RETRY: dict[str, Any] = {
 }
 
 
-def table_service(settings: Settings) -> TableServiceClient:
-    """Client of the tables."""
-    patience = Patience.within(settings.storage_timeout_seconds)
+def table_service(settings: Settings, seconds: float | None = None) -> TableServiceClient:
+    """Client of the tables, whose calls take `seconds` at most, or as long as the settings say."""
+    patience = Patience.within(seconds or settings.storage_timeout_seconds)
     options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False}
     connection = settings.storage
     if connection.connection_string:

@@ -25,6 +25,12 @@ from shared.telemetry import Telemetry, telemetry_of
 THREADS = 32
 """For the DELETEs of one message side by side, beside as many threads of the host's."""
 
+SCAN_SECONDS = 54
+"""For one query of the daily round: the service may take 30 s for one, and answer with an empty page and where to go on
+(https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination). With the round's own time it stays
+below the host's five minutes.
+"""
+
 
 @dataclass(frozen=True)
 class Connected:
@@ -52,6 +58,7 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         max_concurrency=settings.max_concurrency,
     )
     records = AzureTable(tables, settings.request_table)
+    scans = AzureTable(table_service(settings, SCAN_SECONDS), settings.request_table)
     letters = AzureTable(tables, settings.dead_letter_table)
     executor = ThreadPoolExecutor(THREADS, "attempt")
 
@@ -60,7 +67,7 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         queues.probe(settings.request_queue)
 
     return Connected(
-        App(settings, Outside(records, letters, queues, batch, executor, clock, telemetry=telemetry)),
+        App(settings, Outside(records, letters, queues, batch, executor, clock, telemetry=telemetry, scans=scans)),
         {"storage": storage, "identity": tokens.token, "settings": lambda: None},
         lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
     )

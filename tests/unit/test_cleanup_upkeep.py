@@ -102,6 +102,22 @@ def test_a_message_that_turns_up_after_all_lists_nothing_twice(world: World) -> 
     assert [requested for requested, _ in listed(world)] == [23]
 
 
+def test_a_message_that_turns_up_after_all_does_not_spoil_the_counts() -> None:
+    """The functions were off for hours: the old step is passed, and the job counted once from its beginning."""
+    world = World()
+    for count, exit_code in ((3, 0), (3, 1), (2, 0)):
+        world.batch.seed("job-1", count, exit_code=exit_code)
+    world.batch.page_size = 2
+    world.put(event(jobId="job-1", select="failed"), "job-completions")
+    for _ in range(3):
+        world.deliver("job-completions")
+    world.clock.advance(2 * 3_600)
+    put_back(world)
+    world.settle()
+    (closing,) = (r["data"] for r in world.results() if r["type"] == "batch.job-cleanup.listed")
+    assert (closing["listed"], closing["requested"], closing["skipped"]) == (8, 3, 5)
+
+
 def test_only_a_clean_up_that_has_ended_is_forgotten(world: World) -> None:
     """However old it is: a job that is waited for is put back instead."""
     done, waiting = event(), event(jobId="other")

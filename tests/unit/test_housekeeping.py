@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -136,6 +137,27 @@ def test_a_cancelled_request_stays_cancelled(world: World) -> None:
     assert world.batch.calls == []
     world.clock.advance(6 * DAY)
     assert sweep(world)["purged"] == 1
+
+
+def test_a_bucket_in_trouble_does_not_keep_the_others_from_their_round(world: World) -> None:
+    """Nor does it the night after: the round goes on, and says at its end that something failed."""
+    for n in range(40):
+        world.put(world.request(taskId=f"t-{n}"))
+    world.settle(1_000)
+    world.clock.advance(16 * DAY)
+    first = min(key[0] for key in world.records.rows if key[0] in "0123456789abcdef")
+    query = world.records.query
+
+    def trouble(filter_text: str, *rest: Any, **more: Any) -> Any:
+        if f"PartitionKey eq '{first}'" in filter_text:
+            raise StorageUnavailable("too slow")
+        return query(filter_text, *rest, **more)
+
+    world.records.query = trouble  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable, match="too slow"):
+            sweep(world)
+    assert {key[0] for key in world.records.rows if key[0] != "housekeeping"} == {first}
 
 
 def test_a_row_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -128,6 +128,12 @@ def test_an_event_that_would_delete_nothing_is_a_mistake(select: str, delete_aft
     assert problem == ("/deleteAfter", "leaves nothing to delete: a class that it does not name is kept")
 
 
+def test_a_stored_event_is_read_by_the_rules_of_its_day() -> None:
+    """A row that an earlier version took in must stay readable."""
+    stored = {"event_id": GUID, "job_id": "j", "batch_url": DEFAULT, "select": "failed", "delete_after": {}}
+    assert JobEvent.model_validate(stored).delete_after == DeleteAfter()
+
+
 def test_direct_construction_keeps_the_rules_that_need_no_settings() -> None:
     """Without a moment to measure from, a delay is taken as it is."""
     made = JobEvent.model_validate(

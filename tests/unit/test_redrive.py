@@ -240,6 +240,21 @@ def test_a_dead_letter_whose_id_was_used_anew_reopens_nothing(world: World, task
     assert ("job-1", task) in world.batch.tasks
 
 
+def test_what_a_late_copy_left_behind_stands_in_no_redrives_way(world: World) -> None:
+    """The row was purged; then a copy came far too late and ended `expired` under the same id."""
+    letter = fail(world)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    text = world.app.dead_letters.one(call(route={"id": letter["id"]})).content["body"]
+    world.put(text)
+    world.clock.advance(16 * 86_400)
+    world.settle()
+    assert world.outcomes() == ["failed", "expired"]
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert world.outcomes()[-1] == "deleted"
+
+
 def test_a_redrive_sends_the_result_that_is_still_owed(world: World) -> None:
     """The result queue was down when the request ended: the reopened row would otherwise have forgotten that end."""
     world.batch.script = [refused(400, "InvalidHeaderValue")]

@@ -82,7 +82,7 @@ def test_what_does_not_settle_at_once_goes_on_from_the_queue(world: World, reply
 
 def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
     """Storage failed between the release and its message: nothing else would bring the request back before a day."""
-    world.batch.script = [refused(429, "TooManyRequests", 60)]
+    world.batch.script = [refused(429, "TooManyRequests", 600)]
 
     def down(when: str, queue: str) -> None:
         raise StorageUnavailable("down")
@@ -92,6 +92,20 @@ def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
         world.delete(client_request_id=ID)
     world.send_fault = no_fault
     assert world.delete(client_request_id=ID).status == 202
+    assert world.messages() == [], "it may still be put by the call that is at work"
+    world.clock.advance(91)
+    assert world.delete(client_request_id=ID).status == 202
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_repeats_of_a_call_whose_retry_was_put_put_no_more(world: World) -> None:
+    """Each would travel through every round of retries, and bring a result of its own."""
+    world.batch.script = [refused(503, "ServerBusy", 60)]
+    for _ in range(20):
+        assert world.delete(client_request_id=ID).status == 202
+        world.clock.advance(1)
+    assert len(world.messages()) == 1
     world.settle()
     assert world.outcomes() == ["deleted"]
 
