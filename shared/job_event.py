@@ -80,11 +80,11 @@ class JobEvent(TracedModel):
 
         What is stored already was taken by the rules of its day.
         """
-        if not info.context:
+        # No `select` here: it is wrong itself, and was told of.
+        if value is None or not info.context or "select" not in info.data:
             return value
-        select = info.data.get("select")
-        delays = {Select.SUCCEEDED: value and value.succeeded, Select.FAILED: value and value.failed}
-        if value is not None and not any(delay for name, delay in delays.items() if select in {name, Select.COMPLETED}):
+        delays = {Select.SUCCEEDED: [value.succeeded], Select.FAILED: [value.failed]}
+        if not any(delays.get(info.data["select"], [value.succeeded, value.failed])):
             raise ValueError("leaves nothing to delete: a class that it does not name is kept")
         return value
 

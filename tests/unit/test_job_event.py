@@ -128,6 +128,11 @@ def test_an_event_that_would_delete_nothing_is_a_mistake(select: str, delete_aft
     assert problem == ("/deleteAfter", "leaves nothing to delete: a class that it does not name is kept")
 
 
+def test_a_wrong_selection_is_the_only_thing_wrong() -> None:
+    """What it would have chosen is not known, so its delays are not to blame."""
+    assert [pointer for pointer, _ in _problems_of(BARE | {"select": "all", "deleteAfter": "P1D"})] == ["/select"]
+
+
 def test_a_stored_event_is_read_by_the_rules_of_its_day() -> None:
     """A row that an earlier version took in must stay readable."""
     stored = {"event_id": GUID, "job_id": "j", "batch_url": DEFAULT, "select": "failed", "delete_after": {}}
