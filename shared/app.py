@@ -113,7 +113,9 @@ class App:
         self.fan_out = FanOut(
             FanOutParts(settings, clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
         )
-        self.cleanup_poison = CleanupPoison(CleanupPoisonParts(settings, clock, cleanups, acceptor, closer, sender))
+        self.cleanup_poison = CleanupPoison(
+            CleanupPoisonParts(settings, clock, cleanups, acceptor, closer, sender, guard)
+        )
         self.cleanups = CleanupApi(settings, clock, cleanups, acceptor, sender, guard)
 
 

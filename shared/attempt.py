@@ -17,13 +17,13 @@ from shared.delivery import Timing
 from shared.errors import StaleDelivery
 from shared.outcomes import Retry, RetryPolicy, after_reply
 from shared.record import Conclusion, Record, State
-from shared.replies import BatchError, Reply, Sending
+from shared.replies import ATTEMPT_TIMED_OUT, BatchError, Reply, Sending
 from shared.store import RecordStore
 from shared.table import Refused
 from shared.telemetry import Call
 
 MAX_REWRITES = 4
-TOO_LATE = Reply(Sending.NOT_SENT, error=BatchError("AttemptTimedOut", "The attempt's time was over before its turn."))
+TOO_LATE = Reply(Sending.NOT_SENT, error=BatchError(ATTEMPT_TIMED_OUT, "The attempt's time was over before its turn."))
 
 
 @dataclass

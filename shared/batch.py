@@ -22,7 +22,7 @@ from shared.classify import judge
 from shared.clock import Clock
 from shared.identity import TokenUnavailable
 from shared.pacing import ConcurrencyLimit
-from shared.replies import Reply, Sending, Verdict
+from shared.replies import OUT_OF_TIME, TOO_MANY_IN_FLIGHT, Reply, Sending, Verdict
 from shared.request import SERVICE_TIMEOUT, DeletionRequest
 
 OCP_DATE: Final = "ocp-date"
@@ -158,13 +158,13 @@ class BatchClient:
     ) -> Answer:
         limit = self._limits[call.account]
         if not limit.acquire(begin_by - self._clock.monotonic()):
-            return Answer(not_sent("TooManyInFlight", "No place among the calls in flight came free in time."))
+            return Answer(not_sent(TOO_MANY_IN_FLIGHT, "No place among the calls in flight came free in time."))
         answer = None
         try:
             now = self._clock.monotonic()
             seconds = deadline - now
             if now >= begin_by:
-                return Answer(not_sent("OutOfTime", "The time for the call was over before it was sent."))
+                return Answer(not_sent(OUT_OF_TIME, "The time for the call was over before it was sent."))
             prepared.headers["Authorization"] = f"Bearer {token}"
             if call.method == "DELETE" and OCP_DATE not in call.headers:
                 prepared.headers[OCP_DATE] = format_datetime(self._clock.now(), usegmt=True)

@@ -17,7 +17,6 @@ from typing import Any
 from shared.clock import from_text, to_text
 from shared.entity import error_from, error_text
 from shared.grammar import MAX_DELAY
-from shared.guard import EXPIRED
 from shared.job_event import JobEvent, to_wire
 from shared.record import DRY_RUN_SUFFIX, Key
 from shared.replies import BatchError
@@ -119,18 +118,6 @@ def place_of(cleanup: Cleanup | None, wanted: Cleanup, step: int, message_id: st
     if cleanup.step == step:
         return Place.NEXT
     return Place.AGAIN if cleanup.step == step + 1 and cleanup.step_message == message_id else Place.PASSED
-
-
-def expiry_of(found: Cleanup | None, accepted_at: datetime, retention_days: int, now: datetime) -> BatchError | None:
-    """The error for an event that came too late, or None.
-
-    An event without a row that is as old as rows are kept, less the day that the guard of requests leaves, may be a
-    copy of one that was carried out: the ids of its job and tasks may be in use again.
-    """
-    longest = timedelta(days=retention_days - 1)
-    if found is not None or now - accepted_at <= longest:
-        return None
-    return BatchError(EXPIRED, f"The event came more than {longest.days} days after it was accepted.")
 
 
 class CleanupStore:

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from shared import account_url
 from shared.cleanup import Cleanup, new_cleanup
 from shared.clock import to_text
 from shared.delivery import Delivery
@@ -29,7 +28,7 @@ from shared.job_event import (
     read_event,
     to_wire,
 )
-from shared.request import DeletionRequest, derived_id, readable
+from shared.request import DeletionRequest, derived_id, with_own_account
 from shared.settings import Settings
 from shared.strict_json import refuse_faults
 from shared.work import MAX_MESSAGE_BYTES, moment_before
@@ -135,10 +134,7 @@ def _read_step(page: Any, accounts: tuple[str, ...], now: datetime) -> Step:
     if not (continuation is None or isinstance(continuation, str)):
         raise InvalidInput.at("/page/continuation", "must be text or null")
     accepted_at = moment_before(page["acceptedAt"], now, "/page/acceptedAt")
-    # An account that was taken off the allow list is the fan-out's to refuse: the clean-up has to be ended.
-    named = page["event"].get("batchUrl") if isinstance(page["event"], dict) else None
-    own = readable(named, account_url.canonical)
-    event = read_event(page["event"], (*accounts, own) if own else accounts, accepted_at)
+    event = read_event(page["event"], with_own_account(accounts, page["event"]), accepted_at)
     if not isinstance(event, JobEvent):
         raise InvalidInput.at("/page/event", "must be a bare event")
     return Step(new_cleanup(event, accepted_at), number, continuation)

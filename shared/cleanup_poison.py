@@ -6,12 +6,13 @@ import logging
 from dataclasses import dataclass, replace
 
 from shared.acceptance import Acceptor
-from shared.cleanup import CleanupStore, Phase, Place, expiry_of, place_of
+from shared.cleanup import CleanupStore, Phase, Place, place_of
 from shared.cleanup_closing import CleanupCloser
 from shared.cleanup_message import Refused, Step, read_cleanup_message
 from shared.clock import Clock
 from shared.delivery import Delivery
 from shared.errors import StorageUnavailable
+from shared.guard import Guard
 from shared.poison import GIVEN_UP
 from shared.queues import Sender
 from shared.record import Origin, Outcome
@@ -31,6 +32,7 @@ class CleanupPoisonParts:
     acceptor: Acceptor
     closer: CleanupCloser
     sender: Sender
+    guard: Guard
 
 
 class CleanupPoison:
@@ -65,7 +67,7 @@ class CleanupPoison:
             log.info("duplicate_step event_id=%s step=%s", wanted.event.event_id, step.number)
             return None
         cleanup, now = found or wanted, parts.clock.now()
-        late = expiry_of(found, cleanup.accepted_at, parts.settings.retention_days, now)
+        late = None if found else parts.guard.lateness("event", cleanup.accepted_at, now)
         ended = replace(
             cleanup,
             phase=Phase.FAILED,

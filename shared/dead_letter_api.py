@@ -13,7 +13,7 @@ from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call, invalid, refusal
 from shared.query import read_query
-from shared.record import Outcome
+from shared.record import DEAD_LETTERED
 from shared.redrive import HOPELESS, Redrive, Redriven
 from shared.request import readable
 from shared.results import dry_run_mark, error_wire
@@ -22,8 +22,6 @@ from shared.strict_model import StrictModel, checked
 MAX_TOP = 200
 DEFAULT_TOP = 50
 MAX_FILTER_BYTES = 16 * 1024
-KEPT = tuple(outcome.value for outcome in (Outcome.FAILED, Outcome.EXHAUSTED, Outcome.REJECTED, Outcome.CONFLICT))
-"""Outcomes that leave a dead letter."""
 
 
 class Selection(StrictModel):
@@ -43,7 +41,7 @@ class Selection(StrictModel):
         """Raises InvalidInput for a filter that can match nothing, and for none at all."""
         problems = [
             Problem(f"/{name}", f"must be one of {', '.join(known)}")
-            for name, text, known in (("outcome", self.outcome, KEPT), ("queue", self.queue, queues))
+            for name, text, known in (("outcome", self.outcome, sorted(DEAD_LETTERED)), ("queue", self.queue, queues))
             if text is not None and text not in known
         ]
         if not self.all and all(wish is None for wish in (self.outcome, self.reason, self.job_id, self.queue)):

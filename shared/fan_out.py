@@ -14,7 +14,7 @@ from shared.acceptance import Acceptor
 from shared.access import tell_of_refused_access
 from shared.batch_listing import COMPLETED, TaskPage
 from shared.classify import judge
-from shared.cleanup import Cleanup, CleanupStore, Phase, Place, expiry_of, place_of
+from shared.cleanup import Cleanup, CleanupStore, Phase, Place, place_of
 from shared.cleanup_closing import CleanupCloser
 from shared.cleanup_message import Refused, Step, read_cleanup_message, write_step
 from shared.clock import Clock
@@ -157,7 +157,8 @@ class FanOut:
         error = guard.protection_of(event.job_id) or guard.strange_account(event.batch_url)
         if error:
             return Outcome.FAILED, error
-        late = expiry_of(turn.before, cleanup.accepted_at, parts.settings.retention_days, parts.clock.now())
+        # Without a row it may be a copy of one that was carried out: its job's id may be in use again.
+        late = None if turn.before else guard.lateness("event", cleanup.accepted_at, parts.clock.now())
         return (Outcome.EXPIRED, late) if late else None
 
     def _page(self, turn: _Turn, page: TaskPage, job_state: str) -> list[str]:

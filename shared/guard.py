@@ -38,10 +38,14 @@ class Guard:
         counted_from = accepted_at
         if row.request.delete_after:
             counted_from = max(accepted_at, due_at(row.request.delete_after, accepted_at))
+        error = self.lateness("request", counted_from, now)
+        return Conclusion(Outcome.EXPIRED, Certainty.CONFIRMED, now, error=error) if error else None
+
+    def lateness(self, what: str, counted_from: datetime, now: datetime) -> BatchError | None:
+        """The error for a request or an event that is as old as rows are kept, or None."""
         if now - counted_from <= self._max_age:
             return None
-        error = BatchError(EXPIRED, f"The request came more than {self._max_age.days} days after it was accepted.")
-        return Conclusion(Outcome.EXPIRED, Certainty.CONFIRMED, now, error=error)
+        return BatchError(EXPIRED, f"The {what} came more than {self._max_age.days} days after it was accepted.")
 
     def strange_account(self, batch_url: str) -> BatchError | None:
         """The error for an account that was taken off the allow list after the request or the event had come in."""

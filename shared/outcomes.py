@@ -11,9 +11,6 @@ from shared.pacing import backoff_seconds
 from shared.record import Certainty, Conclusion, Outcome, Record
 from shared.replies import BatchError, Judgement, Reply, Sending, Verdict
 
-OWN_DOING = frozenset({"AttemptTimedOut", "TooManyInFlight", "OutOfTime"})
-"""Codes of this app's own for a call that it did not make in time."""
-
 
 @dataclass(frozen=True)
 class RetryPolicy:
@@ -46,21 +43,13 @@ def after_reply(
     if claimed.request.dry_run:
         judgement = replace(judgement, may_have_taken_effect=False)
     if judgement.verdict in {Verdict.TRANSIENT, Verdict.ACCESS}:
-        if claimed.attempts >= policy.max_attempts and not is_own_doing(reply):
+        if claimed.attempts >= policy.max_attempts and not reply.is_own_doing:
             effect = before.maybe_effect or judgement.may_have_taken_effect
             return exhausted(reply.error, reply, effect, now)
         return _retry(claimed, reply, judgement, policy)
     if claimed.request.dry_run:
         return _dry_run_end(judgement.verdict, reply, now)
     return _end(judgement.verdict, reply, before.maybe_sent, now)
-
-
-def is_own_doing(reply: Reply) -> bool:
-    """Whether nothing was sent because this app had no time or place for it, which says nothing about the request.
-
-    Such a try uses up none of the request's attempts; the age of a request ends those that never get their turn.
-    """
-    return reply.sending is Sending.NOT_SENT and reply.error is not None and reply.error.code in OWN_DOING
 
 
 def _end(verdict: Verdict, reply: Reply, maybe_sent_before: bool, now: datetime) -> Conclusion:
@@ -117,5 +106,5 @@ def _retry(claimed: Record, reply: Reply, judgement: Judgement, policy: RetryPol
         timedelta(seconds=seconds),
         was_sent=reply.sending is not Sending.NOT_SENT,
         may_have_taken_effect=judgement.may_have_taken_effect,
-        counts=not is_own_doing(reply),
+        counts=not reply.is_own_doing,
     )

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+ATTEMPT_TIMED_OUT = "AttemptTimedOut"
+TOO_MANY_IN_FLIGHT = "TooManyInFlight"
+OUT_OF_TIME = "OutOfTime"
+OWN_DOING = frozenset({ATTEMPT_TIMED_OUT, TOO_MANY_IN_FLIGHT, OUT_OF_TIME})
+"""Codes of this app's own for a call that it did not make in time."""
+
 
 class Sending(StrEnum):
     """How far one DELETE got. Decides what a later 404 may be taken to mean."""
@@ -43,6 +49,14 @@ class Reply:
     """Seconds that the service asked to wait, from either form of `Retry-After`."""
     request_id: str | None = None
     """The service's `request-id`."""
+
+    @property
+    def is_own_doing(self) -> bool:
+        """Whether nothing was sent because this app had no time or place for it, which says nothing about the request.
+
+        Such a try uses up none of the request's attempts; its age ends one that never gets its turn.
+        """
+        return self.sending is Sending.NOT_SENT and self.error is not None and self.error.code in OWN_DOING
 
 
 class Verdict(StrEnum):

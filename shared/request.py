@@ -161,6 +161,15 @@ def derived_id(parent: str, job_id: str, task_id: str) -> str:
     return str(uuid5(UUID(parent), f"{job_id}/{task_id}".lower()))
 
 
+def with_own_account(accounts: tuple[str, ...], stored: object) -> tuple[str, ...]:
+    """The allow list, and the account that a request or an event in a message of the app's own names.
+
+    One that was taken off the list since is the guard's to refuse, and not the reader's: its row has to be ended.
+    """
+    own = readable(stored.get("batchUrl") if isinstance(stored, dict) else None, account_url.canonical)
+    return (*accounts, own) if own else accounts
+
+
 def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:
     """What can be told of a request that was refused."""
     if not isinstance(value, dict):

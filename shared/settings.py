@@ -54,9 +54,9 @@ class Settings:
     job_completion_max_wait_days: int
     retention_days: int
     operation_budget_seconds: float
+    """The longest that one attempt may take; a claim's lease is twice that."""
     storage_timeout_seconds: float
     """All tries of one storage call together. An HTTP caller is to hear within 15 s that storage is down."""
-    """The longest that one attempt may take; a claim's lease is twice that."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:

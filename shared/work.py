@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
-from shared import account_url, grammar
+from shared import grammar
 from shared.clock import from_text, to_text
 from shared.errors import InvalidInput
 from shared.record import Key, Origin
-from shared.request import DeletionRequest, parse_request, payload_hash, readable, to_wire
+from shared.request import DeletionRequest, parse_request, payload_hash, readable, to_wire, with_own_account
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """A Storage queue message's text: https://learn.microsoft.com/azure/storage/queues/scalability-targets"""
@@ -148,10 +148,7 @@ def _read_row(row: object, at: str, accounts: tuple[str, ...], now: datetime) ->
         raise InvalidInput.at(f"{at}/etag", "must be the version of one row")
     if type(generation) is not int or not 0 <= generation <= MAX_GENERATION:
         raise InvalidInput.at(f"{at}/generation", "must be a whole number")
-    # An account that was taken off the allow list is the guard's to refuse: the row has to be ended, and by itself.
-    named = row["request"].get("batchUrl") if isinstance(row["request"], dict) else None
-    own = readable(named, account_url.canonical)
-    request = parse_request(row["request"], (*accounts, own) if own else accounts, now, at=f"{at}/request")
+    request = parse_request(row["request"], with_own_account(accounts, row["request"]), now, at=f"{at}/request")
     return WorkRow(request, payload_hash(request), etag, generation)
 
 

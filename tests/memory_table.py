@@ -30,6 +30,16 @@ def failing_at(number: int, when: str, error: Exception) -> Callable[[str, str],
     return fault
 
 
+def restless(table: MemoryTable) -> Callable[[str, str], None]:
+    """Another worker changes every row just before each write, which is then refused."""
+
+    def fault(moment: str, operation: str) -> None:
+        if (moment, operation) == ("before", "write"):
+            table.touch()
+
+    return fault
+
+
 class Repeated(Exception):
     """Raised by a fault after an operation: the client library sends it once more."""
 
@@ -44,6 +54,11 @@ class MemoryTable:
         self.fault = fault
         self._version = 0
         self._lock = RLock()
+
+    def touch(self) -> None:
+        """Another worker writes every row."""
+        for key in self.etags:
+            self.etags[key] += "x"
 
     def read(self, partition: str, row: str) -> Found | None:
         """See Table."""

@@ -125,10 +125,10 @@ class ScriptedJobs(ScriptedBatch):
 
     def take(self, request: DeletionRequest) -> Reply:
         """Deletes the task if it is there, and still as it was when it was listed, where that is asked for."""
-        now = {task.id: task.etag for task in self.completed}.get(request.task_id)
-        is_there = (request.job_id.lower(), request.task_id.lower()) in self.tasks
-        if is_there and now and request.if_match not in {None, now}:
-            return refused(412, "ConditionNotMet")
+        if request.if_match and (request.job_id.lower(), request.task_id.lower()) in self.tasks:
+            now = {task.id: task.etag for task in self.completed}.get(request.task_id)
+            if now and request.if_match != now:
+                return refused(412, "ConditionNotMet")
         return super().take(request)
 
     def get_job(self, account: str, job_id: str, *, seconds: float) -> tuple[Reply, str | None]:
@@ -190,6 +190,10 @@ class World:
             random=lambda: 0.5,
         )
         return App(self.settings, outside)
+
+    def storage_fault(self, fault: Callable[[str, str], None] = no_fault) -> None:
+        """What goes wrong with both tables and with what the app puts on queues; nothing any more without a fault."""
+        self.records.fault = self.letters.fault = self.send_fault = fault
 
     # The queues
 
@@ -309,6 +313,19 @@ class World:
         """The synchronous DELETE; header names with underscores."""
         names = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.app.api.delete_task(call(route={"jobId": job_id, "taskId": task_id}, headers=names))
+
+
+def job_world(job_id: str) -> World:
+    """An app, and a job of 25 completed tasks listed in pages of 10."""
+    world = World()
+    world.batch.seed(job_id, 25)
+    world.batch.page_size = 10
+    return world
+
+
+def job_event(job_id: str, **fields: Any) -> dict[str, Any]:
+    """A bare event for a job, with a fresh id."""
+    return {"clientRequestId": str(uuid.uuid4()), "jobId": job_id} | fields
 
 
 def call(

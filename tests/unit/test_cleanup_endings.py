@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,8 +14,8 @@ from shared.cleanup_redrive import CleanupRedrive
 from shared.clock import to_text
 from shared.dead_letters import DeadLetterStore
 from shared.errors import InvalidInput, StorageUnavailable
-from tests.memory_table import failing_at, no_fault
-from tests.world import ACCOUNT, World, call, refused
+from tests.memory_table import failing_at, no_fault, restless
+from tests.world import ACCOUNT, World, call, job_event, job_world, refused
 
 JOB = "render-7"
 POISON = "job-completions-poison"
@@ -31,16 +30,13 @@ RECORD = {
 
 @pytest.fixture
 def world() -> World:
-    """An app, and a job of 25 completed tasks listed in pages of 10."""
-    world = World()
-    world.batch.seed(JOB, 25)
-    world.batch.page_size = 10
-    return world
+    """The job that is cleaned up."""
+    return job_world(JOB)
 
 
 def event(**fields: Any) -> dict[str, Any]:
-    """A bare event with a fresh id."""
-    return {"clientRequestId": str(uuid.uuid4()), "jobId": JOB} | fields
+    """An event for that job."""
+    return job_event(JOB, **fields)
 
 
 def ends(world: World) -> list[str | None]:
@@ -61,12 +57,6 @@ def fail(world: World, body: dict[str, Any] | None = None) -> str:
 def put_back(world: World, letter_id: str) -> int:
     """`POST /api/dead-letters/{id}/redrive`; its status."""
     return world.app.dead_letters.put_back(call(route={"id": letter_id})).status
-
-
-def touch(world: World) -> None:
-    """Another worker writes every row."""
-    for key in world.records.etags:
-        world.records.etags[key] += "x"
 
 
 def lose_return(world: World) -> None:
@@ -311,7 +301,7 @@ def test_a_row_that_moved_on_under_the_end_keeps_the_message(world: World) -> No
     def meddle(when: str, operation: str) -> None:
         if (when, operation) == ("before", "write"):
             world.records.fault = no_fault
-            touch(world)
+            world.records.touch()
 
     world.records.fault = meddle
     with pytest.raises(StorageUnavailable, match="moved on"):
@@ -329,13 +319,13 @@ def test_a_row_that_moved_on_under_the_end_keeps_the_message(world: World) -> No
 def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
     """Whichever operation dies, the repeat of the call brings the job to its clean end, and deletes each task once."""
     letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
-    world.records.fault = world.letters.fault = world.send_fault = fault
+    world.storage_fault(fault)
     try:
         put_back(world, letter)
     except StorageUnavailable:
-        world.records.fault = world.letters.fault = world.send_fault = no_fault
+        world.storage_fault()
         put_back(world, letter)
-    world.records.fault = world.letters.fault = world.send_fault = no_fault
+    world.storage_fault()
     world.settle()
     assert (ends(world)[0], set(ends(world)[1:])) == ("failed", {"listed"})
     assert len(world.batch.calls) == 25
@@ -437,10 +427,7 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
     """And gives up on a row that never holds still, so that the caller hears of it."""
     letter = fail(world)
 
-    def meddle(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            touch(world)
-
+    meddle = restless(world.records)
     world.records.fault = meddle
     with pytest.raises(StorageUnavailable, match="changed under"):
         put_back(world, letter)

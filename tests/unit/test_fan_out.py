@@ -13,7 +13,7 @@ import pytest
 
 from shared.errors import StaleDelivery, StorageUnavailable
 from tests.memory_table import failing_at, no_fault
-from tests.world import LOST, World, call, refused
+from tests.world import LOST, World, call, job_event, job_world, refused
 
 JOB = "render-7"
 LISTED, DONE = "batch.job-cleanup.listed", "batch.job-cleanup.done"
@@ -21,16 +21,13 @@ LISTED, DONE = "batch.job-cleanup.listed", "batch.job-cleanup.done"
 
 @pytest.fixture
 def world() -> World:
-    """An app, and a job of 25 completed tasks listed in pages of 10."""
-    world = World()
-    world.batch.seed(JOB, 25)
-    world.batch.page_size = 10
-    return world
+    """The job that is cleaned up."""
+    return job_world(JOB)
 
 
 def event(**fields: Any) -> dict[str, Any]:
-    """A bare event with a fresh id."""
-    return {"clientRequestId": str(uuid.uuid4()), "jobId": JOB} | fields
+    """An event for that job."""
+    return job_event(JOB, **fields)
 
 
 def closings(world: World) -> list[dict[str, Any]]:

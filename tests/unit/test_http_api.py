@@ -11,7 +11,7 @@ import pytest
 from shared.errors import StorageUnavailable
 from shared.http_answer import Answer, unavailable
 from shared.replies import Reply
-from tests.memory_table import no_fault
+from tests.memory_table import no_fault, restless
 from tests.world import DELETED, World, call, refused
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -354,12 +354,7 @@ def test_a_row_that_never_holds_still_cannot_be_taken_back(world: World) -> None
     """Nothing is promised, and the request goes on."""
     world.post(world.request(clientRequestId=ID))
 
-    def meddle(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            for key in world.records.etags:
-                world.records.etags[key] += "x"
-
-    world.records.fault = meddle
+    world.records.fault = restless(world.records)
     with pytest.raises(StorageUnavailable, match="changed under"):
         cancel(world)
     world.records.fault = no_fault

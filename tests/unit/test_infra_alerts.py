@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 _LOG_CALL = re.compile(r"log(ger)?\.")
 QUERIES = sorted((ROOT / "infra" / "queries").glob("*.kql"))
+DOCUMENTED = re.findall(r"```kql\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
 def log_formats() -> dict[str, list[str]]:
@@ -22,9 +23,6 @@ def log_formats() -> dict[str, list[str]]:
                 text = ast.literal_eval(node.args[0]) if isinstance(node.args[0], ast.Constant) else ""
                 formats.setdefault(text.partition(" ")[0], []).append(text)
     return formats
-
-
-DOCUMENTED = re.findall(r"```kql\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from shared.errors import StorageUnavailable
 from shared.record import Key
 from shared.replies import Reply
-from tests.memory_table import no_fault
+from tests.memory_table import no_fault, restless
 from tests.world import DELETED, LOST, World, call, refused
 
 
@@ -258,12 +258,7 @@ def test_it_gives_up_on_a_row_that_never_holds_still(world: World) -> None:
     world.batch.script = [refused(429, "TooManyRequests")]
     world.deliver()
 
-    def meddle(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            for key in world.records.etags:
-                world.records.etags[key] += "x"
-
-    world.records.fault = meddle
+    world.records.fault = restless(world.records)
     poison(world, body)
     with pytest.raises(StorageUnavailable):
         world.deliver("requests-poison")

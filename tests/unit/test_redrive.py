@@ -12,7 +12,7 @@ import pytest
 
 from shared.delivery import Delivery
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at, no_fault
+from tests.memory_table import failing_at, no_fault, restless
 from tests.world import LOST, World, call, refused
 
 
@@ -126,13 +126,13 @@ def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
 def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
     """Whichever operation dies: the repeat of the call, or housekeeping, brings the request to its second end."""
     letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
-    world.records.fault = world.letters.fault = world.send_fault = fault
+    world.storage_fault(fault)
     try:
         put_back(world, letter["id"])
     except StorageUnavailable:
-        world.records.fault = world.letters.fault = world.send_fault = no_fault
+        world.storage_fault()
         put_back(world, letter["id"])
-    world.records.fault = world.letters.fault = world.send_fault = no_fault
+    world.storage_fault()
     world.settle()
     ends = {(result["id"], result["data"]["outcome"]) for result in world.results()}
     assert sorted(outcome for _, outcome in ends) == ["deleted", "failed"]
@@ -183,12 +183,7 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
     """And gives up on a row that never holds still, so that the caller hears of it."""
     letter = fail(world)
 
-    def meddle(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            for key in world.records.etags:
-                world.records.etags[key] += "x"
-
-    world.records.fault = meddle
+    world.records.fault = restless(world.records)
     with pytest.raises(StorageUnavailable, match="changed under"):
         put_back(world, letter["id"])
     world.records.fault = no_fault
