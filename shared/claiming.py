@@ -10,7 +10,7 @@ from shared import state
 from shared.clock import Clock
 from shared.delivery import Bidder, Timing
 from shared.errors import StaleDelivery, StorageUnavailable
-from shared.grammar import due_at
+from shared.parsing.grammar import due_at
 from shared.record import Certainty, Conclusion, Record, State
 from shared.state import Move
 from shared.store import RecordStore

@@ -16,8 +16,8 @@ from typing import Any
 
 from shared.clock import from_text, to_text
 from shared.entity import error_from, error_text
-from shared.grammar import MAX_DELAY
 from shared.job_event import JobEvent, to_wire
+from shared.parsing.grammar import MAX_DELAY
 from shared.record import DRY_RUN_SUFFIX, Key
 from shared.replies import BatchError
 from shared.table import Found, Table, Write

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared import strict_json
 from shared.acceptance import Acceptor
 from shared.bulk import location as request_location
 from shared.cleanup import Cleanup, CleanupStore, new_cleanup
@@ -15,6 +14,7 @@ from shared.errors import InvalidInput
 from shared.guard import Guard
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event
+from shared.parsing import strict_json
 from shared.queues import Sender
 from shared.record import Origin
 from shared.request import DeletionRequest

@@ -28,9 +28,9 @@ from shared.job_event import (
     read_event,
     to_wire,
 )
+from shared.parsing.strict_json import refuse_faults
 from shared.request import DeletionRequest, derived_id, with_own_account
 from shared.settings import Settings
-from shared.strict_json import refuse_faults
 from shared.work import MAX_MESSAGE_BYTES, moment_before
 
 MAX_STEP = 1_000_000_000

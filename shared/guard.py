@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shared.grammar import due_at
-from shared.protection import is_protected
+from shared.parsing.grammar import due_at
+from shared.parsing.protection import is_protected
 from shared.record import Certainty, Conclusion, Outcome
 from shared.replies import BatchError
 from shared.request import DeletionRequest

@@ -14,8 +14,8 @@ from shared.clock import Clock
 from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.envelope import read_body
 from shared.errors import InvalidInput, StorageUnavailable
-from shared.grammar import due_at
 from shared.owed import OwedResults
+from shared.parsing.grammar import due_at
 from shared.record import Key, Origin, Outcome, Record, State
 from shared.request import parse_request, payload_hash
 from shared.results import ending_of

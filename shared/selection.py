@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared import grammar
 from shared.batch_listing import CompletedTask
 from shared.clock import to_text
 from shared.job_event import JobEvent, Select
+from shared.parsing import grammar
 from shared.request import DeletionRequest, derived_id, readable
 
 AT_ONCE = ""

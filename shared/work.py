@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
-from shared import grammar
 from shared.clock import from_text, to_text
 from shared.errors import InvalidInput
+from shared.parsing import grammar
 from shared.record import Key, Origin
 from shared.request import DeletionRequest, parse_request, payload_hash, readable, to_wire, with_own_account
 

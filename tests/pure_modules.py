@@ -9,12 +9,21 @@ import sys
 
 PURE = (
     # Reading what comes in
-    *("account_url", "batch_reply", "batch_target", "connection", "entity", "envelope", "errors", "grammar"),
-    *("job_event", "message", "cleanup_message", "request", "rest_operation", "settings", "strict_json"),
-    *("strict_model", "work"),
+    *(
+        "parsing/account_url",
+        "batch_reply",
+        "batch_target",
+        "connection",
+        "entity",
+        "envelope",
+        "errors",
+        "parsing/grammar",
+    ),
+    *("job_event", "message", "cleanup_message", "request", "rest_operation", "settings", "parsing/strict_json"),
+    *("parsing/strict_model", "work"),
     # Deciding and wording
     *("classify", "cleanup_events", "guard", "http_answer", "openapi", "openapi_schemas", "outcomes", "pacing"),
-    *("protection", "query", "record", "replies", "results", "selection", "short_error", "state", "webhook"),
+    *("parsing/protection", "query", "record", "replies", "results", "selection", "short_error", "state", "webhook"),
 )
 
 if __name__ == "__main__":
