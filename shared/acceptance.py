@@ -13,7 +13,7 @@ from shared.clock import Clock
 from shared.errors import StorageUnavailable
 from shared.queues import Sender
 from shared.record import Key, Origin, Record, State
-from shared.request import DeletionRequest, payload_hash
+from shared.request.model import DeletionRequest, payload_hash
 from shared.store import RecordStore
 from shared.table import Refused
 from shared.work import MAX_ROWS, Work, WorkRow, split_work

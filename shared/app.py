@@ -35,7 +35,7 @@ from shared.poison import PoisonParts, PoisonWorker
 from shared.queues import Sender
 from shared.redrive import Redrive
 from shared.replies import Reply
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.settings import Settings
 from shared.store import RecordStore
 from shared.synchronous import SynchronousDeletion

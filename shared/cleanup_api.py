@@ -17,7 +17,7 @@ from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, pa
 from shared.parsing import strict_json
 from shared.queues import Sender
 from shared.record import Origin
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.results import dry_run_mark, error_wire, status_document
 from shared.settings import Settings
 from shared.tally import totals

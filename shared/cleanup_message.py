@@ -17,7 +17,6 @@ from uuid import NAMESPACE_URL, uuid5
 from shared.cleanup import Cleanup, new_cleanup
 from shared.clock import to_text
 from shared.delivery import Delivery
-from shared.envelope import read_body
 from shared.errors import InvalidInput
 from shared.job_event import (
     JobEvent,
@@ -29,7 +28,8 @@ from shared.job_event import (
     to_wire,
 )
 from shared.parsing.strict_json import refuse_faults
-from shared.request import DeletionRequest, derived_id, with_own_account
+from shared.request.envelope import read_body
+from shared.request.model import DeletionRequest, derived_id, with_own_account
 from shared.settings import Settings
 from shared.work import MAX_MESSAGE_BYTES, moment_before
 

@@ -16,7 +16,7 @@ from shared.guard import Guard
 from shared.poison import GIVEN_UP
 from shared.queues import Sender
 from shared.record import Origin, Outcome
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from shared.parsing.strict_model import StrictModel, checked
 from shared.query import read_query
 from shared.record import DEAD_LETTERED
 from shared.redrive import HOPELESS, Redrive, Redriven
-from shared.request import readable
+from shared.request.model import readable
 from shared.results import dry_run_mark, error_wire
 
 MAX_TOP = 200

@@ -14,7 +14,7 @@ from shared.errors import Problem
 from shared.queues import encoded
 from shared.record import DEAD_LETTERED, Certainty, Origin, Outcome, Record
 from shared.replies import BatchError
-from shared.request import DeletionRequest, PartialRequest
+from shared.request.model import DeletionRequest, PartialRequest
 from shared.results import Ending, cloud_event, ending_of, event_text, result_id
 from shared.settings import Settings
 from shared.telemetry import SILENT, Telemetry

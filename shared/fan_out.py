@@ -26,7 +26,7 @@ from shared.pacing import backoff_seconds
 from shared.queues import Sender
 from shared.record import Origin, Outcome
 from shared.replies import BatchError, Judgement, Reply, Verdict
-from shared.request import DeletionRequest, payload_hash
+from shared.request.model import DeletionRequest, payload_hash
 from shared.selection import requests_of
 from shared.settings import Settings
 from shared.tally import totals

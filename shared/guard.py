@@ -8,7 +8,7 @@ from shared.parsing.grammar import due_at
 from shared.parsing.protection import is_protected
 from shared.record import Certainty, Conclusion, Outcome
 from shared.replies import BatchError
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.settings import Settings
 from shared.work import WorkRow
 

@@ -12,12 +12,12 @@ from shared.claiming import Postponed, row_of
 from shared.cleanup_redrive import CleanupRedrive
 from shared.clock import Clock
 from shared.dead_letters import DeadLetter, DeadLetterStore
-from shared.envelope import read_body
 from shared.errors import InvalidInput, StorageUnavailable
 from shared.owed import OwedResults
 from shared.parsing.grammar import due_at
 from shared.record import Key, Origin, Outcome, Record, State
-from shared.request import parse_request, payload_hash
+from shared.request.envelope import read_body
+from shared.request.model import parse_request, payload_hash
 from shared.results import ending_of
 from shared.settings import Settings
 from shared.store import RecordStore

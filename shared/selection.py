@@ -9,7 +9,7 @@ from shared.batch_listing import CompletedTask
 from shared.clock import to_text
 from shared.job_event import JobEvent, Select
 from shared.parsing import grammar
-from shared.request import DeletionRequest, derived_id, readable
+from shared.request.model import DeletionRequest, derived_id, readable
 
 AT_ONCE = ""
 

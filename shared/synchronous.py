@@ -13,7 +13,7 @@ from shared.delivery import Bidder
 from shared.errors import StaleDelivery
 from shared.owed import OwedResults
 from shared.record import Origin, Record, State
-from shared.request import DeletionRequest, payload_hash
+from shared.request.model import DeletionRequest, payload_hash
 from shared.store import RecordStore
 from shared.work import Work, WorkRow
 

@@ -15,7 +15,7 @@ from shared.errors import InvalidConfiguration, StorageUnavailable
 from shared.health import health, misconfigured
 from shared.http_answer import Answer, Call, Known, misconfigured_call, unavailable
 from shared.parsing import grammar
-from shared.request import readable
+from shared.request.model import readable
 from shared.wiring import WIRING
 
 log = logging.getLogger(__name__)

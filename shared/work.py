@@ -21,7 +21,7 @@ from shared.clock import from_text, to_text
 from shared.errors import InvalidInput
 from shared.parsing import grammar
 from shared.record import Key, Origin
-from shared.request import DeletionRequest, parse_request, payload_hash, readable, to_wire, with_own_account
+from shared.request.model import DeletionRequest, parse_request, payload_hash, readable, to_wire, with_own_account
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """A Storage queue message's text: https://learn.microsoft.com/azure/storage/queues/scalability-targets"""

@@ -15,11 +15,11 @@ PURE = (
         "batch_target",
         "connection",
         "entity",
-        "envelope",
+        "request/envelope",
         "errors",
         "parsing/grammar",
     ),
-    *("job_event", "message", "cleanup_message", "request", "rest_operation", "settings", "parsing/strict_json"),
+    *("job_event", "message", "cleanup_message", "request/model", "rest_operation", "settings", "parsing/strict_json"),
     *("parsing/strict_model", "work"),
     # Deciding and wording
     *("classify", "cleanup_events", "guard", "http_answer", "openapi", "openapi_schemas", "outcomes", "pacing"),

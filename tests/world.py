@@ -20,7 +20,7 @@ from shared.delivery import Delivery
 from shared.http_answer import Answer, Call
 from shared.queues import MAX_DELAY_SECONDS
 from shared.replies import BatchError, Reply, Sending
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.settings import Settings
 from shared.work import MAX_MESSAGE_BYTES
 from tests.fake_clock import FakeClock

@@ -16,7 +16,7 @@ from shared.app import App
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.record import Key
 from shared.replies import BatchError, Reply, Sending
-from shared.request import derived_id
+from shared.request.model import derived_id
 from shared.settings import Settings
 from shared.table import Refused, Write
 from tests.memory_table import no_fault

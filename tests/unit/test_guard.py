@@ -9,7 +9,7 @@ import pytest
 
 from shared.guard import Guard
 from shared.record import Certainty, Conclusion, Outcome
-from shared.request import payload_hash
+from shared.request.model import payload_hash
 from shared.settings import Settings
 from shared.work import WorkRow
 from tests.rows import NOW, request

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from shared.errors import InvalidInput
 from shared.parsing.strict_json import read
-from shared.request import (
+from shared.request.model import (
     DeletionRequest,
     PartialRequest,
     derived_id,

@@ -14,7 +14,7 @@ from shared.claiming import row_of
 from shared.clock import to_text
 from shared.errors import InvalidInput
 from shared.record import Key, Origin
-from shared.request import DeletionRequest, parse_request, payload_hash
+from shared.request.model import DeletionRequest, parse_request, payload_hash
 from shared.work import MAX_MESSAGE_BYTES, MAX_ROWS, Work, WorkRow, is_work, read_work, split_work, write_work
 from tests.rows import ACCOUNT, NOW, REQUEST_ID, accepted, claimed, request
 
