@@ -11,11 +11,11 @@ from shared import state
 from shared.claiming import MAX_REFUSALS, Postponed, new_record, row_of
 from shared.clock import Clock
 from shared.errors import StorageUnavailable
-from shared.queues import Sender
 from shared.record import Key, Origin, Record, State
 from shared.request.model import DeletionRequest, payload_hash
+from shared.storage.queues import Sender
+from shared.storage.table import Refused
 from shared.store import RecordStore
-from shared.table import Refused
 from shared.work import MAX_ROWS, Work, WorkRow, split_work
 
 MAX_READS = 3

@@ -18,8 +18,8 @@ from shared.errors import StaleDelivery
 from shared.outcomes import Retry, RetryPolicy, after_reply
 from shared.record import Conclusion, Record, State
 from shared.replies import ATTEMPT_TIMED_OUT, BatchError, Reply, Sending
+from shared.storage.table import Refused
 from shared.store import RecordStore
-from shared.table import Refused
 from shared.telemetry import Call
 
 MAX_REWRITES = 4

@@ -13,8 +13,8 @@ from shared.errors import StaleDelivery, StorageUnavailable
 from shared.parsing.grammar import due_at
 from shared.record import Certainty, Conclusion, Record, State
 from shared.state import Move
+from shared.storage.table import Refused
 from shared.store import RecordStore
-from shared.table import Refused
 from shared.work import Work, WorkRow
 
 MAX_READS = 5

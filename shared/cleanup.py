@@ -20,7 +20,7 @@ from shared.job_event import JobEvent, to_wire
 from shared.parsing.grammar import MAX_DELAY
 from shared.record import DRY_RUN_SUFFIX, Key
 from shared.replies import BatchError
-from shared.table import Found, Table, Write
+from shared.storage.table import Found, Table, Write
 
 
 class Phase(StrEnum):

@@ -21,7 +21,7 @@ from shared.errors import CorruptRecord, StorageUnavailable
 from shared.owed import OwedResults
 from shared.record import Record, State
 from shared.settings import Settings
-from shared.table import Found, Table, Write
+from shared.storage.table import Found, Table, Write
 from shared.tally import BUCKETS
 from shared.work import Work
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from shared.emission import Emitter, recorded
 from shared.errors import StorageUnavailable
 from shared.message import request_body
-from shared.queues import Sender
 from shared.record import Record
 from shared.settings import Settings
+from shared.storage.queues import Sender
 from shared.store import RecordStore
 
 log = logging.getLogger(__name__)

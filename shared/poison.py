@@ -15,11 +15,11 @@ from shared.guard import Guard
 from shared.message import Message, read_message
 from shared.outcomes import exhausted
 from shared.owed import OwedResults
-from shared.queues import Sender
 from shared.record import Record
 from shared.replies import BatchError
 from shared.settings import POISON_SUFFIX, Settings
 from shared.state import Move
+from shared.storage.queues import Sender
 from shared.store import RecordStore
 from shared.work import WorkRow
 

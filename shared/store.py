@@ -8,7 +8,7 @@ from dataclasses import replace
 from shared.entity import changed, from_entity, to_entity
 from shared.errors import StorageUnavailable
 from shared.record import Key, Record
-from shared.table import MAX_OPERATIONS, Refused, Table, Write
+from shared.storage.table import MAX_OPERATIONS, Refused, Table, Write
 from shared.tally import Change, deltas, tally_writes
 
 MAX_COUNTS = 20

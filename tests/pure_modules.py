@@ -13,7 +13,7 @@ PURE = (
         "parsing/account_url",
         "batch_reply",
         "batch_target",
-        "connection",
+        "storage/connection",
         "entity",
         "request/envelope",
         "errors",

@@ -14,9 +14,9 @@ from shared.batch_transport import batch_session
 from shared.clock import SystemClock
 from shared.depth import report_depths, watched_queues
 from shared.identity import TokenSource
-from shared.queues import QueueSender
 from shared.settings import Settings
-from shared.table import AzureTable
+from shared.storage.queues import QueueSender
+from shared.storage.table import AzureTable
 from shared.telemetry import Telemetry, telemetry_of
 from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside

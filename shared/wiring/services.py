@@ -32,14 +32,14 @@ from shared.http_api import TaskDeletionApi
 from shared.outcomes import RetryPolicy
 from shared.owed import OwedResults
 from shared.poison import PoisonParts, PoisonWorker
-from shared.queues import Sender
 from shared.redrive import Redrive
 from shared.replies import Reply
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
+from shared.storage.queues import Sender
+from shared.storage.table import Table
 from shared.store import RecordStore
 from shared.synchronous import SynchronousDeletion
-from shared.table import Table
 from shared.telemetry import SILENT, Call, Telemetry
 
 LONGEST_CALL_SECONDS = 40.0

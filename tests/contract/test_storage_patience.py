@@ -17,10 +17,10 @@ from azure.core.exceptions import ServiceRequestTimeoutError, ServiceResponseTim
 from azure.core.rest import HttpRequest
 
 from shared.errors import StorageUnavailable
-from shared.queues import QueueSender
 from shared.settings import Settings
-from shared.storage_transport import BoundedTransport, Patience
-from shared.table import AzureTable, Write
+from shared.storage.queues import QueueSender
+from shared.storage.table import AzureTable, Write
+from shared.storage.transport import BoundedTransport, Patience
 from shared.wiring.storage_clients import queue_service, table_service
 from tests.world import ENVIRONMENT
 

@@ -17,7 +17,7 @@ from shared.record import Key
 from shared.replies import BatchError, Reply, Sending
 from shared.request.model import derived_id
 from shared.settings import Settings
-from shared.table import Refused, Write
+from shared.storage.table import Refused, Write
 from shared.wiring.services import App
 from tests.memory_table import no_fault
 from tests.tangle import Tangle

@@ -11,7 +11,7 @@ import pytest
 from shared.errors import StorageUnavailable
 from shared.record import Key
 from shared.request.model import derived_id
-from shared.table import Refused, Write
+from shared.storage.table import Refused, Write
 from shared.tally import totals
 from shared.work import MAX_ROWS
 from tests.memory_table import no_fault
