@@ -14,14 +14,14 @@ from shared.errors import InvalidInput
 from shared.guard import Guard
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event
+from shared.ledger.record import Origin
+from shared.ledger.tally import totals
+from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing import strict_json
-from shared.record import Origin
 from shared.request.model import DeletionRequest
 from shared.results import dry_run_mark, error_wire, status_document
 from shared.settings import Settings
 from shared.storage.queues import Sender
-from shared.tally import totals
-from shared.work import MAX_MESSAGE_BYTES
 
 
 class CleanupApi:

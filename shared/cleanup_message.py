@@ -27,11 +27,11 @@ from shared.job_event import (
     read_event,
     to_wire,
 )
+from shared.ledger.work import MAX_MESSAGE_BYTES, moment_before
 from shared.parsing.strict_json import refuse_faults
 from shared.request.envelope import read_body
 from shared.request.model import DeletionRequest, derived_id, with_own_account
 from shared.settings import Settings
-from shared.work import MAX_MESSAGE_BYTES, moment_before
 
 MAX_STEP = 1_000_000_000
 

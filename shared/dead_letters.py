@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from shared.clock import from_text, to_text
-from shared.entity import error_from, error_text
 from shared.errors import StorageUnavailable
+from shared.ledger.entity import error_from, error_text
 from shared.replies import BatchError
 from shared.storage.table import Found, Refused, Table, Write
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.dead_letter_api import Selection
 from shared.job_event import JobEvent
-from shared.record import Certainty, Origin, Outcome
+from shared.ledger.record import Certainty, Origin, Outcome
 from shared.request.envelope import LIMITS
 from shared.request.model import DeletionRequest
 

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call
+from shared.ledger.record import Outcome, Record
 from shared.query import read_query
-from shared.record import Outcome, Record
 from shared.request.model import DeletionRequest, parse_request
 from shared.results import error_wire
 from shared.settings import Settings

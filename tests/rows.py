@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.record import Certainty, Claim, Conclusion, Origin, Outcome, Record, State
+from shared.ledger.record import Certainty, Claim, Conclusion, Origin, Outcome, Record, State
 from shared.replies import BatchError
 from shared.request.model import DeletionRequest, parse_request, payload_hash
 

@@ -17,12 +17,12 @@ from typing import Any
 from shared.batch_listing import CompletedTask, TaskPage
 from shared.delivery import Delivery
 from shared.http_answer import Answer, Call
+from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.replies import BatchError, Reply, Sending
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
 from shared.storage.queues import MAX_DELAY_SECONDS
 from shared.wiring.services import App, Outside
-from shared.work import MAX_MESSAGE_BYTES
 from tests.fake_clock import FakeClock
 from tests.memory_table import MemoryTable, no_fault
 

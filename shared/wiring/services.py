@@ -29,6 +29,7 @@ from shared.fan_out import FanOut, FanOutParts
 from shared.guard import Guard
 from shared.housekeeping import Housekeeping, HousekeepingParts
 from shared.http_api import TaskDeletionApi
+from shared.ledger.store import RecordStore
 from shared.outcomes import RetryPolicy
 from shared.owed import OwedResults
 from shared.poison import PoisonParts, PoisonWorker
@@ -38,7 +39,6 @@ from shared.request.model import DeletionRequest
 from shared.settings import Settings
 from shared.storage.queues import Sender
 from shared.storage.table import Table
-from shared.store import RecordStore
 from shared.synchronous import SynchronousDeletion
 from shared.telemetry import SILENT, Call, Telemetry
 

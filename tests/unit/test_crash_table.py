@@ -17,7 +17,7 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import AppError
-from shared.record import Key
+from shared.ledger.record import Key
 from shared.replies import Reply
 from shared.request.model import derived_id
 from tests.faults import Kind, OneFault, ProcessDied, Watch, insist, until_quiet

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from shared.errors import StaleDelivery, StorageUnavailable
-from shared.record import Key
+from shared.ledger.record import Key
 from shared.replies import BatchError, Reply, Sending
 from shared.request.model import derived_id
 from shared.settings import Settings

@@ -19,8 +19,8 @@ from typing import Any, TypeGuard
 
 from shared.clock import from_text, to_text
 from shared.errors import InvalidInput
+from shared.ledger.record import Key, Origin
 from shared.parsing import grammar
-from shared.record import Key, Origin
 from shared.request.model import DeletionRequest, parse_request, payload_hash, readable, to_wire, with_own_account
 
 MAX_MESSAGE_BYTES = 64 * 1024
