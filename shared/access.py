@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 
-from shared.classify import judge
-from shared.replies import Reply, Verdict
+from shared.batch.classify import judge
+from shared.batch.reply import Reply, Verdict
 
 log = logging.getLogger(__name__)
 

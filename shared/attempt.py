@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.access import tell_of_refused_access
+from shared.batch.reply import ATTEMPT_TIMED_OUT, BatchError, Reply, Sending
 from shared.claiming import Claimed, Postponed, row_of
 from shared.clock import Clock
 from shared.delivery import Timing
@@ -18,7 +19,6 @@ from shared.ledger import state
 from shared.ledger.record import Conclusion, Record, State
 from shared.ledger.store import RecordStore
 from shared.outcomes import Retry, RetryPolicy, after_reply
-from shared.replies import ATTEMPT_TIMED_OUT, BatchError, Reply, Sending
 from shared.storage.table import Refused
 from shared.telemetry import Call
 

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from shared.batch.reply import BatchError
 from shared.clock import from_text, to_text
 from shared.job_event import JobEvent, to_wire
 from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import DRY_RUN_SUFFIX, Key
 from shared.parsing.grammar import MAX_DELAY
-from shared.replies import BatchError
 from shared.storage.table import Found, Table, Write
 
 

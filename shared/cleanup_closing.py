@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from shared.batch.reply import BatchError
 from shared.cleanup import Cleanup
 from shared.cleanup_events import closing_event, refusal_event
 from shared.cleanup_message import Refused
@@ -13,7 +14,6 @@ from shared.delivery import Delivery
 from shared.emission import ID_CONFLICT, invalid_request
 from shared.job_event import PartialEvent
 from shared.ledger.record import DEAD_LETTERED, Outcome
-from shared.replies import BatchError
 from shared.results import Event, event_text
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import encoded

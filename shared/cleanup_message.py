@@ -3,7 +3,7 @@
     {"page": {"v": 1, "event": {...}, "acceptedAt": "...", "step": 3, "continuation": "https://..."}}
 
 A step is read as strictly as an event, and its continuation is followed only within the listing that it belongs to
-(shared/batch_target.py), so a forged one gets nobody further than an event of their own would.
+(shared/batch/target.py), so a forged one gets nobody further than an event of their own would.
 """
 
 from __future__ import annotations

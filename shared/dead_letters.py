@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.batch.reply import BatchError
 from shared.clock import from_text, to_text
 from shared.errors import StorageUnavailable
 from shared.ledger.entity import error_from, error_text
-from shared.replies import BatchError
 from shared.storage.table import Found, Refused, Table, Write
 
 PARTITION = "dead-letters"

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.batch.reply import BatchError
 from shared.clock import Clock
 from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.errors import Problem
 from shared.ledger.record import DEAD_LETTERED, Certainty, Origin, Outcome, Record
-from shared.replies import BatchError
 from shared.request.model import DeletionRequest, PartialRequest
 from shared.results import Ending, cloud_event, ending_of, event_text, result_id
 from shared.settings import Settings

@@ -12,8 +12,10 @@ from typing import Protocol
 
 from shared.acceptance import Acceptor
 from shared.access import tell_of_refused_access
-from shared.batch_listing import COMPLETED, TaskPage
-from shared.classify import judge
+from shared.batch.classify import judge
+from shared.batch.listing import COMPLETED, TaskPage
+from shared.batch.pacing import backoff_seconds
+from shared.batch.reply import BatchError, Judgement, Reply, Verdict
 from shared.cleanup import Cleanup, CleanupStore, Phase, Place, place_of
 from shared.cleanup_closing import CleanupCloser
 from shared.cleanup_message import Refused, Step, read_cleanup_message, write_step
@@ -25,8 +27,6 @@ from shared.ledger.record import Origin, Outcome
 from shared.ledger.tally import totals
 from shared.ledger.work import Work, WorkRow
 from shared.outcomes import RetryPolicy
-from shared.pacing import backoff_seconds
-from shared.replies import BatchError, Judgement, Reply, Verdict
 from shared.request.model import DeletionRequest, payload_hash
 from shared.selection import requests_of
 from shared.settings import Settings

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from shared.batch.reply import BatchError
 from shared.ledger.record import Certainty, Conclusion, Outcome
 from shared.ledger.work import WorkRow
 from shared.parsing.grammar import due_at
 from shared.parsing.protection import is_protected
-from shared.replies import BatchError
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
 

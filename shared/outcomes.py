@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.classify import judge
+from shared.batch.classify import judge
+from shared.batch.pacing import backoff_seconds
+from shared.batch.reply import BatchError, Judgement, Reply, Sending, Verdict
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
-from shared.pacing import backoff_seconds
-from shared.replies import BatchError, Judgement, Reply, Sending, Verdict
 
 
 @dataclass(frozen=True)

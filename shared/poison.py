@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from shared.acceptance import Dispatcher
+from shared.batch.reply import BatchError
 from shared.claiming import Postponed, new_record, row_of
 from shared.clock import Clock
 from shared.delivery import Delivery
@@ -19,7 +20,6 @@ from shared.ledger.work import WorkRow
 from shared.message import Message, read_message
 from shared.outcomes import exhausted
 from shared.owed import OwedResults
-from shared.replies import BatchError
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import Sender
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from shared.batch.reply import BatchError
+from shared.batch.short_error import shortened
 from shared.clock import to_text
 from shared.ledger.record import Certainty, Origin, Outcome, Record, State
-from shared.replies import BatchError
-from shared.short_error import shortened
 
 NAMESPACE = uuid.UUID("6f1d8a52-3c0e-5b7a-9d46-2e8c41b7f903")
 """Of all ids that the app derives for results and dead letters. Changing it breaks every consumer's deduplication."""

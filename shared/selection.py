@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared.batch_listing import CompletedTask
+from shared.batch.listing import CompletedTask
 from shared.clock import to_text
 from shared.job_event import JobEvent, Select
 from shared.parsing import grammar

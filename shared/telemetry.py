@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from shared.replies import Reply
+from shared.batch.reply import Reply
 from shared.request.model import DeletionRequest
 from shared.results import Ending
 

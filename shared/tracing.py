@@ -13,8 +13,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.classify import judge
-from shared.replies import Reply, Verdict
+from shared.batch.classify import judge
+from shared.batch.reply import Reply, Verdict
 from shared.request.model import DeletionRequest
 from shared.results import Ending
 from shared.telemetry import Call, Telemetry

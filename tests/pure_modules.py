@@ -11,8 +11,8 @@ PURE = (
     # Reading what comes in
     *(
         "parsing/account_url",
-        "batch_reply",
-        "batch_target",
+        "batch/answer",
+        "batch/target",
         "storage/connection",
         "ledger/entity",
         "request/envelope",
@@ -22,15 +22,24 @@ PURE = (
     *("job_event", "message", "cleanup_message", "request/model", "rest_operation", "settings", "parsing/strict_json"),
     *("parsing/strict_model", "ledger/work"),
     # Deciding and wording
-    *("classify", "cleanup_events", "guard", "http_answer", "openapi", "openapi_schemas", "outcomes", "pacing"),
+    *(
+        "batch/classify",
+        "cleanup_events",
+        "guard",
+        "http_answer",
+        "openapi",
+        "openapi_schemas",
+        "outcomes",
+        "batch/pacing",
+    ),
     *(
         "parsing/protection",
         "query",
         "ledger/record",
-        "replies",
+        "batch/reply",
         "results",
         "selection",
-        "short_error",
+        "batch/short_error",
         "ledger/state",
         "webhook",
     ),

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
-from shared.batch import BatchClient
-from shared.batch_transport import batch_session
+from shared.batch.client import BatchClient
+from shared.batch.tokens import TokenSource
+from shared.batch.transport import batch_session
 from shared.clock import SystemClock
 from shared.depth import report_depths, watched_queues
-from shared.identity import TokenSource
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from shared.acceptance import Acceptor, Dispatcher
 from shared.attempt import Attempt
-from shared.batch import BatchClient
+from shared.batch.client import BatchClient
+from shared.batch.reply import Reply
 from shared.cancellation import Cancellation
 from shared.claiming import Claimant
 from shared.cleanup import CleanupStore
@@ -34,7 +35,6 @@ from shared.outcomes import RetryPolicy
 from shared.owed import OwedResults
 from shared.poison import PoisonParts, PoisonWorker
 from shared.redrive import Redrive
-from shared.replies import Reply
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
 from shared.storage.queues import Sender

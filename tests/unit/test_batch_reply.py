@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.batch_reply import MOST_MESSAGE, MOST_VALUES, answered, retry_after_seconds
-from shared.replies import BatchError, Reply, Sending
+from shared.batch.answer import MOST_MESSAGE, MOST_VALUES, answered, retry_after_seconds
+from shared.batch.reply import BatchError, Reply, Sending
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 ODD_TEXT = st.text(st.sampled_from("aZ09 -:,.\n\r\t\x00\x7f\x85é€\u2028\ud800\udfff\U0001f600"), max_size=20)

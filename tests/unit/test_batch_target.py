@@ -9,7 +9,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.batch_target import UnsafeTarget, check, follow, task_path, url_of
+from shared.batch.target import UnsafeTarget, check, follow, task_path, url_of
 
 ACCOUNT = "https://acct.region.batch.azure.com"
 PAGES = "/jobs/j1/tasks"

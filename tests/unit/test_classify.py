@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.classify import INVALID_REQUEST, PASSING_STATES, UNSAFE_TARGET, judge
-from shared.replies import BatchError, Judgement, Reply, Sending, Verdict
+from shared.batch.classify import INVALID_REQUEST, PASSING_STATES, UNSAFE_TARGET, judge
+from shared.batch.reply import BatchError, Judgement, Reply, Sending, Verdict
 
 
 def answer(status: int, code: str | None = None) -> Reply:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from shared.batch.reply import BatchError, Reply, Sending
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.ledger.record import Key
-from shared.replies import BatchError, Reply, Sending
 from shared.request.model import derived_id
 from shared.settings import Settings
 from shared.storage.table import Refused, Write

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.batch.reply import BatchError
 from shared.errors import CorruptRecord
 from shared.ledger.entity import MAX_TEXT, changed, error_from, error_text, from_entity, keys_of, to_entity
 from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
-from shared.replies import BatchError
 from tests.rows import NOW, REQUEST_ID, accepted, claimed, done, request
 
 # The app writes milliseconds, so that these are the instants that come back as they were.

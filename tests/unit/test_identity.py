@@ -12,7 +12,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, DecodeError, ServiceRequestError
 from azure.identity import CredentialUnavailableError
 
-from shared.identity import TokenSource, TokenUnavailable, normalised_scope
+from shared.batch.tokens import TokenSource, TokenUnavailable, normalised_scope
 from tests.fake_clock import FakeClock
 
 SCOPE = "https://batch.core.windows.net//.default"

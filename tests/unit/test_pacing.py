@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.pacing import RAISE_EVERY_SECONDS, ConcurrencyLimit, backoff_seconds
-from shared.replies import Judgement, Verdict
+from shared.batch.pacing import RAISE_EVERY_SECONDS, ConcurrencyLimit, backoff_seconds
+from shared.batch.reply import Judgement, Verdict
 from tests.fake_clock import FakeClock
 
 ACCESS = Judgement(Verdict.ACCESS, may_have_taken_effect=False)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.batch_listing import CompletedTask
+from shared.batch.listing import CompletedTask
 from shared.job_event import JobEvent, read_event
 from shared.request.model import derived_id
 from shared.selection import has_succeeded, requests_of

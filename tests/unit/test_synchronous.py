@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
+from shared.batch.reply import Reply
 from shared.errors import StorageUnavailable
-from shared.replies import Reply
 from shared.storage.table import Refused, Write
 from tests.memory_table import no_fault
 from tests.world import DELETED, LOST, NOT_FOUND, World, refused

@@ -14,15 +14,15 @@ from typing import Final, Protocol
 
 import requests
 
-from shared import batch_target as target
-from shared.batch_listing import MOST_PAGE_BYTES, PAGE_QUERY, TaskPage, job_state_of, page_of
-from shared.batch_reply import not_sent
-from shared.batch_transport import MOST_BODY, Answer, BatchSession, exchange, fault
-from shared.classify import judge
+from shared.batch import target
+from shared.batch.answer import not_sent
+from shared.batch.classify import judge
+from shared.batch.listing import MOST_PAGE_BYTES, PAGE_QUERY, TaskPage, job_state_of, page_of
+from shared.batch.pacing import ConcurrencyLimit
+from shared.batch.reply import OUT_OF_TIME, TOO_MANY_IN_FLIGHT, Reply, Sending, Verdict
+from shared.batch.tokens import TokenUnavailable
+from shared.batch.transport import MOST_BODY, Answer, BatchSession, exchange, fault
 from shared.clock import Clock
-from shared.identity import TokenUnavailable
-from shared.pacing import ConcurrencyLimit
-from shared.replies import OUT_OF_TIME, TOO_MANY_IN_FLIGHT, Reply, Sending, Verdict
 from shared.request.model import SERVICE_TIMEOUT, DeletionRequest
 
 OCP_DATE: Final = "ocp-date"

@@ -23,11 +23,11 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from shared.batch_reply import answered, not_sent, unanswered
-from shared.batch_target import UnsafeTarget
-from shared.classify import INVALID_REQUEST, UNSAFE_TARGET
+from shared.batch.answer import answered, not_sent, unanswered
+from shared.batch.classify import INVALID_REQUEST, UNSAFE_TARGET
+from shared.batch.reply import Reply
+from shared.batch.target import UnsafeTarget
 from shared.clock import Clock
-from shared.replies import Reply
 
 CONNECT_SECONDS: Final = 5.0
 MOST_BODY: Final = 65_536

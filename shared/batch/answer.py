@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from shared.replies import BatchError, Reply, Sending
+from shared.batch.reply import BatchError, Reply, Sending
 
 MOST_CODE: Final = 128
 MOST_MESSAGE: Final = 2_000

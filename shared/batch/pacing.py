@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from shared.batch.reply import Judgement, Verdict
 from shared.clock import Clock
-from shared.replies import Judgement, Verdict
 
 ACCESS_FLOOR_SECONDS: Final = 60.0
 """Roles are granted by people, and take minutes to spread."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.replies import Judgement, Reply, Sending, Verdict
+from shared.batch.reply import Judgement, Reply, Sending, Verdict
 
 UNSAFE_TARGET: Final = "UnsafeTarget"
 """Code of a reply that our guard made up: the URL would not have been the intended one."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shared.batch_reply import parsed_object, unanswered
-from shared.batch_transport import Answer
-from shared.classify import judge
-from shared.replies import Reply, Verdict
+from shared.batch.answer import parsed_object, unanswered
+from shared.batch.classify import judge
+from shared.batch.reply import Reply, Verdict
+from shared.batch.transport import Answer
 
 MOST_TASKS: Final = 1_000
 """The service's own maximum for one page."""

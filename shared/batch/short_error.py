@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from itertools import accumulate
 
-from shared.replies import BatchError
+from shared.batch.reply import BatchError
 
 MARK = " (shortened)"
 MAX_VALUES = 21
