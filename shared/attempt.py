@@ -19,8 +19,8 @@ from shared.ledger import state
 from shared.ledger.record import Conclusion, Record, State
 from shared.ledger.store import RecordStore
 from shared.outcomes import Retry, RetryPolicy, after_reply
+from shared.results.telemetry import Call
 from shared.storage.table import Refused
-from shared.telemetry import Call
 
 MAX_REWRITES = 4
 TOO_LATE = Reply(Sending.NOT_SENT, error=BatchError(ATTEMPT_TIMED_OUT, "The attempt's time was over before its turn."))

@@ -9,7 +9,6 @@ from shared.bulk import location as request_location
 from shared.cleanup import Cleanup, CleanupStore, new_cleanup
 from shared.cleanup_message import task_request, write_step
 from shared.clock import Clock
-from shared.emission import ID_CONFLICT
 from shared.errors import InvalidInput
 from shared.guard import Guard
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
@@ -19,7 +18,8 @@ from shared.ledger.tally import totals
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing import strict_json
 from shared.request.model import DeletionRequest
-from shared.results import dry_run_mark, error_wire, status_document
+from shared.results.emission import ID_CONFLICT
+from shared.results.event import dry_run_mark, error_wire, status_document
 from shared.settings import Settings
 from shared.storage.queues import Sender
 

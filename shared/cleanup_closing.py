@@ -9,12 +9,12 @@ from shared.cleanup import Cleanup
 from shared.cleanup_events import closing_event, refusal_event
 from shared.cleanup_message import Refused
 from shared.clock import Clock
-from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.delivery import Delivery
-from shared.emission import ID_CONFLICT, invalid_request
 from shared.job_event import PartialEvent
 from shared.ledger.record import DEAD_LETTERED, Outcome
-from shared.results import Event, event_text
+from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.emission import ID_CONFLICT, invalid_request
+from shared.results.event import Event, event_text
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import encoded
 

@@ -10,7 +10,7 @@ from shared.cleanup import Cleanup, Phase
 from shared.clock import to_text
 from shared.job_event import PartialEvent, closing_id
 from shared.ledger.record import DRY_RUN_SUFFIX, Outcome
-from shared.results import Event, dry_run_mark, error_wire, result_id
+from shared.results.event import Event, dry_run_mark, error_wire, result_id
 
 LISTED = "batch.job-cleanup.listed"
 DONE = "batch.job-cleanup.done"

@@ -9,9 +9,9 @@ from shared.cleanup import Cleanup, CleanupStore, Phase
 from shared.cleanup_events import closing_event
 from shared.cleanup_message import Step, read_step, write_step
 from shared.clock import Clock
-from shared.dead_letters import DeadLetter
 from shared.errors import InvalidInput, StorageUnavailable
 from shared.ledger.record import Outcome
+from shared.results.dead_letters import DeadLetter
 from shared.settings import Settings
 from shared.storage.queues import Sender
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from shared.clock import to_text
-from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call, invalid, refusal
 from shared.ledger.record import DEAD_LETTERED
@@ -17,7 +16,8 @@ from shared.parsing.strict_model import StrictModel, checked
 from shared.query import read_query
 from shared.redrive import HOPELESS, Redrive, Redriven
 from shared.request.model import readable
-from shared.results import dry_run_mark, error_wire
+from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.event import dry_run_mark, error_wire
 
 MAX_TOP = 200
 DEFAULT_TOP = 50

@@ -11,10 +11,10 @@ from shared.attempt import Attempt, Settled
 from shared.claiming import Claimant, Taken
 from shared.clock import Clock, to_text
 from shared.delivery import Bidder, Delivery, Timing
-from shared.emission import Emission, Emitter, recorded
 from shared.guard import Guard
 from shared.ledger.record import Record, State
 from shared.message import Message, read_message
+from shared.results.emission import Emission, Emitter, recorded
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)

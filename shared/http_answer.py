@@ -12,7 +12,7 @@ from shared.batch.reply import BatchError
 from shared.errors import InvalidConfiguration, InvalidInput, Problem
 from shared.parsing import grammar
 from shared.query import boolean, read_query
-from shared.results import error_wire
+from shared.results.event import error_wire
 
 _JSON_TYPE = re.compile(
     r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE

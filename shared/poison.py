@@ -9,7 +9,6 @@ from shared.batch.reply import BatchError
 from shared.claiming import Postponed, new_record, row_of
 from shared.clock import Clock
 from shared.delivery import Delivery
-from shared.emission import Emission, Emitter
 from shared.errors import StorageUnavailable
 from shared.guard import Guard
 from shared.ledger import state
@@ -20,6 +19,7 @@ from shared.ledger.work import WorkRow
 from shared.message import Message, read_message
 from shared.outcomes import exhausted
 from shared.owed import OwedResults
+from shared.results.emission import Emission, Emitter
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import Sender
 

@@ -10,7 +10,6 @@ from shared.acceptance import Dispatcher
 from shared.claiming import Postponed, row_of
 from shared.cleanup_redrive import CleanupRedrive
 from shared.clock import Clock
-from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.errors import InvalidInput, StorageUnavailable
 from shared.ledger import state
 from shared.ledger.record import Key, Origin, Outcome, Record, State
@@ -20,7 +19,8 @@ from shared.owed import OwedResults
 from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
 from shared.request.model import parse_request, payload_hash
-from shared.results import ending_of
+from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.event import ending_of
 from shared.settings import Settings
 
 MAX_READS = 5

@@ -14,7 +14,7 @@ from shared.http_answer import Answer, Call
 from shared.ledger.record import Outcome, Record
 from shared.query import read_query
 from shared.request.model import DeletionRequest, parse_request
-from shared.results import error_wire
+from shared.results.event import error_wire
 from shared.settings import Settings
 
 HEADERS = {

@@ -37,7 +37,7 @@ PURE = (
         "query",
         "ledger/record",
         "batch/reply",
-        "results",
+        "results/event",
         "selection",
         "batch/short_error",
         "ledger/state",

@@ -14,10 +14,10 @@ from shared.batch.tokens import TokenSource
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
 from shared.depth import report_depths, watched_queues
+from shared.results.telemetry import Telemetry, telemetry_of
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable
-from shared.telemetry import Telemetry, telemetry_of
 from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
 from shared.wiring.storage_clients import queue_service, table_service

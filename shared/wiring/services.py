@@ -22,10 +22,8 @@ from shared.cleanup_redrive import CleanupRedrive
 from shared.cleanup_upkeep import CleanupUpkeep
 from shared.clock import Clock
 from shared.dead_letter_api import DeadLetterApi
-from shared.dead_letters import DeadLetterStore
 from shared.deletion import Parts, Worker
 from shared.delivery import Timing
-from shared.emission import Emitter
 from shared.fan_out import FanOut, FanOutParts
 from shared.guard import Guard
 from shared.housekeeping import Housekeeping, HousekeepingParts
@@ -36,11 +34,13 @@ from shared.owed import OwedResults
 from shared.poison import PoisonParts, PoisonWorker
 from shared.redrive import Redrive
 from shared.request.model import DeletionRequest
+from shared.results.dead_letters import DeadLetterStore
+from shared.results.emission import Emitter
+from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.settings import Settings
 from shared.storage.queues import Sender
 from shared.storage.table import Table
 from shared.synchronous import SynchronousDeletion
-from shared.telemetry import SILENT, Call, Telemetry
 
 LONGEST_CALL_SECONDS = 40.0
 """The service spends at most 30 s on a deletion; what takes longer has lost its answer."""

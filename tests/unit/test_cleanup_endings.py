@@ -12,8 +12,8 @@ import pytest
 from shared.cleanup import CleanupStore
 from shared.cleanup_redrive import CleanupRedrive
 from shared.clock import to_text
-from shared.dead_letters import DeadLetterStore
 from shared.errors import InvalidInput, StorageUnavailable
+from shared.results.dead_letters import DeadLetterStore
 from tests.memory_table import failing_at, no_fault, restless
 from tests.world import ACCOUNT, World, call, job_event, job_world, refused
 

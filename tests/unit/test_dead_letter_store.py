@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.dead_letters import MAX_BODY_BYTES, PARTITION, DeadLetter, DeadLetterStore
 from shared.errors import StorageUnavailable
+from shared.results.dead_letters import MAX_BODY_BYTES, PARTITION, DeadLetter, DeadLetterStore
 from shared.storage.table import Page
 from tests.memory_table import MemoryTable, Repeated, failing_at
 from tests.rows import NOW, PROBLEM, REQUEST_ID, after

@@ -14,7 +14,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from shared.batch.reply import BatchError
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome
-from shared.results import (
+from shared.results.event import (
     MAX_BYTES,
     Ending,
     cloud_event,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.telemetry import SILENT, telemetry_of
+from shared.results.telemetry import SILENT, telemetry_of
 from tests.world import ACCOUNT, World, call
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -147,7 +147,7 @@ def test_missing_libraries_do_not_stop_deletions(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is said in the log, and the app runs without."""
-    monkeypatch.delitem(sys.modules, "shared.tracing", raising=False)
+    monkeypatch.delitem(sys.modules, "shared.results.tracing", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with caplog.at_level(logging.WARNING):
         assert telemetry_of({"PYTHON_ENABLE_OPENTELEMETRY": "1"}) is SILENT

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from shared.batch.reply import Reply
 from shared.request.model import DeletionRequest
-from shared.results import Ending
+from shared.results.event import Ending
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def telemetry_of(env: Mapping[str, str]) -> Telemetry:
     if not any(env.get(name, "").strip().lower() in _TRUE for name in SWITCHES):
         return SILENT
     try:
-        from shared.tracing import OpenTelemetry
+        from shared.results.tracing import OpenTelemetry
     except ImportError as fault:
         # Deletions matter more than their traces.
         log.warning("telemetry_unavailable fault=%s", fault)

@@ -10,14 +10,14 @@ from datetime import datetime
 
 from shared.batch.reply import BatchError
 from shared.clock import Clock
-from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.errors import Problem
 from shared.ledger.record import DEAD_LETTERED, Certainty, Origin, Outcome, Record
 from shared.request.model import DeletionRequest, PartialRequest
-from shared.results import Ending, cloud_event, ending_of, event_text, result_id
+from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.event import Ending, cloud_event, ending_of, event_text, result_id
+from shared.results.telemetry import SILENT, Telemetry
 from shared.settings import Settings
 from shared.storage.queues import encoded
-from shared.telemetry import SILENT, Telemetry
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from shared.batch.classify import judge
 from shared.batch.reply import Reply, Verdict
 from shared.request.model import DeletionRequest
-from shared.results import Ending
-from shared.telemetry import Call, Telemetry
+from shared.results.event import Ending
+from shared.results.telemetry import Call, Telemetry
 
 SCOPE = "task-deletion"
 _PROPAGATOR = TraceContextTextMapPropagator()
