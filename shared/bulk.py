@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from shared.acceptance import Acceptance, Acceptor, Answer
 from shared.batch.reply import BatchError
 from shared.clock import Clock
-from shared.guard import Guard
+from shared.deletion.acceptance import Acceptance, Acceptor, Answer
+from shared.deletion.guard import Guard
 from shared.ledger.record import Key, Origin
 from shared.ledger.work import Work, WorkRow
 from shared.request.envelope import Envelope, Item

@@ -9,7 +9,7 @@ from shared.cleanup import Cleanup
 from shared.cleanup_events import closing_event, refusal_event
 from shared.cleanup_message import Refused
 from shared.clock import Clock
-from shared.delivery import Delivery
+from shared.deletion.delivery import Delivery
 from shared.job_event import PartialEvent
 from shared.ledger.record import DEAD_LETTERED, Outcome
 from shared.results.dead_letters import DeadLetter, DeadLetterStore

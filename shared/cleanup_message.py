@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from shared.cleanup import Cleanup, new_cleanup
 from shared.clock import to_text
-from shared.delivery import Delivery
+from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput
 from shared.job_event import (
     JobEvent,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from shared.acceptance import Acceptor
 from shared.cleanup import CleanupStore, Phase, Place, place_of
 from shared.cleanup_closing import CleanupCloser
 from shared.cleanup_message import Refused, Step, read_cleanup_message
 from shared.clock import Clock
-from shared.delivery import Delivery
+from shared.deletion.acceptance import Acceptor
+from shared.deletion.delivery import Delivery
+from shared.deletion.guard import Guard
+from shared.deletion.poison import GIVEN_UP
 from shared.errors import StorageUnavailable
-from shared.guard import Guard
 from shared.ledger.record import Origin, Outcome
-from shared.poison import GIVEN_UP
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
 from shared.storage.queues import Sender

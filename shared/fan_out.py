@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
-from shared.acceptance import Acceptor
-from shared.access import tell_of_refused_access
 from shared.batch.classify import judge
 from shared.batch.listing import COMPLETED, TaskPage
 from shared.batch.pacing import backoff_seconds
@@ -20,13 +18,15 @@ from shared.cleanup import Cleanup, CleanupStore, Phase, Place, place_of
 from shared.cleanup_closing import CleanupCloser
 from shared.cleanup_message import Refused, Step, read_cleanup_message, write_step
 from shared.clock import Clock
-from shared.delivery import Delivery
+from shared.deletion.acceptance import Acceptor
+from shared.deletion.access import tell_of_refused_access
+from shared.deletion.delivery import Delivery
+from shared.deletion.guard import Guard
+from shared.deletion.outcomes import RetryPolicy
 from shared.errors import StaleDelivery
-from shared.guard import Guard
 from shared.ledger.record import Origin, Outcome
 from shared.ledger.tally import totals
 from shared.ledger.work import Work, WorkRow
-from shared.outcomes import RetryPolicy
 from shared.request.model import DeletionRequest, payload_hash
 from shared.selection import requests_of
 from shared.settings import Settings

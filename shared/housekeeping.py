@@ -11,17 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.acceptance import Dispatcher
-from shared.claiming import Postponed, row_of
 from shared.cleanup import CLEANUP_ROWS, ENDED
 from shared.cleanup_upkeep import CleanupUpkeep
 from shared.clock import Clock, to_text
+from shared.deletion.acceptance import Dispatcher
+from shared.deletion.claiming import Postponed, row_of
+from shared.deletion.owed import OwedResults
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.entity import from_entity
 from shared.ledger.record import Record, State
 from shared.ledger.tally import BUCKETS
 from shared.ledger.work import Work
-from shared.owed import OwedResults
 from shared.settings import Settings
 from shared.storage.table import Found, Table, Write
 

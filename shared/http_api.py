@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from shared import acceptance
 from shared.bulk import INVALID, Bulk, location
-from shared.cancellation import Cancellation
-from shared.deletion import Parts
+from shared.deletion import acceptance
+from shared.deletion.cancellation import Cancellation
+from shared.deletion.synchronous import Standing, SynchronousDeletion
+from shared.deletion.worker import Parts
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.ledger.record import Key, Origin, Outcome, Record, State
@@ -21,7 +22,6 @@ from shared.request.model import DeletionRequest, partial_fields, readable
 from shared.rest_operation import HEADERS, operation_answer, read_operation
 from shared.results.emission import ID_CONFLICT
 from shared.results.event import error_wire, status_document
-from shared.synchronous import Standing, SynchronousDeletion
 
 MAX_ENVELOPE_BYTES = 4 * 1024 * 1024
 MAX_REQUEST_BYTES = 64 * 1024

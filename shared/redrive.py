@@ -6,16 +6,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.acceptance import Dispatcher
-from shared.claiming import Postponed, row_of
 from shared.cleanup_redrive import CleanupRedrive
 from shared.clock import Clock
+from shared.deletion.acceptance import Dispatcher
+from shared.deletion.claiming import Postponed, row_of
+from shared.deletion.owed import OwedResults
 from shared.errors import InvalidInput, StorageUnavailable
 from shared.ledger import state
 from shared.ledger.record import Key, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_MESSAGE_BYTES, Work
-from shared.owed import OwedResults
 from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
 from shared.request.model import parse_request, payload_hash

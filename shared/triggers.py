@@ -9,7 +9,7 @@ from typing import cast
 
 import azure.functions as func
 
-from shared.delivery import Delivery
+from shared.deletion.delivery import Delivery
 from shared.errors import InvalidConfiguration, StorageUnavailable
 from shared.health import health, misconfigured
 from shared.http_answer import Answer, Call, Known, misconfigured_call, unavailable

@@ -19,17 +19,25 @@ PURE = (
         "errors",
         "parsing/grammar",
     ),
-    *("job_event", "message", "cleanup_message", "request/model", "rest_operation", "settings", "parsing/strict_json"),
+    *(
+        "job_event",
+        "deletion/message",
+        "cleanup_message",
+        "request/model",
+        "rest_operation",
+        "settings",
+        "parsing/strict_json",
+    ),
     *("parsing/strict_model", "ledger/work"),
     # Deciding and wording
     *(
         "batch/classify",
         "cleanup_events",
-        "guard",
+        "deletion/guard",
         "http_answer",
         "openapi",
         "openapi_schemas",
-        "outcomes",
+        "deletion/outcomes",
         "batch/pacing",
     ),
     *(

@@ -16,7 +16,7 @@ from typing import Any
 
 from shared.batch.listing import CompletedTask, TaskPage
 from shared.batch.reply import BatchError, Reply, Sending
-from shared.delivery import Delivery
+from shared.deletion.delivery import Delivery
 from shared.http_answer import Answer, Call
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.request.model import DeletionRequest

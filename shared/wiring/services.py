@@ -8,12 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from shared.acceptance import Acceptor, Dispatcher
-from shared.attempt import Attempt
 from shared.batch.client import BatchClient
 from shared.batch.reply import Reply
-from shared.cancellation import Cancellation
-from shared.claiming import Claimant
 from shared.cleanup import CleanupStore
 from shared.cleanup_api import CleanupApi
 from shared.cleanup_closing import CleanupCloser
@@ -22,16 +18,21 @@ from shared.cleanup_redrive import CleanupRedrive
 from shared.cleanup_upkeep import CleanupUpkeep
 from shared.clock import Clock
 from shared.dead_letter_api import DeadLetterApi
-from shared.deletion import Parts, Worker
-from shared.delivery import Timing
+from shared.deletion.acceptance import Acceptor, Dispatcher
+from shared.deletion.attempt import Attempt
+from shared.deletion.cancellation import Cancellation
+from shared.deletion.claiming import Claimant
+from shared.deletion.delivery import Timing
+from shared.deletion.guard import Guard
+from shared.deletion.outcomes import RetryPolicy
+from shared.deletion.owed import OwedResults
+from shared.deletion.poison import PoisonParts, PoisonWorker
+from shared.deletion.synchronous import SynchronousDeletion
+from shared.deletion.worker import Parts, Worker
 from shared.fan_out import FanOut, FanOutParts
-from shared.guard import Guard
 from shared.housekeeping import Housekeeping, HousekeepingParts
 from shared.http_api import TaskDeletionApi
 from shared.ledger.store import RecordStore
-from shared.outcomes import RetryPolicy
-from shared.owed import OwedResults
-from shared.poison import PoisonParts, PoisonWorker
 from shared.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
@@ -40,7 +41,6 @@ from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.settings import Settings
 from shared.storage.queues import Sender
 from shared.storage.table import Table
-from shared.synchronous import SynchronousDeletion
 
 LONGEST_CALL_SECONDS = 40.0
 """The service spends at most 30 s on a deletion; what takes longer has lost its answer."""

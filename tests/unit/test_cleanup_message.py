@@ -10,7 +10,7 @@ import pytest
 
 from shared.cleanup import new_cleanup
 from shared.cleanup_message import Refused, Step, read_cleanup_message, read_step, write_step
-from shared.delivery import Delivery
+from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput
 from shared.job_event import JobEvent
 from shared.settings import Settings

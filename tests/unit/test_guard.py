@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.guard import Guard
+from shared.deletion.guard import Guard
 from shared.ledger.record import Certainty, Conclusion, Outcome
 from shared.ledger.work import WorkRow
 from shared.request.model import payload_hash

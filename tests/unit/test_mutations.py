@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from shared.attempt import Attempt
 from shared.batch.reply import Reply
-from shared.claiming import Claimed
-from shared.delivery import Timing
+from shared.deletion.attempt import Attempt
+from shared.deletion.claiming import Claimed
+from shared.deletion.delivery import Timing
 from shared.ledger import state
 from shared.ledger.record import Record
 from shared.ledger.state import Bid, Decision, Move

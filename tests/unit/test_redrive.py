@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import Delivery
+from shared.deletion.delivery import Delivery
 from shared.errors import StorageUnavailable
 from tests.memory_table import failing_at, no_fault, restless
 from tests.world import LOST, World, call, refused

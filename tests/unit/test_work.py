@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared.claiming import row_of
 from shared.clock import to_text
+from shared.deletion.claiming import row_of
 from shared.errors import InvalidInput
 from shared.ledger.record import Key, Origin
 from shared.ledger.work import MAX_MESSAGE_BYTES, MAX_ROWS, Work, WorkRow, is_work, read_work, split_work, write_work

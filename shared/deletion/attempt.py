@@ -9,16 +9,16 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from shared.access import tell_of_refused_access
 from shared.batch.reply import ATTEMPT_TIMED_OUT, BatchError, Reply, Sending
-from shared.claiming import Claimed, Postponed, row_of
 from shared.clock import Clock
-from shared.delivery import Timing
+from shared.deletion.access import tell_of_refused_access
+from shared.deletion.claiming import Claimed, Postponed, row_of
+from shared.deletion.delivery import Timing
+from shared.deletion.outcomes import Retry, RetryPolicy, after_reply
 from shared.errors import StaleDelivery
 from shared.ledger import state
 from shared.ledger.record import Conclusion, Record, State
 from shared.ledger.store import RecordStore
-from shared.outcomes import Retry, RetryPolicy, after_reply
 from shared.results.telemetry import Call
 from shared.storage.table import Refused
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.clock import Clock
-from shared.delivery import Bidder, Timing
+from shared.deletion.delivery import Bidder, Timing
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.ledger import state
 from shared.ledger.record import Certainty, Conclusion, Record, State

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from shared.batch.reply import BatchError
 from shared.clock import Clock
+from shared.deletion.owed import OwedResults
 from shared.errors import StorageUnavailable
 from shared.ledger import state
 from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record, State
 from shared.ledger.store import RecordStore
-from shared.owed import OwedResults
 
 MAX_READS = 5
 CANCELLED = BatchError("RequestCancelled", "The request was taken back before it was begun.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from shared.deletion.message import request_body
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Record
 from shared.ledger.store import RecordStore
-from shared.message import request_body
 from shared.results.emission import Emitter, recorded
 from shared.settings import Settings
 from shared.storage.queues import Sender

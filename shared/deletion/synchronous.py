@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.acceptance import Answer
-from shared.claiming import Claimed, new_record
-from shared.deletion import Parts
-from shared.delivery import Bidder
+from shared.deletion.acceptance import Answer
+from shared.deletion.claiming import Claimed, new_record
+from shared.deletion.delivery import Bidder
+from shared.deletion.owed import OwedResults
+from shared.deletion.worker import Parts
 from shared.errors import StaleDelivery
 from shared.ledger import state
 from shared.ledger.record import Origin, Record, State
 from shared.ledger.store import RecordStore
 from shared.ledger.work import Work, WorkRow
-from shared.owed import OwedResults
 from shared.request.model import DeletionRequest, payload_hash
 
 

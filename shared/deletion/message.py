@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.delivery import Delivery
+from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Origin
 from shared.ledger.work import MAX_MESSAGE_BYTES, Work, WorkRow, is_work, read_work

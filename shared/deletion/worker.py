@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.acceptance import Acceptor, Answer, Dispatcher
-from shared.attempt import Attempt, Settled
-from shared.claiming import Claimant, Taken
 from shared.clock import Clock, to_text
-from shared.delivery import Bidder, Delivery, Timing
-from shared.guard import Guard
+from shared.deletion.acceptance import Acceptor, Answer, Dispatcher
+from shared.deletion.attempt import Attempt, Settled
+from shared.deletion.claiming import Claimant, Taken
+from shared.deletion.delivery import Bidder, Delivery, Timing
+from shared.deletion.guard import Guard
+from shared.deletion.message import Message, read_message
 from shared.ledger.record import Record, State
-from shared.message import Message, read_message
 from shared.results.emission import Emission, Emitter, recorded
 from shared.settings import Settings
 

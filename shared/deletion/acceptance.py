@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from shared.claiming import MAX_REFUSALS, Postponed, new_record, row_of
 from shared.clock import Clock
+from shared.deletion.claiming import MAX_REFUSALS, Postponed, new_record, row_of
 from shared.errors import StorageUnavailable
 from shared.ledger import state
 from shared.ledger.record import Key, Origin, Record, State

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from shared.acceptance import Dispatcher
 from shared.batch.reply import BatchError
-from shared.claiming import Postponed, new_record, row_of
 from shared.clock import Clock
-from shared.delivery import Delivery
+from shared.deletion.acceptance import Dispatcher
+from shared.deletion.claiming import Postponed, new_record, row_of
+from shared.deletion.delivery import Delivery
+from shared.deletion.guard import Guard
+from shared.deletion.message import Message, read_message
+from shared.deletion.outcomes import exhausted
+from shared.deletion.owed import OwedResults
 from shared.errors import StorageUnavailable
-from shared.guard import Guard
 from shared.ledger import state
 from shared.ledger.record import Record
 from shared.ledger.state import Move
 from shared.ledger.store import RecordStore
 from shared.ledger.work import WorkRow
-from shared.message import Message, read_message
-from shared.outcomes import exhausted
-from shared.owed import OwedResults
 from shared.results.emission import Emission, Emitter
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import Sender
