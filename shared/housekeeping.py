@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.cleanup import CLEANUP_ROWS, ENDED
-from shared.cleanup_upkeep import CleanupUpkeep
+from shared.cleanup.record import CLEANUP_ROWS, ENDED
+from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock, to_text
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.claiming import Postponed, row_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.cleanup_redrive import CleanupRedrive
+from shared.cleanup.redrive import CleanupRedrive
 from shared.clock import Clock
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.claiming import Postponed, row_of

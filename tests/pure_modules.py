@@ -20,9 +20,9 @@ PURE = (
         "parsing/grammar",
     ),
     *(
-        "job_event",
+        "cleanup/event",
         "deletion/message",
-        "cleanup_message",
+        "cleanup/message",
         "request/model",
         "rest_operation",
         "settings",
@@ -32,7 +32,7 @@ PURE = (
     # Deciding and wording
     *(
         "batch/classify",
-        "cleanup_events",
+        "cleanup/closing_event",
         "deletion/guard",
         "http_answer",
         "openapi",
@@ -46,7 +46,7 @@ PURE = (
         "ledger/record",
         "batch/reply",
         "results/event",
-        "selection",
+        "cleanup/selection",
         "batch/short_error",
         "ledger/state",
         "webhook",

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from shared.batch.client import BatchClient
 from shared.batch.reply import Reply
-from shared.cleanup import CleanupStore
+from shared.cleanup.closing import CleanupCloser
+from shared.cleanup.fan_out import FanOut, FanOutParts
+from shared.cleanup.poison import CleanupPoison, CleanupPoisonParts
+from shared.cleanup.record import CleanupStore
+from shared.cleanup.redrive import CleanupRedrive
+from shared.cleanup.upkeep import CleanupUpkeep
 from shared.cleanup_api import CleanupApi
-from shared.cleanup_closing import CleanupCloser
-from shared.cleanup_poison import CleanupPoison, CleanupPoisonParts
-from shared.cleanup_redrive import CleanupRedrive
-from shared.cleanup_upkeep import CleanupUpkeep
 from shared.clock import Clock
 from shared.dead_letter_api import DeadLetterApi
 from shared.deletion.acceptance import Acceptor, Dispatcher
@@ -29,7 +30,6 @@ from shared.deletion.owed import OwedResults
 from shared.deletion.poison import PoisonParts, PoisonWorker
 from shared.deletion.synchronous import SynchronousDeletion
 from shared.deletion.worker import Parts, Worker
-from shared.fan_out import FanOut, FanOutParts
 from shared.housekeeping import Housekeeping, HousekeepingParts
 from shared.http_api import TaskDeletionApi
 from shared.ledger.store import RecordStore

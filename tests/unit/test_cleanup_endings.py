@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.cleanup import CleanupStore
-from shared.cleanup_redrive import CleanupRedrive
+from shared.cleanup.record import CleanupStore
+from shared.cleanup.redrive import CleanupRedrive
 from shared.clock import to_text
 from shared.errors import InvalidInput, StorageUnavailable
 from shared.results.dead_letters import DeadLetterStore

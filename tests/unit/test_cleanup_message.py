@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from shared.cleanup import new_cleanup
-from shared.cleanup_message import Refused, Step, read_cleanup_message, read_step, write_step
+from shared.cleanup.event import JobEvent
+from shared.cleanup.message import Refused, Step, read_cleanup_message, read_step, write_step
+from shared.cleanup.record import new_cleanup
 from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput
-from shared.job_event import JobEvent
 from shared.settings import Settings
 from tests.world import ACCOUNT, ENVIRONMENT
 

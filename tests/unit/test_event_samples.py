@@ -12,8 +12,8 @@ from types import ModuleType
 import pytest
 
 from scripts.infra_check.template import BicepFile, identifiers, read
-from shared.cleanup import event_hash
-from shared.job_event import JobEvent, Select, TaskCompleted, read_event
+from shared.cleanup.event import JobEvent, Select, TaskCompleted, read_event
+from shared.cleanup.record import event_hash
 
 SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples"
 ACCOUNT = "https://account.region.batch.azure.com"

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import InvalidInput
-from shared.job_event import (
+from shared.cleanup.event import (
     DeleteAfter,
     JobEvent,
     PartialEvent,
@@ -24,6 +23,7 @@ from shared.job_event import (
     read_event,
     to_wire,
 )
+from shared.errors import InvalidInput
 from shared.parsing.strict_json import read
 
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.batch.listing import CompletedTask
-from shared.job_event import JobEvent, read_event
+from shared.cleanup.event import JobEvent, read_event
+from shared.cleanup.selection import has_succeeded, requests_of
 from shared.request.model import derived_id
-from shared.selection import has_succeeded, requests_of
 
 ACCOUNT = "https://acct.region.batch.azure.com"
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from shared.cleanup import Cleanup, CleanupStore, Phase
-from shared.cleanup_events import closing_event
-from shared.cleanup_message import Step, read_step, write_step
+from shared.cleanup.closing_event import closing_event
+from shared.cleanup.message import Step, read_step, write_step
+from shared.cleanup.record import Cleanup, CleanupStore, Phase
 from shared.clock import Clock
 from shared.errors import InvalidInput, StorageUnavailable
 from shared.ledger.record import Outcome

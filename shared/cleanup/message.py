@@ -14,11 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.cleanup import Cleanup, new_cleanup
-from shared.clock import to_text
-from shared.deletion.delivery import Delivery
-from shared.errors import InvalidInput
-from shared.job_event import (
+from shared.cleanup.event import (
     JobEvent,
     PartialEvent,
     SubscriptionValidation,
@@ -27,6 +23,10 @@ from shared.job_event import (
     read_event,
     to_wire,
 )
+from shared.cleanup.record import Cleanup, new_cleanup
+from shared.clock import to_text
+from shared.deletion.delivery import Delivery
+from shared.errors import InvalidInput
 from shared.ledger.work import MAX_MESSAGE_BYTES, moment_before
 from shared.parsing.strict_json import refuse_faults
 from shared.request.envelope import read_body

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from shared.cleanup import CleanupStore, Phase, Place, place_of
-from shared.cleanup_closing import CleanupCloser
-from shared.cleanup_message import Refused, Step, read_cleanup_message
+from shared.cleanup.closing import CleanupCloser
+from shared.cleanup.message import Refused, Step, read_cleanup_message
+from shared.cleanup.record import CleanupStore, Phase, Place, place_of
 from shared.clock import Clock
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.delivery import Delivery

@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import Any
 
 from shared.batch.reply import BatchError
+from shared.cleanup.event import JobEvent, to_wire
 from shared.clock import from_text, to_text
-from shared.job_event import JobEvent, to_wire
 from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import DRY_RUN_SUFFIX, Key
 from shared.parsing.grammar import MAX_DELAY

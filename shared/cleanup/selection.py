@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from shared.batch.listing import CompletedTask
+from shared.cleanup.event import JobEvent, Select
 from shared.clock import to_text
-from shared.job_event import JobEvent, Select
 from shared.parsing import grammar
 from shared.request.model import DeletionRequest, derived_id, readable
 

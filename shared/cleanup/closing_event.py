@@ -6,9 +6,9 @@ import hashlib
 from datetime import datetime
 
 from shared.batch.reply import BatchError
-from shared.cleanup import Cleanup, Phase
+from shared.cleanup.event import PartialEvent, closing_id
+from shared.cleanup.record import Cleanup, Phase
 from shared.clock import to_text
-from shared.job_event import PartialEvent, closing_id
 from shared.ledger.record import DRY_RUN_SUFFIX, Outcome
 from shared.results.event import Event, dry_run_mark, error_wire, result_id
 

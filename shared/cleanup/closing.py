@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 
 from shared.batch.reply import BatchError
-from shared.cleanup import Cleanup
-from shared.cleanup_events import closing_event, refusal_event
-from shared.cleanup_message import Refused
+from shared.cleanup.closing_event import closing_event, refusal_event
+from shared.cleanup.event import PartialEvent
+from shared.cleanup.message import Refused
+from shared.cleanup.record import Cleanup
 from shared.clock import Clock
 from shared.deletion.delivery import Delivery
-from shared.job_event import PartialEvent
 from shared.ledger.record import DEAD_LETTERED, Outcome
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
 from shared.results.emission import ID_CONFLICT, invalid_request

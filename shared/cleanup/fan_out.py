@@ -14,9 +14,10 @@ from shared.batch.classify import judge
 from shared.batch.listing import COMPLETED, TaskPage
 from shared.batch.pacing import backoff_seconds
 from shared.batch.reply import BatchError, Judgement, Reply, Verdict
-from shared.cleanup import Cleanup, CleanupStore, Phase, Place, place_of
-from shared.cleanup_closing import CleanupCloser
-from shared.cleanup_message import Refused, Step, read_cleanup_message, write_step
+from shared.cleanup.closing import CleanupCloser
+from shared.cleanup.message import Refused, Step, read_cleanup_message, write_step
+from shared.cleanup.record import Cleanup, CleanupStore, Phase, Place, place_of
+from shared.cleanup.selection import requests_of
 from shared.clock import Clock
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.access import tell_of_refused_access
@@ -28,7 +29,6 @@ from shared.ledger.record import Origin, Outcome
 from shared.ledger.tally import totals
 from shared.ledger.work import Work, WorkRow
 from shared.request.model import DeletionRequest, payload_hash
-from shared.selection import requests_of
 from shared.settings import Settings
 from shared.storage.queues import Sender
 

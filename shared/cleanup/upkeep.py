@@ -6,10 +6,10 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.cleanup import CLEANUP_ROWS, CleanupStore, Phase
-from shared.cleanup_message import write_step
+from shared.cleanup.fan_out import LONGEST_POLL_SECONDS
+from shared.cleanup.message import write_step
+from shared.cleanup.record import CLEANUP_ROWS, CleanupStore, Phase
 from shared.clock import Clock, to_text
-from shared.fan_out import LONGEST_POLL_SECONDS
 from shared.settings import Settings
 from shared.storage.queues import Sender
 from shared.storage.table import Found
