@@ -13,7 +13,7 @@ from shared.batch.client import BatchClient
 from shared.batch.tokens import TokenSource
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
-from shared.depth import report_depths, watched_queues
+from shared.operations.depth import report_depths, watched_queues
 from shared.results.telemetry import Telemetry, telemetry_of
 from shared.settings import Settings
 from shared.storage.queues import QueueSender

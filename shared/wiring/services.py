@@ -30,10 +30,10 @@ from shared.deletion.owed import OwedResults
 from shared.deletion.poison import PoisonParts, PoisonWorker
 from shared.deletion.synchronous import SynchronousDeletion
 from shared.deletion.worker import Parts, Worker
-from shared.housekeeping import Housekeeping, HousekeepingParts
 from shared.http_api import TaskDeletionApi
 from shared.ledger.store import RecordStore
-from shared.redrive import Redrive
+from shared.operations.housekeeping import Housekeeping, HousekeepingParts
+from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.emission import Emitter
