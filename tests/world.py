@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.api.answer import Answer, Call
 from shared.batch.listing import CompletedTask, TaskPage
 from shared.batch.reply import BatchError, Reply, Sending
 from shared.deletion.delivery import Delivery
-from shared.http_answer import Answer, Call
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.request.model import DeletionRequest
 from shared.settings import Settings

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from shared.api.dead_letters import DeadLetterApi
+from shared.api.job_completions import CleanupApi
+from shared.api.task_deletions import TaskDeletionApi
 from shared.batch.client import BatchClient
 from shared.batch.reply import Reply
 from shared.cleanup.closing import CleanupCloser
@@ -16,9 +19,7 @@ from shared.cleanup.poison import CleanupPoison, CleanupPoisonParts
 from shared.cleanup.record import CleanupStore
 from shared.cleanup.redrive import CleanupRedrive
 from shared.cleanup.upkeep import CleanupUpkeep
-from shared.cleanup_api import CleanupApi
 from shared.clock import Clock
-from shared.dead_letter_api import DeadLetterApi
 from shared.deletion.acceptance import Acceptor, Dispatcher
 from shared.deletion.attempt import Attempt
 from shared.deletion.cancellation import Cancellation
@@ -30,7 +31,6 @@ from shared.deletion.owed import OwedResults
 from shared.deletion.poison import PoisonParts, PoisonWorker
 from shared.deletion.synchronous import SynchronousDeletion
 from shared.deletion.worker import Parts, Worker
-from shared.http_api import TaskDeletionApi
 from shared.ledger.store import RecordStore
 from shared.operations.housekeeping import Housekeeping, HousekeepingParts
 from shared.operations.redrive import Redrive

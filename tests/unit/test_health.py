@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shared.api.health import health, misconfigured
 from shared.errors import InvalidConfiguration, StorageUnavailable
-from shared.health import health, misconfigured
 
 
 def down() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from shared.api.answer import Answer, unavailable
 from shared.batch.reply import Reply
 from shared.errors import StorageUnavailable
-from shared.http_answer import Answer, unavailable
 from tests.memory_table import no_fault, restless
 from tests.world import DELETED, World, call, refused
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from shared.api.answer import Call, misconfigured_call, unavailable
 from shared.errors import InvalidConfiguration, StorageUnavailable
-from shared.http_answer import Call, misconfigured_call, unavailable
 from tests.world import LOST, World, call, refused
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"

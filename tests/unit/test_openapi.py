@@ -9,7 +9,7 @@ import pytest
 from openapi_spec_validator import validate
 
 import function_app
-from shared.openapi import document
+from shared.api.openapi import document
 from shared.request.model import DeletionRequest
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from shared.api.rest_operation import operation_answer
 from shared.ledger.record import Outcome
-from shared.rest_operation import operation_answer
 from tests.rows import PROBLEM, accepted, done
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.webhook import allow
+from shared.api.webhook import allow
 from tests.world import call
 
 

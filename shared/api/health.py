@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shared.api.answer import Answer
 from shared.errors import AppError, InvalidConfiguration
-from shared.http_answer import Answer
 
 OK = "ok"
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.api.query import boolean, read_query
 from shared.batch.reply import BatchError
 from shared.errors import InvalidConfiguration, InvalidInput, Problem
 from shared.parsing import grammar
-from shared.query import boolean, read_query
 from shared.results.event import error_wire
 
 _JSON_TYPE = re.compile(

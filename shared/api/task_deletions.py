@@ -6,20 +6,20 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from shared.bulk import INVALID, Bulk, location
+from shared.api.answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
+from shared.api.bulk import INVALID, Bulk, location
+from shared.api.rest_operation import HEADERS, operation_answer, read_operation
 from shared.deletion import acceptance
 from shared.deletion.cancellation import Cancellation
 from shared.deletion.synchronous import Standing, SynchronousDeletion
 from shared.deletion.worker import Parts
 from shared.errors import InvalidInput, Problem
-from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.ledger.record import Key, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
 from shared.parsing import grammar, strict_json
 from shared.parsing.strict_json import TOO_LARGE
 from shared.request.envelope import Item, Kind, read_requests
 from shared.request.model import DeletionRequest, partial_fields, readable
-from shared.rest_operation import HEADERS, operation_answer, read_operation
 from shared.results.emission import ID_CONFLICT
 from shared.results.event import error_wire, status_document
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from shared.api.answer import Answer, Call, invalid, refusal
+from shared.api.query import read_query
 from shared.clock import to_text
 from shared.errors import InvalidInput, Problem
-from shared.http_answer import Answer, Call, invalid, refusal
 from shared.ledger.record import DEAD_LETTERED
 from shared.operations.redrive import HOPELESS, Redrive, Redriven
 from shared.parsing import grammar, strict_json
 from shared.parsing.strict_model import StrictModel, checked
-from shared.query import read_query
 from shared.request.model import readable
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
 from shared.results.event import dry_run_mark, error_wire

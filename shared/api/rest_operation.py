@@ -9,10 +9,10 @@ import re
 import uuid
 from datetime import datetime
 
+from shared.api.answer import Answer, Call
+from shared.api.query import read_query
 from shared.errors import InvalidInput, Problem
-from shared.http_answer import Answer, Call
 from shared.ledger.record import Outcome, Record
-from shared.query import read_query
 from shared.request.model import DeletionRequest, parse_request
 from shared.results.event import error_wire
 from shared.settings import Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.api.dead_letters import Selection
 from shared.cleanup.event import JobEvent
-from shared.dead_letter_api import Selection
 from shared.ledger.record import Certainty, Origin, Outcome
 from shared.request.envelope import LIMITS
 from shared.request.model import DeletionRequest

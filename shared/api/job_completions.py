@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.bulk import location as request_location
+from shared.api.answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
+from shared.api.bulk import location as request_location
 from shared.cleanup.event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event
 from shared.cleanup.message import task_request, write_step
 from shared.cleanup.record import Cleanup, CleanupStore, new_cleanup
@@ -12,7 +13,6 @@ from shared.clock import Clock
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.guard import Guard
 from shared.errors import InvalidInput
-from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.ledger.record import Origin
 from shared.ledger.tally import totals
 from shared.ledger.work import MAX_MESSAGE_BYTES

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from shared.api.answer import Answer, Call, invalid
 from shared.errors import InvalidInput
-from shared.http_answer import Answer, Call, invalid
 
 ORIGIN = "webhook-request-origin"
 # It goes back in a header: nothing but what a header may hold.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from shared.openapi_schemas import TEXT, Schema, ref, schemas
+from shared.api.openapi_schemas import TEXT, Schema, ref, schemas
 
 Document = dict[str, Any]
 
