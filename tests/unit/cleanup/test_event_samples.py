@@ -15,7 +15,7 @@ from scripts.infra_check.template import BicepFile, identifiers, read
 from shared.cleanup.event import JobEvent, Select, TaskCompleted, read_event
 from shared.cleanup.record import event_hash
 
-SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples"
+SAMPLES = Path(__file__).resolve().parents[3] / "docs" / "samples"
 ACCOUNT = "https://account.region.batch.azure.com"
 ACCOUNTS = ("https://default.region.batch.azure.com", ACCOUNT)
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
