@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,9 +34,9 @@ def measure(plan: Plan) -> Part:
     for callers in (1, 16) if plan.quick else (1, 16, 64):
         most = plan.of(640, 64)
         sides = {
-            "app, functions running": lambda: singles(APP, callers, most),
-            "app, functions paused": lambda: singles(HTTP_ONLY, callers, most),
-            "one insert and one put": lambda: bare_singles(callers, most),
+            "app, functions running": partial(singles, APP, callers, most),
+            "app, functions paused": partial(singles, HTTP_ONLY, callers, most),
+            "one insert and one put": partial(bare_singles, callers, most),
         }
         found = side_by_side(plan.rounds, sides)
         tabulate(part, found, call="one request", size=callers)
@@ -44,9 +45,9 @@ def measure(plan: Plan) -> Part:
             compare(part, found, side, "one insert and one put", "p99_ms", label)
     for ids in (200,) if plan.quick else (1_000, 10_000):
         sides = {
-            "app, functions running": lambda: bulk(APP, ids),
-            "app, functions paused": lambda: bulk(HTTP_ONLY, ids),
-            "bare table client": lambda: bare_bulk(ids),
+            "app, functions running": partial(bulk, APP, ids),
+            "app, functions paused": partial(bulk, HTTP_ONLY, ids),
+            "bare table client": partial(bare_bulk, ids),
         }
         found = side_by_side(plan.rounds, sides)
         tabulate(part, found, call="bulk of ids", size=ids)
@@ -127,9 +128,7 @@ def _poster(url: str) -> Callable[[], object]:
 
     def call() -> None:
         body: dict[str, Any] = {"clientRequestId": str(uuid.uuid4()), "jobId": "bench", "taskId": "task-1"}
-        connection.request(
-            "POST", "/api/task-deletions", json.dumps(body), {"Content-Type": "application/json"}
-        )
+        connection.request("POST", "/api/task-deletions", json.dumps(body), {"Content-Type": "application/json"})
         answer = connection.getresponse()
         answer.read()
         if answer.status != 202:

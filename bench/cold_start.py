@@ -9,13 +9,14 @@ import sys
 import tempfile
 import time
 import uuid
+from functools import partial
 
 import requests
 
 from bench.arithmetic import Figures
 from bench.processes import memory_mib
 from bench.rig import APP, ROOT, Rig
-from bench.rounds import Part, Plan, compare, side_by_side, tabulate
+from bench.rounds import Part, Plan, Side, compare, side_by_side, tabulate
 from devstack.stack_settings import inherited_environment
 
 LIBRARIES = ("azure.functions", "requests", "pydantic", "azure.data.tables", "azure.storage.queue", "azure.identity")
@@ -39,13 +40,15 @@ def measure(plan: Plan) -> Part:
     """Milliseconds and memory of each step, in fresh interpreters."""
     part = Part("Cold start", 'make bench ARGS="--parts cold-start"')
     for bytecode in (True, False):
-        sides = {name: lambda work=work: interpreter(work, bytecode) for name, work in WORK.items()}  # type: ignore[misc]
-        sides["first answer of the host"] = lambda: first_answer(bytecode)
+        sides: dict[str, Side] = {name: partial(interpreter, work, bytecode) for name, work in WORK.items()}
+        sides["first answer of the host"] = partial(first_answer, bytecode)
         found = side_by_side(plan.rounds, sides)
         tabulate(part, found, bytecode="with" if bytecode else "without")
         label = f"import and index / libraries alone, {'with' if bytecode else 'without'} bytecode"
         compare(part, found, "import and index", "libraries alone", "ms", label)
-    part.notes.append(f"Libraries: {', '.join(LIBRARIES)}. Without bytecode nothing is read from or written to a cache.")
+    part.notes.append(
+        f"Libraries: {', '.join(LIBRARIES)}. Without bytecode nothing is read from or written to a cache."
+    )
     return part
 
 

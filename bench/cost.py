@@ -33,7 +33,7 @@ def dollars(operations: Mapping[str, float], executions: float, per_second: floa
     }
 
 
-def measure(plan: Plan) -> Part:
+def measure(_plan: Plan) -> Part:
     """Single messages and whole jobs, from what is in results.json."""
     part = Part("Cost of a million deletions", 'make bench ARGS="--parts cost"')
     results = json.loads((FOLDER / "results.json").read_text())

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from bench.arithmetic import Figures
@@ -25,10 +26,7 @@ def measure(plan: Plan) -> Part:
     in_flight = (1, 8) if plan.quick else (1, 8, 48)
     for latency, url, ca in _endpoints():
         for count in in_flight:
-            sides = {
-                client: lambda client=client: _run(client, url, ca, count, 0.3 if plan.quick else 1.0)  # type: ignore[misc]
-                for client in CLIENTS
-            }
+            sides = {client: partial(_run, client, url, ca, count, 0.3 if plan.quick else 1.0) for client in CLIENTS}
             found = side_by_side(plan.rounds, sides)
             case = {"transport": "TLS" if ca else "plain", "latency_ms": latency, "in_flight": count}
             tabulate(part, found, **case)

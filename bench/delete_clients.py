@@ -11,7 +11,7 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Self
 
 from bench.arithmetic import percentile
 
@@ -34,6 +34,12 @@ class _AsyncCredential:
 
     async def close(self) -> None:
         """Holds nothing."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
 
 class _Tokens:
@@ -87,7 +93,7 @@ def of_requests(url: str, ca: str | None, threads: int) -> Callable[[], object]:
     return call
 
 
-def official_sync(url: str, ca: str | None, threads: int) -> Callable[[], object]:
+def official_sync(url: str, ca: str | None, _threads: int) -> Callable[[], object]:
     """azure-batch as it comes."""
     from azure.batch import BatchClient
 
@@ -109,7 +115,7 @@ async def official_aio(url: str, ca: str | None, count: int, seconds: float) -> 
 async def _drive(call: Callable[[], Awaitable[object]], count: int, seconds: float) -> list[float]:
     await asyncio.gather(*(call() for _ in range(count)))
     ends = time.perf_counter() + seconds
-    global _began, _cpu  # noqa: PLW0603 -- set when the connections are open
+    global _began, _cpu
     _began, _cpu = time.perf_counter(), time.process_time()
 
     async def work() -> list[float]:

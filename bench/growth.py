@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from bench.arithmetic import Figures, per
 from bench.bare_inserts import insert
@@ -22,8 +23,8 @@ def measure(plan: Plan, rows: int = 1_000_000, tasks: int = 100_000) -> Part:
     rows, tasks = plan.of(rows, 1_000), plan.of(tasks, 1_000)
     count = plan.of(400, 40)
     sides = {
-        "empty table": lambda: messages(APP, count, 50),
-        f"{rows:,} rows": lambda: messages(APP, count, 50, prepare=lambda rig: fill(rig, rows)),
+        "empty table": partial(messages, APP, count, 50),
+        f"{rows:,} rows": partial(messages, APP, count, 50, prepare=partial(fill, rows)),
     }
     found = side_by_side(1 if rows > 100_000 else plan.rounds, sides)
     tabulate(part, found, work="single messages")
@@ -37,7 +38,7 @@ def measure(plan: Plan, rows: int = 1_000_000, tasks: int = 100_000) -> Part:
     return part
 
 
-def fill(rig: Rig, rows: int) -> None:
+def fill(rows: int, rig: Rig) -> None:
     """Puts so many finished rows into the table."""
     with rig.tables() as tables:
         table = tables.get_table_client(rig.env["REQUEST_TABLE_NAME"])

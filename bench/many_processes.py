@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bench.rig import APP
 from bench.rounds import Part, Plan, compare, side_by_side, tabulate
 from bench.single_messages import messages
@@ -22,17 +24,14 @@ def measure(plan: Plan) -> Part:
     }
     count, tasks = plan.of(600, 40), plan.of(2_000, 200)
     sides = {
-        name: lambda hosts=hosts, share=share: messages(APP, count, 50, hosts=hosts, env=sharing(share))  # type: ignore[misc]
+        name: partial(messages, APP, count, 50, hosts=hosts, env=sharing(share))
         for name, (hosts, share) in shapes.items()
     }
     found = side_by_side(plan.rounds, sides)
     tabulate(part, found, work="single messages")
     for name in list(shapes)[1:]:
         compare(part, found, name, "1 worker process", "messages_per_second", f"single messages: {name} / 1")
-    jobs = {
-        name: lambda hosts=hosts, share=share: clean_up(tasks, hosts=hosts, env=sharing(share))  # type: ignore[misc]
-        for name, (hosts, share) in shapes.items()
-    }
+    jobs = {name: partial(clean_up, tasks, hosts=hosts, env=sharing(share)) for name, (hosts, share) in shapes.items()}
     found = side_by_side(plan.rounds, jobs)
     tabulate(part, found, work=f"a job of {tasks:,} tasks")
     for name in list(shapes)[1:]:

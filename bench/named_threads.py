@@ -22,7 +22,7 @@ def name_threads() -> None:
         prctl(_PR_SET_NAME, thread.name.encode()[:15], 0, 0, 0)
         run(thread)
 
-    threading.Thread.run = named  # type: ignore[method-assign]
+    threading.Thread.run = named  # type: ignore[method-assign,assignment]
 
 
 if __name__ == "__main__":

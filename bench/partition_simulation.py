@@ -13,6 +13,7 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from bench.arithmetic import Figures, per
@@ -76,10 +77,8 @@ class World:
         """Moves the clock from event to event; a process yields how long it waits."""
         while self._events and self._events[0][0] <= until:
             self.now, _, process = heapq.heappop(self._events)
-            try:
+            with suppress(StopIteration):
                 self.start(process, self.now + next(process))
-            except StopIteration:
-                continue
 
     def call(self, entities: float, work: Callable[[], bool] = lambda: True) -> Step:
         """One request with the client library's tries; whether it was carried out, by `work` at its turn."""
@@ -186,7 +185,9 @@ def measure(plan: Plan) -> Part:
     for name, design in designs.items():
         for instances in (1, 2, 5, 10, 20, 40):
             figures = simulate(instances, design, seconds)
-            part.rows.append({"work": name, "instances": instances, **{k: float(f"{v:.3g}") for k, v in figures.items()}})
+            part.rows.append(
+                {"work": name, "instances": instances, **{k: float(f"{v:.3g}") for k, v in figures.items()}}
+            )
     part.notes.append(
         f"{BUCKETS} partitions of {ENTITIES_PER_SECOND:,} entities a second, {ROUND_TRIP_SECONDS * 1e3:g} ms round trip, "
         f"{DELETE_SECONDS * 1e3:g} ms for a DELETE with {PLACES} at once on each instance; no limit of the Batch account."

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib as mpl
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 -- the backend comes first
+from matplotlib import pyplot as plt
 
 Rows = list[dict[str, Any]]
 COLOURS = ("#0b6fa4", "#d1495b", "#8d96a3", "#66a182", "#edae49")

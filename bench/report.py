@@ -63,15 +63,17 @@ def save(folder: Path, name: str, part: Part, under: dict[str, Any]) -> None:
 
 def tables(parts: dict[str, Any]) -> str:
     """All parts as one page of tables."""
-    lines = ["# Measured", "", "Made by `make bench` from `results.json`; [performance.md](../performance.md) explains it."]
+    lines = [
+        "# Measured",
+        "",
+        "Made by `make bench` from `results.json`; [performance.md](../performance.md) explains it.",
+    ]
     for part in parts.values():
-        machine = part["machine"]
         lines += [
             "",
             f"## {part['title']}",
             "",
-            f"`{part['command']}`, {part['date']}, commit {part['commit']}, Python {part['versions']['python']},"
-            f" {machine['cores']} cores ({machine['processor']}).",
+            _made_by(part),
             *(f"\n{note}" for note in part["notes"]),
             *(["", *table(part["rows"])] if part["rows"] else []),
         ]
@@ -79,6 +81,12 @@ def tables(parts: dict[str, Any]) -> str:
             lines += ["", "| ratio, the median of the rounds' own | |", "|---|---:|"]
             lines += [f"| {name} | {value:.2f} |" for name, value in part["ratios"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _made_by(part: dict[str, Any]) -> str:
+    machine, python = part["machine"], part["versions"]["python"]
+    made = f"`{part['command']}`, {part['date']}, commit {part['commit']}, {part['rounds']} rounds"
+    return f"{made}, Python {python}, {machine['cores']} cores ({machine['processor']})."
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:

@@ -42,7 +42,7 @@ def side_by_side(rounds: int, sides: Mapping[str, Side]) -> dict[str, list[Figur
     """The figures of each side, round by round; every other round goes backwards."""
     found: dict[str, list[Figures]] = {name: [] for name in sides}
     for number in range(rounds):
-        names = list(sides) if number % 2 == 0 else list(reversed(sides))
+        names = list(sides)[:: -1 if number % 2 else 1]
         for name in names:
             began = time.monotonic()
             figures = dict(sides[name]())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench.arithmetic import Figures, differences, per
@@ -21,7 +22,7 @@ def measure(plan: Plan) -> Part:
     """Rate and CPU of a message; operations are counted in a round of their own, for the log costs something."""
     part = Part("Single messages", 'make bench ARGS="--parts single-messages"')
     count, warm = plan.of(600, 40), plan.of(100, 10)
-    sides = {"app": lambda: messages(APP, count, warm), "rival": lambda: messages(RIVAL, count, warm)}
+    sides = {"app": partial(messages, APP, count, warm), "rival": partial(messages, RIVAL, count, warm)}
     found = side_by_side(plan.rounds, sides)
     for name, folder in (("app", APP), ("rival", RIVAL)):
         found[name].append(operations(folder, plan.of(200, 20)))
@@ -31,7 +32,9 @@ def measure(plan: Plan) -> Part:
     compare(part, found, "app", "rival", "messages_per_second", "rate, app / rival")
     compare(part, found, "app", "rival", "app_cpu_ms", "CPU of the app alone, app / rival")
     compare(part, found, "app", "rival", "host_cpu_ms", "CPU with the host, app / rival")
-    part.notes.append(f"{count} messages after {warm} to warm up, at most 200 waiting, 20 ms for a DELETE, 32 in flight.")
+    part.notes.append(
+        f"{count} messages after {warm} to warm up, at most 200 waiting, 20 ms for a DELETE, 32 in flight."
+    )
     return part
 
 

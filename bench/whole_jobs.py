@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 from bench.arithmetic import Figures, differences, per
 from bench.load import wait_until_empty
@@ -25,7 +26,7 @@ def measure(plan: Plan, sizes: tuple[int, ...] = (1_000, 2_000, 10_000, 100_000)
     part = Part("Whole jobs", 'make bench ARGS="--parts whole-jobs"')
     for tasks in (200,) if plan.quick else sizes:
         rounds = 1 if tasks > 10_000 else plan.rounds
-        sides = {"app": lambda: clean_up(tasks), "loop": lambda: loop(tasks)}
+        sides = {"app": partial(clean_up, tasks), "loop": partial(loop, tasks)}
         found = side_by_side(rounds, sides)
         compare(part, found, "app", "loop", "tasks_per_second", f"{tasks:,} tasks: rate, app / loop")
         compare(part, found, "app", "loop", "app_cpu_ms", f"{tasks:,} tasks: CPU of the app alone / loop")

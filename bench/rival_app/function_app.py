@@ -15,7 +15,8 @@ from azure.identity import ManagedIdentityCredential
 
 app = func.FunctionApp()
 
-table = TableServiceClient.from_connection_string(os.environ["TaskDeleteStorage"]).get_table_client(
+CONNECTION = "TaskDeleteStorage"
+table = TableServiceClient.from_connection_string(os.environ[CONNECTION]).get_table_client(
     os.environ["REQUEST_TABLE_NAME"]
 )
 batch = BatchClient(os.environ["BATCH_ACCOUNT_URLS"], ManagedIdentityCredential())
@@ -23,8 +24,8 @@ batch = BatchClient(os.environ["BATCH_ACCOUNT_URLS"], ManagedIdentityCredential(
 PLAIN: dict[str, Any] = {"enforce_https": False} if os.environ["BATCH_ACCOUNT_URLS"].startswith("http:") else {}
 
 
-@app.queue_trigger(arg_name="message", queue_name="%REQUEST_QUEUE_NAME%", connection="TaskDeleteStorage")
-@app.queue_output(arg_name="result", queue_name="%RESULT_QUEUE_NAME%", connection="TaskDeleteStorage")
+@app.queue_trigger(arg_name="message", queue_name="%REQUEST_QUEUE_NAME%", connection=CONNECTION)
+@app.queue_output(arg_name="result", queue_name="%RESULT_QUEUE_NAME%", connection=CONNECTION)
 def delete_task(message: func.QueueMessage, result: func.Out[str]) -> None:
     """Deletes the task that the message names, once for each request id."""
     request = json.loads(message.get_body())
