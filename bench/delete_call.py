@@ -15,6 +15,7 @@ from bench.batch_stub import BatchStub
 from bench.delete_clients import CLIENTS
 from bench.rounds import Part, Plan, compare, side_by_side, tabulate
 from bench.tls_front import TlsFront
+from devstack.stack_settings import inherited_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -50,7 +51,8 @@ def _endpoints() -> Iterator[tuple[int, str, Path | None]]:
 def _run(client: str, url: str, ca: Path | None, in_flight: int, seconds: float) -> Figures:
     command = [str(PYTHON), "-m", "bench.delete_clients", client, url, "--in-flight", str(in_flight)]
     command += ["--seconds", str(seconds), *(["--ca", str(ca)] if ca else [])]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = inherited_environment() | ({"SSL_CERT_FILE": str(ca)} if ca else {})
+    shown = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if shown.returncode:
         raise RuntimeError(f"{client} ended with code {shown.returncode}:\n{shown.stderr[-2000:]}")
     figures: dict[str, float] = json.loads(shown.stdout)
