@@ -21,6 +21,7 @@ from bench import (
     many_processes,
     partition_simulation,
     single_messages,
+    storage_calls,
     throttling,
     whole_jobs,
 )
@@ -29,6 +30,7 @@ from bench.rounds import Plan
 
 PARTS = {
     "delete-call": delete_call.measure,
+    "storage-calls": storage_calls.measure,
     "single-messages": single_messages.measure,
     "whole-jobs": whole_jobs.measure,
     "accepting": accepting.measure,
