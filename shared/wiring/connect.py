@@ -14,13 +14,14 @@ from shared.batch.tokens import TokenSource
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
 from shared.operations.depth import report_depths, watched_queues
-from shared.results.telemetry import Telemetry, telemetry_of
+from shared.results.telemetry import Telemetry
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable
 from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
 from shared.wiring.storage_clients import queue_service, table_service
+from shared.wiring.telemetry import telemetry_of
 
 THREADS = 32
 """For the DELETEs of one message side by side, beside as many threads of the host's."""
