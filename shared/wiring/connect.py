@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
 from shared.batch.client import BatchClient
+from shared.batch.lanes import Lanes
 from shared.batch.tokens import TokenSource
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
@@ -22,9 +22,6 @@ from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
 from shared.wiring.storage_clients import queue_service, table_service
 from shared.wiring.telemetry import telemetry_of
-
-THREADS = 32
-"""For the DELETEs of one message side by side, beside as many threads of the host's."""
 
 SCAN_SECONDS = 54
 """For one query of the daily round: the service may take 30 s for one, and answer with an empty page and where to go on
@@ -51,7 +48,7 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
     clock = SystemClock()
     tokens = TokenSource(credential_factory(settings), settings.batch_token_scope, clock)
     batch = BatchClient(
-        batch_session(max(THREADS, settings.max_concurrency)),
+        batch_session(settings.max_concurrency),
         tokens,
         accounts=settings.batch_accounts,
         api_version=settings.batch_api_version,
@@ -61,14 +58,14 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
     records = AzureTable(tables, settings.request_table)
     scans = AzureTable(table_service(settings, SCAN_SECONDS), settings.request_table)
     letters = AzureTable(tables, settings.dead_letter_table)
-    executor = ThreadPoolExecutor(THREADS, "attempt")
+    lanes = Lanes(settings.batch_accounts, settings.max_concurrency)
 
     def storage() -> None:
         records.probe()
         queues.probe(settings.request_queue)
 
     return Connected(
-        App(settings, Outside(records, letters, queues, batch, executor, clock, telemetry=telemetry, scans=scans)),
+        App(settings, Outside(records, letters, queues, batch, lanes, clock, telemetry=telemetry, scans=scans)),
         {"storage": storage, "identity": tokens.token, "settings": lambda: None},
         lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
     )

@@ -14,7 +14,7 @@ from devstack.identity import IdentityEndpoint
 from shared.batch.tokens import TokenSource, TokenUnavailable
 from shared.clock import SystemClock
 from shared.wiring.credentials import credential_factory
-from tests.contract.batch_calls import client, deletion
+from tests.contract.batch_calls import client, deletion, within
 
 SCOPE = "https://batch.core.windows.net//.default"
 USER_ASSIGNED = "11111111-2222-3333-4444-555555555555"
@@ -58,7 +58,7 @@ def test_the_account_takes_the_token(batch_simulator: BatchSimulator, identity_e
     """Real library, endpoint and account together delete tasks with one token request for all of them."""
     batch_simulator.seed(id="job1", tasks=["a", "b", "c"])
     caller = client(batch_simulator.url, source())
-    statuses = [caller.delete(deletion(batch_simulator.url, task_id=t), seconds=10).status for t in "abc"]
+    statuses = [caller.delete(deletion(batch_simulator.url, task_id=t), within(10)).status for t in "abc"]
     assert (statuses, len(identity_endpoint.requests)) == ([200] * 3, 1)
 
 
@@ -66,9 +66,9 @@ def test_a_revoked_token_is_replaced(batch_simulator: BatchSimulator, identity_e
     """The library's own memory of the revoked token is left behind, and the call succeeds at once."""
     batch_simulator.seed(id="job1", tasks=["a", "b"])
     caller = client(batch_simulator.url, source())
-    caller.delete(deletion(batch_simulator.url, task_id="a"), seconds=10)
+    caller.delete(deletion(batch_simulator.url, task_id="a"), within(10))
     batch_simulator.revoke_tokens()
-    reply = caller.delete(deletion(batch_simulator.url, task_id="b"), seconds=10)
+    reply = caller.delete(deletion(batch_simulator.url, task_id="b"), within(10))
     assert (reply.status, len(identity_endpoint.requests)) == (200, 2)
     assert [entry.status for entry in batch_simulator.deletes("b")] == [401, 200]
 
