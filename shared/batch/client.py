@@ -19,9 +19,9 @@ from shared.batch.answer import without_answer
 from shared.batch.listing import MOST_PAGE_BYTES, PAGE_QUERY, TaskPage, job_state_of, page_of
 from shared.batch.pacing import ConcurrencyLimit
 from shared.batch.reply import Kind, Reply, Sent
-from shared.batch.tokens import TokenUnavailable
 from shared.batch.transport import MOST_BODY, Answer, BatchSession, exchange, fault
 from shared.clock import Clock, TimeBox
+from shared.errors import TokenUnavailable
 from shared.request.model import SERVICE_TIMEOUT, DeletionRequest
 
 OCP_DATE: Final = "ocp-date"

@@ -10,7 +10,7 @@ from threading import Lock
 
 from shared.batch.client import BatchClient
 from shared.batch.lanes import Lanes
-from shared.batch.tokens import TokenSource
+from shared.batch.tokens import TokenSource, normalised_scope
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
 from shared.operations.depth import report_depths, watched_queues
@@ -20,7 +20,7 @@ from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable
 from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
-from shared.wiring.storage_clients import queue_service, table_service
+from shared.wiring.storage_clients import queue_service, storage_credential, table_service
 from shared.wiring.telemetry import telemetry_of
 
 SCAN_SECONDS = 54
@@ -44,9 +44,10 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
     """Puts the app together. Contacts nothing yet."""
     # It logs the headers of every request at INFO: some lines for each table operation, and none about deletions.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
-    tables, queues = table_service(settings), QueueSender(queue_service(settings))
     clock = SystemClock()
-    tokens = TokenSource(credential_factory(settings), settings.batch_token_scope, clock)
+    identity = storage_credential(settings, clock)
+    tables, queues = table_service(settings, identity), QueueSender(queue_service(settings, identity))
+    tokens = TokenSource(credential_factory(settings), normalised_scope(settings.batch_token_scope), clock)
     batch = BatchClient(
         batch_session(settings.max_concurrency),
         tokens,
@@ -56,7 +57,7 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         max_concurrency=settings.max_concurrency,
     )
     records = AzureTable(tables, settings.request_table)
-    scans = AzureTable(table_service(settings, SCAN_SECONDS), settings.request_table)
+    scans = AzureTable(table_service(settings, identity, SCAN_SECONDS), settings.request_table)
     letters = AzureTable(tables, settings.dead_letter_table)
     lanes = Lanes(settings.batch_accounts, settings.max_concurrency)
 

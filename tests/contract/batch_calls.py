@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.batch.client import BatchClient
-from shared.batch.tokens import TokenUnavailable
 from shared.batch.transport import batch_session
 from shared.clock import Clock, SystemClock, TimeBox
+from shared.errors import TokenUnavailable
 from shared.request.model import DeletionRequest
 
 API_VERSION = "2024-07-01.20.0"
