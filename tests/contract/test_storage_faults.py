@@ -161,11 +161,11 @@ def test_no_exception_of_a_library_leaves_an_adapter(cls: type[Any], operation: 
 
 @pytest.mark.parametrize("cls", names(IDENTITY))
 def test_identity(cls: type[Any]) -> None:
-    """No token is to be had, in a text that names the class and holds no body."""
+    """No token is to be had, in a text that says what kind of trouble it is and holds no body."""
     source = TokenSource(lambda: Raising(made(cls)), "https://batch.core.windows.net//.default", FakeClock())
     with pytest.raises(TokenUnavailable) as translated:
         source.token()
-        assert str(translated.value).startswith("no token from the identity endpoint")
+    assert str(translated.value).startswith("no token from the identity endpoint")
     assert SECRET not in str(translated.value)
 
 
