@@ -42,35 +42,16 @@ class _AsyncCredential:
         await self.close()
 
 
-class _Tokens:
-    def token(self) -> str:
-        return TOKEN
-
-    def renewed(self, stale: str) -> str:
-        return TOKEN
-
-
 def of_the_app(url: str, ca: str | None, threads: int) -> Callable[[], object]:
     """The app's own client."""
-    from shared.batch.client import BatchClient
-    from shared.batch.transport import batch_session
-    from shared.clock import SystemClock
-    from shared.request.model import DeletionRequest
+    from bench.app_client import delete_call
 
-    client = BatchClient(
-        batch_session(threads, ca),
-        _Tokens(),
-        accounts=(url,),
-        api_version=API_VERSION,
-        clock=SystemClock(),
-        max_concurrency=threads,
-    )
+    delete = delete_call(url, ca, threads, TOKEN)
 
     def call() -> None:
-        wire = {"clientRequestId": str(uuid.uuid4()), "jobId": JOB, "taskId": "task-1", "batchUrl": url}
-        reply = client.delete(DeletionRequest.model_validate(wire, by_alias=True, by_name=False), seconds=60)
-        if reply.status != 200:
-            raise RuntimeError(f"answered {reply}")
+        status = delete()
+        if status != 200:
+            raise RuntimeError(f"answered {status}")
 
     return call
 

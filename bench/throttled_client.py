@@ -9,7 +9,6 @@ import argparse
 import json
 import threading
 import time
-import uuid
 from collections.abc import Callable
 
 import requests
@@ -18,36 +17,11 @@ API_VERSION = "2024-07-01.20.0"
 SECONDS_OF_A_CALL = 60
 
 
-class _Tokens:
-    def token(self) -> str:
-        return "x" * 1200
-
-    def renewed(self, stale: str) -> str:
-        return stale
-
-
 def of_the_app(url: str, threads: int) -> Callable[[], int | None]:
     """The status of one call of the app's client; None when nothing was sent."""
-    from shared.batch.client import BatchClient
-    from shared.batch.transport import batch_session
-    from shared.clock import SystemClock
-    from shared.request.model import DeletionRequest
+    from bench.app_client import delete_call
 
-    client = BatchClient(
-        batch_session(threads),
-        _Tokens(),
-        accounts=(url,),
-        api_version=API_VERSION,
-        clock=SystemClock(),
-        max_concurrency=threads,
-    )
-
-    def call() -> int | None:
-        wire = {"clientRequestId": str(uuid.uuid4()), "jobId": "bench", "taskId": "task-1", "batchUrl": url}
-        request = DeletionRequest.model_validate(wire, by_alias=True, by_name=False)
-        return client.delete(request, seconds=SECONDS_OF_A_CALL).status
-
-    return call
+    return delete_call(url, None, threads, "x" * 1200)
 
 
 def fixed(url: str, threads: int) -> Callable[[], int | None]:

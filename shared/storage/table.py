@@ -19,7 +19,7 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 
-from shared.errors import StorageUnavailable
+from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.storage.transactions import Delete, Insert, Merge, Operation, TransactionFailed, Transactions
 
 Entity = dict[str, Any]
@@ -102,7 +102,11 @@ def storage_faults(what: str) -> Iterator[None]:
         yield
     except HttpResponseError as fault:
         code = getattr(fault, "error_code", None)
-        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {code or fault.reason or ''}".rstrip()) from None
+        # The tables' library has an enumeration of codes, whose text would be its class and name.
+        text = getattr(code, "value", code) or fault.reason or ""
+        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {text}".rstrip()) from None
+    except TokenUnavailable as fault:
+        raise StorageUnavailable(f"{what}: {fault}") from None
     except (AzureError, DeserializationError, SerializationError) as fault:
         # The last two are plain ValueErrors: what answered was not the service, or not whole.
         raise StorageUnavailable(f"{what}: {type(fault).__name__}") from None
