@@ -205,7 +205,9 @@ module settings 'app/settings.bicep' = {
     storageAccountName: storage.outputs.name
     applicationInsightsName: monitoring.outputs.applicationInsightsName
     identityClientId: identity.outputs.clientId
-    batchAccountUrls: [for (accountId, i) in batchAccountIds: batchAccess[i].outputs.url]
+    // Not batchAccess[i].outputs.url: its scope depends on the loop, for which the compiler writes a copyIndex() without
+    // a name here, and Azure refuses the whole template (https://github.com/Azure/bicep/issues/4453).
+    batchAccountUrls: [for accountId in batchAccountIds: 'https://${reference(accountId, '2024-07-01').accountEndpoint}']
     requestQueueName: requestQueueName
     jobCompletionQueueName: jobCompletionQueueName
     resultQueueName: resultQueueName
