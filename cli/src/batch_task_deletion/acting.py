@@ -12,7 +12,7 @@ from batch_task_deletion.forms import typed_id
 from batch_task_deletion.letters import Filter, Pass
 from batch_task_deletion.output import cell
 from batch_task_deletion.progress import progress
-from batch_task_deletion.run import Run, clock
+from batch_task_deletion.run import Run
 from batch_task_deletion.text import counted, escaped
 
 
@@ -32,14 +32,14 @@ def act_on_each(run: Run, act: Act, ids: Sequence[str]) -> Exit:
     """One letter after the other; one that is refused keeps no other."""
     wanted = list(dict.fromkeys(typed_id(text) for text in ids))
     done = 0
-    run.unfinished = lambda: [f"{done} of {counted(len(wanted), 'letter')} were {act.done}"]
+    run.unfinished = lambda: [f"{act.done}: {done:,} of {counted(len(wanted), 'letter')}"]
     for letter in wanted:
         try:
             _act_on(run, act, letter)
             done += 1
         except Refused as fault:
             run.output.fault(Refused(f"{letter}: {fault.text}", fault.document))
-    run.output.say(f"{act.done}: {counted(done, 'letter')}")
+    run.output.say(f"{act.done}: {done:,} of {counted(len(wanted), 'dead letter')}")
     return Exit.AS_ASKED if done == len(wanted) else Exit.OTHERWISE
 
 
@@ -81,15 +81,15 @@ def act_on_many(
         run.output.remark(f"nothing was {act.done}")
         return Exit.OTHERWISE
     run.unfinished = lambda: [
-        f"{counted(whole.done, 'letter')} of {number:,} were {act.done}; one call more may have been carried out",
+        f"{act.done}: {whole.done:,} of {counted(number, 'letter')}; one call more may have been carried out",
         "the same command goes on with the others" + (", less --most by that number:" if most else ":"),
         f"  {run.again('--before', count.before or '') if count.before else run.again()}",
     ]
-    with progress(act.name, clock) as shown:
+    with progress(act.name, run.clock) as shown:
         for document in whole.carry_out(count):
             run.output.document(document)
             shown.update(whole.done, number)
-    run.output.say(f"{act.done}: {counted(whole.done, 'letter')} of {whole.matched:,}")
+    run.output.say(f"{act.done}: {whole.done:,} of {counted(whole.matched, 'dead letter')}")
     return Exit.AS_ASKED if whole.done == whole.matched else Exit.OTHERWISE
 
 

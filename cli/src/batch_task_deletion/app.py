@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, get_type_hints
@@ -14,7 +13,7 @@ from batch_task_deletion import __version__
 from batch_task_deletion.anywhere import Anywhere
 from batch_task_deletion.options import Azd, Json, KeyFile, Url
 from batch_task_deletion.output import Output
-from batch_task_deletion.run import PROGRAM, Run
+from batch_task_deletion.run import PROGRAM, Origin, Run
 
 app = typer.Typer(
     name=PROGRAM,
@@ -56,8 +55,8 @@ def command(name: str) -> Callable[[Callable[Concatenate[Run, P], int]], None]:
     """Adds a command: its own arguments and options, and those that all have."""
 
     def add(own: Callable[Concatenate[Run, P], int]) -> None:
-        def run(**values: Any) -> int:
-            started = _run_of(values)
+        def run(context: typer.Context, **values: Any) -> int:
+            started = _run_of(context.obj, values)
             return started.carry_out(lambda: own(started, **values))  # type: ignore[call-arg]
 
         hints = get_type_hints(own, include_extras=True)
@@ -69,6 +68,8 @@ def command(name: str) -> Callable[[Callable[Concatenate[Run, P], int]], None]:
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
             for option, (kind, default) in _COMMON.items()
         ]
+        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        parameters = [context, *parameters]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         run.__doc__ = own.__doc__
@@ -77,8 +78,8 @@ def command(name: str) -> Callable[[Callable[Concatenate[Run, P], int]], None]:
     return add
 
 
-def _run_of(values: dict[str, Any]) -> Run:
+def _run_of(origin: Origin, values: dict[str, Any]) -> Run:
     url: str | None = values.pop("url")
     key_file: Path | None = values.pop("key_file")
     azd: bool = values.pop("azd")
-    return Run(url, key_file, azd, Output(json=values.pop("json")), typed=sys.argv[1:])
+    return Run(url, key_file, azd, Output(json=values.pop("json")), origin)

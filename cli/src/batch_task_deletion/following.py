@@ -9,7 +9,7 @@ from typing import Any
 from batch_task_deletion.faults import Exit
 from batch_task_deletion.output import cell
 from batch_task_deletion.progress import Shown, progress
-from batch_task_deletion.run import Run, clock
+from batch_task_deletion.run import Run
 from batch_task_deletion.subject import Kind, Subject, ended_as_asked, is_over, outcomes, steps
 from batch_task_deletion.text import counted
 from batch_task_deletion.waiting import wait
@@ -65,7 +65,7 @@ def follow(run: Run, subjects: Sequence[Subject], timeout: str | None) -> Exit:
     if not subjects:
         return Exit.AS_ASKED
     deadline = run.deadline(timeout)
-    with progress("waiting", clock) as shown:
+    with progress("waiting", run.clock) as shown:
         following = Following(run, subjects, shown)
         wait(run.client, subjects, following.seen, deadline)
     tell(run, following)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
 import typer
 
 from batch_task_deletion.app import app
+from batch_task_deletion.clock import Clock, SystemClock
 from batch_task_deletion.commands import add_all
 from batch_task_deletion.faults import Exit
-from batch_task_deletion.run import PROGRAM
+from batch_task_deletion.run import PROGRAM, Origin
 from batch_task_deletion.text import escaped
 
 add_all()
@@ -24,7 +26,7 @@ def script() -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = main()
+        code = main(sys.argv[1:])
         sys.stdout.flush()
         sys.stderr.flush()
     except BrokenPipeError:
@@ -35,11 +37,12 @@ def script() -> NoReturn:
     sys.exit(code)
 
 
-def main() -> int:
-    """Carries out what `sys.argv` says; the exit code."""
+def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
+    """Carries out what the arguments say; the exit code."""
     program = typer.main.get_command(app)
+    origin = Origin(arguments, clock or SystemClock())
     try:
-        code = program.main(prog_name=PROGRAM, standalone_mode=False)
+        code = program.main(list(arguments), PROGRAM, standalone_mode=False, obj=origin)
     except typer.TyperException as fault:
         return _usage(fault, sys.stderr)
     except typer.Abort:

@@ -21,7 +21,13 @@ PROGRAM = "batch-task-deletion"
 LONGEST_COMMAND = 8_000
 """Characters; the shortest limit of a common shell is 8,191."""
 
-clock: Clock = SystemClock()
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run comes from: the arguments as they were typed, and time."""
+
+    typed: Sequence[str] = ()
+    clock: Clock = field(default_factory=SystemClock)
 
 
 @dataclass
@@ -32,10 +38,13 @@ class Run:
     key_file: Path | None
     azd: bool
     output: Output
-    typed: Sequence[str] = ()
-    """The arguments as the person typed them."""
+    origin: Origin
     unfinished: Callable[[], list[str]] = field(default=list)
     """What was sent, and the command that goes on, for a run that ends before its work does."""
+
+    @property
+    def clock(self) -> Clock:
+        return self.origin.clock
 
     @cached_property
     def client(self) -> Client:
@@ -43,7 +52,7 @@ class Run:
         target = choose(self.url, self.key_file, azd=self.azd, environment=os.environ)
         if target.remark:
             self.output.remark(target.remark)
-        return Client(target, clock)
+        return Client(target, self.clock)
 
     def deadline(self, timeout: str | None, *, waits: bool = True) -> float | None:
         """When `--timeout` is over. Raises Usage where nothing is waited for."""
@@ -51,12 +60,12 @@ class Run:
             return None
         if not waits:
             raise Usage("--timeout ends the waiting, so it needs --wait")
-        return clock.now() + forms.duration(timeout)
+        return self.clock.now() + forms.duration(timeout)
 
     def again(self, option: str = "", value: str = "") -> str:
         """The command as it was typed, with one more option unless it has it; in front, for a `--` may follow."""
-        more = [option, value] if option and option not in self.typed else []
-        return shlex.join([PROGRAM, *more, *self.typed])
+        more = [option, value] if option and option not in self.origin.typed else []
+        return shlex.join([PROGRAM, *more, *self.origin.typed])
 
     def command(self, *words: str) -> str:
         """Another command to the same app; nothing when it is too long to type."""

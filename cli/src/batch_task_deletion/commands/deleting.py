@@ -15,7 +15,7 @@ from batch_task_deletion.lines import STANDARD_INPUT, read_file, read_lines
 from batch_task_deletion.options import BatchUrl, DeleteAfter, DryRun, Timeout, Wait, checking, filled
 from batch_task_deletion.output import cell
 from batch_task_deletion.progress import progress
-from batch_task_deletion.run import Run, clock
+from batch_task_deletion.run import Run
 from batch_task_deletion.sending import MOST_TOLD, Call, Sending, calls_of_lines, calls_of_tasks
 from batch_task_deletion.text import counted, escaped
 from batch_task_deletion.wish import new_id
@@ -106,7 +106,7 @@ def _of_tasks(
 
 
 def _send(run: Run, sending: Sending, calls: Iterable[Call], *, wait: bool, timeout: str | None) -> int:
-    with progress("sending", clock) as shown:
+    with progress("sending", run.clock) as shown:
         for call in calls:
             run.output.document(sending.send(run.client, call))
             shown.update(sending.sent, sending.total)
@@ -138,13 +138,13 @@ def _tell(run: Run, sending: Sending) -> None:
 def _of_file(sending: Sending, go_on: str) -> list[str]:
     """What of a file was sent, and the command that goes on."""
     place = f", up to line {sending.last_line:,}" if sending.last_line else ""
-    said = [f"{sending.sent:,} of {counted(sending.total, 'request')} were sent{place}{_maybe(sending)}"]
+    said = [f"sent: {sending.sent:,} of {counted(sending.total, 'request')}{place}{_maybe(sending)}"]
     return [*said, "the same command goes on, and deletes nothing twice:", f"  {go_on}"] if go_on else said
 
 
 def _of_arguments(run: Run, sending: Sending, parent: str) -> list[str]:
     """The same for tasks that the command line named."""
-    said = [f"{sending.sent:,} of {counted(sending.total, 'request')} were sent{_maybe(sending)}"]
+    said = [f"sent: {sending.sent:,} of {counted(sending.total, 'request')}{_maybe(sending)}"]
     if sending.sent < sending.total:
         return [*said, "this goes on, with the same ids:", f"  {run.again('--client-request-id', parent)}"]
     dry_run = sending.asked_for and sending.asked_for[0].dry_run
