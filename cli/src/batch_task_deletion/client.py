@@ -124,8 +124,15 @@ class Client:
         )
 
 
+class _Session(requests.Session):
+    """One that does not even read where a redirect leads: the library fails on a header that is no UTF-8."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 def _session(target: Target) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     # No .netrc, whose password would travel as well; what may hold of the environment is read in Client.
     session.trust_env = False
     adapter = HTTPAdapter(pool_maxsize=SIDE_BY_SIDE)

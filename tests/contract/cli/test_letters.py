@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
 from typing import Any
 
 import pytest
 
 from devstack.loopback import Answer
-from tests.contract.cli.command import Command, environment, program
+from tests.contract.cli.command import Command
 from tests.contract.cli.played_app import CUT, LOST, Call, PlayedApp, answer, error
+from tests.contract.cli.terminal import on_terminal
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 OTHER = "1f8fad5b-d9cb-469f-a165-70867728950e"
@@ -200,7 +198,7 @@ def test_settled_letters_are_named_by_id_too(app: PlayedApp, command: Command) -
 def test_the_question_names_address_filter_and_number(app: PlayedApp, typed: str, code: int) -> None:
     """The empty answer is no, and a no is 1; it is asked once."""
     letters = Letters(app, 12)
-    code_was, shown = on_terminal(["redrive", "--reason", "Gone\x1b", "--most", "10"], app, typed + "\n")
+    code_was, shown = on_terminal(["redrive", "--reason", "Gone\x1b", "--most", "10"], app.url, typed + "\n")
     assert code_was == code
     assert shown.count("[y/N]") == 1
     assert f"10 dead letters at {app.url}/api" in shown
@@ -211,32 +209,6 @@ def test_the_question_names_address_filter_and_number(app: PlayedApp, typed: str
 def test_yes_asks_nothing_on_a_terminal_either(app: PlayedApp) -> None:
     """Scripts may have one."""
     Letters(app, 3)
-    code, shown = on_terminal(["settle", "--all", "--yes"], app, "")
+    code, shown = on_terminal(["settle", "--all", "--yes"], app.url)
     assert code == 0
     assert "[y/N]" not in shown
-
-
-def on_terminal(arguments: list[str], app: PlayedApp, typed: str) -> tuple[int, str]:
-    """Runs the command on a terminal of its own and types; the exit code, and what was to be seen."""
-    main, side = pty.openpty()
-    env = environment(app.url, TERM="xterm", COLUMNS="200")
-    with subprocess.Popen(program(*arguments), stdin=side, stdout=side, stderr=side, env=env) as process:
-        os.close(side)
-        os.write(main, typed.encode())
-        shown = read_all(main)
-        process.wait(60)
-    os.close(main)
-    return process.returncode, shown
-
-
-def read_all(terminal: int) -> str:
-    """What comes from a terminal until nobody holds the other side."""
-    found = b""
-    while True:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:
-            return found.decode()
-        if not part:
-            return found.decode()
-        found += part
