@@ -31,14 +31,20 @@ SETTLE = Act("settle", "settled")
 def act_on_each(run: Run, act: Act, ids: Sequence[str]) -> Exit:
     """One letter after the other; one that is refused keeps no other."""
     wanted = list(dict.fromkeys(typed_id(text) for text in ids))
+    left = list(wanted)
     done = 0
-    run.unfinished = lambda: [f"{act.done}: {done:,} of {counted(len(wanted), 'letter')}"]
-    for letter in wanted:
+    run.unfinished = lambda: [
+        f"{act.done}: {done:,} of {counted(len(wanted), 'letter')}",
+        "this goes on with the others:",
+        f"  {run.command(act.name, *left)}",
+    ]
+    while left:
         try:
-            _act_on(run, act, letter)
+            _act_on(run, act, left[0])
             done += 1
         except Refused as fault:
-            run.output.fault(Refused(f"{letter}: {fault.text}", fault.document))
+            run.output.fault(Refused(f"{left[0]}: {fault.text}", fault.document))
+        left.pop(0)
     run.output.say(f"{act.done}: {done:,} of {counted(len(wanted), 'dead letter')}")
     return Exit.AS_ASKED if done == len(wanted) else Exit.OTHERWISE
 

@@ -75,11 +75,15 @@ class Sending:
     asked_for: list[Subject] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     """The first that were refused, as the app tells of them."""
+    repeated: bool = False
+    """Whether a call was sent again, so that what it counts as asked for before may be its own."""
 
     def send(self, client: Client, call: Call) -> dict[str, Any]:
         """Sends one call; the document that the app answers with. Raises Refused when it takes none of it."""
         self.on_the_way = len(call.requests)
-        document = _document(client.post("/task-deletions", call.body))
+        answer = client.post("/task-deletions", call.body)
+        document = _document(answer)
+        self.repeated = self.repeated or answer.repeated
         self.on_the_way = 0
         self.sent += len(call.requests)
         self.last_line = call.last_line

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import Any
-
-# Controls, formats (bidirectional marks and overrides among them), surrogates, and the line ends beyond ASCII's.
-_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def escaped(text: object) -> str:
-    r"""The text in one line: what could steer a terminal or turn the direction of reading stands as `\x1b`, `\u202e`."""
-    return "".join(_escape(char) if unicodedata.category(char) in _ESCAPED else char for char in str(text))
+    r"""The text in one line: what could steer a terminal or turn the direction of reading stands as `\x1b`, `\u202e`.
+
+    That is all that Unicode does not call printable: controls, formats (bidirectional marks among them), surrogates,
+    line ends beyond ASCII's, blanks that are none.
+    """
+    return "".join(char if char.isprintable() else _escape(char) for char in str(text))
 
 
 def _escape(char: str) -> str:

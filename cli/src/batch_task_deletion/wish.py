@@ -17,7 +17,8 @@ SERVICE_TIMEOUT = 30
 """Seconds: the service treats any longer `timeout` as this, so that the app takes the two for the same."""
 
 _NAMESPACE = UUID("5b0a1f0e-5d9c-5d57-8a5e-0d9f4c2f6a31")
-_NOT_COMPARED = ("clientRequestId", "metadata", "ocpDate")
+_NOT_COMPARED = ("clientRequestId", "metadata", "ocpDate", "traceparent")
+"""The app, too, leaves these out when it tells a repeat from another request."""
 
 
 def _text(value: object) -> str:
@@ -69,6 +70,7 @@ FIELDS: Mapping[str, Callable[[object], Any]] = {
     "dryRun": _boolean,
     "deleteAfter": _formed(forms.delay),
     "metadata": _metadata,
+    "traceparent": _text,
 }
 
 

@@ -259,3 +259,18 @@ def test_an_open_request_is_looked_at_again_but_not_all_the_time(app: PlayedApp,
     app.outcome = never
     command("delete", "job-1", *(f"t{n}" for n in range(300)), "--wait", "--timeout", "PT10M")
     assert len(app.lines("GET")) < 5000
+
+
+def test_a_repeat_of_its_own_is_not_taken_for_somebody_elses(app: PlayedApp, command: Command) -> None:
+    """After a lost answer the app counts as asked for before what this very command asked for."""
+    app.faults = [LOST]
+    assert "some may have been asked for by this command" in command("delete", "job-1", "a").err
+
+
+def test_refused_items_without_a_code_of_their_own_are_told_too(app: PlayedApp, command: Command) -> None:
+    """The items say what is wrong, whether or not the envelope does."""
+    item = {"clientRequestId": None, "jobId": "prod-1", "taskId": "a", "status": "invalid"}
+    app.faults = [answer(400, {"items": [item | {"error": {"code": "ProtectedJob", "message": {"value": "No."}}}]})]
+    ended = command("delete", "prod-1", "a")
+    assert ended.code == 1
+    assert "ProtectedJob: No." in ended.err

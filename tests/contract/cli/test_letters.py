@@ -212,3 +212,24 @@ def test_yes_asks_nothing_on_a_terminal_either(app: PlayedApp) -> None:
     code, shown = on_terminal(["settle", "--all", "--yes"], app.url)
     assert code == 0
     assert "[y/N]" not in shown
+
+
+def test_trouble_among_ids_names_those_that_are_left(app: PlayedApp, command: Command) -> None:
+    """3, with the command that goes on behind the one that was done."""
+    app.routes[f"POST /dead-letters/{ID}/redrive"] = answer(202, {"id": ID})
+    app.routes[f"POST /dead-letters/{OTHER}/redrive"] = answer(401)
+    ended = command("redrive", ID, OTHER)
+    assert ended.code == 3
+    assert "redriven: 1 of 2 letters" in ended.err
+    assert f"batch-task-deletion redrive {OTHER}" in ended.err
+
+
+@pytest.mark.parametrize("bounded", [[], ["--most", "450"]])
+def test_trouble_in_a_pass_names_the_command_that_goes_on(app: PlayedApp, command: Command, bounded: list[str]) -> None:
+    """It counts before the same instant, so that newer letters are not taken along."""
+    Letters(app, 500)
+    app.faults = [None, None, answer(401)]
+    ended = command("redrive", "--all", "--yes", *bounded)
+    assert ended.code == 3
+    assert f"redriven: 200 of {450 if bounded else 500} letters" in ended.err
+    assert f"batch-task-deletion --before {BEFORE} redrive --all --yes" in ended.err

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.contract.cli.command import Command, environment, in_process
 from tests.contract.cli.played_app import PlayedApp, answer, error
+from tests.contract.recording_server import RecordingServer, whole
 
 KEY = "key-that-nobody-may-see=="
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -206,3 +209,19 @@ def test_https_goes_through_the_proxy_of_the_environment(
     monkeypatch.setenv("NO_PROXY", "app.invalid")
     assert command("health", "--url", "https://app.invalid").code == 3
     assert len(app.calls) == 1
+
+
+def test_the_bundle_of_the_environment_decides_whom_to_trust(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`REQUESTS_CA_BUNDLE` holds; a certificate that it does not vouch for is 3 at once, and no key is sent."""
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with RecordingServer(lambda _: whole(200, b'{"status": "ok", "checks": {}}'), tls) as server:
+        assert command("health", "--url", server.url).code == 3
+        assert server.seen == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        assert command("health", "--url", server.url).code == 0
+    assert command.clock.slept == []

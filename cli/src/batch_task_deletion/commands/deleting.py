@@ -125,6 +125,8 @@ def _tell(run: Run, sending: Sending) -> None:
     refused = sending.sent - len(sending.asked_for)
     said += f", {refused:,} refused" if refused else ""
     run.output.say(said)
+    if sending.repeated and counts["replayed"]:
+        run.output.remark("an answer was lost: of those asked for before, some may have been asked for by this command")
     for item in sending.refused:
         where = f"jobs/{cell(item.get('jobId'))}/tasks/{cell(item.get('taskId'))}"
         run.output.remark(f"{where} ({cell(item.get('clientRequestId'))}): {cell(item.get('error'))}")
