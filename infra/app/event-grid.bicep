@@ -1,19 +1,23 @@
 // A custom topic for CloudEvents, and its subscription that fills the app's job-completion queue.
 // The account takes no keys, so Event Grid delivers with the topic's identity.
+import { Tags } from 'types.bicep'
+
 param topicName string
 param location string = resourceGroup().location
+param tags Tags = {}
 param storageAccountName string
 param jobCompletionQueueName string = 'job-completions'
 
 var storageQueueDataMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
   name: storageAccountName
 }
 
-resource topic 'Microsoft.EventGrid/topics@2022-06-15' = {
+resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   name: topicName
   location: location
+  tags: tags
   identity: {
     type: 'SystemAssigned'
   }
@@ -33,7 +37,7 @@ resource sender 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource subscription 'Microsoft.EventGrid/topics/eventSubscriptions@2022-06-15' = {
+resource subscription 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' = {
   parent: topic
   name: 'task-deletion'
   properties: {
