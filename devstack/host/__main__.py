@@ -13,6 +13,7 @@ from types import FrameType
 from devstack.host.app_host import AppHost, HostArguments
 from devstack.host.app_settings import load_settings
 from devstack.host.errors import StartUpFailed
+from devstack.host.process_log import set_up_logging
 
 _FAILED = 1
 
@@ -27,6 +28,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=_lease_seconds,
         default=600.0,
         help="invisibility of a received message, renewed at half; the real host's is fixed at 600",
+    )
+    parser.add_argument(
+        "--drain-seconds",
+        type=float,
+        default=10.0,
+        help="what work in hand gets after SIGTERM, and beside a function that ran into its time limit",
     )
     parser.add_argument("--enable-auth", action="store_true", help="ask for keys, as the cloud does")
     parser.add_argument("--settings", default="local.settings.json", help="settings file, relative to the app")
@@ -44,13 +51,13 @@ def _lease_seconds(text: str) -> float:
 def main() -> int:
     """Serves the app until SIGTERM or SIGINT; 1 when it cannot start or a listener failed."""
     options = parse()
-    _set_up_logging(quiet=options.quiet)
+    set_up_logging(quiet=options.quiet)
     app_dir = options.app.resolve()
-    arguments = HostArguments(app_dir, options.port, options.lease_seconds, options.enable_auth)
+    arguments = HostArguments(
+        app_dir, options.port, options.lease_seconds, options.drain_seconds, options.enable_auth, options.quiet
+    )
     try:
-        settings = load_settings(app_dir / options.settings, os.environ)
-        os.environ.update(settings.values)  # the app reads its settings from there
-        host = AppHost(arguments, settings)
+        host = AppHost(arguments, load_settings(app_dir / options.settings, os.environ))
     except StartUpFailed as error:
         for reason in error.reasons:
             print(f"host cannot start: {reason}", file=sys.stderr)
@@ -69,25 +76,12 @@ def _serve(host: AppHost) -> int:
     # One write: print() makes two of it when Python runs unbuffered, and a thread's log line gets in between.
     sys.stdout.write(f"host ready {host.url}\n")
     sys.stdout.flush()
-    fault = host.wait()
-    host.stop()
-    code = _FAILED if fault else 0
-    if host.has_abandoned_work:
-        # Python would wait for the thread of a function that ran into its time limit, perhaps for ever.
+    code = _FAILED if host.wait() else 0
+    if not host.stop():
+        # Python would wait for the threads of what was abandoned.
         logging.shutdown()
-        sys.stdout.flush()
         os._exit(code)
     return code
-
-
-def _set_up_logging(*, quiet: bool) -> None:
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
-    for chatty in ("azure", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":
