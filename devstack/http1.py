@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import socket
 import ssl
 import threading
@@ -19,6 +18,8 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.client import responses
 from typing import BinaryIO, Self
+
+from devstack.ending import Ending
 
 _log = logging.getLogger(__name__)
 LONGEST_LINE = 8 * 1024
@@ -298,10 +299,8 @@ def _skip_chunks(lines: BinaryIO) -> None:
 
 def run_until_signalled(server: LoopbackServer) -> None:
     """Serves until SIGTERM or SIGINT; prints the URL as one line when requests are taken."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    ending = Ending()
     server.start()
     print(server.url, flush=True)  # noqa: T201 -- whoever started this waits for the line
-    ended.wait()
+    ending.wait()
     server.stop()

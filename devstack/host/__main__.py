@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
+from devstack.ending import Ending
 from devstack.host.app_host import AppHost, HostArguments
 from devstack.host.app_settings import load_settings
 from devstack.host.errors import StartUpFailed
@@ -56,28 +55,21 @@ def main() -> int:
     arguments = HostArguments(
         app_dir, options.port, options.lease_seconds, options.drain_seconds, options.enable_auth, options.quiet
     )
+    ending = Ending()
     try:
-        host = AppHost(arguments, load_settings(app_dir / options.settings, os.environ))
+        host = AppHost(arguments, load_settings(app_dir / options.settings, os.environ), ending)
     except StartUpFailed as error:
         for reason in error.reasons:
             print(f"host cannot start: {reason}", file=sys.stderr)
         return _FAILED
-    return _serve(host)
-
-
-def _serve(host: AppHost) -> int:
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
-        host.end()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
     host.start()
     # One write: print() makes two of it when Python runs unbuffered, and a thread's log line gets in between.
     sys.stdout.write(f"host ready {host.url}\n")
     sys.stdout.flush()
-    code = _FAILED if host.wait() else 0
-    if not host.stop():
+    ending.wait()
+    is_done = host.stop()
+    code = _FAILED if host.fault else 0
+    if not is_done:
         # Python would wait for the threads of what was abandoned.
         logging.shutdown()
         os._exit(code)

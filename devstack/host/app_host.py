@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack.ending import Ending
 from devstack.host.admin import AdminEndpoints
 from devstack.host.app_settings import AppSettings
 from devstack.host.bindings import QueueTrigger, TimerTrigger
@@ -49,11 +49,12 @@ class HostArguments:
 class AppHost:
     """Serves one app from `start` to `stop`. The constructor raises StartUpFailed with all that is wrong."""
 
-    def __init__(self, arguments: HostArguments, settings: AppSettings) -> None:
+    def __init__(self, arguments: HostArguments, settings: AppSettings, ending: Ending) -> None:
         self._arguments = arguments
         self._settings = settings
-        self._ended = threading.Event()
-        self._fault: BaseException | None = None
+        self._ending = ending
+        self.fault: BaseException | None = None
+        """What ended the host by itself."""
         options = read_host_options(arguments.app_dir, settings)
         keys = keys_from(settings, required=arguments.enable_auth)
         self._worker = Worker(self._start_worker, arguments.drain_seconds)
@@ -84,15 +85,6 @@ class AppHost:
         self._http.start()
         for part in self._parts:
             part.start()
-
-    def end(self) -> None:
-        """Asks the host to stop; safe to call from a signal handler."""
-        self._ended.set()
-
-    def wait(self) -> BaseException | None:
-        """Returns when somebody asked the host to stop; the fault that did, if one did."""
-        self._ended.wait()
-        return self._fault
 
     def stop(self) -> bool:
         """Takes no more work and gives what is in hand its time; whether all of it was done.
@@ -126,8 +118,8 @@ class AppHost:
     def _on_fault(self, error: BaseException) -> None:
         """What a listener does not survive ends the host, as the real one's exception handler does."""
         _log.critical("unhandled fault, stopping", exc_info=error)
-        self._fault = error
-        self._ended.set()
+        self.fault = error
+        self._ending.end()
 
     def _open_outputs(self) -> None:
         """A connection string that cannot be read is found now, not by the first message."""
