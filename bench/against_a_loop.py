@@ -12,7 +12,7 @@ import requests
 from azure.identity import ManagedIdentityCredential
 
 from devstack.batch.access import AUDIENCE
-from devstack.demo.doors import Doors
+from devstack.client import AppClient
 from devstack.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,13 +25,12 @@ ANSWER_SECONDS = 0.05
 def against_a_loop(tasks: int, seconds: float) -> bool:
     """Runs and prints both rates and their ratio; True when the app deleted every task that it was given."""
     with Stack(ROOT) as stack:
-        names = {part: stack.env[f"{part.upper()}_QUEUE_NAME"] for part in ("request", "result")}
-        doors = Doors(stack.http_url, stack.batch_url, stack.connection_string, names)
-        doors.seed([{"id": JOB, "tasks": {"count": LOOPED, "prefix": "loop-"}}])
-        doors.seed([{"id": JOB, "tasks": {"count": tasks, "prefix": "app-"}}])
-        doors.break_down({"operation": "task-delete", "delaySeconds": ANSWER_SECONDS})
+        app = AppClient(stack)
+        app.seed([{"id": JOB, "tasks": {"count": LOOPED, "prefix": "loop-"}}])
+        app.seed([{"id": JOB, "tasks": {"count": tasks, "prefix": "app-"}}])
+        app.break_down({"operation": "task-delete", "delaySeconds": ANSWER_SECONDS})
         looped = LOOPED / _loop(stack, LOOPED)
-        took, outcomes = _app(stack, doors, tasks, seconds)
+        took, outcomes = _app(stack, app, tasks, seconds)
     rate = len(outcomes) / took
     print(f"one after another, on one connection: {looped:.1f} DELETEs a second ({LOOPED} tasks)")
     print(f"the app, from its call to its last result: {rate:.1f} a second ({len(outcomes)} tasks)")
@@ -52,7 +51,7 @@ def _loop(stack: Stack, count: int) -> float:
     return time.monotonic() - began
 
 
-def _app(stack: Stack, doors: Doors, tasks: int, seconds: float) -> tuple[float, dict[str, str]]:
+def _app(stack: Stack, app: AppClient, tasks: int, seconds: float) -> tuple[float, dict[str, str]]:
     """Seconds from the call to the last result, and the outcomes by result id."""
     body = {
         "clientRequestId": str(uuid.uuid4()),
@@ -65,7 +64,7 @@ def _app(stack: Stack, doors: Doors, tasks: int, seconds: float) -> tuple[float,
     with ThreadPoolExecutor(1) as caller:
         call = caller.submit(requests.post, f"{stack.http_url}/api/task-deletions", json=body, timeout=300)
         while len(outcomes) < tasks and time.monotonic() - began < seconds:
-            outcomes |= {result["id"]: result["data"]["outcome"] for result in doors.results()}
+            outcomes |= {result["id"]: result["data"]["outcome"] for result in app.results()}
             time.sleep(0.05)
         took = time.monotonic() - began
         call.result().raise_for_status()

@@ -15,7 +15,7 @@ from azure.storage.queue import QueueServiceClient
 
 from bench.storage_operations import count_operations
 from devstack.azurite import Azurite
-from devstack.demo.doors import Doors
+from devstack.client import AppClient
 from devstack.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,9 +34,8 @@ def whole_job(tasks: int, running: int, *, kill: bool, seconds: float) -> bool:
 
 
 def _run(stack: Stack, log: Path, tasks: int, running: int, *, kill: bool, seconds: float) -> bool:
-    names = {"request": stack.env["JOB_COMPLETION_QUEUE_NAME"], "result": stack.env["RESULT_QUEUE_NAME"]}
-    doors = Doors(stack.http_url, stack.batch_url, stack.connection_string, names | {"poison": ""})
-    doors.seed(
+    app = AppClient(stack)
+    app.seed(
         [
             {"id": JOB, "state": "completed", "tasks": {"count": tasks, "prefix": "done-"}},
             {"id": JOB, "tasks": {"count": running, "prefix": "running-", "state": "running"}},
@@ -45,11 +44,11 @@ def _run(stack: Stack, log: Path, tasks: int, running: int, *, kill: bool, secon
     service = QueueServiceClient.from_connection_string(stack.connection_string)
     event_id, began = str(uuid.uuid4()), time.monotonic()
     event = {"clientRequestId": event_id, "jobId": JOB}
-    service.get_queue_client(names["request"]).send_message(json.dumps(event))
+    service.get_queue_client(stack.env["JOB_COMPLETION_QUEUE_NAME"]).send_message(json.dumps(event))
     seen: dict[str, str] = {}
     memory, killed = {0: _memory_kib()}, not kill
     while len(seen) < tasks and time.monotonic() - began < seconds:
-        for result in doors.results():
+        for result in app.results():
             if result["type"] == "batch.task-deletion.done":
                 seen[result["id"]] = result["data"]["outcome"]
         tenth = 10 * len(seen) // tasks
@@ -60,9 +59,9 @@ def _run(stack: Stack, log: Path, tasks: int, running: int, *, kill: bool, secon
             killed = True
         time.sleep(0.2)
     took = time.monotonic() - began
-    deletes = doors.deletes()
+    deletes = app.deletes()
     inputs = (stack.env["REQUEST_QUEUE_NAME"], stack.env["JOB_COMPLETION_QUEUE_NAME"])
-    operations = count_operations(log.read_text(errors="replace").splitlines(), inputs, names["result"])
+    operations = count_operations(log.read_text(errors="replace").splitlines(), inputs, app.queues["result"])
     progress = requests.get(f"{stack.http_url}/api/job-completions/{event_id}", timeout=60).json()
     return _report(tasks, seen, deletes, operations, progress, took, memory)
 
@@ -92,10 +91,11 @@ def _report(
 
 
 def _memory_kib() -> int:
-    """The host's peak resident memory so far, from /proc; 0 where there is none."""
+    """Peak resident memory of host and worker so far, from /proc; 0 where there is none."""
+    peak = 0
     for process in Path("/proc").glob("[0-9]*"):
         # A process may end while it is looked at.
         with suppress(OSError, IndexError, ValueError):
             if b"devstack.host" in (process / "cmdline").read_bytes():
-                return int((process / "status").read_text().partition("VmHWM:")[2].split()[0])
-    return 0
+                peak += int((process / "status").read_text().partition("VmHWM:")[2].split()[0])
+    return peak

@@ -108,7 +108,7 @@ def test_parameters_that_the_worker_refuses_or_that_are_not_imitated_are_refused
         ("@app.route('a')\nasync def f(req: func.HttpRequest) -> func.HttpResponse: ...\n", "async functions"),
         ("@app.route('a/{id:int}')\ndef f(req: func.HttpRequest) -> func.HttpResponse: ...\n", "not imitated"),
         ("@app.timer_trigger('t', '1', run_on_startup=True)\ndef f(t: func.TimerRequest): ...\n", "run_on_startup"),
-        (f"@app.retry('fixed_delay', '1', delay_interval='00:00:01')\n{on_queue("'q', 'Conn'")}", "retry policies"),
+        ("@app.retry('fixed_delay', '1', delay_interval='00:00:01')\n" + on_queue("'q', 'Conn'"), "retry policies"),
     ],
 )
 def test_one_bad_function_keeps_the_whole_app_from_loading(load: Load, source: str, reason: str) -> None:
