@@ -16,6 +16,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds on a clock that is never set back."""
 
+    def sleep(self, seconds: float) -> None:
+        """Waits."""
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -25,6 +28,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 def to_text(moment: datetime) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.batch.classify import judge
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Judgement, Reply, Sending, Verdict
+from shared.batch.reply import BatchError, Judgement, Reply, Verdict
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 
 
@@ -24,42 +24,47 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True)
+class End:
+    """How the request ended."""
+
+    conclusion: Conclusion
+    """As this try alone tells it; `state.conclude` knows the earlier ones."""
+    may_have_taken_effect: bool
+    """Whether this try may have deleted the task."""
+
+
+@dataclass(frozen=True)
 class Retry:
     """Another try, after a wait."""
 
     error: BatchError | None
     wait: timedelta
-    was_sent: bool
     may_have_taken_effect: bool
     counts: bool = True
     """Whether it is one of the attempts that the request has."""
 
 
-def after_reply(
-    before: Record, claimed: Record, reply: Reply, policy: RetryPolicy, now: datetime
-) -> Conclusion | Retry:
+def after_reply(before: Record, claimed: Record, reply: Reply, policy: RetryPolicy, now: datetime) -> End | Retry:
     """What the owner of a claim records. `before` is the row as it was before this claim."""
     judgement = judge(reply)
-    if claimed.request.dry_run:
-        judgement = replace(judgement, may_have_taken_effect=False)
+    effect = judgement.may_have_taken_effect and not claimed.request.dry_run
     if judgement.verdict in {Verdict.TRANSIENT, Verdict.ACCESS}:
         if claimed.attempts >= policy.max_attempts and not reply.is_own_doing:
-            effect = before.maybe_effect or judgement.may_have_taken_effect
-            return exhausted(reply.error, reply, effect, now)
-        return _retry(claimed, reply, judgement, policy)
+            return End(exhausted(reply.error, reply, now), effect)
+        return _retry(claimed, reply, judgement, policy, effect=effect)
     if claimed.request.dry_run:
-        return _dry_run_end(judgement.verdict, reply, now)
-    return _end(judgement.verdict, reply, before.maybe_sent, now)
+        return End(_dry_run_end(judgement.verdict, reply, now), effect)
+    return End(_end(judgement.verdict, reply, before.maybe_effect, now), effect)
 
 
-def _end(verdict: Verdict, reply: Reply, maybe_sent_before: bool, now: datetime) -> Conclusion:
+def _end(verdict: Verdict, reply: Reply, maybe_effect_before: bool, now: datetime) -> Conclusion:
     certainty = Certainty.CONFIRMED
     if verdict is Verdict.DELETED:
         outcome = Outcome.DELETED
     elif verdict is Verdict.GONE:
-        # After a try that may have been sent, absence is what a lost success looks like.
-        outcome = Outcome.DELETED if maybe_sent_before else Outcome.NOT_FOUND
-        certainty = Certainty.INFERRED if maybe_sent_before else Certainty.CONFIRMED
+        # After a try that may have taken effect, absence is what a lost success looks like.
+        outcome = Outcome.DELETED if maybe_effect_before else Outcome.NOT_FOUND
+        certainty = Certainty.INFERRED if maybe_effect_before else Certainty.CONFIRMED
     elif verdict is Verdict.PRECONDITION:
         outcome = Outcome.PRECONDITION_FAILED
     else:
@@ -80,11 +85,11 @@ def _dry_run_end(verdict: Verdict, reply: Reply, now: datetime) -> Conclusion:
     return Conclusion(outcome, Certainty.CONFIRMED, now, reply.status, reply.error, reply.request_id)
 
 
-def exhausted(error: BatchError | None, reply: Reply | None, may_have_taken_effect: bool, now: datetime) -> Conclusion:
+def exhausted(error: BatchError | None, reply: Reply | None, now: datetime) -> Conclusion:
     """The end of a request that was given up."""
     return Conclusion(
         Outcome.EXHAUSTED,
-        Certainty.UNKNOWN if may_have_taken_effect else Certainty.CONFIRMED,
+        Certainty.CONFIRMED,
         now,
         reply.status if reply else None,
         error,
@@ -92,7 +97,7 @@ def exhausted(error: BatchError | None, reply: Reply | None, may_have_taken_effe
     )
 
 
-def _retry(claimed: Record, reply: Reply, judgement: Judgement, policy: RetryPolicy) -> Retry:
+def _retry(claimed: Record, reply: Reply, judgement: Judgement, policy: RetryPolicy, *, effect: bool) -> Retry:
     seconds = backoff_seconds(
         claimed.attempts,
         policy.base_seconds,
@@ -101,10 +106,5 @@ def _retry(claimed: Record, reply: Reply, judgement: Judgement, policy: RetryPol
         policy.random,
         judgement,
     )
-    return Retry(
-        reply.error,
-        timedelta(seconds=seconds),
-        was_sent=reply.sending is not Sending.NOT_SENT,
-        may_have_taken_effect=judgement.may_have_taken_effect,
-        counts=not reply.is_own_doing,
-    )
+    wait = timedelta(seconds=seconds)
+    return Retry(reply.error, wait, may_have_taken_effect=effect, counts=not reply.is_own_doing)
