@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.batch.classify import judge
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Judgement, Reply, Verdict
+from shared.batch.reply import BatchError, Kind, Reply, Sent
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 
 
@@ -46,26 +45,25 @@ class Retry:
 
 def after_reply(before: Record, claimed: Record, reply: Reply, policy: RetryPolicy, now: datetime) -> End | Retry:
     """What the owner of a claim records. `before` is the row as it was before this claim."""
-    judgement = judge(reply)
-    effect = judgement.may_have_taken_effect and not claimed.request.dry_run
-    if judgement.verdict in {Verdict.TRANSIENT, Verdict.ACCESS}:
-        if claimed.attempts >= policy.max_attempts and not reply.is_own_doing:
+    effect = reply.may_have_taken_effect and not claimed.request.dry_run
+    if reply.kind in {Kind.TRANSIENT, Kind.ACCESS}:
+        if claimed.attempts >= policy.max_attempts and reply.sent is not Sent.HELD:
             return End(exhausted(reply.error, reply, now), effect)
-        return _retry(claimed, reply, judgement, policy, effect=effect)
+        return _retry(claimed, reply, effect, policy)
     if claimed.request.dry_run:
-        return End(_dry_run_end(judgement.verdict, reply, now), effect)
-    return End(_end(judgement.verdict, reply, before.maybe_effect, now), effect)
+        return End(_dry_run_end(reply, now), effect)
+    return End(_end(reply, before.maybe_effect, now), effect)
 
 
-def _end(verdict: Verdict, reply: Reply, maybe_effect_before: bool, now: datetime) -> Conclusion:
+def _end(reply: Reply, maybe_effect_before: bool, now: datetime) -> Conclusion:
     certainty = Certainty.CONFIRMED
-    if verdict is Verdict.DELETED:
+    if reply.kind is Kind.SUCCESS:
         outcome = Outcome.DELETED
-    elif verdict is Verdict.GONE:
+    elif reply.kind is Kind.GONE:
         # After a try that may have taken effect, absence is what a lost success looks like.
         outcome = Outcome.DELETED if maybe_effect_before else Outcome.NOT_FOUND
         certainty = Certainty.INFERRED if maybe_effect_before else Certainty.CONFIRMED
-    elif verdict is Verdict.PRECONDITION:
+    elif reply.kind is Kind.PRECONDITION:
         outcome = Outcome.PRECONDITION_FAILED
     else:
         outcome = Outcome.FAILED
@@ -74,14 +72,14 @@ def _end(verdict: Verdict, reply: Reply, maybe_effect_before: bool, now: datetim
 
 
 _DRY_RUN = {
-    Verdict.DELETED: Outcome.WOULD_DELETE,
-    Verdict.GONE: Outcome.NOT_FOUND,
-    Verdict.PRECONDITION: Outcome.PRECONDITION_FAILED,
+    Kind.SUCCESS: Outcome.WOULD_DELETE,
+    Kind.GONE: Outcome.NOT_FOUND,
+    Kind.PRECONDITION: Outcome.PRECONDITION_FAILED,
 }
 
 
-def _dry_run_end(verdict: Verdict, reply: Reply, now: datetime) -> Conclusion:
-    outcome = _DRY_RUN.get(verdict, Outcome.FAILED)
+def _dry_run_end(reply: Reply, now: datetime) -> Conclusion:
+    outcome = _DRY_RUN.get(reply.kind, Outcome.FAILED)
     return Conclusion(outcome, Certainty.CONFIRMED, now, reply.status, reply.error, reply.request_id)
 
 
@@ -97,14 +95,7 @@ def exhausted(error: BatchError | None, reply: Reply | None, now: datetime) -> C
     )
 
 
-def _retry(claimed: Record, reply: Reply, judgement: Judgement, policy: RetryPolicy, *, effect: bool) -> Retry:
-    seconds = backoff_seconds(
-        claimed.attempts,
-        policy.base_seconds,
-        policy.max_seconds,
-        reply.retry_after,
-        policy.random,
-        judgement,
-    )
-    wait = timedelta(seconds=seconds)
-    return Retry(reply.error, wait, may_have_taken_effect=effect, counts=not reply.is_own_doing)
+def _retry(claimed: Record, reply: Reply, may_have_taken_effect: bool, policy: RetryPolicy) -> Retry:
+    seconds = backoff_seconds(claimed.attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
+    counts = reply.sent is not Sent.HELD
+    return Retry(reply.error, timedelta(seconds=seconds), may_have_taken_effect, counts)

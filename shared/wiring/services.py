@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from shared.api.dead_letters import DeadLetterApi
 from shared.api.job_completions import CleanupApi
 from shared.api.task_deletions import TaskDeletionApi
-from shared.batch.client import BatchClient
+from shared.batch.lanes import Lanes
+from shared.batch.port import Batch
 from shared.batch.reply import Reply
 from shared.cleanup.closing import CleanupCloser
 from shared.cleanup.fan_out import FanOut, FanOutParts
@@ -19,7 +19,7 @@ from shared.cleanup.poison import CleanupPoison, CleanupPoisonParts
 from shared.cleanup.record import CleanupStore
 from shared.cleanup.redrive import CleanupRedrive
 from shared.cleanup.upkeep import CleanupUpkeep
-from shared.clock import Clock
+from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor, Dispatcher
 from shared.deletion.attempt import Attempt
 from shared.deletion.cancellation import Cancellation
@@ -55,8 +55,8 @@ class Outside:
     records: Table
     letters: Table
     sender: Queues
-    batch: BatchClient
-    executor: Executor
+    batch: Batch
+    lanes: Lanes
     clock: Clock
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     random: Callable[[], float] = random.random
@@ -82,7 +82,7 @@ class App:
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )
         attempt = Attempt(
-            store, outside.telemetry.observed(_call(outside.batch)), outside.executor, clock, timing, policy
+            store, outside.telemetry.observed(_call(outside.batch, clock)), outside.lanes, clock, timing, policy
         )
         claimer = Claimer(store, clock, timing, guard, parents)
         self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, emitter)
@@ -109,11 +109,9 @@ class App:
         self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
 
 
-def _call(batch: BatchClient) -> Call:
-    def call(request: DeletionRequest, seconds: float, begin_within: float) -> Reply:
-        seconds = min(seconds, LONGEST_CALL_SECONDS)
-        if request.dry_run:
-            return batch.get_task(request, seconds=seconds)
-        return batch.delete(request, seconds=seconds, begin_within=begin_within)
+def _call(batch: Batch, clock: Clock) -> Call:
+    def call(request: DeletionRequest, box: TimeBox) -> Reply:
+        box = box.ending_by(clock.monotonic() + LONGEST_CALL_SECONDS)
+        return batch.get_task(request, box) if request.dry_run else batch.delete(request, box)
 
     return call

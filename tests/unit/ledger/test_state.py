@@ -16,6 +16,7 @@ ASKED = accepted(etag=None)
 OTHER = accepted(payload_hash="another")
 VETO = Conclusion(Outcome.FAILED, Certainty.CONFIRMED, NOW, error=PROBLEM)
 GIVEN_UP = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, NOW)
+PROVEN = {Outcome.DELETED, Outcome.NOT_FOUND, Outcome.WOULD_DELETE}
 CANCEL = Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, NOW)
 
 
@@ -279,7 +280,7 @@ def test_an_end_is_kept_with_the_claim_that_brought_it(owed: bool) -> None:
     assert ended.next_attempt_at is None
 
 
-@pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.DELETED, Outcome.NOT_FOUND, Outcome.WOULD_DELETE})
+@pytest.mark.parametrize("outcome", sorted(set(Outcome) - PROVEN))
 def test_an_end_that_does_not_say_what_became_of_the_task_is_uncertain_after_a_possible_effect(
     outcome: Outcome,
 ) -> None:
