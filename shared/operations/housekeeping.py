@@ -94,7 +94,7 @@ class Housekeeping:
         ]
         return [
             # `accepted` and `claimed`: the states before `done` in the alphabet.
-            Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest)),
+            Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest), 16),
             *(Step(filter_text, self._put_back_cleanups) for filter_text in self.cleanups.stuck(bucket)),
             Step(owed, self._send_owed),
             *(Step(filter_text, self._purge, 100, ("PartitionKey", "RowKey")) for filter_text in purged),
@@ -114,8 +114,8 @@ class Housekeeping:
         """Sends a new message for what is long due and nobody works on: its own message must be gone."""
         now = self.clock.now()
         stuck = [record for record in _records(rows) if is_stuck(record, now, oldest)]
+        self.dispatcher.send(stuck, at=now)
         for record in stuck:
-            self.dispatcher.send([record], at=now)
             log.warning("put_back request_id=%s state=%s", record.request.client_request_id, record.state.value)
         return Counter(put_back=len(stuck))
 
