@@ -28,11 +28,12 @@ from shared.deletion.delivery import Timing
 from shared.deletion.guard import Guard
 from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import RetryPolicy
-from shared.deletion.parents import Parents
+from shared.deletion.parents import Parent, Parents
 from shared.deletion.poison import PoisonWorker
 from shared.deletion.synchronous import SynchronousDeletion
 from shared.deletion.worker import Worker
 from shared.ledger.pauses import Pauses
+from shared.ledger.record import Origin
 from shared.ledger.store import RecordStore
 from shared.operations.housekeeping import Housekeeping
 from shared.operations.redrive import Redrive
@@ -77,7 +78,8 @@ class App:
         outbox = Outbox(emitter, sender, store, settings)
         dispatcher = Dispatcher(sender, settings.request_queue, clock)
         acceptor = Acceptor(store, dispatcher, clock)
-        guard, parents = Guard(settings), Parents({})
+        self.parents: dict[Origin, Parent] = {}
+        guard, parents = Guard(settings), Parents(self.parents)
         policy = RetryPolicy(
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )

@@ -175,7 +175,7 @@ def test_every_bucket_has_its_turn_however_slow_the_scans_are(world: World) -> N
         world.clock.advance(61)
         return query(*given)
 
-    world.records.query = slow  # type: ignore[method-assign]
+    world.records.query = slow  # type: ignore[method-assign,assignment]
     nights = 0
     while not world.messages():
         began = world.clock.monotonic()
@@ -260,7 +260,7 @@ def test_a_round_that_is_killed_goes_on_near_where_it_was(world: World) -> None:
         world.clock.advance(3)
         return query(filter_text, *rest)
 
-    world.records.query = slow  # type: ignore[method-assign]
+    world.records.query = slow  # type: ignore[method-assign,assignment]
     with pytest.raises(KeyboardInterrupt):
         sweep(world)
     seen = set(scans)
