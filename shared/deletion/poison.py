@@ -14,9 +14,9 @@ from shared.deletion.message import Message, read_message
 from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import exhausted
 from shared.deletion.parents import Parents, Veto
-from shared.ledger import state
+from shared.ledger import decisions
+from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Record
-from shared.ledger.state import Change, Leave, Reason, Write
 from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_ROWS
 from shared.results.emission import Emission, Emitter
@@ -78,12 +78,12 @@ class PoisonWorker:
                 conflicts.append(message.conflict(asked, self.clock.now()))
         return conflicts
 
-    def _end(self, asked: Record, message: Message, delivery: Delivery, of_parent: Veto) -> state.Change | Reason:
+    def _end(self, asked: Record, message: Message, delivery: Delivery, of_parent: Veto) -> decisions.Change | Reason:
         def decide(found: Record | None) -> Write | Leave:
             now = self.clock.now()
             row = found or asked
             late = None if found else self.guard.expiry(asked, now)
-            return state.on_poison(found, asked, exhausted(GIVEN_UP, None, now), late or of_parent(row, now), now)
+            return decisions.on_poison(found, asked, exhausted(GIVEN_UP, None, now), late or of_parent(row, now), now)
 
         decided = self.store.settle(asked.key, decide, asked=asked)
         if decided.why is Reason.NOT_YET:

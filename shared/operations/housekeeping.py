@@ -27,7 +27,6 @@ from shared.storage.queues import Queues
 from shared.storage.table import Found, Table, Write
 
 log = logging.getLogger(__name__)
-
 CURSOR = ("housekeeping", "cursor")
 PAGE = 1_000
 STUCK_AFTER = timedelta(hours=1)

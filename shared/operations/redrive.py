@@ -11,9 +11,9 @@ from shared.clock import Clock
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.outbox import Outbox
 from shared.errors import InvalidInput
-from shared.ledger import state
+from shared.ledger import decisions
+from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Key, Origin, Outcome, Record
-from shared.ledger.state import Change, Leave, Reason, Write
 from shared.ledger.store import Decided, RecordStore
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing.grammar import due_at
@@ -86,7 +86,7 @@ class Redrive:
         def decide(found: Record | None) -> Write | Leave:
             fresh = self._from_letter(letter, now) if found is None else replace(found, origin=Origin.REDRIVE)
             fresh = replace(fresh, generation=letter.generation + 1)
-            return state.on_redrive(found, fresh, now, is_its_end=found is not None and _is_end_of(found, letter))
+            return decisions.on_redrive(found, fresh, now, is_its_end=found is not None and _is_end_of(found, letter))
 
         found = self.store.read(key)
         if found and isinstance(decide(found), Write):

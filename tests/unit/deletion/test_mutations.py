@@ -20,16 +20,16 @@ from shared.clock import TimeBox
 from shared.deletion.attempt import Attempt
 from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
-from shared.ledger import state
+from shared.ledger import decisions, state
+from shared.ledger.decisions import Leave, Reason, Write
 from shared.ledger.record import Conclusion, Holder, Record, State
-from shared.ledger.state import Leave, Reason, Write
 from tests.driver import STALLS, TROUBLE, Driver, Trouble
 from tests.faults import Kind, until_quiet
 from tests.tangle import STALL, Tangle
 from tests.world import call, refused
 
-REAL_ON_DELIVERY = state.on_delivery
-REAL_ON_POISON = state.on_poison
+REAL_ON_DELIVERY = decisions.on_delivery
+REAL_ON_POISON = decisions.on_poison
 REAL_CLAIM = state.claim
 REAL_CONCLUDE = state.conclude
 REAL_REOPEN = state.reopen
@@ -171,7 +171,7 @@ def without_write_ahead(patch: Patch) -> None:
 
 
 def _on_delivery(patch: Patch, changed: Callable[[Write | Leave], Write | Leave]) -> None:
-    patch.setattr(state, "on_delivery", lambda *given: changed(REAL_ON_DELIVERY(*given)))
+    patch.setattr(decisions, "on_delivery", lambda *given: changed(REAL_ON_DELIVERY(*given)))
 
 
 def with_a_stale_delivery_acknowledged(patch: Patch) -> None:
@@ -204,7 +204,7 @@ def with_a_poison_function_that_steals(patch: Patch) -> None:
             found = replace(found, claim=replace(found.claim, expires_at=now))
         return REAL_ON_POISON(found, asked, end, veto, now)
 
-    patch.setattr(state, "on_poison", on_poison)
+    patch.setattr(decisions, "on_poison", on_poison)
 
 
 def without_emit_pending(patch: Patch) -> None:
