@@ -58,7 +58,9 @@ def job_id(text: str) -> str:
     itself: neither `quote` nor any HTTP client encodes dots.
     """
     if not JOB_ID.fullmatch(text):
-        raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-', optionally followed by ':job-' and 1 to 10 digits")
+        raise ValueError(
+            "must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-', optionally followed by ':job-' and 1 to 10 digits"
+        )
     return text
 
 
