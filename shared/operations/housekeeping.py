@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.cleanup.record import CLEANUP_ROWS, ENDED
+from shared.cleanup.entity import BOTH_ROWS
+from shared.cleanup.record import ENDED
 from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock, to_text
 from shared.deletion.acceptance import Dispatcher
@@ -81,7 +82,7 @@ class Housekeeping:
         over = f"completed_at lt '{to_text(before)}' and due_at lt '{to_text(before)}'"
         done = f"state eq 'done' and {over} and emit_pending eq false"
         untouched = f"touched_at lt '{to_text(before)}'"
-        cleanups = (f"{CLEANUP_ROWS} and phase eq '{phase.value}' and {untouched}" for phase in ENDED)
+        cleanups = (f"{BOTH_ROWS} and phase eq '{phase.value}' and {untouched}" for phase in ENDED)
         counts: Counter[str] = Counter()
         for filter_text in (done, f"RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}", *cleanups):
             for rows in self._pages(

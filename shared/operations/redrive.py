@@ -80,7 +80,7 @@ class Redrive:
 
     def _put_back(self, letter: DeadLetter, delay_seconds: float) -> bool:
         if letter.queue == self._settings.job_completion_queue:
-            return self._cleanups.put_back(letter, delay_seconds)
+            return self._cleanups.redrive(letter, delay_seconds)
         reopened = self._reopen(letter)
         if reopened is not None:
             self._dispatch(reopened, delay_seconds)

@@ -28,6 +28,9 @@ T = TypeVar("T")
 MAX_OPERATIONS = 100
 """Of one transaction: https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions"""
 
+ANY_VERSION = "*"
+"""In place of an ETag, in a group whose other writes carry the condition: insert the row, or merge into it."""
+
 
 @dataclass(frozen=True)
 class Write:
@@ -229,6 +232,8 @@ def _code(fault: HttpResponseError) -> str:
 def _operation(write: Write) -> tuple[Any, ...]:
     if write.etag is None:
         return ("create", write.entity)
+    if write.etag == ANY_VERSION:
+        return ("upsert", write.entity, {"mode": UpdateMode.MERGE})
     options = {"mode": UpdateMode.MERGE, "etag": write.etag, "match_condition": MatchConditions.IfNotModified}
     return ("update", write.entity, options)
 

@@ -7,17 +7,24 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.api.dead_letters import DeadLetterApi
 from shared.api.job_completions import CleanupApi
 from shared.api.task_deletions import TaskDeletionApi
 from shared.batch.client import BatchClient
 from shared.batch.reply import Reply
+from shared.cleanup.cancelling import CleanupCancelling
 from shared.cleanup.closing import CleanupCloser
-from shared.cleanup.fan_out import FanOut, FanOutParts
-from shared.cleanup.poison import CleanupPoison, CleanupPoisonParts
-from shared.cleanup.record import CleanupStore
+from shared.cleanup.fan_out import FanOut
+from shared.cleanup.intake import EventIntake
+from shared.cleanup.poison import CleanupPoison
+from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.redrive import CleanupRedrive
+from shared.cleanup.relisting import Relisting
+from shared.cleanup.single_task import SingleTask
+from shared.cleanup.step import Steps
+from shared.cleanup.store import CleanupStore
 from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock
 from shared.deletion.acceptance import Acceptor, Dispatcher
@@ -77,11 +84,11 @@ class App:
         owed = OwedResults(parts.emitter, outside.sender, store, settings)
         self._serve_requests(parts, outside, store, owed)
         cleanups = CleanupStore(outside.records)
-        self._serve_jobs(parts, outside, letters, cleanups, policy)
-        cleanup_redrive = CleanupRedrive(settings, outside.clock, cleanups, outside.sender)
+        queue = self._serve_jobs(parts, outside, store, letters, cleanups, policy)
+        cleanup_redrive = CleanupRedrive(settings.batch_accounts, outside.clock, cleanups, queue)
         redrive = Redrive(settings, outside.clock, letters, store, parts.dispatcher, cleanup_redrive, owed)
         self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
-        upkeep = CleanupUpkeep(settings, outside.clock, cleanups, outside.sender)
+        upkeep = CleanupUpkeep(settings.retry_max_seconds, outside.clock, cleanups, queue)
         self.housekeeping = Housekeeping(
             HousekeepingParts(settings, outside.clock, outside.scans or outside.records, parts.dispatcher, owed, upkeep)
         )
@@ -105,18 +112,29 @@ class App:
         self.api = TaskDeletionApi(parts, store, synchronous, cancellation)
 
     def _serve_jobs(
-        self, parts: Parts, outside: Outside, letters: DeadLetterStore, cleanups: CleanupStore, policy: RetryPolicy
-    ) -> None:
-        settings, clock, sender, acceptor = self.settings, outside.clock, outside.sender, parts.acceptor
-        guard = parts.guard
-        closer = CleanupCloser(letters, settings, clock)
-        self.fan_out = FanOut(
-            FanOutParts(settings, clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
-        )
+        self,
+        parts: Parts,
+        outside: Outside,
+        store: RecordStore,
+        letters: DeadLetterStore,
+        cleanups: CleanupStore,
+        policy: RetryPolicy,
+    ) -> CleanupQueue:
+        settings, clock, sender, guard = self.settings, outside.clock, outside.sender, parts.guard
+        accounts = settings.batch_accounts
+        queue = CleanupQueue(sender, settings.job_completion_queue)
+        closer = CleanupCloser(letters, accounts[0], settings.result_encoding, clock)
+        task = SingleTask(outside.batch, store, parts.acceptor, parts.emitter, guard, queue, policy, clock)
+        steps = Steps(cleanups, outside.batch, parts.acceptor, queue, policy, clock)
+        longest = timedelta(days=settings.job_completion_max_wait_days)
+        self.fan_out = FanOut(accounts, longest, steps, guard, closer, Relisting(steps, guard), task)
         self.cleanup_poison = CleanupPoison(
-            CleanupPoisonParts(settings, clock, cleanups, acceptor, closer, sender, guard)
+            accounts, cleanups, closer, task, guard, sender, settings.result_queue, clock
         )
-        self.cleanups = CleanupApi(settings, clock, cleanups, acceptor, sender, guard)
+        cancelling = CleanupCancelling(cleanups, closer, sender, settings.result_queue, clock)
+        intake = EventIntake(accounts, guard, cleanups, store, parts.acceptor, queue, clock)
+        self.cleanups = CleanupApi(accounts, intake, cleanups, cancelling, clock)
+        return queue
 
 
 def _parts(

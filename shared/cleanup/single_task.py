@@ -1,0 +1,201 @@
+"""The one task that a diagnostic record is about: it is read first, and deleted only if it is completed, as read.
+
+A record may be late: the task may run again by now, or be another one under its id.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from shared.batch.classify import judge
+from shared.batch.listing import COMPLETED, TaskState
+from shared.batch.pacing import backoff_seconds
+from shared.batch.reply import BatchError, Reply, Verdict
+from shared.cleanup.message import TaskStep
+from shared.cleanup.queue import CleanupQueue
+from shared.cleanup.step import CALL_SECONDS, error_of, next_attempts
+from shared.clock import Clock
+from shared.deletion.acceptance import Acceptor
+from shared.deletion.access import tell_of_refused_access
+from shared.deletion.claiming import new_record
+from shared.deletion.delivery import Delivery
+from shared.deletion.guard import Guard
+from shared.deletion.outcomes import RetryPolicy
+from shared.deletion.poison import GIVEN_UP
+from shared.errors import StorageUnavailable
+from shared.ledger import state
+from shared.ledger.record import Certainty, Conclusion, Key, Origin, Outcome, Record, State
+from shared.ledger.store import RecordStore
+from shared.ledger.work import Work, WorkRow
+from shared.parsing import grammar
+from shared.request.model import DeletionRequest, payload_hash, readable
+from shared.results.emission import Emission, Emitter, conflict, recorded
+
+log = logging.getLogger(__name__)
+
+MAX_READS = 5
+NOT_COMPLETED = "TaskNotCompleted"
+NO_VERSION = "TaskVersionUnknown"
+
+
+class Tasks(Protocol):
+    """The read of the Batch service that is needed here."""
+
+    def look_at_task(
+        self, account: str, job_id: str, task_id: str, *, seconds: float
+    ) -> tuple[Reply, TaskState | None]: ...
+
+
+class TaskDecision(StrEnum):
+    """What a message about one task does, given the row of its request."""
+
+    LOOK = "look"
+    GO_ON = "go-on"
+    """Its request is open: its message may never have gone out."""
+    TELL = "tell"
+    """It ended without a claim, so this message may owe its result."""
+    SKIP = "skip"
+    CONFLICT = "conflict"
+
+
+def on_record(found: Record | None, step: TaskStep) -> TaskDecision:
+    """What the message does about the row as just read. Pure."""
+    if found is None:
+        return TaskDecision.LOOK
+    if task_of(found.request) != task_of(step.request):
+        return TaskDecision.CONFLICT
+    if found.state is not State.DONE:
+        return TaskDecision.GO_ON
+    if found.generation < step.generation:
+        return TaskDecision.LOOK
+    return TaskDecision.TELL if found.attempts == 0 else TaskDecision.SKIP
+
+
+def task_of(request: DeletionRequest) -> tuple[str, str, str]:
+    """Which task a request is about, whatever else it asks for."""
+    return request.batch_url, request.job_id.lower(), request.task_id.lower()
+
+
+def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, BatchError | None] | str:
+    """The version to delete, or the end of the request. Pure; for replies that are not tried again."""
+    if judge(reply).verdict is Verdict.GONE:
+        return Outcome.NOT_FOUND, reply.error
+    if found is None:
+        return Outcome.FAILED, error_of(reply)
+    if found.state != COMPLETED:
+        return Outcome.FAILED, BatchError(NOT_COMPLETED, f"The task is {found.state}, and is left alone.")
+    version = readable(found.etag, grammar.etag)
+    return version or (
+        Outcome.FAILED,
+        BatchError(NO_VERSION, "Batch told no version of the task, so it is left alone."),
+    )
+
+
+@dataclass(frozen=True)
+class SingleTask:
+    """Carries out messages about one task. Every method may raise StorageUnavailable."""
+
+    tasks: Tasks
+    store: RecordStore
+    acceptor: Acceptor
+    emitter: Emitter
+    guard: Guard
+    queue: CleanupQueue
+    policy: RetryPolicy
+    clock: Clock
+
+    def look(self, step: TaskStep, delivery: Delivery) -> list[str]:
+        """Reads the task and asks for its deletion, or ends the request; the encoded results that are owed."""
+        found = self.store.read(Key.of(step.request))
+        decision = on_record(found, step)
+        if decision is not TaskDecision.LOOK:
+            return self._leave(decision, found, step, delivery)
+        now, row = self.clock.now(), WorkRow(step.request, payload_hash(step.request))
+        if veto := self.guard(row, step.accepted_at, now):
+            return self._end(step, veto, delivery)
+        request = step.request
+        reply, task = self.tasks.look_at_task(request.batch_url, request.job_id, request.task_id, seconds=CALL_SECONDS)
+        tell_of_refused_access(reply, request.batch_url, request.client_request_id)
+        if judge(reply).verdict in {Verdict.TRANSIENT, Verdict.ACCESS}:
+            return self._retry(step, reply, delivery)
+        read = after_read(reply, task)
+        if isinstance(read, str):
+            return self._accept(step, request.model_copy(update={"if_match": read}), delivery)
+        outcome, error = read
+        end = Conclusion(outcome, Certainty.CONFIRMED, now, reply.status, error, reply.request_id)
+        return self._end(step, end, delivery)
+
+    def give_up(self, step: TaskStep, delivery: Delivery) -> list[str]:
+        """Ends a request whose message the host gave up; the encoded results that are owed."""
+        found = self.store.read(Key.of(step.request))
+        decision = on_record(found, step)
+        if decision is not TaskDecision.LOOK:
+            return self._leave(decision, found, step, delivery)
+        now = self.clock.now()
+        late = self.guard.expiry(WorkRow(step.request, payload_hash(step.request)), step.accepted_at, now)
+        end = late or Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, now, error=GIVEN_UP)
+        return self._end(step, end, delivery)
+
+    def _leave(self, decision: TaskDecision, found: Record | None, step: TaskStep, delivery: Delivery) -> list[str]:
+        if decision is TaskDecision.CONFLICT:
+            request = step.request
+            told = conflict(request, payload_hash(request), Origin.JOB_COMPLETION, delivery.body, self.clock.now())
+            return self._tell(told)
+        if decision is TaskDecision.TELL and found:
+            return self._tell(recorded(found, delivery.body))
+        if decision is TaskDecision.GO_ON and found:
+            self.acceptor.accept(found.request, found.origin, found.accepted_at)
+        log.info("duplicate_record request_id=%s", step.request.client_request_id)
+        return []
+
+    def _retry(self, step: TaskStep, reply: Reply, delivery: Delivery) -> list[str]:
+        attempts, error = next_attempts(step.attempts, reply), error_of(reply)
+        if attempts >= self.policy.max_attempts:
+            end = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, self.clock.now(), reply.status, error)
+            return self._end(step, end, delivery)
+        wait = backoff_seconds(
+            max(1, attempts),
+            self.policy.base_seconds,
+            self.policy.max_seconds,
+            reply.retry_after,
+            self.policy.random,
+            judge(reply),
+        )
+        log.warning("task_look_retry request_id=%s attempt=%s", step.request.client_request_id, attempts)
+        self.queue.send(replace(step, attempts=attempts), wait)
+        return []
+
+    def _accept(self, step: TaskStep, request: DeletionRequest, delivery: Delivery) -> list[str]:
+        """The row first, then its message, as for any request."""
+        if step.generation == 0:
+            self.acceptor.accept(request, Origin.JOB_COMPLETION, step.accepted_at)
+            return []
+        found, record = self._next_generation(step, request)
+        if self.store.write(found, record) is None:
+            return self.look(step, delivery)
+        self.acceptor.accept(request, record.origin, record.accepted_at)
+        return []
+
+    def _end(self, step: TaskStep, end: Conclusion, delivery: Delivery) -> list[str]:
+        for _ in range(MAX_READS):
+            found, record = self._next_generation(step, step.request)
+            decision = on_record(found, step)
+            if decision is not TaskDecision.LOOK:
+                return self._leave(decision, found, step, delivery)
+            written = self.store.write(found, state.conclude(record, end))
+            if written:
+                return self._tell(recorded(written, delivery.body))
+        raise StorageUnavailable(f"request {step.request.client_request_id} changed under {MAX_READS} reads")
+
+    def _next_generation(self, step: TaskStep, request: DeletionRequest) -> tuple[Record | None, Record]:
+        """The row as it is, and as the generation of this message begins it."""
+        found = self.store.read(Key.of(request))
+        row = WorkRow(request, payload_hash(request), generation=step.generation)
+        fresh = new_record(row, Work((row,), Origin.JOB_COMPLETION, step.accepted_at))
+        return found, replace(fresh, etag=found.etag) if found else fresh
+
+    def _tell(self, emission: Emission) -> list[str]:
+        return self.emitter.texts([emission], self.queue.name)
