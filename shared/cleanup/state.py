@@ -123,11 +123,14 @@ def cancelled(found: Cleanup, decision: CancelDecision, now: datetime) -> Cleanu
     return replace(found, cancelled_at=now, is_relisting=False)
 
 
-def after_look(found: Cleanup, still_open: int, now: datetime) -> Cleanup | None:
+def after_look(
+    found: Cleanup, still_open: int, now: datetime, oldest_message: datetime | None = None
+) -> Cleanup | None:
     """The row after the daily round counted its open requests; None when nothing is to be written.
 
     What is lost with its message would be open for good. So a clean-up whose count has stood still for a day is listed
-    again: `is_relisting`, by a step with a number that no message has.
+    again: `is_relisting`, by a step with a number that no message has. But not while the queue of requests is a day
+    behind: `oldest_message` is when the oldest one that is visible there was put, None when there is none.
     """
     if found.phase is not Phase.LISTED or found.cancelled_at is not None or found.is_settled:
         return None
@@ -135,7 +138,8 @@ def after_look(found: Cleanup, still_open: int, now: datetime) -> Cleanup | None
         return replace(found, stand=None, is_settled=True)
     if found.stand is None or found.stand.open != still_open:
         return replace(found, stand=Stand(still_open, now))
-    if now - found.stand.since < STANDS_STILL_AFTER:
+    is_behind = oldest_message is not None and now - oldest_message >= STANDS_STILL_AFTER
+    if is_behind or now - found.stand.since < STANDS_STILL_AFTER:
         return None
     anew = replace(found, stand=Stand(still_open, now), is_relisting=True, next_page=None, attempts=0)
     return replace(anew, step=found.step + 1, step_message=None)
