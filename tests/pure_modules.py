@@ -34,7 +34,6 @@ PURE = (
     *("parsing/strict_model", "ledger/work"),
     # Deciding and wording
     *(
-        "batch/classify",
         "cleanup/closing_event",
         "cleanup/state",
         "deletion/guard",
@@ -44,6 +43,7 @@ PURE = (
         "api/posted_events",
         "api/openapi_schemas",
         "deletion/outcomes",
+        "batch/pace",
         "batch/pacing",
     ),
     *(

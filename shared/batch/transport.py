@@ -9,28 +9,28 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 import threading
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
-import certifi
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
-from urllib3.util.ssl_ import create_urllib3_context
 
-from shared.batch.answer import answered, not_sent, unanswered
-from shared.batch.classify import INVALID_REQUEST, UNSAFE_TARGET
-from shared.batch.reply import Reply
+from shared.batch.answer import answered, without_answer
+from shared.batch.reply import Reply, Sent
 from shared.batch.target import UnsafeTarget
-from shared.clock import Clock
+from shared.clock import Clock, TimeBox
+from shared.connections import DirectAdapter, PoolClasses
 
 CONNECT_SECONDS: Final = 5.0
-MOST_BODY: Final = 65_536
+UNSAFE_TARGET: Final = "UnsafeTarget"
+"""Code of a reply that our guard made up: the URL would not have been the intended one."""
+INVALID_REQUEST: Final = "InvalidRequest"
+"""Code of a reply made up because the request cannot be put into HTTP at all."""
+MOST_BODY: Final = 1_048_576
+"""Bytes that are read of an answer without tasks; an error keeps its code and status whatever its size."""
 USER_AGENT: Final = "batch-task-deletion"
 
 _CHUNK: Final = 65_536
@@ -89,66 +89,53 @@ class _HTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
-class _Adapter(HTTPAdapter):
-    """Keeps `pool` connections per host, tries once, and loads the CA bundle once.
-
-    Stock requests loads the bundle for each new connection, which is 16 of its 20 ms.
-    """
-
-    def __init__(self, pool: int, ca_file: str) -> None:
-        self._context = create_urllib3_context()
-        self._context.load_verify_locations(ca_file)
-        self._context.verify_mode = ssl.CERT_REQUIRED
-        self._context.check_hostname = True
-        super().__init__(pool_connections=8, pool_maxsize=pool, max_retries=0)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Certificates are always verified, by the shared context, whatever the session's `verify` says."""
-        conn.cert_reqs, conn.ca_certs, conn.ca_cert_dir = "CERT_REQUIRED", None, None
+_POOLS: PoolClasses = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 class BatchSession(requests.Session):
     """A session that keeps connections and nothing else: no cookies, proxies, .netrc or redirects."""
 
-    def __init__(self, pool: int, ca_file: str) -> None:
+    def __init__(self, pool: int, ca_file: str | None) -> None:
         super().__init__()
         # With trust_env a stray .netrc would replace the Authorization header.
         self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.clear()
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": USER_AGENT})
-        adapter = _Adapter(pool, ca_file)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
+        self._adapter = DirectAdapter(pool, ca_file, _POOLS)
+        self.mount("https://", self._adapter)
+        self.mount("http://", self._adapter)
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """No answer is a redirect: requests would read its whole body and parse its target even when not following."""
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Checks and encodes method, URL and headers, and merges nothing but the session's headers."""
+        prepared = requests.PreparedRequest()
+        prepared.prepare(request.method, request.url, headers={**self.headers, **request.headers})
+        return prepared
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Sends once; the answer is the one that came, whatever its status and cookies."""
+        return self._adapter.send(request, **options)
 
 
 def batch_session(pool: int, ca_file: str | None = None) -> BatchSession:
     """A session for `pool` threads, trusting the CAs of certifi unless a bundle is named."""
-    return BatchSession(pool, ca_file or certifi.where())
+    return BatchSession(pool, ca_file)
 
 
 def exchange(
-    session: BatchSession, request: requests.PreparedRequest, *, seconds: float, most_body: int, clock: Clock
+    session: BatchSession, request: requests.PreparedRequest, *, box: TimeBox, most_body: int, clock: Clock
 ) -> Answer:
     """Sends the request once and reads the answer; faults become replies here and nowhere else.
 
-    `seconds` bounds connecting, waiting for the answer and reading it together.
+    Connecting, waiting for the answer and reading it end together with the time box.
     A body is cut off after `most_body` bytes.
     """
-    deadline = clock.monotonic() + seconds
+    seconds = box.end_by - clock.monotonic()
     connect = min(CONNECT_SECONDS, seconds / 2)
     _wire.socket = None
     try:
-        response = session.send(request, stream=True, allow_redirects=False, timeout=(connect, seconds - connect))
+        response = session.send(request, stream=True, timeout=(connect, seconds - connect))
         try:
-            body = _read(response, most_body, deadline, clock)
+            body = _read(response, most_body, box.end_by, clock)
         finally:
             response.close()
         return Answer(answered(response.status_code, response.headers, body, clock.now()), body)
@@ -158,10 +145,10 @@ def exchange(
         _wire.socket = None
 
 
-def _read(response: requests.Response, most: int, deadline: float, clock: Clock) -> bytes:
+def _read(response: requests.Response, most: int, end_by: float, clock: Clock) -> bytes:
     body = bytearray()
     while len(body) < most:
-        left = deadline - clock.monotonic()
+        left = end_by - clock.monotonic()
         if left <= 0:
             raise requests.exceptions.ReadTimeout("the body came too slowly")
         # A server that sends a byte now and then would start the read time-out anew with each.
@@ -177,12 +164,13 @@ def _read(response: requests.Response, most: int, deadline: float, clock: Clock)
 def fault(error: Exception, *, sent: bool) -> Reply:
     """The reply for a call that ended in an exception, depending on whether any of it was sent."""
     if sent:
-        return unanswered("NoAnswer", f"The service did not answer completely: {describe(error)}")
+        return without_answer(Sent.UNANSWERED, "NoAnswer", f"The service did not answer completely: {describe(error)}")
     if isinstance(error, UnsafeTarget):
-        return not_sent(UNSAFE_TARGET, f"Refused before anything was sent: {error}.")
+        return without_answer(Sent.REFUSED, UNSAFE_TARGET, f"Refused before anything was sent: {error}.")
     if isinstance(error, _UNSENDABLE) or (isinstance(error, ValueError) and not isinstance(error, OSError)):
-        return not_sent(INVALID_REQUEST, f"The request cannot be put into HTTP: {type(error).__name__}")
-    return not_sent("NoConnection", f"The service could not be reached: {describe(error)}")
+        text = f"The request cannot be put into HTTP: {type(error).__name__}"
+        return without_answer(Sent.REFUSED, INVALID_REQUEST, text)
+    return without_answer(Sent.FAILED, "NoConnection", f"The service could not be reached: {describe(error)}")
 
 
 def describe(error: BaseException) -> str:

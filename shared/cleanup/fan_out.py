@@ -9,9 +9,8 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from shared.batch.classify import judge
 from shared.batch.listing import COMPLETED, TaskPage
-from shared.batch.reply import BatchError, Reply, Verdict
+from shared.batch.reply import BatchError, Kind, Reply, log_refused_access
 from shared.cleanup import state
 from shared.cleanup.closing import CleanupCloser
 from shared.cleanup.message import Refusal, Step, TaskStep, read_cleanup_message
@@ -20,8 +19,7 @@ from shared.cleanup.relisting import Relisting
 from shared.cleanup.selection import requests_of
 from shared.cleanup.single_task import SingleTask
 from shared.cleanup.state import StepDecision
-from shared.cleanup.step import CALL_SECONDS, StepRun, Steps, error_of, next_attempts
-from shared.deletion.access import tell_of_refused_access
+from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
 from shared.deletion.delivery import Delivery
 from shared.deletion.guard import Guard
 from shared.errors import StaleDelivery
@@ -91,13 +89,13 @@ class FanOut:
             return self._end(run, *veto)
         event, job_state = run.cleanup.event, run.cleanup.job_state
         if run.step.continuation is None:
-            reply, job_state = self.steps.jobs.get_job(event.batch_url, event.job_id, seconds=CALL_SECONDS)
+            reply, job_state = self.steps.batch.get_job(event.batch_url, event.job_id, self.steps.box())
             if job_state is None:
                 return self._refused(run, reply)
             if job_state != COMPLETED and event.require_job_completed:
                 return self._wait(run, job_state)
         page = self.steps.page(run)
-        if judge(page.reply).verdict is not Verdict.DELETED:
+        if page.reply.kind is not Kind.SUCCESS:
             return self._refused(run, page.reply)
         return self._page(run, page, job_state)
 
@@ -162,15 +160,15 @@ class FanOut:
 
     def _refused(self, run: StepRun, reply: Reply) -> list[str] | None:
         """Batch did not answer with what was asked for: the job is gone, try again, or give up."""
-        event, judgement, error = run.cleanup.event, judge(reply), error_of(reply)
-        tell_of_refused_access(reply, event.batch_url, event.event_id)
-        if judgement.verdict is Verdict.GONE:
+        event, error = run.cleanup.event, error_of(reply)
+        log_refused_access(reply, event.batch_url, event.event_id)
+        if reply.kind is Kind.GONE:
             return self._finish(run, self.steps.record(run, replace(run.cleanup, job_state=GONE)))
-        if judgement.verdict not in {Verdict.TRANSIENT, Verdict.ACCESS}:
+        if reply.kind not in {Kind.TRANSIENT, Kind.ACCESS}:
             return self._end(run, Outcome.FAILED, error)
         if next_attempts(run.cleanup.attempts, reply) >= self.steps.policy.max_attempts:
             return self._end(run, Outcome.EXHAUSTED, error)
-        return self.steps.retry(run, reply, judgement, error)
+        return self.steps.retry(run, reply, error)
 
     def _end(self, run: StepRun, outcome: Outcome, error: BatchError) -> list[str] | None:
         written = self.steps.record(run, state.ended(run.cleanup, outcome, error, self.steps.clock.now()))

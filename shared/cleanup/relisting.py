@@ -11,8 +11,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.batch.classify import judge
-from shared.batch.reply import Reply, Verdict
+from shared.batch.reply import Kind, Reply
 from shared.cleanup.record import Cleanup
 from shared.cleanup.selection import requests_of
 from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
@@ -39,7 +38,7 @@ class Relisting:
         if self.guard.protection_of(event.job_id) or self.guard.strange_account(event.batch_url):
             return self._stop(run)
         page = self.steps.page(run)
-        if judge(page.reply).verdict is not Verdict.DELETED:
+        if page.reply.kind is not Kind.SUCCESS:
             return self._refused(run, page.reply)
         now = self.steps.clock.now()
         requests = overdue(
@@ -55,10 +54,9 @@ class Relisting:
         return []
 
     def _refused(self, run: StepRun, reply: Reply) -> list[str] | None:
-        judgement = judge(reply)
-        may_pass = judgement.verdict in {Verdict.TRANSIENT, Verdict.ACCESS}
+        may_pass = reply.kind in {Kind.TRANSIENT, Kind.ACCESS}
         if may_pass and next_attempts(run.cleanup.attempts, reply) < self.steps.policy.max_attempts:
-            return self.steps.retry(run, reply, judgement, error_of(reply))
+            return self.steps.retry(run, reply, error_of(reply))
         log.warning("relisting_stopped event_id=%s code=%s", run.cleanup.event.event_id, error_of(reply).code)
         return self._stop(run)
 

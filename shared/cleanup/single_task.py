@@ -8,18 +8,16 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
 
-from shared.batch.classify import judge
 from shared.batch.listing import COMPLETED, TaskState
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Reply, Verdict
+from shared.batch.port import Batch
+from shared.batch.reply import BatchError, Kind, Reply, log_refused_access
 from shared.cleanup.message import TaskStep
 from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.step import CALL_SECONDS, error_of, next_attempts
-from shared.clock import Clock
+from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor
-from shared.deletion.access import tell_of_refused_access
 from shared.deletion.claiming import new_record
 from shared.deletion.delivery import Delivery
 from shared.deletion.guard import Guard
@@ -39,14 +37,6 @@ log = logging.getLogger(__name__)
 MAX_READS = 5
 NOT_COMPLETED = "TaskNotCompleted"
 NO_VERSION = "TaskVersionUnknown"
-
-
-class Tasks(Protocol):
-    """The read of the Batch service that is needed here."""
-
-    def look_at_task(
-        self, account: str, job_id: str, task_id: str, *, seconds: float
-    ) -> tuple[Reply, TaskState | None]: ...
 
 
 class TaskDecision(StrEnum):
@@ -81,7 +71,7 @@ def task_of(request: DeletionRequest) -> tuple[str, str, str]:
 
 def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, BatchError | None] | str:
     """The version to delete, or the end of the request. Pure; for replies that are not tried again."""
-    if judge(reply).verdict is Verdict.GONE:
+    if reply.kind is Kind.GONE:
         return Outcome.NOT_FOUND, reply.error
     if found is None:
         return Outcome.FAILED, error_of(reply)
@@ -98,7 +88,7 @@ def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, BatchErr
 class SingleTask:
     """Carries out messages about one task. Every method may raise StorageUnavailable."""
 
-    tasks: Tasks
+    batch: Batch
     store: RecordStore
     acceptor: Acceptor
     emitter: Emitter
@@ -117,9 +107,11 @@ class SingleTask:
         if veto := self.guard(row, step.accepted_at, now):
             return self._end(step, veto, delivery)
         request = step.request
-        reply, task = self.tasks.look_at_task(request.batch_url, request.job_id, request.task_id, seconds=CALL_SECONDS)
-        tell_of_refused_access(reply, request.batch_url, request.client_request_id)
-        if judge(reply).verdict in {Verdict.TRANSIENT, Verdict.ACCESS}:
+        reply, task = self.batch.look_at_task(
+            request.batch_url, request.job_id, request.task_id, TimeBox.lasting(CALL_SECONDS, self.clock)
+        )
+        log_refused_access(reply, request.batch_url, request.client_request_id)
+        if reply.kind in {Kind.TRANSIENT, Kind.ACCESS}:
             return self._retry(step, reply, delivery)
         read = after_read(reply, task)
         if isinstance(read, str):
@@ -160,9 +152,8 @@ class SingleTask:
             max(1, attempts),
             self.policy.base_seconds,
             self.policy.max_seconds,
-            reply.retry_after,
+            reply,
             self.policy.random,
-            judge(reply),
         )
         log.warning("task_look_retry request_id=%s attempt=%s", step.request.client_request_id, attempts)
         self.queue.send(replace(step, attempts=attempts), wait)

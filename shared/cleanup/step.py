@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from shared.batch.listing import TaskPage
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Judgement, Reply
+from shared.batch.port import Batch
+from shared.batch.reply import BatchError, Reply, Sent
 from shared.cleanup import state
 from shared.cleanup.message import Step
 from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.record import Cleanup
 from shared.cleanup.store import CleanupStore
-from shared.clock import Clock
+from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.delivery import Delivery
 from shared.deletion.outcomes import RetryPolicy
@@ -26,16 +26,6 @@ from shared.request.model import DeletionRequest, payload_hash
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 40.0
-
-
-class Jobs(Protocol):
-    """The reads of the Batch service that a clean-up needs."""
-
-    def get_job(self, account: str, job_id: str, *, seconds: float) -> tuple[Reply, str | None]: ...
-
-    def list_completed_tasks(
-        self, account: str, job_id: str, continuation: str | None, *, seconds: float
-    ) -> TaskPage: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +43,7 @@ class Steps:
     """Carries out what steps have in common. Every method may raise StorageUnavailable."""
 
     cleanups: CleanupStore
-    jobs: Jobs
+    batch: Batch
     acceptor: Acceptor
     queue: CleanupQueue
     policy: RetryPolicy
@@ -67,9 +57,11 @@ class Steps:
     def page(self, run: StepRun) -> TaskPage:
         """The page of tasks that the step is about."""
         event = run.cleanup.event
-        return self.jobs.list_completed_tasks(
-            event.batch_url, event.job_id, run.step.continuation, seconds=CALL_SECONDS
-        )
+        return self.batch.list_completed_tasks(event.batch_url, event.job_id, run.step.continuation, self.box())
+
+    def box(self) -> TimeBox:
+        """The time that one call to Batch has."""
+        return TimeBox.lasting(CALL_SECONDS, self.clock)
 
     def ask(self, run: StepRun, requests: Sequence[DeletionRequest]) -> None:
         """Accepts the requests of a page, and puts them on the queue of requests, many to a message."""
@@ -83,15 +75,13 @@ class Steps:
         """Puts the step that comes next."""
         self.queue.send(Step.next_of(cleanup, continuation), delay_seconds)
 
-    def retry(self, run: StepRun, reply: Reply, judgement: Judgement, error: BatchError) -> list[str] | None:
+    def retry(self, run: StepRun, reply: Reply, error: BatchError) -> list[str] | None:
         """The same step once more, after a wait."""
         policy, attempts = self.policy, next_attempts(run.cleanup.attempts, reply)
         written = self.record(run, replace(run.cleanup, attempts=attempts, error=error))
         if written is None:
             return None
-        wait = backoff_seconds(
-            max(1, attempts), policy.base_seconds, policy.max_seconds, reply.retry_after, policy.random, judgement
-        )
+        wait = backoff_seconds(max(1, attempts), policy.base_seconds, policy.max_seconds, reply, policy.random)
         log.warning("cleanup_retry event_id=%s attempt=%s code=%s", run.cleanup.event.event_id, attempts, error.code)
         self.send(written, run.step.continuation, wait)
         return []
@@ -99,7 +89,7 @@ class Steps:
 
 def next_attempts(attempts: int, reply: Reply) -> int:
     """The failures in a row with this one, which counts unless this app itself had no time or place for the call."""
-    return attempts if reply.is_own_doing else attempts + 1
+    return attempts if reply.sent is Sent.HELD else attempts + 1
 
 
 def error_of(reply: Reply) -> BatchError:

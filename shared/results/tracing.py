@@ -13,8 +13,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.batch.classify import judge
-from shared.batch.reply import Reply, Verdict
+from shared.batch.reply import Kind, Reply
+from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
 from shared.results.event import Ending
 from shared.results.telemetry import Call, Telemetry
@@ -33,13 +33,16 @@ class OpenTelemetry(Telemetry):
         self._duration = meter.create_histogram("task_deletion.duration", "s", "From acceptance to the result")
         self._attempts = meter.create_histogram("task_deletion.attempts", "{attempt}", "Attempts that a request took")
         self._refused = meter.create_counter("batch.refused_calls", "{call}", "Calls that Batch refused the app itself")
+        self._rate = meter.create_gauge(
+            "batch.rate_limit", "{call}/s", "Calls that an account takes a second; 0: no limit"
+        )
         self._depth = meter.create_gauge("queue.depth", "{message}", "Messages on a queue")
         self._age = meter.create_gauge("queue.oldest_age", "s", "Age of a queue's oldest message")
 
     def observed(self, call: Call) -> Call:
         """The call within a client span whose parent is the request's own trace."""
 
-        def watched(request: DeletionRequest, seconds: float, begin_within: float) -> Reply:
+        def watched(request: DeletionRequest, box: TimeBox) -> Reply:
             with self._tracer.start_as_current_span(
                 "Task - Get" if request.dry_run else "Task - Delete",
                 context=_context_of(request),
@@ -51,7 +54,7 @@ class OpenTelemetry(Telemetry):
                     "az.client_request_id": request.client_request_id,
                 },
             ) as span:
-                reply = call(request, seconds, begin_within)
+                reply = call(request, box)
                 self._note(span, reply)
             return reply
 
@@ -64,6 +67,10 @@ class OpenTelemetry(Telemetry):
         self._attempts.record(ending.attempts, outcome)
         if ending.latency_seconds is not None:
             self._duration.record(ending.latency_seconds, outcome)
+
+    def rate_limit(self, account: str, calls_per_second: float | None) -> None:
+        """Sets the gauge of one account; 0 for no limit."""
+        self._rate.set(calls_per_second or 0.0, {"account": account})
 
     def queue_depth(self, queue: str, messages: int, oldest_age_seconds: float) -> None:
         """Sets the gauges of one queue."""
@@ -78,7 +85,7 @@ class OpenTelemetry(Telemetry):
         if reply.error is not None:
             span.set_attribute("error.type", reply.error.code)
             span.set_status(Status(StatusCode.ERROR))
-        if judge(reply).verdict is Verdict.ACCESS:
+        if reply.kind is Kind.ACCESS:
             self._refused.add(1, {"status": reply.status})
 
 
