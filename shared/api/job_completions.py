@@ -67,12 +67,12 @@ class CleanupApi:
         except InvalidInput as fault:
             return invalid(fault)
         cancelled = self.cancelling.cancel(event_id, dry_run=dry_run)
-        if cancelled is None:
+        if cancelled.decision is CancelDecision.UNKNOWN:
             return _unknown()
         if cancelled.decision is CancelDecision.TOO_LATE:
             return refusal(409, "JobCompletionEnded", "The clean-up has ended, and nothing of it is open.")
         status = 200 if cancelled.decision is CancelDecision.ALREADY else 202
-        return Answer(status, self._document(cancelled.cleanup))
+        return Answer(status, self._document(cancelled.row))
 
     def listing(self, call: Call) -> Answer:
         """`GET /api/job-completions?state=&top=&continuation=`."""

@@ -63,7 +63,7 @@ def list_entity(cleanup: Cleanup, now: datetime) -> Entity:
         "PartitionKey": partition,
         "RowKey": IN_LIST + place_of(cleanup),
         "phase": cleanup.phase.value,
-        "touched_at": _kept_from(cleanup, now),
+        "touched_at": to_text(kept_from(cleanup, now)),
     }
 
 
@@ -95,7 +95,7 @@ def to_entity(cleanup: Cleanup, now: datetime) -> Entity:
         "stand_since": _text(cleanup.stand.since if cleanup.stand else None),
         "is_settled": cleanup.is_settled,
         "place": place_of(cleanup),
-        "touched_at": _kept_from(cleanup, now),
+        "touched_at": to_text(kept_from(cleanup, now)),
     }
 
 
@@ -140,11 +140,11 @@ def _read(entity: Mapping[str, Any], etag: str) -> Cleanup:
     )
 
 
-def _kept_from(cleanup: Cleanup, now: datetime) -> str:
+def kept_from(cleanup: Cleanup, now: datetime) -> datetime:
     """When its retention begins: once it has ended, for as long as its tasks may still wait to be deleted."""
     if not cleanup.has_ended:
-        return to_text(now)
-    return to_text((cleanup.ended_at or now) + (MAX_DELAY if cleanup.event.delete_after else timedelta()))
+        return now
+    return (cleanup.ended_at or now) + (MAX_DELAY if cleanup.event.delete_after else timedelta())
 
 
 def _text(moment: datetime | None) -> str:

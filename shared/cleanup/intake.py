@@ -15,13 +15,10 @@ from shared.cleanup.store import CleanupStore
 from shared.cleanup.task_record import TaskRecord, task_request
 from shared.clock import Clock
 from shared.deletion.acceptance import Acceptor
-from shared.deletion.claiming import new_record
 from shared.deletion.guard import Guard
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Key, Origin, Record, State
 from shared.ledger.store import RecordStore
-from shared.ledger.work import Work, WorkRow
-from shared.request.model import payload_hash
 from shared.results.emission import ID_CONFLICT
 
 
@@ -85,8 +82,7 @@ class EventIntake:
         found = self.records.read(Key.of(request))
         if found is None:
             self.queue.send(TaskStep(record, request, now))
-            row = WorkRow(request, payload_hash(request))
-            return Taken(Intake.ACCEPTED, request_id, new_record(row, Work((row,), Origin.JOB_COMPLETION, now)))
+            return Taken(Intake.ACCEPTED, request_id, Record.new(request, Origin.JOB_COMPLETION, now))
         if task_of(found.request) != task_of(request):
             return Taken(Intake.CONFLICT, request_id, error=ID_CONFLICT)
         if found.state is not State.DONE:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.cleanup import state
 from shared.cleanup.closing import CleanupCloser
 from shared.cleanup.message import Refusal, Step, TaskStep, read_cleanup_message
+from shared.cleanup.record import Cleanup
 from shared.cleanup.single_task import SingleTask
 from shared.cleanup.state import StepDecision
 from shared.cleanup.store import CleanupStore
@@ -15,13 +16,10 @@ from shared.clock import Clock
 from shared.deletion.delivery import Delivery
 from shared.deletion.guard import Guard
 from shared.deletion.poison import GIVEN_UP
-from shared.errors import StorageUnavailable
 from shared.ledger.record import Outcome
 from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
-
-MAX_READS = 3
 
 
 @dataclass(frozen=True)
@@ -51,21 +49,23 @@ class CleanupPoison:
         return self._end(message, delivery)
 
     def _end(self, step: Step, delivery: Delivery) -> list[str]:
-        for _ in range(MAX_READS):
-            found = self.cleanups.read(step.event.event_id, dry_run=step.event.dry_run)
-            decision = state.on_poison(found, step.payload_hash, step.number)
-            if decision is StepDecision.CONFLICT:
-                return [self.closer.refuse_id(step, delivery)]
-            if decision is StepDecision.CLOSE_AGAIN and found:
-                return [self.closer.close(found, delivery)]
-            if decision is StepDecision.SKIP:
-                log.info("duplicate_step event_id=%s step=%s", step.event.event_id, step.number)
-                return []
-            cleanup, now = found or step.begun(), self.clock.now()
-            late = None if found else self.guard.lateness("event", cleanup.accepted_at, now)
-            outcome = Outcome.EXPIRED if late else Outcome.EXHAUSTED
-            ended = state.ended(cleanup, outcome, late or cleanup.error or GIVEN_UP, now)
-            written = self.cleanups.write(found, state.step_done(ended, step.number, delivery.message_id), now)
-            if written:
-                return [self.closer.close(written, delivery)]
-        raise StorageUnavailable(f"clean-up {step.event.event_id} changed under {MAX_READS} reads")
+        event = step.event
+        settled = self.cleanups.settle(
+            event.event_id, lambda found: self._decide(found, step, delivery.message_id), dry_run=event.dry_run
+        )
+        if settled.decision is StepDecision.CONFLICT:
+            return [self.closer.refuse_id(step, delivery)]
+        if settled.decision is StepDecision.SKIP:
+            log.info("duplicate_step event_id=%s step=%s", event.event_id, step.number)
+            return []
+        return [self.closer.close(settled.row, delivery)]
+
+    def _decide(self, found: Cleanup | None, step: Step, message_id: str) -> tuple[StepDecision, Cleanup | None]:
+        decision = state.on_poison(found, step.payload_hash, step.number)
+        if decision is not StepDecision.END:
+            return decision, None
+        cleanup, now = found or step.begun(), self.clock.now()
+        late = None if found else self.guard.lateness("event", cleanup.accepted_at, now)
+        outcome = Outcome.EXPIRED if late else Outcome.EXHAUSTED
+        ended = state.ended(cleanup, outcome, late or cleanup.error or GIVEN_UP, now)
+        return decision, state.step_done(ended, step.number, message_id)

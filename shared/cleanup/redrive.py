@@ -11,11 +11,9 @@ from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.record import Cleanup, Phase
 from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
-from shared.errors import InvalidInput, StorageUnavailable
+from shared.errors import InvalidInput
 from shared.ledger.record import Outcome
 from shared.results.dead_letters import DeadLetter
-
-MAX_READS = 5
 
 
 @dataclass(frozen=True)
@@ -34,18 +32,22 @@ class CleanupRedrive:
         """
         if letter.task_id is not None:
             return self._look_again(letter, delay_seconds)
-        for _ in range(MAX_READS):
-            found, now = self.cleanups.read(letter.client_request_id or "", dry_run=letter.dry_run), self.clock.now()
-            if found and found.generation > letter.generation:
-                # The call that wrote this may have died before its message went out.
-                return found.phase is Phase.WAITING and found.step_message is None and self._send(found, delay_seconds)
-            if found and not (_is_failed(found) and _is_end_of(found, letter)):
-                # The dead letter outlived its row: the event was sent again, and did not end in this way.
-                return False
-            written = self.cleanups.write(found, self._next_generation(found, letter, now), now)
-            if written:
-                return self._send(written, delay_seconds)
-        raise StorageUnavailable(f"clean-up {letter.client_request_id} changed under {MAX_READS} reads")
+        settled = self.cleanups.settle(
+            letter.client_request_id or "", lambda found: self._decide(found, letter), dry_run=letter.dry_run
+        )
+        if settled.decision:
+            self.queue.send(Step.next_of(settled.row, None), delay_seconds)
+        return settled.decision
+
+    def _decide(self, found: Cleanup | None, letter: DeadLetter) -> tuple[bool, Cleanup | None]:
+        """Whether a message is to be put, and the row of the next generation where there is none yet."""
+        if found and found.generation > letter.generation:
+            # The call that wrote this may have died before its message went out.
+            return found.phase is Phase.WAITING and found.step_message is None, None
+        if found and not (_is_failed(found) and _is_end_of(found, letter)):
+            # The dead letter outlived its row: the event was sent again, and did not end in this way.
+            return False, None
+        return True, self._next_generation(found, letter, self.clock.now())
 
     def _next_generation(self, found: Cleanup | None, letter: DeadLetter, now: datetime) -> Cleanup:
         """The next generation. Its first step has a number that no message has: one of the last may still be out."""
@@ -75,10 +77,6 @@ class CleanupRedrive:
         if not isinstance(step, TaskStep):
             raise InvalidInput.at("", "must be a diagnostic record about one task")
         self.queue.send(replace(step, accepted_at=now, attempts=0, generation=letter.generation + 1), delay_seconds)
-        return True
-
-    def _send(self, cleanup: Cleanup, delay_seconds: float) -> bool:
-        self.queue.send(Step.next_of(cleanup, None), delay_seconds)
         return True
 
 

@@ -18,23 +18,20 @@ from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.step import CALL_SECONDS, error_of, next_attempts
 from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor
-from shared.deletion.claiming import new_record
 from shared.deletion.delivery import Delivery
 from shared.deletion.guard import Guard
 from shared.deletion.outcomes import RetryPolicy
 from shared.deletion.poison import GIVEN_UP
-from shared.errors import StorageUnavailable
 from shared.ledger import state
-from shared.ledger.record import Certainty, Conclusion, Key, Origin, Outcome, Record, State
-from shared.ledger.store import RecordStore
-from shared.ledger.work import Work, WorkRow
+from shared.ledger.decisions import Change, Leave, Reason, Write
+from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record, State
+from shared.ledger.store import Decided, RecordStore
 from shared.parsing import grammar
 from shared.request.model import DeletionRequest, payload_hash, readable
 from shared.results.emission import Emission, Emitter, conflict, recorded
 
 log = logging.getLogger(__name__)
 
-MAX_READS = 5
 NOT_COMPLETED = "TaskNotCompleted"
 NO_VERSION = "TaskVersionUnknown"
 
@@ -99,17 +96,15 @@ class SingleTask:
 
     def look(self, step: TaskStep, delivery: Delivery) -> list[str]:
         """Reads the task and asks for its deletion, or ends the request; the encoded results that are owed."""
-        found = self.store.read(Key.of(step.request))
-        decision = on_record(found, step)
-        if decision is not TaskDecision.LOOK:
-            return self._leave(decision, found, step, delivery)
-        now, row = self.clock.now(), WorkRow(step.request, payload_hash(step.request))
-        if veto := self.guard(row, step.accepted_at, now):
+        asked = self._asked(step)
+        found = self.store.look(asked)
+        if on_record(found, step) is not TaskDecision.LOOK:
+            return self._leave(found, step, delivery)
+        now, request = self.clock.now(), step.request
+        if veto := self.guard(asked, now):
             return self._end(step, veto, delivery)
-        request = step.request
-        reply, task = self.batch.look_at_task(
-            request.batch_url, request.job_id, request.task_id, TimeBox.lasting(CALL_SECONDS, self.clock)
-        )
+        box = TimeBox.lasting(CALL_SECONDS, self.clock)
+        reply, task = self.batch.look_at_task(request.batch_url, request.job_id, request.task_id, box)
         log_refused_access(reply, request.batch_url, request.client_request_id)
         if reply.kind in {Kind.TRANSIENT, Kind.ACCESS}:
             return self._retry(step, reply, delivery)
@@ -122,19 +117,17 @@ class SingleTask:
 
     def give_up(self, step: TaskStep, delivery: Delivery) -> list[str]:
         """Ends a request whose message the host gave up; the encoded results that are owed."""
-        found = self.store.read(Key.of(step.request))
-        decision = on_record(found, step)
-        if decision is not TaskDecision.LOOK:
-            return self._leave(decision, found, step, delivery)
         now = self.clock.now()
-        late = self.guard.expiry(WorkRow(step.request, payload_hash(step.request)), step.accepted_at, now)
-        end = late or Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, now, error=GIVEN_UP)
-        return self._end(step, end, delivery)
+        late = self.guard.expiry(self._asked(step), now)
+        return self._end(
+            step, late or Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, now, error=GIVEN_UP), delivery
+        )
 
-    def _leave(self, decision: TaskDecision, found: Record | None, step: TaskStep, delivery: Delivery) -> list[str]:
+    def _leave(self, found: Record | None, step: TaskStep, delivery: Delivery) -> list[str]:
+        decision = on_record(found, step)
         if decision is TaskDecision.CONFLICT:
-            request = step.request
-            told = conflict(request, payload_hash(request), Origin.JOB_COMPLETION, delivery.body, self.clock.now())
+            asked = self._asked(step)
+            told = conflict(asked.request, asked.payload_hash, asked.origin, delivery.body, self.clock.now())
             return self._tell(told)
         if decision is TaskDecision.TELL and found:
             return self._tell(recorded(found, delivery.body))
@@ -144,49 +137,46 @@ class SingleTask:
         return []
 
     def _retry(self, step: TaskStep, reply: Reply, delivery: Delivery) -> list[str]:
-        attempts, error = next_attempts(step.attempts, reply), error_of(reply)
-        if attempts >= self.policy.max_attempts:
+        attempts, error, policy = next_attempts(step.attempts, reply), error_of(reply), self.policy
+        if attempts >= policy.max_attempts:
             end = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, self.clock.now(), reply.status, error)
             return self._end(step, end, delivery)
-        wait = backoff_seconds(
-            max(1, attempts),
-            self.policy.base_seconds,
-            self.policy.max_seconds,
-            reply,
-            self.policy.random,
-        )
+        wait = backoff_seconds(max(1, attempts), policy.base_seconds, policy.max_seconds, reply, policy.random)
         log.warning("task_look_retry request_id=%s attempt=%s", step.request.client_request_id, attempts)
         self.queue.send(replace(step, attempts=attempts), wait)
         return []
 
     def _accept(self, step: TaskStep, request: DeletionRequest, delivery: Delivery) -> list[str]:
         """The row first, then its message, as for any request."""
-        if step.generation == 0:
-            self.acceptor.accept(request, Origin.JOB_COMPLETION, step.accepted_at)
-            return []
-        found, record = self._next_generation(step, request)
-        if self.store.write(found, record) is None:
-            return self.look(step, delivery)
-        self.acceptor.accept(request, record.origin, record.accepted_at)
+        fresh = replace(self._asked(step), request=request, payload_hash=payload_hash(request))
+        decided = self._settle(step, fresh, Change.ACCEPTED)
+        if decided.why is not Change.ACCEPTED:
+            return self._leave(decided.row, step, delivery)
+        self.acceptor.accept(request, fresh.origin, fresh.accepted_at)
         return []
 
     def _end(self, step: TaskStep, end: Conclusion, delivery: Delivery) -> list[str]:
-        for _ in range(MAX_READS):
-            found, record = self._next_generation(step, step.request)
-            decision = on_record(found, step)
-            if decision is not TaskDecision.LOOK:
-                return self._leave(decision, found, step, delivery)
-            written = self.store.write(found, state.conclude(record, end))
-            if written:
-                return self._tell(recorded(written, delivery.body))
-        raise StorageUnavailable(f"request {step.request.client_request_id} changed under {MAX_READS} reads")
+        decided = self._settle(step, state.conclude(self._asked(step), end), Change.ENDED)
+        if decided.why is not Change.ENDED:
+            return self._leave(decided.row, step, delivery)
+        return self._tell(recorded(decided.record, delivery.body))
 
-    def _next_generation(self, step: TaskStep, request: DeletionRequest) -> tuple[Record | None, Record]:
-        """The row as it is, and as the generation of this message begins it."""
-        found = self.store.read(Key.of(request))
-        row = WorkRow(request, payload_hash(request), generation=step.generation)
-        fresh = new_record(row, Work((row,), Origin.JOB_COMPLETION, step.accepted_at))
-        return found, replace(fresh, etag=found.etag) if found else fresh
+    def _settle(self, step: TaskStep, after: Record, why: Change) -> Decided:
+        """Writes the row of this message's generation, unless another message has had its say meanwhile."""
+
+        def decide(found: Record | None) -> Write | Leave:
+            if on_record(found, step) is not TaskDecision.LOOK:
+                return Leave(Reason.STALE)
+            if found is None:
+                return Write(after, why)
+            return Write(replace(after, maybe_effect=found.maybe_effect, etag=found.etag), why)
+
+        return self.store.settle(after.key, decide, asked=after)
+
+    def _asked(self, step: TaskStep) -> Record:
+        """The request as this message begins it."""
+        fresh = Record.new(step.request, Origin.JOB_COMPLETION, step.accepted_at)
+        return replace(fresh, generation=step.generation)
 
     def _tell(self, emission: Emission) -> list[str]:
         return self.emitter.texts([emission], self.queue.name)

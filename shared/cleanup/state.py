@@ -105,10 +105,13 @@ class CancelDecision(StrEnum):
     """All was listed, or it failed on the way; what it asked for and nobody has begun is taken back."""
     ALREADY = "already"
     TOO_LATE = "too-late"
+    UNKNOWN = "unknown"
 
 
-def on_cancel(found: Cleanup, still_open: int) -> CancelDecision:
+def on_cancel(found: Cleanup | None, still_open: int) -> CancelDecision:
     """What cancelling does, given the row as just read and how many of its requests are open."""
+    if found is None:
+        return CancelDecision.UNKNOWN
     if found.cancelled_at is not None:
         return CancelDecision.ALREADY
     if not found.has_ended:

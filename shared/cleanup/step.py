@@ -19,9 +19,8 @@ from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.delivery import Delivery
 from shared.deletion.outcomes import RetryPolicy
-from shared.ledger.record import Origin
-from shared.ledger.work import Work, WorkRow
-from shared.request.model import DeletionRequest, payload_hash
+from shared.ledger.record import Origin, Record
+from shared.request.model import DeletionRequest
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +65,8 @@ class Steps:
     def ask(self, run: StepRun, requests: Sequence[DeletionRequest]) -> None:
         """Accepts the requests of a page, and puts them on the queue of requests, many to a message."""
         event_id = run.cleanup.event.event_id
-        if requests:
-            rows = tuple(WorkRow(request, payload_hash(request)) for request in requests)
-            self.acceptor.accept_all(Work(rows, Origin.JOB_COMPLETION, self.clock.now(), event_id))
+        now = self.clock.now()
+        self.acceptor.accept_all([Record.new(request, Origin.JOB_COMPLETION, now, event_id) for request in requests])
         log.info("cleanup_page event_id=%s step=%s requested=%s", event_id, run.step.number, len(requests))
 
     def send(self, cleanup: Cleanup, continuation: str | None, delay_seconds: float = 0) -> None:

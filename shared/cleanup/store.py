@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from shared.cleanup.entity import (
     CLEANUP_ROWS,
@@ -20,12 +21,17 @@ from shared.cleanup.entity import (
     to_entity,
 )
 from shared.cleanup.record import Cleanup, Phase
-from shared.errors import CorruptRecord, InvalidInput
+from shared.errors import CorruptRecord, InvalidInput, StorageUnavailable
+from shared.ledger.pauses import Pauses
 from shared.ledger.tally import BUCKETS, Totals, totals
 from shared.storage.table import ANY_VERSION, Found, Refused, Table, Write
 
 log = logging.getLogger(__name__)
 
+D = TypeVar("D")
+
+SETTLE_SECONDS = 10.0
+"""How long a write is tried that others get in the way of."""
 LISTS_ALL = ("cleanups", "lists-all")
 """Key of the row that says that every clean-up is in the list, also those of versions that had none."""
 PAGE = 1_000
@@ -42,10 +48,26 @@ class CleanupPage:
 
 
 @dataclass(frozen=True)
+class Settled(Generic[D]):
+    """What was decided about a row, and the row as it stands now."""
+
+    decision: D
+    cleanup: Cleanup | None
+
+    @property
+    def row(self) -> Cleanup:
+        """The row, where the decision implies that there is one."""
+        if self.cleanup is None:
+            raise ValueError(f"{self.decision} is about no clean-up")
+        return self.cleanup
+
+
+@dataclass(frozen=True)
 class CleanupStore:
     """Reads and conditionally writes clean-ups. Every method may raise StorageUnavailable."""
 
     table: Table
+    pauses: Pauses
 
     def read(self, event_id: str, *, dry_run: bool) -> Cleanup | None:
         """The clean-up of an event, or None. Raises CorruptRecord for a row that cannot be read."""
@@ -56,6 +78,22 @@ class CleanupStore:
         """Inserts (`before` is None) or replaces all columns; None when the row changed meanwhile."""
         etags = self.table.write_group(_writes(before, after, now))
         return None if isinstance(etags, Refused) else replace(after, etag=etags[0], place=place_of(after))
+
+    def settle(
+        self, event_id: str, decide: Callable[[Cleanup | None], tuple[D, Cleanup | None]], *, dry_run: bool
+    ) -> Settled[D]:
+        """Decides about a row and writes what was decided, again and again until nobody is in the way.
+
+        `decide` gives the decision, and the row as it is to be; None to leave it. Raises StorageUnavailable when the
+        row changed under every read.
+        """
+        for _ in self.pauses.tries(self.pauses.clock.monotonic() + SETTLE_SECONDS):
+            found = self.read(event_id, dry_run=dry_run)
+            decision, after = decide(found)
+            written = self.write(found, after, self.pauses.clock.now()) if after else found
+            if written or after is None:
+                return Settled(decision, written)
+        raise StorageUnavailable(f"clean-up {event_id} changed under every read")
 
     def totals(self, cleanup: Cleanup) -> Totals:
         """How many requests the clean-up made, and how many ended in which way."""

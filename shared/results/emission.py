@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.batch.reply import BatchError
@@ -56,6 +56,9 @@ class Emitter:
 
     def _text(self, emission: Emission, queue: str) -> str:
         ending = emission.ending
+        if ending.source not in self._settings.batch_accounts:
+            # Named by a message of the app's own form alone: whoever forges one must not speak for any account.
+            ending = replace(ending, source=self._settings.batch_accounts[0])
         if ending.outcome in DEAD_LETTERED:
             self._letters.keep(_dead_letter(emission, queue, self._clock.now()))
         if not emission.replayed:

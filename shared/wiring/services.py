@@ -14,7 +14,7 @@ from shared.api.task_deletions import TaskDeletionApi
 from shared.batch.lanes import Lanes
 from shared.batch.port import Batch
 from shared.batch.reply import Reply
-from shared.cleanup.cancelling import CleanupCancelling
+from shared.cleanup.cancelling import CleanupCancelling, CleanupParent
 from shared.cleanup.closing import CleanupCloser
 from shared.cleanup.fan_out import FanOut
 from shared.cleanup.intake import EventIntake
@@ -30,23 +30,26 @@ from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor, Dispatcher
 from shared.deletion.attempt import Attempt
 from shared.deletion.cancellation import Cancellation
-from shared.deletion.claiming import Claimant
+from shared.deletion.claiming import Claimer
 from shared.deletion.delivery import Timing
 from shared.deletion.guard import Guard
+from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import RetryPolicy
-from shared.deletion.owed import OwedResults
-from shared.deletion.poison import PoisonParts, PoisonWorker
+from shared.deletion.parents import Parent, Parents
+from shared.deletion.poison import PoisonWorker
 from shared.deletion.synchronous import SynchronousDeletion
-from shared.deletion.worker import Parts, Worker
+from shared.deletion.worker import Worker
+from shared.ledger.pauses import Pauses
+from shared.ledger.record import Origin
 from shared.ledger.store import RecordStore
-from shared.operations.housekeeping import Housekeeping, HousekeepingParts
+from shared.operations.housekeeping import Housekeeping
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.emission import Emitter
 from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.settings import Settings
-from shared.storage.queues import Sender
+from shared.storage.queues import Queues
 from shared.storage.table import Table
 
 LONGEST_CALL_SECONDS = 40.0
@@ -59,7 +62,7 @@ class Outside:
 
     records: Table
     letters: Table
-    sender: Sender
+    sender: Queues
     batch: Batch
     lanes: Lanes
     clock: Clock
@@ -75,87 +78,51 @@ class App:
 
     def __init__(self, settings: Settings, outside: Outside) -> None:
         self.settings = settings
-        store = RecordStore(outside.records)
+        clock, sender, timing = outside.clock, outside.sender, Timing(settings.operation_budget_seconds)
+        store = RecordStore(outside.records, Pauses(clock, outside.random))
         letters = DeadLetterStore(outside.letters)
+        emitter = Emitter(letters, settings, clock, outside.telemetry)
+        outbox = Outbox(emitter, sender, store, settings)
+        dispatcher = Dispatcher(sender, settings.request_queue, clock)
+        acceptor = Acceptor(store, dispatcher, clock)
+        self.parents: dict[Origin, Parent] = {}
+        guard, parents = Guard(settings), Parents(self.parents)
         policy = RetryPolicy(
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )
-        parts = _parts(settings, outside, store, letters, policy)
-        owed = OwedResults(parts.emitter, outside.sender, store, settings)
-        self._serve_requests(parts, outside, store, owed)
-        cleanups = CleanupStore(outside.records)
-        queue = self._serve_jobs(parts, outside, store, letters, cleanups, policy)
-        cleanup_redrive = CleanupRedrive(settings.batch_accounts, outside.clock, cleanups, queue)
-        redrive = Redrive(settings, outside.clock, letters, store, parts.dispatcher, cleanup_redrive, owed)
-        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
-        upkeep = CleanupUpkeep(settings.retry_max_seconds, outside.clock, cleanups, queue)
-        self.housekeeping = Housekeeping(
-            HousekeepingParts(settings, outside.clock, outside.scans or outside.records, parts.dispatcher, owed, upkeep)
+        attempt = Attempt(
+            store, outside.telemetry.observed(_call(outside.batch, clock)), outside.lanes, clock, timing, policy
         )
+        claimer = Claimer(store, clock, timing, guard, parents)
+        self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, emitter)
+        self.poison = PoisonWorker(settings, clock, store, dispatcher, emitter, sender, outbox, guard, parents)
+        synchronous = SynchronousDeletion(store, clock, timing, outside.new_id, attempt, acceptor, outbox)
+        cancellation = Cancellation(store, clock, outbox)
+        self.api = TaskDeletionApi(settings, clock, store, acceptor, guard, synchronous, cancellation)
 
-    def _serve_requests(self, parts: Parts, outside: Outside, store: RecordStore, owed: OwedResults) -> None:
-        self.worker = Worker(parts)
-        self.poison = PoisonWorker(
-            PoisonParts(
-                self.settings,
-                outside.clock,
-                store,
-                parts.dispatcher,
-                parts.emitter,
-                outside.sender,
-                owed,
-                parts.guard,
-            )
-        )
-        cancellation = Cancellation(store, outside.clock, owed)
-        synchronous = SynchronousDeletion(parts, store, owed)
-        self.api = TaskDeletionApi(parts, store, synchronous, cancellation)
-
-    def _serve_jobs(
-        self,
-        parts: Parts,
-        outside: Outside,
-        store: RecordStore,
-        letters: DeadLetterStore,
-        cleanups: CleanupStore,
-        policy: RetryPolicy,
-    ) -> CleanupQueue:
-        settings, clock, sender, guard = self.settings, outside.clock, outside.sender, parts.guard
         accounts = settings.batch_accounts
+        cleanups = CleanupStore(outside.records, Pauses(clock, outside.random))
         queue = CleanupQueue(sender, settings.job_completion_queue)
         closer = CleanupCloser(letters, accounts[0], settings.result_encoding, clock)
-        task = SingleTask(outside.batch, store, parts.acceptor, parts.emitter, guard, queue, policy, clock)
-        steps = Steps(cleanups, outside.batch, parts.acceptor, queue, policy, clock)
+        task = SingleTask(outside.batch, store, acceptor, emitter, guard, queue, policy, clock)
+        steps = Steps(cleanups, outside.batch, acceptor, queue, policy, clock)
         longest = timedelta(days=settings.job_completion_max_wait_days)
         self.fan_out = FanOut(accounts, longest, steps, guard, closer, Relisting(steps, guard), task)
         self.cleanup_poison = CleanupPoison(
             accounts, cleanups, closer, task, guard, sender, settings.result_queue, clock
         )
+        self.parents[Origin.JOB_COMPLETION] = CleanupParent(cleanups)
         cancelling = CleanupCancelling(cleanups, closer, sender, settings.result_queue, clock)
-        intake = EventIntake(accounts, guard, cleanups, store, parts.acceptor, queue, clock)
+        intake = EventIntake(accounts, guard, cleanups, store, acceptor, queue, clock)
         self.cleanups = CleanupApi(accounts, intake, cleanups, cancelling, clock)
-        return queue
 
-
-def _parts(
-    settings: Settings, outside: Outside, store: RecordStore, letters: DeadLetterStore, policy: RetryPolicy
-) -> Parts:
-    """What the services about single requests share."""
-    clock, timing, guard = outside.clock, Timing(settings.operation_budget_seconds), Guard(settings)
-    dispatcher = Dispatcher(outside.sender, settings.request_queue, clock)
-    call = outside.telemetry.observed(_call(outside.batch, clock))
-    return Parts(
-        settings=settings,
-        clock=clock,
-        timing=timing,
-        new_id=outside.new_id,
-        claimant=Claimant(store, clock, timing, guard),
-        attempt=Attempt(store, call, outside.lanes, clock, timing, policy),
-        guard=guard,
-        acceptor=Acceptor(store, dispatcher, clock),
-        dispatcher=dispatcher,
-        emitter=Emitter(letters, settings, clock, outside.telemetry),
-    )
+        cleanup_redrive = CleanupRedrive(accounts, clock, cleanups, queue)
+        redrive = Redrive(settings, clock, letters, store, dispatcher, cleanup_redrive, outbox)
+        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
+        retention = timedelta(days=settings.retention_days)
+        upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, cleanups, queue)
+        scans = outside.scans or outside.records
+        self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
 
 
 def _call(batch: Batch, clock: Clock) -> Call:

@@ -84,9 +84,10 @@ def test_a_listing_stops_at_its_next_page(world: World) -> None:
     world.deliver(QUEUE)
     answer = cancel(world, body)
     assert (answer.status, answer.content["state"], answer.content["open"]) == (202, "cancelled", 10)
-    while world.deliver(QUEUE):
-        pass
-    assert answer.content["requested"] == 10
+    world.settle()
+    assert world.batch.calls == []
+    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    assert (document["requested"], document["done"], document["open"]) == (10, {"cancelled": 10}, 0)
     assert closings(world).popitem()[1]["outcome"] == "cancelled"
 
 
@@ -99,6 +100,9 @@ def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> 
     answer = cancel(world, body)
     assert (answer.status, answer.content["state"], answer.content["open"]) == (202, "listed", 25)
     assert cancel(world, body).status == 200
+    world.settle()
+    assert (world.batch.calls, state(world, body)) == ([], ("listed", 0))
+    assert {r["data"]["outcome"] for r in world.results() if r["type"] == "batch.task-deletion.done"} == {"cancelled"}
     assert [data.get("listed") for data in closings(world).values()] == [25]
 
 
@@ -120,6 +124,25 @@ def test_an_id_is_needed_that_is_known(world: World) -> None:
     assert cancel(world, body, dryRun="true").status == 202
     assert cancel(world, body | {"clientRequestId": "x"}).status == 400
     assert cancel(world, body, force="true").status == 400
+
+
+def test_what_was_begun_goes_on(world: World) -> None:
+    """A request whose DELETE may have been sent is not ended; the others of its clean-up are."""
+    body = job_event(JOB)
+    world.batch.script = [refused(503, "ServerBusy")] * 3
+    world.put(body, QUEUE)
+    while world.deliver(QUEUE):
+        pass
+    while len(world.batch.calls) < 3:
+        world.deliver()
+    begun = {request.task_id for request in world.batch.calls}
+    assert cancel(world, body).status == 202
+    world.settle()
+    outcomes = {r["data"]["taskId"]: r["data"]["outcome"] for r in world.results() if "taskId" in r["data"]}
+    assert {task for task, outcome in outcomes.items() if outcome == "deleted"} >= begun
+    assert "cancelled" in outcomes.values()
+    assert len(outcomes) == 25
+    assert world.app.dead_letters.listing(call()).content["value"] == []
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -14,6 +14,7 @@ from shared.cleanup.redrive import CleanupRedrive
 from shared.cleanup.store import CleanupStore
 from shared.clock import to_text
 from shared.errors import InvalidInput, StorageUnavailable
+from shared.ledger.pauses import Pauses
 from shared.results.dead_letters import DeadLetterStore
 from tests.memory_table import failing_at, no_fault, restless
 from tests.world import ACCOUNT, World, call, job_event, job_world, refused
@@ -405,7 +406,10 @@ def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(pur
     kept = DeadLetterStore(world.letters).read(letter)
     assert kept is not None
     redrive = CleanupRedrive(
-        (ACCOUNT,), world.clock, CleanupStore(world.records), CleanupQueue(world, "job-completions")
+        (ACCOUNT,),
+        world.clock,
+        CleanupStore(world.records, Pauses(world.clock, lambda: 0.5)),
+        CleanupQueue(world, "job-completions"),
     )
     with pytest.raises(InvalidInput, match="batchUrl"):
         redrive.redrive(kept, 0)
