@@ -38,8 +38,8 @@ coverage: setup ## branch coverage of shared/: 95 % at least, and all of the pur
 	@$(RUN) -m pytest tests/unit tests/contract tests/worker --cov --cov-report=term $(ARGS)
 	@$(RUN) -m coverage report --fail-under=100 --include="$$($(RUN) -m tests.pure_modules)"
 
-bench: setup ## measures; takes minutes
-	@$(RUN) -m bench $(ARGS)
+bench: setup ## measures beside rivals, for hours; ARGS="--quick" a smoke test, "--parts single-messages" one part
+	@scripts/bench.sh $(ARGS)
 
 soak: setup ## thousands of requests under SIGKILLs, storms and lost replies; ARGS="--requests 500" a shorter one
 	@$(RUN) -m devstack.soak $(ARGS)
@@ -57,6 +57,6 @@ audit-infra: setup ## the rules of checkov and azure-functions-doctor for the de
 	@scripts/audit-infra.sh
 
 clean: ## removes what set-up and tools left, .venv included
-	@rm -rf .venv .venv-infra .venv-fuzz devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
+	@rm -rf .venv .venv-infra .venv-fuzz .venv-bench devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
 	@rm -rf .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path "./.git/*" -prune -exec rm -rf {} +
