@@ -9,12 +9,48 @@ import sys
 
 PURE = (
     # Reading what comes in
-    *("account_url", "batch_reply", "batch_target", "connection", "entity", "envelope", "errors", "grammar"),
-    *("job_event", "message", "cleanup_message", "request", "rest_operation", "settings", "strict_json"),
-    *("strict_model", "work"),
+    *(
+        "parsing/account_url",
+        "batch/answer",
+        "batch/target",
+        "storage/connection",
+        "ledger/entity",
+        "request/envelope",
+        "errors",
+        "parsing/grammar",
+    ),
+    *(
+        "cleanup/event",
+        "deletion/message",
+        "cleanup/message",
+        "request/model",
+        "api/rest_operation",
+        "settings",
+        "parsing/strict_json",
+    ),
+    *("parsing/strict_model", "ledger/work"),
     # Deciding and wording
-    *("classify", "cleanup_events", "guard", "http_answer", "openapi", "openapi_schemas", "outcomes", "pacing"),
-    *("protection", "query", "record", "replies", "results", "selection", "short_error", "state", "webhook"),
+    *(
+        "cleanup/closing_event",
+        "deletion/guard",
+        "api/answer",
+        "api/openapi",
+        "api/openapi_schemas",
+        "deletion/outcomes",
+        "batch/pace",
+        "batch/pacing",
+    ),
+    *(
+        "parsing/protection",
+        "api/query",
+        "ledger/record",
+        "batch/reply",
+        "results/event",
+        "cleanup/selection",
+        "batch/short_error",
+        "ledger/state",
+        "api/webhook",
+    ),
 )
 
 if __name__ == "__main__":

@@ -1,0 +1,228 @@
+"""A job-completion event: the bare object, or the same inside a CloudEvents or Event Grid envelope.
+
+Azure Batch sends no such event itself: pipelines do, each in the envelope of its own carrier.
+What Batch does send, by way of diagnostic settings, is about one task, and must not be taken for a job's end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+
+from shared.errors import InvalidInput, Problem
+from shared.parsing import account_url, grammar
+from shared.parsing.strict_json import refuse_faults, text_fault
+from shared.parsing.strict_model import StrictModel, Surroundings, parse_model
+from shared.request.model import Account, Delay, Guid, JobId, Metadata, TracedModel, readable
+
+_VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
+_TASK_COMPLETE = "TaskCompleteEvent"
+_ANY_ID = str(UUID(int=0))
+
+
+class Select(StrEnum):
+    """Which of a job's completed tasks are to be deleted."""
+
+    COMPLETED = "completed"
+    SUCCEEDED = "succeeded"
+    """Exit code 0."""
+    FAILED = "failed"
+    """Completed, but not succeeded."""
+
+
+def _select(value: object) -> Select:
+    for select in Select:
+        if value == select:
+            return select
+    raise ValueError(f"must be {', '.join(Select)}")
+
+
+class DeleteAfter(StrictModel):
+    """How long tasks are kept, counted from each one's end; None keeps that class for good."""
+
+    succeeded: Delay | None = None
+    failed: Delay | None = None
+
+
+class JobEvent(TracedModel):
+    """The wish to clean up one job, checked and in canonical form."""
+
+    event_id: Guid = Field(alias="clientRequestId")
+    job_id: JobId
+    batch_url: Account
+    select: Annotated[Select, BeforeValidator(_select)] = Select.COMPLETED
+    delete_after: DeleteAfter | None = None
+    """None: at once. One value for both classes arrives as the object form of it."""
+    require_job_completed: bool = True
+    dry_run: bool = False
+    metadata: Metadata = Field(default_factory=dict)
+
+    @field_validator("delete_after", mode="before")
+    @classmethod
+    def _for_both_classes(cls, value: object, info: ValidationInfo) -> object:
+        if value is None or isinstance(value, dict | DeleteAfter):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("must be text, or an object of succeeded and failed")  # noqa: TRY004 -- pydantic's way
+        if info.context:
+            grammar.check_delay(value, info.context.now)
+        return {"succeeded": value, "failed": value}
+
+    @field_validator("delete_after")
+    @classmethod
+    def _deletes_something(cls, value: DeleteAfter | None, info: ValidationInfo) -> DeleteAfter | None:
+        """A class left out is kept: with none of those that `select` chooses, the event would do nothing.
+
+        What is stored already was taken by the rules of its day.
+        """
+        # No `select` here: it is wrong itself, and was told of.
+        if value is None or not info.context or "select" not in info.data:
+            return value
+        delays = {Select.SUCCEEDED: [value.succeeded], Select.FAILED: [value.failed]}
+        if not any(delays.get(info.data["select"], [value.succeeded, value.failed])):
+            raise ValueError("leaves nothing to delete: a class that it does not name is kept")
+        return value
+
+
+@dataclass(frozen=True)
+class TaskCompleted:
+    """A diagnostic record of Batch about one task; ids that are not valid are None."""
+
+    job_id: str | None
+    task_id: str | None
+    account: str = ""
+    """The Batch account's name, in lower case."""
+    identity: str = ""
+    """What tells one record from another, as the delivery repeats it."""
+
+
+@dataclass(frozen=True)
+class SubscriptionValidation:
+    """Event Grid asks whether this endpoint wants its events; the answer is the code."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class PartialEvent:
+    """The fields of a refused event that could be read and are valid; None for the others."""
+
+    event_id: str | None = None
+    job_id: str | None = None
+    batch_url: str | None = None
+
+
+def read_event(
+    value: object, accounts: tuple[str, ...], now: datetime
+) -> JobEvent | TaskCompleted | SubscriptionValidation:
+    """The event in a JSON value. Raises InvalidInput with a problem for each fault.
+
+    Envelopes may carry attributes unknown here, as their specifications allow; their `data` may not.
+    """
+    refuse_faults(value)
+    event, at = _only(value)
+    if event.get("operationName") == _TASK_COMPLETE:
+        properties = _object(event.get("properties"))
+        return TaskCompleted(
+            readable(properties.get("jobId"), grammar.job_id),
+            readable(properties.get("id"), grammar.task_id),
+            str(event.get("resourceId")).rpartition("/")[2].lower(),
+            f"{event.get('resourceId')}|{event.get('time')}",
+        )
+    if event.get("eventType") == _VALIDATION:
+        return _validation(event, at)
+    around = Surroundings(accounts, now)
+    if not _is_envelope(event):
+        return parse_model(JobEvent, event, around, at)
+    return _from_envelope(event, around, at)
+
+
+def to_wire(event: JobEvent) -> dict[str, object]:
+    """The event as a bare JSON object without absent fields, which reads back to an equal event."""
+    return event.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def partial_event(value: object, accounts: tuple[str, ...]) -> PartialEvent:
+    """What can be told of an event that was refused."""
+    try:
+        event, _ = _only(value)
+    except InvalidInput:
+        return PartialEvent()
+    event_id, body = readable(event.get("clientRequestId"), grammar.guid), event
+    if _is_envelope(event):
+        problems: list[Problem] = []
+        event_id, body = _envelope_id(event, "", problems), _object(event.get("data"))
+    return PartialEvent(
+        event_id,
+        readable(body.get("jobId"), grammar.job_id),
+        readable(body.get("batchUrl"), lambda text: account_url.select(text, accounts)),
+    )
+
+
+def closing_id(event_id: str, name: str) -> str:
+    """The id of a message about an event's end, such as `listed` or `done`, the same at every emission."""
+    return str(uuid5(UUID(event_id), name))
+
+
+def _only(value: object) -> tuple[dict[str, object], str]:
+    """The event itself and its pointer: Event Grid delivers a list of one."""
+    event, at = (value[0], "/0") if isinstance(value, list) and len(value) == 1 else (value, "")
+    if not isinstance(event, dict):
+        raise InvalidInput([Problem(at, "must be an object, or a list of one object")])
+    return event, at
+
+
+def _object(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_envelope(event: dict[str, object]) -> bool:
+    return "specversion" in event or "eventType" in event
+
+
+def _from_envelope(event: dict[str, object], around: Surroundings, at: str) -> JobEvent:
+    problems: list[Problem] = []
+    event_id = _envelope_id(event, at, problems)
+    data = event.get("data")
+    if isinstance(data, dict) and "clientRequestId" in data:
+        problems.append(Problem(f"{at}/data/clientRequestId", "is not a field here; the envelope's own id counts"))
+    if isinstance(data, dict):
+        data = data | {"clientRequestId": event_id or _ANY_ID}
+    try:
+        found = parse_model(JobEvent, data, around, f"{at}/data")
+    except InvalidInput as fault:
+        raise InvalidInput([*problems, *fault.problems]) from None
+    if problems:
+        raise InvalidInput(problems)
+    # https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/distributed-tracing.md
+    return found.traced(readable(event.get("traceparent"), grammar.traceparent))
+
+
+def _envelope_id(event: dict[str, object], at: str, problems: list[Problem]) -> str | None:
+    """The event's id, by what makes an event unique for its carrier: source and id."""
+    if "specversion" in event:
+        names = ("id", "source", "type")
+        if event["specversion"] != "1.0":
+            problems.append(Problem(f"{at}/specversion", "must be '1.0'"))
+    else:
+        names = ("id", "topic", "eventType")
+    texts = [event.get(name) for name in names]
+    wrong = [name for name, text in zip(names, texts, strict=True) if not _is_text(text)]
+    problems += [Problem(f"{at}/{name}", "must be text and not empty") for name in wrong]
+    return None if wrong else str(uuid5(NAMESPACE_URL, f"{texts[1]}|{texts[0]}"))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != "" and text_fault(value) is None
+
+
+def _validation(event: dict[str, object], at: str) -> SubscriptionValidation:
+    code = _object(event.get("data")).get("validationCode")
+    if not isinstance(code, str):
+        raise InvalidInput([Problem(f"{at}/data/validationCode", "must be text")])
+    return SubscriptionValidation(code)

@@ -1,0 +1,86 @@
+"""One delivery of one queue message, and how long it may be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.clock import Clock, TimeBox
+from shared.errors import StaleDelivery
+from shared.ledger.record import HTTP_CLAIM
+from shared.ledger.state import Bid
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What the host hands over with a message."""
+
+    queue: str
+    message_id: str
+    dequeue_count: int
+    inserted_at: datetime
+    next_visible_at: datetime
+    """When the host's hold of the message lapses unless it renews it; renewals only move it later."""
+    body: bytes
+    traceparent: str | None = None
+    """The trace of the invocation, as the host began it."""
+
+
+@dataclass(frozen=True)
+class Bidder:
+    """Who works on requests now: one invocation, with a claim id of its own."""
+
+    claim_id: str
+    message_id: str
+    dequeue_count: int
+    next_visible_at: datetime | None
+    """None for an HTTP call, which nobody else can be handed."""
+
+    @classmethod
+    def of(cls, delivery: Delivery, claim_id: str) -> Bidder:
+        return cls(claim_id, delivery.message_id, delivery.dequeue_count, delivery.next_visible_at)
+
+    @classmethod
+    def http(cls, invocation_id: str, claim_id: str) -> Bidder:
+        return cls(claim_id, HTTP_CLAIM + invocation_id, 1, None)
+
+    def bid(self, payload_hash: str) -> Bid:
+        """The wish to work on the request with this payload."""
+        return Bid(self.claim_id, self.message_id, self.dequeue_count, payload_hash)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The order that keeps two workers apart: send window < budget < lease < the host's ten minutes."""
+
+    budget_seconds: float
+    """The longest that one attempt may take, from the claim to the recorded outcome."""
+
+    @property
+    def send_window_seconds(self) -> float:
+        """No DELETE starts later than this after its claim."""
+        return self.budget_seconds * 2 / 3
+
+    def box(self, began: float) -> TimeBox:
+        """When a DELETE may start, and by when it is over, for claims that were written from `began` on (monotonic)."""
+        return TimeBox(began + self.send_window_seconds, began + self.budget_seconds)
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(seconds=self.budget_seconds * 2)
+
+    @property
+    def skew(self) -> timedelta:
+        """How far two workers' clocks may differ without one sending into the other's lease."""
+        return self.lease - timedelta(seconds=self.send_window_seconds)
+
+    def check_fresh(self, bidder: Bidder, clock: Clock) -> None:
+        """Raises StaleDelivery when the host may hand the message to somebody else before an attempt would end.
+
+        Without it a stale delivery can take over a released claim with a message that is gone already; the true
+        owner's message then looks like a duplicate, is dropped, and the request is lost.
+        """
+        if bidder.next_visible_at is None:
+            return
+        if clock.now() + timedelta(seconds=self.budget_seconds) + self.skew >= bidder.next_visible_at:
+            raise StaleDelivery(f"message {bidder.message_id} waited too long for a worker")

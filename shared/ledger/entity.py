@@ -1,0 +1,152 @@
+"""A record as a table row and back. Text for everything but numbers and flags, so that rows read well in a browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from shared.batch.reply import BatchError
+from shared.batch.short_error import shortened
+from shared.clock import from_text, to_text
+from shared.errors import CorruptRecord
+from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
+from shared.request.model import DeletionRequest, to_wire
+
+MAX_TEXT = 32 * 1024
+"""UTF-16 characters of one text column; of more the service refuses the whole transaction (PropertyValueTooLarge).
+
+https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#property-types
+"""
+
+Entity = dict[str, Any]
+
+
+def keys_of(key: Key) -> Entity:
+    """The two key columns of a row."""
+    return {"PartitionKey": key.bucket, "RowKey": key.row}
+
+
+def to_entity(record: Record) -> Entity:
+    """The row as it is inserted. What is empty is the empty text: a merge cannot take a column away."""
+    claim, end = record.claim, record.conclusion
+    return keys_of(record.key) | {
+        "state": record.state.value,
+        "generation": record.generation,
+        "payload_hash": record.payload_hash,
+        "request": json.dumps(to_wire(record.request), separators=(",", ":")),
+        "origin": record.origin.value,
+        "parent_id": record.parent_id or "",
+        "accepted_at": to_text(record.accepted_at),
+        "due_at": _text(record.due_at),
+        "attempts": record.attempts,
+        "maybe_sent": record.maybe_sent,
+        "maybe_effect": record.maybe_effect,
+        "claim_id": claim.claim_id if claim else "",
+        "claim_message_id": claim.message_id if claim else "",
+        "claim_dequeue_count": claim.dequeue_count if claim else 0,
+        "claim_expires_at": _text(claim.expires_at if claim else None),
+        "last_error": error_text(record.last_error),
+        "next_attempt_at": _text(record.next_attempt_at),
+        "outcome": end.outcome.value if end else "",
+        "certainty": end.certainty.value if end else "",
+        "status_code": end.status or 0 if end else 0,
+        "error": error_text(end.error if end else None),
+        "batch_request_id": (end.batch_request_id or "") if end else "",
+        "completed_at": _text(end.completed_at if end else None),
+        "emit_pending": record.emit_pending,
+    }
+
+
+def changed(before: Record, after: Record) -> Entity:
+    """The keys and only those columns that differ: the body of a merge."""
+    old, new = to_entity(before), to_entity(after)
+    return keys_of(after.key) | {name: value for name, value in new.items() if old[name] != value}
+
+
+def from_entity(entity: Mapping[str, Any], etag: str | None) -> Record:
+    """The record of a row as read.
+
+    Raises:
+        CorruptRecord: the row breaks the rules that every writer keeps.
+    """
+    try:
+        return Record(
+            request=_request(entity),
+            payload_hash=entity["payload_hash"],
+            origin=Origin(entity["origin"]),
+            accepted_at=from_text(entity["accepted_at"]),
+            parent_id=entity["parent_id"] or None,
+            state=State(entity["state"]),
+            generation=entity["generation"],
+            due_at=_moment(entity["due_at"]),
+            attempts=entity["attempts"],
+            maybe_sent=entity["maybe_sent"],
+            maybe_effect=entity["maybe_effect"],
+            claim=_claim(entity),
+            last_error=error_from(entity["last_error"]),
+            next_attempt_at=_moment(entity["next_attempt_at"]),
+            conclusion=_conclusion(entity),
+            emit_pending=entity["emit_pending"],
+            etag=etag,
+        )
+    except (KeyError, ValueError, TypeError) as fault:
+        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}") from fault
+
+
+def _request(entity: Mapping[str, Any]) -> DeletionRequest:
+    # What is stored was validated when it came in; the allow list of today must not make yesterday's rows unreadable.
+    return DeletionRequest.model_validate(json.loads(entity["request"]), by_alias=True, by_name=False)
+
+
+def _claim(entity: Mapping[str, Any]) -> Claim | None:
+    if not entity["claim_id"]:
+        return None
+    return Claim(
+        claim_id=entity["claim_id"],
+        message_id=entity["claim_message_id"],
+        dequeue_count=entity["claim_dequeue_count"],
+        expires_at=from_text(entity["claim_expires_at"]),
+    )
+
+
+def _conclusion(entity: Mapping[str, Any]) -> Conclusion | None:
+    if not entity["outcome"]:
+        return None
+    return Conclusion(
+        outcome=Outcome(entity["outcome"]),
+        certainty=Certainty(entity["certainty"]),
+        completed_at=from_text(entity["completed_at"]),
+        status=entity["status_code"] or None,
+        error=error_from(entity["error"]),
+        batch_request_id=entity["batch_request_id"] or None,
+    )
+
+
+def error_text(error: BatchError | None) -> str:
+    """An error as one column of JSON, shortened to what a column holds; empty for none."""
+    if error is None:
+        return ""
+    text = _error_json(error)
+    return text if len(text) <= MAX_TEXT else _error_json(shortened(error, MAX_TEXT))
+
+
+def _error_json(error: BatchError) -> str:
+    return json.dumps([error.code, error.message, error.values], separators=(",", ":"))
+
+
+def error_from(text: str) -> BatchError | None:
+    """The error that `error_text` wrote."""
+    if not text:
+        return None
+    code, message, values = json.loads(text)
+    return BatchError(code, message, tuple((key, value) for key, value in values))
+
+
+def _text(moment: datetime | None) -> str:
+    return to_text(moment) if moment else ""
+
+
+def _moment(text: str) -> datetime | None:
+    return from_text(text) if text else None

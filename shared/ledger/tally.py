@@ -1,0 +1,79 @@
+"""How many requests of one parent (an event, a `taskIds` envelope) there are and ended how.
+
+Counted in the transaction that writes the rows, so a count can be neither lost nor made twice, and is read without
+reading them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.clock import to_text
+from shared.ledger.record import DRY_RUN_SUFFIX, Outcome, Record, State
+from shared.storage.table import Table, Write
+
+Change = tuple[Record | None, Record]
+BUCKETS = "0123456789abcdef"
+REQUESTED = "requested"
+
+
+def tally_row(parent_id: str, *, dry_run: bool) -> str:
+    """The row key of a parent's count in each bucket."""
+    return f"tally:{parent_id}{DRY_RUN_SUFFIX if dry_run else ''}"
+
+
+def deltas(changes: Sequence[Change]) -> dict[str, Counter[str]]:
+    """By row key, what the changes add to the counts: an end adds one, a redrive takes it back."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for before, after in changes:
+        if after.parent_id is None:
+            continue
+        row = tally_row(after.parent_id, dry_run=after.request.dry_run)
+        if before is None:
+            found[row][REQUESTED] += 1
+        if after.state is State.DONE and after.conclusion and (before is None or before.state is not State.DONE):
+            found[row][after.conclusion.outcome.value] += 1
+        elif before is not None and before.conclusion and after.state is not State.DONE:
+            found[row][before.conclusion.outcome.value] -= 1
+    return dict(found)
+
+
+def tally_writes(table: Table, changes: Sequence[Change]) -> list[Write]:
+    """The writes that count the changes, for the transaction that makes them."""
+    if not changes:
+        return []
+    bucket = changes[0][1].key.bucket
+    return [_write(table, bucket, row, delta, changes) for row, delta in deltas(changes).items()]
+
+
+def _write(table: Table, bucket: str, row: str, delta: Counter[str], changes: Sequence[Change]) -> Write:
+    found = table.read(bucket, row)
+    counts = {name: (int(found.entity.get(name, 0)) if found else 0) + count for name, count in delta.items()}
+    # For the purge: the last time that anything of this parent was accepted, due or done.
+    moments = [
+        m for _, r in changes for m in (r.accepted_at, r.due_at, r.conclusion and r.conclusion.completed_at) if m
+    ]
+    touched = max(to_text(max(moments)), str(found.entity["touched_at"]) if found else "")
+    entity = {"PartitionKey": bucket, "RowKey": row, **counts, "touched_at": touched}
+    return Write(entity, found.etag if found else None)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A parent's requests: how many there are, and those that are done by outcome."""
+
+    requested: int
+    done: dict[str, int]
+
+
+def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
+    """The counts of all buckets: sixteen reads, however many requests there are."""
+    total: Counter[str] = Counter()
+    for bucket in BUCKETS:
+        found = table.read(bucket, tally_row(parent_id, dry_run=dry_run))
+        if found is not None:
+            total.update({name: int(found.entity.get(name, 0)) for name in (REQUESTED, *map(str, Outcome))})
+    requested = total.pop(REQUESTED, 0)
+    return Totals(requested, {name: count for name, count in total.items() if count})

@@ -1,0 +1,176 @@
+"""What one message or body carries: a single request, many, or one wish for many tasks.
+
+    {"clientRequestId", "jobId", "taskId", ...}         single
+    {"requests": [{...}, ...]}                          many
+    {"clientRequestId", "jobId", "taskIds": [...], ...} task-ids
+
+A fault of the envelope itself refuses all of it (InvalidInput); a fault of one item stays with that item.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from shared.errors import InvalidInput, Problem
+from shared.parsing import grammar, strict_json
+from shared.parsing.strict_json import Fault, few, pointer
+from shared.request.model import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
+
+_NOTHING = PartialRequest()
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+
+
+class Kind(StrEnum):
+    """The shape that an envelope has."""
+
+    SINGLE = "single"
+    MANY = "many"
+    TASK_IDS = "task-ids"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many items one envelope may hold.
+
+    The 64 KiB of one request need no check per item: what the rules let through is far smaller.
+    """
+
+    requests: int = 1_000
+    task_ids: int = 10_000
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Item:
+    """One request of an envelope, or what is wrong with it and what could be read of it all the same."""
+
+    index: int
+    request: DeletionRequest | None
+    problems: tuple[Problem, ...] = ()
+    partial: PartialRequest = _NOTHING
+    """Empty beside a request."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """The items of one message or body, in their order; the same request may be there twice."""
+
+    kind: Kind
+    items: tuple[Item, ...]
+    parent_id: str | None = None
+    """The `clientRequestId` of a `taskIds` envelope."""
+
+    def traced(self, traceparent: str | None) -> Envelope:
+        """The envelope with every request as part of a trace, but for those that say themselves which one."""
+        items = (replace(i, request=i.request.traced(traceparent)) if i.request else i for i in self.items)
+        return replace(self, items=tuple(items))
+
+
+def read_body(raw: bytes, *, max_bytes: int) -> object:
+    """The JSON value of a queue message's text, which is JSON itself or base64 of JSON.
+
+    The value may hold a `strict_json.Fault` where something was wrong, as `strict_json.read` has it.
+    Raises InvalidInput when it is neither, and when it is too long.
+    """
+    try:
+        return strict_json.read(raw, max_bytes=max_bytes)
+    except InvalidInput as fault:
+        decoded = _from_base64(raw)
+        if decoded is None or fault.code == strict_json.TOO_LARGE:
+            raise
+    try:
+        return strict_json.read(decoded, max_bytes=max_bytes)
+    except InvalidInput as fault:
+        found = fault.problems[0].text
+        raise InvalidInput([Problem("", f"is not JSON, and what its base64 holds {found}")]) from None
+
+
+def read_requests(value: object, accounts: tuple[str, ...], now: datetime, limits: Limits = LIMITS) -> Envelope:
+    """The requests in a JSON value (with or without faults in it), told apart by its top-level fields.
+
+    `now` is when the sender handed it over: `deleteAfter` is measured against it.
+    Raises InvalidInput when the envelope itself is wrong.
+    """
+    if isinstance(value, Fault):
+        raise InvalidInput([Problem("", value.text)])
+    if not isinstance(value, dict):
+        raise InvalidInput([Problem("", "must be an object")])
+    if "requests" in value:
+        return _many(value, accounts, now, limits)
+    if "taskIds" in value:
+        return _task_ids(value, accounts, now, limits)
+    return Envelope(Kind.SINGLE, (_item(0, value, accounts, now, ""),))
+
+
+def _from_base64(raw: bytes) -> bytes | None:
+    # Encoders wrap their lines, and .NET's decoder, which wrote the custom, passes over white space.
+    text = b"".join(raw.split())
+    if not _BASE64.fullmatch(text):
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def _many(value: dict[str, object], accounts: tuple[str, ...], now: datetime, limits: Limits) -> Envelope:
+    requests = value["requests"]
+    problems = [Problem(pointer("", key), "does not go together with requests") for key in value if key != "requests"]
+    problems += _list_faults(requests, "/requests", limits.requests)
+    if problems or not isinstance(requests, list):
+        raise InvalidInput(few(problems))
+    items = (_item(index, entry, accounts, now, f"/requests/{index}") for index, entry in enumerate(requests))
+    return Envelope(Kind.MANY, tuple(items))
+
+
+def _item(index: int, value: object, accounts: tuple[str, ...], now: datetime, at: str) -> Item:
+    try:
+        return Item(index, parse_request(value, accounts, now, at=at))
+    except InvalidInput as fault:
+        return Item(index, None, fault.problems, partial_fields(value, accounts))
+
+
+def _task_ids(value: dict[str, object], accounts: tuple[str, ...], now: datetime, limits: Limits) -> Envelope:
+    """Checks the options once, on a pattern that each task's request is then copied from."""
+    task_ids = value["taskIds"]
+    problems = [Problem("/taskId", "does not go together with taskIds")] if "taskId" in value else []
+    problems += _list_faults(task_ids, "/taskIds", limits.task_ids)
+    options = {key: member for key, member in value.items() if key != "taskIds"}
+    try:
+        pattern = parse_request(options | {"taskId": "any"}, accounts, now)
+    except InvalidInput as fault:
+        raise InvalidInput([*problems, *fault.problems]) from None
+    if problems or not isinstance(task_ids, list):
+        raise InvalidInput(problems)
+    items = (_task(index, task_id, pattern) for index, task_id in enumerate(task_ids))
+    return Envelope(Kind.TASK_IDS, tuple(items), pattern.client_request_id)
+
+
+def _task(index: int, task_id: object, pattern: DeletionRequest) -> Item:
+    try:
+        name = _task_id(task_id)
+    except ValueError as fault:
+        known = PartialRequest(None, pattern.job_id, None, pattern.batch_url, pattern.metadata)
+        return Item(index, None, (Problem(f"/taskIds/{index}", str(fault)),), known)
+    own = derived_id(pattern.client_request_id, pattern.job_id, name)
+    return Item(index, pattern.model_copy(update={"task_id": name, "client_request_id": own}))
+
+
+def _task_id(value: object) -> str:
+    if isinstance(value, str):
+        return grammar.task_id(value)
+    raise ValueError(value.text if isinstance(value, Fault) else "must be text")
+
+
+def _list_faults(value: object, at: str, most: int) -> list[Problem]:
+    if isinstance(value, Fault):
+        return [Problem(at, value.text)]
+    if not isinstance(value, list) or not 1 <= len(value) <= most:
+        return [Problem(at, f"must be a list of 1 to {most}")]
+    return []

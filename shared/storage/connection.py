@@ -1,0 +1,108 @@
+"""How the app reaches its queues and tables, read as the Functions host reads a binding's connection.
+
+The host looks for `AzureWebJobs<name>` before `<name>`, lets a plain value win over the
+identity form, and lets `__accountName` win over the service URIs (StorageClientProvider and
+WebJobsConfigurationExtensions of the host's storage extensions). Reading it any other way
+could put triggers and clients on different accounts.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.parsing import grammar
+
+NAME = "TaskDeleteStorage"
+
+_PREFIX = "AzureWebJobs"
+_ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
+# Bearer tokens go there: https without exception, as the SDK's own policy has it.
+_SERVICE_URI = re.compile(r"https://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9_-]{0,64}){0,2}")
+_PART = re.compile(r"[A-Za-z][A-Za-z0-9]*=[!-~]+")
+
+
+@dataclass(frozen=True)
+class StorageConnection:
+    """Either a connection string, or the endpoints to use with an identity."""
+
+    connection_string: str | None = field(default=None, repr=False)
+    queue_url: str = ""
+    table_url: str = ""
+    client_id: str | None = None
+    """Of the user-assigned identity; None for the system-assigned one."""
+
+
+def read_connection(env: Mapping[str, str], problems: list[str]) -> StorageConnection:
+    """The connection in the settings; what is wrong is added to `problems`, never with a value in it."""
+    name = _section(env)
+    if name is None:
+        problems.append(f"{NAME} is required: a connection string, or {NAME}__queueServiceUri and __tableServiceUri")
+        return StorageConnection()
+    text = env.get(name, "")
+    if not text:
+        return _identity(env, name, problems)
+    fault = _string_fault(text)
+    if fault:
+        problems.append(f"{name} {fault}")
+    return StorageConnection(text)
+
+
+def _section(env: Mapping[str, str]) -> str | None:
+    for name in (_PREFIX + NAME, NAME):
+        if any(value and (key == name or key.startswith(f"{name}__")) for key, value in env.items()):
+            return name
+    return None
+
+
+def _identity(env: Mapping[str, str], name: str, problems: list[str]) -> StorageConnection:
+    if env.get(f"{name}__credential", "managedidentity").lower() != "managedidentity":
+        problems.append(f"{name}__credential must be managedidentity")
+    client_id = env.get(f"{name}__clientId") or None
+    if client_id and not grammar.parse_guid(client_id):
+        problems.append(f"{name}__clientId must be a GUID")
+    account = env.get(f"{name}__accountName")
+    if account:
+        if not _ACCOUNT_NAME.fullmatch(account):
+            problems.append(f"{name}__accountName must be 3 to 24 lower-case letters and digits")
+        queue, table = (f"https://{account}.{service}.core.windows.net" for service in ("queue", "table"))
+    else:
+        queue, table = (_service_uri(env, f"{name}__{service}ServiceUri", problems) for service in ("queue", "table"))
+    return StorageConnection(queue_url=queue, table_url=table, client_id=client_id)
+
+
+def _service_uri(env: Mapping[str, str], name: str, problems: list[str]) -> str:
+    text = env.get(name, "")
+    if not text:
+        problems.append(f"{name} is required, unless __accountName is set")
+    elif not _SERVICE_URI.fullmatch(text):
+        problems.append(f"{name} must be an https URL without query, such as 'https://name.queue.core.windows.net'")
+    return text.rstrip("/")
+
+
+def _string_fault(text: str) -> str | None:
+    """What would make the storage clients fail later, and with a message that shows the value."""
+    pieces = [piece for piece in text.split(";") if piece]
+    if not all(_PART.fullmatch(piece) for piece in pieces):
+        return "must be a connection string: parts 'Name=value', separated by semicolons"
+    parts = {key.lower(): value for key, value in (piece.split("=", 1) for piece in pieces)}
+    if parts.get("usedevelopmentstorage", "").lower() == "true":
+        return None
+    if not _names_both_services(parts):
+        return "must have AccountName, or QueueEndpoint and TableEndpoint"
+    if "sharedaccesssignature" not in parts and not ("accountname" in parts and _is_base64(parts.get("accountkey"))):
+        return "must have AccountName with a base64 AccountKey, or SharedAccessSignature"
+    return None
+
+
+def _names_both_services(parts: Mapping[str, str]) -> bool:
+    return "accountname" in parts or {"queueendpoint", "tableendpoint"} <= set(parts)
+
+
+def _is_base64(key: str | None) -> bool:
+    try:
+        return bool(key) and bool(base64.b64decode(key or "", validate=True))
+    except ValueError:
+        return False

@@ -1,0 +1,93 @@
+"""Sending to queues what no output binding can: with a delay, or to a queue chosen at run time."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Protocol
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue import QueueClient, QueueServiceClient
+
+from shared.storage.table import storage_faults
+
+MAX_DELAY_SECONDS = 7 * 24 * 3600 - 60
+"""A message is hidden for at most seven days: https://learn.microsoft.com/rest/api/storageservices/put-message"""
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many messages a queue holds (hidden ones too), and the age in seconds of the oldest visible one."""
+
+    messages: int
+    oldest_age_seconds: float
+
+
+class Sender(Protocol):
+    """What the app needs of the queues."""
+
+    def send(self, queue: str, text: str, delay_seconds: float = 0) -> None:
+        """Puts a message that never expires, hidden for the delay (cut at seven days, rounded up to a second)."""
+
+
+class QueueSender:
+    """Sends through the storage account's queues; makes a queue that is not there. Raises StorageUnavailable."""
+
+    def __init__(self, service: QueueServiceClient) -> None:
+        self._service = service
+        self._clients: dict[str, QueueClient] = {}
+        self._lock = Lock()
+
+    def send(self, queue: str, text: str, delay_seconds: float = 0) -> None:
+        delay = min(MAX_DELAY_SECONDS, max(0, -int(-delay_seconds // 1)))
+        client = self.client(queue)
+
+        def put() -> None:
+            # -1: a request waits as long as it has to; the service's default of seven days would drop it.
+            client.send_message(text, visibility_timeout=delay, time_to_live=-1)
+
+        self.run(queue, put)
+
+    def probe(self, queue: str) -> None:
+        """Raises StorageUnavailable when the queue cannot be read."""
+        self.run(queue, lambda: self.client(queue).peek_messages(1))
+
+    def depth(self, queue: str, now: datetime) -> Depth:
+        """How full a queue is. The count is the service's approximation and includes hidden messages."""
+        found = Depth(0, 0.0)
+
+        def look() -> None:
+            nonlocal found
+            client = self.client(queue)
+            count = client.get_queue_properties().approximate_message_count or 0
+            ages = [(now - m.inserted_on).total_seconds() for m in client.peek_messages(1) if m.inserted_on]
+            found = Depth(count, max(ages, default=0.0))
+
+        self.run(queue, look)
+        return found
+
+    def client(self, queue: str) -> QueueClient:
+        """The client of one queue, kept."""
+        with self._lock:
+            if queue not in self._clients:
+                self._clients[queue] = self._service.get_queue_client(queue)
+            return self._clients[queue]
+
+    def run(self, queue: str, call: Callable[[], object]) -> None:
+        """Does one call, making the queue when the service says that it is not there."""
+        with storage_faults(f"queue {queue}"):
+            try:
+                call()
+            except ResourceNotFoundError:
+                with suppress(ResourceExistsError):
+                    self.client(queue).create_queue()
+                call()
+
+
+def encoded(text: str, encoding: str) -> str:
+    """A result's text as the consumer wants it: `base64`, what a Functions queue trigger expects, or `none`."""
+    return base64.b64encode(text.encode("utf-8")).decode("ascii") if encoding == "base64" else text

@@ -1,0 +1,233 @@
+"""One Azure table with conditional writes; the only place that knows the Tables client and its exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    DeserializationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+    SerializationError,
+)
+from azure.data.tables import TableClient, TableServiceClient, UpdateMode
+
+from shared.errors import StorageUnavailable, TokenUnavailable
+from shared.storage.transactions import Delete, Insert, Merge, Operation, TransactionFailed, Transactions
+
+Entity = dict[str, Any]
+T = TypeVar("T")
+
+MAX_OPERATIONS = 100
+"""Of one transaction: https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions"""
+
+
+@dataclass(frozen=True)
+class Write:
+    """An insert (no ETag) or a merge of some columns (with the ETag that the row must still have)."""
+
+    entity: Entity
+    etag: str | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A group was not written at all, because of the write at this index."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """A row as read, and its version."""
+
+    entity: Mapping[str, Any]
+    etag: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a query and where the next page begins; None at the end."""
+
+    rows: tuple[Found, ...]
+    continuation: dict[str, str] | None
+
+
+class Table(Protocol):
+    """What the app needs of a table. All writes are conditional, so that a retry never overwrites."""
+
+    def read(self, partition: str, row: str) -> Found | None:
+        """The row, or None when there is none."""
+
+    def write(self, write: Write) -> str | None:
+        """The new ETag, or None when the condition did not hold."""
+
+    def write_group(self, writes: Sequence[Write]) -> list[str] | Refused:
+        """All or nothing, at most MAX_OPERATIONS different rows of one partition; the service refuses more as a fault."""
+
+    def query(
+        self, filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+    ) -> Page:
+        """One page of at most `top` rows (at most 1,000)."""
+
+    def delete_group(self, rows: Sequence[Found]) -> bool:
+        """Deletes rows of one partition if all are still as read; False, and nothing deleted, otherwise."""
+
+    def probe(self) -> None:
+        """Raises StorageUnavailable when the table cannot be read."""
+
+
+_AGAIN: dict[str, Any] = {"retry_on_methods": frozenset({"POST", "PATCH"})}
+"""Tries a write again whose answer was lost, which the client leaves out for these methods.
+
+Every write here has a condition: had the first try been carried out, the second is refused, and whoever wrote reads
+the row and knows its own claim again. Without it, one connection that breaks costs a redelivery, and a second DELETE.
+"""
+
+
+@contextmanager
+def storage_faults(what: str) -> Iterator[None]:
+    """Turns whatever the storage clients raise into StorageUnavailable. The text holds a status and a code, no body.
+
+    Nor does it name the fault as its cause: a stack trace would show the URL, with a shared access signature in it.
+    """
+    try:
+        yield
+    except HttpResponseError as fault:
+        code = getattr(fault, "error_code", None)
+        # The tables' library has an enumeration of codes, whose text would be its class and name.
+        text = getattr(code, "value", code) or fault.reason or ""
+        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {text}".rstrip()) from None
+    except TokenUnavailable as fault:
+        raise StorageUnavailable(f"{what}: {fault}") from None
+    except (AzureError, DeserializationError, SerializationError) as fault:
+        # The last two are plain ValueErrors: what answered was not the service, or not whole.
+        raise StorageUnavailable(f"{what}: {type(fault).__name__}") from None
+
+
+class AzureTable:
+    """A table of the storage account, made when it is not there."""
+
+    def __init__(self, service: TableServiceClient, name: str) -> None:
+        self._service = service
+        self._name = name
+        self._client: TableClient = service.get_table_client(name)
+        self._transactions = Transactions(self._client)
+
+    def read(self, partition: str, row: str) -> Found | None:
+        def get() -> Found | None:
+            try:
+                return _found(self._client.get_entity(partition, row))
+            except ResourceNotFoundError as fault:
+                if _is_missing_table(fault):
+                    raise
+                return None
+
+        return self._run("read", get)
+
+    def write(self, write: Write) -> str | None:
+        def put() -> str | None:
+            try:
+                if write.etag is None:
+                    return str(self._client.create_entity(write.entity, **_AGAIN)["etag"])
+                return str(
+                    self._client.update_entity(
+                        write.entity,
+                        mode=UpdateMode.MERGE,
+                        etag=write.etag,
+                        match_condition=MatchConditions.IfNotModified,
+                        **_AGAIN,
+                    )["etag"]
+                )
+            except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError) as fault:
+                return _refusal(fault, None)
+
+        return self._run("write", put)
+
+    def write_group(self, writes: Sequence[Write]) -> list[str] | Refused:
+        if len(writes) == 1:
+            etag = self.write(writes[0])
+            return Refused(0) if etag is None else [etag]
+
+        def put() -> list[str] | Refused:
+            try:
+                return self._transactions.submit([_operation(write) for write in writes], **_AGAIN)
+            except TransactionFailed as fault:
+                return _refusal(fault, Refused(fault.index))
+
+        return self._run("write group", put)
+
+    def query(
+        self, filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+    ) -> Page:
+        def fetch() -> Page:
+            found = self._client.query_entities(
+                filter_text, results_per_page=top, select=list(columns) if columns else None
+            )
+            # The client's annotation says text; its tables hand out and take a mapping.
+            pages = found.by_page(continuation_token=continuation)  # type: ignore[arg-type]
+            rows = tuple(_found(entity) for entity in next(pages, ()))
+            return Page(rows, getattr(pages, "continuation_token", None) or None)
+
+        return self._run("query", fetch)
+
+    def delete_group(self, rows: Sequence[Found]) -> bool:
+        def delete() -> bool:
+            try:
+                self._transactions.submit([Delete(row.entity, row.etag) for row in rows], **_AGAIN)
+            except TransactionFailed as fault:
+                return _refusal(fault, False)
+            return True
+
+        return self._run("delete group", delete)
+
+    def probe(self) -> None:
+        self.read("0", "probe")
+
+    def _run(self, what: str, call: Callable[[], T]) -> T:
+        with storage_faults(f"table {self._name}: {what}"):
+            try:
+                return call()
+            except ResourceNotFoundError as fault:
+                if not _is_missing_table(fault):
+                    raise
+            except TransactionFailed as fault:
+                if not _is_missing_table(fault):
+                    raise
+            # The deployment makes the tables; a storage account that was emptied by hand must not stop the app.
+            self._service.create_table_if_not_exists(self._name)
+            return call()
+
+
+def _refusal(fault: HttpResponseError, answer: T) -> T:
+    """`answer` when a row's condition did not hold: there already, changed, or gone. Anything else is raised."""
+    if fault.status_code == 412 or _code(fault) in {"EntityAlreadyExists", "ResourceNotFound", "EntityNotFound"}:
+        return answer
+    raise fault
+
+
+def _is_missing_table(fault: HttpResponseError) -> bool:
+    return _code(fault) == "TableNotFound"
+
+
+def _code(fault: HttpResponseError) -> str:
+    """The service's error code; where the client left it out (`create_entity` does on a 404), from the header."""
+    code = getattr(fault, "error_code", None)
+    if code is None:
+        code = getattr(fault.response, "headers", {}).get("x-ms-error-code")
+    return str(getattr(code, "value", code) or "")
+
+
+def _operation(write: Write) -> Operation:
+    return Insert(write.entity) if write.etag is None else Merge(write.entity, write.etag)
+
+
+def _found(entity: Any) -> Found:
+    return Found(entity, str(entity.metadata["etag"]))

@@ -1,0 +1,97 @@
+"""The app on its real outside: built lazily, once per process, from the environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from shared.batch.client import BatchClient
+from shared.batch.lanes import Lanes
+from shared.batch.tokens import TokenSource, normalised_scope
+from shared.batch.transport import batch_session
+from shared.clock import SystemClock
+from shared.operations.depth import report_depths, watched_queues
+from shared.results.telemetry import Telemetry
+from shared.settings import Settings
+from shared.storage.queues import QueueSender
+from shared.storage.table import AzureTable
+from shared.wiring.credentials import credential_factory
+from shared.wiring.services import App, Outside
+from shared.wiring.storage_clients import queue_service, storage_credential, table_service
+from shared.wiring.telemetry import telemetry_of
+
+SCAN_SECONDS = 54
+"""For one query of the daily round: the service may take 30 s for one, and answer with an empty page and where to go on
+(https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination). With the round's own time it stays
+below the host's five minutes.
+"""
+
+
+@dataclass(frozen=True)
+class Connected:
+    """The app on the real outside, with what looks at that outside itself."""
+
+    app: App
+    checks: dict[str, Callable[[], object]]
+    """What `health` looks at."""
+    report_depths: Callable[[], None]
+
+
+def connect(settings: Settings, telemetry: Telemetry) -> Connected:
+    """Puts the app together. Contacts nothing yet."""
+    # It logs the headers of every request at INFO: some lines for each table operation, and none about deletions.
+    logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+    clock = SystemClock()
+    identity = storage_credential(settings, clock)
+    tables, queues = table_service(settings, identity), QueueSender(queue_service(settings, identity))
+    tokens = TokenSource(credential_factory(settings), normalised_scope(settings.batch_token_scope), clock)
+    batch = BatchClient(
+        batch_session(settings.max_concurrency),
+        tokens,
+        accounts=settings.batch_accounts,
+        api_version=settings.batch_api_version,
+        clock=clock,
+        max_concurrency=settings.max_concurrency,
+        longest_hold=settings.retry_max_seconds,
+        on_change=telemetry.rate_limit,
+    )
+    records = AzureTable(tables, settings.request_table)
+    scans = AzureTable(table_service(settings, identity, SCAN_SECONDS), settings.request_table)
+    letters = AzureTable(tables, settings.dead_letter_table)
+    lanes = Lanes(settings.batch_accounts, settings.max_concurrency)
+
+    def storage() -> None:
+        records.probe()
+        queues.probe(settings.request_queue)
+
+    return Connected(
+        App(settings, Outside(records, letters, queues, batch, lanes, clock, telemetry=telemetry, scans=scans)),
+        {"storage": storage, "identity": tokens.token, "settings": lambda: None},
+        lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
+    )
+
+
+class Wiring:
+    """Builds the app at first use; a build that failed is tried again at the next."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._lock = Lock()
+        self._built: Connected | None = None
+
+    def connected(self) -> Connected:
+        """The app and its outside. Raises InvalidConfiguration."""
+        with self._lock:
+            if self._built is None:
+                self._built = connect(Settings.from_env(self._env), telemetry_of(self._env))
+            return self._built
+
+    def app(self) -> App:
+        """The app. Raises InvalidConfiguration."""
+        return self.connected().app
+
+
+WIRING = Wiring(os.environ)

@@ -1,0 +1,61 @@
+"""The storage clients, set up once per process from the same settings that the triggers and bindings read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from azure.data.tables import TableServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from shared.clock import Clock, SystemClock
+from shared.settings import Settings
+from shared.storage.transport import BoundedRetry, BoundedTransport, Patience
+from shared.wiring.credentials import SharedCredential, credential_factory
+
+# Three quick tries stay far below a claim's lease; the clients' own default is minutes.
+_RETRY: dict[str, Any] = {
+    "retry_total": 3,
+    "retry_connect": 2,
+    "retry_read": 2,
+    "retry_status": 3,
+    "retry_backoff_factor": 0.2,
+    "retry_backoff_max": 1,
+}
+
+
+def table_service(
+    settings: Settings, credential: SharedCredential | None = None, seconds: float | None = None
+) -> TableServiceClient:
+    """Client of the tables, whose calls take `seconds` at most, or as long as the settings say."""
+    patience = Patience.within(seconds or settings.storage_timeout_seconds)
+    options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False}
+    connection = settings.storage
+    if connection.connection_string:
+        return TableServiceClient.from_connection_string(connection.connection_string, **options)
+    return TableServiceClient(connection.table_url, credential=credential or storage_credential(settings), **options)
+
+
+def queue_service(settings: Settings, credential: SharedCredential | None = None) -> QueueServiceClient:
+    """Client of the queues, with bodies sent as they are given."""
+    patience = Patience.within(settings.storage_timeout_seconds)
+    again = BoundedRetry(patience)
+    options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False, "retry_policy": again}
+    connection = settings.storage
+    if connection.connection_string:
+        return QueueServiceClient.from_connection_string(connection.connection_string, **options)
+    return QueueServiceClient(connection.queue_url, credential=credential or storage_credential(settings), **options)
+
+
+@dataclass(frozen=True)
+class _StorageIdentity:
+    """The identity that the storage connection names, which need not be the one that Batch knows."""
+
+    batch_credential: str
+    client_id: str | None
+
+
+def storage_credential(settings: Settings, clock: Clock | None = None) -> SharedCredential:
+    """The identity of all storage clients of the process; nothing is asked of it while a connection string is set."""
+    identity = _StorageIdentity(settings.batch_credential, settings.storage.client_id)
+    return SharedCredential(credential_factory(identity), clock or SystemClock())

@@ -1,0 +1,179 @@
+"""Counting the requests of one parent."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Sequence
+
+import pytest
+
+from shared.errors import StorageUnavailable
+from shared.ledger.record import Key
+from shared.ledger.tally import totals
+from shared.ledger.work import MAX_ROWS
+from shared.request.model import derived_id
+from shared.storage.table import Refused, Write
+from tests.memory_table import no_fault
+from tests.world import World, call, refused
+
+
+def bulk(world: World, count: int) -> str:
+    """Accepts requests under one parent; its id."""
+    parent = str(uuid.uuid4())
+    ids = [f"t-{n}" for n in range(count)]
+    world.batch.tasks |= {("job-1", task) for task in ids}
+    world.post({"clientRequestId": parent, "jobId": "job-1", "taskIds": ids})
+    return parent
+
+
+def test_requests_and_outcomes_are_counted() -> None:
+    """Each request once when it is accepted, and once when it ends."""
+    world = World()
+    parent = bulk(world, 40)
+    before = totals(world.records, parent, dry_run=False)
+    assert (before.requested, before.done) == (40, {})
+    world.batch.tasks.discard(("job-1", "t-3"))
+    world.settle()
+    after = totals(world.records, parent, dry_run=False)
+    assert (after.requested, after.done) == (40, {"deleted": 39, "notFound": 1})
+
+
+def test_a_repeat_is_not_counted_again() -> None:
+    """Neither a duplicate message nor a repeated call adds to the counts."""
+    world = World()
+    parent = str(uuid.uuid4())
+    body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": ["a", "b", "a"]}
+    world.post(body)
+    world.post(body)
+    world.put(body)
+    world.settle()
+    found = totals(world.records, parent, dry_run=False)
+    assert (found.requested, sum(found.done.values())) == (2, 2)
+
+
+def test_a_redrive_takes_the_old_outcome_back() -> None:
+    """A request counts under the outcome that it has now."""
+    world = World()
+    world.batch.script = [refused(400, "InvalidUri")]
+    parent = bulk(world, 1)
+    world.settle()
+    assert totals(world.records, parent, dry_run=False).done == {"failed": 1}
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    world.app.dead_letters.put_back(call(route={"id": letter["id"]}))
+    assert totals(world.records, parent, dry_run=False).done == {}
+    world.settle()
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": 1}
+
+
+def test_a_request_alone_costs_no_count() -> None:
+    """Nothing is counted for requests without a parent."""
+    world = World()
+    world.put(world.request())
+    world.settle()
+    assert len(world.records.rows) == 1
+
+
+def in_one_bucket(world: World, count: int) -> str:
+    """Accepts requests whose rows all lie in one bucket, which more than one message then brings; their parent."""
+    parent = str(uuid.uuid4())
+    names = (f"t-{n}" for n in itertools.count())
+    ids = list(itertools.islice((t for t in names if Key(derived_id(parent, "job-1", t)).bucket == "a"), count))
+    world.batch.tasks |= {("job-1", task) for task in ids}
+    world.post({"clientRequestId": parent, "jobId": "job-1", "taskIds": ids})
+    return parent
+
+
+def test_two_that_count_at_once_take_turns() -> None:
+    """A count that changed under the transaction is read again; both ends are in it."""
+    world = World()
+    parent = in_one_bucket(world, MAX_ROWS + 10)
+    assert len(world.messages()) == 2
+    meetings = 0
+
+    def meddle(when: str, operation: str) -> None:
+        # Between the read of a count and its write, another worker counts in the same bucket.
+        nonlocal meetings
+        if when == "after" and operation == "read":
+            world.records.fault = no_fault
+            meetings += 1
+            assert world.deliver()
+
+    world.records.fault = meddle
+    world.settle(1_000)
+    assert meetings == 1
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": MAX_ROWS + 10}
+
+
+def test_a_count_that_never_holds_still_is_storage_trouble() -> None:
+    """The host delivers the message again, and nothing is deleted twice for it."""
+    world = World()
+    parent = in_one_bucket(world, 3)
+
+    def meddle(when: str, operation: str) -> None:
+        for key in world.records.etags:
+            if key[1].startswith("tally:"):
+                world.records.etags[key] += "x" if (when, operation) == ("before", "write") else ""
+
+    world.records.fault = meddle
+    with pytest.raises(StorageUnavailable, match="fought over"):
+        world.deliver()
+    world.records.fault = no_fault
+    world.clock.advance(601)
+    world.settle()
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": 3}
+    assert {result["data"]["outcome"] for result in world.results()} == {"deleted"}
+
+
+def one_message_of_many_parents(world: World, count: int) -> list[str]:
+    """Accepts a request of each of many parents, then all of them once more together; the parents."""
+    parents, bodies = [], []
+    for number in itertools.count():
+        parent = str(uuid.UUID(int=number))
+        wanted = derived_id(parent, "job-1", f"t-{number}")
+        if Key(wanted).bucket == "a":
+            parents.append(parent)
+            bodies.append(world.request(clientRequestId=wanted, taskId=f"t-{number}"))
+            world.post({"clientRequestId": parent, "jobId": "job-1", "taskIds": [f"t-{number}"]})
+        if len(parents) == count:
+            break
+    world.queues.clear()
+    world.post({"requests": bodies})
+    assert len(world.messages()) == 1
+    return parents
+
+
+@pytest.mark.parametrize("refused_at", [None, 1, 2])
+def test_rows_and_counts_of_many_parents_are_more_than_a_transaction_takes(refused_at: int | None) -> None:
+    """Each is deleted once, told of once and counted once, also when a later part of the group is refused."""
+    world = World()
+    parents = one_message_of_many_parents(world, 80)
+    real, groups = world.records.write_group, 0
+
+    def touched(writes: Sequence[Write]) -> list[str] | Refused:
+        nonlocal groups
+        groups += len(writes) > 2
+        if len(writes) > 2 and groups == refused_at:
+            key = (str(writes[0].entity["PartitionKey"]), str(writes[0].entity["RowKey"]))
+            world.records.etags[key] += "x"
+        return real(writes)
+
+    world.records.write_group = touched  # type: ignore[method-assign]
+    world.settle(1_000)
+
+    assert len(world.batch.calls) == len(parents)
+    assert world.outcomes() == ["deleted"] * len(parents)
+    for parent in parents:
+        assert totals(world.records, parent, dry_run=False).done == {"deleted": 1}
+
+
+def test_a_repeat_of_a_large_call_costs_a_read_or_two_for_each_request() -> None:
+    """Finding that everything is there already must not cost a transaction for each row."""
+    world = World()
+    parent = str(uuid.uuid4())
+    body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": [f"t-{n}" for n in range(500)]}
+    world.post(body)
+    before = world.records.operations
+    answer = world.post(body)
+    assert answer.content["counts"]["replayed"] == 500
+    assert world.records.operations - before < 500 * 1.5

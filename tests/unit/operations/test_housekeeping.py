@@ -1,0 +1,178 @@
+"""The daily round."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from shared.errors import StorageUnavailable
+from shared.ledger.record import Key
+from tests.memory_table import no_fault
+from tests.world import World, call
+
+DAY = 86_400
+
+
+@pytest.fixture
+def world() -> World:
+    """An app with its defaults."""
+    return World()
+
+
+def rows(world: World) -> set[str]:
+    """The row keys of requests and counts."""
+    return {row for partition, row in world.records.rows if partition != "housekeeping"}
+
+
+def sweep(world: World, seconds: float = 1_000) -> Counter[str]:
+    """One round."""
+    return world.app.housekeeping.round(seconds)
+
+
+def test_what_is_past_retention_is_forgotten(world: World) -> None:
+    """Rows that are done go after the retention, not a day before."""
+    for n in range(250):
+        world.put(world.request(taskId=f"t-{n}"))
+    world.settle(1_000)
+    world.clock.advance(15 * DAY - 60)
+    assert sweep(world)["purged"] == 0
+    world.clock.advance(120)
+    assert sweep(world)["purged"] == 250
+    assert rows(world) == set()
+
+
+def test_an_open_request_is_never_forgotten(world: World) -> None:
+    """However old it is: it is put back instead."""
+    world.post(world.request())
+    world.queues.clear()
+    world.clock.advance(400 * DAY)
+    assert sweep(world)["purged"] == 0
+    assert len(rows(world)) == 1
+
+
+def test_a_stuck_request_is_put_back(world: World) -> None:
+    """An accepted row whose message is gone gets a new one, after an hour and not before."""
+    world.post(world.request())
+    world.queues.clear()
+    world.clock.advance(3_000)
+    assert sweep(world)["put_back"] == 0
+    world.clock.advance(1_000)
+    assert sweep(world)["put_back"] == 1
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_an_abandoned_claim_is_put_back(world: World) -> None:
+    """A synchronous call that died in its DELETE leaves a claim that no message brings back."""
+
+    def die(_: object) -> None:
+        raise ConnectionError("the process died")
+
+    world.batch.tasks.add(("job-1", "task-1"))
+    world.batch.on_delete = die
+    with pytest.raises(ConnectionError):
+        world.delete(client_request_id="0f8fad5b-d9cb-469f-a165-70867728950e")
+    world.batch.on_delete = lambda _: None
+    world.clock.advance(4_000)
+    assert sweep(world)["put_back"] == 1
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_scheduled_request_is_not_stuck(world: World) -> None:
+    """What is not yet due has its message on the way."""
+    world.post(world.request(deleteAfter="P10D"))
+    world.clock.advance(2 * DAY)
+    assert sweep(world)["put_back"] == 0
+
+
+def test_an_owed_result_is_sent(world: World) -> None:
+    """A synchronous call whose result could not be sent has it sent later, once."""
+    world.batch.tasks.add(("job-1", "task-1"))
+
+    def full(when: str, queue: str) -> None:
+        if when == "before" and queue == "results":
+            raise StorageUnavailable("full")
+
+    world.send_fault = full
+    assert world.delete().status == 200
+    assert world.results() == []
+    world.send_fault = no_fault
+    assert sweep(world)["emitted"] == 0
+    world.clock.advance(1_000)
+    assert sweep(world)["emitted"] == 1
+    assert world.outcomes() == ["deleted"]
+    assert sweep(world)["emitted"] == 0
+
+
+def test_a_round_that_runs_out_of_time_goes_on_where_it_stopped(world: World) -> None:
+    """The cursor names the bucket, and the next round begins there."""
+    ids = [world.request(taskId=f"t-{n}")["clientRequestId"] for n in range(60)]
+    for n, request_id in enumerate(ids):
+        world.post({"clientRequestId": request_id, "jobId": "job-1", "taskId": f"t-{n}"})
+    world.settle(1_000)
+    world.clock.advance(16 * DAY)
+    world.records.fault = lambda when, _: world.clock.advance(1 if when == "before" else 0)
+    total: Counter[str] = Counter()
+    for _ in range(100):
+        total += sweep(world, seconds=10)
+        if total["purged"] == 60:
+            break
+    assert total["purged"] == 60
+    assert rows(world) == set()
+
+
+def test_a_cancelled_request_stays_cancelled(world: World) -> None:
+    """Its message lies hidden until it was to be due: a row forgotten before that would let it live again."""
+    world = World(REQUEST_RETENTION_DAYS="2")
+    body = world.request(deleteAfter="P10D")
+    world.post(body)
+    world.app.api.cancel(call(route={"clientRequestId": body["clientRequestId"]}))
+    world.clock.advance(3 * DAY)
+    assert sweep(world)["purged"] == 0
+    world.settle()
+    assert set(world.outcomes()) == {"cancelled"}
+    assert world.batch.calls == []
+    world.clock.advance(6 * DAY)
+    assert sweep(world)["purged"] == 1
+
+
+def test_a_bucket_in_trouble_does_not_keep_the_others_from_their_round(world: World) -> None:
+    """Nor does it the night after: the round goes on, and says at its end that something failed."""
+    for n in range(40):
+        world.put(world.request(taskId=f"t-{n}"))
+    world.settle(1_000)
+    world.clock.advance(16 * DAY)
+    first = min(key[0] for key in world.records.rows if key[0] in "0123456789abcdef")
+    query = world.records.query
+
+    def trouble(filter_text: str, *rest: Any, **more: Any) -> Any:
+        if f"PartitionKey eq '{first}'" in filter_text:
+            raise StorageUnavailable("too slow")
+        return query(filter_text, *rest, **more)
+
+    world.records.query = trouble  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable, match="too slow"):
+            sweep(world)
+    assert {key[0] for key in world.records.rows if key[0] != "housekeeping"} == {first}
+
+
+def test_a_row_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """It is neither purged nor put back, and the rows beside it are seen to."""
+    for n in range(2):
+        world.put(world.request(taskId=f"t-{n}"))
+    world.settle()
+    broken = min(world.records.rows)
+    world.records.rows[broken] |= {"state": "accepted", "request": "{"}
+    world.clock.advance(16 * DAY)
+    assert sweep(world)["purged"] == 1
+    assert set(world.records.rows) - {("housekeeping", "cursor")} == {broken}
+    assert f"corrupt_record row={broken[1]}" in caplog.text
+
+
+def test_the_buckets_are_those_of_the_ids(world: World) -> None:
+    """Every bucket that an id can have is gone through."""
+    assert {Key(world.request()["clientRequestId"]).bucket for _ in range(500)} == set("0123456789abcdef")

@@ -1,0 +1,66 @@
+"""Jobs that nothing is ever deleted from."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.parsing.protection import check_pattern, is_protected
+
+
+@pytest.mark.parametrize(
+    ("job_id", "pattern"),
+    [
+        ("prod-1", "prod-1"),
+        ("PROD-1", "prod-*"),
+        ("prod-1", "PROD-?"),
+        ("prod-", "prod-*"),
+        ("nightly:job-12", "nightly*"),
+        ("nightly:job-12", "*12"),
+        ("nightly:job-12", "nightly?job-12"),
+        ("nightly:job-12", "nightly:job-*"),
+        ("anything", "*"),
+        ("a-b-c-d", "*b*d"),
+        ("a[b]", "a[b]"),
+        ("x" * 64, "*x" * 30 + "*"),
+    ],
+)
+def test_a_pattern_protects_a_job(job_id: str, pattern: str) -> None:
+    """`*` is any run of characters, a colon among them, `?` is one, and letter case does not matter."""
+    assert is_protected(job_id, ("other", pattern, "*")) == pattern
+
+
+@pytest.mark.parametrize(
+    ("job_id", "pattern"),
+    [
+        ("prod-1", "prod"),
+        ("prod", "prod-*"),
+        ("xprod-1", "prod-*"),
+        ("prod-12", "prod-?"),
+        ("prod-", "prod-?"),
+        ("ab", "[ab]b"),
+        ("a", "[!b]"),
+        ("prod", "p.od"),
+        ("x" * 64, "*x" * 30 + "*y"),
+    ],
+)
+def test_a_pattern_protects_no_other_job(job_id: str, pattern: str) -> None:
+    """The whole id has to match, and every other character, a bracket too, stands for itself."""
+    assert is_protected(job_id, (pattern,)) is None
+
+
+def test_no_patterns_protect_nothing() -> None:
+    """The setting is empty by default."""
+    assert is_protected("prod-1", ()) is None
+
+
+@pytest.mark.parametrize("text", ["prod-*", "A_b-?:*", "x" * 64])
+def test_a_pattern_of_id_characters_is_kept(text: str) -> None:
+    """Letters, digits, `_`, `-`, `:` and the two wildcards."""
+    assert check_pattern(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "[ab]", "a b", "a.b", "a/b", "^prod", "prod\n", "\uff50rod", "x" * 65])
+def test_a_pattern_that_could_match_no_job_is_refused(text: str) -> None:
+    """A rule that protects nothing is worse than none: somebody relies on it."""
+    with pytest.raises(ValueError, match="must be 1 to 64"):
+        check_pattern(text)

@@ -1,0 +1,139 @@
+"""The storage connection, read as the Functions host reads it for triggers and bindings."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.storage.connection import StorageConnection, read_connection
+
+KEY = "c2VjcmV0LWtleQ=="
+STRING = f"DefaultEndpointsProtocol=https;AccountName=acct;AccountKey={KEY};EndpointSuffix=core.windows.net"
+LOCAL = (
+    f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={KEY};"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
+)
+IDENTITY = {
+    "TaskDeleteStorage__queueServiceUri": "https://acct.queue.core.windows.net/",
+    "TaskDeleteStorage__tableServiceUri": "https://acct.table.core.windows.net",
+}
+CLIENT = "0f0e0d0c-0b0a-0908-0706-050403020100"
+
+
+def _read(env: dict[str, str]) -> StorageConnection:
+    problems: list[str] = []
+    connection = read_connection(env, problems)
+    assert problems == []
+    return connection
+
+
+def _problems_of(env: dict[str, str]) -> list[str]:
+    problems: list[str] = []
+    read_connection(env, problems)
+    assert problems
+    assert not [problem for problem in problems if "s3cret" in problem or KEY in problem]
+    return problems
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        STRING,
+        LOCAL,
+        "UseDevelopmentStorage=true",
+        "usedevelopmentstorage=TRUE;",
+        "AccountName=acct;SharedAccessSignature=sv=2024-01-01&sig=abc%3D",
+        "QueueEndpoint=https://a.example;TableEndpoint=https://b.example;SharedAccessSignature=sv=1&sig=x",
+    ],
+)
+def test_a_connection_string_is_passed_on_as_it_is(text: str) -> None:
+    """Account key, shared access signature or the emulator's shorthand."""
+    assert _read({"TaskDeleteStorage": text}) == StorageConnection(text)
+
+
+def test_a_connection_does_not_show_its_secret() -> None:
+    """Settings end up in logs and tracebacks; the string must not."""
+    assert KEY not in repr(_read({"TaskDeleteStorage": STRING}))
+
+
+def test_service_uris_stand_for_an_identity() -> None:
+    """Without a client id the app's own, system-assigned identity is meant."""
+    assert _read(IDENTITY) == StorageConnection(
+        queue_url="https://acct.queue.core.windows.net", table_url="https://acct.table.core.windows.net"
+    )
+
+
+def test_a_user_assigned_identity_has_a_client_id() -> None:
+    """`__credential` only says what is meant anyway; `__clientId` says which identity."""
+    env = IDENTITY | {"TaskDeleteStorage__credential": "ManagedIdentity", "TaskDeleteStorage__clientId": CLIENT}
+    assert _read(env).client_id == CLIENT
+
+
+def test_an_account_name_wins_over_service_uris() -> None:
+    """As in the host, it means the public cloud's endpoints."""
+    assert _read(IDENTITY | {"TaskDeleteStorage__accountName": "other1"}) == StorageConnection(
+        queue_url="https://other1.queue.core.windows.net", table_url="https://other1.table.core.windows.net"
+    )
+
+
+def test_a_plain_value_wins_over_the_identity_form() -> None:
+    """As in the host; otherwise triggers and clients could look at two accounts."""
+    assert _read(IDENTITY | {"TaskDeleteStorage": STRING}) == StorageConnection(STRING)
+
+
+def test_the_host_s_prefix_is_looked_up_first() -> None:
+    """`AzureWebJobsTaskDeleteStorage` hides `TaskDeleteStorage`, whichever form either has."""
+    assert _read({"TaskDeleteStorage": LOCAL, "AzureWebJobsTaskDeleteStorage": STRING}) == StorageConnection(STRING)
+    prefixed = {f"AzureWebJobs{name}": value for name, value in IDENTITY.items()}
+    assert _read({"TaskDeleteStorage": LOCAL} | prefixed) == _read(IDENTITY)
+
+
+def test_an_empty_setting_counts_as_absent() -> None:
+    """The portal leaves empty values behind."""
+    assert _read({"AzureWebJobsTaskDeleteStorage": "", "TaskDeleteStorage": STRING}) == StorageConnection(STRING)
+    assert _read(IDENTITY | {"TaskDeleteStorage": "", "TaskDeleteStorage__clientId": ""}) == _read(IDENTITY)
+
+
+@pytest.mark.parametrize(
+    "env", [{}, {"TaskDeleteStorage": ""}, {"TaskDeleteStorageX": "a"}, {"AzureWebJobsStorage": STRING}]
+)
+def test_the_connection_is_required(env: dict[str, str]) -> None:
+    """The host's own storage is no substitute: producers must not need rights on it."""
+    [problem] = _problems_of(env)
+    assert problem.startswith("TaskDeleteStorage is required")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("s3cret", "parts 'Name=value'"),
+        ("AccountName=s3cret;AccountKey", "parts 'Name=value'"),
+        (f"AccountName=s3cret; AccountKey={KEY}", "parts 'Name=value'"),
+        ("UseDevelopmentStorage=false", "must have AccountName, or QueueEndpoint and TableEndpoint"),
+        (f"QueueEndpoint=https://s3cret;AccountKey={KEY}", "must have AccountName, or QueueEndpoint and TableEndpoint"),
+        ("AccountName=acct;AccountKey=s3cret!", "base64 AccountKey"),
+        ("AccountName=acct", "base64 AccountKey"),
+        (f"QueueEndpoint=https://a;TableEndpoint=https://b;AccountKey={KEY}", "must have AccountName with"),
+    ],
+)
+def test_a_broken_connection_string_is_told_without_its_text(text: str, rule: str) -> None:
+    """The setting's name and the rule, never the value."""
+    [problem] = _problems_of({"TaskDeleteStorage": text})
+    assert problem.startswith("TaskDeleteStorage must ")
+    assert rule in problem
+
+
+@pytest.mark.parametrize(
+    ("env", "names"),
+    [
+        ({"TaskDeleteStorage__queueServiceUri": IDENTITY["TaskDeleteStorage__queueServiceUri"]}, ["tableServiceUri"]),
+        ({"TaskDeleteStorage__clientId": CLIENT}, ["queueServiceUri", "tableServiceUri"]),
+        (IDENTITY | {"TaskDeleteStorage__queueServiceUri": "http://s3cret"}, ["queueServiceUri"]),
+        (IDENTITY | {"TaskDeleteStorage__queueServiceUri": "https://a.example?sig=s3cret"}, ["queueServiceUri"]),
+        (IDENTITY | {"TaskDeleteStorage__tableServiceUri": "https://u:s3cret@a.example"}, ["tableServiceUri"]),
+        (IDENTITY | {"TaskDeleteStorage__credential": "s3cret", "TaskDeleteStorage__clientId": "x"}, ["credential", "clientId"]),
+        ({"TaskDeleteStorage__accountName": "A.b"}, ["accountName"]),
+    ],
+)  # fmt: skip
+def test_each_fault_of_the_identity_form_is_told(env: dict[str, str], names: list[str]) -> None:
+    """One problem for each setting, by the name that people set."""
+    assert [problem.split(" ")[0] for problem in _problems_of(env)] == [f"TaskDeleteStorage__{name}" for name in names]
