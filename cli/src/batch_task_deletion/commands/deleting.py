@@ -112,7 +112,7 @@ def _send(run: Run, sending: Sending, calls: Iterable[Call], *, wait: bool, time
             run.output.document(sending.send(run.client, call))
             shown.update(sending.sent, sending.total)
     _tell(run, sending)
-    ended = follow(run, sending.asked_for, timeout) if wait else Exit.AS_ASKED
+    ended = follow(run, sending.asked_for, run.deadline(timeout)) if wait else Exit.AS_ASKED
     return ended if sending.all_asked_for else Exit.OTHERWISE
 
 
