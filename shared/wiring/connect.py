@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
@@ -13,6 +14,7 @@ from shared.batch.lanes import Lanes
 from shared.batch.tokens import TokenSource, normalised_scope
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
+from shared.deletion.side_by_side import SideBySide
 from shared.operations.depth import report_depths, watched_queues
 from shared.results.telemetry import Telemetry
 from shared.settings import Settings
@@ -22,6 +24,9 @@ from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
 from shared.wiring.storage_clients import queue_service, storage_credential, table_service
 from shared.wiring.telemetry import telemetry_of
+
+AT_ONCE = 8
+"""Transactions and messages of all calls that accept many: beyond it a partition's own pace decides."""
 
 SCAN_SECONDS = 54
 """For one query of the daily round: the service may take 30 s for one, and answer with an empty page and where to go on
@@ -67,8 +72,12 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         records.probe()
         queues.probe(settings.request_queue)
 
+    together = SideBySide(ThreadPoolExecutor(AT_ONCE, "accept"))
+    outside = Outside(
+        records, letters, queues, batch, lanes, clock, telemetry=telemetry, side_by_side=together, scans=scans
+    )
     return Connected(
-        App(settings, Outside(records, letters, queues, batch, lanes, clock, telemetry=telemetry, scans=scans)),
+        App(settings, outside),
         {"storage": storage, "identity": tokens.token, "settings": lambda: None},
         lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
     )
