@@ -35,6 +35,7 @@ STALLS = Trouble(kinds=(STALL,), rate=0.8, operations=2, pauses=(181, 240, 601))
 
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+REQUEST = "2b1d8a52-3c0e-4b7a-9d46-2e8c41b7f903"
 EVENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
@@ -51,7 +52,8 @@ class Driver:
         self.world = self.tangle.world
         self.trouble = trouble
         self.length = steps
-        self.body = self.world.request()
+        # Always the same one: the order of rows and letters, of which some are chosen, depends on the ids.
+        self.body = self.world.request(clientRequestId=REQUEST)
         self.guid = str(self.body["clientRequestId"])
         self.steps: dict[str, Callable[[], object]] = {
             "deliver": self.deliver,

@@ -20,8 +20,8 @@ from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
 from shared.errors import InvalidInput, Problem
 from shared.parsing.strict_json import few
-from shared.results.emission import invalid_request
 from shared.results.event import dry_run_mark, error_wire, status_document
+from shared.results.result import invalid_request
 
 DEFAULT_TOP = 20
 MAX_TOP = 200

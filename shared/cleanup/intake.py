@@ -19,7 +19,7 @@ from shared.deletion.guard import Guard
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Key, Origin, Record, State
 from shared.ledger.store import RecordStore
-from shared.results.emission import ID_CONFLICT
+from shared.results.result import ID_CONFLICT
 
 
 class Intake(StrEnum):

@@ -28,7 +28,8 @@ from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record,
 from shared.ledger.store import Decided, RecordStore
 from shared.parsing import grammar
 from shared.request.model import DeletionRequest, payload_hash, readable
-from shared.results.emission import Emission, Emitter, conflict, recorded
+from shared.results.publisher import Publisher
+from shared.results.result import Result
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class SingleTask:
     batch: Batch
     store: RecordStore
     acceptor: Acceptor
-    emitter: Emitter
+    publisher: Publisher
     guard: Guard
     queue: CleanupQueue
     policy: RetryPolicy
@@ -126,11 +127,9 @@ class SingleTask:
     def _leave(self, found: Record | None, step: TaskStep, delivery: Delivery) -> list[str]:
         decision = on_record(found, step)
         if decision is TaskDecision.CONFLICT:
-            asked = self._asked(step)
-            told = conflict(asked.request, asked.payload_hash, asked.origin, delivery.body, self.clock.now())
-            return self._tell(told)
+            return self._tell(Result.conflict(self._asked(step), self.clock.now(), delivery.body))
         if decision is TaskDecision.TELL and found:
-            return self._tell(recorded(found, delivery.body))
+            return self._tell(Result.of(found, delivery.body))
         if decision is TaskDecision.GO_ON and found:
             self.acceptor.accept(found.request, found.origin, found.accepted_at)
         log.info("duplicate_record request_id=%s", step.request.client_request_id)
@@ -159,7 +158,7 @@ class SingleTask:
         decided = self._settle(step, state.conclude(self._asked(step), end), Change.ENDED)
         if decided.why is not Change.ENDED:
             return self._leave(decided.row, step, delivery)
-        return self._tell(recorded(decided.record, delivery.body))
+        return self._tell(Result.of(decided.record, delivery.body))
 
     def _settle(self, step: TaskStep, after: Record, why: Change) -> Decided:
         """Writes the row of this message's generation, unless another message has had its say meanwhile."""
@@ -178,5 +177,5 @@ class SingleTask:
         fresh = Record.new(step.request, Origin.JOB_COMPLETION, step.accepted_at)
         return replace(fresh, generation=step.generation)
 
-    def _tell(self, emission: Emission) -> list[str]:
-        return self.emitter.texts([emission], self.queue.name)
+    def _tell(self, result: Result) -> list[str]:
+        return self.publisher.publish([result], self.queue.name)

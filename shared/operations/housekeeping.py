@@ -123,7 +123,7 @@ class Housekeeping:
     def oldest_message(self) -> datetime | None:
         """When the oldest message was put that is visible on the queue of requests or on its poison queue."""
         now, name = self.clock.now(), self.settings.request_queue
-        ages = [self.queues.depth(queue, now).oldest_age_seconds for queue in (name, name + POISON_SUFFIX)]
+        ages = [self.queues.depth(queue, now).oldest_age_seconds or 0.0 for queue in (name, name + POISON_SUFFIX)]
         return now - timedelta(seconds=max(ages)) if any(ages) else None
 
 

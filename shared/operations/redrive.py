@@ -20,7 +20,7 @@ from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
 from shared.request.model import parse_request
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
-from shared.results.event import ending_of
+from shared.results.result import Result
 from shared.settings import Settings
 
 MAY_BE_OWED = timedelta(hours=1)
@@ -119,4 +119,4 @@ def _is_end_of(record: Record, letter: DeadLetter) -> bool:
         (letter.job_id or "").lower(),
         (letter.task_id or "").lower(),
     )
-    return ending_of(record).id == letter.id or (same and end.outcome is Outcome.EXPIRED)
+    return Result.of(record).id == letter.id or (same and end.outcome is Outcome.EXPIRED)

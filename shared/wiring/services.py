@@ -46,7 +46,7 @@ from shared.operations.housekeeping import Housekeeping
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
-from shared.results.emission import Emitter
+from shared.results.publisher import Publisher
 from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.settings import Settings
 from shared.storage.queues import Queues
@@ -81,8 +81,8 @@ class App:
         clock, sender, timing = outside.clock, outside.sender, Timing(settings.operation_budget_seconds)
         store = RecordStore(outside.records, Pauses(clock, outside.random))
         letters = DeadLetterStore(outside.letters)
-        emitter = Emitter(letters, settings, clock, outside.telemetry)
-        outbox = Outbox(emitter, sender, store, settings)
+        publisher = Publisher(letters, settings, clock, outside.telemetry)
+        outbox = Outbox(publisher, sender, store, settings)
         dispatcher = Dispatcher(sender, settings.request_queue, clock)
         acceptor = Acceptor(store, dispatcher, clock)
         self.parents: dict[Origin, Parent] = {}
@@ -94,8 +94,8 @@ class App:
             store, outside.telemetry.observed(_call(outside.batch, clock)), outside.lanes, clock, timing, policy
         )
         claimer = Claimer(store, clock, timing, guard, parents)
-        self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, emitter)
-        self.poison = PoisonWorker(settings, clock, store, dispatcher, emitter, sender, outbox, guard, parents)
+        self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, publisher)
+        self.poison = PoisonWorker(settings, clock, store, dispatcher, publisher, sender, outbox, guard, parents)
         synchronous = SynchronousDeletion(store, clock, timing, outside.new_id, attempt, acceptor, outbox)
         cancellation = Cancellation(store, clock, outbox)
         self.api = TaskDeletionApi(settings, clock, store, acceptor, guard, synchronous, cancellation)
@@ -104,7 +104,7 @@ class App:
         cleanups = CleanupStore(outside.records, Pauses(clock, outside.random))
         queue = CleanupQueue(sender, settings.job_completion_queue)
         closer = CleanupCloser(letters, accounts[0], settings.result_encoding, clock)
-        task = SingleTask(outside.batch, store, acceptor, emitter, guard, queue, policy, clock)
+        task = SingleTask(outside.batch, store, acceptor, publisher, guard, queue, policy, clock)
         steps = Steps(cleanups, outside.batch, acceptor, queue, policy, clock)
         longest = timedelta(days=settings.job_completion_max_wait_days)
         self.fan_out = FanOut(accounts, longest, steps, guard, closer, Relisting(steps, guard), task)

@@ -66,6 +66,7 @@ def follow(run: Run, subjects: Sequence[Subject], timeout: str | None) -> Exit:
         return Exit.AS_ASKED
     deadline = run.deadline(timeout)
     with progress("waiting", run.clock) as shown:
+        shown.update(0, None if len(subjects) == 1 else len(subjects))
         following = Following(run, subjects, shown)
         wait(run.client, subjects, following.seen, deadline)
     tell(run, following)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shared.batch.reply import BatchError
+from shared.errors import CorruptRecord
 from shared.ledger import state
 from shared.ledger.record import Certainty, Claim, Conclusion, Holder, Outcome, State
 from tests.rows import LEASE, NOW, PROBLEM, accepted, after, claimed, done, released
@@ -112,3 +113,10 @@ def test_a_redriven_row_begins_anew_and_remembers_what_was_sent() -> None:
     anew = state.reopen(replace(last, due_at=NOW), after(60))
 
     assert anew == accepted(generation=3, accepted_at=after(60), due_at=NOW, maybe_effect=True)
+
+
+def test_a_claimed_row_without_a_claim_is_loud() -> None:
+    """No writer leaves such a row; it is never taken for a free one."""
+    broken = replace(claimed(), claim=None)
+    with pytest.raises(CorruptRecord, match="without a claim"):
+        state.is_over(broken, NOW)

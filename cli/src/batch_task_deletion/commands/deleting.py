@@ -107,6 +107,7 @@ def _of_tasks(
 
 def _send(run: Run, sending: Sending, calls: Iterable[Call], *, wait: bool, timeout: str | None) -> int:
     with progress("sending", run.clock) as shown:
+        shown.update(0, sending.total)
         for call in calls:
             run.output.document(sending.send(run.client, call))
             shown.update(sending.sent, sending.total)
