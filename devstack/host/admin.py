@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from devstack.host.bindings import HttpTrigger, IndexedFunction, QueueTrigger
-from devstack.host.exchange import HttpInput, Invocation, QueueInput, TimerInput
+from devstack.host.exchange import HttpInput, Invocation, MessageProperties, QueueInput, TimerInput
 from devstack.host.invoker import Invoker
 from devstack.host.keys import AccessKeys
-from devstack.host.queue_metadata import MessageProperties
 from devstack.http1 import Answer, Incoming
 
 _FUNCTIONS = "/admin/functions/"
