@@ -147,6 +147,7 @@ class _Process:
         self._functions = {loaded.indexed.name: loaded for loaded in functions}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
         self._sending = threading.Lock()
+        self._guard = threading.Lock()
         self._running = 0
 
     def serve(self) -> None:
@@ -154,7 +155,7 @@ class _Process:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 invocation = self._channel.recv()
-                with self._sending:
+                with self._guard:
                     self._running += 1
                 self._pool.submit(self._run, invocation)
         if self._running:
@@ -168,8 +169,9 @@ class _Process:
             logging.shutdown()
             os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
         with self._sending, contextlib.suppress(OSError):
-            self._running -= 1
             self._channel.send((invocation.invocation_id, result))
+        with self._guard:
+            self._running -= 1
 
 
 def main() -> None:

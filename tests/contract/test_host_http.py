@@ -9,6 +9,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -186,6 +187,14 @@ def test_a_client_that_expects_to_be_told_to_go_on_is_told(host: HostProcess) ->
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"body")
         assert b" 202 " in connection.makefile("rb").readline()
+
+
+def test_large_bodies_pass_both_ways_at_once(azurite: Azurite, tmp_path: Path) -> None:
+    """Between host and worker no end waits for the other."""
+    body = b"x" * 3_000_000
+    with HostProcess(tmp_path, Queues(azurite.connection_string).settings) as host, ThreadPoolExecutor(16) as clients:
+        calls = [clients.submit(requests.post, f"{host.url}/api/things/1", body, timeout=180) for _ in range(32)]
+        assert {len(call.result().json()["body"]) for call in calls} == {len(body)}
 
 
 def test_many_connections_at_once_are_all_answered(host: HostProcess) -> None:
