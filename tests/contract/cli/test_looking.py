@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from devstack.loopback import Answer
 
+from devstack.http1 import Answer
 from tests.contract.cli.command import Command
 from tests.contract.cli.played_app import LOST, Call, PlayedApp, answer, error
 
