@@ -14,8 +14,8 @@ from shared.triggers import answer_with, delivery_of, give, respond, respond_wit
 from shared.wiring.connect import WIRING
 
 CONNECTION = "TaskDeleteStorage"
-HOUSEKEEPING_SECONDS = 240
-"""Below `functionTimeout`; the next round goes on where this one stopped."""
+HOUSEKEEPING_SECONDS = 180
+"""With the longest scan that may be under way then (54 s), and a row at its slowest, below `functionTimeout`."""
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -75,6 +75,18 @@ def submit_job_completion(req: func.HttpRequest, context: func.Context) -> func.
 def get_job_completion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """How the clean-up of one event goes."""
     return respond(req, context, lambda services: services.cleanups.progress)
+
+
+@app.route("job-completions/{id}", methods=["DELETE"])
+def cancel_job_completion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Cancels the clean-up of one event."""
+    return respond(req, context, lambda services: services.cleanups.cancel)
+
+
+@app.route("job-completions", methods=["GET"])
+def list_job_completions(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The clean-ups, newest first."""
+    return respond(req, context, lambda services: services.cleanups.listing)
 
 
 @app.route("task-deletions", methods=["POST"])

@@ -16,14 +16,14 @@ from typing import Any
 
 from shared.api.answer import Answer, Call
 from shared.batch.lanes import Lanes
-from shared.batch.listing import CompletedTask, TaskPage
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.listing import CompletedTask, TaskPage, TaskState
+from shared.batch.reply import BatchError, Kind, Reply, Sent
 from shared.clock import TimeBox
 from shared.deletion.delivery import Delivery
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
-from shared.storage.queues import MAX_DELAY_SECONDS
+from shared.storage.queues import MAX_DELAY_SECONDS, Depth
 from shared.wiring.services import App, Outside
 from tests.fake_clock import FakeClock
 from tests.memory_table import MemoryTable, no_fault
@@ -72,6 +72,10 @@ class ScriptedBatch:
     script: list[Reply | Callable[[], Reply]] = field(default_factory=list)
     """Answers to the next calls; after them the account answers by itself."""
     calls: list[DeletionRequest] = field(default_factory=list)
+    effects: set[str] = field(default_factory=set)
+    """Ids of the requests that deleted a task."""
+    confirmed: set[str] = field(default_factory=set)
+    """Ids of the requests that the app was told of that they had."""
     on_delete: Callable[[DeletionRequest], None] = lambda _: None
     """Told of each DELETE at the moment that it is sent."""
     fault: Callable[[Callable[[], Reply]], Reply] = lambda answer: answer()
@@ -81,7 +85,10 @@ class ScriptedBatch:
         """*Task - Delete*."""
         assert box.start_by <= box.end_by
         self.on_delete(request)
-        return self.fault(lambda: self._answer(request))
+        reply = self.fault(lambda: self._answer(request))
+        if reply.kind is Kind.SUCCESS:
+            self.confirmed.add(request.client_request_id)
+        return reply
 
     def _answer(self, request: DeletionRequest) -> Reply:
         self.calls.append(request)
@@ -96,6 +103,7 @@ class ScriptedBatch:
         if key not in self.tasks:
             return NOT_FOUND
         self.tasks.remove(key)
+        self.effects.add(request.client_request_id)
         return DELETED
 
     def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply:
@@ -140,6 +148,15 @@ class ScriptedJobs(ScriptedBatch):
         state = self.states.get(job_id)
         return (DELETED, state) if state else (refused(404, "JobNotFound"), None)
 
+    def look_at_task(self, account: str, job_id: str, task_id: str, box: TimeBox) -> tuple[Reply, TaskState | None]:
+        """*Task - Get*: a task that is there and not among the completed ones is active."""
+        if self.job_script:
+            return self.job_script.pop(0), None
+        if (job_id.lower(), task_id.lower()) not in self.tasks:
+            return NOT_FOUND, None
+        etags = {task.id: task.etag for task in self.completed}
+        return DELETED, TaskState("completed", etags[task_id]) if task_id in etags else TaskState("active", "0x8D0")
+
     def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage:
         """*Task - List*: a page begins after the id that the continuation names, as the service's do."""
         if self.job_script:
@@ -176,7 +193,7 @@ class World:
         """Called before and after the host takes the message of a finished delivery away."""
         self.app = self.worker()
 
-    def worker(self, clock: FakeClock | None = None) -> App:
+    def worker(self, clock: FakeClock | None = None, random: Callable[[], float] = lambda: 0.5) -> App:
         """Another process of the app."""
         outside = Outside(
             records=self.records,
@@ -185,7 +202,7 @@ class World:
             batch=self.batch,
             clock=clock or self.clock,
             lanes=Lanes(self.settings.batch_accounts, 1, lambda *_: Inline()),
-            random=lambda: 0.5,
+            random=random,
         )
         return App(self.settings, outside)
 
@@ -204,6 +221,11 @@ class World:
         message = Message(str(uuid.uuid4()), text, now, now + delay)
         self.queues.setdefault(queue, []).append(message)
         self.send_fault("after", queue)
+
+    def depth(self, queue: str, now: datetime) -> Depth:
+        """How full a queue is."""
+        visible = [message.inserted_at for message in self.messages(queue) if message.visible_at <= now]
+        return Depth(len(self.messages(queue)), max(((now - at).total_seconds() for at in visible), default=0.0))
 
     def request(self, **fields: Any) -> dict[str, Any]:
         """A valid request, its task being there."""

@@ -10,7 +10,8 @@ from shared.cleanup.event import PartialEvent, closing_id
 from shared.cleanup.record import Cleanup, Phase
 from shared.clock import to_text
 from shared.ledger.record import DRY_RUN_SUFFIX, Outcome
-from shared.results.event import Event, dry_run_mark, error_wire, result_id
+from shared.results.event import Event, dry_run_mark, error_wire
+from shared.results.result import result_id
 
 LISTED = "batch.job-cleanup.listed"
 DONE = "batch.job-cleanup.done"
@@ -18,6 +19,7 @@ DONE = "batch.job-cleanup.done"
 
 def closing_event(cleanup: Cleanup) -> Event:
     """The event that closes a clean-up which has ended."""
+    data: dict[str, object]
     if cleanup.phase is Phase.LISTED:
         name, kind, data = (
             "listed",
@@ -31,8 +33,8 @@ def closing_event(cleanup: Cleanup) -> Event:
         )
     else:
         # One that came too late may be a copy of one that failed: their ends are two, and told apart by their ids.
-        name = Outcome.EXPIRED.value if cleanup.outcome == Outcome.EXPIRED else "done"
-        kind, data = DONE, {"outcome": cleanup.outcome, "error": error_wire(cleanup.error)}
+        name = Outcome.EXPIRED.value if cleanup.outcome is Outcome.EXPIRED else "done"
+        kind, data = DONE, {"outcome": cleanup.outcome and cleanup.outcome.value, "error": error_wire(cleanup.error)}
     event = cleanup.event
     return _event(
         closing_id(event.event_id, name + _suffix(cleanup)),

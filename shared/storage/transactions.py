@@ -10,6 +10,7 @@ https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-tra
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,13 @@ class Merge:
 
 
 @dataclass(frozen=True)
+class InsertOrMerge:
+    """Never refused: what other operations of its transaction are refused for holds for it too."""
+
+    entity: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Delete:
     """Refused unless the row is there and has this version; of the entity, the keys alone count."""
 
@@ -54,7 +62,7 @@ class Delete:
     etag: str
 
 
-Operation = Insert | Merge | Delete
+Operation = Insert | Merge | InsertOrMerge | Delete
 
 
 class TransactionFailed(HttpResponseError):
@@ -135,6 +143,8 @@ def _request(operation: Operation, table_url: str) -> list[str]:
         # Otherwise the service answers with every row as it was inserted.
         return [f"POST {table_url} HTTP/1.1", *sent, "Prefer: return-no-content", "", body]
     where = _row_url(operation.entity, table_url)
+    if isinstance(operation, InsertOrMerge):
+        return [f"PATCH {where} HTTP/1.1", *sent, "", body]
     return [f"PATCH {where} HTTP/1.1", *sent, f"If-Match: {operation.etag}", "", body]
 
 
@@ -144,16 +154,21 @@ def _row_url(entity: Mapping[str, Any], table_url: str) -> str:
 
 
 def _columns(entity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The entity as it is: text, flags and small numbers are told by their JSON. Raises TypeError for anything else.
+    """The entity as JSON: text, flags and small numbers speak for themselves, bytes need their type told.
 
+    Raises TypeError for anything else.
     https://learn.microsoft.com/rest/api/storageservices/payload-format-for-table-service-operations
     """
+    columns: dict[str, Any] = {}
     for name, value in entity.items():
-        if isinstance(value, str | bool):
-            continue
-        if not (type(value) is int and _SMALLEST_INT32 <= value <= _LARGEST_INT32):
-            raise TypeError(f"column {name} is neither text, a flag nor a 32-bit number")
-    return entity
+        if isinstance(value, bytes):
+            columns[f"{name}@odata.type"] = "Edm.Binary"
+            columns[name] = base64.b64encode(value).decode("ascii")
+        elif isinstance(value, str | bool) or (type(value) is int and _SMALLEST_INT32 <= value <= _LARGEST_INT32):
+            columns[name] = value
+        else:
+            raise TypeError(f"column {name} is neither text, bytes, a flag nor a 32-bit number")
+    return columns
 
 
 def read(answer: bytes, operations: int, content_type: str) -> list[str]:

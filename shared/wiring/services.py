@@ -6,6 +6,7 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.api.dead_letters import DeadLetterApi
 from shared.api.job_completions import CleanupApi
@@ -13,33 +14,42 @@ from shared.api.task_deletions import TaskDeletionApi
 from shared.batch.lanes import Lanes
 from shared.batch.port import Batch
 from shared.batch.reply import Reply
+from shared.cleanup.cancelling import CleanupCancelling, CleanupParent
 from shared.cleanup.closing import CleanupCloser
-from shared.cleanup.fan_out import FanOut, FanOutParts
-from shared.cleanup.poison import CleanupPoison, CleanupPoisonParts
-from shared.cleanup.record import CleanupStore
+from shared.cleanup.fan_out import FanOut
+from shared.cleanup.intake import EventIntake
+from shared.cleanup.poison import CleanupPoison
+from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.redrive import CleanupRedrive
+from shared.cleanup.relisting import Relisting
+from shared.cleanup.single_task import SingleTask
+from shared.cleanup.step import Steps
+from shared.cleanup.store import CleanupStore
 from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor, Dispatcher
 from shared.deletion.attempt import Attempt
 from shared.deletion.cancellation import Cancellation
-from shared.deletion.claiming import Claimant
+from shared.deletion.claiming import Claimer
 from shared.deletion.delivery import Timing
 from shared.deletion.guard import Guard
+from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import RetryPolicy
-from shared.deletion.owed import OwedResults
-from shared.deletion.poison import PoisonParts, PoisonWorker
+from shared.deletion.parents import Parent, Parents
+from shared.deletion.poison import PoisonWorker
 from shared.deletion.synchronous import SynchronousDeletion
-from shared.deletion.worker import Parts, Worker
+from shared.deletion.worker import Worker
+from shared.ledger.pauses import Pauses
+from shared.ledger.record import Origin
 from shared.ledger.store import RecordStore
-from shared.operations.housekeeping import Housekeeping, HousekeepingParts
+from shared.operations.housekeeping import Housekeeping
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
-from shared.results.emission import Emitter
+from shared.results.publisher import Publisher
 from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.settings import Settings
-from shared.storage.queues import Sender
+from shared.storage.queues import Queues
 from shared.storage.table import Table
 
 LONGEST_CALL_SECONDS = 40.0
@@ -52,7 +62,7 @@ class Outside:
 
     records: Table
     letters: Table
-    sender: Sender
+    sender: Queues
     batch: Batch
     lanes: Lanes
     clock: Clock
@@ -68,76 +78,51 @@ class App:
 
     def __init__(self, settings: Settings, outside: Outside) -> None:
         self.settings = settings
-        store = RecordStore(outside.records)
+        clock, sender, timing = outside.clock, outside.sender, Timing(settings.operation_budget_seconds)
+        store = RecordStore(outside.records, Pauses(clock, outside.random))
         letters = DeadLetterStore(outside.letters)
+        publisher = Publisher(letters, settings, clock, outside.telemetry)
+        outbox = Outbox(publisher, sender, store, settings)
+        dispatcher = Dispatcher(sender, settings.request_queue, clock)
+        acceptor = Acceptor(store, dispatcher, clock)
+        self.parents: dict[Origin, Parent] = {}
+        guard, parents = Guard(settings), Parents(self.parents)
         policy = RetryPolicy(
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )
-        parts = _parts(settings, outside, store, letters, policy)
-        owed = OwedResults(parts.emitter, outside.sender, store, settings)
-        self._serve_requests(parts, outside, store, owed)
-        cleanups = CleanupStore(outside.records)
-        self._serve_jobs(parts, outside, letters, cleanups, policy)
-        cleanup_redrive = CleanupRedrive(settings, outside.clock, cleanups, outside.sender)
-        redrive = Redrive(settings, outside.clock, letters, store, parts.dispatcher, cleanup_redrive, owed)
-        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
-        upkeep = CleanupUpkeep(settings, outside.clock, cleanups, outside.sender)
-        self.housekeeping = Housekeeping(
-            HousekeepingParts(settings, outside.clock, outside.scans or outside.records, parts.dispatcher, owed, upkeep)
+        attempt = Attempt(
+            store, outside.telemetry.observed(_call(outside.batch, clock)), outside.lanes, clock, timing, policy
         )
+        claimer = Claimer(store, clock, timing, guard, parents)
+        self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, publisher)
+        self.poison = PoisonWorker(settings, clock, store, dispatcher, publisher, sender, outbox, guard, parents)
+        synchronous = SynchronousDeletion(store, clock, timing, outside.new_id, attempt, acceptor, outbox)
+        cancellation = Cancellation(store, clock, outbox)
+        self.api = TaskDeletionApi(settings, clock, store, acceptor, guard, synchronous, cancellation)
 
-    def _serve_requests(self, parts: Parts, outside: Outside, store: RecordStore, owed: OwedResults) -> None:
-        self.worker = Worker(parts)
-        self.poison = PoisonWorker(
-            PoisonParts(
-                self.settings,
-                outside.clock,
-                store,
-                parts.dispatcher,
-                parts.emitter,
-                outside.sender,
-                owed,
-                parts.guard,
-            )
-        )
-        cancellation = Cancellation(store, outside.clock, owed)
-        synchronous = SynchronousDeletion(parts, store, owed)
-        self.api = TaskDeletionApi(parts, store, synchronous, cancellation)
-
-    def _serve_jobs(
-        self, parts: Parts, outside: Outside, letters: DeadLetterStore, cleanups: CleanupStore, policy: RetryPolicy
-    ) -> None:
-        settings, clock, sender, acceptor = self.settings, outside.clock, outside.sender, parts.acceptor
-        guard = parts.guard
-        closer = CleanupCloser(letters, settings, clock)
-        self.fan_out = FanOut(
-            FanOutParts(settings, clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
-        )
+        accounts = settings.batch_accounts
+        cleanups = CleanupStore(outside.records, Pauses(clock, outside.random))
+        queue = CleanupQueue(sender, settings.job_completion_queue)
+        closer = CleanupCloser(letters, accounts[0], settings.result_encoding, clock)
+        task = SingleTask(outside.batch, store, acceptor, publisher, guard, queue, policy, clock)
+        steps = Steps(cleanups, outside.batch, acceptor, queue, policy, clock)
+        longest = timedelta(days=settings.job_completion_max_wait_days)
+        self.fan_out = FanOut(accounts, longest, steps, guard, closer, Relisting(steps, guard), task)
         self.cleanup_poison = CleanupPoison(
-            CleanupPoisonParts(settings, clock, cleanups, acceptor, closer, sender, guard)
+            accounts, cleanups, closer, task, guard, sender, settings.result_queue, clock
         )
-        self.cleanups = CleanupApi(settings, clock, cleanups, acceptor, sender, guard)
+        self.parents[Origin.JOB_COMPLETION] = CleanupParent(cleanups)
+        cancelling = CleanupCancelling(cleanups, closer, sender, settings.result_queue, clock)
+        intake = EventIntake(accounts, guard, cleanups, store, acceptor, queue, clock)
+        self.cleanups = CleanupApi(accounts, intake, cleanups, cancelling, clock)
 
-
-def _parts(
-    settings: Settings, outside: Outside, store: RecordStore, letters: DeadLetterStore, policy: RetryPolicy
-) -> Parts:
-    """What the services about single requests share."""
-    clock, timing, guard = outside.clock, Timing(settings.operation_budget_seconds), Guard(settings)
-    dispatcher = Dispatcher(outside.sender, settings.request_queue, clock)
-    call = outside.telemetry.observed(_call(outside.batch, clock))
-    return Parts(
-        settings=settings,
-        clock=clock,
-        timing=timing,
-        new_id=outside.new_id,
-        claimant=Claimant(store, clock, timing, guard),
-        attempt=Attempt(store, call, outside.lanes, clock, timing, policy),
-        guard=guard,
-        acceptor=Acceptor(store, dispatcher, clock),
-        dispatcher=dispatcher,
-        emitter=Emitter(letters, settings, clock, outside.telemetry),
-    )
+        cleanup_redrive = CleanupRedrive(accounts, clock, cleanups, queue)
+        redrive = Redrive(settings, clock, letters, store, dispatcher, cleanup_redrive, outbox)
+        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
+        retention = timedelta(days=settings.retention_days)
+        upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, cleanups, queue)
+        scans = outside.scans or outside.records
+        self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
 
 
 def _call(batch: Batch, clock: Clock) -> Call:

@@ -16,7 +16,7 @@ from tests.pure_modules import PURE
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 250
-LONGEST_BY_NAME = {"function_app.py": 150}
+LONGEST_BY_NAME = {"function_app.py": 220}
 
 WRITTEN = {".py", ".toml", ".json", ".txt", ".md", ".bicep", ".yaml", ".yml", ".sh"}
 WRITTEN_WITHOUT_SUFFIX = {"Makefile", "LICENSE", "run"}

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from devstack.loopback import Answer
+from devstack.http1 import Answer
 from tests.contract.cli.command import Command, environment, in_process
 from tests.contract.cli.played_app import CUT, LOST, PlayedApp, answer, error
 
