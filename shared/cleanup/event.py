@@ -22,7 +22,7 @@ from shared.request.model import Account, Delay, Guid, JobId, Metadata, TracedMo
 
 _VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _TASK_COMPLETE = "TaskCompleteEvent"
-_ANY_ID = str(UUID(int=0))
+_ANY_ID = "00000000-0000-4000-8000-000000000000"
 
 
 class Select(StrEnum):
