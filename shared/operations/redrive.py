@@ -21,13 +21,12 @@ from shared.request.envelope import read_body
 from shared.request.model import parse_request, payload_hash
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
 from shared.results.event import ending_of
+from shared.results.letter_listing import NOT_REDRIVABLE
 from shared.settings import Settings
 
 MAX_READS = 5
 MAY_BE_OWED = timedelta(hours=1)
 """So long a message may still stand behind an outcome without its result having gone out: ten deliveries and poison."""
-HOPELESS = frozenset({Outcome.REJECTED.value, Outcome.CONFLICT.value})
-"""Outcomes that another try cannot change: the sender must change the request."""
 
 
 class Redriven(StrEnum):
@@ -60,12 +59,12 @@ class Redrive:
         self._cleanups = cleanups
         self._owed = owed
 
-    def put_back(self, letter_id: str, delay_seconds: float = 0) -> Redriven:
+    def put_back(self, letter_id: str, delay_seconds: float = 0, by: str | None = None) -> Redriven:
         """A new generation of the request behind a dead letter, its message hidden for the delay."""
         letter = self._letters.read(letter_id)
         if letter is None:
             return Redriven.UNKNOWN
-        if letter.outcome in HOPELESS:
+        if letter.outcome in NOT_REDRIVABLE:
             return Redriven.NEVER
         if letter.redriven_at is not None:
             return Redriven.ALREADY
@@ -75,7 +74,7 @@ class Redrive:
             # The row was purged, and today's settings do not take its request: its account is no longer listed.
             return Redriven.NEVER
         # Last: a call that died on the way is repeated, and finds the row of its own generation still open.
-        marked = self._letters.mark_redriven(letter_id, self._clock.now())
+        marked = self._letters.mark_redriven(letter_id, self._clock.now(), by)
         return Redriven.PUT_BACK if marked and put_back else Redriven.ALREADY
 
     def _put_back(self, letter: DeadLetter, delay_seconds: float) -> bool:
@@ -142,4 +141,6 @@ def _is_end_of(record: Record, letter: DeadLetter) -> bool:
         (letter.job_id or "").lower(),
         (letter.task_id or "").lower(),
     )
-    return ending_of(record).id == letter.id or (same and end is not None and end.outcome is Outcome.EXPIRED)
+    return ending_of(record).id == (letter.result_id or letter.id) or (
+        same and end is not None and end.outcome is Outcome.EXPIRED
+    )

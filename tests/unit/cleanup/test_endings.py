@@ -13,9 +13,9 @@ from shared.cleanup.record import CleanupStore
 from shared.cleanup.redrive import CleanupRedrive
 from shared.clock import to_text
 from shared.errors import InvalidInput, StorageUnavailable
-from shared.results.dead_letters import DeadLetterStore
+from shared.results.dead_letters import DeadLetterStore, partition_of
 from tests.memory_table import failing_at, no_fault, restless
-from tests.world import ACCOUNT, World, call, job_event, job_world, refused
+from tests.world import ACCOUNT, World, ask, call, job_event, job_world, refused
 
 JOB = "render-7"
 POISON = "job-completions-poison"
@@ -56,7 +56,7 @@ def fail(world: World, body: dict[str, Any] | None = None) -> str:
 
 def put_back(world: World, letter_id: str) -> int:
     """`POST /api/dead-letters/{id}/redrive`; its status."""
-    return world.app.dead_letters.put_back(call(route={"id": letter_id})).status
+    return world.app.dead_letters.redrive(call(route={"id": letter_id})).status
 
 
 def lose_return(world: World) -> None:
@@ -399,7 +399,7 @@ def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world
         assert put_back(world, letter) == 202
         world.messages("job-completions")[0].dequeue_count = 10
         world.settle()
-        world.letters.rows[("dead-letters", f"id:{letter}")]["redriven_at"] = ""
+        world.letters.rows[(partition_of(letter), f"id:{letter}")]["redriven_at"] = ""
     assert put_back(world, letter) == 409
     world.settle()
     assert ends(world) == ["failed", again]
@@ -446,7 +446,7 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
 
 def test_a_record_over_http_is_a_request_for_its_task(world: World) -> None:
     """202 with the status document of the one deletion, which then happens."""
-    answer = world.app.cleanups.submit(call(body=json.dumps(RECORD).encode()))
+    answer = ask(world.app.cleanups.submit, call(body=json.dumps(RECORD).encode(), method="POST"))
     assert answer.status == 202
     assert answer.content["taskId"] == "t-0003"
     assert answer.headers["location"] == f"/api/task-deletions/{answer.client_request_id}"
