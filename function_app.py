@@ -109,14 +109,26 @@ def get_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpRe
 
 @app.route("dead-letters/{id}/redrive", methods=["POST"])
 def redrive_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Puts one dead letter back."""
-    return respond(req, context, lambda services: services.dead_letters.put_back)
+    """Puts one dead letter back on its queue."""
+    return respond(req, context, lambda services: services.dead_letters.redrive)
 
 
 @app.route("dead-letters/redrive", methods=["POST"])
 def redrive_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Puts the dead letters back that a filter takes."""
-    return respond(req, context, lambda services: services.dead_letters.put_back_many)
+    return respond(req, context, lambda services: services.dead_letters.redrive_many)
+
+
+@app.route("dead-letters/{id}", methods=["DELETE"])
+def settle_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Settles one dead letter: somebody dealt with it."""
+    return respond(req, context, lambda services: services.dead_letters.settle)
+
+
+@app.route("dead-letters/settle", methods=["POST"])
+def settle_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Settles the dead letters that a filter takes."""
+    return respond(req, context, lambda services: services.dead_letters.settle_many)
 
 
 @app.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")
@@ -128,7 +140,9 @@ def keep_house(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host bi
 @app.timer_trigger(schedule="0 */5 * * * *", arg_name="timer")
 def report_queue_depths(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
     """Logs depth and age of the input queues and of their poison queues, for the alerts."""
-    WIRING.connected().report_depths()
+    connected = WIRING.connected()
+    connected.report_depths()
+    connected.timers.ran("report_queue_depths")
 
 
 @app.route("jobs/{jobId}/tasks/{taskId}", methods=["DELETE"])

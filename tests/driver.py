@@ -162,7 +162,7 @@ class Driver:
         if ids:
             route = {"id": self.random.choice(ids)}
             worker = self.tangle.workers[self.random.randrange(3)]
-            self.tangle.begin(lambda: worker.dead_letters.put_back(call(route=route)), self.plan())
+            self.tangle.begin(lambda: worker.dead_letters.redrive(call(route=route)), self.plan())
 
 
 def _post(body: dict[str, Any]) -> Call:

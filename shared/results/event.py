@@ -156,8 +156,11 @@ def _dump(event: Event) -> str:
 
 def error_wire(error: BatchError | None) -> dict[str, Any] | None:
     """An error in the shape of the REST operation's BatchError."""
-    if error is None:
-        return None
+    return None if error is None else error_body(error)
+
+
+def error_body(error: BatchError) -> dict[str, Any]:
+    """The same of an error that is there."""
     return {
         "code": error.code,
         "message": {"lang": "en-US", "value": error.message},

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
+from shared.api.health import Health
 from shared.batch.client import BatchClient
 from shared.batch.tokens import TokenSource
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
 from shared.operations.depth import report_depths, watched_queues
+from shared.operations.timers import Timers
 from shared.results.telemetry import Telemetry
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
@@ -38,8 +40,8 @@ class Connected:
     """The app on the real outside, with what looks at that outside itself."""
 
     app: App
-    checks: dict[str, Callable[[], object]]
-    """What `health` looks at."""
+    health: Health
+    timers: Timers
     report_depths: Callable[[], None]
 
 
@@ -61,6 +63,7 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
     records = AzureTable(tables, settings.request_table)
     scans = AzureTable(table_service(settings, SCAN_SECONDS), settings.request_table)
     letters = AzureTable(tables, settings.dead_letter_table)
+    timers = Timers(records, clock)
     executor = ThreadPoolExecutor(THREADS, "attempt")
 
     def storage() -> None:
@@ -69,7 +72,8 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
 
     return Connected(
         App(settings, Outside(records, letters, queues, batch, executor, clock, telemetry=telemetry, scans=scans)),
-        {"storage": storage, "identity": tokens.token, "settings": lambda: None},
+        Health({"storage": storage, "identity": tokens.token, "settings": lambda: None, "timers": timers.check}, clock),
+        timers,
         lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
     )
 

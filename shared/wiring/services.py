@@ -37,6 +37,7 @@ from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.emission import Emitter
+from shared.results.letter_listing import LetterListing
 from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.settings import Settings
 from shared.storage.queues import Sender
@@ -80,7 +81,8 @@ class App:
         self._serve_jobs(parts, outside, letters, cleanups, policy)
         cleanup_redrive = CleanupRedrive(settings, outside.clock, cleanups, outside.sender)
         redrive = Redrive(settings, outside.clock, letters, store, parts.dispatcher, cleanup_redrive, owed)
-        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
+        queues = (settings.request_queue, settings.job_completion_queue)
+        self.dead_letters = DeadLetterApi(letters, LetterListing(letters), redrive, queues, outside.clock)
         upkeep = CleanupUpkeep(settings, outside.clock, cleanups, outside.sender)
         self.housekeeping = Housekeeping(
             HousekeepingParts(settings, outside.clock, outside.scans or outside.records, parts.dispatcher, owed, upkeep)

@@ -577,7 +577,7 @@ def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None
     world.put(body)
     world.settle()
     (letter,) = letters(world)
-    world.app.dead_letters.put_back(call(route={"id": str(letter["id"])}))
+    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
     world.queues["requests"].clear()
     world.post(body)
     world.settle()
