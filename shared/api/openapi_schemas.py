@@ -157,7 +157,7 @@ def _result() -> Schema:
     return record(
         "clientRequestId jobId taskId batchUrl outcome certainty attempts statusCode batchRequestId error "
         "acceptedAt completedAt origin parentId replayed metadata",
-        "dryRun",
+        "dryRun messageId",
         outcome={"enum": [outcome.value for outcome in Outcome]},
         certainty={"enum": [certainty.value for certainty in Certainty]},
         origin={"enum": [origin.value for origin in Origin]},

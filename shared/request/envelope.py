@@ -94,6 +94,12 @@ def read_body(raw: bytes, *, max_bytes: int) -> object:
         raise InvalidInput([Problem("", f"is not JSON, and what its base64 holds {found}")]) from None
 
 
+def body_text(raw: bytes) -> str:
+    """The JSON text of an object that `read_body` has read."""
+    decoded = None if raw.lstrip().startswith(b"{") else _from_base64(raw)
+    return (raw if decoded is None else decoded).decode("utf-8")
+
+
 def is_single(value: object) -> bool:
     """Whether a JSON value has the shape of one request."""
     return isinstance(value, dict) and not value.keys() & _LISTS.values()

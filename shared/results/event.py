@@ -54,6 +54,8 @@ class Ending:
     metadata: Mapping[str, str] = field(default_factory=dict)
     traceparent: str | None = None
     dry_run: bool = False
+    message_id: str | None = None
+    """The queue's id of a message that was rejected."""
 
     @property
     def latency_seconds(self) -> float | None:
@@ -121,7 +123,9 @@ def cloud_event(ending: Ending, *, replayed: bool = False) -> Event:
             **dry_run_mark(dry_run=ending.dry_run),
         },
     }
-    if ending.outcome is not Outcome.REJECTED:
+    if ending.outcome is Outcome.REJECTED:
+        event["data"]["messageId"] = ending.message_id
+    else:
         event["subject"] = f"jobs/{ending.job_id}/tasks/{ending.task_id}"
     if ending.traceparent:
         event["traceparent"] = ending.traceparent
