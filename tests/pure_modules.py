@@ -31,7 +31,6 @@ PURE = (
     *("parsing/strict_model", "ledger/work"),
     # Deciding and wording
     *(
-        "batch/classify",
         "cleanup/closing_event",
         "deletion/guard",
         "api/answer",

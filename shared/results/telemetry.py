@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.batch.reply import Reply
+from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
 from shared.results.event import Ending
 
-Call = Callable[[DeletionRequest, float, float], Reply]
-"""(request, seconds it may take, seconds within which it must have begun) -> what Batch said."""
+Call = Callable[[DeletionRequest, TimeBox], Reply]
+"""From a request and the time that its call has to what Batch said."""
 
 
 class Telemetry:
