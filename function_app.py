@@ -10,10 +10,19 @@ import azure.functions as func
 
 from shared.api import webhook
 from shared.settings import POISON_SUFFIX
-from shared.triggers import answer_with, delivery_of, give, respond, respond_with_description, respond_with_health
+from shared.triggers import (
+    answer_with,
+    delivery_of,
+    give,
+    respond,
+    respond_with_description,
+    respond_with_health,
+    respond_with_summary,
+)
 from shared.wiring.connect import WIRING
 
 CONNECTION = "TaskDeleteStorage"
+RETENTION_SECONDS = 200
 HOUSEKEEPING_SECONDS = 240
 """Below `functionTimeout`; the next round goes on where this one stopped."""
 
@@ -137,6 +146,12 @@ def keep_house(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host bi
     WIRING.app().housekeeping.round(HOUSEKEEPING_SECONDS)
 
 
+@app.timer_trigger(schedule="0 15 4 * * *", arg_name="timer")
+def forget_dead_letters(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
+    """Deletes the dead letters that are past their retention."""
+    WIRING.app().letter_retention.forget(RETENTION_SECONDS)
+
+
 @app.timer_trigger(schedule="0 */5 * * * *", arg_name="timer")
 def report_queue_depths(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
     """Logs depth and age of the input queues and of their poison queues, for the alerts."""
@@ -149,6 +164,12 @@ def report_queue_depths(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- th
 def delete_task(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """The REST operation itself."""
     return respond(req, context, lambda services: services.api.delete_task)
+
+
+@app.route("operations/summary", methods=["GET"])
+def get_summary(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """What an operator sees first: queues, dead letters, clean-ups and sweeps in numbers."""
+    return respond_with_summary(req, context)
 
 
 @app.route("openapi.json", methods=["GET"])

@@ -80,9 +80,19 @@ def respond_with_health(req: func.HttpRequest, context: func.Context) -> func.Ht
     def look(call: Call) -> Answer:
         read_query(call)
         try:
-            return WIRING.connected().health.answer()
+            return WIRING.connected().health.get()
         except InvalidConfiguration as fault:
             return misconfigured(fault)
+
+    return answer_with(look, req, context)
+
+
+def respond_with_summary(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answers with what an operator sees first."""
+
+    def look(call: Call) -> Answer:
+        read_query(call)
+        return WIRING.connected().summary.get()
 
     return answer_with(look, req, context)
 

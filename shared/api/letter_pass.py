@@ -21,8 +21,8 @@ from shared.ledger.record import DEAD_LETTERED
 from shared.parsing import grammar
 from shared.parsing.strict_model import StrictModel
 from shared.request.model import JobId
-from shared.results.dead_letters import PLACE
 from shared.results.letter_listing import LetterFilter, Place
+from shared.results.letter_rows import PLACE
 
 MAX_REASON = 128
 MAX_CONTINUATION = 8 * 1024

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from shared.api.letter_pass import MAX_REASON
+from shared.api.openapi_letters import operator_schemas
 from shared.api.openapi_schemas import MOMENT, TEXT, Schema, ref, schemas
 from shared.ledger.record import DEAD_LETTERED
 
@@ -70,7 +71,7 @@ def document() -> Document:
         "security": [{"key": []}],
         "paths": _paths(),
         "components": {
-            "schemas": schemas(),
+            "schemas": schemas() | operator_schemas(),
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
         },
     }
@@ -168,6 +169,9 @@ def _service_paths() -> Document:
     health = _operation("Whether the app could work now", {200: ref("Health"), 503: ref("Health")})
     return {
         "/health": {"get": health | {"security": []}},
+        "/operations/summary": {
+            "get": _operation("Get the state of the app in numbers", {200: ref("Summary")}, (400,))
+        },
         "/openapi.json": {"get": _operation("This description", {200: {"type": "object"}})},
     }
 

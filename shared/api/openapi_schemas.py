@@ -149,7 +149,6 @@ def _answers() -> dict[str, Schema]:
         "Health": record(
             "status checks", status={"enum": ["ok", "failing"]}, checks=record("storage identity settings timers")
         ),
-        **_dead_letters(),
     }
 
 
@@ -184,49 +183,3 @@ def _bulk_item() -> Schema:
         status={"enum": ["accepted", "replayed", "conflict", "invalid"]},
         error=ERROR,
     )
-
-
-def _dead_letters() -> dict[str, Schema]:
-    letter = record(
-        "id reason outcome queue clientRequestId jobId taskId attempts firstSeenAt lastSeenAt redrivenAt redrivenBy "
-        "settledAt settledBy error",
-        "statusCode batchRequestId body bodyEncoding dryRun",
-        clientRequestId=nullable(TEXT),
-        jobId=nullable(TEXT),
-        taskId=nullable(TEXT),
-        attempts=COUNT,
-        firstSeenAt=MOMENT,
-        lastSeenAt=MOMENT,
-        redrivenAt=nullable(MOMENT),
-        redrivenBy=nullable(TEXT),
-        settledAt=nullable(MOMENT),
-        settledBy=nullable(TEXT),
-        error=nullable(ERROR),
-        statusCode=nullable({"type": "integer"}),
-        batchRequestId=nullable(TEXT),
-        dryRun=DRY_RUN,
-    )
-    return {
-        "DeadLetter": letter,
-        "DeadLetters": record(
-            "value continuation", value={"type": "array", "items": ref("DeadLetter")}, continuation=nullable(TEXT)
-        ),
-        "Redriven": record("id redriven", redriven={"const": True}),
-        "RedrivenMany": _many_of("redriven"),
-        "SettledMany": _many_of("settled"),
-    }
-
-
-def _many_of(word: str) -> Schema:
-    """What a bulk call about dead letters did."""
-    found = record(
-        f"dryRun matched {word} ids more before continuation",
-        dryRun={"type": "boolean"},
-        matched=COUNT,
-        ids={"type": "array", "items": TEXT},
-        more={"type": "boolean"},
-        before=MOMENT,
-        continuation=nullable(TEXT),
-    )
-    found["properties"][word] = COUNT
-    return found

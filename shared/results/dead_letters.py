@@ -8,7 +8,6 @@ that lie in `OLD_PARTITION` and stay there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +17,9 @@ from shared.batch.reply import BatchError
 from shared.clock import from_text, to_text
 from shared.errors import StorageUnavailable
 from shared.ledger.entity import error_from, error_text
+from shared.results.letter_rows import OLD_PARTITION, PARTITIONS, id_row, partition_of, time_row
 from shared.storage.table import Found, Refused, Table, Write
 
-OLD_PARTITION = "dead-letters"
-PARTITIONS = tuple(f"letters-{digit}" for digit in "0123456789abcdef")
-END_OF_TIME = 253_402_300_799_999
-"""Milliseconds to the year 9999: what is left of them sorts the newest first."""
-PLACE = re.compile(r"[0-9]{15}:[0-9a-f-]{36}")
 MAX_BODY_BYTES = 64 * 1024
 MAX_TRIES = 20
 """Of a write that others keep getting in the way of."""
@@ -76,7 +71,7 @@ class DeadLetterStore:
             if found is None:
                 partition = partition_of(letter.id)
                 writes = [
-                    Write(_entity(letter, partition, _id_row(letter.id), with_body=True)),
+                    Write(_entity(letter, partition, id_row(letter.id), with_body=True)),
                     Write(_entity(letter, partition, time_row(letter), with_body=False)),
                 ]
             else:
@@ -130,9 +125,9 @@ class DeadLetterStore:
         raise StorageUnavailable(f"dead letter {letter_id} changed under {MAX_TRIES} reads")
 
     def _found(self, letter_id: str) -> Found | None:
-        found = self.table.read(partition_of(letter_id), _id_row(letter_id))
+        found = self.table.read(partition_of(letter_id), id_row(letter_id))
         if found is None and self._old_ones_are_left():
-            return self.table.read(OLD_PARTITION, _id_row(letter_id))
+            return self.table.read(OLD_PARTITION, id_row(letter_id))
         return found
 
     def _old_ones_are_left(self) -> bool:
@@ -144,16 +139,11 @@ class DeadLetterStore:
     def _changes(self, found: Found, kept: DeadLetter, columns: dict[str, Any]) -> list[Write]:
         partition = str(found.entity["PartitionKey"])
         row = self.table.read(partition, time_row(kept))
-        writes = [Write({"PartitionKey": partition, "RowKey": _id_row(kept.id), **columns}, found.etag)]
+        writes = [Write({"PartitionKey": partition, "RowKey": id_row(kept.id), **columns}, found.etag)]
         if row is not None:
             summary = columns | {"body": b""} if "body" in columns else columns
             writes.append(Write({"PartitionKey": partition, "RowKey": time_row(kept), **summary}, row.etag))
         return writes
-
-
-def partition_of(letter_id: str) -> str:
-    """Where a letter lies: its id is a hash, so that they spread."""
-    return f"letters-{letter_id[0]}"
 
 
 def _seen_again(kept: DeadLetter, letter: DeadLetter) -> dict[str, Any]:
@@ -177,22 +167,6 @@ def _seen_again(kept: DeadLetter, letter: DeadLetter) -> dict[str, Any]:
         if marked_at and ended_at > marked_at:
             columns |= {f"{what}_at": "", f"{what}_by": ""}
     return columns
-
-
-def _id_row(letter_id: str) -> str:
-    return f"id:{letter_id}"
-
-
-def time_row(letter: DeadLetter) -> str:
-    """The key of the row that lists a letter."""
-    return f"at:{place_of(letter)}"
-
-
-def place_of(letter: DeadLetter) -> str:
-    """Where a letter stands among all, newest first."""
-    # From the stored text: milliseconds of a float would not always be the same ones again.
-    since = round(from_text(to_text(letter.first_seen_at)).timestamp() * 1000)
-    return f"{END_OF_TIME - since:015d}:{letter.id}"
 
 
 def _entity(letter: DeadLetter, partition: str, row: str, *, with_body: bool) -> dict[str, Any]:

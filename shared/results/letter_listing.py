@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from shared.ledger.record import Outcome
-from shared.results.dead_letters import END_OF_TIME, OLD_PARTITION, DeadLetter, DeadLetterStore, letter_of, place_of
+from shared.results.dead_letters import DeadLetter, DeadLetterStore, letter_of
+from shared.results.letter_rows import OLD_PARTITION, place_at, place_of
 
 NOT_REDRIVABLE = frozenset({Outcome.REJECTED.value, Outcome.CONFLICT.value})
 """Outcomes that another try cannot change: the sender must change the request."""
@@ -24,9 +25,6 @@ https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-paginatio
 MOST_ROWS = 1_000
 
 Continuation = dict[str, str]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ class LetterFilter:
 
     def query(self, partition: str, after: str) -> str:
         """The filter for the service: a range of one partition's rows, and conditions on them."""
-        low = max(after, _place_at(self.before) if self.before else "")
-        high = f"at:{_place_at(self.since)}" if self.since else "at;"
+        low = max(after, place_at(self.before) if self.before else "")
+        high = f"at:{place_at(self.since)}" if self.since else "at;"
         clauses = [f"PartitionKey eq '{partition}'", f"RowKey gt 'at:{low}'", f"RowKey lt '{high}'"]
         clauses += [f"{column} eq {_quoted(text)}" for column, text in self._texts(partition) if text is not None]
         if self.redrivable:
@@ -136,12 +134,6 @@ def _still_looking(lanes: Mapping[str, _Lane], found: list[DeadLetter], place: P
     """Where to go on when some partitions have not told their next letter."""
     scans = {name: lane.continuation for name, lane in lanes.items() if lane.is_open and lane.continuation}
     return Place(place_of(found[-1]) if found else place.after, scans)
-
-
-def _place_at(moment: datetime) -> str:
-    """What sorts before all letters first seen before an instant, and after those of that instant and later."""
-    milliseconds = -((_EPOCH - moment) // _MILLISECOND)
-    return f"{END_OF_TIME - milliseconds + 1:015d}"
 
 
 def _quoted(text: str) -> str:

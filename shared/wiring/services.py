@@ -33,6 +33,7 @@ from shared.deletion.synchronous import SynchronousDeletion
 from shared.deletion.worker import Parts, Worker
 from shared.ledger.store import RecordStore
 from shared.operations.housekeeping import Housekeeping, HousekeepingParts
+from shared.operations.letter_retention import LetterRetention
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
@@ -83,6 +84,7 @@ class App:
         redrive = Redrive(settings, outside.clock, letters, store, parts.dispatcher, cleanup_redrive, owed)
         queues = (settings.request_queue, settings.job_completion_queue)
         self.dead_letters = DeadLetterApi(letters, LetterListing(letters), redrive, queues, outside.clock)
+        self.letter_retention = LetterRetention(letters, outside.clock, settings.dead_letter_retention_days)
         upkeep = CleanupUpkeep(settings, outside.clock, cleanups, outside.sender)
         self.housekeeping = Housekeeping(
             HousekeepingParts(settings, outside.clock, outside.scans or outside.records, parts.dispatcher, owed, upkeep)

@@ -12,6 +12,7 @@ import pytest
 
 from shared.clock import to_text
 from shared.results.dead_letters import DeadLetter
+from tests.letters import old_rows
 from tests.rows import PROBLEM
 from tests.world import Told, World, ask, call, refused
 
@@ -317,3 +318,22 @@ def test_letters_of_all_partitions_are_one_list(world: World) -> None:
             break
         query["continuation"] = content["continuation"]
     assert found == order
+
+
+def test_letters_of_the_time_before_are_listed_and_redriven() -> None:
+    """They stay in their one partition, without the columns that came later."""
+    world = World()
+    world.letters.rows.update(old_rows(3, world.clock.now()))
+    world.letters.etags.update(dict.fromkeys(world.letters.rows, "old"))
+    world.clock.advance(60)
+    new = fail(world)
+    old = [str(row["id"]) for key, row in world.letters.rows.items() if key[1].startswith("id:") and row["id"] != new]
+
+    assert listed(world) == [new, *sorted(old)]
+    assert set(listed(world, jobId="job-1", outcome="failed")) == {new, *old}
+    assert settle(world, old[0], "ann@example.org") == 204
+    assert listed(world, settled="true") == [old[0]]
+    assert ask(world.app.dead_letters.redrive, call(route={"id": old[1]}, method="POST")).status == 202
+    assert many(world, all=True).content["ids"] == [new, old[2]]
+    assert one(world, old[1])["redrivenAt"] is not None
+    assert len(world.messages()) == 3

@@ -13,7 +13,8 @@ from shared.cleanup.record import CleanupStore
 from shared.cleanup.redrive import CleanupRedrive
 from shared.clock import to_text
 from shared.errors import InvalidInput, StorageUnavailable
-from shared.results.dead_letters import DeadLetterStore, partition_of
+from shared.results.dead_letters import DeadLetterStore
+from shared.results.letter_rows import partition_of
 from tests.memory_table import failing_at, no_fault, restless
 from tests.world import ACCOUNT, World, ask, call, job_event, job_world, refused
 

@@ -29,7 +29,7 @@ def row(wanted: DeletionRequest | None = None, etag: str | None = None, generati
 
 def requests(count: int, bucket: str | None = None, **fields: Any) -> list[DeletionRequest]:
     """Different requests, all of one bucket where one is named."""
-    ids = (str(uuid.UUID(int=n)) for n in range(10_000))
+    ids = (str(uuid.UUID(int=n)) for n in range(1, 10_000))
     of_bucket = (guid for guid in ids if bucket is None or Key(guid).bucket == bucket)
     return [request(clientRequestId=next(of_bucket), **fields) for _ in range(count)]
 
