@@ -10,7 +10,7 @@ from typing import Any
 from shared import VERSION
 from shared.api.answer import Answer
 from shared.clock import Clock, to_text
-from shared.results.letter_listing import LetterFilter, LetterListing
+from shared.results.letter_listing import LetterListing
 from shared.storage.queues import Depth
 
 MOST_COUNTED = 1_000
@@ -49,11 +49,10 @@ class Summary:
 
     def _dead_letters(self) -> dict[str, Any]:
         """Those that the listing shows without a filter, by their reasons, the most frequent first."""
-        found, rest = self.letters.page(LetterFilter(), MOST_COUNTED)
-        reasons = Counter(letter.reason for letter in found)
-        by_reason = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        found, is_more = self.letters.reasons(MOST_COUNTED)
+        by_reason = sorted(Counter(found).items(), key=lambda item: (-item[1], item[0]))
         return {
-            "total": None if rest else len(found),
+            "total": None if is_more else len(found),
             "byReason": [{"reason": reason, "count": count} for reason, count in by_reason],
-            "counted": SOME if rest else ALL,
+            "counted": SOME if is_more else ALL,
         }

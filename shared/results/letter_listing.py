@@ -7,13 +7,15 @@ does not grow with letters that are not wanted but for its own look at them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from shared.ledger.record import Outcome
 from shared.results.dead_letters import DeadLetter, DeadLetterStore, letter_of
-from shared.results.letter_rows import OLD_PARTITION, place_at, place_of
+from shared.results.letter_rows import OLD_PARTITION, place_at
+from shared.storage.table import Found
 
 NOT_REDRIVABLE = frozenset({Outcome.REJECTED.value, Outcome.CONFLICT.value})
 """Outcomes that another try cannot change: the sender must change the request."""
@@ -25,6 +27,7 @@ https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-paginatio
 MOST_ROWS = 1_000
 
 Continuation = dict[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -80,60 +83,91 @@ class Place:
 
 
 @dataclass
-class _Lane:
-    """One partition's letters, read as they are needed."""
+class _Lane(Generic[T]):
+    """One partition's letters with their places, read as they are needed."""
 
     query: str
     continuation: Continuation | None
-    letters: deque[DeadLetter] = field(default_factory=deque)
+    items: deque[tuple[str, T]] = field(default_factory=deque)
     is_read: bool = False
 
     @property
     def is_open(self) -> bool:
         """Whether its next letter is not known yet."""
-        return not self.letters and not (self.is_read and self.continuation is None)
+        return not self.items and not (self.is_read and self.continuation is None)
 
 
+@dataclass(frozen=True)
 class LetterListing:
     """Pages of dead letters. Raises StorageUnavailable."""
 
-    def __init__(self, letters: DeadLetterStore) -> None:
-        self._letters = letters
+    letters: DeadLetterStore
 
     def page(self, wanted: LetterFilter, top: int, place: Place | None = None) -> tuple[list[DeadLetter], Place | None]:
         """At most `top` letters without bodies, and where the next page begins; None at the end.
 
         The page may be shorter, or empty, and not the last, when the service took long to look.
         """
-        place = place or Place()
-        lanes = {
-            name: _Lane(wanted.query(name, place.after), place.scans.get(name)) for name in self._letters.partitions()
+
+        def take(row: Found) -> DeadLetter | None:
+            letter = letter_of(row)
+            return letter if wanted.takes(letter) else None
+
+        return self._merged(wanted, top, place or Place(), None, take)
+
+    def reasons(self, top: int) -> tuple[list[str], bool]:
+        """The reasons of the newest letters that are not settled, and whether there are more."""
+
+        def take(row: Found) -> str | None:
+            return None if row.entity.get("settled_at") else str(row.entity["reason"])
+
+        # Most of a page's time goes into columns: with three of them it takes a fifth.
+        columns = ["RowKey", "reason", "settled_at"]
+        found, rest = self._merged(LetterFilter(), top, Place(), columns, take)
+        return found, rest is not None
+
+    def _merged(
+        self,
+        wanted: LetterFilter,
+        top: int,
+        place: Place,
+        columns: Sequence[str] | None,
+        take: Callable[[Found], T | None],
+    ) -> tuple[list[T], Place | None]:
+        lanes: dict[str, _Lane[T]] = {
+            name: _Lane(wanted.query(name, place.after), place.scans.get(name)) for name in self.letters.partitions()
         }
-        size, queries = min(MOST_ROWS, top // 8 + 4), 0
-        found: list[DeadLetter] = []
+        # Some more than the share of each, so that few have to be asked twice.
+        size, queries = min(MOST_ROWS, top // 5 + 5), 0
+        found: list[T] = []
+        last = place.after
         while len(found) < top:
             while unread := [lane for lane in lanes.values() if lane.is_open]:
                 if queries >= MOST_QUERIES:
-                    return found, _still_looking(lanes, found, place)
-                self._read(unread[0], size, wanted)
+                    return found, Place(last, _still_looking(lanes))
+                self._read(unread[0], size, columns, take)
                 queries += 1
-            heads = [lane.letters for lane in lanes.values() if lane.letters]
+            heads = [lane.items for lane in lanes.values() if lane.items]
             if not heads:
                 return found, None
-            found.append(min(heads, key=lambda letters: place_of(letters[0])).popleft())
-        is_more = any(lane.letters or lane.continuation for lane in lanes.values())
-        return found, Place(place_of(found[-1])) if is_more and found else None
+            last, item = min(heads, key=lambda items: items[0][0]).popleft()
+            found.append(item)
+        is_more = any(lane.items or lane.continuation for lane in lanes.values())
+        return found, Place(last) if is_more else None
 
-    def _read(self, lane: _Lane, size: int, wanted: LetterFilter) -> None:
-        page = self._letters.table.query(lane.query, None, size, lane.continuation)
+    def _read(
+        self, lane: _Lane[T], size: int, columns: Sequence[str] | None, take: Callable[[Found], T | None]
+    ) -> None:
+        page = self.letters.table.query(lane.query, columns, size, lane.continuation)
         lane.is_read, lane.continuation = True, page.continuation
-        lane.letters.extend(letter for row in page.rows if wanted.takes(letter := letter_of(row)))
+        for row in page.rows:
+            if (item := take(row)) is not None:
+                lane.items.append((str(row.entity["RowKey"]).removeprefix("at:"), item))
 
 
-def _still_looking(lanes: Mapping[str, _Lane], found: list[DeadLetter], place: Place) -> Place:
-    """Where to go on when some partitions have not told their next letter."""
-    scans = {name: lane.continuation for name, lane in lanes.items() if lane.is_open and lane.continuation}
-    return Place(place_of(found[-1]) if found else place.after, scans)
+def _still_looking(lanes: Mapping[str, _Lane[T]]) -> dict[str, Continuation]:
+    """Where to go on in the partitions that have not told their next letter."""
+    return {name: lane.continuation for name, lane in lanes.items() if lane.is_open and lane.continuation}
 
 
 def _quoted(text: str) -> str:

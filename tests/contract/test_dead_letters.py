@@ -66,7 +66,7 @@ OLD = [f"{number:08x}-0000-5000-8000-00000000000f" for number in range(3)]
 
 
 def test_old_and_new_letters_are_one_list(letters: DeadLetterStore) -> None:
-    """Newest first, over seventeen partitions and pages of five."""
+    """Newest first, over nine partitions and pages of five."""
     new = [letter(number) for number in range(1, 21)]
     for each in new:
         letters.keep(each)
