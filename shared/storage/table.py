@@ -16,6 +16,10 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
     SerializationError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
 )
 from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 
@@ -109,7 +113,20 @@ def storage_faults(what: str) -> Iterator[None]:
         raise StorageUnavailable(f"{what}: {fault}") from None
     except (AzureError, DeserializationError, SerializationError) as fault:
         # The last two are plain ValueErrors: what answered was not the service, or not whole.
-        raise StorageUnavailable(f"{what}: {type(fault).__name__}") from None
+        raise StorageUnavailable(f"{what}: {_kind(fault)}") from None
+
+
+def _kind(fault: Exception) -> str:
+    """A fault without an answer of the service, in words: the name of a class says little to who reads the log."""
+    return next((text for kinds, text in _KINDS if isinstance(fault, kinds)), "no whole answer")
+
+
+_KINDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((ServiceRequestTimeoutError, ServiceResponseTimeoutError), "no answer in time"),
+    ((ServiceRequestError,), "no connection"),
+    ((ServiceResponseError,), "the connection broke before the answer was whole"),
+    ((DeserializationError, SerializationError), "what answered was not the service, or not whole"),
+)
 
 
 class AzureTable:

@@ -110,6 +110,7 @@ def test_storage(cls: type[Any]) -> None:
     with pytest.raises(StorageUnavailable) as translated, storage_faults("table rows: read"):
         raise made(cls)
     assert str(translated.value).startswith("table rows: read: ")
+    assert cls.__name__ not in str(translated.value)
     assert SECRET not in str(translated.value)
 
 
