@@ -18,14 +18,14 @@ from shared.api.answer import Answer, Call, invalid
 from shared.api.placement import refuse_misplaced
 from shared.batch.lanes import Lanes
 from shared.batch.listing import CompletedTask, TaskPage
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import BatchError, Kind, Reply, Sent
 from shared.clock import TimeBox
 from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
-from shared.storage.queues import MAX_DELAY_SECONDS
+from shared.storage.queues import MAX_DELAY_SECONDS, Depth
 from shared.wiring.services import App, Outside
 from tests.fake_clock import FakeClock
 from tests.memory_table import MemoryTable, no_fault
@@ -74,6 +74,10 @@ class ScriptedBatch:
     script: list[Reply | Callable[[], Reply]] = field(default_factory=list)
     """Answers to the next calls; after them the account answers by itself."""
     calls: list[DeletionRequest] = field(default_factory=list)
+    effects: set[str] = field(default_factory=set)
+    """Ids of the requests that deleted a task."""
+    confirmed: set[str] = field(default_factory=set)
+    """Ids of the requests that the app was told of that they had."""
     on_delete: Callable[[DeletionRequest], None] = lambda _: None
     """Told of each DELETE at the moment that it is sent."""
     fault: Callable[[Callable[[], Reply]], Reply] = lambda answer: answer()
@@ -83,7 +87,10 @@ class ScriptedBatch:
         """*Task - Delete*."""
         assert box.start_by <= box.end_by
         self.on_delete(request)
-        return self.fault(lambda: self._answer(request))
+        reply = self.fault(lambda: self._answer(request))
+        if reply.kind is Kind.SUCCESS:
+            self.confirmed.add(request.client_request_id)
+        return reply
 
     def _answer(self, request: DeletionRequest) -> Reply:
         self.calls.append(request)
@@ -98,6 +105,7 @@ class ScriptedBatch:
         if key not in self.tasks:
             return NOT_FOUND
         self.tasks.remove(key)
+        self.effects.add(request.client_request_id)
         return DELETED
 
     def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply:
@@ -178,7 +186,7 @@ class World:
         """Called before and after the host takes the message of a finished delivery away."""
         self.app = self.worker()
 
-    def worker(self, clock: FakeClock | None = None) -> App:
+    def worker(self, clock: FakeClock | None = None, random: Callable[[], float] = lambda: 0.5) -> App:
         """Another process of the app."""
         outside = Outside(
             records=self.records,
@@ -187,7 +195,7 @@ class World:
             batch=self.batch,
             clock=clock or self.clock,
             lanes=Lanes(self.settings.batch_accounts, 1, lambda *_: Inline()),
-            random=lambda: 0.5,
+            random=random,
         )
         return App(self.settings, outside)
 
@@ -206,6 +214,11 @@ class World:
         message = Message(str(uuid.uuid4()), text, now, now + delay)
         self.queues.setdefault(queue, []).append(message)
         self.send_fault("after", queue)
+
+    def depth(self, queue: str, now: datetime) -> Depth:
+        """How full a queue is."""
+        visible = [message.inserted_at for message in self.messages(queue) if message.visible_at <= now]
+        return Depth(len(self.messages(queue)), max(((now - at).total_seconds() for at in visible), default=0.0))
 
     def request(self, **fields: Any) -> dict[str, Any]:
         """A valid request, its task being there."""

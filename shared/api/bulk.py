@@ -14,13 +14,11 @@ from shared.deletion import acceptance
 from shared.deletion.acceptance import Acceptance, Acceptor
 from shared.deletion.guard import Guard
 from shared.errors import Problem
-from shared.ledger.record import Key, Origin
-from shared.ledger.work import Work, WorkRow
+from shared.ledger.record import Key, Origin, Record
 from shared.parsing.strict_json import few
 from shared.request.envelope import Envelope, Item, Kind
-from shared.request.model import payload_hash
-from shared.results.emission import ID_CONFLICT, invalid_request
 from shared.results.event import error_body, error_wire
+from shared.results.result import ID_CONFLICT, invalid_request
 
 INVALID = "invalid"
 
@@ -40,11 +38,11 @@ class Bulk:
         """
         faults = {item.index: fault for item in envelope.items if (fault := self._fault(item, envelope.kind))}
         good = [item for item in envelope.items if item.index not in faults]
-        rows = tuple(WorkRow(item.request, payload_hash(item.request)) for item in good if item.request)
-        accepted: dict[int, Acceptance] = {}
-        if rows:
-            work = Work(rows, Origin.BULK, self._clock.now(), envelope.parent_id)
-            accepted = dict(zip((item.index for item in good), self._acceptor.accept_all(work), strict=True))
+        now, parent = self._clock.now(), envelope.parent_id
+        asked = [Record.new(item.request, Origin.BULK, now, parent) for item in good if item.request]
+        accepted: dict[int, Acceptance] = dict(
+            zip((item.index for item in good), self._acceptor.accept_all(asked), strict=True)
+        )
         entries = [
             _refused(item, faults[item.index]) if item.index in faults else _answered(accepted[item.index])
             for item in envelope.items
@@ -82,7 +80,7 @@ def _refused(item: Item, fault: BatchError) -> dict[str, Any]:
 
 
 def _answered(answer: Acceptance) -> dict[str, Any]:
-    request = answer.row.request
+    request = answer.asked.request
     entry: dict[str, Any] = {
         "clientRequestId": request.client_request_id,
         "jobId": request.job_id,

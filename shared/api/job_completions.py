@@ -14,13 +14,14 @@ from shared.cleanup.message import task_request, write_step
 from shared.cleanup.record import Cleanup, CleanupStore, new_cleanup
 from shared.clock import Clock
 from shared.deletion.acceptance import Acceptor
+from shared.deletion.acceptance import Answer as Acceptance
 from shared.deletion.guard import Guard
 from shared.ledger.record import Origin
 from shared.ledger.tally import totals
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.request.model import DeletionRequest
-from shared.results.emission import ID_CONFLICT
 from shared.results.event import dry_run_mark, error_wire, status_document
+from shared.results.result import ID_CONFLICT
 from shared.settings import Settings
 from shared.storage.queues import Sender
 
@@ -84,7 +85,10 @@ class CleanupApi:
         protected = self._guard.protection(request)
         if protected:
             return Answer(403, error_wire(protected))
-        record = self._acceptor.accept(request, Origin.JOB_COMPLETION).record
+        acceptance = self._acceptor.accept(request, Origin.JOB_COMPLETION)
+        if acceptance.answer is Acceptance.CONFLICT:
+            return Answer(422, error_wire(ID_CONFLICT))
+        record = acceptance.record
         headers = {"location": request_location(record.key)}
         return Answer(202, status_document(record, self._clock.now()), headers)
 

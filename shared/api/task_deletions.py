@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shared.api.answer import Answer, Call, dry_run_of, guid_of, refusal
 from shared.api.body import read_json, require_json
@@ -12,10 +12,12 @@ from shared.api.bulk import Bulk, location
 from shared.api.placement import refuse_any_id, refuse_other_id
 from shared.api.query import read_query
 from shared.api.rest_operation import operation_answer, read_operation
+from shared.clock import Clock
 from shared.deletion import acceptance
+from shared.deletion.acceptance import Acceptor
 from shared.deletion.cancellation import Cancellation
+from shared.deletion.guard import Guard
 from shared.deletion.synchronous import Standing, SynchronousDeletion
-from shared.deletion.worker import Parts
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Key, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
@@ -23,8 +25,9 @@ from shared.parsing import grammar
 from shared.parsing.strict_json import TOO_LARGE
 from shared.request.envelope import Item, Kind, is_single, read_requests
 from shared.request.model import DeletionRequest, readable
-from shared.results.emission import ID_CONFLICT
 from shared.results.event import error_wire, status_document
+from shared.results.result import ID_CONFLICT
+from shared.settings import Settings
 
 MAX_ENVELOPE_BYTES = 4 * 1024 * 1024
 MAX_REQUEST_BYTES = 64 * 1024
@@ -33,21 +36,21 @@ REPLAYED = {"idempotency-replayed": "true"}
 _RESPOND_ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:;|,|$)", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
 class TaskDeletionApi:
-    """`/api/task-deletions` and the REST operation itself. Methods may raise StorageUnavailable."""
+    """`/api/task-deletions` and the REST operation itself. Methods may raise InvalidInput and StorageUnavailable."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        store: RecordStore,
-        synchronous: SynchronousDeletion,
-        cancellation: Cancellation,
-    ) -> None:
-        self._parts = parts
-        self._store = store
-        self._synchronous = synchronous
-        self._cancellation = cancellation
-        self._bulk = Bulk(parts.acceptor, parts.guard, parts.clock)
+    settings: Settings
+    clock: Clock
+    store: RecordStore
+    acceptor: Acceptor
+    guard: Guard
+    synchronous: SynchronousDeletion
+    cancellation: Cancellation
+
+    @property
+    def _bulk(self) -> Bulk:
+        return Bulk(self.acceptor, self.guard, self.clock)
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
@@ -56,7 +59,7 @@ class TaskDeletionApi:
         value = read_json(call, MAX_ENVELOPE_BYTES)
         call.concerns(_readable_id(value))
         _refuse_large_single(value, call)
-        envelope = read_requests(value, self._parts.settings.batch_accounts, self._parts.clock.now())
+        envelope = read_requests(value, self.settings.batch_accounts, self.clock.now())
         envelope = envelope.traced(call.traceparent)
         if envelope.kind is Kind.MANY:
             refuse_any_id(call)
@@ -70,12 +73,12 @@ class TaskDeletionApi:
 
     def status(self, call: Call) -> Answer:
         """`GET /api/task-deletions/{clientRequestId}`."""
-        record = self._store.read(_key(call))
+        record = self.store.read(_key(call))
         return unknown() if record is None else self._status(200, record)
 
     def cancel(self, call: Call) -> Answer:
         """`DELETE /api/task-deletions/{clientRequestId}`."""
-        record, ended = self._cancellation.cancel(_key(call))
+        record, ended = self.cancellation.cancel(_key(call))
         if record is None:
             return unknown()
         if ended or (record.conclusion and record.conclusion.outcome is Outcome.CANCELLED):
@@ -86,13 +89,13 @@ class TaskDeletionApi:
 
     def delete_task(self, call: Call) -> Answer:
         """`DELETE /api/jobs/{jobId}/tasks/{taskId}`: the REST operation, at once or with `Prefer: respond-async`."""
-        request = read_operation(call, self._parts.settings, self._parts.clock.now())
+        request = read_operation(call, self.settings, self.clock.now())
         call.concerns(request.client_request_id)
         if protected := self._protected(request):
             return protected
         if _RESPOND_ASYNC.search(call.headers.get("prefer", "")):
             return self._accept(request, done=_replayed)
-        settled = self._synchronous.delete(request, call.invocation_id)
+        settled = self.synchronous.delete(request, call.invocation_id)
         if settled.standing is Standing.CONFLICT:
             return conflict()
         if settled.standing is Standing.OPEN:
@@ -101,7 +104,7 @@ class TaskDeletionApi:
 
     def _accept(self, request: DeletionRequest, done: Callable[[Record], Answer] | None = None) -> Answer:
         """Accepts for the queue; `done` words the answer of a request that is done already."""
-        accepted = self._parts.acceptor.accept(request, Origin.HTTP)
+        accepted = self.acceptor.accept(request, Origin.HTTP)
         if accepted.answer is acceptance.Answer.CONFLICT:
             return conflict()
         if done and accepted.record.state is State.DONE:
@@ -110,14 +113,14 @@ class TaskDeletionApi:
         return self._status(200 if accepted.record.state is State.DONE else 202, accepted.record, replayed=replayed)
 
     def _protected(self, request: DeletionRequest) -> Answer | None:
-        error = self._parts.guard.protection(request)
+        error = self.guard.protection(request)
         return None if error is None else Answer(403, error_wire(error))
 
     def _status(self, status: int, record: Record, *, replayed: bool = False) -> Answer:
         headers = dict(REPLAYED) if replayed else {}
         if status == 202:
             headers["location"] = location(record.key)
-        return Answer(status, status_document(record, self._parts.clock.now()), headers)
+        return Answer(status, status_document(record, self.clock.now()), headers)
 
 
 def _key(call: Call) -> Key:

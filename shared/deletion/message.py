@@ -1,19 +1,18 @@
-"""What a message on the request queue says: valid rows to work on, and what is wrong with the rest. Never raises."""
+"""What a message on the request queue says: valid requests to work on, and what is wrong with the rest. Never raises."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput, Problem
-from shared.ledger.record import Origin
-from shared.ledger.work import MAX_MESSAGE_BYTES, Work, WorkRow, is_work, read_work
+from shared.ledger.record import Origin, Record
+from shared.ledger.work import MAX_MESSAGE_BYTES, is_work, read_work
 from shared.parsing.json_items import items_of
 from shared.request.envelope import Envelope, Item, Kind, body_text, read_body, read_requests
-from shared.request.model import DeletionRequest, PartialRequest, partial_fields, payload_hash, to_wire
-from shared.results.emission import Emission, conflict, rejected
+from shared.request.model import PartialRequest, partial_fields
+from shared.results.result import Result
 from shared.settings import Settings
 
 MOST_ALONE = 100
@@ -43,39 +42,30 @@ class Message:
     raw: bytes
     id: str
     """The queue's."""
-    work: Work
+    records: tuple[Record, ...] = ()
+    """The valid requests, as far as the message tells of their rows."""
     refusals: tuple[Refusal, ...] = ()
     is_single: bool = False
     """One request, alone in a message from outside."""
     is_own: bool = False
     """Written by the app, for rows of one bucket."""
+    parent_id: str | None = None
 
-    def refused(self, default_account: str, now: datetime) -> list[Emission]:
+    def refused(self, default_account: str, now: datetime) -> list[Result]:
         """The results owed for what is not a valid request."""
         return [self._refused(refusal, default_account, now) for refusal in self.refusals]
 
-    def _refused(self, refusal: Refusal, default_account: str, now: datetime) -> Emission:
-        emission = rejected(
-            self.raw, refusal.problems, refusal.partial, default_account, now, refusal.index, self.work.parent_id
+    def _refused(self, refusal: Refusal, default_account: str, now: datetime) -> Result:
+        result = Result.rejected(
+            self.raw, refusal.problems, refusal.partial, default_account, now, refusal.index, self.parent_id
         )
-        ending = replace(emission.ending, message_id=self.id)
-        if refusal.text and ending.error:
-            ending = replace(ending, error=replace(ending.error, message=refusal.text))
-        return replace(emission, ending=ending, body=refusal.body)
+        error = replace(result.error, message=refusal.text) if refusal.text and result.error else result.error
+        return replace(result, message_id=self.id, error=error, raw=refusal.body)
 
-    def body_of(self, request: DeletionRequest) -> bytes:
-        """What a dead letter keeps as received: the message, or the one request of many."""
-        return self.raw if self.is_single else request_body(request)
-
-    def conflict(self, row: WorkRow, now: datetime) -> Emission:
-        """The result owed for a request whose id was used with another payload."""
-        body = self.body_of(row.request)
-        return conflict(row.request, row.payload_hash, self.work.origin, body, now, self.work.parent_id)
-
-
-def request_body(request: DeletionRequest) -> bytes:
-    """A request as the JSON that would bring it in again."""
-    return json.dumps(to_wire(request)).encode("ascii")
+    @property
+    def body(self) -> bytes | None:
+        """What a dead letter keeps as received; None where each of many requests is kept by itself."""
+        return self.raw if self.is_single else None
 
 
 def read_message(delivery: Delivery, settings: Settings, now: datetime) -> Message:
@@ -89,16 +79,24 @@ def read_message(delivery: Delivery, settings: Settings, now: datetime) -> Messa
         envelope = read_requests(value, accounts, delivery.inserted_at).traced(delivery.traceparent)
     except InvalidInput as fault:
         refusal = Refusal(fault.problems, partial_fields(value, accounts), delivery.body)
-        work = Work((), Origin.QUEUE, delivery.inserted_at)
-        return Message(delivery.body, delivery.message_id, work, (refusal,))
+        return Message(delivery.body, delivery.message_id, refusals=(refusal,))
     return _from_outside(envelope, delivery)
 
 
 def _from_outside(envelope: Envelope, delivery: Delivery) -> Message:
-    rows = tuple(WorkRow(item.request, payload_hash(item.request)) for item in envelope.items if item.request)
-    work = Work(rows, Origin.QUEUE, delivery.inserted_at, envelope.parent_id)
+    parent = envelope.parent_id
+    records = (
+        Record.new(item.request, Origin.QUEUE, delivery.inserted_at, parent) for item in envelope.items if item.request
+    )
     refusals = _refusals(envelope, delivery.body)
-    return Message(delivery.body, delivery.message_id, work, refusals, is_single=envelope.kind is Kind.SINGLE)
+    return Message(
+        delivery.body,
+        delivery.message_id,
+        tuple(records),
+        refusals,
+        is_single=envelope.kind is Kind.SINGLE,
+        parent_id=parent,
+    )
 
 
 def _refusals(envelope: Envelope, raw: bytes) -> tuple[Refusal, ...]:

@@ -30,18 +30,25 @@ def keys_of(key: Key) -> Entity:
 
 def to_entity(record: Record) -> Entity:
     """The row as it is inserted. What is empty is the empty text: a merge cannot take a column away."""
+    return keys_of(record.key) | _fixed(record) | _columns(record)
+
+
+def _fixed(record: Record) -> Entity:
+    """What was asked for, which no transition changes, and which costs the most to write down."""
+    return {"request": json.dumps(to_wire(record.request), separators=(",", ":"))}
+
+
+def _columns(record: Record) -> Entity:
     claim, end = record.claim, record.conclusion
-    return keys_of(record.key) | {
+    return {
         "state": record.state.value,
-        "generation": record.generation,
         "payload_hash": record.payload_hash,
-        "request": json.dumps(to_wire(record.request), separators=(",", ":")),
+        "generation": record.generation,
         "origin": record.origin.value,
         "parent_id": record.parent_id or "",
         "accepted_at": to_text(record.accepted_at),
         "due_at": _text(record.due_at),
         "attempts": record.attempts,
-        "maybe_sent": record.maybe_sent,
         "maybe_effect": record.maybe_effect,
         "claim_id": claim.claim_id if claim else "",
         "claim_message_id": claim.message_id if claim else "",
@@ -49,6 +56,7 @@ def to_entity(record: Record) -> Entity:
         "claim_expires_at": _text(claim.expires_at if claim else None),
         "last_error": error_text(record.last_error),
         "next_attempt_at": _text(record.next_attempt_at),
+        "is_queued": record.is_queued,
         "outcome": end.outcome.value if end else "",
         "certainty": end.certainty.value if end else "",
         "status_code": end.status or 0 if end else 0,
@@ -56,12 +64,15 @@ def to_entity(record: Record) -> Entity:
         "batch_request_id": (end.batch_request_id or "") if end else "",
         "completed_at": _text(end.completed_at if end else None),
         "emit_pending": record.emit_pending,
+        "policy": record.policy or "",
     }
 
 
 def changed(before: Record, after: Record) -> Entity:
     """The keys and only those columns that differ: the body of a merge."""
-    old, new = to_entity(before), to_entity(after)
+    old, new = _columns(before), _columns(after)
+    if before.request is not after.request:
+        old, new = old | _fixed(before), new | _fixed(after)
     return keys_of(after.key) | {name: value for name, value in new.items() if old[name] != value}
 
 
@@ -72,7 +83,7 @@ def from_entity(entity: Mapping[str, Any], etag: str | None) -> Record:
         CorruptRecord: the row breaks the rules that every writer keeps.
     """
     try:
-        return Record(
+        record = Record(
             request=_request(entity),
             payload_hash=entity["payload_hash"],
             origin=Origin(entity["origin"]),
@@ -82,17 +93,23 @@ def from_entity(entity: Mapping[str, Any], etag: str | None) -> Record:
             generation=entity["generation"],
             due_at=_moment(entity["due_at"]),
             attempts=entity["attempts"],
-            maybe_sent=entity["maybe_sent"],
             maybe_effect=entity["maybe_effect"],
             claim=_claim(entity),
             last_error=error_from(entity["last_error"]),
             next_attempt_at=_moment(entity["next_attempt_at"]),
+            is_queued=bool(entity.get("is_queued")),
             conclusion=_conclusion(entity),
             emit_pending=entity["emit_pending"],
+            policy=entity.get("policy") or None,
             etag=etag,
         )
-    except (KeyError, ValueError, TypeError) as fault:
-        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}") from fault
+    except (KeyError, ValueError, TypeError, OverflowError) as fault:
+        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}", etag) from fault
+    if record.state is State.CLAIMED and record.claim is None:
+        raise CorruptRecord(f"row {entity.get('RowKey')} is claimed without a claim", etag)
+    if record.state is State.DONE and record.conclusion is None:
+        raise CorruptRecord(f"row {entity.get('RowKey')} is done without a conclusion", etag)
+    return record
 
 
 def _request(entity: Mapping[str, Any]) -> DeletionRequest:

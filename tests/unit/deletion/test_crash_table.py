@@ -116,6 +116,16 @@ def many_tasks(world: World) -> list[str]:
     return [derived_id(PARENT, "job-1", name) for name in names]
 
 
+def without_rows(world: World) -> list[str]:
+    """A message of the app's own for requests that have no row before their claim, one of which is tried again."""
+    ids = same_bucket(3)
+    bodies = [world.request(clientRequestId=guid, taskId=f"frame-{n}") for n, guid in enumerate(ids)]
+    world.batch.script = [refused(429, "TooManyRequests")]
+    header = {"v": 1, "origin": "job-completion", "parentId": PARENT, "acceptedAt": "2026-11-24T07:00:00Z"}
+    world.put({"work": {**header, "rows": [{"request": body} for body in bodies]}})
+    return ids
+
+
 def scheduled(world: World) -> list[str]:
     """Not before an hour from now."""
     body = world.request(deleteAfter="PT1H")
@@ -131,15 +141,21 @@ def cleaned_up(world: World) -> list[str]:
     return [derived_id(PARENT, "job-1", f"t-{n:04d}") for n in range(3)]
 
 
-def poisoned(world: World) -> list[str]:
-    """The copy of a message that the host gave up, of a request that was tried before."""
+def poisoned(world: World, passed: float = 901) -> list[str]:
+    """The copy of a message that the host gave up, of a request that was tried before and whose retry is due."""
     body = world.request()
     world.put(body)
-    world.batch.script = [refused(429, "TooManyRequests", 30)]
+    world.batch.script = [refused(429, "TooManyRequests", 900)]
     world.deliver()
     world.queues["requests"].clear()
+    world.clock.advance(passed)
     world.put(body, "requests-poison")
     return [body["clientRequestId"]]
+
+
+def poisoned_while_it_waits(world: World) -> list[str]:
+    """The same, of a request whose next attempt is still to come."""
+    return poisoned(world, passed=60)
 
 
 def redriven(world: World) -> list[str]:
@@ -163,9 +179,11 @@ SCENARIOS: list[tuple[Scenario, set[str]]] = [
     (lost_reply, DELETED_ONLY),
     (group, DELETED_ONLY),
     (many_tasks, DELETED_ONLY),
+    (without_rows, DELETED_ONLY),
     (scheduled, DELETED_ONLY),
     (cleaned_up, DELETED_ONLY),
     (poisoned, {"exhausted"}),
+    (poisoned_while_it_waits, DELETED_ONLY),
     (redriven, {"failed", "deleted"}),
 ]
 BY_HTTP = {over_http, synchronous, synchronous_retry, many_tasks}

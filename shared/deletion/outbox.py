@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from shared.deletion.message import request_body
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Record
 from shared.ledger.store import RecordStore
-from shared.results.emission import Emitter, recorded
+from shared.results.publisher import Publisher
+from shared.results.result import Result
 from shared.settings import Settings
 from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
 
 
-class OwedResults:
+@dataclass(frozen=True)
+class Outbox:
     """Sends the results of rows that are done and marked `emit_pending`."""
 
-    def __init__(self, emitter: Emitter, sender: Sender, store: RecordStore, settings: Settings) -> None:
-        self._emitter = emitter
-        self._sender = sender
-        self._store = store
-        self._settings = settings
+    publisher: Publisher
+    sender: Sender
+    store: RecordStore
+    settings: Settings
 
-    def send(self, record: Record, body: bytes | None = None) -> Record:
+    def send(self, record: Record, raw: bytes | None = None) -> Record:
         """Sends the result and takes the mark away; a crash between the two means that it is sent twice.
 
         Raises StorageUnavailable: the mark stays.
         """
-        emission = recorded(record, body or request_body(record.request))
-        for text in self._emitter.texts([emission], self._settings.request_queue):
-            self._sender.send(self._settings.result_queue, text)
+        for text in self.publisher.publish([Result.of(record, raw)], self.settings.request_queue):
+            self.sender.send(self.settings.result_queue, text)
         if not record.emit_pending:
             return record
-        return self._store.write(record, replace(record, emit_pending=False)) or record
+        return self.store.write(record, replace(record, emit_pending=False)) or record
 
     def try_to_send(self, record: Record) -> Record:
         """As `send`; when storage fails, housekeeping sends it later."""
