@@ -13,15 +13,20 @@ from shared.batch.reply import BatchError
 from shared.deletion.parents import Parents, Veto
 from shared.ledger.record import Certainty, Conclusion, Key, Origin, Outcome, Record
 from shared.ledger.tally import totals
-from tests.rows import NOW, accepted, claimed, done
-from tests.world import World, call, refused
+from tests.rows import NOW, accepted, done
+from tests.world import LOST, World, call, refused
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 STOPPED = BatchError("ParentCancelled", "The clean-up was cancelled.")
 
 
-def cancelled(record: Record, now: datetime) -> Conclusion:
-    """The end of a request whose parent was cancelled."""
+def cancelled(record: Record, now: datetime) -> Conclusion | None:
+    """The end of a request whose clean-up was cancelled before it was begun."""
+    return ended(record, now) if record.is_untouched else None
+
+
+def ended(_: Record, now: datetime) -> Conclusion:
+    """The end of whatever request, as of a sweep whose policy has changed."""
     return Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, now, error=STOPPED)
 
 
@@ -57,12 +62,11 @@ def test_a_parent_is_asked_once_for_all_requests_of_a_message() -> None:
         pytest.param(accepted(), id="without a parent"),
         pytest.param(accepted(origin=Origin.BULK, parent_id=PARENT), id="of a parent that cannot be cancelled"),
         pytest.param(accepted(origin=Origin.REDRIVE, parent_id=PARENT), id="redriven by a person"),
-        pytest.param(claimed(origin=Origin.JOB_COMPLETION, parent_id=PARENT), id="claimed"),
         pytest.param(done(origin=Origin.JOB_COMPLETION, parent_id=PARENT), id="done"),
     ],
 )
 def test_what_a_parent_has_no_say_in(record: Record) -> None:
-    """Only requests of its own that no claim has touched, and not those that a person redrove."""
+    """Only requests of its own that are not done, and not those that a person redrove."""
     known = Known(cancelled)
     assert Parents({Origin.JOB_COMPLETION: known}).of_message()(record, NOW) is None
     assert known.asked == []
@@ -74,9 +78,9 @@ def world() -> World:
     return World()
 
 
-def stop(world: World) -> Known:
+def stop(world: World, veto: Veto = cancelled) -> Known:
     """Cancels all clean-ups."""
-    known = Known(cancelled)
+    known = Known(veto)
     world.app.parents[Origin.JOB_COMPLETION] = known
     return known
 
@@ -124,6 +128,19 @@ def test_a_request_that_was_begun_goes_on(world: World) -> None:
     stop(world)
     world.settle()
     assert world.outcomes() == ["deleted"]
+
+
+@pytest.mark.parametrize(("lost", "certainty"), [(False, "confirmed"), (True, "unknown")])
+def test_a_parent_may_judge_retries_too(world: World, lost: bool, certainty: str) -> None:
+    """Their end says whether an earlier try may have deleted the task."""
+    text, _ = message(world, 1)
+    world.batch.script = [LOST if lost else refused(429, "TooManyRequests", 60)]
+    world.put(text)
+    world.deliver()
+    stop(world, ended)
+    world.settle()
+    (data,) = (result["data"] for result in world.results())
+    assert (data["outcome"], data["certainty"]) == ("cancelled", certainty)
 
 
 def test_a_request_that_a_person_redrives_goes_on(world: World) -> None:
