@@ -22,9 +22,11 @@ from shared.triggers import (
 from shared.wiring.connect import WIRING
 
 CONNECTION = "TaskDeleteStorage"
-RETENTION_SECONDS = 200
+LETTER_SECONDS = 20
 HOUSEKEEPING_SECONDS = 180
-"""With the longest scan that may be under way then (54 s), and a row at its slowest, below `functionTimeout`."""
+"""With the seconds before it, the longest scan that may be under way then (54 s), and a row at its slowest, below
+`functionTimeout`.
+"""
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -143,13 +145,11 @@ def settle_dead_letters(req: func.HttpRequest, context: func.Context) -> func.Ht
 @app.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")
 def keep_house(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
     """Forgets what is past retention, puts back what is stuck, sends what is owed."""
-    WIRING.app().housekeeping.round(HOUSEKEEPING_SECONDS)
-
-
-@app.timer_trigger(schedule="0 15 4 * * *", arg_name="timer")
-def forget_dead_letters(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
-    """Deletes the dead letters that are past their retention."""
-    WIRING.app().letter_retention.forget(RETENTION_SECONDS)
+    services = WIRING.app()
+    try:
+        services.letter_retention.forget(LETTER_SECONDS)
+    finally:
+        services.housekeeping.round(HOUSEKEEPING_SECONDS)
 
 
 @app.timer_trigger(schedule="0 */5 * * * *", arg_name="timer")
