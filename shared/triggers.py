@@ -120,7 +120,8 @@ def _call(req: func.HttpRequest, context: func.Context) -> Call:
         route=req.route_params,
         body=req.get_body(),
         invocation_id=context.invocation_id,
-        traceparent=_trace(context),
+        # While Application Insights is off, the context is empty (Activity.Current in the host's WorkerFunctionInvoker).
+        traceparent=_trace(context) or readable(headers.get("traceparent"), grammar.traceparent),
         method=req.method.upper(),
         function=context.function_name,
         caller=caller_of(headers, os.environ),

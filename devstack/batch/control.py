@@ -26,7 +26,7 @@ from urllib.parse import parse_qsl, unquote
 from devstack.batch.errors import ServiceError
 from devstack.batch.faults import FaultRule, InvalidFault
 from devstack.batch.seeding import InvalidSeed
-from devstack.loopback import Answer, Incoming
+from devstack.http1 import Answer, Incoming
 
 if TYPE_CHECKING:
     from devstack.batch.simulator import BatchSimulator

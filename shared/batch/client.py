@@ -17,7 +17,15 @@ import requests
 from shared.batch import target
 from shared.batch.answer import without_answer
 from shared.batch.limit import AccountLimit, OnChange
-from shared.batch.listing import MOST_PAGE_BYTES, PAGE_QUERY, TaskPage, job_state_of, page_of
+from shared.batch.listing import (
+    MOST_PAGE_BYTES,
+    PAGE_QUERY,
+    TaskPage,
+    TaskState,
+    job_state_of,
+    page_of,
+    task_state_of,
+)
 from shared.batch.reply import Kind, Reply, Sent
 from shared.batch.transport import MOST_BODY, Answer, BatchSession, exchange, fault
 from shared.clock import Clock, TimeBox
@@ -90,6 +98,15 @@ class BatchClient:
             return fault(error, sent=False), None
         url = target.url_of(account, path, self._query({"$select": "id,state"}))
         return job_state_of(self._carry_out(_Call("GET", account, url, path, {}), box))
+
+    def look_at_task(self, account: str, job_id: str, task_id: str, box: TimeBox) -> tuple[Reply, TaskState | None]:
+        """The reply and, when it is a 2xx, the task's state and version."""
+        try:
+            path = target.task_path(job_id, task_id)
+        except target.UnsafeTarget as error:
+            return fault(error, sent=False), None
+        url = target.url_of(account, path, self._query({"$select": "id,state,eTag"}))
+        return task_state_of(self._carry_out(_Call("GET", account, url, path, {}), box))
 
     def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage:
         """One page of the job's completed tasks: the first, or the one that `continuation` of the last page names.

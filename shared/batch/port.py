@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from shared.batch.listing import TaskPage
+from shared.batch.listing import TaskPage, TaskState
 from shared.batch.reply import Reply
 from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
@@ -18,5 +18,7 @@ class Batch(Protocol):
     def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply: ...
 
     def get_job(self, account: str, job_id: str, box: TimeBox) -> tuple[Reply, str | None]: ...
+
+    def look_at_task(self, account: str, job_id: str, task_id: str, box: TimeBox) -> tuple[Reply, TaskState | None]: ...
 
     def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage: ...

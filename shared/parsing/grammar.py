@@ -15,8 +15,7 @@ MAX_DELAY = timedelta(days=30)
 
 GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# Jobs made by a job schedule are named "<schedule id>:job-<number>".
-# The schedule's own id may have all 64 characters.
+# Jobs made by a job schedule are named "<schedule id>:job-<number>", and the schedule's own id may have 64 characters.
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(?::job-[0-9]{1,10})?")
 MAX_JOB_ID = 64 + len(":job-") + 10
 NIL = "00000000-0000-0000-0000-000000000000"

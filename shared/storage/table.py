@@ -1,36 +1,31 @@
-"""One Azure table with conditional writes; the only place that knows the Tables client and its exceptions."""
+"""One Azure table with conditional writes; the only place that knows the Tables client."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
-    AzureError,
-    DeserializationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
-    SerializationError,
-    ServiceRequestError,
-    ServiceRequestTimeoutError,
-    ServiceResponseError,
-    ServiceResponseTimeoutError,
 )
 from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 
-from shared.errors import StorageUnavailable, TokenUnavailable
-from shared.storage.transactions import Delete, Insert, Merge, Operation, TransactionFailed, Transactions
+from shared.storage.faults import storage_faults
+from shared.storage.transactions import Delete, Insert, InsertOrMerge, Merge, Operation, TransactionFailed, Transactions
 
 Entity = dict[str, Any]
 T = TypeVar("T")
 
 MAX_OPERATIONS = 100
 """Of one transaction: https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions"""
+
+ANY_VERSION = "*"
+"""In place of an ETag, in a group whose other writes carry the condition: insert the row, or merge into it."""
 
 
 @dataclass(frozen=True)
@@ -94,39 +89,6 @@ _AGAIN: dict[str, Any] = {"retry_on_methods": frozenset({"POST", "PATCH"})}
 Every write here has a condition: had the first try been carried out, the second is refused, and whoever wrote reads
 the row and knows its own claim again. Without it, one connection that breaks costs a redelivery, and a second DELETE.
 """
-
-
-@contextmanager
-def storage_faults(what: str) -> Iterator[None]:
-    """Turns whatever the storage clients raise into StorageUnavailable. The text holds a status and a code, no body.
-
-    Nor does it name the fault as its cause: a stack trace would show the URL, with a shared access signature in it.
-    """
-    try:
-        yield
-    except HttpResponseError as fault:
-        code = getattr(fault, "error_code", None)
-        # The tables' library has an enumeration of codes, whose text would be its class and name.
-        text = getattr(code, "value", code) or fault.reason or ""
-        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {text}".rstrip()) from None
-    except TokenUnavailable as fault:
-        raise StorageUnavailable(f"{what}: {fault}") from None
-    except (AzureError, DeserializationError, SerializationError) as fault:
-        # The last two are plain ValueErrors: what answered was not the service, or not whole.
-        raise StorageUnavailable(f"{what}: {_kind(fault)}") from None
-
-
-def _kind(fault: Exception) -> str:
-    """A fault without an answer of the service, in words: the name of a class says little to who reads the log."""
-    return next((text for kinds, text in _KINDS if isinstance(fault, kinds)), "no whole answer")
-
-
-_KINDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
-    ((ServiceRequestTimeoutError, ServiceResponseTimeoutError), "no answer in time"),
-    ((ServiceRequestError,), "no connection"),
-    ((ServiceResponseError,), "the connection broke before the answer was whole"),
-    ((DeserializationError, SerializationError), "what answered was not the service, or not whole"),
-)
 
 
 class AzureTable:
@@ -243,7 +205,9 @@ def _code(fault: HttpResponseError) -> str:
 
 
 def _operation(write: Write) -> Operation:
-    return Insert(write.entity) if write.etag is None else Merge(write.entity, write.etag)
+    if write.etag is None:
+        return Insert(write.entity)
+    return InsertOrMerge(write.entity) if write.etag == ANY_VERSION else Merge(write.entity, write.etag)
 
 
 def _found(entity: Any) -> Found:

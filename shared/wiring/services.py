@@ -6,6 +6,7 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.api.dead_letters import DeadLetterApi
 from shared.api.job_completions import CleanupApi
@@ -13,11 +14,17 @@ from shared.api.task_deletions import TaskDeletionApi
 from shared.batch.lanes import Lanes
 from shared.batch.port import Batch
 from shared.batch.reply import Reply
+from shared.cleanup.cancelling import CleanupCancelling, CleanupParent
 from shared.cleanup.closing import CleanupCloser
-from shared.cleanup.fan_out import FanOut, FanOutParts
-from shared.cleanup.poison import CleanupPoison, CleanupPoisonParts
-from shared.cleanup.record import CleanupStore
+from shared.cleanup.fan_out import FanOut
+from shared.cleanup.intake import EventIntake
+from shared.cleanup.poison import CleanupPoison
+from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.redrive import CleanupRedrive
+from shared.cleanup.relisting import Relisting
+from shared.cleanup.single_task import SingleTask
+from shared.cleanup.step import Steps
+from shared.cleanup.store import CleanupStore
 from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor, Dispatcher
@@ -95,22 +102,29 @@ class App:
         cancellation = Cancellation(store, clock, outbox)
         self.api = TaskDeletionApi(settings, clock, store, acceptor, guard, synchronous, cancellation)
 
-        cleanups = CleanupStore(outside.records)
-        closer = CleanupCloser(letters, settings, clock)
-        self.fan_out = FanOut(
-            FanOutParts(settings, clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
-        )
+        accounts = settings.batch_accounts
+        cleanups = CleanupStore(outside.records, Pauses(clock, outside.random))
+        queue = CleanupQueue(sender, settings.job_completion_queue)
+        closer = CleanupCloser(letters, accounts[0], settings.result_encoding, clock)
+        task = SingleTask(outside.batch, store, acceptor, publisher, guard, queue, policy, clock)
+        steps = Steps(cleanups, outside.batch, acceptor, queue, policy, clock)
+        longest = timedelta(days=settings.job_completion_max_wait_days)
+        self.fan_out = FanOut(accounts, longest, steps, guard, closer, Relisting(steps, guard), task)
         self.cleanup_poison = CleanupPoison(
-            CleanupPoisonParts(settings, clock, cleanups, acceptor, closer, sender, guard)
+            accounts, cleanups, closer, task, guard, sender, settings.result_queue, clock
         )
-        self.cleanups = CleanupApi(settings, clock, cleanups, acceptor, sender, guard)
+        self.parents[Origin.JOB_COMPLETION] = CleanupParent(cleanups)
+        cancelling = CleanupCancelling(cleanups, closer, sender, settings.result_queue, clock)
+        intake = EventIntake(accounts, guard, cleanups, store, acceptor, queue, clock)
+        self.cleanups = CleanupApi(accounts, intake, cleanups, cancelling, clock)
 
-        cleanup_redrive = CleanupRedrive(settings, clock, cleanups, sender)
+        cleanup_redrive = CleanupRedrive(accounts, clock, cleanups, queue)
         redrive = Redrive(settings, clock, letters, store, dispatcher, cleanup_redrive, outbox)
         queues = (settings.request_queue, settings.job_completion_queue)
         self.dead_letters = DeadLetterApi(letters, LetterListing(letters), redrive, queues, clock)
         self.letter_retention = LetterRetention(letters, clock, settings.dead_letter_retention_days)
-        upkeep = CleanupUpkeep(settings, clock, cleanups, sender)
+        retention = timedelta(days=settings.retention_days)
+        upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, cleanups, queue)
         scans = outside.scans or outside.records
         self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
 

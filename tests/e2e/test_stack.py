@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,9 +66,23 @@ def test_each_part_has_a_log(stack: Stack) -> None:
     assert {path.name for path in stack.logs.iterdir()} == {"azurite.log", "batch.log", "host.log", "identity.log"}
 
 
+def test_the_core_tools_host_is_up_when_its_routes_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--func` waits for no line of the log, for at some levels there is none; a stop is SIGTERM and waits."""
+    tool = tmp_path / "func"  # plays the real one, silently
+    own = f'"{sys.executable}" -m devstack.host --app . --settings {os.devnull} --quiet'
+    tool.write_text(f'#!/bin/sh\n[ "$1 $2" = "start --port" ] && exec {own} --port "$3" > {os.devnull}\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with Stack(ROOT, core_tools=True) as stack:
+        assert requests.get(f"{stack.http_url}/api/health", timeout=PATIENCE).status_code == 200
+        stack.stop_host()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{stack.http_url}/api/health", timeout=PATIENCE)
+
+
 def test_an_app_that_cannot_start_takes_everything_down(tmp_path: Path) -> None:
     """The error holds the host's own words, and the parts that had started are gone, as is their folder."""
-    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0"}))
+    (tmp_path / "host.json").write_text(json.dumps({"extensions": {"queues": {"messageEncoding": "none"}}}))
     (tmp_path / "function_app.py").write_text("raise RuntimeError('no such app')\n")
     stack = Stack(tmp_path)
     with pytest.raises(ProgramFailed, match=r"(?s)host ended with code 1 before it was ready.*no such app"):

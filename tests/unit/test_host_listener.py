@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,10 +12,10 @@ from typing import Any, cast
 import pytest
 
 from devstack.host.errors import StorageDown, StorageRefused
+from devstack.host.exchange import MessageProperties
 from devstack.host.host_json import QueueOptions
 from devstack.host.queue_delivery import Lease
 from devstack.host.queue_listener import QueueListener
-from devstack.host.queue_metadata import MessageProperties
 from devstack.host.queue_storage import Received, StorageQueue
 
 AT = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
@@ -73,7 +74,10 @@ def listening(
     listener.start()
     yield listener
     listener.begin_stop()
-    listener.wait_stopped()
+    end = time.monotonic() + _SECONDS
+    while listener.busy and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not listener.busy
 
 
 def polled(queue: ScriptedQueue, times: int) -> bool:

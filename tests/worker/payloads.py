@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from azure.functions.meta import Datum
-
-from devstack.host.queue_metadata import MessageProperties, trigger_metadata
-from tests.worker.results import FunctionRecord
+from tests.worker.results import FunctionRecord, HarnessError
 
 
 @dataclass(frozen=True)
@@ -25,18 +22,6 @@ class Delivery:
     dequeue_count: int = 1
     inserted: datetime = field(default_factory=lambda: datetime.now(UTC))
     next_visible: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(minutes=10))
-
-    @property
-    def properties(self) -> MessageProperties:
-        """The same as the queue service says it."""
-        return MessageProperties(
-            self.message_id,
-            self.pop_receipt,
-            self.dequeue_count,
-            inserted=self.inserted,
-            expires=self.inserted + timedelta(days=7),
-            next_visible=self.next_visible,
-        )
 
 
 def http_payload(
@@ -63,15 +48,23 @@ def http_payload(
 
 
 def queue_payload(protos: Any, record: FunctionRecord, body: bytes, delivery: Delivery) -> tuple[Any, dict[str, Any]]:
-    """A decoded message body and its metadata, with the host's overlay of JSON properties for text triggers.
+    """A message body and its metadata.
 
-    Raises UnicodeDecodeError where the host could not bind the body as text.
+    Raises HarnessError for a text trigger, to whose metadata the real host does what is not imitated.
     """
-    if str(record.trigger.get("dataType", "")).upper() == "BINARY":
-        metadata = trigger_metadata(delivery.properties, None, overlay=False)
-        return protos.TypedData(bytes=body), _typed(protos, metadata)
-    text = body.decode()
-    return protos.TypedData(string=text), _typed(protos, trigger_metadata(delivery.properties, text, overlay=True))
+    if str(record.trigger.get("dataType", "")).upper() != "BINARY":
+        raise HarnessError(f"{record.name} does not ask for bytes")
+    instants = {
+        "InsertionTime": delivery.inserted,
+        "ExpirationTime": delivery.inserted + timedelta(days=7),
+        "NextVisibleTime": delivery.next_visible,
+    }
+    return protos.TypedData(bytes=body), {
+        "Id": protos.TypedData(string=delivery.message_id),
+        "PopReceipt": protos.TypedData(string=delivery.pop_receipt),
+        "DequeueCount": protos.TypedData(json=json.dumps(delivery.dequeue_count)),
+        **{name: protos.TypedData(json=json.dumps(instant.isoformat())) for name, instant in instants.items()},
+    }
 
 
 def timer_payload(protos: Any, *, past_due: bool) -> Any:
@@ -93,7 +86,3 @@ def invocation_request(
         trace_context=types.SimpleNamespace(trace_parent=trace, trace_state="", attributes={}),
         retry_context=types.SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
     )
-
-
-def _typed(protos: Any, metadata: Mapping[str, Datum]) -> dict[str, Any]:
-    return {name: protos.TypedData(**{str(datum.type): datum.value}) for name, datum in metadata.items()}

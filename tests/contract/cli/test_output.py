@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.loopback import Answer
+from devstack.http1 import Answer
 from tests.contract.cli.command import Command, environment, in_process, program
 from tests.contract.cli.played_app import Call, PlayedApp, answer, error, never
 from tests.contract.cli.terminal import on_terminal
@@ -124,6 +124,15 @@ def test_on_a_narrow_terminal_ids_are_folded_and_not_cut(app: PlayedApp) -> None
     _, shown = on_terminal(["dead-letters"], app.url, COLUMNS="40")
     assert "…" not in shown
     assert shown.count("x") == 100
+
+
+def test_on_a_usual_terminal_an_id_stands_in_one_piece(app: PlayedApp) -> None:
+    """To be copied; other texts make room for it, and what is empty everywhere has no column."""
+    letter = {"id": ID, "jobId": "j" * 30, "reason": "word " * 40, "settledAt": None}
+    app.routes["GET /dead-letters"] = {"value": [letter], "continuation": None}
+    _, shown = on_terminal(["dead-letters"], app.url, COLUMNS="100")
+    assert ID in shown
+    assert "settledAt" not in shown
 
 
 def test_no_color_holds_on_a_terminal(app: PlayedApp) -> None:

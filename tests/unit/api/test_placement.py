@@ -153,3 +153,13 @@ def test_the_operation_keeps_its_own_headers() -> None:
     world = World()
     world.request()
     assert world.delete(if_match='"1"', client_request_id=str(uuid.uuid4())).status == 200
+
+
+def test_beside_several_events_no_id_can_be_the_same() -> None:
+    """Each has its own."""
+    world = World()
+    body = json.dumps([job_event("job-1"), job_event("job-2")]).encode()
+    the_call = call(body=body, headers={"client-request-id": ID}, method="POST")
+    answer = ask(world.app.cleanups.submit, the_call)
+    assert (answer.status, keys(answer)) == (400, {"client-request-id"})
+    assert world.records.rows == {}

@@ -70,7 +70,7 @@ def test_an_id_that_could_bend_a_url_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["nightly:job-1", "a:job-0", "x" * 64 + ":job-10", "a:job-" + "1" * 10])
 def test_a_job_of_a_schedule_has_a_colon(text: str) -> None:
-    """A job's id may go on after its 64 characters with `:job-` and up to ten digits; a task's may not."""
+    """A job's id may end in `:job-` and up to ten digits after its schedule's whole id; a task's may not."""
     assert grammar.job_id(text) == text
     with pytest.raises(ValueError, match="must be"):
         grammar.task_id(text)
