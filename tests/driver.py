@@ -235,7 +235,7 @@ class Driver:
         if ids:
             route = {"id": self.random.choice(ids)}
             worker = self._worker()
-            self.tangle.begin(lambda: worker.dead_letters.put_back(call(route=route)), self.plan())
+            self.tangle.begin(lambda: worker.dead_letters.redrive(call(route=route)), self.plan())
 
     def _worker(self) -> App:
         return self.tangle.workers[self.random.randrange(3)]

@@ -35,7 +35,7 @@ def letters(world: World) -> list[dict[str, Any]]:
 
 def redrive(world: World, letter_id: str) -> int:
     """`POST /api/dead-letters/{id}/redrive`; its status."""
-    return world.app.dead_letters.put_back(call(route={"id": letter_id})).status
+    return world.app.dead_letters.redrive(call(route={"id": letter_id})).status
 
 
 def post(world: World) -> Any:
