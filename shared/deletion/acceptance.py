@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.clock import Clock
+from shared.deletion.side_by_side import ONE_BY_ONE, SideBySide
 from shared.errors import StorageUnavailable
 from shared.ledger import decisions
 from shared.ledger.decisions import Change
@@ -64,13 +65,18 @@ class Acceptor:
     store: RecordStore
     dispatcher: Dispatcher
     clock: Clock
+    side_by_side: SideBySide = ONE_BY_ONE
 
     def accept(self, request: DeletionRequest, origin: Origin, accepted_at: datetime | None = None) -> Acceptance:
         """Accepts one request that just came in, or that waited in a queue since `accepted_at`."""
         return self.accept_all([Record.new(request, origin, accepted_at or self.clock.now())])[0]
 
     def accept_all(self, records: Sequence[Record]) -> list[Acceptance]:
-        """Accepts many, a transaction and a message per bucket; answers in the order of the records."""
+        """Accepts many, a transaction and a message per bucket; answers in the order of the records.
+
+        All rows come before the first message: in one process with those who take the messages, these would work on
+        them beside, and take the time in which the caller waits. A crash between is repaired as one within a bucket is.
+        """
         answers: dict[int, Acceptance] = {}
         first: dict[Key, int] = {}
         repeats: list[int] = []
@@ -82,10 +88,15 @@ class Acceptor:
             first[record.key] = index
             buckets.setdefault(record.key.bucket, []).append(index)
         # Bucket by bucket in turn: messages of one bucket next to each other would fight over its count.
-        for start in range(0, max(map(len, buckets.values()), default=0), MAX_ROWS):
-            for indexes in buckets.values():
-                if chunk := indexes[start : start + MAX_ROWS]:
-                    answers.update(self._accept_chunk(chunk, records))
+        chunks = [
+            chunk
+            for start in range(0, max(map(len, buckets.values()), default=0), MAX_ROWS)
+            for indexes in buckets.values()
+            if (chunk := indexes[start : start + MAX_ROWS])
+        ]
+        for accepted in self.side_by_side.each(lambda chunk: self._accept_chunk(chunk, records), chunks):
+            answers.update(accepted)
+        self.side_by_side.each(lambda chunk: self._put_what_is_open([answers[index] for index in chunk]), chunks)
         for index in repeats:
             asked = records[index]
             # Read or written a moment ago; but a message of its own, which brings the repeat its own result.
@@ -109,7 +120,6 @@ class Acceptor:
         # A repeat of a whole call: every row is there, and each transaction would find but one more of them.
         for index in left:
             answers[index] = self._accept_one(records[index])
-        self._put_what_is_open(answers.values())
         return answers
 
     def _accept_one(self, asked: Record) -> Acceptance:
