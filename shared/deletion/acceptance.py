@@ -26,7 +26,7 @@ MAX_REFUSALS = 3
 """Rows dropped from a group one by one before each is looked at."""
 
 
-class Answer(StrEnum):
+class Receipt(StrEnum):
     """What a caller is told of one request."""
 
     ACCEPTED = "accepted"
@@ -38,7 +38,7 @@ class Answer(StrEnum):
 class Acceptance:
     """The answer for one request, and its row as it stands."""
 
-    answer: Answer
+    receipt: Receipt
     asked: Record
     record: Record
 
@@ -112,7 +112,7 @@ class Acceptor:
             written = self.store.write_group([(None, records[index]) for index in left])
             if not isinstance(written, Refused):
                 for index, record in zip(left, written, strict=True):
-                    answers[index] = Acceptance(Answer.ACCEPTED, records[index], record)
+                    answers[index] = Acceptance(Receipt.ACCEPTED, records[index], record)
                 left = []
                 break
             index = left.pop(written.index)
@@ -125,7 +125,7 @@ class Acceptor:
     def _accept_one(self, asked: Record) -> Acceptance:
         decided = self.store.settle(asked.key, lambda found: decisions.on_repeat(found, asked), asked=asked)
         if decided.why is Change.ACCEPTED:
-            return Acceptance(Answer.ACCEPTED, asked, decided.record)
+            return Acceptance(Receipt.ACCEPTED, asked, decided.record)
         return _answer_of(asked, decided.record)
 
     def _put_what_is_open(self, answers: Iterable[Acceptance]) -> None:
@@ -134,7 +134,7 @@ class Acceptor:
         open_ = [
             answer.record
             for answer in answers
-            if answer.answer is not Answer.CONFLICT and decisions.needs_requeue(answer.record, now)
+            if answer.receipt is not Receipt.CONFLICT and decisions.needs_requeue(answer.record, now)
         ]
         self.dispatcher.send(record for record in open_ if record.state is State.ACCEPTED)
         for record in open_:
@@ -157,4 +157,4 @@ class Acceptor:
 def _answer_of(asked: Record, found: Record) -> Acceptance:
     """The answer for a request whose id is taken: a repeat, or a conflict."""
     same = found.payload_hash == asked.payload_hash
-    return Acceptance(Answer.REPLAYED if same else Answer.CONFLICT, asked, found)
+    return Acceptance(Receipt.REPLAYED if same else Receipt.CONFLICT, asked, found)

@@ -44,9 +44,11 @@ from shared.ledger.pauses import Pauses
 from shared.ledger.record import Origin
 from shared.ledger.store import RecordStore
 from shared.operations.housekeeping import Housekeeping
+from shared.operations.letter_retention import LetterRetention
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
+from shared.results.letter_listing import LetterListing
 from shared.results.publisher import Publisher
 from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.settings import Settings
@@ -121,7 +123,9 @@ class App:
 
         cleanup_redrive = CleanupRedrive(accounts, clock, cleanups, queue)
         redrive = Redrive(settings, clock, letters, store, dispatcher, cleanup_redrive, outbox)
-        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
+        queues = (settings.request_queue, settings.job_completion_queue)
+        self.dead_letters = DeadLetterApi(letters, LetterListing(letters), redrive, queues, clock)
+        self.letter_retention = LetterRetention(letters, clock, settings.dead_letter_retention_days)
         retention = timedelta(days=settings.retention_days)
         upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, cleanups, queue)
         scans = outside.scans or outside.records
