@@ -11,7 +11,7 @@ import azure.functions as func
 from shared import webhook
 from shared.settings import POISON_SUFFIX
 from shared.triggers import answer_with, delivery_of, give, respond, respond_with_description, respond_with_health
-from shared.wiring import WIRING
+from shared.wiring.connect import WIRING
 
 CONNECTION = "TaskDeleteStorage"
 HOUSEKEEPING_SECONDS = 240

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from shared import state
 from shared.claiming import MAX_REFUSALS, Postponed, new_record, row_of
 from shared.clock import Clock
 from shared.errors import StorageUnavailable
-from shared.queues import Sender
-from shared.record import Key, Origin, Record, State
-from shared.request import DeletionRequest, payload_hash
-from shared.store import RecordStore
-from shared.table import Refused
-from shared.work import MAX_ROWS, Work, WorkRow, split_work
+from shared.ledger import state
+from shared.ledger.record import Key, Origin, Record, State
+from shared.ledger.store import RecordStore
+from shared.ledger.work import MAX_ROWS, Work, WorkRow, split_work
+from shared.request.model import DeletionRequest, payload_hash
+from shared.storage.queues import Sender
+from shared.storage.table import Refused
 
 MAX_READS = 3
 

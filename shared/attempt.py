@@ -9,17 +9,17 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from shared import state
 from shared.access import tell_of_refused_access
 from shared.claiming import Claimed, Postponed, row_of
 from shared.clock import Clock
 from shared.delivery import Timing
 from shared.errors import StaleDelivery
+from shared.ledger import state
+from shared.ledger.record import Conclusion, Record, State
+from shared.ledger.store import RecordStore
 from shared.outcomes import Retry, RetryPolicy, after_reply
-from shared.record import Conclusion, Record, State
 from shared.replies import ATTEMPT_TIMED_OUT, BatchError, Reply, Sending
-from shared.store import RecordStore
-from shared.table import Refused
+from shared.storage.table import Refused
 from shared.telemetry import Call
 
 MAX_REWRITES = 4

@@ -23,7 +23,7 @@ from shared.clock import Clock
 from shared.identity import TokenUnavailable
 from shared.pacing import ConcurrencyLimit
 from shared.replies import OUT_OF_TIME, TOO_MANY_IN_FLIGHT, Reply, Sending, Verdict
-from shared.request import SERVICE_TIMEOUT, DeletionRequest
+from shared.request.model import SERVICE_TIMEOUT, DeletionRequest
 
 OCP_DATE: Final = "ocp-date"
 

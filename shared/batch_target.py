@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from shared import account_url, grammar
+from shared.parsing import account_url, grammar
 
 _MOST_CONTINUATION: Final = 8_192
 

@@ -8,13 +8,13 @@ from typing import Any
 from shared.acceptance import Acceptance, Acceptor, Answer
 from shared.clock import Clock
 from shared.emission import ID_CONFLICT, invalid_request
-from shared.envelope import Envelope, Item
 from shared.guard import Guard
-from shared.record import Key, Origin
+from shared.ledger.record import Key, Origin
+from shared.ledger.work import Work, WorkRow
 from shared.replies import BatchError
-from shared.request import payload_hash
+from shared.request.envelope import Envelope, Item
+from shared.request.model import payload_hash
 from shared.results import error_wire
-from shared.work import Work, WorkRow
 
 INVALID = "invalid"
 

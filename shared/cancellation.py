@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from shared import state
 from shared.clock import Clock
 from shared.errors import StorageUnavailable
+from shared.ledger import state
+from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record, State
+from shared.ledger.store import RecordStore
 from shared.owed import OwedResults
-from shared.record import Certainty, Conclusion, Key, Outcome, Record, State
 from shared.replies import BatchError
-from shared.store import RecordStore
 
 MAX_READS = 5
 CANCELLED = BatchError("RequestCancelled", "The request was taken back before it was begun.")

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared import state
 from shared.clock import Clock
 from shared.delivery import Bidder, Timing
 from shared.errors import StaleDelivery, StorageUnavailable
-from shared.grammar import due_at
-from shared.record import Certainty, Conclusion, Record, State
-from shared.state import Move
-from shared.store import RecordStore
-from shared.table import Refused
-from shared.work import Work, WorkRow
+from shared.ledger import state
+from shared.ledger.record import Certainty, Conclusion, Record, State
+from shared.ledger.state import Move
+from shared.ledger.store import RecordStore
+from shared.ledger.work import Work, WorkRow
+from shared.parsing.grammar import due_at
+from shared.storage.table import Refused
 
 MAX_READS = 5
 """A row that changes under every one of so many reads is fought over; the host's redelivery ends that."""

@@ -15,12 +15,12 @@ from enum import StrEnum
 from typing import Any
 
 from shared.clock import from_text, to_text
-from shared.entity import error_from, error_text
-from shared.grammar import MAX_DELAY
 from shared.job_event import JobEvent, to_wire
-from shared.record import DRY_RUN_SUFFIX, Key
+from shared.ledger.entity import error_from, error_text
+from shared.ledger.record import DRY_RUN_SUFFIX, Key
+from shared.parsing.grammar import MAX_DELAY
 from shared.replies import BatchError
-from shared.table import Found, Table, Write
+from shared.storage.table import Found, Table, Write
 
 
 class Phase(StrEnum):

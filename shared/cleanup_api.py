@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared import strict_json
 from shared.acceptance import Acceptor
 from shared.bulk import location as request_location
 from shared.cleanup import Cleanup, CleanupStore, new_cleanup
@@ -15,13 +14,14 @@ from shared.errors import InvalidInput
 from shared.guard import Guard
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.job_event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event
-from shared.queues import Sender
-from shared.record import Origin
-from shared.request import DeletionRequest
+from shared.ledger.record import Origin
+from shared.ledger.tally import totals
+from shared.ledger.work import MAX_MESSAGE_BYTES
+from shared.parsing import strict_json
+from shared.request.model import DeletionRequest
 from shared.results import dry_run_mark, error_wire, status_document
 from shared.settings import Settings
-from shared.tally import totals
-from shared.work import MAX_MESSAGE_BYTES
+from shared.storage.queues import Sender
 
 
 class CleanupApi:

@@ -12,11 +12,11 @@ from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.delivery import Delivery
 from shared.emission import ID_CONFLICT, invalid_request
 from shared.job_event import PartialEvent
-from shared.queues import encoded
-from shared.record import DEAD_LETTERED, Outcome
+from shared.ledger.record import DEAD_LETTERED, Outcome
 from shared.replies import BatchError
 from shared.results import Event, event_text
 from shared.settings import POISON_SUFFIX, Settings
+from shared.storage.queues import encoded
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from shared.cleanup import Cleanup, Phase
 from shared.clock import to_text
 from shared.job_event import PartialEvent, closing_id
-from shared.record import DRY_RUN_SUFFIX, Outcome
+from shared.ledger.record import DRY_RUN_SUFFIX, Outcome
 from shared.replies import BatchError
 from shared.results import Event, dry_run_mark, error_wire, result_id
 

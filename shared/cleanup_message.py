@@ -17,7 +17,6 @@ from uuid import NAMESPACE_URL, uuid5
 from shared.cleanup import Cleanup, new_cleanup
 from shared.clock import to_text
 from shared.delivery import Delivery
-from shared.envelope import read_body
 from shared.errors import InvalidInput
 from shared.job_event import (
     JobEvent,
@@ -28,10 +27,11 @@ from shared.job_event import (
     read_event,
     to_wire,
 )
-from shared.request import DeletionRequest, derived_id, with_own_account
+from shared.ledger.work import MAX_MESSAGE_BYTES, moment_before
+from shared.parsing.strict_json import refuse_faults
+from shared.request.envelope import read_body
+from shared.request.model import DeletionRequest, derived_id, with_own_account
 from shared.settings import Settings
-from shared.strict_json import refuse_faults
-from shared.work import MAX_MESSAGE_BYTES, moment_before
 
 MAX_STEP = 1_000_000_000
 

@@ -13,11 +13,11 @@ from shared.clock import Clock
 from shared.delivery import Delivery
 from shared.errors import StorageUnavailable
 from shared.guard import Guard
+from shared.ledger.record import Origin, Outcome
 from shared.poison import GIVEN_UP
-from shared.queues import Sender
-from shared.record import Origin, Outcome
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.settings import Settings
+from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from shared.cleanup_message import Step, read_step, write_step
 from shared.clock import Clock
 from shared.dead_letters import DeadLetter
 from shared.errors import InvalidInput, StorageUnavailable
-from shared.queues import Sender
-from shared.record import Outcome
+from shared.ledger.record import Outcome
 from shared.settings import Settings
+from shared.storage.queues import Sender
 
 MAX_READS = 5
 

@@ -10,9 +10,9 @@ from shared.cleanup import CLEANUP_ROWS, CleanupStore, Phase
 from shared.cleanup_message import write_step
 from shared.clock import Clock, to_text
 from shared.fan_out import LONGEST_POLL_SECONDS
-from shared.queues import Sender
 from shared.settings import Settings
-from shared.table import Found
+from shared.storage.queues import Sender
+from shared.storage.table import Found
 
 log = logging.getLogger(__name__)
 

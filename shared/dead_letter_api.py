@@ -7,17 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from shared import grammar, strict_json
 from shared.clock import to_text
 from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call, invalid, refusal
+from shared.ledger.record import DEAD_LETTERED
+from shared.parsing import grammar, strict_json
+from shared.parsing.strict_model import StrictModel, checked
 from shared.query import read_query
-from shared.record import DEAD_LETTERED
 from shared.redrive import HOPELESS, Redrive, Redriven
-from shared.request import readable
+from shared.request.model import readable
 from shared.results import dry_run_mark, error_wire
-from shared.strict_model import StrictModel, checked
 
 MAX_TOP = 200
 DEFAULT_TOP = 50

@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from shared.clock import from_text, to_text
-from shared.entity import error_from, error_text
 from shared.errors import StorageUnavailable
+from shared.ledger.entity import error_from, error_text
 from shared.replies import BatchError
-from shared.table import Found, Refused, Table, Write
+from shared.storage.table import Found, Refused, Table, Write
 
 PARTITION = "dead-letters"
 _END_OF_TIME = 253_402_300_799_999

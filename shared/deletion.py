@@ -13,8 +13,8 @@ from shared.clock import Clock, to_text
 from shared.delivery import Bidder, Delivery, Timing
 from shared.emission import Emission, Emitter, recorded
 from shared.guard import Guard
+from shared.ledger.record import Record, State
 from shared.message import Message, read_message
-from shared.record import Record, State
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from shared.clock import Clock
 from shared.errors import StaleDelivery
-from shared.record import HTTP_CLAIM
-from shared.state import Bid
+from shared.ledger.record import HTTP_CLAIM
+from shared.ledger.state import Bid
 
 
 @dataclass(frozen=True)

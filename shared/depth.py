@@ -10,8 +10,8 @@ import logging
 from collections.abc import Sequence
 
 from shared.clock import Clock
-from shared.queues import QueueSender
 from shared.settings import POISON_SUFFIX, Settings
+from shared.storage.queues import QueueSender
 from shared.telemetry import SILENT, Telemetry
 
 log = logging.getLogger(__name__)

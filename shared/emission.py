@@ -11,12 +11,12 @@ from datetime import datetime
 from shared.clock import Clock
 from shared.dead_letters import DeadLetter, DeadLetterStore
 from shared.errors import Problem
-from shared.queues import encoded
-from shared.record import DEAD_LETTERED, Certainty, Origin, Outcome, Record
+from shared.ledger.record import DEAD_LETTERED, Certainty, Origin, Outcome, Record
 from shared.replies import BatchError
-from shared.request import DeletionRequest, PartialRequest
+from shared.request.model import DeletionRequest, PartialRequest
 from shared.results import Ending, cloud_event, ending_of, event_text, result_id
 from shared.settings import Settings
+from shared.storage.queues import encoded
 from shared.telemetry import SILENT, Telemetry
 
 log = logging.getLogger(__name__)

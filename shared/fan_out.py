@@ -21,16 +21,16 @@ from shared.clock import Clock
 from shared.delivery import Delivery
 from shared.errors import StaleDelivery
 from shared.guard import Guard
+from shared.ledger.record import Origin, Outcome
+from shared.ledger.tally import totals
+from shared.ledger.work import Work, WorkRow
 from shared.outcomes import RetryPolicy
 from shared.pacing import backoff_seconds
-from shared.queues import Sender
-from shared.record import Origin, Outcome
 from shared.replies import BatchError, Judgement, Reply, Verdict
-from shared.request import DeletionRequest, payload_hash
+from shared.request.model import DeletionRequest, payload_hash
 from shared.selection import requests_of
 from shared.settings import Settings
-from shared.tally import totals
-from shared.work import Work, WorkRow
+from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shared.grammar import due_at
-from shared.protection import is_protected
-from shared.record import Certainty, Conclusion, Outcome
+from shared.ledger.record import Certainty, Conclusion, Outcome
+from shared.ledger.work import WorkRow
+from shared.parsing.grammar import due_at
+from shared.parsing.protection import is_protected
 from shared.replies import BatchError
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.settings import Settings
-from shared.work import WorkRow
 
 PROTECTED = "ProtectedJob"
 EXPIRED = "RequestExpired"

@@ -16,14 +16,14 @@ from shared.claiming import Postponed, row_of
 from shared.cleanup import CLEANUP_ROWS, ENDED
 from shared.cleanup_upkeep import CleanupUpkeep
 from shared.clock import Clock, to_text
-from shared.entity import from_entity
 from shared.errors import CorruptRecord, StorageUnavailable
+from shared.ledger.entity import from_entity
+from shared.ledger.record import Record, State
+from shared.ledger.tally import BUCKETS
+from shared.ledger.work import Work
 from shared.owed import OwedResults
-from shared.record import Record, State
 from shared.settings import Settings
-from shared.table import Found, Table, Write
-from shared.tally import BUCKETS
-from shared.work import Work
+from shared.storage.table import Found, Table, Write
 
 log = logging.getLogger(__name__)
 

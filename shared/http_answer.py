@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared import grammar
 from shared.errors import InvalidConfiguration, InvalidInput, Problem
+from shared.parsing import grammar
 from shared.query import boolean, read_query
 from shared.replies import BatchError
 from shared.results import error_wire

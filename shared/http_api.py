@@ -6,20 +6,21 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from shared import acceptance, grammar, strict_json
+from shared import acceptance
 from shared.bulk import INVALID, Bulk, location
 from shared.cancellation import Cancellation
 from shared.deletion import Parts
 from shared.emission import ID_CONFLICT
-from shared.envelope import Item, Kind, read_requests
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
-from shared.record import Key, Origin, Outcome, Record, State
-from shared.request import DeletionRequest, partial_fields, readable
+from shared.ledger.record import Key, Origin, Outcome, Record, State
+from shared.ledger.store import RecordStore
+from shared.parsing import grammar, strict_json
+from shared.parsing.strict_json import TOO_LARGE
+from shared.request.envelope import Item, Kind, read_requests
+from shared.request.model import DeletionRequest, partial_fields, readable
 from shared.rest_operation import HEADERS, operation_answer, read_operation
 from shared.results import error_wire, status_document
-from shared.store import RecordStore
-from shared.strict_json import TOO_LARGE
 from shared.synchronous import Standing, SynchronousDeletion
 
 MAX_ENVELOPE_BYTES = 4 * 1024 * 1024

@@ -14,11 +14,11 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from shared import account_url, grammar
 from shared.errors import InvalidInput, Problem
-from shared.request import Account, Delay, Guid, JobId, Metadata, TracedModel, readable
-from shared.strict_json import refuse_faults, text_fault
-from shared.strict_model import StrictModel, Surroundings, parse_model
+from shared.parsing import account_url, grammar
+from shared.parsing.strict_json import refuse_faults, text_fault
+from shared.parsing.strict_model import StrictModel, Surroundings, parse_model
+from shared.request.model import Account, Delay, Guid, JobId, Metadata, TracedModel, readable
 
 _VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _TASK_COMPLETE = "TaskCompleteEvent"

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from shared.delivery import Delivery
 from shared.emission import Emission, conflict, rejected
-from shared.envelope import Envelope, Kind, read_body, read_requests
 from shared.errors import InvalidInput, Problem
-from shared.record import Origin
-from shared.request import DeletionRequest, PartialRequest, partial_fields, payload_hash, to_wire
+from shared.ledger.record import Origin
+from shared.ledger.work import MAX_MESSAGE_BYTES, Work, WorkRow, is_work, read_work
+from shared.request.envelope import Envelope, Kind, read_body, read_requests
+from shared.request.model import DeletionRequest, PartialRequest, partial_fields, payload_hash, to_wire
 from shared.settings import Settings
-from shared.work import MAX_MESSAGE_BYTES, Work, WorkRow, is_work, read_work
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from shared.dead_letter_api import Selection
-from shared.envelope import LIMITS
 from shared.job_event import JobEvent
-from shared.record import Certainty, Origin, Outcome
-from shared.request import DeletionRequest
+from shared.ledger.record import Certainty, Origin, Outcome
+from shared.request.envelope import LIMITS
+from shared.request.model import DeletionRequest
 
 Schema = dict[str, Any]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.classify import judge
+from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 from shared.pacing import backoff_seconds
-from shared.record import Certainty, Conclusion, Outcome, Record
 from shared.replies import BatchError, Judgement, Reply, Sending, Verdict
 
 

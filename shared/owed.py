@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from shared.emission import Emitter, recorded
 from shared.errors import StorageUnavailable
+from shared.ledger.record import Record
+from shared.ledger.store import RecordStore
 from shared.message import request_body
-from shared.queues import Sender
-from shared.record import Record
 from shared.settings import Settings
-from shared.store import RecordStore
+from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
 

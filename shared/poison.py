@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from shared import state
 from shared.acceptance import Dispatcher
 from shared.claiming import Postponed, new_record, row_of
 from shared.clock import Clock
@@ -12,16 +11,17 @@ from shared.delivery import Delivery
 from shared.emission import Emission, Emitter
 from shared.errors import StorageUnavailable
 from shared.guard import Guard
+from shared.ledger import state
+from shared.ledger.record import Record
+from shared.ledger.state import Move
+from shared.ledger.store import RecordStore
+from shared.ledger.work import WorkRow
 from shared.message import Message, read_message
 from shared.outcomes import exhausted
 from shared.owed import OwedResults
-from shared.queues import Sender
-from shared.record import Record
 from shared.replies import BatchError
 from shared.settings import POISON_SUFFIX, Settings
-from shared.state import Move
-from shared.store import RecordStore
-from shared.work import WorkRow
+from shared.storage.queues import Sender
 
 MAX_READS = 5
 GIVEN_UP = BatchError("DeliveriesExhausted", "The host gave the message up after its last delivery failed.")

@@ -6,22 +6,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared import state
 from shared.acceptance import Dispatcher
 from shared.claiming import Postponed, row_of
 from shared.cleanup_redrive import CleanupRedrive
 from shared.clock import Clock
 from shared.dead_letters import DeadLetter, DeadLetterStore
-from shared.envelope import read_body
 from shared.errors import InvalidInput, StorageUnavailable
-from shared.grammar import due_at
+from shared.ledger import state
+from shared.ledger.record import Key, Origin, Outcome, Record, State
+from shared.ledger.store import RecordStore
+from shared.ledger.work import MAX_MESSAGE_BYTES, Work
 from shared.owed import OwedResults
-from shared.record import Key, Origin, Outcome, Record, State
-from shared.request import parse_request, payload_hash
+from shared.parsing.grammar import due_at
+from shared.request.envelope import read_body
+from shared.request.model import parse_request, payload_hash
 from shared.results import ending_of
 from shared.settings import Settings
-from shared.store import RecordStore
-from shared.work import MAX_MESSAGE_BYTES, Work
 
 MAX_READS = 5
 MAY_BE_OWED = timedelta(hours=1)

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from shared.errors import InvalidInput, Problem
 from shared.http_answer import Answer, Call
+from shared.ledger.record import Outcome, Record
 from shared.query import read_query
-from shared.record import Outcome, Record
-from shared.request import DeletionRequest, parse_request
+from shared.request.model import DeletionRequest, parse_request
 from shared.results import error_wire
 from shared.settings import Settings
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.clock import to_text
-from shared.record import Certainty, Origin, Outcome, Record, State
+from shared.ledger.record import Certainty, Origin, Outcome, Record, State
 from shared.replies import BatchError
 from shared.short_error import shortened
 

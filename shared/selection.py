@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared import grammar
 from shared.batch_listing import CompletedTask
 from shared.clock import to_text
 from shared.job_event import JobEvent, Select
-from shared.request import DeletionRequest, derived_id, readable
+from shared.parsing import grammar
+from shared.request.model import DeletionRequest, derived_id, readable
 
 AT_ONCE = ""
 

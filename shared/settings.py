@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from shared import account_url, grammar, protection
-from shared.connection import StorageConnection, read_connection
 from shared.errors import InvalidConfiguration
+from shared.parsing import account_url, grammar, protection
+from shared.storage.connection import StorageConnection, read_connection
 
 POISON_SUFFIX = "-poison"
 """What the host appends to a queue's name; hard-coded there."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared import state
 from shared.acceptance import Answer
 from shared.claiming import Claimed, new_record
 from shared.deletion import Parts
 from shared.delivery import Bidder
 from shared.errors import StaleDelivery
+from shared.ledger import state
+from shared.ledger.record import Origin, Record, State
+from shared.ledger.store import RecordStore
+from shared.ledger.work import Work, WorkRow
 from shared.owed import OwedResults
-from shared.record import Origin, Record, State
-from shared.request import DeletionRequest, payload_hash
-from shared.store import RecordStore
-from shared.work import Work, WorkRow
+from shared.request.model import DeletionRequest, payload_hash
 
 
 class Standing(StrEnum):

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from shared.replies import Reply
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.results import Ending
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from shared.classify import judge
 from shared.replies import Reply, Verdict
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.results import Ending
 from shared.telemetry import Call, Telemetry
 

@@ -9,14 +9,14 @@ from typing import cast
 
 import azure.functions as func
 
-from shared import grammar
-from shared.app import App
 from shared.delivery import Delivery
 from shared.errors import InvalidConfiguration, StorageUnavailable
 from shared.health import health, misconfigured
 from shared.http_answer import Answer, Call, Known, misconfigured_call, unavailable
-from shared.request import readable
-from shared.wiring import WIRING
+from shared.parsing import grammar
+from shared.request.model import readable
+from shared.wiring.connect import WIRING
+from shared.wiring.services import App
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from shared.errors import AppError, StorageUnavailable
-from shared.record import Key
+from shared.ledger.record import Key
 from shared.replies import Reply
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from tests.memory_table import Repeated
 from tests.world import INPUTS, LOST, NOT_SENT, World
 

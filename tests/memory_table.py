@@ -7,7 +7,7 @@ from threading import RLock
 from typing import TypeVar
 
 from shared.errors import StorageUnavailable
-from shared.table import MAX_OPERATIONS, Found, Page, Refused, Write
+from shared.storage.table import MAX_OPERATIONS, Found, Page, Refused, Write
 
 T = TypeVar("T")
 

@@ -9,12 +9,31 @@ import sys
 
 PURE = (
     # Reading what comes in
-    *("account_url", "batch_reply", "batch_target", "connection", "entity", "envelope", "errors", "grammar"),
-    *("job_event", "message", "cleanup_message", "request", "rest_operation", "settings", "strict_json"),
-    *("strict_model", "work"),
+    *(
+        "parsing/account_url",
+        "batch_reply",
+        "batch_target",
+        "storage/connection",
+        "ledger/entity",
+        "request/envelope",
+        "errors",
+        "parsing/grammar",
+    ),
+    *("job_event", "message", "cleanup_message", "request/model", "rest_operation", "settings", "parsing/strict_json"),
+    *("parsing/strict_model", "ledger/work"),
     # Deciding and wording
     *("classify", "cleanup_events", "guard", "http_answer", "openapi", "openapi_schemas", "outcomes", "pacing"),
-    *("protection", "query", "record", "replies", "results", "selection", "short_error", "state", "webhook"),
+    *(
+        "parsing/protection",
+        "query",
+        "ledger/record",
+        "replies",
+        "results",
+        "selection",
+        "short_error",
+        "ledger/state",
+        "webhook",
+    ),
 )
 
 if __name__ == "__main__":

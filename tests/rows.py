@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.record import Certainty, Claim, Conclusion, Origin, Outcome, Record, State
+from shared.ledger.record import Certainty, Claim, Conclusion, Origin, Outcome, Record, State
 from shared.replies import BatchError
-from shared.request import DeletionRequest, parse_request, payload_hash
+from shared.request.model import DeletionRequest, parse_request, payload_hash
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 LEASE = timedelta(seconds=180)

@@ -11,9 +11,9 @@ from typing import Any
 from scripts.infra_check.evaluation import Resource, Unknown
 from scripts.infra_check.pinned import APP_ROLES, CALLER_ROLES, PLATFORM_SETTINGS
 from scripts.infra_check.template import BicepFile
-from shared.connection import NAME as CONNECTION
 from shared.errors import InvalidConfiguration
 from shared.settings import POISON_SUFFIX, Settings
+from shared.storage.connection import NAME as CONNECTION
 
 QUEUES = "Microsoft.Storage/storageAccounts/queueServices/queues"
 TABLES = "Microsoft.Storage/storageAccounts/tableServices/tables"

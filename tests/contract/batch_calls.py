@@ -9,7 +9,7 @@ from shared.batch import BatchClient
 from shared.batch_transport import batch_session
 from shared.clock import Clock, SystemClock
 from shared.identity import TokenUnavailable
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 
 API_VERSION = "2024-07-01.20.0"
 REQUEST_ID = "7d9c1a3e-0f4b-4c55-9d8e-2b6f0a1c3d4e"

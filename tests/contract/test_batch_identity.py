@@ -12,8 +12,8 @@ import pytest
 from devstack.batch import BatchSimulator
 from devstack.identity import IdentityEndpoint
 from shared.clock import SystemClock
-from shared.credentials import credential_factory
 from shared.identity import TokenSource, TokenUnavailable
+from shared.wiring.credentials import credential_factory
 from tests.contract.batch_calls import client, deletion
 
 SCOPE = "https://batch.core.windows.net//.default"

@@ -11,9 +11,9 @@ from azure.storage.queue import QueueClient, QueueServiceClient
 
 from devstack.azurite import Azurite
 from shared.errors import StorageUnavailable
-from shared.queues import MAX_DELAY_SECONDS, Depth, QueueSender, encoded
 from shared.settings import Settings
-from shared.storage import queue_service
+from shared.storage.queues import MAX_DELAY_SECONDS, Depth, QueueSender, encoded
+from shared.wiring.storage_clients import queue_service
 from tests.contract.test_table import LONGEST_SECONDS
 from tests.contract.test_table import nowhere as nowhere  # noqa: PLC0414 -- a fixture
 from tests.world import ENVIRONMENT

@@ -26,9 +26,9 @@ from azure.data.tables import TableTransactionError
 from shared.batch_transport import fault
 from shared.errors import StorageUnavailable
 from shared.identity import TokenSource, TokenUnavailable
-from shared.queues import QueueSender
 from shared.replies import Sending
-from shared.table import AzureTable, Found, Write, storage_faults
+from shared.storage.queues import QueueSender
+from shared.storage.table import AzureTable, Found, Write, storage_faults
 from tests.fake_clock import FakeClock
 
 SECRET = "secret-body"

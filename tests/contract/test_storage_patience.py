@@ -17,11 +17,11 @@ from azure.core.exceptions import ServiceRequestTimeoutError, ServiceResponseTim
 from azure.core.rest import HttpRequest
 
 from shared.errors import StorageUnavailable
-from shared.queues import QueueSender
 from shared.settings import Settings
-from shared.storage import queue_service, table_service
-from shared.storage_transport import BoundedTransport, Patience
-from shared.table import AzureTable, Write
+from shared.storage.queues import QueueSender
+from shared.storage.table import AzureTable, Write
+from shared.storage.transport import BoundedTransport, Patience
+from shared.wiring.storage_clients import queue_service, table_service
 from tests.world import ENVIRONMENT
 
 QUICK_SETTING = {"STORAGE_TIMEOUT_SECONDS": "3"}
@@ -140,7 +140,7 @@ def test_a_silent_identity_endpoint_does_not_add_up(monkeypatch: pytest.MonkeyPa
             time.sleep(QUICK.all_tries_seconds)
             raise ServiceResponseTimeoutError("no answer")
 
-    monkeypatch.setattr("shared.storage.credential_factory", lambda _: Silent)
+    monkeypatch.setattr("shared.wiring.storage_clients.credential_factory", lambda _: Silent)
     known = {name: text for name, text in ENVIRONMENT.items() if name != "TaskDeleteStorage"}
     known |= {"TaskDeleteStorage__accountName": "acct", "TaskDeleteStorage__credential": "managedidentity"}
     known |= QUICK_SETTING

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from devstack.azurite import Azurite
-from shared.entity import MAX_TEXT
 from shared.errors import StorageUnavailable
+from shared.ledger.entity import MAX_TEXT
+from shared.ledger.store import RecordStore
 from shared.settings import Settings
-from shared.storage import table_service
-from shared.store import RecordStore
-from shared.table import MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
+from shared.storage.table import MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
+from shared.wiring.storage_clients import table_service
 from tests.memory_table import MemoryTable
 from tests.rows import accepted, claimed, done, request
 from tests.world import ENVIRONMENT

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import account_url
+from shared.parsing import account_url
 
 ENTRY = "https://acct.region.batch.azure.com"
 LOCAL = "http://127.0.0.1:8101"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.connection import StorageConnection, read_connection
+from shared.storage.connection import StorageConnection, read_connection
 
 KEY = "c2VjcmV0LWtleQ=="
 STRING = f"DefaultEndpointsProtocol=https;AccountName=acct;AccountKey={KEY};EndpointSuffix=core.windows.net"

@@ -17,9 +17,9 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import AppError
-from shared.record import Key
+from shared.ledger.record import Key
 from shared.replies import Reply
-from shared.request import derived_id
+from shared.request.model import derived_id
 from tests.faults import Kind, OneFault, ProcessDied, Watch, insist, until_quiet
 from tests.memory_table import no_fault
 from tests.world import LOST, World, call, refused

@@ -10,7 +10,7 @@ import pytest
 
 from shared.dead_letters import MAX_BODY_BYTES, PARTITION, DeadLetter, DeadLetterStore
 from shared.errors import StorageUnavailable
-from shared.table import Page
+from shared.storage.table import Page
 from tests.memory_table import MemoryTable, Repeated, failing_at
 from tests.rows import NOW, PROBLEM, REQUEST_ID, after
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from shared.app import App
 from shared.errors import StaleDelivery, StorageUnavailable
-from shared.record import Key
+from shared.ledger.record import Key
 from shared.replies import BatchError, Reply, Sending
-from shared.request import derived_id
+from shared.request.model import derived_id
 from shared.settings import Settings
-from shared.table import Refused, Write
+from shared.storage.table import Refused, Write
+from shared.wiring.services import App
 from tests.memory_table import no_fault
 from tests.tangle import Tangle
 from tests.world import ACCOUNT, DELETED, ENVIRONMENT, LOST, NOT_FOUND, World, call, refused

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.entity import MAX_TEXT, changed, error_from, error_text, from_entity, keys_of, to_entity
 from shared.errors import CorruptRecord
-from shared.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
+from shared.ledger.entity import MAX_TEXT, changed, error_from, error_text, from_entity, keys_of, to_entity
+from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
 from shared.replies import BatchError
 from tests.rows import NOW, REQUEST_ID, accepted, claimed, done, request
 

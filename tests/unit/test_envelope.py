@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.envelope import Envelope, Kind, Limits, read_body, read_requests
 from shared.errors import InvalidInput
-from shared.request import PartialRequest, derived_id, parse_request
-from shared.strict_json import TOO_LARGE
+from shared.parsing.strict_json import TOO_LARGE
+from shared.request.envelope import Envelope, Kind, Limits, read_body, read_requests
+from shared.request.model import PartialRequest, derived_id, parse_request
 
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

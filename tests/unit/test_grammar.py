@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import grammar
+from shared.parsing import grammar
 
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from shared.guard import Guard
-from shared.record import Certainty, Conclusion, Outcome
-from shared.request import payload_hash
+from shared.ledger.record import Certainty, Conclusion, Outcome
+from shared.ledger.work import WorkRow
+from shared.request.model import payload_hash
 from shared.settings import Settings
-from shared.work import WorkRow
 from tests.rows import NOW, request
 from tests.world import ENVIRONMENT
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.errors import StorageUnavailable
-from shared.record import Key
+from shared.ledger.record import Key
 from tests.memory_table import no_fault
 from tests.world import World, call
 

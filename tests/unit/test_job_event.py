@@ -24,7 +24,7 @@ from shared.job_event import (
     read_event,
     to_wire,
 )
-from shared.strict_json import read
+from shared.parsing.strict_json import read
 
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from shared import state
 from shared.attempt import Attempt
 from shared.claiming import Claimed
 from shared.delivery import Timing
-from shared.record import Record
+from shared.ledger import state
+from shared.ledger.record import Record
+from shared.ledger.state import Bid, Decision, Move
 from shared.replies import Reply
-from shared.state import Bid, Decision, Move
 from tests.driver import STALLS, TROUBLE, Driver, Trouble
 from tests.faults import Kind, until_quiet
 from tests.tangle import STALL, Tangle

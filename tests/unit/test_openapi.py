@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 
 import function_app
 from shared.openapi import document
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 
 
 def routes() -> dict[tuple[str, str], str]:

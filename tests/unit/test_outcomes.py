@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from shared.ledger.record import Certainty, Conclusion, Outcome, Record
+from shared.ledger.state import Bid, claim
 from shared.outcomes import Retry, RetryPolicy, after_reply, exhausted
-from shared.record import Certainty, Conclusion, Outcome, Record
 from shared.replies import BatchError, Reply, Sending
-from shared.state import Bid, claim
 from tests.rows import LEASE, NOW, PROBLEM, accepted, claimed, request
 
 POLICY = RetryPolicy(max_attempts=3, base_seconds=4, max_seconds=600, random=lambda: 0.5)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.errors import StorageUnavailable
-from shared.record import Key
+from shared.ledger.record import Key
 from shared.replies import Reply
 from tests.memory_table import no_fault, restless
 from tests.world import DELETED, LOST, World, call, refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.protection import check_pattern, is_protected
+from shared.parsing.protection import check_pattern, is_protected
 
 
 @pytest.mark.parametrize(

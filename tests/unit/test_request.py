@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.errors import InvalidInput
-from shared.request import (
+from shared.parsing.strict_json import read
+from shared.request.model import (
     DeletionRequest,
     PartialRequest,
     derived_id,
@@ -22,7 +23,6 @@ from shared.request import (
     payload_hash,
     to_wire,
 )
-from shared.strict_json import read
 
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

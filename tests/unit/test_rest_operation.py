@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.record import Outcome
+from shared.ledger.record import Outcome
 from shared.rest_operation import operation_answer
 from tests.rows import PROBLEM, accepted, done
 

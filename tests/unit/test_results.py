@@ -12,7 +12,7 @@ import pytest
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from shared.record import Certainty, Conclusion, Origin, Outcome
+from shared.ledger.record import Certainty, Conclusion, Origin, Outcome
 from shared.replies import BatchError
 from shared.results import (
     MAX_BYTES,

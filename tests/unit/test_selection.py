@@ -10,7 +10,7 @@ import pytest
 
 from shared.batch_listing import CompletedTask
 from shared.job_event import JobEvent, read_event
-from shared.request import derived_id
+from shared.request.model import derived_id
 from shared.selection import has_succeeded, requests_of
 
 ACCOUNT = "https://acct.region.batch.azure.com"

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import pytest
 
-from shared import state
 from shared.errors import CorruptRecord
-from shared.record import Certainty, Claim, Conclusion, Outcome, Record, State
+from shared.ledger import state
+from shared.ledger.record import Certainty, Claim, Conclusion, Outcome, Record, State
+from shared.ledger.state import Bid, Decision, Move
 from shared.replies import BatchError
-from shared.state import Bid, Decision, Move
 from tests.rows import LEASE, NOW, PROBLEM, accepted, after, claimed, done, released
 
 HASH = accepted().payload_hash

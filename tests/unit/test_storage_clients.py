@@ -8,7 +8,7 @@ import pytest
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
 from shared.settings import Settings
-from shared.storage import queue_service, table_service
+from shared.wiring.storage_clients import queue_service, table_service
 from tests.world import ENVIRONMENT
 
 BY_IDENTITY = {name: text for name, text in ENVIRONMENT.items() if name != "TaskDeleteStorage"} | {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidInput
-from shared.strict_json import TOO_LARGE, Fault, excerpt, faults, few, parse, pointer, read, refuse_faults
+from shared.parsing.strict_json import TOO_LARGE, Fault, excerpt, faults, few, parse, pointer, read, refuse_faults
 
 LIMIT = 10_000
 # Surrogates among them, which the default of st.text() leaves out.

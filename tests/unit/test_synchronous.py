@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import StorageUnavailable
 from shared.replies import Reply
-from shared.table import Refused, Write
+from shared.storage.table import Refused, Write
 from tests.memory_table import no_fault
 from tests.world import DELETED, LOST, NOT_FOUND, World, refused
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import pytest
 
 from shared.errors import StorageUnavailable
-from shared.record import Key
-from shared.request import derived_id
-from shared.table import Refused, Write
-from shared.tally import totals
-from shared.work import MAX_ROWS
+from shared.ledger.record import Key
+from shared.ledger.tally import totals
+from shared.ledger.work import MAX_ROWS
+from shared.request.model import derived_id
+from shared.storage.table import Refused, Write
 from tests.memory_table import no_fault
 from tests.world import World, call, refused
 

@@ -13,9 +13,9 @@ import pytest
 from shared.claiming import row_of
 from shared.clock import to_text
 from shared.errors import InvalidInput
-from shared.record import Key, Origin
-from shared.request import DeletionRequest, parse_request, payload_hash
-from shared.work import MAX_MESSAGE_BYTES, MAX_ROWS, Work, WorkRow, is_work, read_work, split_work, write_work
+from shared.ledger.record import Key, Origin
+from shared.ledger.work import MAX_MESSAGE_BYTES, MAX_ROWS, Work, WorkRow, is_work, read_work, split_work, write_work
+from shared.request.model import DeletionRequest, parse_request, payload_hash
 from tests.rows import ACCOUNT, NOW, REQUEST_ID, accepted, claimed, request
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"

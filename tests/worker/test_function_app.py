@@ -15,8 +15,8 @@ from azure.storage.queue import QueueServiceClient
 
 from devstack.azurite import Azurite
 from devstack.batch import BatchSimulator
-from shared.record import Key
-from shared.request import derived_id
+from shared.ledger.record import Key
+from shared.request.model import derived_id
 from tests.worker.harness import WorkerHarness
 from tests.worker.payloads import Delivery
 

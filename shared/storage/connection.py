@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared import grammar
+from shared.parsing import grammar
 
 NAME = "TaskDeleteStorage"
 

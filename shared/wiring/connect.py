@@ -9,18 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
-from shared.app import App, Outside
 from shared.batch import BatchClient
 from shared.batch_transport import batch_session
 from shared.clock import SystemClock
-from shared.credentials import credential_factory
 from shared.depth import report_depths, watched_queues
 from shared.identity import TokenSource
-from shared.queues import QueueSender
 from shared.settings import Settings
-from shared.storage import queue_service, table_service
-from shared.table import AzureTable
+from shared.storage.queues import QueueSender
+from shared.storage.table import AzureTable
 from shared.telemetry import Telemetry, telemetry_of
+from shared.wiring.credentials import credential_factory
+from shared.wiring.services import App, Outside
+from shared.wiring.storage_clients import queue_service, table_service
 
 THREADS = 32
 """For the DELETEs of one message side by side, beside as many threads of the host's."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from shared.entity import changed, from_entity, to_entity
 from shared.errors import StorageUnavailable
-from shared.record import Key, Record
-from shared.table import MAX_OPERATIONS, Refused, Table, Write
-from shared.tally import Change, deltas, tally_writes
+from shared.ledger.entity import changed, from_entity, to_entity
+from shared.ledger.record import Key, Record
+from shared.ledger.tally import Change, deltas, tally_writes
+from shared.storage.table import MAX_OPERATIONS, Refused, Table, Write
 
 MAX_COUNTS = 20
 """Tries to count beside others that count for the same parent; they take turns, so each try is somebody's success."""

@@ -17,9 +17,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from shared import account_url, grammar
-from shared.strict_json import text_fault
-from shared.strict_model import StrictModel, Surroundings, parse_model
+from shared.parsing import account_url, grammar
+from shared.parsing.strict_json import text_fault
+from shared.parsing.strict_model import StrictModel, Surroundings, parse_model
 
 SERVICE_TIMEOUT = 30
 """Seconds: the service treats any longer `timeout` as this."""

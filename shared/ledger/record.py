@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.replies import BatchError
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 
 DRY_RUN_SUFFIX = ".dry-run"
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.clock import to_text
-from shared.record import DRY_RUN_SUFFIX, Outcome, Record, State
-from shared.table import Table, Write
+from shared.ledger.record import DRY_RUN_SUFFIX, Outcome, Record, State
+from shared.storage.table import Table, Write
 
 Change = tuple[Record | None, Record]
 BUCKETS = "0123456789abcdef"

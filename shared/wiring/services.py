@@ -29,17 +29,17 @@ from shared.fan_out import FanOut, FanOutParts
 from shared.guard import Guard
 from shared.housekeeping import Housekeeping, HousekeepingParts
 from shared.http_api import TaskDeletionApi
+from shared.ledger.store import RecordStore
 from shared.outcomes import RetryPolicy
 from shared.owed import OwedResults
 from shared.poison import PoisonParts, PoisonWorker
-from shared.queues import Sender
 from shared.redrive import Redrive
 from shared.replies import Reply
-from shared.request import DeletionRequest
+from shared.request.model import DeletionRequest
 from shared.settings import Settings
-from shared.store import RecordStore
+from shared.storage.queues import Sender
+from shared.storage.table import Table
 from shared.synchronous import SynchronousDeletion
-from shared.table import Table
 from shared.telemetry import SILENT, Call, Telemetry
 
 LONGEST_CALL_SECONDS = 40.0

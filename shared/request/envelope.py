@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from shared import grammar, strict_json
 from shared.errors import InvalidInput, Problem
-from shared.request import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
-from shared.strict_json import Fault, few, pointer
+from shared.parsing import grammar, strict_json
+from shared.parsing.strict_json import Fault, few, pointer
+from shared.request.model import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
 
 _NOTHING = PartialRequest()
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
-from shared import grammar
 from shared.clock import from_text, to_text
 from shared.errors import InvalidInput
-from shared.record import Key, Origin
-from shared.request import DeletionRequest, parse_request, payload_hash, readable, to_wire, with_own_account
+from shared.ledger.record import Key, Origin
+from shared.parsing import grammar
+from shared.request.model import DeletionRequest, parse_request, payload_hash, readable, to_wire, with_own_account
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """A Storage queue message's text: https://learn.microsoft.com/azure/storage/queues/scalability-targets"""

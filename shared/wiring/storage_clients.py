@@ -8,9 +8,9 @@ from typing import Any
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from shared.credentials import credential_factory
 from shared.settings import Settings
-from shared.storage_transport import BoundedRetry, BoundedTransport, Patience
+from shared.storage.transport import BoundedRetry, BoundedTransport, Patience
+from shared.wiring.credentials import credential_factory
 
 # Three quick tries stay far below a claim's lease; the clients' own default is minutes.
 _RETRY: dict[str, Any] = {

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.errors import CorruptRecord
-from shared.record import Claim, Conclusion, Record, State
+from shared.ledger.record import Claim, Conclusion, Record, State
 from shared.replies import BatchError
 
 PUT_WITHIN = timedelta(seconds=90)

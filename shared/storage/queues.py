@@ -13,7 +13,7 @@ from typing import Protocol
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from shared.table import storage_faults
+from shared.storage.table import storage_faults
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600 - 60
 """A message is hidden for at most seven days: https://learn.microsoft.com/rest/api/storageservices/put-message"""

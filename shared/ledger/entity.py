@@ -9,9 +9,9 @@ from typing import Any
 
 from shared.clock import from_text, to_text
 from shared.errors import CorruptRecord
-from shared.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
+from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
 from shared.replies import BatchError
-from shared.request import DeletionRequest, to_wire
+from shared.request.model import DeletionRequest, to_wire
 from shared.short_error import shortened
 
 SCHEMA_VERSION = 1

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from shared.errors import InvalidInput, Problem
-from shared.strict_json import Fault, few, pointer
+from shared.parsing.strict_json import Fault, few, pointer
 
 _TEXTS = {
     "missing": "is required",
