@@ -8,7 +8,7 @@ from typing import List  # noqa: UP035 -- the worker's indexing refuses Out[list
 
 import azure.functions as func
 
-from shared import webhook
+from shared.api import webhook
 from shared.settings import POISON_SUFFIX
 from shared.triggers import answer_with, delivery_of, give, respond, respond_with_description, respond_with_health
 from shared.wiring.connect import WIRING

@@ -9,10 +9,10 @@ from typing import cast
 
 import azure.functions as func
 
-from shared.delivery import Delivery
+from shared.api.answer import Answer, Call, Known, misconfigured_call, unavailable
+from shared.api.health import health, misconfigured
+from shared.deletion.delivery import Delivery
 from shared.errors import InvalidConfiguration, StorageUnavailable
-from shared.health import health, misconfigured
-from shared.http_answer import Answer, Call, Known, misconfigured_call, unavailable
 from shared.parsing import grammar
 from shared.request.model import readable
 from shared.wiring.connect import WIRING
@@ -74,7 +74,7 @@ def respond_with_health(req: func.HttpRequest, context: func.Context) -> func.Ht
 def respond_with_description(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers with the OpenAPI document."""
     # Imported here: most instances are never asked for it.
-    from shared.openapi import document
+    from shared.api.openapi import document
 
     return _response(Answer(200, document()), _call(req, context))
 

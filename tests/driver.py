@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shared.http_answer import Call
-from shared.replies import Reply
+from shared.api.answer import Call
+from shared.batch.reply import Reply
 from tests.faults import Kind, insist, until_quiet
 from tests.tangle import STALL, Plan, Tangle
 from tests.world import LOST, NOT_SENT, call, refused

@@ -9,9 +9,9 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from shared.batch.reply import Reply
 from shared.errors import AppError, StorageUnavailable
 from shared.ledger.record import Key
-from shared.replies import Reply
 from shared.request.model import DeletionRequest
 from tests.memory_table import Repeated
 from tests.world import INPUTS, LOST, NOT_SENT, World

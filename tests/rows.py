@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.batch.reply import BatchError
 from shared.ledger.record import Certainty, Claim, Conclusion, Origin, Outcome, Record, State
-from shared.replies import BatchError
 from shared.request.model import DeletionRequest, parse_request, payload_hash
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Semaphore, Thread
 
+from shared.batch.reply import Reply
 from shared.errors import AppError, StorageUnavailable
-from shared.replies import Reply
 from shared.wiring.services import App
 from tests.fake_clock import FakeClock
 from tests.faults import BEFORE, DEATHS, Kind, ProcessDied, Watch

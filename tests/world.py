@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.batch_listing import CompletedTask, TaskPage
-from shared.delivery import Delivery
-from shared.http_answer import Answer, Call
+from shared.api.answer import Answer, Call
+from shared.batch.listing import CompletedTask, TaskPage
+from shared.batch.reply import BatchError, Reply, Sending
+from shared.deletion.delivery import Delivery
 from shared.ledger.work import MAX_MESSAGE_BYTES
-from shared.replies import BatchError, Reply, Sending
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
 from shared.storage.queues import MAX_DELAY_SECONDS

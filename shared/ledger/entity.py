@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.batch.reply import BatchError
+from shared.batch.short_error import shortened
 from shared.clock import from_text, to_text
 from shared.errors import CorruptRecord
 from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
-from shared.replies import BatchError
 from shared.request.model import DeletionRequest, to_wire
-from shared.short_error import shortened
 
 SCHEMA_VERSION = 1
 MAX_TEXT = 32 * 1024

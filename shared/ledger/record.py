@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from shared.replies import BatchError
+from shared.batch.reply import BatchError
 from shared.request.model import DeletionRequest
 
 DRY_RUN_SUFFIX = ".dry-run"

@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared.batch.reply import BatchError
 from shared.errors import CorruptRecord
 from shared.ledger.record import Claim, Conclusion, Record, State
-from shared.replies import BatchError
 
 PUT_WITHIN = timedelta(seconds=90)
 """So long after its release the message of a retry may still be put: the longest that a whole operation takes."""

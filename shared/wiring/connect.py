@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
-from shared.batch import BatchClient
-from shared.batch_transport import batch_session
+from shared.batch.client import BatchClient
+from shared.batch.tokens import TokenSource
+from shared.batch.transport import batch_session
 from shared.clock import SystemClock
-from shared.depth import report_depths, watched_queues
-from shared.identity import TokenSource
+from shared.operations.depth import report_depths, watched_queues
+from shared.results.telemetry import Telemetry, telemetry_of
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable
-from shared.telemetry import Telemetry, telemetry_of
 from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
 from shared.wiring.storage_clients import queue_service, table_service

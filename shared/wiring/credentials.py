@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from shared.identity import Credential
+from shared.batch.tokens import Credential
 
 DEVELOPER: Final = "developer"
 

@@ -8,39 +8,39 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from shared.acceptance import Acceptor, Dispatcher
-from shared.attempt import Attempt
-from shared.batch import BatchClient
-from shared.cancellation import Cancellation
-from shared.claiming import Claimant
-from shared.cleanup import CleanupStore
-from shared.cleanup_api import CleanupApi
-from shared.cleanup_closing import CleanupCloser
-from shared.cleanup_poison import CleanupPoison, CleanupPoisonParts
-from shared.cleanup_redrive import CleanupRedrive
-from shared.cleanup_upkeep import CleanupUpkeep
+from shared.api.dead_letters import DeadLetterApi
+from shared.api.job_completions import CleanupApi
+from shared.api.task_deletions import TaskDeletionApi
+from shared.batch.client import BatchClient
+from shared.batch.reply import Reply
+from shared.cleanup.closing import CleanupCloser
+from shared.cleanup.fan_out import FanOut, FanOutParts
+from shared.cleanup.poison import CleanupPoison, CleanupPoisonParts
+from shared.cleanup.record import CleanupStore
+from shared.cleanup.redrive import CleanupRedrive
+from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock
-from shared.dead_letter_api import DeadLetterApi
-from shared.dead_letters import DeadLetterStore
-from shared.deletion import Parts, Worker
-from shared.delivery import Timing
-from shared.emission import Emitter
-from shared.fan_out import FanOut, FanOutParts
-from shared.guard import Guard
-from shared.housekeeping import Housekeeping, HousekeepingParts
-from shared.http_api import TaskDeletionApi
+from shared.deletion.acceptance import Acceptor, Dispatcher
+from shared.deletion.attempt import Attempt
+from shared.deletion.cancellation import Cancellation
+from shared.deletion.claiming import Claimant
+from shared.deletion.delivery import Timing
+from shared.deletion.guard import Guard
+from shared.deletion.outcomes import RetryPolicy
+from shared.deletion.owed import OwedResults
+from shared.deletion.poison import PoisonParts, PoisonWorker
+from shared.deletion.synchronous import SynchronousDeletion
+from shared.deletion.worker import Parts, Worker
 from shared.ledger.store import RecordStore
-from shared.outcomes import RetryPolicy
-from shared.owed import OwedResults
-from shared.poison import PoisonParts, PoisonWorker
-from shared.redrive import Redrive
-from shared.replies import Reply
+from shared.operations.housekeeping import Housekeeping, HousekeepingParts
+from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
+from shared.results.dead_letters import DeadLetterStore
+from shared.results.emission import Emitter
+from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.settings import Settings
 from shared.storage.queues import Sender
 from shared.storage.table import Table
-from shared.synchronous import SynchronousDeletion
-from shared.telemetry import SILENT, Call, Telemetry
 
 LONGEST_CALL_SECONDS = 40.0
 """The service spends at most 30 s on a deletion; what takes longer has lost its answer."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.batch import BatchClient
-from shared.batch_transport import batch_session
+from shared.batch.client import BatchClient
+from shared.batch.tokens import TokenUnavailable
+from shared.batch.transport import batch_session
 from shared.clock import Clock, SystemClock
-from shared.identity import TokenUnavailable
 from shared.request.model import DeletionRequest
 
 API_VERSION = "2024-07-01.20.0"

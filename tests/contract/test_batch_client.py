@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from devstack.batch import BatchSimulator
-from shared.batch_listing import CompletedTask
-from shared.classify import UNSAFE_TARGET, judge
-from shared.replies import BatchError, Reply, Sending, Verdict
+from shared.batch.classify import UNSAFE_TARGET, judge
+from shared.batch.listing import CompletedTask
+from shared.batch.reply import BatchError, Reply, Sending, Verdict
 from tests.contract.batch_calls import CountedTokens, client, deletion
 from tests.contract.recording_server import RecordingServer, Seen, whole
 from tests.fake_clock import FakeClock

@@ -11,8 +11,8 @@ import pytest
 
 from devstack.batch import BatchSimulator
 from devstack.identity import IdentityEndpoint
+from shared.batch.tokens import TokenSource, TokenUnavailable
 from shared.clock import SystemClock
-from shared.identity import TokenSource, TokenUnavailable
 from shared.wiring.credentials import credential_factory
 from tests.contract.batch_calls import client, deletion
 

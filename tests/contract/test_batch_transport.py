@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from shared.batch_transport import MOST_BODY
-from shared.classify import judge
-from shared.replies import Reply, Sending, Verdict
+from shared.batch.classify import judge
+from shared.batch.reply import Reply, Sending, Verdict
+from shared.batch.transport import MOST_BODY
 from tests.contract.batch_calls import CountedTokens, client, deletion
 from tests.contract.recording_server import RESET, RecordingServer, Script, whole
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from importlib import metadata
+from importlib.util import source_from_cache
 from pathlib import Path
 
 import pytest
@@ -111,8 +112,8 @@ def test_telemetry_that_is_off_is_not_even_imported() -> None:
 def test_bytecode_is_checked_by_hash(tmp_path: Path) -> None:
     """Each module's bytecode is in the package and stays good when unpacking changes the files' times (PEP 552)."""
     app = unpacked(tmp_path, bytecode=True)
-    sources = {path.stem for path in app.rglob("*.py")}
-    compiled = {path.name.partition(".")[0]: path.read_bytes() for path in app.rglob("*.pyc")}
+    sources = set(app.rglob("*.py"))
+    compiled = {Path(source_from_cache(path)): path.read_bytes() for path in app.rglob("*.pyc")}
 
     assert compiled.keys() == sources
     assert {int.from_bytes(code[4:8], "little") for code in compiled.values()} == {0b11}

@@ -23,10 +23,10 @@ import requests.exceptions
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.data.tables import TableTransactionError
 
-from shared.batch_transport import fault
+from shared.batch.reply import Sending
+from shared.batch.tokens import TokenSource, TokenUnavailable
+from shared.batch.transport import fault
 from shared.errors import StorageUnavailable
-from shared.identity import TokenSource, TokenUnavailable
-from shared.replies import Sending
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable, Found, Write, storage_faults
 from tests.fake_clock import FakeClock

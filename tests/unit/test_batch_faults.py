@@ -11,9 +11,9 @@ import requests
 import urllib3
 from requests import exceptions as faults
 
-from shared.batch_transport import describe, fault
-from shared.classify import INVALID_REQUEST, judge
-from shared.replies import Sending, Verdict
+from shared.batch.classify import INVALID_REQUEST, judge
+from shared.batch.reply import Sending, Verdict
+from shared.batch.transport import describe, fault
 
 UNREACHABLE = "NoConnection"
 BY_CLASS = {

@@ -17,7 +17,7 @@ DOCUMENTED = re.findall(r"```kql\n(.*?)```", (ROOT / "docs" / "operations.md").r
 def log_formats() -> dict[str, list[str]]:
     """The formats of the app's log calls, by their event."""
     formats: dict[str, list[str]] = {}
-    for file in sorted((ROOT / "shared").glob("*.py")):
+    for file in sorted((ROOT / "shared").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _LOG_CALL.match(ast.unparse(node.func)) and node.args:
                 text = ast.literal_eval(node.args[0]) if isinstance(node.args[0], ast.Constant) else ""

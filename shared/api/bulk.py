@@ -1,0 +1,81 @@
+"""The bulk call: many requests in one HTTP body, each answered on its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from shared.batch.reply import BatchError
+from shared.clock import Clock
+from shared.deletion.acceptance import Acceptance, Acceptor, Answer
+from shared.deletion.guard import Guard
+from shared.ledger.record import Key, Origin
+from shared.ledger.work import Work, WorkRow
+from shared.request.envelope import Envelope, Item
+from shared.request.model import payload_hash
+from shared.results.emission import ID_CONFLICT, invalid_request
+from shared.results.event import error_wire
+
+INVALID = "invalid"
+
+
+class Bulk:
+    """Accepts the requests of one envelope."""
+
+    def __init__(self, acceptor: Acceptor, guard: Guard, clock: Clock) -> None:
+        self._acceptor = acceptor
+        self._guard = guard
+        self._clock = clock
+
+    def accept(self, envelope: Envelope) -> dict[str, Any]:
+        """The body of the answer: an entry for each item, in order, and how many came to what.
+
+        Raises StorageUnavailable: repeat the call, what was accepted is then replayed.
+        """
+        faults = {item.index: fault for item in envelope.items if (fault := self._fault(item))}
+        good = [item for item in envelope.items if item.index not in faults]
+        rows = tuple(WorkRow(item.request, payload_hash(item.request)) for item in good if item.request)
+        accepted: dict[int, Acceptance] = {}
+        if rows:
+            work = Work(rows, Origin.BULK, self._clock.now(), envelope.parent_id)
+            accepted = dict(zip((item.index for item in good), self._acceptor.accept_all(work), strict=True))
+        entries = [
+            _refused(item, faults[item.index]) if item.index in faults else _answered(accepted[item.index])
+            for item in envelope.items
+        ]
+        counts = Counter(entry["status"] for entry in entries)
+        return {"items": entries, "counts": {name: counts[name] for name in (*map(str, Answer), INVALID)}}
+
+    def _fault(self, item: Item) -> BatchError | None:
+        if item.request is None:
+            return invalid_request(item.problems)
+        return self._guard.protection(item.request)
+
+
+def _refused(item: Item, fault: BatchError) -> dict[str, Any]:
+    known = item.request or item.partial
+    return {
+        "clientRequestId": known.client_request_id,
+        "jobId": known.job_id,
+        "taskId": known.task_id,
+        "status": INVALID,
+        "error": error_wire(fault),
+    }
+
+
+def _answered(answer: Acceptance) -> dict[str, Any]:
+    request = answer.row.request
+    entry: dict[str, Any] = {
+        "clientRequestId": request.client_request_id,
+        "jobId": request.job_id,
+        "taskId": request.task_id,
+        "status": answer.answer.value,
+    }
+    if answer.answer is Answer.CONFLICT:
+        return entry | {"error": error_wire(ID_CONFLICT)}
+    return entry | {"location": location(Key.of(request))}
+
+
+def location(key: Key) -> str:
+    """Where a request's status document is."""
+    return f"/api/task-deletions/{key.client_request_id}" + ("?dryRun=true" if key.dry_run else "")

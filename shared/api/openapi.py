@@ -1,0 +1,187 @@
+"""The published description of the HTTP interface, OpenAPI 3.1, at `/api/openapi.json`."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from shared.api.openapi_schemas import TEXT, Schema, ref, schemas
+
+Document = dict[str, Any]
+
+_PARAMETERS = {
+    "clientRequestId": ("path", {"type": "string"}),
+    "id": ("path", {"type": "string"}),
+    "jobId": ("path", {"type": "string"}),
+    "taskId": ("path", {"type": "string"}),
+    "dryRun": ("query", {"enum": ["true", "false"]}),
+    "top": ("query", {"type": "integer", "minimum": 1, "maximum": 200}),
+    "continuation": ("query", TEXT),
+    "timeout": ("query", {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}),
+    "api-version": ("query", TEXT),
+    "client-request-id": ("header", {"type": "string", "format": "uuid"}),
+    "return-client-request-id": ("header", {"enum": ["true", "false"]}),
+    "ocp-date": ("header", TEXT),
+    "if-match": ("header", TEXT),
+    "if-none-match": ("header", TEXT),
+    "if-modified-since": ("header", TEXT),
+    "if-unmodified-since": ("header", TEXT),
+    "prefer": ("header", {"enum": ["respond-async"]}),
+    "webhook-request-origin": ("header", {"type": "string", "minLength": 1, "maxLength": 256}),
+}
+_MEANINGS = {
+    200: "Done.",
+    202: "Accepted.",
+    304: "A condition does not hold.",
+    400: "The request is not valid; `values` points at what is wrong.",
+    401: "The function key is missing or wrong.",
+    403: "Nothing is deleted from this job.",
+    404: "Not there.",
+    409: "Too late for that.",
+    410: "The request expired or was taken back.",
+    412: "A condition does not hold.",
+    413: "The body is too large.",
+    415: "The body must be JSON.",
+    422: "The id was used before with another payload, or another try cannot succeed.",
+    502: "Batch answered with something that is not passed on.",
+    503: "Storage is down, or the settings are wrong; nothing is promised.",
+}
+# What Batch itself may answer to Task - Delete is passed on.
+_PASSED_ON = (304, 400, 404, 409, 412)
+
+
+@cache
+def document() -> Document:
+    """The whole description; the same object at every call."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Batch task deletion", "version": "1", "license": {"name": "MIT", "identifier": "MIT"}},
+        "servers": [{"url": "/api"}],
+        "security": [{"key": []}],
+        "paths": _paths(),
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
+        },
+    }
+
+
+def _paths() -> Document:
+    return _request_paths() | _job_paths() | _dead_letter_paths() | _service_paths()
+
+
+def _request_paths() -> Document:
+    request: Schema = {"oneOf": [ref("DeletionRequest"), ref("ManyRequests"), ref("ManyTasks")]}
+    status, accepted = ref("Status"), {"oneOf": [ref("Status"), ref("Bulk")]}
+    operation = "timeout api-version client-request-id return-client-request-id ocp-date if-match if-none-match "
+    operation += "if-modified-since if-unmodified-since prefer"
+    return {
+        "/task-deletions": {
+            "post": _operation(
+                "Accept one request, or many",
+                {200: status, 202: accepted},
+                (400, 403, 413, 415, 422),
+                body=request,
+                others={400: {"oneOf": [ref("BatchError"), ref("Bulk")]}},
+            ),
+        },
+        "/task-deletions/{clientRequestId}": {
+            "get": _operation("How a request stands", {200: status}, (400, 404), "clientRequestId dryRun"),
+            "delete": _operation("Take a request back", {200: status}, (400, 404, 409), "clientRequestId dryRun"),
+        },
+        "/jobs/{jobId}/tasks/{taskId}": {
+            "delete": _operation(
+                "Task - Delete",
+                {200: status, 202: status},
+                (*_PASSED_ON, 403, 410, 422, 502),
+                f"jobId taskId {operation}",
+            ),
+        },
+    }
+
+
+def _job_paths() -> Document:
+    event: Schema = {"oneOf": [ref("JobEvent"), ref("CloudEvent"), ref("EventGridEvent")]}
+    accepted: Schema = {"oneOf": [ref("Progress"), ref("Status")]}
+    return {
+        "/job-completions": {
+            "post": _operation(
+                "Clean up a job",
+                {200: {"type": "object"}, 202: accepted},
+                (400, 403, 413, 415, 422),
+                body=event,
+            ),
+            "options": _handshake(),
+        },
+        "/job-completions/{id}": {
+            "get": _operation("How a clean-up goes", {200: ref("Progress")}, (400, 404), "id dryRun"),
+        },
+    }
+
+
+def _handshake() -> Document:
+    """What a sender of CloudEvents asks first; the answer is in its headers."""
+    found = _operation("May CloudEvents be delivered here", {}, (400,), "webhook-request-origin")
+    found["parameters"][0]["required"] = True
+    headers = {name: {"required": True, "schema": TEXT} for name in ("webhook-allowed-origin", "webhook-allowed-rate")}
+    found["responses"]["200"] = {"description": _MEANINGS[200], "headers": headers}
+    return found
+
+
+def _dead_letter_paths() -> Document:
+    many = ref("RedrivenMany")
+    return {
+        "/dead-letters": {
+            "get": _operation("What could not be done", {200: ref("DeadLetters")}, (400,), "top continuation"),
+        },
+        "/dead-letters/{id}": {"get": _operation("One dead letter", {200: ref("DeadLetter")}, (404,), "id")},
+        "/dead-letters/{id}/redrive": {
+            "post": _operation("Put one back", {202: ref("Redriven")}, (404, 409, 422), "id"),
+        },
+        "/dead-letters/redrive": {
+            "post": _operation("Put many back", {200: many, 202: many}, (400, 413), body=ref("Selection")),
+        },
+    }
+
+
+def _service_paths() -> Document:
+    """What tells of the app itself."""
+    health = _operation("Whether the app could work now", {200: ref("Health"), 503: ref("Health")})
+    return {
+        "/health": {"get": health | {"security": []}},
+        "/openapi.json": {"get": _operation("This description", {200: {"type": "object"}})},
+    }
+
+
+def _operation(
+    summary: str,
+    answers: dict[int, Schema],
+    refusals: tuple[int, ...] = (),
+    parameters: str = "",
+    *,
+    body: Schema | None = None,
+    others: dict[int, Schema] | None = None,
+) -> Document:
+    """One operation: its answers, and the refusals, whose body is a BatchError."""
+    told: dict[int, Schema] = {status: ref("BatchError") for status in (*refusals, 503)} | answers | (others or {})
+    found: Document = {
+        "summary": summary,
+        "responses": {str(status): _response(status, schema) for status, schema in sorted(told.items())},
+    }
+    found["responses"]["401"] = {"description": _MEANINGS[401]}
+    if parameters:
+        found["parameters"] = [_parameter(name) for name in parameters.split()]
+    if body is not None:
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    return found
+
+
+def _response(status: int, schema: Schema) -> Document:
+    if status == 304:
+        return {"description": _MEANINGS[status]}
+    return {"description": _MEANINGS[status], "content": {"application/json": {"schema": schema}}}
+
+
+def _parameter(name: str) -> Document:
+    place, schema = _PARAMETERS[name]
+    return {"name": name, "in": place, "required": place == "path", "schema": schema}

@@ -1,0 +1,192 @@
+"""The client of the Batch service: *Task - Delete* and the three reads around it.
+
+https://learn.microsoft.com/rest/api/batchservice/task/delete-task
+Each call is one request and at most one more, after a 401, with a fresh token.
+Nothing is raised: what happened is in the `Reply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import format_datetime
+from typing import Final, Protocol
+
+import requests
+
+from shared.batch import target
+from shared.batch.answer import not_sent
+from shared.batch.classify import judge
+from shared.batch.listing import MOST_PAGE_BYTES, PAGE_QUERY, TaskPage, job_state_of, page_of
+from shared.batch.pacing import ConcurrencyLimit
+from shared.batch.reply import OUT_OF_TIME, TOO_MANY_IN_FLIGHT, Reply, Sending, Verdict
+from shared.batch.tokens import TokenUnavailable
+from shared.batch.transport import MOST_BODY, Answer, BatchSession, exchange, fault
+from shared.clock import Clock
+from shared.request.model import SERVICE_TIMEOUT, DeletionRequest
+
+OCP_DATE: Final = "ocp-date"
+
+
+class Tokens(Protocol):
+    """Where bearer tokens come from; both methods raise TokenUnavailable."""
+
+    def token(self) -> str: ...
+
+    def renewed(self, stale: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class _Call:
+    method: str
+    account: str
+    url: str
+    path: str
+    headers: Mapping[str, str]
+    most_body: int = MOST_BODY
+
+
+class BatchClient:
+    """Calls the accounts of the allow list, each with its own limit on calls in flight.
+
+    `session` must keep as many connections as threads use the client.
+    """
+
+    def __init__(
+        self,
+        session: BatchSession,
+        tokens: Tokens,
+        *,
+        accounts: Sequence[str],
+        api_version: str,
+        clock: Clock,
+        max_concurrency: int,
+    ) -> None:
+        self._session = session
+        self._tokens = tokens
+        self._api_version = api_version
+        self._clock = clock
+        self._limits = {account: ConcurrencyLimit(max_concurrency, clock) for account in accounts}
+
+    def delete(self, request: DeletionRequest, *, seconds: float, begin_within: float | None = None) -> Reply:
+        """Deletes one task, within `seconds`; after `begin_within` seconds nothing is sent any more."""
+        query: dict[str, str | int] = {}
+        if request.timeout is not None:
+            query["timeout"] = min(request.timeout, SERVICE_TIMEOUT)
+        return self._task("DELETE", request, query, seconds, begin_within)
+
+    def get_task(self, request: DeletionRequest, *, seconds: float) -> Reply:
+        """Asks for the task under the same conditions as `delete`, for a dry run."""
+        return self._task("GET", request, {"$select": "id,state"}, seconds)
+
+    def get_job(self, account: str, job_id: str, *, seconds: float) -> tuple[Reply, str | None]:
+        """The reply and, when it is a 2xx, the job's state (`active`, `completed`, ...)."""
+        try:
+            path = target.job_path(job_id)
+        except target.UnsafeTarget as error:
+            return fault(error, sent=False), None
+        url = target.url_of(account, path, self._query({"$select": "id,state"}))
+        return job_state_of(self._carry_out(_Call("GET", account, url, path, {}), seconds))
+
+    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, *, seconds: float) -> TaskPage:
+        """One page of the job's completed tasks: the first, or the one that `continuation` of the last page names.
+
+        A continuation that leads away from this listing is refused; no token is sent there.
+        """
+        try:
+            path = f"{target.job_path(job_id)}/tasks"
+            if continuation is None:
+                url = target.url_of(account, path, self._query(PAGE_QUERY))
+            else:
+                url = target.follow(continuation, account, path)
+        except target.UnsafeTarget as error:
+            return TaskPage(fault(error, sent=False))
+        return page_of(self._carry_out(_Call("GET", account, url, path, {}, MOST_PAGE_BYTES), seconds))
+
+    def _task(
+        self,
+        method: str,
+        request: DeletionRequest,
+        query: Mapping[str, str | int],
+        seconds: float,
+        begin_within: float | None = None,
+    ) -> Reply:
+        try:
+            path = target.task_path(request.job_id, request.task_id)
+        except target.UnsafeTarget as error:
+            return fault(error, sent=False)
+        url = target.url_of(request.batch_url, path, self._query(query))
+        call = _Call(method, request.batch_url, url, path, _headers(request))
+        return self._carry_out(call, seconds, begin_within).reply
+
+    def _query(self, special: Mapping[str, str | int]) -> dict[str, str | int]:
+        return {**special, "api-version": self._api_version}
+
+    def _carry_out(self, call: _Call, seconds: float, begin_within: float | None = None) -> Answer:
+        now = self._clock.monotonic()
+        deadline = now + seconds
+        begin_by = deadline if begin_within is None else min(deadline, now + begin_within)
+        try:
+            prepared = self._prepared(call)
+        except (target.UnsafeTarget, requests.RequestException, ValueError) as error:
+            return Answer(fault(error, sent=False))
+        try:
+            token = self._tokens.token()
+        except TokenUnavailable as error:
+            return Answer(not_sent("TokenUnavailable", f"No token for the Batch service: {error}."))
+        first = self._send(call, prepared, token, deadline, begin_by)
+        # A slow refusal leaves no second try: it would have to be cut off, and its effect be unknown.
+        if not _is_refused_token(first.reply) or deadline - self._clock.monotonic() < seconds / 2:
+            return first
+        try:
+            fresh = self._tokens.renewed(token)
+        except TokenUnavailable:
+            return first
+        second = self._send(call, prepared, fresh, deadline, begin_by)
+        return first if second.reply.sending is Sending.NOT_SENT else second
+
+    def _prepared(self, call: _Call) -> requests.PreparedRequest:
+        """The request but for its token; raises UnsafeTarget when it would go elsewhere than the call says."""
+        if call.account not in self._limits:
+            raise target.UnsafeTarget("the account is not on the allow list")
+        prepared = self._session.prepare_request(requests.Request(call.method, call.url, headers=dict(call.headers)))
+        target.check(prepared.url, call.account, call.path)
+        return prepared
+
+    def _send(
+        self, call: _Call, prepared: requests.PreparedRequest, token: str, deadline: float, begin_by: float
+    ) -> Answer:
+        limit = self._limits[call.account]
+        if not limit.acquire(begin_by - self._clock.monotonic()):
+            return Answer(not_sent(TOO_MANY_IN_FLIGHT, "No place among the calls in flight came free in time."))
+        answer = None
+        try:
+            now = self._clock.monotonic()
+            seconds = deadline - now
+            if now >= begin_by:
+                return Answer(not_sent(OUT_OF_TIME, "The time for the call was over before it was sent."))
+            prepared.headers["Authorization"] = f"Bearer {token}"
+            if call.method == "DELETE" and OCP_DATE not in call.headers:
+                prepared.headers[OCP_DATE] = format_datetime(self._clock.now(), usegmt=True)
+            answer = exchange(self._session, prepared, seconds=seconds, most_body=call.most_body, clock=self._clock)
+            return answer
+        finally:
+            limit.release(answer.reply.status if answer is not None else None)
+
+
+def _headers(request: DeletionRequest) -> dict[str, str]:
+    headers = {
+        "client-request-id": request.client_request_id,
+        "return-client-request-id": "true" if request.return_client_request_id else None,
+        OCP_DATE: request.ocp_date,
+        "If-Match": request.if_match,
+        "If-None-Match": request.if_none_match,
+        "If-Modified-Since": request.if_modified_since,
+        "If-Unmodified-Since": request.if_unmodified_since,
+    }
+    return {name: value for name, value in headers.items() if value is not None}
+
+
+def _is_refused_token(reply: Reply) -> bool:
+    """401 and 400 InvalidAuthenticationInfo; a 403 is about rights, which a fresh token does not add."""
+    return judge(reply).verdict is Verdict.ACCESS and reply.status in {400, 401}

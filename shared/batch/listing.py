@@ -1,0 +1,93 @@
+"""What the clean-up of a job reads from the Batch service: the job's state and pages of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.batch.answer import parsed_object, unanswered
+from shared.batch.classify import judge
+from shared.batch.reply import Reply, Verdict
+from shared.batch.transport import Answer
+
+MOST_TASKS: Final = 1_000
+"""The service's own maximum for one page."""
+MOST_PAGE_BYTES: Final = 16 * 1_048_576
+"""A thousand tasks with long failure texts stay far below it."""
+
+COMPLETED: Final = "completed"
+PAGE_QUERY: Final[Mapping[str, str | int]] = {
+    "$filter": f"state eq '{COMPLETED}'",
+    "$select": "id,state,eTag,executionInfo",
+    "maxresults": MOST_TASKS,
+}
+
+
+@dataclass(frozen=True)
+class CompletedTask:
+    """One task of a page, as far as a selection needs it."""
+
+    id: str
+    exit_code: int | None
+    """None when the task never ran its command."""
+    result: str | None
+    """`success` or `failure`, in lower case."""
+    end_time: str | None
+    """ISO 8601 as the service wrote it."""
+    etag: str | None = None
+    """The version that is completed: a task that is reactivated has another one."""
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """A page of completed tasks, empty unless `reply` is a 2xx."""
+
+    reply: Reply
+    tasks: tuple[CompletedTask, ...] = ()
+    continuation: str | None = None
+    """The service's link to the next page; None on the last one."""
+
+
+def page_of(answer: Answer) -> TaskPage:
+    """The page in an answer; a 2xx without a readable page counts as not answered."""
+    if judge(answer.reply).verdict is not Verdict.DELETED:
+        return TaskPage(answer.reply)
+    fields = parsed_object(answer.body)
+    items = fields.get("value") if fields else None
+    link = fields.get("odata.nextLink") if fields else None
+    if not isinstance(items, list) or not (link is None or isinstance(link, str)):
+        return TaskPage(_unreadable("list of tasks"))
+    tasks = [_task(item) for item in items]
+    return TaskPage(answer.reply, tuple(task for task in tasks if task is not None), link or None)
+
+
+def job_state_of(answer: Answer) -> tuple[Reply, str | None]:
+    """The reply and the job's state in lower case; None unless `reply` is a 2xx."""
+    if judge(answer.reply).verdict is not Verdict.DELETED:
+        return answer.reply, None
+    state = (parsed_object(answer.body) or {}).get("state")
+    if not isinstance(state, str):
+        return _unreadable("job"), None
+    return answer.reply, state.lower()
+
+
+def _unreadable(what: str) -> Reply:
+    return unanswered("UnreadableAnswer", f"The service's answer holds no {what}.")
+
+
+def _task(item: object) -> CompletedTask | None:
+    """None for what is no completed task: the filter is the service's promise, deleting is ours."""
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str) or item.get("state") != COMPLETED:
+        return None
+    info = item.get("executionInfo")
+    info = info if isinstance(info, dict) else {}
+    exit_code, result, end_time = info.get("exitCode"), info.get("result"), info.get("endTime")
+    etag = item.get("eTag")
+    return CompletedTask(
+        item["id"],
+        exit_code if isinstance(exit_code, int) and not isinstance(exit_code, bool) else None,
+        result.lower() if isinstance(result, str) else None,
+        end_time if isinstance(end_time, str) else None,
+        etag if isinstance(etag, str) else None,
+    )

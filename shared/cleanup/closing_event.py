@@ -1,0 +1,105 @@
+"""What the consumer of results is told of a clean-up: that all is listed, or that it could not be carried out."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from shared.batch.reply import BatchError
+from shared.cleanup.event import PartialEvent, closing_id
+from shared.cleanup.record import Cleanup, Phase
+from shared.clock import to_text
+from shared.ledger.record import DRY_RUN_SUFFIX, Outcome
+from shared.results.event import Event, dry_run_mark, error_wire, result_id
+
+LISTED = "batch.job-cleanup.listed"
+DONE = "batch.job-cleanup.done"
+
+
+def closing_event(cleanup: Cleanup) -> Event:
+    """The event that closes a clean-up which has ended."""
+    if cleanup.phase is Phase.LISTED:
+        name, kind, data = (
+            "listed",
+            LISTED,
+            {
+                "jobState": cleanup.job_state,
+                "listed": cleanup.requested + cleanup.skipped,
+                "requested": cleanup.requested,
+                "skipped": cleanup.skipped,
+            },
+        )
+    else:
+        # One that came too late may be a copy of one that failed: their ends are two, and told apart by their ids.
+        name = Outcome.EXPIRED.value if cleanup.outcome == Outcome.EXPIRED else "done"
+        kind, data = DONE, {"outcome": cleanup.outcome, "error": error_wire(cleanup.error)}
+    event = cleanup.event
+    return _event(
+        closing_id(event.event_id, name + _suffix(cleanup)),
+        kind,
+        event.batch_url,
+        cleanup.ended_at or cleanup.accepted_at,
+        event.job_id,
+        {
+            "eventId": event.event_id,
+            "jobId": event.job_id,
+            "batchUrl": event.batch_url,
+            **data,
+            **dry_run_mark(dry_run=event.dry_run),
+        },
+        event.traceparent,
+    )
+
+
+def _suffix(cleanup: Cleanup) -> str:
+    """A redriven clean-up and a dry run close with ids of their own."""
+    generation = f".{cleanup.generation}" if cleanup.generation else ""
+    return (DRY_RUN_SUFFIX if cleanup.event.dry_run else "") + generation
+
+
+def refusal_event(body: bytes, error: BatchError, partial: PartialEvent, default_account: str, now: datetime) -> Event:
+    """The event for a message that is no valid event.
+
+    Its id comes from the text, which a poison copy shares, and from the event's id where that can be read: never from
+    this alone, which a message that is valid may come with, before or after, and be closed under.
+    """
+    digest = hashlib.sha256(body).hexdigest()
+    return _event(
+        closing_id(partial.event_id, f"rejected.{digest}") if partial.event_id else result_id("rejected", digest),
+        DONE,
+        partial.batch_url or default_account,
+        now,
+        partial.job_id,
+        {
+            "eventId": partial.event_id,
+            "jobId": partial.job_id,
+            "batchUrl": partial.batch_url,
+            "outcome": "rejected",
+            "error": error_wire(error),
+        },
+    )
+
+
+def _event(
+    event_id: str,
+    kind: str,
+    source: str,
+    time: datetime,
+    job_id: str | None,
+    data: dict[str, object],
+    traceparent: str | None = None,
+) -> Event:
+    event: Event = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": kind,
+        "time": to_text(time),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    if job_id:
+        event["subject"] = f"jobs/{job_id}"
+    if traceparent:
+        event["traceparent"] = traceparent
+    return event

@@ -1,0 +1,67 @@
+"""Valid requests that are not carried out: of protected jobs, of accounts no longer listed, and those too late."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared.batch.reply import BatchError
+from shared.ledger.record import Certainty, Conclusion, Outcome
+from shared.ledger.work import WorkRow
+from shared.parsing.grammar import due_at
+from shared.parsing.protection import is_protected
+from shared.request.model import DeletionRequest
+from shared.settings import Settings
+
+PROTECTED = "ProtectedJob"
+EXPIRED = "RequestExpired"
+NOT_ALLOWED = "AccountNotAllowed"
+
+
+class Guard:
+    """Ends requests without a DELETE."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._protected = settings.protected_jobs
+        self._accounts = settings.batch_accounts
+        # A day below retention: a copy may come back after its row was purged, and its task's id be in use again.
+        self._max_age = timedelta(days=settings.retention_days - 1)
+
+    def __call__(self, row: WorkRow, accepted_at: datetime, now: datetime) -> Conclusion | None:
+        """The end of a request that is not to be carried out, or None."""
+        error = self.protection(row.request) or self.strange_account(row.request.batch_url)
+        if error:
+            return Conclusion(Outcome.FAILED, Certainty.CONFIRMED, now, error=error)
+        return self.expiry(row, accepted_at, now)
+
+    def expiry(self, row: WorkRow, accepted_at: datetime, now: datetime) -> Conclusion | None:
+        """The end of a request that came when its id may be forgotten and its task's be in use again, or None."""
+        counted_from = accepted_at
+        if row.request.delete_after:
+            counted_from = max(accepted_at, due_at(row.request.delete_after, accepted_at))
+        error = self.lateness("request", counted_from, now)
+        return Conclusion(Outcome.EXPIRED, Certainty.CONFIRMED, now, error=error) if error else None
+
+    def lateness(self, what: str, counted_from: datetime, now: datetime) -> BatchError | None:
+        """The error for a request or an event that is as old as rows are kept, or None."""
+        if now - counted_from <= self._max_age:
+            return None
+        return BatchError(EXPIRED, f"The {what} came more than {self._max_age.days} days after it was accepted.")
+
+    def strange_account(self, batch_url: str) -> BatchError | None:
+        """The error for an account that was taken off the allow list after the request or the event had come in."""
+        if batch_url in self._accounts:
+            return None
+        text = "must be one of the Batch accounts that BATCH_ACCOUNT_URLS lists"
+        return BatchError(NOT_ALLOWED, "The account is no longer allowed.", (("/batchUrl", text),))
+
+    def protection(self, request: DeletionRequest) -> BatchError | None:
+        """The error for a job that is never deleted from."""
+        return self.protection_of(request.job_id)
+
+    def protection_of(self, job_id: str) -> BatchError | None:
+        """The same for a whole job."""
+        pattern = is_protected(job_id, self._protected)
+        if pattern is None:
+            return None
+        text = f"must not match {pattern}, which PROTECTED_JOBS names"
+        return BatchError(PROTECTED, "Nothing is deleted from this job.", (("/jobId", text),))

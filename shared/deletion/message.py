@@ -1,0 +1,81 @@
+"""What a message on the request queue says: valid rows to work on, and what is wrong with the rest. Never raises."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.deletion.delivery import Delivery
+from shared.errors import InvalidInput, Problem
+from shared.ledger.record import Origin
+from shared.ledger.work import MAX_MESSAGE_BYTES, Work, WorkRow, is_work, read_work
+from shared.request.envelope import Envelope, Kind, read_body, read_requests
+from shared.request.model import DeletionRequest, PartialRequest, partial_fields, payload_hash, to_wire
+from shared.results.emission import Emission, conflict, rejected
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A part of a message that is no valid request."""
+
+    problems: tuple[Problem, ...]
+    partial: PartialRequest
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as read."""
+
+    raw: bytes
+    work: Work
+    refusals: tuple[Refusal, ...] = ()
+    is_single: bool = False
+    """One request, alone in a message from outside."""
+    is_own: bool = False
+    """Written by the app, for rows of one bucket."""
+
+    def refused(self, default_account: str, now: datetime) -> list[Emission]:
+        """The results owed for what is no valid request."""
+        parent = self.work.parent_id
+        return [rejected(self.raw, r.problems, r.partial, default_account, now, r.index, parent) for r in self.refusals]
+
+    def body_of(self, request: DeletionRequest) -> bytes:
+        """What a dead letter keeps as received: the message, or the one request of many."""
+        return self.raw if self.is_single else request_body(request)
+
+    def conflict(self, row: WorkRow, now: datetime) -> Emission:
+        """The result owed for a request whose id was used with another payload."""
+        body = self.body_of(row.request)
+        return conflict(row.request, row.payload_hash, self.work.origin, body, now, self.work.parent_id)
+
+
+def request_body(request: DeletionRequest) -> bytes:
+    """A request as the JSON that would bring it in again."""
+    return json.dumps(to_wire(request)).encode("ascii")
+
+
+def read_message(delivery: Delivery, settings: Settings, now: datetime) -> Message:
+    """Reads a message by the rules of the contract; what breaks them becomes a refusal."""
+    accounts = settings.batch_accounts
+    value: object = None
+    try:
+        value = read_body(delivery.body, max_bytes=MAX_MESSAGE_BYTES)
+        if is_work(value):
+            return Message(delivery.body, read_work(value, accounts, now), is_own=True)
+        envelope = read_requests(value, accounts, delivery.inserted_at).traced(delivery.traceparent)
+    except InvalidInput as fault:
+        refusal = Refusal(fault.problems, partial_fields(value, accounts))
+        return Message(delivery.body, Work((), Origin.QUEUE, delivery.inserted_at), (refusal,))
+    return _from_outside(envelope, delivery)
+
+
+def _from_outside(envelope: Envelope, delivery: Delivery) -> Message:
+    rows = tuple(WorkRow(item.request, payload_hash(item.request)) for item in envelope.items if item.request)
+    refusals = tuple(
+        Refusal(item.problems, item.partial, item.index) for item in envelope.items if item.request is None
+    )
+    work = Work(rows, Origin.QUEUE, delivery.inserted_at, envelope.parent_id)
+    return Message(delivery.body, work, refusals, is_single=envelope.kind is Kind.SINGLE)

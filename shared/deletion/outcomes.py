@@ -1,0 +1,110 @@
+"""From a reply of Batch to what is written: an end, or another try. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.batch.classify import judge
+from shared.batch.pacing import backoff_seconds
+from shared.batch.reply import BatchError, Judgement, Reply, Sending, Verdict
+from shared.ledger.record import Certainty, Conclusion, Outcome, Record
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how far apart a request is tried."""
+
+    max_attempts: int
+    base_seconds: float
+    max_seconds: float
+    random: Callable[[], float]
+    """Uniform in [0, 1): full jitter."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Another try, after a wait."""
+
+    error: BatchError | None
+    wait: timedelta
+    was_sent: bool
+    may_have_taken_effect: bool
+    counts: bool = True
+    """Whether it is one of the attempts that the request has."""
+
+
+def after_reply(
+    before: Record, claimed: Record, reply: Reply, policy: RetryPolicy, now: datetime
+) -> Conclusion | Retry:
+    """What the owner of a claim records. `before` is the row as it was before this claim."""
+    judgement = judge(reply)
+    if claimed.request.dry_run:
+        judgement = replace(judgement, may_have_taken_effect=False)
+    if judgement.verdict in {Verdict.TRANSIENT, Verdict.ACCESS}:
+        if claimed.attempts >= policy.max_attempts and not reply.is_own_doing:
+            effect = before.maybe_effect or judgement.may_have_taken_effect
+            return exhausted(reply.error, reply, effect, now)
+        return _retry(claimed, reply, judgement, policy)
+    if claimed.request.dry_run:
+        return _dry_run_end(judgement.verdict, reply, now)
+    return _end(judgement.verdict, reply, before.maybe_sent, now)
+
+
+def _end(verdict: Verdict, reply: Reply, maybe_sent_before: bool, now: datetime) -> Conclusion:
+    certainty = Certainty.CONFIRMED
+    if verdict is Verdict.DELETED:
+        outcome = Outcome.DELETED
+    elif verdict is Verdict.GONE:
+        # After a try that may have been sent, absence is what a lost success looks like.
+        outcome = Outcome.DELETED if maybe_sent_before else Outcome.NOT_FOUND
+        certainty = Certainty.INFERRED if maybe_sent_before else Certainty.CONFIRMED
+    elif verdict is Verdict.PRECONDITION:
+        outcome = Outcome.PRECONDITION_FAILED
+    else:
+        outcome = Outcome.FAILED
+    error = None if outcome is Outcome.DELETED else reply.error
+    return Conclusion(outcome, certainty, now, reply.status, error, reply.request_id)
+
+
+_DRY_RUN = {
+    Verdict.DELETED: Outcome.WOULD_DELETE,
+    Verdict.GONE: Outcome.NOT_FOUND,
+    Verdict.PRECONDITION: Outcome.PRECONDITION_FAILED,
+}
+
+
+def _dry_run_end(verdict: Verdict, reply: Reply, now: datetime) -> Conclusion:
+    outcome = _DRY_RUN.get(verdict, Outcome.FAILED)
+    return Conclusion(outcome, Certainty.CONFIRMED, now, reply.status, reply.error, reply.request_id)
+
+
+def exhausted(error: BatchError | None, reply: Reply | None, may_have_taken_effect: bool, now: datetime) -> Conclusion:
+    """The end of a request that was given up."""
+    return Conclusion(
+        Outcome.EXHAUSTED,
+        Certainty.UNKNOWN if may_have_taken_effect else Certainty.CONFIRMED,
+        now,
+        reply.status if reply else None,
+        error,
+        reply.request_id if reply else None,
+    )
+
+
+def _retry(claimed: Record, reply: Reply, judgement: Judgement, policy: RetryPolicy) -> Retry:
+    seconds = backoff_seconds(
+        claimed.attempts,
+        policy.base_seconds,
+        policy.max_seconds,
+        reply.retry_after,
+        policy.random,
+        judgement,
+    )
+    return Retry(
+        reply.error,
+        timedelta(seconds=seconds),
+        was_sent=reply.sending is not Sending.NOT_SENT,
+        may_have_taken_effect=judgement.may_have_taken_effect,
+        counts=not reply.is_own_doing,
+    )

@@ -1,0 +1,87 @@
+"""The app in OpenTelemetry: a span for each call to Batch, in the trace of whoever asked, and the metrics of the log.
+
+Spans: https://opentelemetry.io/docs/specs/semconv/http/http-spans/, named after the REST operation.
+Nothing is added to the call itself: Batch has no use for a trace context.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from opentelemetry import metrics, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from shared.batch.classify import judge
+from shared.batch.reply import Reply, Verdict
+from shared.request.model import DeletionRequest
+from shared.results.event import Ending
+from shared.results.telemetry import Call, Telemetry
+
+SCOPE = "task-deletion"
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class OpenTelemetry(Telemetry):
+    """Tells the providers that the process has, which are the worker's when it set them up."""
+
+    def __init__(self) -> None:
+        self._tracer = trace.get_tracer(SCOPE)
+        meter = metrics.get_meter(SCOPE)
+        self._ended = meter.create_counter("task_deletions", "{request}", "Requests that came to an end")
+        self._duration = meter.create_histogram("task_deletion.duration", "s", "From acceptance to the result")
+        self._attempts = meter.create_histogram("task_deletion.attempts", "{attempt}", "Attempts that a request took")
+        self._refused = meter.create_counter("batch.refused_calls", "{call}", "Calls that Batch refused the app itself")
+        self._depth = meter.create_gauge("queue.depth", "{message}", "Messages on a queue")
+        self._age = meter.create_gauge("queue.oldest_age", "s", "Age of a queue's oldest message")
+
+    def observed(self, call: Call) -> Call:
+        """The call within a client span whose parent is the request's own trace."""
+
+        def watched(request: DeletionRequest, seconds: float, begin_within: float) -> Reply:
+            with self._tracer.start_as_current_span(
+                "Task - Get" if request.dry_run else "Task - Delete",
+                context=_context_of(request),
+                kind=SpanKind.CLIENT,
+                attributes={
+                    "server.address": urlsplit(request.batch_url).hostname or "",
+                    "batch.job.id": request.job_id,
+                    "batch.task.id": request.task_id,
+                    "az.client_request_id": request.client_request_id,
+                },
+            ) as span:
+                reply = call(request, seconds, begin_within)
+                self._note(span, reply)
+            return reply
+
+        return watched
+
+    def ended(self, ending: Ending) -> None:
+        """Counts the request by its outcome."""
+        outcome = {"outcome": ending.outcome.value}
+        self._ended.add(1, outcome | {"certainty": ending.certainty.value, "origin": ending.origin.value})
+        self._attempts.record(ending.attempts, outcome)
+        if ending.latency_seconds is not None:
+            self._duration.record(ending.latency_seconds, outcome)
+
+    def queue_depth(self, queue: str, messages: int, oldest_age_seconds: float) -> None:
+        """Sets the gauges of one queue."""
+        self._depth.set(messages, {"queue": queue})
+        self._age.set(oldest_age_seconds, {"queue": queue})
+
+    def _note(self, span: trace.Span, reply: Reply) -> None:
+        if reply.status is not None:
+            span.set_attribute("http.response.status_code", reply.status)
+        if reply.request_id:
+            span.set_attribute("az.service_request_id", reply.request_id)
+        if reply.error is not None:
+            span.set_attribute("error.type", reply.error.code)
+            span.set_status(Status(StatusCode.ERROR))
+        if judge(reply).verdict is Verdict.ACCESS:
+            self._refused.add(1, {"status": reply.status})
+
+
+def _context_of(request: DeletionRequest) -> Context:
+    """The request's own trace; a new one where the host said none."""
+    return _PROPAGATOR.extract({"traceparent": request.traceparent}) if request.traceparent else Context()

@@ -1,0 +1,525 @@
+"""The HTTP calls about requests: each status code and header of the contract, for the caller to rely on."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from shared.api.answer import Answer, unavailable
+from shared.batch.reply import Reply
+from shared.errors import StorageUnavailable
+from tests.memory_table import no_fault, restless
+from tests.world import DELETED, World, call, refused
+
+ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+def world() -> World:
+    """An app with its defaults."""
+    return World()
+
+
+def pointers(answer: Answer) -> set[str]:
+    """What an error body points at."""
+    return {value["key"] for value in answer.content["values"]}
+
+
+def is_batch_error(content: Any) -> bool:
+    """Whether a body has the shape of the REST operation's error."""
+    return (
+        set(content) == {"code", "message", "values"}
+        and content["message"]["lang"] == "en-US"
+        and all(set(value) == {"key", "value"} for value in content["values"])
+    )
+
+
+# One request: POST
+
+
+def test_a_request_is_accepted(world: World) -> None:
+    """202 with the place to look and the status document; the work is on the queue."""
+    body = world.request(clientRequestId=ID)
+    answer = world.post(body, **JSON)
+
+    assert (answer.status, answer.headers) == (202, {"location": f"/api/task-deletions/{ID}"})
+    assert answer.client_request_id == ID
+    assert answer.content == world.get(ID).content
+    assert (answer.content["state"], answer.content["attempts"]) == ("accepted", 0)
+    world.settle()
+    assert [r["data"]["origin"] for r in world.results()] == ["http"]
+
+
+def test_accepting_costs_one_write_and_one_message_and_saves_the_worker_its_read(world: World) -> None:
+    """The version of the new row travels in the message."""
+    world.post(world.request())
+    assert (world.records.operations, len(world.messages())) == (1, 1)
+    world.deliver()
+    assert world.records.operations == 3
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/json",
+        "APPLICATION/JSON; charset=UTF-8",
+        'application/json;charset="utf-8"',
+        "application/a+json",
+    ],
+)
+def test_json_content_types(world: World, content_type: str) -> None:
+    """JSON by any of its names, or none given."""
+    assert world.post(world.request(), **{"content-type": content_type}).status == 202
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "application/json; charset=latin-1", "json"])
+def test_other_content_types(world: World, content_type: str) -> None:
+    """415, pointing at the header."""
+    answer = world.post(world.request(), **{"content-type": content_type})
+    assert (answer.status, pointers(answer)) == (415, {"content-type"})
+    assert is_batch_error(answer.content)
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer"),
+    [
+        pytest.param(b"", "", id="nothing"),
+        pytest.param(b"{", "", id="half a body"),
+        pytest.param(b"[]", "", id="no object"),
+        pytest.param(b"\xff\xfe", "", id="no text"),
+        pytest.param(b'{"clientRequestId": "7"}', "/clientRequestId", id="no GUID"),
+        pytest.param(b'{"ifmatch": "x"}', "/ifmatch", id="unknown field"),
+        pytest.param(b'{"taskId": 5}', "/taskId", id="wrong type"),
+        pytest.param(b'{"requests": [], "taskId": "a"}', "/taskId", id="two shapes at once"),
+    ],
+)
+def test_an_invalid_body(world: World, raw: bytes, pointer: str) -> None:
+    """400 with pointers; the caller is told, so no result is sent."""
+    answer = world.post(raw)
+
+    assert answer.status == 400
+    assert is_batch_error(answer.content)
+    assert pointer in pointers(answer)
+    assert (world.results(), world.records.rows, world.messages()) == ([], {}, [])
+
+
+def test_the_id_of_an_invalid_request_is_echoed(world: World) -> None:
+    """In lower case, where it could be read."""
+    answer = world.post({"clientRequestId": ID.upper(), "jobId": "!"})
+    assert (answer.status, answer.client_request_id) == (400, ID)
+
+
+@pytest.mark.parametrize("padding", [64 * 1024, 4 * 1024 * 1024])
+def test_a_body_that_is_too_large(world: World, padding: int) -> None:
+    """413, for one request over 64 KiB and for any body over 4 MiB."""
+    answer = world.post(json.dumps(world.request()).encode() + b" " * padding)
+    assert (answer.status, answer.content["code"]) == (413, "RequestBodyTooLarge")
+
+
+def test_a_repeat_of_an_open_request(world: World) -> None:
+    """202 again, said to be a repeat; whatever spelling it came in."""
+    world.post(world.request(clientRequestId=ID))
+    answer = world.post(world.request(clientRequestId=ID.upper(), jobId="JOB-1", metadata={"k": "v"}))
+
+    assert answer.status == 202
+    assert answer.headers == {"location": f"/api/task-deletions/{ID}", "idempotency-replayed": "true"}
+
+
+def test_a_repeat_of_a_finished_request(world: World) -> None:
+    """200 with the result in the status document; nothing is sent again."""
+    body = world.request(clientRequestId=ID)
+    world.post(body)
+    world.settle()
+    answer = world.post(body)
+
+    assert (answer.status, answer.headers) == (200, {"idempotency-replayed": "true"})
+    assert answer.content["state"] == "done"
+    assert answer.content["result"] == world.results()[0]
+    assert world.messages() == []
+
+
+def test_a_repeat_with_another_payload(world: World) -> None:
+    """422; the caller is told, so no result is sent, and the first request goes on."""
+    world.post(world.request(clientRequestId=ID))
+    answer = world.post(world.request(clientRequestId=ID, taskId="task-2"))
+
+    assert (answer.status, answer.content["code"]) == (422, "ClientRequestIdConflict")
+    assert answer.client_request_id == ID
+    assert is_batch_error(answer.content)
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_protected_job() -> None:
+    """403 at once, and nothing is stored."""
+    world = World(PROTECTED_JOBS="job-*")
+    answer = world.post(world.request(clientRequestId=ID))
+
+    assert (answer.status, answer.content["code"], answer.client_request_id) == (403, "ProtectedJob", ID)
+    assert pointers(answer) == {"/jobId"}
+    assert world.records.rows == {}
+
+
+def test_nothing_is_promised_when_storage_is_down(world: World) -> None:
+    """The edge answers 503 with a short Retry-After."""
+
+    def broken(when: str, operation: str) -> None:
+        raise StorageUnavailable("table taskdeletions: HTTP 503")
+
+    world.records.fault = broken
+    with pytest.raises(StorageUnavailable) as fault:
+        world.post(world.request())
+    answer = unavailable(str(fault.value))
+    assert (answer.status, answer.content["code"]) == (503, "StorageUnavailable")
+    assert int(answer.headers["retry-after"]) <= 15
+    assert is_batch_error(answer.content)
+
+
+def test_a_repeat_sends_the_message_that_never_went_out(world: World) -> None:
+    """Nothing was promised to the first call, whose message could not be put."""
+    body = world.request(clientRequestId=ID)
+
+    def broken(when: str, queue: str) -> None:
+        raise StorageUnavailable("no")
+
+    world.send_fault = broken
+    with pytest.raises(StorageUnavailable):
+        world.post(body)
+    world.send_fault = no_fault
+    assert (world.post(body).status, len(world.messages())) == (202, 1)
+
+
+# The status of one request: GET
+
+
+def test_states_of_a_request(world: World) -> None:
+    """The word for each, and what is there in it."""
+    body = world.request(clientRequestId=ID, deleteAfter="PT1H")
+    world.post(body)
+    assert world.get(ID).content["state"] == "scheduled"
+    assert world.get(ID).content["nextAttemptAt"] == "2026-11-24T08:30:00.000Z"
+
+    seen: list[Any] = []
+
+    def running() -> Reply:
+        seen.append(world.get(ID).content)
+        return refused(429, "TooManyRequests", 60)
+
+    world.batch.script = [running]
+    world.clock.advance(3600)
+    world.deliver()
+    assert seen[0]["state"] == "running"
+    retrying = world.get(ID).content
+    assert (retrying["state"], retrying["lastError"]["code"]) == ("retrying", "TooManyRequests")
+    assert retrying["nextAttemptAt"] == "2026-11-24T08:31:00.000Z"
+    world.settle()
+    assert world.get(ID.upper()).content["result"] == world.results()[0]
+
+
+@pytest.mark.parametrize("text", ["7", "", ID.replace("-", ""), f"{{{ID}}}", f"{ID} "])
+def test_what_is_no_id(world: World, text: str) -> None:
+    """400, never a look into the table."""
+    answer = world.get(text)
+    assert (answer.status, is_batch_error(answer.content)) == (400, True)
+    assert world.records.operations == 0
+
+
+def test_an_unknown_id(world: World) -> None:
+    """404 in the shape of all errors."""
+    answer = world.get(ID)
+    assert (answer.status, answer.client_request_id, is_batch_error(answer.content)) == (404, ID, True)
+
+
+def test_a_dry_run_has_its_own_status(world: World) -> None:
+    """Its Location leads there; the real id stays unknown."""
+    answer = world.post(world.request(clientRequestId=ID, dryRun=True))
+
+    assert answer.headers["location"] == f"/api/task-deletions/{ID}?dryRun=true"
+    assert world.get(ID, dryRun="true").status == 200
+    assert world.get(ID).status == world.get(ID, dryRun="false").status == 404
+    assert world.get(ID, dryRun="maybe").status == 400
+
+
+def test_the_headers_of_every_answer(world: World) -> None:
+    """The id of the request where one is known, and that of the invocation, or of Batch where its answer is passed."""
+    the_call = call(route={"clientRequestId": ID})
+    assert world.app.api.status(the_call).all_headers(the_call) == {
+        "request-id": the_call.invocation_id,
+        "client-request-id": ID,
+    }
+    world.request()
+    the_call = call(route={"jobId": "job-1", "taskId": "task-1"})
+    assert world.app.api.delete_task(the_call).all_headers(the_call)["request-id"] == "batch-1"
+
+
+# Taking one back: DELETE
+
+
+def cancel(world: World, guid: str = ID, **query: str) -> Answer:
+    """Takes a request back."""
+    return world.app.api.cancel(call(route={"clientRequestId": guid}, query=query))
+
+
+@pytest.mark.parametrize("fields", [{}, {"deleteAfter": "P3D"}], ids=["accepted", "scheduled"])
+def test_a_request_that_nobody_has_begun_is_taken_back(world: World, fields: dict[str, str]) -> None:
+    """200 with the status document; its result says so, and its message finds it done."""
+    world.post(world.request(clientRequestId=ID, **fields))
+    answer = cancel(world)
+
+    assert (answer.status, answer.content["state"]) == (200, "done")
+    assert answer.content["result"]["data"]["outcome"] == "cancelled"
+    world.settle()
+    assert set(world.outcomes()) == {"cancelled"}
+    assert len({r["id"] for r in world.results()}) == 1
+    assert world.batch.calls == []
+
+
+def test_what_was_begun_or_is_done_cannot_be_taken_back(world: World) -> None:
+    """409 while it runs, while it waits for its retry, and when it is done."""
+    statuses: list[int] = []
+
+    def running() -> Reply:
+        statuses.append(cancel(world).status)
+        return refused(429, "TooManyRequests")
+
+    world.batch.script = [running, DELETED]
+    world.post(world.request(clientRequestId=ID))
+    world.deliver()
+    statuses.append(cancel(world).status)
+    world.settle()
+    statuses.append(cancel(world).status)
+
+    assert statuses == [409, 409, 409]
+    assert is_batch_error(cancel(world).content)
+    assert world.outcomes() == ["deleted"]
+
+
+def test_taking_back_twice_says_the_same(world: World) -> None:
+    """The caller may not have heard the first answer; of anything else that is done it hears the outcome."""
+    world.post(world.request(clientRequestId=ID, deleteAfter="PT1H"))
+    first, again = cancel(world), cancel(world)
+    assert (first.status, again.status) == (200, 200)
+    assert first.content == again.content
+    other = world.request()
+    world.post(other)
+    world.settle()
+    refused_call = cancel(world, other["clientRequestId"])
+    assert refused_call.status == 409
+    assert "deleted" in refused_call.content["message"]["value"]
+
+
+@pytest.mark.parametrize("name", ["dryrun", "DRYRUN", "dryRun"])
+def test_names_in_a_query_have_any_letter_case(world: World, name: str) -> None:
+    """A dry run is meant, however it is written."""
+    world.post(world.request(clientRequestId=ID, dryRun=True, deleteAfter="PT1H"))
+    answer = world.app.api.cancel(call(route={"clientRequestId": ID}, query={name: "true", "code": "key"}))
+    assert (answer.status, answer.content["dryRun"]) == (200, True)
+
+
+@pytest.mark.parametrize("service", ["status", "cancel"])
+def test_an_unknown_parameter_is_refused(world: World, service: str) -> None:
+    """It would otherwise be about another request than was meant."""
+    world.post(world.request(clientRequestId=ID))
+    answer = getattr(world.app.api, service)(call(route={"clientRequestId": ID}, query={"dry": "true"}))
+    assert (answer.status, answer.content["code"]) == (400, "InvalidQueryParameterName")
+    assert answer.content["values"][0]["key"] == "dry"
+
+
+def test_taking_back_what_is_not_there(world: World) -> None:
+    """404 for an unknown id, 400 for none."""
+    assert cancel(world).status == 404
+    assert cancel(world, "7").status == 400
+
+
+def test_a_claim_that_comes_first_wins(world: World) -> None:
+    """Between the look and the write the worker began: the write is refused, and so is the caller."""
+    world.post(world.request(clientRequestId=ID))
+
+    def meanwhile(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            world.records.fault = no_fault
+            world.deliver()
+
+    world.records.fault = meanwhile
+    assert cancel(world).status == 409
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_row_that_never_holds_still_cannot_be_taken_back(world: World) -> None:
+    """Nothing is promised, and the request goes on."""
+    world.post(world.request(clientRequestId=ID))
+
+    world.records.fault = restless(world.records)
+    with pytest.raises(StorageUnavailable, match="changed under"):
+        cancel(world)
+    world.records.fault = no_fault
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_row_that_is_forgotten_between_refusal_and_look_is_made_anew(world: World) -> None:
+    """The purge took the old row just as a new call with its id came."""
+    body = world.request()
+    world.post(body)
+    world.settle()
+
+    def purge(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "read"):
+            world.records.fault = no_fault
+            world.records.rows.clear()
+            world.records.etags.clear()
+
+    world.records.fault = purge
+    assert world.post(body).status == 202
+    assert world.get(body["clientRequestId"]).content["state"] == "accepted"
+
+
+# DELETE /api/jobs/{jobId}/tasks/{taskId}: what the caller can get wrong
+
+
+def operation(world: World, query: dict[str, str] | None = None, **headers: str) -> Answer:
+    """The REST operation; header names with underscores."""
+    names = {name.replace("_", "-"): text for name, text in headers.items()}
+    return world.app.api.delete_task(
+        call(route={"jobId": "job-1", "taskId": "task-1"}, query=query or {}, headers=names)
+    )
+
+
+def test_query_and_headers_reach_batch(world: World) -> None:
+    """As the fields of a request do; the SDKs' spelling of the time-out too."""
+    world.request()
+    date = "Tue, 24 Nov 2026 07:30:00 GMT"
+    operation(
+        world,
+        {"timeOut": "20", "api-version": "2024-07-01.20.0", "code": "key"},
+        client_request_id=ID,
+        return_client_request_id="True",
+        ocp_date=date,
+        if_match='"1"',
+        if_none_match='"2"',
+        if_modified_since=date,
+        if_unmodified_since=date,
+    )
+    (sent,) = world.batch.calls
+    assert (sent.client_request_id, sent.timeout, sent.return_client_request_id, sent.ocp_date) == (ID, 20, True, date)
+    assert (sent.if_match, sent.if_none_match) == ('"1"', '"2"')
+    assert (sent.if_modified_since, sent.if_unmodified_since) == (date, date)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "code", "key"),
+    [
+        ({"api-version": "2019-01-01.1.0"}, {}, "UnsupportedRequestVersion", "api-version"),
+        ({"force": "true"}, {}, "InvalidQueryParameterName", "force"),
+        ({"timeout": "0"}, {}, "InvalidRequest", "/timeout"),
+        ({"timeout": "1.5"}, {}, "InvalidRequest", "/timeout"),
+        ({}, {"client_request_id": "7"}, "InvalidRequest", "client-request-id"),
+        ({}, {"return_client_request_id": "yes"}, "InvalidRequest", "return-client-request-id"),
+        ({}, {"ocp_date": "today"}, "InvalidRequest", "ocp-date"),
+        ({}, {"if_match": ""}, "InvalidRequest", "if-match"),
+        ({}, {"if_unmodified_since": "Mon, 24 Nov 2026 07:30:00 GMT"}, "InvalidRequest", "if-unmodified-since"),
+    ],
+)
+def test_a_wrong_parameter(world: World, query: dict[str, str], headers: dict[str, str], code: str, key: str) -> None:
+    """400 that names the parameter or header; nothing is sent."""
+    answer = operation(world, query, **headers)
+    assert (answer.status, answer.content["code"]) == (400, code)
+    assert key in pointers(answer)
+    assert (world.batch.calls, world.results()) == ([], [])
+
+
+def test_the_operation_on_a_protected_job() -> None:
+    """403, and nothing is sent."""
+    world = World(PROTECTED_JOBS="job-1")
+    answer = operation(world)
+    assert (answer.status, answer.content["code"], world.batch.calls) == (403, "ProtectedJob", [])
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "wait=5, Respond-Async", "respond-async; x=1"])
+def test_a_caller_that_does_not_want_to_wait(world: World, prefer: str) -> None:
+    """202 at once, and the deletion comes from the queue."""
+    world.request()
+    answer = operation(world, prefer=prefer, client_request_id=ID)
+    assert (answer.status, answer.headers["location"]) == (202, f"/api/task-deletions/{ID}")
+    assert world.batch.calls == []
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+@pytest.mark.parametrize("end", ["exhausted", "expired", "cancelled"])
+def test_a_replay_of_an_end_that_batch_has_no_answer_for(end: str) -> None:
+    """503 for what was given up, 410 for what was not carried out."""
+    world = World(BATCH_MAX_ATTEMPTS="1")
+    body = world.request(clientRequestId=ID)
+    if end == "exhausted":
+        world.batch.script = [refused(503, "ServerBusy")]
+    world.post(body)
+    if end == "cancelled":
+        cancel(world)
+    if end == "expired":
+        world.clock.advance(15 * 86_400)
+    world.settle()
+
+    answer = operation(world, client_request_id=ID)
+
+    assert world.outcomes()[0] == end
+    assert answer.status == (503 if end == "exhausted" else 410)
+    assert answer.headers["idempotency-replayed"] == "true"
+    assert is_batch_error(answer.content)
+
+
+# Many requests in one body
+
+
+def test_a_bulk_call_answers_each_item(world: World) -> None:
+    """Accepted, replayed, conflicting and invalid side by side, in the order of the items, and counted."""
+    known = world.request()
+    world.post(known)
+    new = world.request(taskId="task-2")
+    answer = world.post({"requests": [new, known, known | {"taskId": "other"}, {"jobId": "!"}, new]})
+
+    assert answer.status == 202
+    assert [item["status"] for item in answer.content["items"]] == [
+        *("accepted", "replayed", "conflict", "invalid", "replayed")
+    ]
+    assert answer.content["counts"] == {"accepted": 1, "replayed": 2, "conflict": 1, "invalid": 1}
+    assert answer.content["items"][0]["location"] == f"/api/task-deletions/{new['clientRequestId']}"
+    assert answer.content["items"][2]["error"]["code"] == "ClientRequestIdConflict"
+    assert "/requests/3/jobId" in {v["key"] for v in answer.content["items"][3]["error"]["values"]}
+    world.settle()
+    assert set(world.outcomes()) == {"deleted"}
+    assert len({r["id"] for r in world.results()}) == 2
+
+
+def test_a_bulk_call_for_many_tasks(world: World) -> None:
+    """Ids are derived from the parent's; the origin says how they came."""
+    parent = str(uuid.uuid4())
+    for n in range(150):
+        world.request(taskId=f"task-{n}")
+    answer = world.post({"clientRequestId": parent, "jobId": "job-1", "taskIds": [f"task-{n}" for n in range(150)]})
+
+    assert (answer.status, answer.content["counts"]["accepted"]) == (202, 150)
+    assert len(world.messages()) == 16
+    world.settle()
+    assert world.batch.tasks == set()
+    assert {(r["data"]["origin"], r["data"]["parentId"]) for r in world.results()} == {("bulk", parent)}
+
+
+@pytest.mark.parametrize("body", [{"requests": []}, {"requests": [{}]}, {"requests": 5}, {"requests": [{}] * 1001}])
+def test_a_bulk_call_without_any_valid_item(world: World, body: dict[str, Any]) -> None:
+    """400; nothing is stored."""
+    assert world.post(body).status == 400
+    assert world.records.rows == {}
+
+
+def test_a_protected_job_is_an_invalid_item() -> None:
+    """The others go on."""
+    world = World(PROTECTED_JOBS="job-2")
+    answer = world.post({"requests": [world.request(), world.request(jobId="job-2")]})
+    assert [item["status"] for item in answer.content["items"]] == ["accepted", "invalid"]
+    assert answer.content["items"][1]["error"]["code"] == "ProtectedJob"

@@ -1,0 +1,28 @@
+"""The handshake of the CloudEvents webhook."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.api.webhook import allow
+from tests.world import call
+
+
+@pytest.mark.parametrize("origin", ["eventgrid.azure.net", "x", "a b", "~" * 256])
+def test_any_origin_is_allowed(origin: str) -> None:
+    """And told so as it named itself, with no limit to its rate."""
+    answer = allow(call(headers={"webhook-request-origin": origin}))
+    assert (answer.status, answer.content) == (200, None)
+    assert answer.headers == {
+        "webhook-allowed-origin": origin,
+        "webhook-allowed-rate": "*",
+        "allow": "OPTIONS, POST",
+    }
+
+
+@pytest.mark.parametrize("origin", [None, "", " ", " a", "a ", "x\r\nset-cookie: y", "a\x00", "bücher", "~" * 257])
+def test_what_may_not_be_echoed_is_refused(origin: str | None) -> None:
+    """400, pointing at the header."""
+    answer = allow(call(headers={} if origin is None else {"webhook-request-origin": origin}))
+    assert (answer.status, answer.content["values"][0]["key"]) == (400, "webhook-request-origin")
+    assert "webhook-allowed-origin" not in answer.headers

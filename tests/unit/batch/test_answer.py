@@ -1,0 +1,175 @@
+"""Reading an answer of the Batch service, every part of which may be anything."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.batch.answer import MOST_MESSAGE, MOST_VALUES, answered, retry_after_seconds
+from shared.batch.reply import BatchError, Reply, Sending
+
+NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+ODD_TEXT = st.text(st.sampled_from("aZ09 -:,.\n\r\t\x00\x7f\x85é€\u2028\ud800\udfff\U0001f600"), max_size=20)
+
+
+def reply(body: object, status: int = 409, **headers: str) -> Reply:
+    """The reply for an answer with this JSON body."""
+    return answered(status, headers, json.dumps(body).encode(), NOW)
+
+
+def test_a_batch_error_is_read_whole() -> None:
+    """Code, message and values arrive as the service wrote them."""
+    body = {
+        "odata.metadata": "https://acct.region.batch.azure.com/$metadata#errors/@Element",
+        "code": "InvalidQueryParameterValue",
+        "message": {"lang": "en-us", "value": "One of the query parameters is invalid."},
+        "values": [{"key": "QueryParameterName", "value": "timeout"}, {"key": "Reason", "value": "too small"}],
+    }
+    assert reply(body, 400, **{"request-id": "r-1"}) == Reply(
+        Sending.ANSWERED,
+        400,
+        BatchError(
+            "InvalidQueryParameterValue",
+            "One of the query parameters is invalid.",
+            (("QueryParameterName", "timeout"), ("Reason", "too small")),
+        ),
+        has_batch_code=True,
+        request_id="r-1",
+    )
+
+
+@pytest.mark.parametrize(
+    "end", ["\nRequestId:1d2c-3\nTime:2026-11-24T07:30:00.1234567Z", "\r\nRequestId: 1d2c-3\r\nTime: x\n"]
+)
+def test_the_trailing_lines_stay_out_of_the_message(end: str) -> None:
+    """Request id and time would make each message unique; the id is kept in its own place."""
+    result = reply({"code": "ServerBusy", "message": {"value": "Busy." + end}}, 503)
+    assert result.error == BatchError("ServerBusy", "Busy.")
+    assert result.request_id == "1d2c-3"
+
+
+def test_the_header_names_the_request_id() -> None:
+    """When header and message name different ids, the header counts."""
+    result = reply({"code": "ServerBusy", "message": {"value": "x\nRequestId:a\nTime:b"}}, 503, **{"request-id": "h"})
+    assert result.request_id == "h"
+
+
+def test_a_success_has_no_error() -> None:
+    """The body of a 2xx is not looked at."""
+    assert reply({"code": "TaskNotFound"}, 200) == Reply(Sending.ANSWERED, 200)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html><h1>404</h1></html>",
+        b"null",
+        b"[]",
+        b'"TaskNotFound"',
+        b"{",
+        b"\xff\xfe\x00",
+        b"[" * 50_000,
+        b'{"error": {"code": "TaskNotFound"}}',
+        b'{"code": null}',
+        b'{"code": 404}',
+        b'{"code": ""}',
+        b'{"code": "Task NotFound"}',
+        b'{"code": "TaskNotFound\\n"}',
+        b'{"code": "%s"}' % (b"A" * 129),
+        gzip.compress(b'{"code": "TaskNotFound"}', mtime=0),
+    ],
+)
+def test_what_is_no_batch_error_is_named_so(body: bytes) -> None:
+    """A proxy's page or a broken body never passes for Batch's own code."""
+    result = answered(404, {}, body, NOW)
+    assert (result.has_batch_code, result.error and result.error.code) == (False, "UnexpectedAnswer")
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"value": "a\x00b\x1b[31m\x7f\x85\n\tc"}, "a b [31m c"),
+        ({"value": "x" * 10_000}, "x" * MOST_MESSAGE),
+        ({"value": "lone \ud800 half"}, "lone ? half"),
+        ({"value": 3}, ""),
+        ({}, ""),
+        (None, ""),
+        ("just text", "just text"),
+    ],
+)
+def test_messages_are_cut_and_cleaned(message: object, text: str) -> None:
+    """A message ends on one line, without control characters, of bounded length, and can be encoded."""
+    result = reply({"code": "X", "message": message})
+    assert result.error == BatchError("X", text)
+
+
+def test_values_that_are_no_pairs_of_texts_are_dropped() -> None:
+    """Of a list of values only pairs of texts are kept, and not too many."""
+    odd = [1, None, {}, {"key": "a"}, {"key": 1, "value": "b"}, {"key": "k\n", "value": "v\x00"}]
+    result = reply({"code": "X", "values": odd})
+    assert result.error == BatchError("X", "", (("k", "v"),))
+    many = reply({"code": "X", "values": [{"key": "k", "value": "v"}] * 100})
+    assert many.error is not None
+    assert len(many.error.values) == MOST_VALUES
+    assert reply({"code": "X", "values": {"key": "k"}}).error == BatchError("X", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0.0),
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("Tue, 24 Nov 2026 07:31:30 GMT", 90.0),
+        ("Tuesday, 24-Nov-26 07:31:00 GMT", 60.0),
+        ("Tue, 24 Nov 2026 07:29:00 GMT", 0.0),
+        ("Tue, 24 Nov 2026 07:31:30 -0000", 90.0),
+        (None, None),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e9", None),
+        ("٣", None),
+        ("9" * 5_000, None),
+        ("soon", None),
+        ("Tue, 99 Nov 2026 07:31:30 GMT", None),
+    ],
+)
+def test_retry_after_has_two_forms(text: str | None, seconds: float | None) -> None:
+    """Whole seconds or a date; a date in the past means now, and anything else nothing."""
+    assert retry_after_seconds(text, NOW) == seconds
+
+
+@given(status=st.integers(300, 599), body=st.binary(max_size=200), text=ODD_TEXT)
+def test_no_answer_breaks_the_reader(status: int, body: bytes, text: str) -> None:
+    """Whatever arrives becomes a reply whose texts can be encoded."""
+    result = answered(status, {"request-id": text, "Retry-After": text}, body, NOW)
+    assert result.status == status
+    assert result.error is not None
+    assert (result.request_id or "").encode().decode() == (result.request_id or "")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | ODD_TEXT,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["code", "message", "value", "values", "key"]), inner, max_size=4)
+        ),
+        max_leaves=8,
+    )
+)
+def test_no_json_breaks_the_reader(value: object) -> None:
+    """JSON of any shape becomes an error whose texts can be encoded as UTF-8."""
+    error = reply(value).error
+    assert error is not None
+    for text in (error.code, error.message, *(part for pair in error.values for part in pair)):
+        assert text.encode().decode() == text

@@ -1,0 +1,487 @@
+"""How clean-ups end when the host gave them up, and how they are put back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.cleanup.record import CleanupStore
+from shared.cleanup.redrive import CleanupRedrive
+from shared.clock import to_text
+from shared.errors import InvalidInput, StorageUnavailable
+from shared.results.dead_letters import DeadLetterStore
+from tests.memory_table import failing_at, no_fault, restless
+from tests.world import ACCOUNT, World, call, job_event, job_world, refused
+
+JOB = "render-7"
+POISON = "job-completions-poison"
+OTHER = "https://other.region.batch.azure.com"
+RECORD = {
+    "time": "2026-11-24T08:00:01Z",
+    "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
+    "operationName": "TaskCompleteEvent",
+    "properties": {"jobId": JOB, "id": "t-0003"},
+}
+
+
+@pytest.fixture
+def world() -> World:
+    """The job that is cleaned up."""
+    return job_world(JOB)
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    """An event for that job."""
+    return job_event(JOB, **fields)
+
+
+def ends(world: World) -> list[str | None]:
+    """What the closing events say, in order: an outcome, or `listed`."""
+    closing = [r for r in world.results() if r["type"].startswith("batch.job-cleanup.")]
+    return [r["data"].get("outcome", "listed") for r in closing]
+
+
+def fail(world: World, body: dict[str, Any] | None = None) -> str:
+    """An event that Batch refuses for good; the id of its dead letter."""
+    world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
+    world.put(body or event(), "job-completions")
+    world.settle()
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    return str(letter["id"])
+
+
+def put_back(world: World, letter_id: str) -> int:
+    """`POST /api/dead-letters/{id}/redrive`; its status."""
+    return world.app.dead_letters.put_back(call(route={"id": letter_id})).status
+
+
+def lose_return(world: World) -> None:
+    """The host dies before it takes the message of its next finished delivery away."""
+
+    def die(when: str, _: str) -> None:
+        if when == "before":
+            world.return_fault = no_fault
+            raise StorageUnavailable("the host died")
+
+    world.return_fault = die
+    with pytest.raises(StorageUnavailable):
+        world.deliver("job-completions")
+    world.clock.advance(601)
+
+
+# Delivered again after the end
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "state"),
+    [
+        (refused(400, "InvalidQueryParameterValue"), None, "completed"),
+        (None, refused(400, "InvalidQueryParameterValue"), "completed"),
+        (None, None, "active"),
+    ],
+)
+def test_the_message_that_ended_a_clean_up_only_closes_it_again(before: Any, after: Any, state: str) -> None:
+    """Whatever Batch would say by now: the same event once more, and nothing is listed or deleted behind it."""
+    world = World(JOB_COMPLETION_MAX_WAIT_DAYS="0")
+    world.batch.seed(JOB, 5, state=state)
+    world.batch.job_script = [before] if before else []
+    world.put(event(), "job-completions")
+    lose_return(world)
+    world.batch.job_script = [after] if after else []
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    closing = [r for r in world.results() if r["type"].startswith("batch.job-cleanup.")]
+    assert len(closing) == 2
+    assert closing[0] == closing[1]
+    assert len(world.batch.calls) == (5 if ends(world)[0] == "listed" else 0)
+
+
+# Refused
+
+
+def closing_ids(world: World) -> list[str]:
+    """The ids of the closing events, in order."""
+    return [r["id"] for r in world.results() if r["type"].startswith("batch.job-cleanup.")]
+
+
+@pytest.mark.parametrize("fields", [{"slect": "failed"}, {"select": "failed"}])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_refused_message_hides_no_failure_of_the_event_whose_id_it_has(
+    world: World, fields: dict[str, str], first: bool
+) -> None:
+    """Neither a mistyped one nor another wish: both have results and dead letters, and the failure is put back."""
+    body = event()
+    if first and "slect" in fields:
+        world.put(body | fields, "job-completions")
+        world.settle()
+    world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
+    world.put(body, "job-completions")
+    world.settle()
+    world.put(body | fields, "job-completions")
+    world.put(body | fields, POISON)
+    world.settle()
+    assert set(ends(world)) == {"failed", "rejected"}
+    assert len(set(closing_ids(world))) == 2
+    letters = {letter["outcome"]: letter for letter in world.app.dead_letters.listing(call()).content["value"]}
+    assert set(letters) == {"failed", "rejected"}
+    assert {letter["clientRequestId"] for letter in letters.values()} == {body["clientRequestId"]}
+    assert put_back(world, letters["rejected"]["id"]) == 422
+    assert put_back(world, letters["failed"]["id"]) == 202
+
+
+def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -> None:
+    """And a copy of either is not."""
+    for text in ("1", "2", "1"):
+        world.put(text, "job-completions")
+        world.settle()
+    assert len(closing_ids(world)) == 3
+    assert len(set(closing_ids(world))) == 2
+
+
+@pytest.mark.parametrize("queue", ["job-completions", POISON])
+def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) -> None:
+    """By its next step, or by that one's poison copy: with its id, and without another look at the account."""
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
+    world.batch.seed(JOB, 5, state="active")
+    body = event(batchUrl=OTHER)
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    world.queues[queue] = world.queues.pop("job-completions")
+    world.settings = replace(world.settings, batch_accounts=(ACCOUNT,))
+    world.app = world.worker()
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    (closing,) = (r for r in world.results())
+    assert (closing["data"]["eventId"], closing["data"]["batchUrl"]) == (body["clientRequestId"], OTHER)
+    codes = {"job-completions": "AccountNotAllowed", POISON: "DeliveriesExhausted"}
+    assert closing["data"]["error"]["code"] == codes[queue]
+    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    assert (document["state"], document["requested"]) == ("failed", 0)
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    assert put_back(world, letter["id"]) == 422
+
+
+def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> None:
+    """The account that it names is not even looked at."""
+    page = {"v": 1, "event": event(batchUrl=OTHER), "acceptedAt": to_text(world.clock.now()), "step": 3}
+    world.batch.job_script = [refused(400, "MustNotBeAsked")]
+    for fields in ({"continuation": None}, {"continuation": f"{OTHER}/jobs/{JOB}/tasks?$skiptoken=x"}):
+        world.put({"page": page | fields}, "job-completions")
+        world.settle()
+    assert {r["data"]["error"]["code"] for r in world.results()} == {"AccountNotAllowed"}
+    assert len(world.batch.job_script) == 1
+
+
+# Late copies
+
+
+def purge(world: World) -> None:
+    """What is done is forgotten, and the ids of its tasks are in use again."""
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    assert {row for _, row in world.records.rows} == {"cursor"}
+    world.batch.tasks |= {(JOB, task.id) for task in world.batch.completed}
+
+
+def put_late(world: World, body: object, queue: str = "job-completions") -> None:
+    """A message that has waited in a queue for two weeks and a bit."""
+    world.put(body, queue)
+    world.messages(queue)[-1].inserted_at -= timedelta(days=14, seconds=1)
+
+
+@pytest.mark.parametrize("queue", ["job-completions", POISON])
+@pytest.mark.parametrize("as_step", [False, True])
+def test_a_late_copy_of_a_forgotten_event_is_not_carried_out(world: World, queue: str, as_step: bool) -> None:
+    """It expires under an id of its own, without a dead letter, and as often as it comes."""
+    world.put(event(), "job-completions")
+    body: Any = json.loads(world.messages("job-completions")[0].text)
+    if as_step:
+        page = {"v": 1, "event": body, "acceptedAt": to_text(world.clock.now()), "step": 0, "continuation": None}
+        body = {"page": page}
+    world.settle()
+    purge(world)
+    for _ in range(2):
+        put_late(world, body, queue)
+        world.settle()
+    assert ends(world) == ["listed", "expired", "expired"]
+    closing = [r for r in world.results() if r["type"] == "batch.job-cleanup.done"]
+    assert closing[0] == closing[1]
+    assert closing[0]["data"]["error"]["code"] == "RequestExpired"
+    assert len(world.batch.calls) == 25
+    assert world.app.dead_letters.listing(call()).content["value"] == []
+
+
+@pytest.mark.parametrize("queue", ["job-completions", POISON])
+def test_a_late_copy_of_a_record_about_one_task_is_not_carried_out(world: World, queue: str) -> None:
+    """Its age counts from when its message came, as a request's does."""
+    world.put(RECORD, "job-completions")
+    world.settle()
+    purge(world)
+    put_late(world, RECORD, queue)
+    world.settle()
+    assert world.outcomes() == ["deleted", "expired"]
+    assert len(world.batch.calls) == 1
+
+
+def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
+    """A job may be waited for longer than what is done is remembered."""
+    world = World(REQUEST_RETENTION_DAYS="2", JOB_COMPLETION_MAX_WAIT_DAYS="30")
+    world.batch.seed(JOB, 5, state="active")
+    world.put(event(), "job-completions")
+    began = world.clock.now()
+    while world.clock.now() < began + timedelta(days=3):
+        if not world.deliver("job-completions"):
+            world.clock.advance(900)
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    assert ends(world) == ["listed"]
+    deletions = [r["data"]["outcome"] for r in world.results() if r["type"] == "batch.task-deletion.done"]
+    assert deletions == ["deleted"] * 5
+
+
+# Given up by the host
+
+
+def test_a_record_about_one_task_still_has_its_effect(world: World) -> None:
+    """Its request was not accepted before, so it is accepted now, and nothing of the job is closed."""
+    world.put(RECORD, POISON)
+    world.settle()
+    assert [c.task_id for c in world.batch.calls] == ["t-0003"]
+    assert ends(world) == []
+
+
+def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
+    """As it would have been before the host gave it up."""
+    body = event()
+    world.put(body, "job-completions")
+    world.settle()
+    world.put(body | {"select": "failed"}, POISON)
+    world.settle()
+    assert ends(world) == ["listed", "rejected"]
+
+
+def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) -> None:
+    """The closing event may never have gone out; its reader drops a second one by its id."""
+    body = event()
+    world.put(body, "job-completions")
+    world.settle()
+    world.put(body, POISON)
+    world.settle()
+    assert ends(world) == ["listed", "listed"]
+    assert len({r["id"] for r in world.results() if r["type"] == "batch.job-cleanup.listed"}) == 1
+
+
+def test_a_step_that_another_message_has_done_ends_nothing(world: World) -> None:
+    """The clean-up is well and goes on by its successor."""
+    body = event()
+    world.put(body, "job-completions")
+    for _ in range(2):
+        world.deliver("job-completions")
+    world.put(body, POISON)
+    assert world.deliver(POISON)
+    world.settle()
+    assert ends(world) == ["listed"]
+    assert len(world.batch.calls) == 25
+
+
+def test_a_row_that_moved_on_under_the_end_keeps_the_message(world: World) -> None:
+    """The poison message is seen again, and then ends the clean-up."""
+    body = event()
+    world.batch.states[JOB] = "active"
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    (message,) = world.messages("job-completions")
+    world.queues["job-completions"].clear()
+    world.put(message.text, POISON)
+
+    def meddle(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            world.records.fault = no_fault
+            world.records.touch()
+
+    world.records.fault = meddle
+    with pytest.raises(StorageUnavailable, match="moved on"):
+        world.deliver(POISON)
+    world.clock.advance(601)
+    world.settle()
+    assert ends(world) == ["exhausted"]
+
+
+# Put back
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+    """Whichever operation dies, the repeat of the call brings the job to its clean end, and deletes each task once."""
+    letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
+    world.storage_fault(fault)
+    try:
+        put_back(world, letter)
+    except StorageUnavailable:
+        world.storage_fault()
+        put_back(world, letter)
+    world.storage_fault()
+    world.settle()
+    assert (ends(world)[0], set(ends(world)[1:])) == ("failed", {"listed"})
+    assert len(world.batch.calls) == 25
+
+
+def test_a_clean_up_whose_row_was_purged_is_made_anew(world: World) -> None:
+    """The dead letter holds the event, and outlives the row."""
+    body = event()
+    letter = fail(world, body)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    assert world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).status == 404
+    assert put_back(world, letter) == 202
+    world.settle()
+    assert ends(world) == ["failed", "listed"]
+    assert len(world.batch.calls) == 25
+
+
+def test_a_dead_letter_whose_event_is_at_work_again_is_left_alone(world: World) -> None:
+    """The row was purged and the event sent anew: a redrive beside it would list the job twice."""
+    body = event()
+    letter = fail(world, body)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    world.batch.states[JOB] = "active"
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    assert put_back(world, letter) == 409
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    assert ends(world) == ["failed", "listed"]
+
+
+def steps(world: World) -> list[int]:
+    """The numbers of the steps that are on the queue."""
+    return [json.loads(message.text)["page"]["step"] for message in world.messages("job-completions")]
+
+
+@pytest.mark.parametrize("queue", ["job-completions", POISON])
+def test_a_step_left_of_the_last_generation_does_nothing_to_the_next(world: World, queue: str) -> None:
+    """A copy of the first step ended the clean-up while the second was out: the new listing begins at its beginning."""
+    body = event()
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    (left,) = world.messages("job-completions")
+    world.queues["job-completions"].clear()
+    world.put(body, POISON)
+    world.deliver(POISON)
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    assert put_back(world, letter["id"]) == 202
+    (first,) = steps(world)
+    assert first > json.loads(left.text)["page"]["step"]
+    world.queues[queue].insert(0, left)
+    assert world.deliver(queue)
+    world.settle()
+    assert ends(world) == ["exhausted", "listed"]
+    assert len(world.batch.calls) == 25
+
+
+@pytest.mark.parametrize("again", ["listed", "exhausted"])
+def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world: World, again: str) -> None:
+    """The row was purged and the event sent anew, and was listed, or failed in a generation that has its own letter."""
+    body = event()
+    letter = fail(world, body)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    if again == "listed":
+        world.put(body, "job-completions")
+        world.settle()
+    else:
+        assert put_back(world, letter) == 202
+        world.messages("job-completions")[0].dequeue_count = 10
+        world.settle()
+        world.letters.rows[("dead-letters", f"id:{letter}")]["redriven_at"] = ""
+    assert put_back(world, letter) == 409
+    world.settle()
+    assert ends(world) == ["failed", again]
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(purged: bool) -> None:
+    """Neither from its row nor from its dead letter: the caller is to hear that another try cannot succeed."""
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
+    world.batch.seed(JOB, 5)
+    letter = fail(world, event(batchUrl=OTHER))
+    if purged:
+        world.clock.advance(16 * 86_400)
+        world.app.housekeeping.round(1_000)
+    settings = replace(world.settings, batch_accounts=(ACCOUNT,))
+    kept = DeadLetterStore(world.letters).read(letter)
+    assert kept is not None
+    redrive = CleanupRedrive(settings, world.clock, CleanupStore(world.records), world)
+    with pytest.raises(InvalidInput, match="batchUrl"):
+        redrive.put_back(kept, 0)
+    assert world.messages("job-completions") == []
+
+
+def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
+    """And gives up on a row that never holds still, so that the caller hears of it."""
+    letter = fail(world)
+
+    meddle = restless(world.records)
+    world.records.fault = meddle
+    with pytest.raises(StorageUnavailable, match="changed under"):
+        put_back(world, letter)
+
+    def once(when: str, operation: str) -> None:
+        meddle(when, operation)
+        if operation == "write":
+            world.records.fault = no_fault
+
+    world.records.fault = once
+    assert put_back(world, letter) == 202
+
+
+# Over HTTP
+
+
+def test_a_record_over_http_is_a_request_for_its_task(world: World) -> None:
+    """202 with the status document of the one deletion, which then happens."""
+    answer = world.app.cleanups.submit(call(body=json.dumps(RECORD).encode()))
+    assert answer.status == 202
+    assert answer.content["taskId"] == "t-0003"
+    assert answer.headers["location"] == f"/api/task-deletions/{answer.client_request_id}"
+    world.settle()
+    assert [c.task_id for c in world.batch.calls] == ["t-0003"]
+
+
+def test_a_record_about_a_protected_job_is_refused() -> None:
+    """403 with the rule's name, before anything is stored."""
+    world = World(PROTECTED_JOBS=JOB)
+    answer = world.app.cleanups.submit(call(body=json.dumps(RECORD).encode()))
+    assert (answer.status, answer.content["code"]) == (403, "ProtectedJob")
+    assert world.records.rows == {}
+
+
+def test_progress_says_why_a_clean_up_failed(world: World) -> None:
+    """The state `failed` comes with its error."""
+    body = event()
+    fail(world, body)
+    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    assert (document["state"], document["error"]["code"]) == ("failed", "InvalidQueryParameterValue")
+
+
+def test_an_event_whose_row_appeared_meanwhile_is_a_repeat(world: World) -> None:
+    """Two calls with one event at once: both are told 202, and the job is listed once."""
+    body = event()
+    raw = json.dumps(body).encode()
+
+    def meanwhile(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            world.records.fault = no_fault
+            assert world.app.cleanups.submit(call(body=raw)).status == 202
+
+    world.records.fault = meanwhile
+    assert world.app.cleanups.submit(call(body=raw)).status == 202
+    world.settle()
+    assert ends(world) == ["listed"]
+    assert len(world.batch.calls) == 25

@@ -1,0 +1,320 @@
+"""Job-completion events: bare, in an envelope, and what must not be taken for one."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.cleanup.event import (
+    DeleteAfter,
+    JobEvent,
+    PartialEvent,
+    Select,
+    SubscriptionValidation,
+    TaskCompleted,
+    closing_id,
+    partial_event,
+    read_event,
+    to_wire,
+)
+from shared.errors import InvalidInput
+from shared.parsing.strict_json import read
+
+GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+DEFAULT = "https://acct.region.batch.azure.com"
+OTHER = "http://127.0.0.1:8101"
+ACCOUNTS = (DEFAULT, OTHER)
+BARE: dict[str, Any] = {"clientRequestId": GUID, "jobId": "render-7"}
+OPTIONS: dict[str, Any] = {
+    "batchUrl": OTHER,
+    "select": "failed",
+    "deleteAfter": {"succeeded": "P3D", "failed": "P7D"},
+    "requireJobCompleted": False,
+    "dryRun": True,
+    "metadata": {"a": "b"},
+}
+CLOUD_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "type": "Contoso.Batch.JobCompleted",
+    "source": "/batch/acct",
+    "time": "2026-11-24T08:00:01Z",
+    "traceparent": "00-extension",
+    "data": {"jobId": "render-7"},
+}
+GRID_EVENT: dict[str, Any] = {
+    "id": "e-1",
+    "topic": "/subscriptions/S/topics/T",
+    "subject": "batch/acct/jobs/render-7",
+    "eventType": "Contoso.Batch.JobCompleted",
+    "eventTime": "2026-11-24T08:00:01Z",
+    "dataVersion": "1.0",
+    "metadataVersion": "1",
+    "data": {"jobId": "render-7"},
+}
+CLOUD_ID = str(uuid5(NAMESPACE_URL, "/batch/acct|e-1"))
+GRID_ID = str(uuid5(NAMESPACE_URL, "/subscriptions/S/topics/T|e-1"))
+TASK_COMPLETE: dict[str, Any] = {
+    "time": "2026-11-24T08:00:01Z",
+    "resourceId": "/SUBSCRIPTIONS/S/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
+    "category": "ServiceLog",
+    "operationName": "TaskCompleteEvent",
+    "properties": {"jobId": "render-7", "id": "frame-001", "executionInfo": {"exitCode": 0}},
+}
+VALIDATION: dict[str, Any] = {
+    "id": "v-1",
+    "topic": "/subscriptions/S/topics/T",
+    "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+    "data": {"validationCode": "512d38b6", "validationUrl": "https://rp.example/validate"},
+}
+
+
+def _event(value: object) -> JobEvent:
+    found = read_event(value, ACCOUNTS, NOW)
+    assert isinstance(found, JobEvent)
+    return found
+
+
+def _problems_of(value: object) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidInput) as caught:
+        read_event(value, ACCOUNTS, NOW)
+    return [(problem.pointer, problem.text) for problem in caught.value.problems]
+
+
+def test_two_fields_make_an_event() -> None:
+    """All completed tasks of the default account's job, at once, when the job is over."""
+    event = _event(BARE | {"clientRequestId": GUID.upper()})
+    assert event == JobEvent(event_id=GUID, job_id="render-7", batch_url=DEFAULT)  # type: ignore[call-arg]
+    assert (event.select, event.delete_after, event.require_job_completed) == (Select.COMPLETED, None, True)
+    assert (event.dry_run, event.metadata) == (False, {})
+
+
+def test_every_option_is_taken() -> None:
+    """Each under its own name."""
+    event = _event(BARE | OPTIONS)
+    assert (event.batch_url, event.select) == (OTHER, Select.FAILED)
+    assert event.delete_after == DeleteAfter(succeeded="P3D", failed="P7D")
+    assert (event.require_job_completed, event.dry_run, event.metadata) == (False, True, {"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("value", "delete_after"),
+    [
+        ("P3D", DeleteAfter(succeeded="P3D", failed="P3D")),
+        ("2026-12-01T00:00:00Z", DeleteAfter(succeeded="2026-12-01T00:00:00Z", failed="2026-12-01T00:00:00Z")),
+        ({"succeeded": "P3D"}, DeleteAfter(succeeded="P3D")),
+        ({"failed": "P3D"}, DeleteAfter(failed="P3D")),
+    ],
+)
+def test_one_delay_holds_for_both_classes(value: object, delete_after: DeleteAfter) -> None:
+    """A class that is left out of the object form has None: it is kept."""
+    assert _event(BARE | {"deleteAfter": value}).delete_after == delete_after
+
+
+@pytest.mark.parametrize(
+    ("select", "delete_after"),
+    [("completed", {}), ("succeeded", {"failed": "P1D"}), ("failed", {"succeeded": "P1D"})],
+)
+def test_an_event_that_would_delete_nothing_is_a_mistake(select: str, delete_after: dict[str, str]) -> None:
+    """The classes that it selects are all kept, because none has a delay."""
+    (problem,) = _problems_of(BARE | {"select": select, "deleteAfter": delete_after})
+    assert problem == ("/deleteAfter", "leaves nothing to delete: a class that it does not name is kept")
+
+
+def test_a_wrong_selection_is_the_only_thing_wrong() -> None:
+    """What it would have chosen is not known, so its delays are not to blame."""
+    assert [pointer for pointer, _ in _problems_of(BARE | {"select": "all", "deleteAfter": "P1D"})] == ["/select"]
+
+
+def test_a_stored_event_is_read_by_the_rules_of_its_day() -> None:
+    """A row that an earlier version took in must stay readable."""
+    stored = {"event_id": GUID, "job_id": "j", "batch_url": DEFAULT, "select": "failed", "delete_after": {}}
+    assert JobEvent.model_validate(stored).delete_after == DeleteAfter()
+
+
+def test_direct_construction_keeps_the_rules_that_need_no_settings() -> None:
+    """Without a moment to measure from, a delay is taken as it is."""
+    made = JobEvent.model_validate(
+        {"event_id": GUID, "job_id": "j", "batch_url": f"{DEFAULT}/", "delete_after": "P90D", "select": "failed"}
+    )
+    assert (made.batch_url, made.select) == (DEFAULT, Select.FAILED)
+    assert made.delete_after == DeleteAfter(succeeded="P90D", failed="P90D")
+
+
+@pytest.mark.parametrize(("envelope", "event_id"), [(CLOUD_EVENT, CLOUD_ID), (GRID_EVENT, GRID_ID)])
+def test_an_envelope_gives_the_event_its_id(envelope: dict[str, Any], event_id: str) -> None:
+    """Source and id make an event unique for its carrier; extension attributes do not matter."""
+    expected = _event(BARE | OPTIONS | {"clientRequestId": event_id})
+    filled = envelope | {"data": {"jobId": "render-7"} | OPTIONS}
+    assert _event(filled) == expected
+    assert _event([filled]) == expected
+    assert _event(filled | {"extension": {"deep": [1]}, "datacontenttype": "application/json"}) == expected
+
+
+def test_a_list_of_one_bare_event_is_read() -> None:
+    """As a carrier without an envelope would deliver it."""
+    assert _event([BARE]) == _event(BARE)
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [], [BARE, BARE], [[BARE]], [1]])
+def test_an_event_is_an_object(value: object) -> None:
+    """Alone or as the only one of a list; two would need two answers."""
+    [(_, text)] = _problems_of(value)
+    assert text == "must be an object, or a list of one object"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "where", "text"),
+    [
+        ("clientRequestId", "x", "/clientRequestId", "must be a GUID"),
+        ("jobId", "..", "/jobId", "must be 1 to 64"),
+        ("batchUrl", "https://evil.example", "/batchUrl", "must be one of"),
+        ("select", "all", "/select", "must be completed, succeeded, failed"),
+        ("select", 1, "/select", "must be completed, succeeded, failed"),
+        ("select", None, "/select", "must not be null"),
+        ("deleteAfter", None, "/deleteAfter", "must not be null"),
+        ("deleteAfter", 5, "/deleteAfter", "must be text, or an object"),
+        ("deleteAfter", "P31D", "/deleteAfter", "at most 30 days"),
+        ("deleteAfter", {"succeeded": "P1Y"}, "/deleteAfter/succeeded", "duration"),
+        ("deleteAfter", {"failed": 1}, "/deleteAfter/failed", "must be text"),
+        ("deleteAfter", {"failed": None}, "/deleteAfter/failed", "must not be null"),
+        ("deleteAfter", {"completed": "P1D"}, "/deleteAfter/completed", "is not a field"),
+        ("requireJobCompleted", "yes", "/requireJobCompleted", "must be true or false"),
+        ("dryRun", 1, "/dryRun", "must be true or false"),
+        ("metadata", {"a": 1}, "/metadata/a", "must be text"),
+        ("taskId", "a", "/taskId", "is not a field"),
+        ("ifMatch", "*", "/ifMatch", "is not a field"),
+        ("event_id", GUID, "/event_id", "is not a field"),
+    ],
+)  # fmt: skip
+def test_a_field_that_breaks_its_rule_is_pointed_at(field: str, value: object, where: str, text: str) -> None:
+    """Events are held to the same strictness as requests, in every shape."""
+    [(pointed, found)] = _problems_of(BARE | {field: value})
+    assert pointed == where
+    assert text in found
+    if field != "clientRequestId":
+        [(pointed, _)] = _problems_of([CLOUD_EVENT | {"data": {"jobId": "render-7", field: value}}])
+        assert pointed == f"/0/data{where}"
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ({}, ["/clientRequestId", "/jobId"]),
+        (CLOUD_EVENT | {"specversion": "0.3"}, ["/specversion"]),
+        (CLOUD_EVENT | {"id": ""}, ["/id"]),
+        (CLOUD_EVENT | {"id": 1, "source": None}, ["/id", "/source"]),
+        (CLOUD_EVENT | {"type": ""}, ["/type"]),
+        ({"specversion": "1.0"}, ["/id", "/source", "/type", "/data"]),
+        (CLOUD_EVENT | {"data": "x"}, ["/data"]),
+        (CLOUD_EVENT | {"data": {}}, ["/data/jobId"]),
+        (CLOUD_EVENT | {"data": BARE}, ["/data/clientRequestId"]),
+        (CLOUD_EVENT | {"id": "\ud800"}, ["/id"]),
+        (GRID_EVENT | {"topic": ""}, ["/topic"]),
+        ({"eventType": "x", "data": {"jobId": "a", "account": "b"}}, ["/id", "/topic", "/data/account"]),
+        ([GRID_EVENT | {"data": {"jobId": ".."}}], ["/0/data/jobId"]),
+    ],
+)
+def test_a_fault_of_the_envelope_is_pointed_at(value: object, where: list[str]) -> None:
+    """What makes an envelope's event unique is required, and its data is only the object of the contract."""
+    assert [pointed for pointed, _ in _problems_of(value)] == where
+
+
+def test_a_fault_of_the_json_text_refuses_the_event() -> None:
+    """A duplicate key in an envelope leaves its id in doubt, even where the attribute means nothing here."""
+    raw = json.dumps(CLOUD_EVENT)[:-1] + ', "time": "x", "time": "y"}'
+    assert _problems_of(read(raw, max_bytes=10_000)) == [("/time", "is there more than once")]
+
+
+@pytest.mark.parametrize("value", [TASK_COMPLETE, [TASK_COMPLETE]])
+def test_a_record_of_one_task_is_no_end_of_a_job(value: object) -> None:
+    """Batch's own diagnostics fire once per task; a whole-job clean-up on the first would delete too much."""
+    assert read_event(value, ACCOUNTS, NOW) == TaskCompleted(
+        "render-7",
+        "frame-001",
+        "acct",
+        "/SUBSCRIPTIONS/S/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT|2026-11-24T08:00:01Z",
+    )
+
+
+@pytest.mark.parametrize("properties", [None, {}, {"jobId": "..", "id": 1}])
+def test_a_record_of_one_task_may_be_unreadable(properties: object) -> None:
+    """It is told apart all the same, without ids that are not valid."""
+    found = read_event(TASK_COMPLETE | {"properties": properties}, ACCOUNTS, NOW)
+    assert isinstance(found, TaskCompleted)
+    assert (found.job_id, found.task_id) == (None, None)
+
+
+def test_a_validation_of_the_subscription_gives_its_code() -> None:
+    """Event Grid asks a webhook once before it sends anything."""
+    assert read_event([VALIDATION], ACCOUNTS, NOW) == SubscriptionValidation("512d38b6")
+    assert _problems_of([VALIDATION | {"data": {}}]) == [("/0/data/validationCode", "must be text")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        BARE,
+        BARE | OPTIONS,
+        BARE | {"deleteAfter": "P3D"},
+        BARE | {"deleteAfter": {"failed": "P1D"}},
+        CLOUD_EVENT,
+        [GRID_EVENT],
+    ],
+)
+def test_an_event_survives_the_wire(value: object) -> None:
+    """What the app writes to its own queue between two pages reads back to an equal event."""
+    event = _event(value)
+    assert _event(json.loads(json.dumps(to_wire(event)))) == event
+
+
+def test_the_closing_message_has_a_derived_id() -> None:
+    """The same at every emission, so that consumers can tell a repeat."""
+    assert closing_id(GUID, "listed") == str(uuid5(UUID(GUID), "listed"))
+    assert closing_id(GUID, "listed") != closing_id(GUID, "done")
+
+
+@pytest.mark.parametrize(
+    ("value", "partial"),
+    [
+        (None, PartialEvent()),
+        ([BARE, BARE], PartialEvent()),
+        (BARE | {"x": 1}, PartialEvent(GUID, "render-7")),
+        (BARE | {"jobId": "..", "batchUrl": OTHER}, PartialEvent(GUID, None, OTHER)),
+        ([CLOUD_EVENT | {"data": {"jobId": "a", "batchUrl": "https://evil.example"}}], PartialEvent(CLOUD_ID, "a")),
+        (GRID_EVENT | {"data": 1}, PartialEvent(GRID_ID)),
+        (GRID_EVENT | {"id": ""}, PartialEvent(None, "render-7")),
+    ],
+)
+def test_what_could_be_read_of_a_refused_event_is_kept(value: object, partial: PartialEvent) -> None:
+    """The answer names the event and its job as far as they are valid."""
+    assert partial_event(value, ACCOUNTS) == partial
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+_FIELDS = [*BARE, *OPTIONS, *CLOUD_EVENT, *GRID_EVENT, "operationName", "properties"]
+
+
+@given(_JSON | st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=8).map(lambda event: [event]))
+def test_no_value_raises_anything_but_invalid_input(value: object) -> None:
+    """Whatever JSON holds is an event or a list of problems, and can be told of in part."""
+    told: object = None
+    try:
+        read_event(value, ACCOUNTS, NOW)
+    except InvalidInput as fault:
+        told = fault.problems
+    assert told is None or told
+    assert isinstance(partial_event(value, ACCOUNTS), PartialEvent)

@@ -1,0 +1,125 @@
+"""The samples of docs/events.md make events that the app accepts."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from scripts.infra_check.template import BicepFile, identifiers, read
+from shared.cleanup.event import JobEvent, Select, TaskCompleted, read_event
+from shared.cleanup.record import event_hash
+
+SAMPLES = Path(__file__).resolve().parents[3] / "docs" / "samples"
+ACCOUNT = "https://account.region.batch.azure.com"
+ACCOUNTS = ("https://default.region.batch.azure.com", ACCOUNT)
+NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
+
+
+def sample(name: str) -> ModuleType:
+    """A sample, loaded as the program that it is."""
+    spec = importlib.util.spec_from_file_location(name, SAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def accepted(text: str) -> JobEvent:
+    """What the app reads in a message."""
+    event = read_event(json.loads(text), ACCOUNTS, NOW)
+    assert isinstance(event, JobEvent)
+    return event
+
+
+def diagnostics(*records: object) -> bytes:
+    """A message of the hub with records of somebody's."""
+    return json.dumps({"records": records}).encode()
+
+
+def test_job_manager_task_asks_for_its_own_job() -> None:
+    """The message names the job and its account, keeps failed tasks longer, and waits for the job's end."""
+    event = accepted(sample("job_manager_done").job_completed(f"{ACCOUNT}/", "render-7"))
+
+    assert (event.job_id, event.batch_url, event.require_job_completed) == ("render-7", ACCOUNT, True)
+    assert event.delete_after is not None
+    assert (event.delete_after.succeeded, event.delete_after.failed) == ("P3D", "P7D")
+
+
+def test_job_manager_task_that_runs_twice_asks_once() -> None:
+    """Both runs of a requeued task make the same event id."""
+    make = sample("job_manager_done").job_completed
+
+    assert accepted(make(ACCOUNT, "render-7")).event_id == accepted(make(f"{ACCOUNT}/", "render-7")).event_id
+
+
+def test_custom_topic_event_is_accepted_in_both_forms() -> None:
+    """Event Grid delivers the CloudEvent alone or in a list of one."""
+    event = sample("publish_job_completed").job_completed(f"{ACCOUNT}/", "render-7", NOW)
+
+    alone = accepted(json.dumps(event))
+
+    assert (alone.job_id, alone.batch_url, alone.select) == ("render-7", ACCOUNT, Select.SUCCEEDED)
+    assert accepted(json.dumps([event])) == alone
+
+
+def test_diagnostic_records_make_one_event_for_each_job() -> None:
+    """Two tasks of one job give one event; records of pools give none."""
+    body = (SAMPLES / "batch_diagnostics.json").read_bytes()
+
+    (text,) = sample("diagnostics_to_events").job_events([body, body], {"account": ACCOUNT})
+
+    event = accepted(text)
+    assert (event.job_id, event.batch_url, event.require_job_completed) == ("render-7", ACCOUNT, True)
+
+
+def test_job_that_reports_both_ways_is_cleaned_up_once() -> None:
+    """The job manager and the diagnostics make one id with one payload: the later of the two is a duplicate."""
+    body = (SAMPLES / "batch_diagnostics.json").read_bytes()
+
+    (from_log,) = map(accepted, sample("diagnostics_to_events").job_events([body], {"account": ACCOUNT}))
+    from_manager = accepted(sample("job_manager_done").job_completed(ACCOUNT, "render-7"))
+
+    assert (from_log.event_id, event_hash(from_log)) == (from_manager.event_id, event_hash(from_manager))
+
+
+def test_foreign_records_are_skipped_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A hub may carry what is no record of Batch, and records of other accounts: the others still make their events."""
+    good = json.loads((SAMPLES / "batch_diagnostics.json").read_text(encoding="utf-8"))["records"][0]
+    foreign = [{"time": "2026-11-24T08:00:01Z"}, good | {"properties": {}}, good | {"resourceId": 7}, "text", None]
+    elsewhere = good | {"resourceId": good["resourceId"] + "2"}
+    bodies = [b"\xff", b"[]", b"{}", diagnostics(*foreign, elsewhere, good)]
+
+    with caplog.at_level(logging.WARNING):
+        (text,) = sample("diagnostics_to_events").job_events(bodies, {"account": ACCOUNT})
+
+    assert accepted(text).job_id == "render-7"
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["message_skipped"] * 3 + [
+        "record_skipped"
+    ] * 6
+
+
+def test_diagnostic_record_itself_is_no_job_event() -> None:
+    """Put on the queue as it is, a record speaks of one task and never starts a clean-up of its job."""
+    record = json.loads((SAMPLES / "batch_diagnostics.json").read_text(encoding="utf-8"))["records"][0]
+
+    assert isinstance(read_event(record, ACCOUNTS, NOW), TaskCompleted)
+
+
+@pytest.fixture
+def topic() -> BicepFile:
+    """The Bicep sample; parsed here, because making the parser takes seconds and a test has few."""
+    return read(SAMPLES / "event_grid_topic.bicep")
+
+
+def test_topic_template_hangs_together(topic: BicepFile) -> None:
+    """The Bicep sample parses and uses no undeclared name."""
+    parts = [resource["config"] for resource in topic.resources.values()]
+
+    assert {name for part in parts for name in identifiers(part)} <= topic.symbols()

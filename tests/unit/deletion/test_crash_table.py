@@ -1,0 +1,337 @@
+"""Nothing is lost and nothing is done twice, wherever one thing goes wrong.
+
+Each scenario runs once to number its operations: every storage operation, every message sent, every call to Batch
+and the host's own removal of the message. Then it runs once more for each operation and each kind of fault at it.
+The points C0 to C19 of docs/design.md are among them; those that need more than one fault have tests of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from shared.batch.reply import Reply
+from shared.errors import AppError
+from shared.ledger.record import Key
+from shared.request.model import derived_id
+from tests.faults import Kind, OneFault, ProcessDied, Watch, insist, until_quiet
+from tests.memory_table import no_fault
+from tests.world import LOST, World, call, refused
+
+# Hundreds of short runs in one test: a busy machine may take its time.
+pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
+
+PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+DELETED_ONLY = {"deleted"}
+
+
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Thousands of expected warnings would only take time."""
+    caplog.set_level(logging.CRITICAL)
+
+
+Scenario = Callable[[World], list[str]]
+"""Brings requests in and returns their ids; a producer's own messages come before the faults."""
+
+
+def single(world: World) -> list[str]:
+    """One message from outside."""
+    body = world.request()
+    world.put(body)
+    return [body["clientRequestId"]]
+
+
+def duplicate(world: World) -> list[str]:
+    """The same request in two messages."""
+    body = world.request()
+    world.put(body)
+    world.put(body)
+    return [body["clientRequestId"]]
+
+
+def over_http(world: World) -> list[str]:
+    """Accepted over HTTP by a caller that repeats its call until it has an answer."""
+    body = world.request()
+    insist(world, lambda: world.post(body))
+    return [body["clientRequestId"]]
+
+
+def synchronous(world: World) -> list[str]:
+    """The synchronous DELETE of a caller that repeats it until it has an answer."""
+    guid = world.request()["clientRequestId"]
+    insist(world, lambda: world.delete(client_request_id=guid))
+    return [guid]
+
+
+def synchronous_retry(world: World) -> list[str]:
+    """The synchronous DELETE that does not settle at once."""
+    world.batch.script = [refused(429, "TooManyRequests", 30)]
+    return synchronous(world)
+
+
+def throttled(world: World) -> list[str]:
+    """Two refusals before the task goes."""
+    world.batch.script = [refused(429, "TooManyRequests", 30), refused(503, "ServerBusy")]
+    return single(world)
+
+
+def lost_reply(world: World) -> list[str]:
+    """The task goes and the answer is lost."""
+
+    def lost() -> Reply:
+        world.batch.take(world.batch.calls[-1])
+        return LOST
+
+    world.batch.script = [lost]
+    return single(world)
+
+
+def same_bucket(count: int) -> list[str]:
+    """Ids whose rows share a partition."""
+    ids = (str(uuid.UUID(int=n)) for n in itertools.count())
+    return list(itertools.islice((guid for guid in ids if Key(guid).bucket == "a"), count))
+
+
+def group(world: World) -> list[str]:
+    """Five requests in one message, one of which must be tried again."""
+    world.batch.script = [lambda: world.batch.take(world.batch.calls[-1]), refused(429, "TooManyRequests")]
+    bodies = [world.request(clientRequestId=guid, taskId=f"frame-{n}") for n, guid in enumerate(same_bucket(5))]
+    world.put({"requests": bodies})
+    return [body["clientRequestId"] for body in bodies]
+
+
+def many_tasks(world: World) -> list[str]:
+    """One wish for four tasks, over HTTP, whose ends are counted for the parent."""
+    names = [f"task-{n}" for n in range(4)]
+    for name in names:
+        world.request(taskId=name)
+    insist(world, lambda: world.post({"clientRequestId": PARENT, "jobId": "job-1", "taskIds": names}))
+    return [derived_id(PARENT, "job-1", name) for name in names]
+
+
+def scheduled(world: World) -> list[str]:
+    """Not before an hour from now."""
+    body = world.request(deleteAfter="PT1H")
+    world.put(body)
+    return [body["clientRequestId"]]
+
+
+def cleaned_up(world: World) -> list[str]:
+    """The completed tasks of a job, page by page."""
+    world.batch.seed("job-1", 3)
+    world.batch.page_size = 2
+    world.put({"clientRequestId": PARENT, "jobId": "job-1"}, "job-completions")
+    return [derived_id(PARENT, "job-1", f"t-{n:04d}") for n in range(3)]
+
+
+def poisoned(world: World) -> list[str]:
+    """The copy of a message that the host gave up, of a request that was tried before."""
+    body = world.request()
+    world.put(body)
+    world.batch.script = [refused(429, "TooManyRequests", 30)]
+    world.deliver()
+    world.queues["requests"].clear()
+    world.put(body, "requests-poison")
+    return [body["clientRequestId"]]
+
+
+def redriven(world: World) -> list[str]:
+    """A request that failed, put back by a person who repeats the call until it is answered."""
+    body = world.request()
+    world.batch.script = [refused(409, "TaskCompleted")]
+    world.put(body)
+    world.settle()
+    letter = next(row["id"] for row in world.letters.rows.values())
+    assert insist(world, lambda: world.app.dead_letters.put_back(call(route={"id": str(letter)}))).status in {202, 409}
+    return [body["clientRequestId"]]
+
+
+SCENARIOS: list[tuple[Scenario, set[str]]] = [
+    (single, DELETED_ONLY),
+    (duplicate, DELETED_ONLY),
+    (over_http, DELETED_ONLY),
+    (synchronous, DELETED_ONLY),
+    (synchronous_retry, DELETED_ONLY),
+    (throttled, DELETED_ONLY),
+    (lost_reply, DELETED_ONLY),
+    (group, DELETED_ONLY),
+    (many_tasks, DELETED_ONLY),
+    (scheduled, DELETED_ONLY),
+    (cleaned_up, DELETED_ONLY),
+    (poisoned, {"exhausted"}),
+    (redriven, {"failed", "deleted"}),
+]
+BY_HTTP = {over_http, synchronous, synchronous_retry, many_tasks}
+"""Scenarios whose first operations are the app's own, so that they may be spoilt too."""
+
+
+def played(scenario: Scenario, fault_at: int, kind: Kind) -> tuple[World, Watch, OneFault, list[str]]:
+    """A world in which the scenario went to its end with one fault."""
+    world = World()
+    watch, fault = Watch(world), OneFault(world, fault_at, kind)
+    if scenario in BY_HTTP:
+        fault.install()
+        ids = scenario(world)
+    else:
+        ids = scenario(world)
+        fault.install()
+    until_quiet(world)
+    return world, watch, fault, ids
+
+
+def broken_promises(scenario: Scenario, outcomes: set[str], fault_at: int, kind: Kind) -> list[str]:
+    """What did not hold, each with the place of the fault."""
+    world, watch, fault, ids = played(scenario, fault_at, kind)
+    found = watch.faults(*ids)
+    told = {r["data"]["outcome"] for r in world.results() if "outcome" in r["data"]}
+    if not found and told != outcomes:
+        found = [f"outcomes are {told}"]
+    return [f"{kind} at {fault_at}, {fault.names[fault_at]}: {text}" for text in found]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(("scenario", "outcomes"), SCENARIOS, ids=[s.__name__ for s, _ in SCENARIOS])
+def test_one_fault_anywhere_breaks_no_promise(scenario: Scenario, outcomes: set[str], kind: Kind) -> None:
+    """Nothing is lost, no DELETE follows an outcome, one result id per generation, no task of ours is `notFound`."""
+    _, watch, counted, ids = played(scenario, -1, kind)
+    assert watch.faults(*ids) == []
+    assert counted.names.index("row query") >= 5
+    # From the first look into a bucket on it is the daily round, which finds nothing to do.
+    operations = counted.names.index("row query") - 1
+
+    found = [text for at in range(operations) for text in broken_promises(scenario, outcomes, at, kind)]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("scenario", [single, over_http, group, poisoned], ids=lambda s: s.__name__)
+def test_faults_are_really_made(scenario: Scenario) -> None:
+    """A death at each operation leaves its trace: more operations than without."""
+    plain = len(played(scenario, -1, Kind.FAILS)[2].names)
+    longer = [len(played(scenario, at, Kind.DEATH_BEFORE)[2].names) for at in range(3)]
+    assert all(count > plain for count in longer)
+
+
+# Points that need more than one fault
+
+
+def test_two_poison_copies_end_the_same_way() -> None:
+    """C15: the copy was put, and the original was not deleted and moved once more."""
+    world = World()
+    watch = Watch(world)
+    body = world.request()
+    for _ in range(2):
+        world.put(body, "requests-poison")
+    until_quiet(world)
+
+    assert watch.faults(body["clientRequestId"]) == []
+    assert world.outcomes() == ["exhausted", "exhausted"]
+
+
+def test_a_death_on_the_last_delivery_is_ended_by_the_poison_function() -> None:
+    """C16: the host moves the message at its next look, when the claim is long over."""
+    world = World()
+    watch = Watch(world)
+
+    def died() -> Reply:
+        raise ProcessDied
+
+    world.batch.script = [died] * 10
+    (guid,) = single(world)
+    until_quiet(world)
+
+    assert watch.faults(guid) == []
+    assert [(r["data"]["outcome"], r["data"]["certainty"]) for r in world.results()] == [("exhausted", "unknown")]
+
+
+def test_a_poison_function_that_never_comes_through_leaves_the_request_to_housekeeping() -> None:
+    """C17: after its last look the host is silent about the copy; the row is still reachable."""
+    world = World()
+    watch = Watch(world)
+    (guid,) = poisoned(world)
+    world.queues["requests-poison"].clear()
+    until_quiet(world)
+
+    assert watch.faults(guid) == []
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_late_duplicate_of_a_forgotten_request_deletes_nothing() -> None:
+    """C18: its row was purged, and its task's id may be another task's by now."""
+    world = World()
+    body = world.request()
+    world.put(body)
+    world.settle()
+    late = json.dumps(body)
+    world.put(late)
+    message = world.messages()[-1]
+    message.visible_at += timedelta(days=16)
+    world.clock.advance(timedelta(days=16).total_seconds())
+    world.app.housekeeping.round(600)
+    assert Key(body["clientRequestId"]).row not in {row for _, row in world.records.rows}
+
+    world.batch.tasks.add(("job-1", "task-1"))
+    world.settle()
+
+    assert world.outcomes() == ["deleted", "expired"]
+    assert world.batch.tasks == {("job-1", "task-1")}
+
+
+@pytest.mark.parametrize("stalled_at", ["claim", "delete"])
+def test_an_owner_that_stalls_past_its_lease_yields(stalled_at: str) -> None:
+    """C19: a duplicate takes over; the first owner sends no DELETE after that, and never tells another outcome."""
+    world = World()
+    watch = Watch(world)
+    (guid,) = duplicate(world)
+
+    def stall() -> None:
+        world.clock.advance(200)
+        world.deliver()
+
+    if stalled_at == "delete":
+
+        def stalled() -> Reply:
+            stall()
+            return refused(409, "TaskCompleted")
+
+        world.batch.script = [stalled]
+    else:
+
+        def after_the_claim(when: str, operation: str) -> None:
+            if (when, operation) == ("after", "write"):
+                world.records.fault = no_fault
+                stall()
+
+        world.records.fault = after_the_claim
+    try:
+        world.deliver()
+    except AppError:
+        until_quiet(world)
+
+    until_quiet(world)
+    assert watch.faults(guid) == []
+    assert set(world.outcomes()) == {"deleted"}
+
+
+def test_a_client_library_that_repeats_everything_changes_nothing() -> None:
+    """Every write and every message twice, all the way."""
+    world = World()
+    watch = Watch(world)
+    ids = [*single(world), *group(world)]
+    fault = OneFault(world, kind=Kind.IS_REPEATED).install()
+    fault._hits = lambda: True  # type: ignore[method-assign]
+
+    def end() -> bool:
+        fault.at = fault._open.pop()
+        return not fault.names[fault.at].startswith("batch")
+
+    fault._end = end  # type: ignore[method-assign]
+    until_quiet(world)
+    assert watch.faults(*ids) == []

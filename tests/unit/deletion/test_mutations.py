@@ -1,0 +1,276 @@
+"""What each safeguard is for: without it, some order of events breaks a promise.
+
+This is the one place where parts of the app are replaced. Each test runs an order of events twice, with the
+safeguard, where every promise holds, and without it, where one is broken. A safeguard that could be taken out
+with all of these tests green would be dead weight; one that is taken out by mistake turns them red.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.batch.reply import Reply
+from shared.deletion.attempt import Attempt
+from shared.deletion.claiming import Claimed
+from shared.deletion.delivery import Timing
+from shared.ledger import state
+from shared.ledger.record import Record
+from shared.ledger.state import Bid, Decision, Move
+from tests.driver import STALLS, TROUBLE, Driver, Trouble
+from tests.faults import Kind, until_quiet
+from tests.tangle import STALL, Tangle
+from tests.world import call, refused
+
+REAL_DECIDE = state.decide
+REAL_DECIDE_WITHOUT_CLAIM = state.decide_without_claim
+REAL_CLAIM = state.claim
+REAL_CONCLUDE = state.conclude
+REAL_REOPEN = state.reopen
+
+Patch = pytest.MonkeyPatch
+Story = Callable[[], list[str]]
+"""An order of events; returns the promises that it broke."""
+
+
+# Many short runs in one test: a busy machine may take its time.
+pytestmark = pytest.mark.timeout(1200, func_only=True)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+
+def put(tangle: Tangle, times: int = 1) -> str:
+    """A request in so many messages; returns its id."""
+    body = tangle.world.request()
+    for _ in range(times):
+        tangle.world.put(body)
+    return str(body["clientRequestId"])
+
+
+def by_messages_alone(tangle: Tangle, guid: str) -> list[str]:
+    """What was broken when nothing but the queues may bring the request to its end: no daily round, no person."""
+    tangle.resume_all()
+    tangle.world.settle()
+    return tangle.watch.faults(guid)
+
+
+# Orders of events
+
+
+def lost_answer() -> list[str]:
+    """The process dies after its DELETE; the next delivery finds the task gone."""
+    tangle = Tangle()
+    guid = put(tangle)
+    tangle.deliver(plan={1: Kind.DEATH_AFTER})
+    tangle.world.clock.advance(601)
+    return by_messages_alone(tangle, guid)
+
+
+def repeated_claim() -> list[str]:
+    """The answer to the claim is lost on the way and the storage client sends it again: it is refused."""
+    tangle = Tangle()
+    guid = put(tangle)
+    tangle.deliver(plan={0: Kind.IS_REPEATED})
+    return by_messages_alone(tangle, guid)
+
+
+def stalled_owner() -> list[str]:
+    """A worker stalls after its claim for longer than the lease; a duplicate takes over and ends the request."""
+    tangle = Tangle()
+    guid = put(tangle, times=2)
+    tangle.deliver(plan={0: STALL})
+    tangle.world.clock.advance(181)
+    tangle.deliver(worker=1)
+    return by_messages_alone(tangle, guid)
+
+
+def stale_delivery() -> list[str]:
+    """A delivery stalls before its claim until its message is gone, claims all the same, and dies."""
+    tangle = Tangle()
+    guid = put(tangle, times=2)
+    first, second = tangle.world.messages()
+    tangle.world.batch.script = [refused(429, "TooManyRequests", 900)]
+    tangle.deliver(worker=1, message=second)
+    # Its insert is refused, and its look at the row comes later than the ten minutes of its message.
+    tangle.deliver(message=first, plan={0: STALL, 2: Kind.DEATH_AFTER})
+    tangle.world.clock.advance(601)
+    # Another worker, which is handed the message meanwhile, puts the request off and lets the message go.
+    tangle.deliver(worker=1, message=first)
+    tangle.world.clock.advance(300)
+    return by_messages_alone(tangle, guid)
+
+
+def poison_copy_of_a_running_request() -> list[str]:
+    """A duplicate is given up while a worker is between its claim and its DELETE."""
+    tangle = Tangle()
+    guid = put(tangle)
+    tangle.deliver(plan={0: STALL})
+    tangle.world.put(tangle.world.request(clientRequestId=guid), "requests-poison")
+    tangle.deliver("requests-poison", worker=1)
+    return by_messages_alone(tangle, guid)
+
+
+def poison_copy_that_is_not_shown_again() -> list[str]:
+    """The outcome is recorded, its result cannot be sent, and the host shows the copy no more."""
+    tangle = Tangle()
+    body = tangle.world.request()
+    guid = str(body["clientRequestId"])
+    tangle.world.put(body, "requests-poison")
+    sent_at = 4
+    tangle.deliver("requests-poison", plan={sent_at: Kind.FAILS})
+    tangle.world.queues["requests-poison"].clear()
+    until_quiet(tangle.world)
+    return tangle.watch.faults(guid)
+
+
+def redriven_after_an_effect() -> list[str]:
+    """Batch deletes and then answers with a permanent error; a person puts the dead letter back."""
+    tangle = Tangle()
+    guid = put(tangle)
+
+    def deleted_and_refused() -> Reply:
+        tangle.world.batch.take(tangle.world.batch.calls[-1])
+        return refused(409, "TaskCompleted")
+
+    tangle.world.batch.script = [deleted_and_refused]
+    tangle.deliver()
+    (letter,) = {str(row["id"]) for row in tangle.world.letters.rows.values()}
+    tangle.world.app.dead_letters.put_back(call(route={"id": letter}))
+    return by_messages_alone(tangle, guid)
+
+
+def death_before_the_result() -> list[str]:
+    """The outcome is recorded, and the process dies before its result is sent."""
+    tangle = Tangle()
+    guid = put(tangle)
+    tangle.deliver(plan={3: Kind.DEATH_BEFORE})
+    assert tangle.watch.row(guid) is not None
+    tangle.world.clock.advance(601)
+    return by_messages_alone(tangle, guid)
+
+
+# The safeguards, taken out
+
+
+def without_write_ahead(patch: Patch) -> None:
+    """The mark "may have been sent" is set only by whoever lives to tell."""
+
+    def claim(record: Record, bid: Bid, now: datetime, lease: timedelta) -> Record:
+        return replace(
+            REAL_CLAIM(record, bid, now, lease), maybe_sent=record.maybe_sent, maybe_effect=record.maybe_effect
+        )
+
+    patch.setattr(state, "claim", claim)
+
+
+def with_a_stale_delivery_acknowledged(patch: Patch) -> None:
+    """A worker neither knows its own claim again nor raises when another seems to hold it."""
+
+    def decide(record: Record | None, bid: Bid, now: datetime) -> Decision:
+        decision = REAL_DECIDE(record, bid, now)
+        return Decision(Move.DROP) if decision.move in {Move.CONTINUE, Move.STALE} else decision
+
+    patch.setattr(state, "decide", decide)
+
+
+def without_the_fence(patch: Patch) -> None:
+    """The DELETE is sent however long ago the claim was."""
+
+    def send(self: Any, claimed: Claimed, began: float) -> Reply:
+        return self._call(claimed.record.request, 30.0, 30.0)  # type: ignore[no-any-return]
+
+    patch.setattr(Attempt, "_send", send)
+
+
+def without_the_guard(patch: Patch) -> None:
+    """A delivery claims however little is left of the host's hold of its message."""
+    patch.setattr(Timing, "check_fresh", lambda *_: None)
+
+
+def with_a_poison_function_that_steals(patch: Patch) -> None:
+    """The end without a DELETE does not wait for a live claim."""
+
+    def decide(record: Record | None, bid: Bid, now: datetime) -> Decision:
+        decision = REAL_DECIDE_WITHOUT_CLAIM(record, bid, now)
+        return Decision(Move.CLAIM) if decision.move is Move.POSTPONE else decision
+
+    patch.setattr(state, "decide_without_claim", decide)
+
+
+def without_emit_pending(patch: Patch) -> None:
+    """The row does not say that its result is owed."""
+
+    def conclude(record: Record, conclusion: Any, *, emit_pending: bool = False) -> Record:
+        return REAL_CONCLUDE(record, conclusion)
+
+    patch.setattr(state, "conclude", conclude)
+
+
+def with_marks_forgotten_by_a_redrive(patch: Patch) -> None:
+    """The new generation knows nothing of what was sent before."""
+    patch.setattr(
+        state, "reopen", lambda record, now: replace(REAL_REOPEN(record, now), maybe_sent=False, maybe_effect=False)
+    )
+
+
+def with_emission_forgotten(patch: Patch) -> None:
+    """A redelivery of a done request ends without a result, as if the first one had surely gone out."""
+
+    def decide(record: Record | None, bid: Bid, now: datetime) -> Decision:
+        decision = REAL_DECIDE(record, bid, now)
+        return Decision(Move.DROP) if decision.move is Move.EMIT else decision
+
+    patch.setattr(state, "decide", decide)
+
+
+@pytest.mark.parametrize(
+    ("story", "mutation", "broken"),
+    [
+        (lost_answer, without_write_ahead, "is notFound, but its task was there"),
+        (repeated_claim, with_a_stale_delivery_acknowledged, "was lost"),
+        (stalled_owner, without_the_fence, "a DELETE was sent after the outcome"),
+        (stale_delivery, without_the_guard, "was lost"),
+        (poison_copy_of_a_running_request, with_a_poison_function_that_steals, "a DELETE was sent after the outcome"),
+        (poison_copy_that_is_not_shown_again, without_emit_pending, "is done without a result"),
+        (redriven_after_an_effect, with_marks_forgotten_by_a_redrive, "is notFound, but its task was there"),
+        (death_before_the_result, with_emission_forgotten, "is done without a result"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_safeguard_is_needed(
+    story: Story, mutation: Callable[[Patch], None], broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of events is harmless with it, and breaks just this promise without it."""
+    assert story() == []
+
+    mutation(monkeypatch)
+
+    assert any(broken in fault for fault in story())
+
+
+@pytest.mark.parametrize(
+    ("mutation", "trouble", "runs"),
+    [
+        (without_write_ahead, TROUBLE, 40),
+        (with_emission_forgotten, TROUBLE, 40),
+        (without_the_fence, STALLS, 60),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_the_random_driver_finds_it_too(
+    mutation: Callable[[Patch], None], trouble: Trouble, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same seeds that pass with the safeguard fail without it: the driver reaches the orders that matter."""
+    mutation(monkeypatch)
+    seed = next((seed for seed in range(runs) if Driver(seed, doors=("queue",), trouble=trouble).run()), None)
+    assert seed is not None
+    monkeypatch.undo()
+    assert Driver(seed, doors=("queue",), trouble=trouble).run() == []

@@ -1,0 +1,202 @@
+"""From a reply of Batch and what was known before it to what is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.batch.reply import BatchError, Reply, Sending
+from shared.deletion.outcomes import Retry, RetryPolicy, after_reply, exhausted
+from shared.ledger.record import Certainty, Conclusion, Outcome, Record
+from shared.ledger.state import Bid, claim
+from tests.rows import LEASE, NOW, PROBLEM, accepted, claimed, request
+
+POLICY = RetryPolicy(max_attempts=3, base_seconds=4, max_seconds=600, random=lambda: 0.5)
+
+LOST = Reply(Sending.UNANSWERED, error=BatchError("NoAnswer", "lost"))
+NOT_SENT = Reply(Sending.NOT_SENT, error=BatchError("NoConnection", "refused"))
+UNSAFE = Reply(Sending.NOT_SENT, error=BatchError("UnsafeTarget", "no"))
+
+
+def answer(status: int, code: str | None = None, retry_after: float | None = None) -> Reply:
+    """An answer of Batch; without a code, of something in front of it."""
+    error = None if status < 300 else BatchError(code or "UnexpectedAnswer", "")
+    return Reply(Sending.ANSWERED, status, error, code is not None, retry_after, "batch-1")
+
+
+FIRST = accepted()
+SENT_BEFORE = accepted(maybe_sent=True)
+EFFECT_BEFORE = accepted(maybe_sent=True, maybe_effect=True)
+MARKS = [
+    pytest.param(FIRST, id="first try"),
+    pytest.param(SENT_BEFORE, id="sent before"),
+    pytest.param(EFFECT_BEFORE, id="perhaps done before"),
+]
+
+
+def concluded(before: Record, reply: Reply, attempts: int = 1) -> Conclusion:
+    """The end that a reply brings; fails when it brings another try."""
+    came = after_reply(before, claimed(attempts=attempts), reply, POLICY, NOW)
+    assert isinstance(came, Conclusion)
+    return came
+
+
+def retried(reply: Reply, attempts: int = 1) -> Retry:
+    """The next try that a reply brings; fails when it brings an end."""
+    came = after_reply(FIRST, claimed(attempts=attempts), reply, POLICY, NOW)
+    assert isinstance(came, Retry)
+    return came
+
+
+@pytest.mark.parametrize("before", MARKS)
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_2xx_is_deleted_for_certain(before: Record, status: int) -> None:
+    """Whatever was tried before, this answer is the task's end; Batch's own status and id are kept."""
+    expected = Conclusion(Outcome.DELETED, Certainty.CONFIRMED, NOW, status, None, "batch-1")
+    assert concluded(before, answer(status)) == expected
+
+
+@pytest.mark.parametrize("code", ["TaskNotFound", "JobNotFound"])
+def test_a_404_on_the_first_try_is_not_found(code: str) -> None:
+    """Nothing of ours can have deleted the task."""
+    end = concluded(FIRST, answer(404, code))
+
+    assert (end.outcome, end.certainty, end.status) == (Outcome.NOT_FOUND, Certainty.CONFIRMED, 404)
+    assert end.error is not None
+    assert end.error.code == code
+
+
+@pytest.mark.parametrize("before", MARKS[1:])
+@pytest.mark.parametrize("code", ["TaskNotFound", "JobNotFound"])
+def test_a_404_after_a_try_that_may_have_been_sent_is_an_inferred_deletion(before: Record, code: str) -> None:
+    """Absence is what a lost success looks like; the answer is kept, and is no error of the request."""
+    end = concluded(before, answer(404, code))
+
+    assert (end.outcome, end.certainty, end.status, end.error) == (Outcome.DELETED, Certainty.INFERRED, 404, None)
+
+
+@pytest.mark.parametrize("before", MARKS)
+@pytest.mark.parametrize("status", [304, 412])
+def test_a_condition_that_does_not_hold_is_an_end(before: Record, status: int) -> None:
+    """The caller asked for it to be checked, so it is not tried again."""
+    end = concluded(before, answer(status, "ConditionNotMet"))
+
+    assert (end.outcome, end.certainty) == (Outcome.PRECONDITION_FAILED, Certainty.CONFIRMED)
+
+
+@pytest.mark.parametrize("before", MARKS)
+@pytest.mark.parametrize(
+    "reply", [answer(400, "InvalidHeaderValue"), answer(409, "TaskCompleted"), answer(501, "NotImplemented"), UNSAFE]
+)
+def test_any_other_permanent_answer_has_failed(before: Record, reply: Reply) -> None:
+    """Batch's error is kept whole."""
+    end = concluded(before, reply)
+
+    assert (end.outcome, end.certainty, end.error) == (Outcome.FAILED, Certainty.CONFIRMED, reply.error)
+
+
+TRANSIENT = [
+    pytest.param(LOST, True, True, id="lost"),
+    pytest.param(NOT_SENT, False, False, id="not sent"),
+    pytest.param(answer(408), True, True, id="408"),
+    pytest.param(answer(429, "TooManyRequests"), True, False, id="429"),
+    pytest.param(answer(500, "InternalError"), True, True, id="500"),
+    pytest.param(answer(503, "ServerBusy"), True, True, id="503"),
+    pytest.param(answer(409, "NodeNotReady"), True, False, id="409 NodeNotReady"),
+    pytest.param(answer(409, "JobBeingDeleted"), True, False, id="409 JobBeingDeleted"),
+    pytest.param(answer(404), True, False, id="404 of a proxy"),
+    pytest.param(answer(401, "AuthenticationFailed"), True, False, id="401"),
+    pytest.param(answer(403, "Forbidden"), True, False, id="403"),
+]
+
+
+@pytest.mark.parametrize(("reply", "was_sent", "may_act"), TRANSIENT)
+def test_a_passing_fault_is_tried_again(reply: Reply, was_sent: bool, may_act: bool) -> None:
+    """With its reason and with what it proves about the task: only what never left takes its mark back."""
+    retry = retried(reply)
+
+    assert (retry.error, retry.was_sent, retry.may_have_taken_effect) == (reply.error, was_sent, may_act)
+    assert retry.wait > timedelta(0)
+
+
+@pytest.mark.parametrize(("reply", "was_sent", "may_act"), TRANSIENT)
+def test_the_last_attempt_exhausts_and_says_what_is_known(reply: Reply, was_sent: bool, may_act: bool) -> None:
+    """`unknown` only when a DELETE may have taken effect; Batch's answer is kept."""
+    end = concluded(FIRST, reply, attempts=3)
+
+    assert end.outcome is Outcome.EXHAUSTED
+    assert end.certainty is (Certainty.UNKNOWN if may_act else Certainty.CONFIRMED)
+    assert (end.error, end.status, end.batch_request_id) == (reply.error, reply.status, reply.request_id)
+
+
+@pytest.mark.parametrize(
+    ("before", "certainty"), [(SENT_BEFORE, Certainty.CONFIRMED), (EFFECT_BEFORE, Certainty.UNKNOWN)]
+)
+def test_an_earlier_try_makes_giving_up_uncertain(before: Record, certainty: Certainty) -> None:
+    """A 429 at the end says nothing of an earlier try whose answer was lost."""
+    assert concluded(before, answer(429, "TooManyRequests"), attempts=3).certainty is certainty
+
+
+@pytest.mark.parametrize(("attempts", "ends"), [(1, False), (2, False), (3, True), (4, True)])
+def test_attempts_are_counted_to_the_limit(attempts: int, ends: bool) -> None:
+    """The attempt with the number of the limit is the last."""
+    came = after_reply(FIRST, claimed(attempts=attempts), LOST, POLICY, NOW)
+    assert isinstance(came, Conclusion) is ends
+
+
+@pytest.mark.parametrize(
+    ("reply", "seconds"),
+    [
+        pytest.param(LOST, 2, id="half of the base by the jitter"),
+        pytest.param(answer(429, "TooManyRequests", 30), 30, id="Retry-After is a lower bound"),
+        pytest.param(answer(503, "ServerBusy", 9_999), 600, id="capped"),
+        pytest.param(answer(403, "Forbidden"), 62, id="a minute for what people mend"),
+        pytest.param(answer(409, "NodeNotReady"), 32, id="half a minute for a state of minutes"),
+    ],
+)
+def test_how_long_the_next_try_waits(reply: Reply, seconds: float) -> None:
+    """The class of the answer sets the least wait, the setting the longest."""
+    assert retried(reply).wait == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        pytest.param(answer(200), Outcome.WOULD_DELETE, id="there"),
+        pytest.param(answer(404, "TaskNotFound"), Outcome.NOT_FOUND, id="gone"),
+        pytest.param(answer(412, "ConditionNotMet"), Outcome.PRECONDITION_FAILED, id="condition"),
+        pytest.param(answer(400, "InvalidHeaderValue"), Outcome.FAILED, id="permanent"),
+    ],
+)
+@pytest.mark.parametrize("before", MARKS)
+def test_a_dry_run_says_what_would_happen(before: Record, reply: Reply, outcome: Outcome) -> None:
+    """Nothing was sent that could have deleted, so that absence is absence."""
+    held = replace(claimed(), request=request(dryRun=True))
+
+    end = after_reply(before, held, reply, POLICY, NOW)
+
+    assert isinstance(end, Conclusion)
+    assert (end.outcome, end.certainty, end.error) == (outcome, Certainty.CONFIRMED, reply.error)
+
+
+def test_a_dry_run_is_retried_too() -> None:
+    """A passing fault of the question is no answer to it."""
+    held = replace(claimed(), request=request(dryRun=True))
+    assert isinstance(after_reply(FIRST, held, LOST, POLICY, NOW), Retry)
+
+
+def test_a_dry_run_that_is_given_up_has_certainly_done_nothing() -> None:
+    """A question that was lost on its way is no DELETE that may have been carried out."""
+    asked = claim(accepted(request=request(dryRun=True)), Bid("claim-1", "message-1", 1, "hash"), NOW, LEASE)
+    held = replace(asked, attempts=POLICY.max_attempts)
+    end = after_reply(FIRST, held, LOST, POLICY, NOW)
+    assert isinstance(end, Conclusion)
+    assert (end.outcome, end.certainty, asked.maybe_effect) == (Outcome.EXHAUSTED, Certainty.CONFIRMED, False)
+
+
+@pytest.mark.parametrize(("may_act", "certainty"), [(True, Certainty.UNKNOWN), (False, Certainty.CONFIRMED)])
+def test_giving_up_without_a_reply(may_act: bool, certainty: Certainty) -> None:
+    """A message that the host gave up has the last error that is known, and no answer of Batch's."""
+    assert exhausted(PROBLEM, None, may_act, NOW) == Conclusion(Outcome.EXHAUSTED, certainty, NOW, None, PROBLEM, None)

@@ -1,0 +1,298 @@
+"""Messages that the host gave up: each request gets an outcome, a dead letter and a result."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.batch.reply import Reply
+from shared.errors import StorageUnavailable
+from shared.ledger.record import Key
+from tests.memory_table import no_fault, restless
+from tests.world import DELETED, LOST, World, call, refused
+
+
+@pytest.fixture
+def world() -> World:
+    """An app with its defaults."""
+    return World()
+
+
+def poison(world: World, body: object) -> None:
+    """Puts what the host would move to the poison queue."""
+    world.put(body, "requests-poison")
+
+
+def letters(world: World) -> list[dict[str, object]]:
+    """The dead letters that there are."""
+    return [row for key, row in world.letters.rows.items() if key[1].startswith("id:")]
+
+
+def owed(world: World) -> list[object]:
+    """Whether the result is still owed, of each row."""
+    return [row["emit_pending"] for row in world.records.rows.values() if "emit_pending" in row]
+
+
+def test_a_request_whose_message_failed_ten_times_is_exhausted(world: World) -> None:
+    """The host moves it, and the caller learns that it was given up."""
+    world.put(world.request())
+    crash = StorageUnavailable("down")
+
+    def broken(when: str, operation: str) -> None:
+        raise crash
+
+    world.records.fault = broken
+    for _ in range(10):
+        with pytest.raises(StorageUnavailable):
+            world.deliver()
+        world.clock.advance(60)
+    assert (len(world.messages()), len(world.messages("requests-poison"))) == (0, 1)
+
+    world.records.fault = no_fault
+    world.settle()
+    data = world.results()[0]["data"]
+    assert (data["outcome"], data["certainty"], data["error"]["code"]) == (
+        "exhausted",
+        "confirmed",
+        "DeliveriesExhausted",
+    )
+    assert [(letter["queue"], letter["outcome"]) for letter in letters(world)] == [("requests", "exhausted")]
+    assert owed(world) == [False]
+
+
+@pytest.mark.parametrize(
+    ("reply", "certainty", "code"),
+    [(LOST, "unknown", "ConnectionReset"), (refused(429, "TooManyRequests"), "confirmed", "TooManyRequests")],
+)
+def test_what_is_known_of_earlier_tries_is_said(world: World, reply: Reply, certainty: str, code: str) -> None:
+    """The last error, and whether a DELETE may have taken effect."""
+    body = world.request()
+    world.batch.script = [reply]
+    world.put(body)
+    world.deliver()
+    world.queues["requests"].clear()
+
+    poison(world, body)
+    world.settle()
+
+    data = world.results()[0]["data"]
+    assert (data["outcome"], data["certainty"], data["error"]["code"]) == ("exhausted", certainty, code)
+
+
+def test_a_request_that_is_done_gets_its_stored_outcome(world: World) -> None:
+    """The copy is a late one; nothing is recorded anew."""
+    body = world.request()
+    world.put(body)
+    world.settle()
+    poison(world, body)
+    world.settle()
+
+    assert world.outcomes() == ["deleted", "deleted"]
+    assert len({r["id"] for r in world.results()}) == 1
+    assert letters(world) == []
+
+
+def test_a_live_claim_is_waited_for(world: World) -> None:
+    """Its owner may be about to end the request: the copy is put back until the claim is over."""
+    body = world.request()
+    world.put(body)
+
+    def meanwhile() -> Reply:
+        poison(world, body)
+        world.deliver("requests-poison")
+        return DELETED
+
+    world.batch.script = [meanwhile]
+    world.deliver()
+
+    (copy,) = world.messages("requests-poison")
+    assert copy.visible_at == world.clock.now() + timedelta(seconds=180)
+    world.settle()
+    assert set(world.outcomes()) == {"deleted"}
+
+
+def test_a_claim_that_is_over_is_not(world: World) -> None:
+    """Its owner died on its last delivery."""
+    body = world.request()
+
+    def crash() -> Reply:
+        raise RuntimeError("died")
+
+    world.batch.script = [crash]
+    world.put(body)
+    with pytest.raises(RuntimeError):
+        world.deliver()
+    world.queues["requests"].clear()
+    world.clock.advance(180)
+    poison(world, body)
+    world.deliver("requests-poison")
+
+    data = world.results()[0]["data"]
+    assert (data["outcome"], data["certainty"], data["attempts"]) == ("exhausted", "unknown", 1)
+
+
+def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
+    """It was deleted long ago; a dead letter that can be redriven would delete whatever has the task's id now."""
+    body = world.request()
+    world.put(body)
+    world.settle()
+    world.put(body, "requests-poison")
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    assert world.records.rows.keys() <= {("housekeeping", "cursor")}
+    world.settle()
+    assert world.outcomes() == ["deleted", "expired"]
+    assert world.app.dead_letters.listing(call()).content["value"] == []
+
+
+def test_another_payload_is_a_conflict(world: World) -> None:
+    """The row is left alone."""
+    body = world.request()
+    world.put(body)
+    world.settle()
+    poison(world, world.request(clientRequestId=body["clientRequestId"], taskId="task-2"))
+    world.settle()
+    assert world.outcomes() == ["deleted", "conflict"]
+
+
+def test_what_is_no_request_is_rejected(world: World) -> None:
+    """With the same id as the worker would have given it."""
+    world.put("nonsense")
+    world.settle()
+    poison(world, "nonsense")
+    world.settle()
+    assert world.outcomes() == ["rejected", "rejected"]
+    assert len({r["id"] for r in world.results()}) == 1
+
+
+def test_many_in_one_message_each_get_theirs(world: World) -> None:
+    """Done, new and invalid ones side by side."""
+    bodies = [world.request(taskId=f"task-{n}") for n in range(3)]
+    world.put(bodies[0])
+    world.settle()
+    poison(world, {"requests": [*bodies, {}]})
+    world.settle()
+
+    assert sorted(world.outcomes()) == ["deleted", "deleted", "exhausted", "exhausted", "rejected"]
+
+
+def break_sends(world: World, times: int) -> None:
+    """Lets the next sends fail."""
+    left = [times]
+
+    def broken(when: str, queue: str) -> None:
+        if queue == "results" and left[0] > 0:
+            left[0] -= 1
+            raise StorageUnavailable("down")
+
+    world.send_fault = broken
+
+
+@pytest.mark.parametrize("done_before", [False, True])
+def test_a_result_that_could_not_be_sent_is_marked_as_owed(world: World, done_before: bool) -> None:
+    """The queue has no poison queue of its own: should the copy not come again, housekeeping sends it."""
+    body = world.request()
+    if done_before:
+        break_sends(world, 1)
+        world.put(body)
+        with pytest.raises(StorageUnavailable):
+            world.deliver()
+        world.queues["requests"].clear()
+    break_sends(world, 1)
+    poison(world, body)
+    with pytest.raises(StorageUnavailable):
+        world.deliver("requests-poison")
+    world.queues["requests-poison"].clear()
+    assert owed(world) == [True]
+
+    world.clock.advance(3600)
+    world.app.housekeeping.round(60)
+    assert world.outcomes() == ["deleted" if done_before else "exhausted"]
+    assert owed(world) == [False]
+
+
+def test_it_looks_again_when_the_row_changed(world: World) -> None:
+    """A worker ended the request between the read and the write: its outcome is the one."""
+    body = world.request()
+
+    def meanwhile(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            world.records.fault = no_fault
+            world.put(body)
+            world.deliver()
+
+    world.records.fault = meanwhile
+    poison(world, body)
+    world.deliver("requests-poison")
+    assert set(world.outcomes()) == {"deleted"}
+
+
+def test_a_mark_that_was_refused_is_made_anew(world: World) -> None:
+    """Somebody touched the finished row between the look and the mark."""
+    body = world.request()
+    world.put(body)
+    world.settle()
+
+    def meddle(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "write"):
+            world.records.fault = no_fault
+            for key in world.records.etags:
+                world.records.etags[key] = 'W/"touched"'
+
+    world.records.fault = meddle
+    poison(world, body)
+    world.deliver("requests-poison")
+    assert world.outcomes() == ["deleted", "deleted"]
+    assert owed(world) == [False]
+
+
+def test_it_gives_up_on_a_row_that_never_holds_still(world: World) -> None:
+    """The message is seen again."""
+    body = world.request()
+    world.put(body)
+    world.batch.script = [refused(429, "TooManyRequests")]
+    world.deliver()
+
+    world.records.fault = restless(world.records)
+    poison(world, body)
+    with pytest.raises(StorageUnavailable):
+        world.deliver("requests-poison")
+
+
+def own_message(world: World, body: dict[str, Any]) -> str:
+    """The app's own message for an accepted request."""
+    world.post(body)
+    return world.messages()[-1].text
+
+
+def redrive(world: World) -> None:
+    """Puts the only dead letter back."""
+    (letter,) = letters(world)
+    assert world.app.dead_letters.put_back(call(route={"id": str(letter["id"])})).status == 202
+
+
+@pytest.mark.parametrize("text_of", [own_message, lambda _, body: json.dumps(body)], ids=["own", "from outside"])
+def test_a_late_copy_does_not_end_a_newer_generation(
+    world: World, text_of: Callable[[World, dict[str, Any]], str]
+) -> None:
+    """Two copies of one message, and a redrive between them: the second leaves the new generation to its own."""
+    body = world.request(clientRequestId=str(uuid.uuid4()))
+    text = text_of(world, body)
+    world.queues.setdefault("requests", []).clear()
+    poison(world, text)
+    world.deliver("requests-poison")
+    redrive(world)
+
+    poison(world, text)
+    world.deliver("requests-poison")
+    world.settle()
+
+    assert world.outcomes()[-1] == "deleted"
+    assert len({r["id"] for r in world.results()}) == 2
+    key = Key(body["clientRequestId"])
+    assert world.records.rows[key.bucket, key.row]["generation"] == 1

@@ -1,0 +1,248 @@
+"""The synchronous DELETE: at once where it can be, and the queue for what cannot."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from shared.batch.reply import Reply
+from shared.errors import StorageUnavailable
+from shared.storage.table import Refused, Write
+from tests.memory_table import no_fault
+from tests.world import DELETED, LOST, NOT_FOUND, World, refused
+
+ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+
+@pytest.fixture
+def world() -> World:
+    """An app whose task is there."""
+    world = World()
+    world.request()
+    return world
+
+
+def owed(world: World) -> list[object]:
+    """Whether the result is still owed, of each row."""
+    return [row["emit_pending"] for row in world.records.rows.values() if "emit_pending" in row]
+
+
+def test_a_deletion_is_answered_and_its_result_sent(world: World) -> None:
+    """Batch's own answer for the caller, and the same ending on the result queue."""
+    answer = world.delete(client_request_id=ID)
+
+    assert (answer.status, answer.content, answer.batch_request_id) == (200, None, "batch-1")
+    assert answer.client_request_id == ID
+    (result,) = world.results()
+    assert (result["data"]["outcome"], result["data"]["origin"]) == ("deleted", "http")
+    assert owed(world) == [False]
+    assert world.messages() == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "code", "outcome"),
+    [
+        pytest.param(NOT_FOUND, 404, "TaskNotFound", "notFound", id="not found"),
+        pytest.param(refused(412, "ConditionNotMet"), 412, "ConditionNotMet", "preconditionFailed", id="condition"),
+        pytest.param(refused(409, "TaskCompleted"), 409, "TaskCompleted", "failed", id="permanent"),
+        pytest.param(refused(400, "InvalidHeaderValue"), 400, "InvalidHeaderValue", "failed", id="invalid"),
+        pytest.param(refused(307, "Moved"), 502, "Moved", "failed", id="a redirect is not passed on"),
+    ],
+)
+def test_an_answer_of_batch_is_passed_on(world: World, reply: Reply, status: int, code: str, outcome: str) -> None:
+    """Status and error body, to the caller and to the result queue."""
+    world.batch.script = [reply]
+    answer = world.delete()
+    assert (answer.status, answer.content["code"]) == (status, code)
+    assert world.outcomes() == [outcome]
+
+
+def test_not_modified_has_no_body(world: World) -> None:
+    """304 is an answer without one."""
+    world.batch.script = [refused(304, "ConditionNotMet")]
+    answer = world.delete()
+    assert (answer.status, answer.content) == (304, None)
+
+
+@pytest.mark.parametrize("reply", [LOST, refused(429, "TooManyRequests"), refused(500, "InternalError")])
+def test_what_does_not_settle_at_once_goes_on_from_the_queue(world: World, reply: Reply) -> None:
+    """202 with the place to look, and one result in the end."""
+    world.batch.script = [reply]
+    answer = world.delete(client_request_id=ID)
+
+    assert (answer.status, answer.headers["location"]) == (202, f"/api/task-deletions/{ID}")
+    assert answer.content["state"] == "retrying"
+    assert world.results() == []
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
+    """Storage failed between the release and its message: nothing else would bring the request back before a day."""
+    world.batch.script = [refused(429, "TooManyRequests", 600)]
+
+    def down(when: str, queue: str) -> None:
+        raise StorageUnavailable("down")
+
+    world.send_fault = down
+    with pytest.raises(StorageUnavailable):
+        world.delete(client_request_id=ID)
+    world.send_fault = no_fault
+    assert world.delete(client_request_id=ID).status == 202
+    assert world.messages() == [], "it may still be put by the call that is at work"
+    world.clock.advance(91)
+    assert world.delete(client_request_id=ID).status == 202
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_repeats_of_a_call_whose_retry_was_put_put_no_more(world: World) -> None:
+    """Each would travel through every round of retries, and bring a result of its own."""
+    world.batch.script = [refused(503, "ServerBusy", 60)]
+    for _ in range(20):
+        assert world.delete(client_request_id=ID).status == 202
+        world.clock.advance(1)
+    assert len(world.messages()) == 1
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_repeat_replays_the_answer(world: World) -> None:
+    """Without a second DELETE and without a second result."""
+    world.delete(client_request_id=ID)
+    again = world.delete(client_request_id=ID.upper())
+
+    assert (again.status, again.headers["idempotency-replayed"]) == (200, "true")
+    assert len(world.batch.calls) == len(world.results()) == 1
+
+
+def test_a_repeat_of_an_open_request_is_told_where_to_look(world: World) -> None:
+    """It waits for its retry; another call does not bring it forward."""
+    world.batch.script = [refused(429, "TooManyRequests", 60)]
+    world.delete(client_request_id=ID)
+    again = world.delete(client_request_id=ID)
+
+    assert (again.status, len(world.batch.calls)) == (202, 1)
+
+
+def test_a_repeat_with_another_payload_is_refused(world: World) -> None:
+    """422, and nothing is sent."""
+    world.delete(client_request_id=ID)
+    again = world.delete(task_id="task-2", client_request_id=ID)
+
+    assert (again.status, again.content["code"]) == (422, "ClientRequestIdConflict")
+    assert len(world.batch.calls) == len(world.results()) == 1
+
+
+def test_a_message_that_comes_meanwhile_waits_for_the_call(world: World) -> None:
+    """No message stands behind the call, so it is not dropped: it looks again when the claim is over."""
+    body = world.request(clientRequestId=ID)
+
+    def meanwhile() -> Reply:
+        world.put(body)
+        world.deliver()
+        return DELETED
+
+    world.batch.script = [meanwhile]
+    world.delete(client_request_id=ID)
+
+    (message,) = world.messages()
+    assert message.visible_at - world.clock.now() == timedelta(seconds=180)
+    world.settle()
+    assert world.outcomes() == ["deleted", "deleted"]
+    assert len({r["id"] for r in world.results()}) == 1
+    assert len(world.batch.calls) == 1
+
+
+def test_a_result_that_could_not_be_sent_stays_owed(world: World) -> None:
+    """The caller has the answer; housekeeping sends the result later."""
+
+    def broken(when: str, queue: str) -> None:
+        raise StorageUnavailable("no")
+
+    world.send_fault = broken
+    assert world.delete().status == 200
+    assert owed(world) == [True]
+
+    world.send_fault = no_fault
+    world.clock.advance(3600)
+    world.app.housekeeping.round(60)
+    assert world.outcomes() == ["deleted"]
+    assert owed(world) == [False]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_nothing_is_promised_when_storage_is_down(world: World, number: int) -> None:
+    """The caller is told so and repeats; the repeat finds what was begun."""
+    seen = []
+
+    def broken(when: str, operation: str) -> None:
+        seen.append(when)
+        if when == "before" and seen.count("before") == number:
+            raise StorageUnavailable("no")
+
+    world.records.fault = broken
+    with pytest.raises(StorageUnavailable):
+        world.delete(client_request_id=ID)
+    world.records.fault = no_fault
+
+    world.clock.advance(200)
+    assert world.delete(client_request_id=ID).status == (200 if number == 1 else 202)
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_claim_whose_answer_was_lost_is_known_again(world: World) -> None:
+    """The storage client tried again and was told that the row is there: it is the caller's own."""
+    real = world.records.write_group
+
+    def repeated(writes: Sequence[Write]) -> list[str] | Refused:
+        world.records.write_group = real  # type: ignore[method-assign]
+        real(writes)
+        return real(writes)
+
+    world.records.write_group = repeated  # type: ignore[method-assign]
+    assert world.delete().status == 200
+    assert len(world.batch.calls) == 1
+
+
+def test_an_id_is_made_up_when_there_is_none(world: World) -> None:
+    """The answer tells it, and it leads to the request."""
+    answer = world.delete()
+    assert str(uuid.UUID(answer.client_request_id)) == answer.client_request_id
+    assert world.get(answer.client_request_id or "").status == 200
+
+
+def test_a_call_that_was_overtaken_says_what_came_of_the_request(world: World) -> None:
+    """It stalled for longer than its claim; another worker took over and ended the request."""
+    body = world.request(clientRequestId=ID)
+
+    def stalled() -> Reply:
+        world.clock.advance(200)
+        world.put(body)
+        world.deliver()
+        return DELETED
+
+    world.batch.script = [stalled]
+    assert world.delete(client_request_id=ID).status == 200
+    assert world.outcomes()[0] == "deleted"
+
+
+def test_a_call_that_was_overtaken_by_one_still_at_work_is_told_where_to_look(world: World) -> None:
+    """202: the other worker's claim is live, and its message brings the request to its end."""
+    body = world.request(clientRequestId=ID)
+
+    def stalled() -> Reply:
+        world.clock.advance(200)
+        world.put(body)
+        world.batch.script = [refused(429, "TooManyRequests", 60)]
+        world.deliver()
+        return DELETED
+
+    world.batch.script = [stalled]
+    assert world.delete(client_request_id=ID).status == 202
+    world.settle()
+    assert world.outcomes() == ["deleted"]

@@ -1,0 +1,657 @@
+"""The worker: what a message on the request queue leads to, on a host that delivers as the real one does."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.batch.reply import BatchError, Reply, Sending
+from shared.errors import StaleDelivery, StorageUnavailable
+from shared.ledger.record import Key
+from shared.request.model import derived_id
+from shared.settings import Settings
+from shared.storage.table import Refused, Write
+from shared.wiring.services import App
+from tests.memory_table import no_fault
+from tests.tangle import Tangle
+from tests.world import ACCOUNT, DELETED, ENVIRONMENT, LOST, NOT_FOUND, World, call, refused
+
+NO_TOKEN = Reply(Sending.NOT_SENT, error=BatchError("TokenUnavailable", "No token."))
+
+
+@pytest.fixture
+def world() -> World:
+    """An app with its defaults."""
+    return World()
+
+
+def replace_settings(world: World, **settings: str) -> App:
+    """Another process of the app, after a change of settings."""
+    world.settings = Settings.from_env({**ENVIRONMENT, **settings})
+    return world.worker()
+
+
+def result_of(world: World) -> dict[str, Any]:
+    """What the only result message says."""
+    (result,) = world.results()
+    return result["data"]  # type: ignore[no-any-return]
+
+
+def column(world: World, body: dict[str, Any], name: str) -> object:
+    """A column of the row of a request."""
+    key = Key(body["clientRequestId"], body.get("dryRun", False))
+    return world.records.rows[key.bucket, key.row][name]
+
+
+def letters(world: World) -> list[dict[str, Any]]:
+    """The dead letters that there are."""
+    return [row for key, row in world.letters.rows.items() if key[1].startswith("id:")]
+
+
+# One request
+
+
+@pytest.mark.parametrize("encode", [json.dumps, lambda body: base64.b64encode(json.dumps(body).encode()).decode()])
+def test_a_request_is_carried_out_once(world: World, encode: Any) -> None:
+    """As JSON or as base64 of it: one DELETE, one result, and the message is gone."""
+    body = world.request(metadata={"frame": "7"}, ifMatch='"0x1"')
+    world.put(encode(body))
+
+    world.deliver()
+
+    assert [(c.job_id, c.task_id, c.if_match) for c in world.batch.calls] == [("job-1", "task-1", '"0x1"')]
+    data = result_of(world)
+    assert (data["outcome"], data["certainty"], data["attempts"], data["origin"]) == (
+        "deleted",
+        "confirmed",
+        1,
+        "queue",
+    )
+    assert (data["metadata"], data["replayed"]) == ({"frame": "7"}, False)
+    assert world.messages() == []
+    assert letters(world) == []
+
+
+def test_the_happy_path_costs_two_writes_and_no_read(world: World) -> None:
+    """The insert is the claim, and its answer carries the version that the end is written with."""
+    world.put(world.request())
+    world.deliver()
+    assert world.records.operations == 2
+
+
+def test_a_duplicate_of_a_finished_request_is_answered_without_a_delete(world: World) -> None:
+    """The stored outcome again, with the same id, marked as replayed."""
+    body = world.request()
+    world.put(body)
+    world.put(body | {"metadata": {"other": "text"}})
+    world.settle()
+
+    first, second = world.results()
+    assert len(world.batch.calls) == 1
+    assert first["id"] == second["id"]
+    assert (first["data"]["replayed"], second["data"]["replayed"]) == (False, True)
+    assert first["data"] | {"replayed": True} == second["data"]
+
+
+def test_a_duplicate_of_a_request_under_way_is_dropped(world: World) -> None:
+    """The message that holds the claim brings the request back if need be; one result is enough."""
+    body = world.request()
+    world.put(body)
+    world.put(body)
+
+    def meanwhile() -> Reply:
+        world.deliver()
+        return DELETED
+
+    world.batch.script = [meanwhile]
+    world.deliver()
+
+    assert world.messages() == []
+    assert world.outcomes() == ["deleted"]
+    assert len(world.batch.calls) == 1
+
+
+def test_a_duplicate_before_a_retry_waits_with_it(world: World) -> None:
+    """It is put off to the time of the next attempt and then finds the request done."""
+    body = world.request()
+    world.batch.script = [refused(503, "ServerBusy", 300)]
+    world.put(body)
+    world.put(body)
+    world.deliver()
+    world.deliver()
+
+    assert len(world.batch.calls) == 1
+    assert {m.visible_at for m in world.messages()} == {world.clock.now() + timedelta(seconds=300)}
+    world.settle()
+    assert world.outcomes() == ["deleted", "deleted"]
+    assert len(world.batch.calls) == 2
+
+
+def test_another_payload_under_a_known_id_is_a_conflict(world: World) -> None:
+    """The row is left alone; the offending message is a dead letter, and its task stays."""
+    body = world.request()
+    world.put(body)
+    world.put(world.request(clientRequestId=body["clientRequestId"], taskId="task-2"))
+    world.settle()
+
+    assert world.outcomes() == ["deleted", "conflict"]
+    assert world.results()[1]["data"]["taskId"] == "task-2"
+    assert world.batch.tasks == {("job-1", "task-2")}
+    (letter,) = letters(world)
+    assert (letter["reason"], letter["outcome"]) == ("ClientRequestIdConflict", "conflict")
+    assert json.loads(bytes(letter["body"]))["taskId"] == "task-2"
+
+
+def test_a_redelivery_whose_result_was_not_sent_sends_it(world: World) -> None:
+    """The message is the outbox: the row is done, so nothing is deleted again."""
+    world.put(world.request())
+
+    def broken(when: str, queue: str) -> None:
+        if queue == "results":
+            world.send_fault = no_fault
+            raise StorageUnavailable("no")
+
+    world.send_fault = broken
+    with pytest.raises(StorageUnavailable):
+        world.deliver()
+    world.settle()
+
+    assert len(world.batch.calls) == 1
+    assert result_of(world)["replayed"] is False
+
+
+# What is no request
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer"),
+    [
+        ("no JSON", ""),
+        ("{}", "/clientRequestId"),
+        ('{"clientRequestId": 1}', "/clientRequestId"),
+        ('{"requests": []}', "/requests"),
+        ('{"work": {}}', "/work"),
+    ],
+)
+def test_what_is_no_request_is_rejected_at_once(world: World, text: str, pointer: str) -> None:
+    """With what is wrong in the result, and the text as received in the dead letter; never retried."""
+    world.put(text)
+    world.deliver()
+
+    data = result_of(world)
+    assert (data["outcome"], data["attempts"]) == ("rejected", 0)
+    assert pointer in {value["key"] for value in data["error"]["values"]}
+    (letter,) = letters(world)
+    assert letter["body"] == text.encode()
+    assert world.messages() == []
+    assert world.batch.calls == []
+
+
+def test_what_could_be_read_of_a_rejected_request_is_told(world: World) -> None:
+    """So that its sender recognises it."""
+    body = world.request(unknown=1)
+    world.put(body)
+    world.deliver()
+
+    data = result_of(world)
+    assert (data["clientRequestId"], data["taskId"], data["batchUrl"]) == (body["clientRequestId"], "task-1", None)
+
+
+def test_the_same_rejected_text_has_the_same_result(world: World) -> None:
+    """A poison copy of it too: the id comes from the text."""
+    world.put("no JSON")
+    world.put("no JSON")
+    world.settle()
+    assert len({result["id"] for result in world.results()}) == 1
+
+
+# Retries
+
+
+def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> None:
+    """The claim is released and the request put back with the delay; the function succeeds."""
+    body = world.request()
+    world.batch.script = [refused(429, "TooManyRequests", 120)]
+    world.put(body)
+    world.deliver()
+
+    assert [m.visible_at for m in world.messages()] == [world.clock.now() + timedelta(seconds=120)]
+    assert column(world, body, "next_attempt_at") == "2026-11-24T07:32:00.000Z"
+    assert world.results() == []
+    world.settle()
+    assert result_of(world)["attempts"] == 2
+
+
+def test_retry_after_is_capped(world: World) -> None:
+    """At the longest wait that is set."""
+    world.batch.script = [refused(429, "TooManyRequests", 99_999)]
+    world.put(world.request())
+    world.deliver()
+    assert [m.visible_at for m in world.messages()] == [world.clock.now() + timedelta(seconds=900)]
+
+
+def test_attempts_come_to_an_end() -> None:
+    """The last one's error is the result's, and a dead letter keeps the request."""
+    world = World(BATCH_MAX_ATTEMPTS="3")
+    world.batch.script = [refused(503, "ServerBusy")] * 9
+    body = world.request()
+    world.put(body)
+    world.settle()
+
+    data = result_of(world)
+    assert (data["outcome"], data["certainty"], data["attempts"]) == ("exhausted", "unknown", 3)
+    assert (data["statusCode"], data["error"]["code"]) == (503, "ServerBusy")
+    assert len(world.batch.calls) == 3
+    (letter,) = letters(world)
+    assert json.loads(bytes(letter["body"]))["clientRequestId"] == body["clientRequestId"]
+
+
+def test_giving_up_is_certain_when_nothing_can_have_happened() -> None:
+    """Refusals alone prove that the task is as it was."""
+    world = World(BATCH_MAX_ATTEMPTS="2")
+    world.batch.script = [NO_TOKEN, refused(429, "TooManyRequests")]
+    world.put(world.request())
+    world.settle()
+    assert (world.outcomes(), result_of(world)["certainty"]) == (["exhausted"], "confirmed")
+
+
+@pytest.mark.parametrize(
+    ("first", "outcome", "certainty"),
+    [
+        pytest.param(LOST, "deleted", "inferred", id="lost"),
+        pytest.param(refused(500, "InternalError"), "deleted", "inferred", id="500"),
+        pytest.param(NO_TOKEN, "notFound", "confirmed", id="no token"),
+    ],
+)
+def test_what_an_absent_task_means_after_a_first_try(world: World, first: Reply, outcome: str, certainty: str) -> None:
+    """A try that may have been sent makes the absence its doing; one that was not leaves it a fact."""
+    world.batch.script = [first, NOT_FOUND]
+    world.put(world.request())
+    world.settle()
+    assert (world.outcomes(), result_of(world)["certainty"]) == ([outcome], certainty)
+
+
+def test_a_refused_identity_waits_a_minute(world: World) -> None:
+    """People mend it; until then each try only adds to the noise."""
+    world.batch.script = [refused(403, "Forbidden")]
+    world.put(world.request())
+    world.deliver()
+    (message,) = world.messages()
+    assert message.visible_at >= world.clock.now() + timedelta(seconds=60)
+
+
+def test_a_permanent_answer_ends_the_request(world: World) -> None:
+    """Batch's error whole in the result, and a dead letter."""
+    world.batch.script = [refused(409, "TaskCompleted")]
+    world.put(world.request())
+    world.settle()
+    assert (result_of(world)["outcome"], result_of(world)["error"]["code"]) == ("failed", "TaskCompleted")
+    assert [letter["status_code"] for letter in letters(world)] == [409]
+
+
+# Not now, and not at all
+
+
+def test_a_delayed_request_hops_over_the_longest_delay_of_a_queue(world: World) -> None:
+    """Ten days are more than a message may be hidden; nothing is sent before its time, and no attempt is used."""
+    began = world.clock.now()
+    sent_at = []
+    world.batch.on_delete = lambda _: sent_at.append(world.clock.now())
+    body = world.request(deleteAfter="P10D")
+    world.put(body)
+    world.deliver()
+    assert column(world, body, "state") == "accepted"
+
+    world.settle()
+
+    (sent,) = sent_at
+    assert timedelta(0) <= sent - began - timedelta(days=10) < timedelta(seconds=2)
+    assert result_of(world)["attempts"] == 1
+
+
+def test_a_past_instant_means_at_once(world: World) -> None:
+    """There is nothing to wait for."""
+    world.put(world.request(deleteAfter="2020-01-01T00:00:00Z"))
+    world.deliver()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_protected_job_is_left_alone() -> None:
+    """No DELETE, and the reason in the result."""
+    world = World(PROTECTED_JOBS="job-*")
+    world.put(world.request())
+    world.settle()
+    assert (result_of(world)["outcome"], result_of(world)["error"]["code"]) == ("failed", "ProtectedJob")
+    assert world.batch.calls == []
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["never seen", "begun before"])
+def test_a_message_that_comes_too_late_is_not_carried_out(world: World, known: bool) -> None:
+    """Its row may have been forgotten, and its task's id be in use again."""
+    world.put(world.request())
+    if known:
+        world.batch.script = [refused(503, "ServerBusy")]
+        world.deliver()
+    world.clock.advance(timedelta(days=14, seconds=1).total_seconds())
+    world.settle()
+
+    assert world.outcomes() == ["expired"]
+    assert len(world.batch.calls) == known
+
+
+def test_a_dry_run_neither_uses_up_nor_replays_the_real_id(world: World) -> None:
+    """The same id may be tried dry first, and dry again afterwards."""
+    body = world.request()
+    for dry_run in (True, False, True):
+        world.put(body | {"dryRun": dry_run})
+        world.settle()
+
+    assert world.outcomes() == ["wouldDelete", "deleted", "wouldDelete"]
+    assert len(world.batch.calls) == 1
+    assert [r["data"]["replayed"] for r in world.results()] == [False, False, True]
+    assert world.results()[0]["id"] == world.results()[2]["id"]
+
+
+# Many in one message
+
+
+def many(world: World, count: int) -> list[dict[str, Any]]:
+    """Requests for different tasks."""
+    return [world.request(taskId=f"task-{n}") for n in range(count)]
+
+
+def test_many_requests_in_one_message_are_each_answered(world: World) -> None:
+    """A bad one spoils no other; a repeat and a conflict within the message are told as such."""
+    good = many(world, 20)
+    world.put({"requests": [*good, good[0], good[1] | {"taskId": "other"}, {"jobId": "!"}]})
+    world.settle()
+
+    assert sorted(world.outcomes()) == ["conflict", *["deleted"] * 21, "rejected"]
+    assert len({r["id"] for r in world.results()}) == 22
+    assert len(world.batch.calls) == 20
+    assert world.batch.tasks == set()
+    rejected = next(r["data"] for r in world.results() if r["data"]["outcome"] == "rejected")
+    assert "/requests/22/jobId" in {v["key"] for v in rejected["error"]["values"]}
+
+
+def test_one_wish_for_many_tasks_derives_their_ids(world: World) -> None:
+    """Each result names its parent; a repeat of the message changes nothing."""
+    parent = str(uuid.uuid4())
+    many(world, 3)
+    for _ in range(2):
+        world.put({"clientRequestId": parent, "jobId": "Job-1", "taskIds": ["task-0", "task-1", "Task-2"]})
+        world.settle()
+
+    data = [r["data"] for r in world.results()]
+    assert {d["clientRequestId"] for d in data} == {derived_id(parent, "job-1", f"task-{n}") for n in range(3)}
+    assert {d["parentId"] for d in data} == {parent}
+    assert [d["replayed"] for d in data] == [False] * 3 + [True] * 3
+    assert len(world.batch.calls) == 3
+
+
+def group(world: World, count: int) -> list[dict[str, Any]]:
+    """Accepted requests whose one work message is on the queue."""
+    bodies: list[dict[str, Any]] = []
+    while len(bodies) < count:
+        guid = str(uuid.uuid4())
+        if Key(guid).bucket == "a":
+            bodies.append(world.request(clientRequestId=guid, taskId=f"task-{len(bodies)}"))
+    world.put({"requests": bodies})
+    world.deliver()
+    return bodies
+
+
+def test_rows_of_one_message_share_their_transactions(world: World) -> None:
+    """Two table operations for all of them, as for one."""
+    group(world, 8)
+    before = world.records.operations
+
+    world.deliver()
+
+    assert world.outcomes() == ["deleted"] * 8
+    assert world.records.operations - before == 2
+
+
+@pytest.mark.parametrize("taken", [1, 3, 5])
+def test_rows_that_others_took_leave_the_group(world: World, taken: int) -> None:
+    """They are decided one by one; the rest is still deleted, and nothing twice."""
+    bodies = group(world, 6)
+    held = world.messages()[0]
+    held.visible_at += timedelta(seconds=5)
+    for body in bodies[:taken]:
+        world.put(body)
+        world.deliver()
+
+    world.settle()
+
+    assert len(world.batch.calls) == 6
+    replayed = [r["data"]["clientRequestId"] for r in world.results() if r["data"]["replayed"]]
+    assert sorted(replayed) == sorted(b["clientRequestId"] for b in bodies[:taken])
+    assert len(world.results()) == 6 + taken
+
+
+def test_rows_that_are_tried_again_travel_together(world: World) -> None:
+    """One message for those that wait about as long, and another for those that wait longer."""
+    group(world, 6)
+    world.batch.script = [refused(429, "TooManyRequests", seconds) for seconds in (20, 25, 30, 200, 210, 17)]
+    world.deliver()
+
+    waits = sorted((m.visible_at - world.clock.now()).total_seconds() for m in world.messages())
+    assert waits == [30, 210]
+    world.settle()
+    assert world.outcomes() == ["deleted"] * 6
+
+
+# Who may work
+
+
+def test_a_delivery_that_waited_too_long_for_a_worker_claims_nothing(world: World) -> None:
+    """The host may hand the message to another worker before the attempt would end."""
+    world.put(world.request())
+    (message,) = world.messages()
+    message.dequeue_count = 1
+    message.visible_at = world.clock.now() + timedelta(seconds=200)
+
+    with pytest.raises(StaleDelivery):
+        world.run("requests", message)
+
+    assert world.records.rows == {}
+    assert world.batch.calls == []
+
+
+def test_a_delivery_that_was_superseded_raises(world: World) -> None:
+    """It returns nothing: were its receipt still good, the host would delete the live message."""
+    world.put(world.request())
+    (message,) = world.messages()
+
+    def meanwhile() -> Reply:
+        with pytest.raises(StaleDelivery):
+            world.run("requests", replace(message, dequeue_count=1, visible_at=world.clock.now() + timedelta(hours=1)))
+        return DELETED
+
+    message.dequeue_count = 1
+    world.batch.script = [meanwhile]
+    world.deliver()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_the_next_delivery_takes_over_at_once(world: World) -> None:
+    """The earlier one has ended, or its ten minutes are over: its lease is not waited for."""
+    world.put(world.request())
+
+    def crash() -> Reply:
+        raise RuntimeError("the process died")
+
+    world.batch.script = [crash]
+    with pytest.raises(RuntimeError):
+        world.deliver()
+    world.clock.advance(60)
+    world.deliver()
+
+    assert result_of(world)["attempts"] == 2
+
+
+def test_no_delete_is_sent_after_the_time_for_it(world: World) -> None:
+    """A worker that stalled after its claim gives it back: another may be about to take it over."""
+    body = world.request()
+    world.put(body)
+    world.records.fault = lambda when, _: world.clock.advance(61) if when == "after" else None
+    world.deliver()
+
+    assert world.batch.calls == []
+    assert column(world, body, "maybe_sent") is False
+    world.records.fault = no_fault
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_an_end_is_written_although_the_version_changed(world: World) -> None:
+    """The claim is what counts: while it is the worker's own, the end is written to the version that is there."""
+    world.clock.advance(0.000_321)
+    world.put(world.request())
+    writes = []
+
+    def meddle(when: str, operation: str) -> None:
+        writes.append((when, operation))
+        if writes.count(("before", "write")) == 2 and (when, operation) == ("before", "write"):
+            for key in world.records.etags:
+                world.records.etags[key] = 'W/"touched"'
+
+    world.records.fault = meddle
+    world.deliver()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_release_whose_answer_was_lost_is_known_again(world: World) -> None:
+    """The storage client tried again and was refused: the row is released already, and is put back as it says."""
+    world.put(world.request())
+    world.batch.script = [refused(429, "TooManyRequests", 60)]
+    real = world.records.write_group
+    calls = 0
+
+    def repeated(writes: Sequence[Write]) -> list[str] | Refused:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            real(writes)
+        return real(writes)
+
+    world.records.write_group = repeated  # type: ignore[method-assign]
+    world.deliver()
+
+    assert len(world.messages()) == 1
+    world.settle()
+    assert (world.outcomes(), len(world.batch.calls)) == (["deleted"], 2)
+
+
+def test_every_emission_tells_the_same_of_the_acceptance(world: World) -> None:
+    """A repeat over HTTP sends the work message again, in case the first was lost; the request keeps its time."""
+    body = world.request()
+    world.post(body)
+    world.queues["requests"].clear()
+    world.clock.advance(60)
+    world.post(body)
+    world.put(body)
+    world.settle()
+
+    accepted_at = world.get(body["clientRequestId"]).content["acceptedAt"]
+    assert {(r["data"]["acceptedAt"], r["data"]["origin"]) for r in world.results()} == {(accepted_at, "http")}
+
+
+def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None:
+    """However its message comes: a 404 may be the work of the earlier generation, so it is no `notFound`."""
+    body = world.request()
+
+    def refused_after_effect() -> Reply:
+        world.batch.tasks.clear()
+        return refused(409, "TaskCompleted")
+
+    world.batch.script = [refused_after_effect]
+    world.put(body)
+    world.settle()
+    (letter,) = letters(world)
+    world.app.dead_letters.put_back(call(route={"id": str(letter["id"])}))
+    world.queues["requests"].clear()
+    world.post(body)
+    world.settle()
+
+    last = world.results()[-1]["data"]
+    assert (last["outcome"], last["certainty"]) == ("deleted", "inferred")
+
+
+def test_a_worker_whose_clock_is_behind_drops_no_retry() -> None:
+    """It delivers the retry of another worker, to whose clock the claim has just ended."""
+    tangle = Tangle((0, -119, 0))
+    tangle.world.put(tangle.world.request())
+    tangle.world.batch.script = [refused(429, "TooManyRequests", 5)]
+    tangle.deliver(worker=0)
+    tangle.world.clock.advance(6)
+    for _ in range(40):
+        if tangle.world.results():
+            break
+        tangle.deliver(worker=1)
+        tangle.world.clock.advance(5)
+    assert tangle.world.outcomes() == ["deleted"]
+
+
+@pytest.mark.parametrize("end", ["protected", "expired"])
+def test_an_end_after_a_lost_answer_is_not_certain(end: str) -> None:
+    """The task may be gone although the request ended without a further try."""
+    world = World()
+    world.batch.script = [LOST]
+    world.put(world.request())
+    world.deliver()
+    if end == "protected":
+        world.app = replace_settings(world, PROTECTED_JOBS="job-*")
+    else:
+        world.clock.advance(20 * 86_400)
+    world.settle()
+    (result,) = world.results()
+    assert (result["data"]["outcome"], result["data"]["certainty"]) == (
+        "failed" if end == "protected" else "expired",
+        "unknown",
+    )
+
+
+def test_an_account_that_is_no_longer_listed_ends_its_own_requests_alone() -> None:
+    """They fail for a reason that can be read; the others of the same message are carried out."""
+    former = "https://former.region.batch.azure.com"
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{former}")
+    for n in range(6):
+        account = {"batchUrl": former} if n == 0 else {}
+        world.post(world.request(taskId=f"t-{n}", **account))
+    world.app = replace_settings(world, BATCH_ACCOUNT_URLS=ACCOUNT)
+    world.settle()
+    ends = {r["data"]["taskId"]: r["data"] for r in world.results()}
+    assert [ends[f"t-{n}"]["outcome"] for n in range(6)] == ["failed", *["deleted"] * 5]
+    assert ends["t-0"]["error"]["code"] == "AccountNotAllowed"
+    assert {c.task_id for c in world.batch.calls} == {f"t-{n}" for n in range(1, 6)}
+
+
+@pytest.mark.parametrize("code", ["AttemptTimedOut", "TooManyInFlight", "OutOfTime"])
+def test_tries_that_this_app_had_no_time_for_use_up_no_attempts(code: str) -> None:
+    """They say nothing about the request, which would otherwise be given up without a single call."""
+    world = World(BATCH_MAX_ATTEMPTS="2")
+    own = Reply(Sending.NOT_SENT, error=BatchError(code, "No time."))
+    world.batch.script = [own] * 10
+    world.put(world.request())
+    world.settle()
+    assert result_of(world)["outcome"] == "deleted"
+    assert result_of(world)["attempts"] == 1
+
+
+def test_an_account_beside_the_default() -> None:
+    """The source of the event is the account that the request named."""
+    other = "https://other.region.batch.azure.com"
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
+    world.put(world.request(batchUrl=other.upper().replace("HTTPS", "https") + "/"))
+    world.settle()
+    assert [r["source"] for r in world.results()] == [other]
+    assert [c.batch_url for c in world.batch.calls] == [other]

@@ -1,0 +1,208 @@
+"""Records as table rows and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.batch.reply import BatchError
+from shared.errors import CorruptRecord
+from shared.ledger.entity import MAX_TEXT, changed, error_from, error_text, from_entity, keys_of, to_entity
+from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
+from tests.rows import NOW, REQUEST_ID, accepted, claimed, done, request
+
+# The app writes milliseconds, so that these are the instants that come back as they were.
+INSTANTS = st.integers(0, 10**11).map(lambda ms: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms))
+# Drawn from short lists: what could go wrong with a text is its characters, and long random ones take time.
+TEXT = st.sampled_from(("a", " ", "é€😀", 'it\'s "so"', "back\\slash", "line\nend", "nul\x00", "[1,2]", "null"))
+ERRORS = st.builds(BatchError, code=TEXT, message=TEXT, values=st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple))
+CLAIMS = st.builds(Claim, claim_id=TEXT, message_id=TEXT, dequeue_count=st.integers(1, 20), expires_at=INSTANTS)
+CONCLUSIONS = st.builds(
+    Conclusion,
+    outcome=st.sampled_from(Outcome),
+    certainty=st.sampled_from(Certainty),
+    completed_at=INSTANTS,
+    status=st.none() | st.integers(200, 599),
+    error=st.none() | ERRORS,
+    batch_request_id=st.none() | TEXT,
+)
+REQUESTS = st.sampled_from(
+    (
+        request(),
+        request(dryRun=True),
+        request(metadata={"k": "ü😀", "it's": '"'}),
+        request(timeout=2**31 - 1, ifMatch='W/"\\x"', ifModifiedSince="Tue, 24 Nov 2026 07:30:00 GMT"),
+        request(jobId="nightly:job-12", deleteAfter="P3D", returnClientRequestId=True),
+    )
+)
+RECORDS = st.builds(
+    Record,
+    request=REQUESTS,
+    payload_hash=st.sampled_from(("0" * 64, "f" * 64)),
+    origin=st.sampled_from(Origin),
+    accepted_at=INSTANTS,
+    parent_id=st.none() | TEXT,
+    state=st.sampled_from(State),
+    generation=st.integers(0, 9),
+    due_at=st.none() | INSTANTS,
+    attempts=st.integers(0, 100),
+    maybe_sent=st.booleans(),
+    maybe_effect=st.booleans(),
+    claim=st.none() | CLAIMS,
+    last_error=st.none() | ERRORS,
+    next_attempt_at=st.none() | INSTANTS,
+    conclusion=st.none() | CONCLUSIONS,
+    emit_pending=st.booleans(),
+)
+
+
+@settings(max_examples=40)
+@given(RECORDS)
+def test_a_row_reads_back_as_it_was_written(record: Record) -> None:
+    """Nothing is lost or changed between a record and its columns."""
+    assert from_entity(to_entity(record), 'W/"1"') == record
+
+
+@settings(max_examples=40)
+@given(RECORDS, RECORDS)
+def test_a_merge_turns_the_old_row_into_the_new_one(before: Record, after: Record) -> None:
+    """The changed columns laid over the old row are the new row, and no column is among them that is equal."""
+    after = replace(after, request=before.request)
+    change = changed(before, after)
+    old = to_entity(before)
+
+    assert from_entity(old | change, None) == after
+    assert all(old[name] != value for name, value in change.items() if name not in {"PartitionKey", "RowKey"})
+
+
+@settings(max_examples=40)
+@given(RECORDS)
+def test_columns_are_what_tables_hold_without_a_declared_type(record: Record) -> None:
+    """Text, flags and whole numbers of 32 bits alone, and a row far below the service's 1 MiB."""
+    values = to_entity(record).values()
+
+    assert {type(value) for value in values} <= {str, int, bool}
+    assert all(abs(value) < 2**31 for value in values if isinstance(value, int))
+
+
+def test_a_merge_of_nothing_holds_the_keys_alone() -> None:
+    """The service wants them in every body."""
+    assert changed(accepted(), accepted()) == {
+        "PartitionKey": keys_of(accepted().key)["PartitionKey"],
+        "RowKey": REQUEST_ID,
+    }
+
+
+def test_a_claim_merges_only_what_the_claim_changes() -> None:
+    """What else stands in the row is not sent, and so cannot be overwritten."""
+    change = changed(accepted(), claimed())
+
+    assert set(change) == {
+        *("PartitionKey", "RowKey", "state", "attempts", "maybe_sent", "maybe_effect"),
+        *("claim_id", "claim_message_id", "claim_dequeue_count", "claim_expires_at"),
+    }
+
+
+def test_a_merge_takes_a_column_away_by_emptying_it() -> None:
+    """A merge leaves out what it does not name, so an end that is taken back becomes the empty text."""
+    change = changed(done(), accepted(maybe_sent=True, maybe_effect=True, attempts=1))
+
+    assert (change["outcome"], change["claim_id"], change["completed_at"]) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("key", "row"),
+    [(Key(REQUEST_ID), REQUEST_ID), (Key(REQUEST_ID, dry_run=True), f"{REQUEST_ID}.dry-run")],
+)
+def test_a_dry_run_has_its_own_row_in_the_same_bucket(key: Key, row: str) -> None:
+    """SHA-256 of the id begins with its bucket's digit; both rows can be written in one transaction."""
+    assert keys_of(key) == {"PartitionKey": "c", "RowKey": row}
+    assert Key.from_row(row) == key
+
+
+def test_buckets_fill_evenly() -> None:
+    """Ids that differ in their last digits alone, as ids ordered by time do, still spread over all sixteen."""
+    buckets = [Key(f"0f8fad5b-d9cb-469f-a165-{n:012x}").bucket for n in range(1600)]
+
+    assert {buckets.count(digit) > 50 for digit in "0123456789abcdef"} == {True}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"state": "lost"},
+        {"origin": "sky"},
+        {"accepted_at": "yesterday"},
+        {"accepted_at": 5},
+        {"request": "{"},
+        {"request": '{"jobId": "a"}'},
+        {"outcome": "vanished"},
+        {"last_error": "[1]"},
+        {"last_error": "{"},
+        {"claim_id": "x", "claim_expires_at": ""},
+        {"generation": None, "v": None, "attempts": None, "payload_hash": None, "state": None},
+    ],
+)
+def test_a_row_that_no_version_writes_is_loud(damage: dict[str, Any]) -> None:
+    """It is never read as something else; the text names the row."""
+    with pytest.raises(CorruptRecord, match=REQUEST_ID):
+        from_entity(to_entity(done()) | damage, None)
+
+
+def test_a_row_without_a_column_is_loud() -> None:
+    """An empty column is the empty text; an absent one was never written by this app."""
+    entity = to_entity(accepted())
+    del entity["maybe_sent"]
+
+    with pytest.raises(CorruptRecord, match="maybe_sent"):
+        from_entity(entity, None)
+
+
+def test_a_row_outlives_the_allow_list_that_it_came_in_by() -> None:
+    """What is stored was checked when it came in; an account that was taken off the list leaves its rows readable."""
+    entity = to_entity(accepted())
+    entity["request"] = entity["request"].replace("acct.region", "former.region")
+
+    assert from_entity(entity, None).request.batch_url == "https://former.region.batch.azure.com"
+
+
+@given(st.none() | ERRORS)
+def test_an_error_is_one_column(error: BatchError | None) -> None:
+    """JSON in one column; none is the empty text."""
+    assert error_from(error_text(error)) == error
+    assert (error_text(error) == "") is (error is None)
+
+
+@pytest.mark.parametrize("character", ["M", "値", "\U0001f600", "\x01", "\ud800"])
+def test_an_error_fits_its_column_whatever_it_holds(character: str) -> None:
+    """The service refuses the outcomes of a whole group for one text that is too long."""
+    error = BatchError(
+        character * 128, character * 33_000, tuple((character * 128, character * 900) for _ in range(21))
+    )
+
+    text = error_text(error)
+    kept = error_from(text)
+
+    assert len(text) <= MAX_TEXT
+    assert kept is not None
+    assert kept.message.endswith(" (shortened)")
+    assert len(kept.values) == 21
+    assert error_text(kept) == text
+
+
+def test_an_error_that_just_fits_is_kept_whole() -> None:
+    """Not a character is lost before that."""
+    error = BatchError("C", "M" * (MAX_TEXT - len('["C","",[]]')))
+    assert error_from(error_text(error)) == error
+    assert error_from(error_text(replace(error, message=error.message + "M"))) != error
+
+
+def test_the_version_of_a_row_does_not_make_it_another() -> None:
+    """Two readings of one row compare equal, whatever the service calls their versions."""
+    assert from_entity(to_entity(accepted()), "a") == from_entity(to_entity(accepted()), "b")
+    assert from_entity(to_entity(accepted(accepted_at=NOW)), "a").etag == "a"

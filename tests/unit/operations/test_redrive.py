@@ -1,0 +1,361 @@
+"""Dead letters over HTTP: what they tell, and how they are put back."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.deletion.delivery import Delivery
+from shared.errors import StorageUnavailable
+from tests.memory_table import failing_at, no_fault, restless
+from tests.world import LOST, World, call, refused
+
+
+@pytest.fixture
+def world() -> World:
+    """An app with its defaults."""
+    return World()
+
+
+def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", **fields: Any) -> dict[str, Any]:
+    """A request that Batch refuses for good; its dead letter."""
+    world.batch.script = [refused(400, code)]
+    world.put(world.request(taskId=task, **fields))
+    world.settle()
+    world.clock.advance(3_601)
+    return listing(world)[0]
+
+
+def listing(world: World, **query: str) -> list[dict[str, Any]]:
+    """`GET /api/dead-letters`."""
+    answer = world.app.dead_letters.listing(call(query=query))
+    assert answer.status == 200
+    return answer.content["value"]  # type: ignore[no-any-return]
+
+
+def put_back(world: World, letter_id: str) -> int:
+    """`POST /api/dead-letters/{id}/redrive`; its status."""
+    return world.app.dead_letters.put_back(call(route={"id": letter_id})).status
+
+
+def put_back_many(world: World, **selection: Any) -> Any:
+    """`POST /api/dead-letters/redrive`."""
+    return world.app.dead_letters.put_back_many(call(body=json.dumps(selection).encode()))
+
+
+def test_a_dead_letter_says_why(world: World) -> None:
+    """The reason, the last status, Batch's own id of the call, the attempts, and the body as received."""
+    letter = fail(world, metadata={"team": "fx"})
+    assert (letter["reason"], letter["outcome"], letter["queue"]) == ("InvalidHeaderValue", "failed", "requests")
+    assert (letter["statusCode"], letter["batchRequestId"], letter["attempts"]) == (400, "batch-3", 1)
+    assert letter["firstSeenAt"] == letter["lastSeenAt"]
+    one = world.app.dead_letters.one(call(route={"id": letter["id"]})).content
+    assert one["bodyEncoding"] == "utf-8"
+    assert json.loads(one["body"])["metadata"] == {"team": "fx"}
+
+
+def test_a_body_that_is_no_text_is_shown_in_base64(world: World) -> None:
+    """Byte for byte as it was received."""
+    raw = b"\xff\xfe{}"
+    now = world.clock.now()
+    delivery = Delivery("requests", "m-1", 1, now, now + timedelta(minutes=10), raw)
+    world.app.worker.deliver(delivery)
+    one = world.app.dead_letters.one(call(route={"id": listing(world)[0]["id"]})).content
+    assert (base64.b64decode(one["body"]), one["bodyEncoding"]) == (raw, "base64")
+
+
+def test_a_redriven_request_is_tried_again_with_a_result_of_its_own(world: World) -> None:
+    """The new generation has a new result id and the origin `redrive`."""
+    letter = fail(world)
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    first, second = world.results()
+    assert (second["data"]["outcome"], second["data"]["origin"]) == ("deleted", "redrive")
+    assert first["id"] != second["id"]
+    assert listing(world)[0]["redrivenAt"] is not None
+
+
+def test_redriving_twice_is_harmless(world: World) -> None:
+    """The second call is told so, and sends nothing."""
+    letter = fail(world)
+    assert [put_back(world, letter["id"]) for _ in range(2)] == [202, 409]
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_a_request_that_fails_again_has_another_dead_letter(world: World) -> None:
+    """Each generation is a record of its own, and each can be put back."""
+    first = fail(world)
+    world.batch.script = [refused(400, "InvalidHeaderValue")]
+    put_back(world, first["id"])
+    world.settle()
+    second, older = listing(world)
+    assert older["id"] == first["id"] != second["id"]
+    assert put_back(world, second["id"]) == 202
+    world.settle()
+    assert world.outcomes()[-1] == "deleted"
+
+
+@pytest.mark.parametrize("body", ["no request", None])
+def test_what_can_never_succeed_is_not_put_back(world: World, body: str | None) -> None:
+    """`rejected` and `conflict` wait for a corrected request: 422."""
+    if body is None:
+        request = world.request()
+        world.put(request)
+        world.put(request | {"taskId": "other"})
+    else:
+        world.put(body)
+    world.settle()
+    assert put_back(world, listing(world)[0]["id"]) == 422
+
+
+@pytest.mark.parametrize("letter_id", [str(uuid.UUID(int=1)), "x", "", "a'b", "../x"])
+def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
+    """404 for looking and for putting back."""
+    assert world.app.dead_letters.one(call(route={"id": letter_id})).status == 404
+    assert put_back(world, letter_id) == 404
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("at", range(1, 9))
+def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+    """Whichever operation dies: the repeat of the call, or housekeeping, brings the request to its second end."""
+    letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
+    world.storage_fault(fault)
+    try:
+        put_back(world, letter["id"])
+    except StorageUnavailable:
+        world.storage_fault()
+        put_back(world, letter["id"])
+    world.storage_fault()
+    world.settle()
+    ends = {(result["id"], result["data"]["outcome"]) for result in world.results()}
+    assert sorted(outcome for _, outcome in ends) == ["deleted", "failed"]
+    assert len(world.batch.calls) == 2
+
+
+def test_the_marks_of_earlier_generations_stay(world: World) -> None:
+    """A task that an earlier generation may have deleted is `deleted / inferred` when it is gone."""
+    world = World(BATCH_MAX_ATTEMPTS="1")
+    body = world.request()
+    world.batch.script = [LOST]
+    world.put(body)
+    world.settle()
+    assert world.results()[0]["data"]["certainty"] == "unknown"
+    world.batch.tasks.clear()
+    put_back(world, listing(world)[0]["id"])
+    world.settle()
+    end = world.results()[-1]["data"]
+    assert (end["outcome"], end["certainty"]) == ("deleted", "inferred")
+
+
+def test_a_request_whose_row_was_purged_is_made_anew(world: World) -> None:
+    """The dead letter holds the request, and outlives the row."""
+    letter = fail(world)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    assert world.get(letter["clientRequestId"]).status == 404
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_a_dead_letter_whose_request_is_at_work_again_is_left_alone(world: World) -> None:
+    """Its row was purged and the request sent anew: 409, and one more result."""
+    letter = fail(world)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    body = {name: letter[name] for name in ("clientRequestId", "jobId", "taskId")}
+    world.batch.script = [refused(429, "TooManyRequests")]
+    world.put(body)
+    world.deliver()
+    assert put_back(world, letter["id"]) == 409
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
+    """And gives up on a row that never holds still, so that the caller hears of it."""
+    letter = fail(world)
+
+    world.records.fault = restless(world.records)
+    with pytest.raises(StorageUnavailable, match="changed under"):
+        put_back(world, letter["id"])
+    world.records.fault = no_fault
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_a_redrive_waits_for_the_time_that_the_request_names(world: World) -> None:
+    """It was given up before it was due, by an outage; put back, it is still not deleted early."""
+    body = world.request(deleteAfter="P20D")
+    accepted_at = world.clock.now()
+    world.put(body, "requests-poison")
+    world.settle()
+    assert world.outcomes() == ["exhausted"]
+    assert put_back(world, listing(world)[0]["id"]) == 202
+    world.settle()
+    assert world.outcomes()[-1] == "deleted"
+    assert world.clock.now() - accepted_at >= timedelta(days=20)
+
+
+def test_a_purged_request_waits_too(world: World) -> None:
+    """Its dead letter knows when it ended, which is no earlier than when it was accepted."""
+    body = world.request(deleteAfter="P20D")
+    world.put(body, "requests-poison")
+    world.settle()
+    letter, ended_at = listing(world)[0], world.clock.now()
+    world.clock.advance(3 * 86_400)
+    world.records.rows.clear()
+    world.records.etags.clear()
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert world.outcomes()[-1] == "deleted"
+    assert world.clock.now() - ended_at >= timedelta(days=20)
+
+
+@pytest.mark.parametrize("task", ["task-1", "task-2"])
+def test_a_dead_letter_whose_id_was_used_anew_reopens_nothing(world: World, task: str) -> None:
+    """The row says what became of the id since: a task's id may be in use again, or the request be another one."""
+    letter = fail(world)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    world.put(world.request(clientRequestId=letter["clientRequestId"], taskId=task))
+    world.settle()
+    world.request(taskId=task)
+    assert put_back(world, letter["id"]) == 409
+    world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+    assert ("job-1", task) in world.batch.tasks
+
+
+def test_what_a_late_copy_left_behind_stands_in_no_redrives_way(world: World) -> None:
+    """The row was purged; then a copy came far too late and ended `expired` under the same id."""
+    letter = fail(world)
+    world.clock.advance(16 * 86_400)
+    world.app.housekeeping.round(1_000)
+    text = world.app.dead_letters.one(call(route={"id": letter["id"]})).content["body"]
+    world.put(text)
+    world.clock.advance(16 * 86_400)
+    world.settle()
+    assert world.outcomes() == ["failed", "expired"]
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert world.outcomes()[-1] == "deleted"
+
+
+def test_a_redrive_sends_the_result_that_is_still_owed(world: World) -> None:
+    """The result queue was down when the request ended: the reopened row would otherwise have forgotten that end."""
+    world.batch.script = [refused(400, "InvalidHeaderValue")]
+    world.put(world.request())
+
+    def full(when: str, queue: str) -> None:
+        if queue == "results" and when == "before":
+            raise StorageUnavailable("full")
+
+    world.send_fault = full
+    with pytest.raises(StorageUnavailable):
+        world.deliver()
+    world.send_fault = no_fault
+    assert put_back(world, listing(world)[0]["id"]) == 202
+    world.clock.advance(601)
+    world.settle()
+    assert set(world.outcomes()) == {"failed", "deleted"}
+
+
+def test_a_request_of_an_account_that_is_no_longer_listed_is_never_put_back() -> None:
+    """Its row was purged, and today's settings do not take it: 422, and a bulk redrive goes on to the next."""
+    two = World(BATCH_ACCOUNT_URLS="https://acct.region.batch.azure.com,https://former.region.batch.azure.com")
+    fail(two, "old", batchUrl="https://former.region.batch.azure.com")
+    fail(two)
+    world = World()
+    world.letters = two.letters
+    world.clock.advance((two.clock.now() - world.clock.now()).total_seconds())
+    world.app = world.worker()
+    world.request()
+    answer = put_back_many(world, all=True)
+    assert (answer.status, answer.content["matched"], answer.content["redriven"]) == (202, 2, 1)
+    former = next(letter for letter in listing(world) if letter["taskId"] == "old")
+    assert put_back(world, former["id"]) == 422
+
+
+def test_pages_are_newest_first(world: World) -> None:
+    """`top` limits a page, and the continuation leads to the next."""
+    for n in range(5):
+        fail(world, f"task-{n}")
+    answer = world.app.dead_letters.listing(call(query={"top": "2"})).content
+    assert [letter["taskId"] for letter in answer["value"]] == ["task-4", "task-3"]
+    rest = listing(world, continuation=answer["continuation"])
+    assert [letter["taskId"] for letter in rest] == ["task-2", "task-1", "task-0"]
+
+
+@pytest.mark.parametrize("query", [{"top": "0"}, {"top": "x"}, {"top": "201"}, {"top": "٣"}, {"continuation": "x"}])
+def test_a_wrong_page_is_refused(world: World, query: dict[str, str]) -> None:
+    """400 that names the parameter."""
+    answer = world.app.dead_letters.listing(call(query=query))
+    assert answer.status == 400
+    assert answer.content["values"][0]["key"] in query
+
+
+def test_many_are_put_back_by_filter_and_rate(world: World) -> None:
+    """A filter takes some, the rate spreads their messages, and a second call finds none left."""
+    for n in range(4):
+        fail(world, f"a-{n}", code="InvalidHeaderValue")
+    fail(world, "b", code="InvalidUri")
+    looked = put_back_many(world, reason="InvalidHeaderValue", dryRun=True)
+    assert (looked.status, looked.content["matched"], looked.content["redriven"]) == (200, 4, 0)
+    assert world.messages() == []
+    answer = put_back_many(world, reason="InvalidHeaderValue", perSecond=1)
+    assert (answer.status, answer.content["redriven"]) == (202, 4)
+    waits = sorted((m.visible_at - world.clock.now()).total_seconds() for m in world.messages())
+    assert waits == [0, 1, 2, 3]
+    assert put_back_many(world, reason="InvalidHeaderValue").content["matched"] == 0
+    world.settle()
+    assert world.outcomes().count("deleted") == 4
+
+
+def test_at_most_so_many_are_put_back(world: World) -> None:
+    """`most` bounds one call."""
+    for n in range(3):
+        fail(world, f"a-{n}")
+    assert put_back_many(world, all=True, most=2).content["redriven"] == 2
+    assert put_back_many(world, jobId="JOB-1", outcome="failed", queue="requests").content["redriven"] == 1
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {"most": 0},
+        {"most": 1_001},
+        {"perSecond": "10"},
+        {"reasn": "x"},
+        {"most": True},
+        {"outcome": "deleted"},
+        {"queue": "job-completion"},
+    ],
+)
+def test_a_wrong_selection_puts_nothing_back(world: World, selection: dict[str, Any]) -> None:
+    """A mistyped filter must not become one that takes everything."""
+    fail(world)
+    answer = put_back_many(world, **selection, **({} if "outcome" in selection else {"outcome": "failed"}))
+    assert answer.status == 400
+    (value,) = answer.content["values"]
+    assert value["key"] == f"/{next(iter(selection))}"
+    assert value["value"] != "is not valid"
+    assert world.messages() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"most": 5}', b'{"all": false, "dryRun": true}'])
+def test_everything_is_put_back_only_on_demand(world: World, body: bytes) -> None:
+    """A call whose filter got lost must not redrive all that there is."""
+    fail(world)
+    answer = world.app.dead_letters.put_back_many(call(body=body))
+    assert answer.status == 400
+    assert "all" in answer.content["values"][0]["value"]
+    assert world.messages() == []

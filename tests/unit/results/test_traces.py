@@ -1,0 +1,154 @@
+"""Which trace a request belongs to, by every door, and that its result says so."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import uuid
+from typing import Any
+
+import pytest
+
+from shared.results.telemetry import SILENT, telemetry_of
+from tests.world import ACCOUNT, World, call
+
+CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+INVOCATION = "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-00"
+
+
+def traces(world: World) -> set[str | None]:
+    """The traces that the results so far name, once all queues are quiet."""
+    world.settle()
+    assert world.results()
+    return {result.get("traceparent") for result in world.results()}
+
+
+def post(world: World, body: object, path: str = "api", traceparent: str | None = CALLER) -> int:
+    """The status of a POST by a caller with a trace."""
+    service = getattr(world.app, path)
+    status: int = service.submit(call(json.dumps(body).encode(), traceparent=traceparent)).status
+    return status
+
+
+def many(world: World) -> dict[str, Any]:
+    """A wish for two tasks."""
+    one = world.request()
+    return {"clientRequestId": one["clientRequestId"], "jobId": one["jobId"], "taskIds": ["task-1", "task-2"]}
+
+
+def test_an_http_callers_trace_reaches_the_result() -> None:
+    """Through the message and the row; the worker's own invocation does not take its place."""
+    world = World()
+    world.traceparent = INVOCATION
+    assert post(world, world.request()) == 202
+    assert traces(world) == {CALLER}
+
+
+def test_every_request_of_a_bulk_call_belongs_to_the_callers_trace() -> None:
+    """In both forms; a request that names a trace of its own keeps it."""
+    world = World()
+    assert post(world, many(world)) == 202
+    assert post(world, {"requests": [world.request(taskId="task-3")]}) == 202
+    assert traces(world) == {CALLER}
+    assert post(world, {"requests": [world.request(taskId="task-4", traceparent=INVOCATION)]}) == 202
+    assert traces(world) == {CALLER, INVOCATION}
+
+
+def test_the_synchronous_call_belongs_to_the_callers_trace() -> None:
+    """Its result on the queue says so."""
+    world = World()
+    world.request()
+    route = {"jobId": "job-1", "taskId": "task-1"}
+    assert world.app.api.delete_task(call(route=route, traceparent=CALLER)).status == 200
+    assert traces(world) == {CALLER}
+
+
+def test_a_producers_message_names_its_trace() -> None:
+    """In a field of the request, of many, and of a wish for many tasks."""
+    world = World()
+    world.traceparent = INVOCATION
+    world.put(world.request(traceparent=CALLER))
+    world.put({"requests": [world.request(taskId="task-3", traceparent=CALLER)]})
+    world.put(many(world) | {"traceparent": CALLER})
+    assert traces(world) == {CALLER}
+
+
+def test_a_message_without_a_trace_belongs_to_its_delivery() -> None:
+    """Retries go on in the trace of the first one."""
+    world = World()
+    world.traceparent = INVOCATION
+    world.put(world.request())
+    assert traces(world) == {INVOCATION}
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_events_trace_reaches_every_result(wrapped: bool) -> None:
+    """From a field of the bare event, or the attribute of a CloudEvent; the closing event names it too."""
+    world = World()
+    world.traceparent = INVOCATION
+    world.batch.seed("render-7", 3)
+    event: dict[str, Any] = {"jobId": "render-7"}
+    if wrapped:
+        event = {"specversion": "1.0", "id": "1", "source": "/jobs", "type": "done", "data": event}
+    else:
+        event["clientRequestId"] = str(uuid.uuid4())
+    world.put(event | {"traceparent": CALLER}, "job-completions")
+    assert traces(world) == {CALLER}
+    assert len(world.results()) == 4
+
+
+def test_an_event_over_http_belongs_to_the_callers_trace() -> None:
+    """Like a request."""
+    world = World()
+    world.batch.seed("render-7", 1)
+    assert post(world, {"clientRequestId": str(uuid.uuid4()), "jobId": "render-7"}, "cleanups") == 202
+    assert traces(world) == {CALLER}
+
+
+def test_a_repeat_from_another_trace_is_a_repeat() -> None:
+    """The trace is no part of what is asked for, neither of a request nor of an event."""
+    world = World()
+    body = world.request()
+    world.put(body | {"traceparent": CALLER})
+    world.settle()
+    world.put(body | {"traceparent": INVOCATION})
+    assert traces(world) == {CALLER}
+    assert [result["data"]["replayed"] for result in world.results()] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "00-xyz", CALLER.upper(), CALLER.replace("00-", "01-", 1), f"00-{'0' * 32}-00f067aa0ba902b7-01"]
+)
+def test_a_trace_that_is_none_is_refused(wrong: str) -> None:
+    """A field is checked like any other, its pointer in the result; what other fields say is kept."""
+    world = World()
+    world.put(world.request(traceparent=wrong))
+    world.settle()
+    (result,) = world.results()
+    assert result["data"]["outcome"] == "rejected"
+    assert [value["key"] for value in result["data"]["error"]["values"]] == ["/traceparent"]
+    assert result["source"] == ACCOUNT
+
+
+@pytest.mark.parametrize("env", [{}, {"PYTHON_ENABLE_OPENTELEMETRY": "false"}, {"PYTHON_ENABLE_OPENTELEMETRY": ""}])
+def test_telemetry_is_off_by_default(env: dict[str, str]) -> None:
+    """And says nothing to anybody."""
+    assert telemetry_of(env) is SILENT
+
+
+@pytest.mark.parametrize("name", ["PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "PYTHON_ENABLE_OPENTELEMETRY"])
+def test_the_workers_own_switches_turn_it_on(name: str) -> None:
+    """One setting for both, so that the app's spans have a provider."""
+    assert type(telemetry_of({name: "True"})).__name__ == "OpenTelemetry"
+
+
+def test_missing_libraries_do_not_stop_deletions(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said in the log, and the app runs without."""
+    monkeypatch.delitem(sys.modules, "shared.results.tracing", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with caplog.at_level(logging.WARNING):
+        assert telemetry_of({"PYTHON_ENABLE_OPENTELEMETRY": "1"}) is SILENT
+    assert "telemetry_unavailable" in caplog.text
