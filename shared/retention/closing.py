@@ -1,0 +1,71 @@
+"""The end of a sweep: its account may be swept again, and its closing event is made. A repeat changes nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from shared.errors import StorageUnavailable
+from shared.retention.agenda import AgendaStore, closed
+from shared.retention.message import SweepStep
+from shared.retention.sweep import Phase, Sweep
+
+log = logging.getLogger(__name__)
+
+MAX_WRITES: Final = 10
+
+
+class Outlet(Protocol):
+    """Where a sweep's work goes. Every method may raise StorageUnavailable."""
+
+    def ask(self, sweep: Sweep) -> None:
+        """Asks for the deletions in `sweep.asked`; a repeat asks for the same."""
+
+    def send_step(self, step: SweepStep, delay_seconds: float = 0.0) -> None: ...
+
+    def send_result(self, text: str) -> None: ...
+
+
+class SweepCloser:
+    """Closes sweeps that have ended. Raises StorageUnavailable."""
+
+    def __init__(self, agendas: AgendaStore, outlet: Outlet, event_text: Callable[[Sweep], str]) -> None:
+        self._agendas = agendas
+        self._outlet = outlet
+        self._event_text = event_text
+
+    def close(self, sweep: Sweep) -> str:
+        """The closing event, for whoever has a message that comes again until the event is sent."""
+        # Nobody knows whether what the last step asked for was sent.
+        self._outlet.ask(sweep)
+        self._note(sweep)
+        return self._text(sweep)
+
+    def close_and_tell(self, sweep: Sweep) -> None:
+        """Closes a sweep that no message brings back. Once its agenda knows of the end, nobody looks again."""
+        self._outlet.ask(sweep)
+        self._outlet.send_result(self._text(sweep))
+        self._note(sweep)
+
+    def _text(self, sweep: Sweep) -> str:
+        log.log(
+            logging.ERROR if sweep.phase is Phase.FAILED else logging.INFO,
+            "sweep_ended state=%s sweep_id=%s account=%s requested=%s code=%s",
+            sweep.phase.value,
+            sweep.sweep_id,
+            sweep.account,
+            sweep.requested,
+            sweep.error.code if sweep.error else None,
+        )
+        return self._event_text(sweep)
+
+    def _note(self, sweep: Sweep) -> None:
+        for _ in range(MAX_WRITES):
+            agenda = self._agendas.read(sweep.account)
+            if agenda is None:
+                return
+            after = closed(agenda, sweep)
+            if after is agenda or self._agendas.write(agenda, after):
+                return
+        raise StorageUnavailable(f"the agenda of {sweep.account} changed under {MAX_WRITES} reads")

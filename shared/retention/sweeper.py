@@ -1,0 +1,160 @@
+"""A sweep at work: one bounded step for each message, the rest travels on.
+
+A step writes its row first, what it asks for included, then sends that, then the message of the next step. So a crash
+repeats at most one step, and asks for just the same: nothing is counted twice, and no task under a later version.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from shared.batch.job_listing import JobPage
+from shared.batch.listing import TaskPage
+from shared.clock import Clock
+from shared.deletion.access import tell_of_refused_access
+from shared.deletion.outcomes import RetryPolicy
+from shared.errors import StaleDelivery
+from shared.retention import course
+from shared.retention.closing import Outlet, SweepCloser
+from shared.retention.course import ListJobs, ListTasks, leads_back, next_call, settled
+from shared.retention.judging import Rules
+from shared.retention.message import SweepStep
+from shared.retention.record import SweepStore
+from shared.retention.step import Standing, at_step, given_up, standing_of, stepped
+from shared.retention.sweep import Phase, Sweep
+from shared.retention.trouble import LEADS_BACK, Trouble, after_bad_page, after_trouble, passed_over_error, trouble_of
+
+log = logging.getLogger(__name__)
+
+STEP_SECONDS: Final = 4.0
+"""After so long a step begins no further call."""
+CALL_SECONDS: Final = 30.0
+MOST_ASKED: Final = 1_000
+"""Deletions that one step asks for, but for the rest of its last page."""
+MAX_WRITES: Final = 10
+
+
+class Lists(Protocol):
+    """The reads of the Batch service that a sweep needs."""
+
+    def list_jobs(self, account: str, continuation: str | None, *, seconds: float) -> JobPage: ...
+
+    def list_ended_tasks(
+        self, account: str, job_id: str, ended_by: datetime | None, continuation: str | None, *, seconds: float
+    ) -> TaskPage:
+        """Completed tasks; those that ended later may be left out."""
+
+
+@dataclass(frozen=True)
+class SweeperParts:
+    """What the sweeper is put together from."""
+
+    clock: Clock
+    accounts: Sequence[str]
+    rules: Rules
+    sweeps: SweepStore
+    lists: Lists
+    outlet: Outlet
+    closer: SweepCloser
+    retries: RetryPolicy
+
+
+class Sweeper:
+    """Carries out the steps of sweeps."""
+
+    def __init__(self, parts: SweeperParts) -> None:
+        self._parts = parts
+
+    def deliver(self, step: SweepStep, message_id: str) -> list[str]:
+        """The closing event that this delivery owes, if any.
+
+        Raises:
+            StaleDelivery, StorageUnavailable: the host is to deliver the message again.
+        """
+        parts = self._parts
+        sweep = parts.sweeps.read(step.sweep_id)
+        if sweep is None:
+            log.warning("unknown_sweep sweep_id=%s", step.sweep_id)
+            return []
+        standing = standing_of(sweep, step, message_id)
+        if standing is Standing.PASSED:
+            log.info("duplicate_step sweep_id=%s step=%s", step.sweep_id, step.number)
+            return []
+        if standing is Standing.ENDED:
+            return [parts.closer.close(sweep)]
+        if standing is Standing.AGAIN or step.repeats:
+            parts.outlet.ask(sweep)
+        return self._go_on(sweep) if standing is Standing.AGAIN else self._take(sweep, message_id)
+
+    def give_up(self, step: SweepStep) -> str | None:
+        """Ends the sweep whose step the host gave up; its closing event, or None when it went on or is not known."""
+        for _ in range(MAX_WRITES):
+            sweep, now = self._parts.sweeps.read(step.sweep_id), self._parts.clock.now()
+            after = given_up(sweep, step, now) if sweep else None
+            if after is None:
+                return None
+            written = sweep if after is sweep else self._parts.sweeps.write(sweep, after, now)
+            if written is not None:
+                return self._parts.closer.close(written)
+        raise StaleDelivery(f"sweep {step.sweep_id} changed under {MAX_WRITES} reads")
+
+    def _take(self, before: Sweep, message_id: str) -> list[str]:
+        now = self._parts.clock.now()
+        after = at_step(before, self._parts.rules, self._parts.accounts, now)
+        after = stepped(after if after.has_ended else self._listed(after), message_id)
+        written = self._parts.sweeps.write(before, after, self._parts.clock.now())
+        if written is None:
+            raise StaleDelivery(f"sweep {before.sweep_id} moved on meanwhile")
+        log.info("sweep_step sweep_id=%s step=%s asked=%s", before.sweep_id, before.step, len(written.asked))
+        if written.has_ended:
+            return [self._parts.closer.close(written)]
+        self._parts.outlet.ask(written)
+        return self._go_on(written)
+
+    def _go_on(self, sweep: Sweep) -> list[str]:
+        delay = (sweep.due_at - self._parts.clock.now()).total_seconds()
+        self._parts.outlet.send_step(SweepStep(sweep.sweep_id, sweep.step), max(0.0, delay))
+        return []
+
+    def _listed(self, sweep: Sweep) -> Sweep:
+        """As many calls as fit a step; it ends where the sweep has to wait."""
+        clock, rules = self._parts.clock, self._parts.rules
+        until = clock.monotonic() + STEP_SECONDS
+        began_at = sweep.due_at
+        while True:
+            sweep = settled(sweep, rules)
+            call = next_call(sweep, rules)
+            if call is None:
+                return sweep.ended(Phase.DONE, clock.now(), passed_over_error(sweep))
+            if len(sweep.asked) >= MOST_ASKED or clock.monotonic() >= until:
+                return sweep
+            sweep = self._called(sweep, call)
+            if sweep.has_ended or sweep.due_at != began_at:
+                return sweep
+
+    def _called(self, sweep: Sweep, call: ListJobs | ListTasks) -> Sweep:
+        parts, now = self._parts, self._parts.clock.now()
+        page: JobPage | TaskPage
+        if isinstance(call, ListJobs):
+            page, seen = (
+                parts.lists.list_jobs(sweep.account, call.continuation, seconds=CALL_SECONDS),
+                sweep.place.jobs_seen,
+            )
+        else:
+            ended_by = call.policy.ended_by(sweep.started_at)
+            page = parts.lists.list_ended_tasks(
+                sweep.account, call.job_id, ended_by, call.continuation, seconds=CALL_SECONDS
+            )
+            seen = sweep.place.tasks_seen
+        if trouble_of(page.reply) is not Trouble.NONE:
+            tell_of_refused_access(page.reply, sweep.account, sweep.sweep_id)
+            return after_trouble(sweep, call, page.reply, parts.retries, now)
+        if leads_back(page.continuation, seen):
+            return after_bad_page(sweep, call, LEADS_BACK, now)
+        if isinstance(page, JobPage):
+            return course.on_jobs(sweep, page, parts.rules)
+        return course.on_tasks(sweep, page, parts.rules)
