@@ -1,4 +1,4 @@
-"""The end of a sweep: its account may be swept again, and its closing event is made. A repeat changes nothing."""
+"""The end of a sweep: its closing event is sent, and its account may be swept again. A repeat changes nothing."""
 
 from __future__ import annotations
 
@@ -35,15 +35,9 @@ class SweepCloser:
         self._outlet = outlet
         self._event_text = event_text
 
-    def close(self, sweep: Sweep) -> str:
-        """The closing event, for whoever has a message that comes again until the event is sent."""
+    def close(self, sweep: Sweep) -> None:
+        """Tells of the end, then notes it: once the agenda knows of it, nobody looks at the sweep again."""
         # Nobody knows whether what the last step asked for was sent.
-        self._outlet.ask(sweep)
-        self._note(sweep)
-        return self._text(sweep)
-
-    def close_and_tell(self, sweep: Sweep) -> None:
-        """Closes a sweep that no message brings back. Once its agenda knows of the end, nobody looks again."""
         self._outlet.ask(sweep)
         self._outlet.send_result(self._text(sweep))
         self._note(sweep)

@@ -17,7 +17,7 @@ from shared.batch.listing import TaskPage
 from shared.clock import Clock
 from shared.deletion.access import tell_of_refused_access
 from shared.deletion.outcomes import RetryPolicy
-from shared.errors import StaleDelivery
+from shared.errors import StaleDelivery, StorageUnavailable
 from shared.retention import course
 from shared.retention.closing import Outlet, SweepCloser
 from shared.retention.course import ListJobs, ListTasks, leads_back, next_call, settled
@@ -69,8 +69,8 @@ class Sweeper:
     def __init__(self, parts: SweeperParts) -> None:
         self._parts = parts
 
-    def deliver(self, step: SweepStep, message_id: str) -> list[str]:
-        """The closing event that this delivery owes, if any.
+    def deliver(self, step: SweepStep, message_id: str) -> None:
+        """Does the step of a message.
 
         Raises:
             StaleDelivery, StorageUnavailable: the host is to deliver the message again.
@@ -79,30 +79,33 @@ class Sweeper:
         sweep = parts.sweeps.read(step.sweep_id)
         if sweep is None:
             log.warning("unknown_sweep sweep_id=%s", step.sweep_id)
-            return []
+            return
         standing = standing_of(sweep, step, message_id)
         if standing is Standing.PASSED:
             log.info("duplicate_step sweep_id=%s step=%s", step.sweep_id, step.number)
-            return []
-        if standing is Standing.ENDED:
-            return [parts.closer.close(sweep)]
-        if standing is Standing.AGAIN or step.repeats:
-            parts.outlet.ask(sweep)
-        return self._go_on(sweep) if standing is Standing.AGAIN else self._take(sweep, message_id)
+        elif standing is Standing.ENDED:
+            parts.closer.close(sweep)
+        elif standing is Standing.AGAIN:
+            self._send(sweep)
+        else:
+            if step.repeats:
+                parts.outlet.ask(sweep)
+            self._take(sweep, message_id)
 
-    def give_up(self, step: SweepStep) -> str | None:
-        """Ends the sweep whose step the host gave up; its closing event, or None when it went on or is not known."""
+    def give_up(self, step: SweepStep) -> None:
+        """Ends the sweep whose step the host gave up. Raises StorageUnavailable."""
         for _ in range(MAX_WRITES):
             sweep, now = self._parts.sweeps.read(step.sweep_id), self._parts.clock.now()
             after = given_up(sweep, step, now) if sweep else None
             if after is None:
-                return None
+                return
             written = sweep if after is sweep else self._parts.sweeps.write(sweep, after, now)
             if written is not None:
-                return self._parts.closer.close(written)
-        raise StaleDelivery(f"sweep {step.sweep_id} changed under {MAX_WRITES} reads")
+                self._parts.closer.close(written)
+                return
+        raise StorageUnavailable(f"sweep {step.sweep_id} changed under {MAX_WRITES} reads")
 
-    def _take(self, before: Sweep, message_id: str) -> list[str]:
+    def _take(self, before: Sweep, message_id: str) -> None:
         now = self._parts.clock.now()
         after = at_step(before, self._parts.rules, self._parts.accounts, now)
         after = stepped(after if after.has_ended else self._listed(after), message_id)
@@ -111,14 +114,15 @@ class Sweeper:
             raise StaleDelivery(f"sweep {before.sweep_id} moved on meanwhile")
         log.info("sweep_step sweep_id=%s step=%s asked=%s", before.sweep_id, before.step, len(written.asked))
         if written.has_ended:
-            return [self._parts.closer.close(written)]
-        self._parts.outlet.ask(written)
-        return self._go_on(written)
+            self._parts.closer.close(written)
+        else:
+            self._send(written)
 
-    def _go_on(self, sweep: Sweep) -> list[str]:
+    def _send(self, sweep: Sweep) -> None:
+        """What the last step asked for, then the message of the next."""
+        self._parts.outlet.ask(sweep)
         delay = (sweep.due_at - self._parts.clock.now()).total_seconds()
         self._parts.outlet.send_step(SweepStep(sweep.sweep_id, sweep.step), max(0.0, delay))
-        return []
 
     def _listed(self, sweep: Sweep) -> Sweep:
         """As many calls as fit a step; it ends where the sweep has to wait."""

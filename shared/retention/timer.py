@@ -118,4 +118,4 @@ class SweepTimer:
         if sweep is None:
             self._parts.agendas.write(agenda, abandoned(agenda))
             return
-        self._parts.closer.close_and_tell(sweep)
+        self._parts.closer.close(sweep)
