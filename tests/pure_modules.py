@@ -28,7 +28,7 @@ PURE = (
         "settings",
         "parsing/strict_json",
     ),
-    *("parsing/strict_model", "ledger/work"),
+    *("parsing/strict_model", "ledger/work", "parsing/retention_policy", "batch/job_listing", "retention/message"),
     # Deciding and wording
     *(
         "batch/classify",
@@ -50,6 +50,14 @@ PURE = (
         "batch/short_error",
         "ledger/state",
         "api/webhook",
+    ),
+    *(
+        "retention/sweep",
+        "retention/judging",
+        "retention/course",
+        "retention/trouble",
+        "retention/step",
+        "retention/report",
     ),
 )
 

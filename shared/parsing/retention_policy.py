@@ -56,9 +56,7 @@ def _patterns(value: object) -> object:
     return tuple(protection.check_pattern(pattern) for pattern in patterns)
 
 
-def _delay(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
+def _delay(value: object) -> timedelta:
     if not isinstance(value, str):
         raise ValueError("must be text")  # noqa: TRY004 -- pydantic's way
     delay = grammar.duration(value)

@@ -88,7 +88,7 @@ def on_jobs(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
 
 
 def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding) -> Sweep:
-    count = _count(sweep, policy)
+    count = _count(sweep, policy.name)
     is_begun = count.is_begun
     if not is_begun and job.id.lower() == count.begin_after:
         count = replace(count, is_begun=True)
@@ -105,7 +105,7 @@ def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding)
 
 def _second_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding) -> Sweep:
     """Only the jobs that were held back: up to the one with which the first lap began, or all if that is gone."""
-    count = _count(sweep, policy)
+    count = _count(sweep, policy.name)
     if count.held_back == 0 or not count.begin_after:
         return sweep
     if job.id.lower() == count.begin_after:
@@ -121,7 +121,7 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
     """A page of the first pending job's tasks was listed."""
     place, job = sweep.place, sweep.place.pending[0]
     policy = rules.policy(job.policy)
-    count = _count(sweep, policy)
+    count = _count(sweep, policy.name)
     room = len(page.tasks) if policy.most is None else max(0, policy.most - count.requested)
     taken = _new_ones(sweep, job, page, policy)[:room]
     names = (f"jobs/{each.job_id}/tasks/{each.task_id}" for each in taken)
@@ -177,9 +177,8 @@ def _without_first(sweep: Sweep) -> Sweep:
 
 def _job_dropped(sweep: Sweep, job: PendingJob, *, is_pending: bool = True) -> Sweep:
     """A job that was counted when it was listed, and counts no longer."""
-    count = sweep.count_of(job.policy)
-    if count is not None:
-        sweep = sweep.counted(replace(count, jobs=max(0, count.jobs - 1)))
+    count = _count(sweep, job.policy)
+    sweep = sweep.counted(replace(count, jobs=max(0, count.jobs - 1)))
     return _without_first(sweep) if is_pending else sweep
 
 
@@ -192,15 +191,12 @@ def _left_alone(sweep: Sweep, finding: Finding, job_id: str = "", reason: str = 
     return replace(sweep, left_alone=after, passed_over=passed_over)
 
 
-def _count(sweep: Sweep, policy: Policy) -> Count:
-    count = sweep.count_of(policy.name)
-    if count is None:
-        raise KeyError(policy.name)
-    return count
+def _count(sweep: Sweep, policy: str) -> Count:
+    return next(count for count in sweep.counts if count.name == policy)
 
 
 def _is_full(sweep: Sweep, policy: Policy) -> bool:
-    return policy.most is not None and _count(sweep, policy).requested >= policy.most
+    return policy.most is not None and _count(sweep, policy.name).requested >= policy.most
 
 
 def _needs_second_lap(sweep: Sweep, rules: Rules) -> bool:

@@ -69,7 +69,8 @@ class SweepTimer:
             parts.new_id(), account, parts.rules.policies, now, only=only, dry_run=dry_run, begin_after=begin_after
         )
         # Its row comes first: once the agenda names it, whoever looks finds it. Without the agenda it does not run.
-        sweep = parts.sweeps.write(None, wanted, now)
+        # Refused it is there all the same, when the client library had repeated a write whose answer was lost.
+        sweep = parts.sweeps.write(None, wanted, now) or parts.sweeps.read(wanted.sweep_id)
         if sweep is None or not self._is_registered(sweep):
             return None
         parts.outlet.send_step(SweepStep(sweep.sweep_id, sweep.step))
