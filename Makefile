@@ -28,10 +28,11 @@ test: setup ## the tests; ARGS="tests/unit -k pacing" some of them
 test-all: setup ## all tests and those that take minutes: outages of storage and identity, the demonstration
 	@$(RUN) -m pytest -m "slow or not slow" $(ARGS)
 
-check: setup ## lint, format and types
+check: setup ## lint, format, types, and which package may import which
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@.venv/bin/lint-imports --no-logo
 
 coverage: setup ## branch coverage of shared/: 95 % at least, and all of the pure modules
 	@$(RUN) -m pytest tests/unit tests/contract tests/worker --cov --cov-report=term $(ARGS)
@@ -51,5 +52,5 @@ check-infra: setup ## checks the templates: their meaning, checkov, azure-functi
 
 clean: ## removes what set-up and tools left, .venv included
 	@rm -rf .venv .venv-infra .venv-fuzz devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path "./.git/*" -prune -exec rm -rf {} +

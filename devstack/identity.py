@@ -42,6 +42,8 @@ class IdentityFault:
     """Sent in place of the document, with status 200 unless one is given."""
     delay_seconds: float = 0.0
     times: int | None = None
+    retry_after: str | None = None
+    """The header of an answer that refuses."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,11 @@ class IdentityEndpoint:
         time.sleep(fault.delay_seconds)
         if fault.body is not None:
             return Answer(fault.status or 200, {"Content-Type": "application/json"}, fault.body.encode())
-        return _refusal(fault.status, "A fault that was asked for.") if fault.status else None
+        if fault.status is None:
+            return None
+        refusal = _refusal(fault.status, "A fault that was asked for.")
+        wait = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+        return Answer(refusal.status, {**refusal.headers, **wait}, refusal.body)
 
     def _control(self, method: str, path: str, body: bytes) -> Answer:
         content = json.loads(body) if body else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -15,6 +16,24 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds on a clock that is never set back."""
+
+
+@dataclass(frozen=True)
+class TimeBox:
+    """When a call may still start, and by when it is over: instants of the monotonic clock, in seconds."""
+
+    start_by: float
+    end_by: float
+
+    @classmethod
+    def lasting(cls, seconds: float, clock: Clock) -> TimeBox:
+        """From now on for so long; it may start at any time within."""
+        end = clock.monotonic() + seconds
+        return cls(end, end)
+
+    def ending_by(self, instant: float) -> TimeBox:
+        """The same, over at the instant at the latest."""
+        return TimeBox(min(self.start_by, instant), min(self.end_by, instant))
 
 
 class SystemClock:

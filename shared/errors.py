@@ -4,6 +4,7 @@
     ├── InvalidInput          the sender must change the request; never retried
     ├── InvalidConfiguration  an operator must change the settings
     ├── StorageUnavailable    a table or queue did not do its work; redeliver, or answer 503
+    ├── TokenUnavailable      no token is to be had now; the call is not made, and tried again later
     ├── StaleDelivery         this delivery may have been superseded; raise, so that the host redelivers
     └── CorruptRecord         a row that no version of this app writes; raise and be loud
 
@@ -54,6 +55,10 @@ class InvalidConfiguration(AppError):
 
 class StorageUnavailable(AppError):
     """Raised when the storage service refused, failed or did not answer."""
+
+
+class TokenUnavailable(AppError):
+    """Raised when no token is to be had now; the text names the fault and holds no secret."""
 
 
 class StaleDelivery(AppError):

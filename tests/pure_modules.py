@@ -31,7 +31,6 @@ PURE = (
     *("parsing/strict_model", "ledger/work", "parsing/retention_policy", "batch/job_listing", "retention/message"),
     # Deciding and wording
     *(
-        "batch/classify",
         "cleanup/closing_event",
         "deletion/guard",
         "api/answer",

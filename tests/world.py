@@ -9,14 +9,16 @@ import json
 import math
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared.api.answer import Answer, Call
+from shared.batch.lanes import Lanes
 from shared.batch.listing import CompletedTask, TaskPage
-from shared.batch.reply import BatchError, Reply, Sending
+from shared.batch.reply import BatchError, Reply, Sent
+from shared.clock import TimeBox
 from shared.deletion.delivery import Delivery
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.request.model import DeletionRequest
@@ -38,17 +40,17 @@ ENVIRONMENT = {
 
 INPUTS = ("requests", "requests-poison", "job-completions", "job-completions-poison")
 
-DELETED = Reply(Sending.ANSWERED, 200, request_id="batch-1")
+DELETED = Reply(Sent.ANSWERED, 200, request_id="batch-1")
 NOT_FOUND = Reply(
-    Sending.ANSWERED, 404, BatchError("TaskNotFound", "The specified task does not exist."), True, request_id="batch-2"
+    Sent.ANSWERED, 404, BatchError("TaskNotFound", "The specified task does not exist."), True, request_id="batch-2"
 )
-LOST = Reply(Sending.UNANSWERED, error=BatchError("ConnectionReset", "The connection was reset."))
-NOT_SENT = Reply(Sending.NOT_SENT, error=BatchError("ConnectionFailed", "No connection could be made."))
+LOST = Reply(Sent.UNANSWERED, error=BatchError("ConnectionReset", "The connection was reset."))
+NOT_SENT = Reply(Sent.FAILED, error=BatchError("ConnectionFailed", "No connection could be made."))
 
 
 def refused(status: int, code: str, retry_after: float | None = None) -> Reply:
     """An answer of Batch with an error body."""
-    return Reply(Sending.ANSWERED, status, BatchError(code, "Refused."), True, retry_after, "batch-3")
+    return Reply(Sent.ANSWERED, status, BatchError(code, "Refused."), True, retry_after, "batch-3")
 
 
 @dataclass
@@ -75,9 +77,9 @@ class ScriptedBatch:
     fault: Callable[[Callable[[], Reply]], Reply] = lambda answer: answer()
     """What happens to a DELETE on its way and to its answer on the way back."""
 
-    def delete(self, request: DeletionRequest, *, seconds: float, begin_within: float) -> Reply:
+    def delete(self, request: DeletionRequest, box: TimeBox) -> Reply:
         """*Task - Delete*."""
-        assert min(seconds, begin_within) > 0
+        assert box.start_by <= box.end_by
         self.on_delete(request)
         return self.fault(lambda: self._answer(request))
 
@@ -96,7 +98,7 @@ class ScriptedBatch:
         self.tasks.remove(key)
         return DELETED
 
-    def get_task(self, request: DeletionRequest, *, seconds: float) -> Reply:
+    def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply:
         """*Task - Get*, for dry runs."""
         return DELETED if (request.job_id.lower(), request.task_id.lower()) in self.tasks else NOT_FOUND
 
@@ -131,14 +133,14 @@ class ScriptedJobs(ScriptedBatch):
                 return refused(412, "ConditionNotMet")
         return super().take(request)
 
-    def get_job(self, account: str, job_id: str, *, seconds: float) -> tuple[Reply, str | None]:
+    def get_job(self, account: str, job_id: str, box: TimeBox) -> tuple[Reply, str | None]:
         """*Job - Get*."""
         if self.job_script:
             return self.job_script.pop(0), None
         state = self.states.get(job_id)
         return (DELETED, state) if state else (refused(404, "JobNotFound"), None)
 
-    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, *, seconds: float) -> TaskPage:
+    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage:
         """*Task - List*: a page begins after the id that the continuation names, as the service's do."""
         if self.job_script:
             return TaskPage(self.job_script.pop(0))
@@ -147,18 +149,14 @@ class ScriptedJobs(ScriptedBatch):
         return TaskPage(DELETED, page, page[-1].id if len(there) > len(page) else None)
 
 
-class Inline:
+class Inline(Executor):
     """An executor that works at once, so that a test has one order of events."""
 
-    def submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
+    def submit(self, call: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
         """Runs the call."""
         future: Future[Any] = Future()
-        future.set_result(call(*args))
+        future.set_result(call(*args, **named))
         return future
-
-    def map(self, call: Callable[..., Any], *items: Any) -> Any:
-        """Runs the call for each item, in order."""
-        return map(call, *items)
 
 
 class World:
@@ -184,9 +182,9 @@ class World:
             records=self.records,
             letters=self.letters,
             sender=self,
-            batch=self.batch,  # type: ignore[arg-type]
+            batch=self.batch,
             clock=clock or self.clock,
-            executor=Inline(),  # type: ignore[arg-type]
+            lanes=Lanes(self.settings.batch_accounts, 1, lambda *_: Inline()),
             random=lambda: 0.5,
         )
         return App(self.settings, outside)

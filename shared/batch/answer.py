@@ -9,18 +9,24 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from shared.batch.reply import BatchError, Reply, Sending
+from shared.batch.reply import BatchError, Reply, Sent
 
 MOST_CODE: Final = 128
-MOST_MESSAGE: Final = 2_000
-MOST_VALUES: Final = 16
-MOST_VALUE: Final = 500
+MOST_TEXT: Final = 8_192
+"""Characters that are kept of an error's message, and of all its values together."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # The service ends each message with these two lines, which would keep equal errors from being grouped.
-_TRAILER = re.compile(r"\s*\bRequestId:\s*(?P<id>[0-9A-Za-z-]+)\s+Time:\s*\S+\s*\Z")
+_TRAILER = re.compile(r"RequestId:\s*(?P<id>[0-9A-Za-z-]+)\s+Time:\s*\S+\s*")
+_MOST_TRAILER = 256
+_JSON = json.JSONDecoder()
+_BLANKS = re.compile(r"[ \t\n\r]*")
+# A message that is cut off in the middle: its text, or the `value` of its object.
+_CUT_MESSAGE = re.compile(
+    rf"""(?:\{{[^{{}}]{{0,200}}?"value"[ \t\n\r]*:[ \t\n\r]*)?"((?:[^"\\]|\\.){{0,{MOST_TEXT}}})""", re.DOTALL
+)
 
 
 def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Reply:
@@ -28,10 +34,11 @@ def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     request_id = clean(headers.get("request-id", ""), MOST_CODE) or None
     retry_after = retry_after_seconds(headers.get("Retry-After"), now)
     if 200 <= status < 300:
-        return Reply(Sending.ANSWERED, status, retry_after=retry_after, request_id=request_id)
+        error = None if request_id else BatchError("UnexpectedAnswer", f"HTTP {status} without the header request-id.")
+        return Reply(Sent.ANSWERED, status, error, retry_after=retry_after, request_id=request_id)
     error, id_in_text = _batch_error(body)
     return Reply(
-        Sending.ANSWERED,
+        Sent.ANSWERED,
         status,
         error or BatchError("UnexpectedAnswer", f"HTTP {status} without an error body of the Batch service."),
         has_batch_code=error is not None,
@@ -40,14 +47,9 @@ def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     )
 
 
-def not_sent(code: str, message: str) -> Reply:
-    """The reply for a call of which nothing left the machine."""
-    return Reply(Sending.NOT_SENT, error=BatchError(code, clean(message, MOST_MESSAGE)))
-
-
-def unanswered(code: str, message: str) -> Reply:
-    """The reply for a call that may have arrived."""
-    return Reply(Sending.UNANSWERED, error=BatchError(code, clean(message, MOST_MESSAGE)))
+def without_answer(sent: Sent, code: str, message: str) -> Reply:
+    """The reply for a call that no whole answer came back to, in words of our own."""
+    return Reply(sent, error=BatchError(code, clean(message, MOST_TEXT)))
 
 
 def retry_after_seconds(text: str | None, now: datetime) -> float | None:
@@ -83,16 +85,52 @@ def clean(text: str, most: int) -> str:
 
 def _batch_error(body: bytes) -> tuple[BatchError | None, str | None]:
     """The error and the request id that stands in its message."""
-    fields = parsed_object(body) or {}
+    fields = parsed_object(body) or _beginning_of(body)
     code = fields.get("code")
     if not isinstance(code, str) or len(code) > MOST_CODE or not _CODE.fullmatch(code):
         return None, None
-    text = _message(fields.get("message"))
-    trailer = _TRAILER.search(text)
-    if trailer:
-        text = text[: trailer.start()]
-    error = BatchError(code, clean(text, MOST_MESSAGE), _values(fields.get("values")))
-    return error, trailer["id"][:MOST_CODE] if trailer else None
+    text, id_in_text = _without_trailer(_message(fields.get("message")))
+    return BatchError(code, clean(text, MOST_TEXT), _values(fields.get("values"))), id_in_text
+
+
+def _without_trailer(text: str) -> tuple[str, str | None]:
+    """The message without its last two lines, and the request id that they name."""
+    start = max(text.rfind("RequestId:"), 0)
+    # Looked for at one place only: a pattern that may begin anywhere takes quadratic time over a run of blanks.
+    trailer = _TRAILER.fullmatch(text[start:]) if len(text) - start <= _MOST_TRAILER else None
+    if trailer is None or text[:start][-1:].isalnum():
+        return text, None
+    return text[:start], trailer["id"][:MOST_CODE]
+
+
+def _beginning_of(body: bytes) -> dict[str, object]:
+    """The members of an object whose end was cut off, as far as they are whole; of its message, what there is."""
+    text = body.decode("utf-8", "replace")
+    fields: dict[str, object] = {}
+    place = _after_blanks(text, 0)
+    try:
+        while text[place : place + 1] in {"{", ","}:
+            name, place = _JSON.raw_decode(text, _after_blanks(text, place + 1))
+            start = _after_blanks(text, _after_blanks(text, place) + 1)
+            if name == "message" and (cut := _CUT_MESSAGE.match(text, start)):
+                fields[name] = _unquoted(cut[1])
+            fields[str(name)], place = _JSON.raw_decode(text, start)
+            place = _after_blanks(text, place)
+    except (ValueError, RecursionError):
+        return fields
+    return fields
+
+
+def _after_blanks(text: str, place: int) -> int:
+    found = _BLANKS.match(text, place)
+    return found.end() if found else place
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return str(json.loads(f'"{text}"', strict=False))
+    except ValueError:
+        return ""
 
 
 def _message(message: object) -> str:
@@ -103,7 +141,11 @@ def _message(message: object) -> str:
 def _values(values: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(values, list):
         return ()
-    pairs = [(v.get("key"), v.get("value")) for v in values[:MOST_VALUES] if isinstance(v, dict)]
-    return tuple(
-        (clean(k, MOST_CODE), clean(v, MOST_VALUE)) for k, v in pairs if isinstance(k, str) and isinstance(v, str)
-    )
+    kept: list[tuple[str, str]] = []
+    room = MOST_TEXT
+    for item in values:
+        key, value = (item.get("key"), item.get("value")) if isinstance(item, dict) else (None, None)
+        if room > 0 and isinstance(key, str) and isinstance(value, str):
+            kept.append((clean(key, MOST_CODE), clean(value, room)))
+            room -= sum(map(len, kept[-1]))
+    return tuple(kept)

@@ -15,14 +15,13 @@ from typing import Final, Protocol
 import requests
 
 from shared.batch import target
-from shared.batch.answer import not_sent
-from shared.batch.classify import judge
+from shared.batch.answer import without_answer
 from shared.batch.listing import MOST_PAGE_BYTES, PAGE_QUERY, TaskPage, job_state_of, page_of
 from shared.batch.pacing import ConcurrencyLimit
-from shared.batch.reply import OUT_OF_TIME, TOO_MANY_IN_FLIGHT, Reply, Sending, Verdict
-from shared.batch.tokens import TokenUnavailable
+from shared.batch.reply import Kind, Reply, Sent
 from shared.batch.transport import MOST_BODY, Answer, BatchSession, exchange, fault
-from shared.clock import Clock
+from shared.clock import Clock, TimeBox
+from shared.errors import TokenUnavailable
 from shared.request.model import SERVICE_TIMEOUT, DeletionRequest
 
 OCP_DATE: Final = "ocp-date"
@@ -68,27 +67,27 @@ class BatchClient:
         self._clock = clock
         self._limits = {account: ConcurrencyLimit(max_concurrency, clock) for account in accounts}
 
-    def delete(self, request: DeletionRequest, *, seconds: float, begin_within: float | None = None) -> Reply:
-        """Deletes one task, within `seconds`; after `begin_within` seconds nothing is sent any more."""
+    def delete(self, request: DeletionRequest, box: TimeBox) -> Reply:
+        """Deletes one task within the time box."""
         query: dict[str, str | int] = {}
         if request.timeout is not None:
             query["timeout"] = min(request.timeout, SERVICE_TIMEOUT)
-        return self._task("DELETE", request, query, seconds, begin_within)
+        return self._task("DELETE", request, query, box)
 
-    def get_task(self, request: DeletionRequest, *, seconds: float) -> Reply:
+    def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply:
         """Asks for the task under the same conditions as `delete`, for a dry run."""
-        return self._task("GET", request, {"$select": "id,state"}, seconds)
+        return self._task("GET", request, {"$select": "id,state"}, box)
 
-    def get_job(self, account: str, job_id: str, *, seconds: float) -> tuple[Reply, str | None]:
+    def get_job(self, account: str, job_id: str, box: TimeBox) -> tuple[Reply, str | None]:
         """The reply and, when it is a 2xx, the job's state (`active`, `completed`, ...)."""
         try:
             path = target.job_path(job_id)
         except target.UnsafeTarget as error:
             return fault(error, sent=False), None
         url = target.url_of(account, path, self._query({"$select": "id,state"}))
-        return job_state_of(self._carry_out(_Call("GET", account, url, path, {}), seconds))
+        return job_state_of(self._carry_out(_Call("GET", account, url, path, {}), box))
 
-    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, *, seconds: float) -> TaskPage:
+    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage:
         """One page of the job's completed tasks: the first, or the one that `continuation` of the last page names.
 
         A continuation that leads away from this listing is refused; no token is sent there.
@@ -101,31 +100,22 @@ class BatchClient:
                 url = target.follow(continuation, account, path)
         except target.UnsafeTarget as error:
             return TaskPage(fault(error, sent=False))
-        return page_of(self._carry_out(_Call("GET", account, url, path, {}, MOST_PAGE_BYTES), seconds))
+        return page_of(self._carry_out(_Call("GET", account, url, path, {}, MOST_PAGE_BYTES), box))
 
-    def _task(
-        self,
-        method: str,
-        request: DeletionRequest,
-        query: Mapping[str, str | int],
-        seconds: float,
-        begin_within: float | None = None,
-    ) -> Reply:
+    def _task(self, method: str, request: DeletionRequest, query: Mapping[str, str | int], box: TimeBox) -> Reply:
         try:
             path = target.task_path(request.job_id, request.task_id)
         except target.UnsafeTarget as error:
             return fault(error, sent=False)
         url = target.url_of(request.batch_url, path, self._query(query))
         call = _Call(method, request.batch_url, url, path, _headers(request))
-        return self._carry_out(call, seconds, begin_within).reply
+        return self._carry_out(call, box).reply
 
     def _query(self, special: Mapping[str, str | int]) -> dict[str, str | int]:
         return {**special, "api-version": self._api_version}
 
-    def _carry_out(self, call: _Call, seconds: float, begin_within: float | None = None) -> Answer:
-        now = self._clock.monotonic()
-        deadline = now + seconds
-        begin_by = deadline if begin_within is None else min(deadline, now + begin_within)
+    def _carry_out(self, call: _Call, box: TimeBox) -> Answer:
+        half_time = (self._clock.monotonic() + box.end_by) / 2
         try:
             prepared = self._prepared(call)
         except (target.UnsafeTarget, requests.RequestException, ValueError) as error:
@@ -133,17 +123,18 @@ class BatchClient:
         try:
             token = self._tokens.token()
         except TokenUnavailable as error:
-            return Answer(not_sent("TokenUnavailable", f"No token for the Batch service: {error}."))
-        first = self._send(call, prepared, token, deadline, begin_by)
+            text = f"No token for the Batch service: {error}."
+            return Answer(without_answer(Sent.FAILED, "TokenUnavailable", text))
+        first = self._send(call, prepared, token, box)
         # A slow refusal leaves no second try: it would have to be cut off, and its effect be unknown.
-        if not _is_refused_token(first.reply) or deadline - self._clock.monotonic() < seconds / 2:
+        if not _is_refused_token(first.reply) or self._clock.monotonic() > half_time:
             return first
         try:
             fresh = self._tokens.renewed(token)
         except TokenUnavailable:
             return first
-        second = self._send(call, prepared, fresh, deadline, begin_by)
-        return first if second.reply.sending is Sending.NOT_SENT else second
+        second = self._send(call, prepared, fresh, box)
+        return second if second.reply.was_sent else first
 
     def _prepared(self, call: _Call) -> requests.PreparedRequest:
         """The request but for its token; raises UnsafeTarget when it would go elsewhere than the call says."""
@@ -153,22 +144,20 @@ class BatchClient:
         target.check(prepared.url, call.account, call.path)
         return prepared
 
-    def _send(
-        self, call: _Call, prepared: requests.PreparedRequest, token: str, deadline: float, begin_by: float
-    ) -> Answer:
+    def _send(self, call: _Call, prepared: requests.PreparedRequest, token: str, box: TimeBox) -> Answer:
         limit = self._limits[call.account]
-        if not limit.acquire(begin_by - self._clock.monotonic()):
-            return Answer(not_sent(TOO_MANY_IN_FLIGHT, "No place among the calls in flight came free in time."))
+        if not limit.acquire(box.start_by - self._clock.monotonic()):
+            text = "No place among the calls in flight came free in time."
+            return Answer(without_answer(Sent.HELD, "TooManyInFlight", text))
         answer = None
         try:
-            now = self._clock.monotonic()
-            seconds = deadline - now
-            if now >= begin_by:
-                return Answer(not_sent(OUT_OF_TIME, "The time for the call was over before it was sent."))
+            if self._clock.monotonic() >= box.start_by:
+                text = "The time for the call was over before it was sent."
+                return Answer(without_answer(Sent.HELD, "OutOfTime", text))
             prepared.headers["Authorization"] = f"Bearer {token}"
             if call.method == "DELETE" and OCP_DATE not in call.headers:
                 prepared.headers[OCP_DATE] = format_datetime(self._clock.now(), usegmt=True)
-            answer = exchange(self._session, prepared, seconds=seconds, most_body=call.most_body, clock=self._clock)
+            answer = exchange(self._session, prepared, box=box, most_body=call.most_body, clock=self._clock)
             return answer
         finally:
             limit.release(answer.reply.status if answer is not None else None)
@@ -189,4 +178,4 @@ def _headers(request: DeletionRequest) -> dict[str, str]:
 
 def _is_refused_token(reply: Reply) -> bool:
     """401 and 400 InvalidAuthenticationInfo; a 403 is about rights, which a fresh token does not add."""
-    return judge(reply).verdict is Verdict.ACCESS and reply.status in {400, 401}
+    return reply.kind is Kind.ACCESS and reply.status in {400, 401}

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shared.batch.answer import parsed_object, unanswered
-from shared.batch.classify import judge
-from shared.batch.reply import Reply, Verdict
+from shared.batch.answer import parsed_object, without_answer
+from shared.batch.reply import Kind, Reply, Sent
 from shared.batch.transport import Answer
 
 MOST_TASKS: Final = 1_000
@@ -51,7 +50,7 @@ class TaskPage:
 
 def page_of(answer: Answer) -> TaskPage:
     """The page in an answer; a 2xx without a readable page counts as not answered."""
-    if judge(answer.reply).verdict is not Verdict.DELETED:
+    if answer.reply.kind is not Kind.SUCCESS:
         return TaskPage(answer.reply)
     fields = parsed_object(answer.body)
     items = fields.get("value") if fields else None
@@ -64,7 +63,7 @@ def page_of(answer: Answer) -> TaskPage:
 
 def job_state_of(answer: Answer) -> tuple[Reply, str | None]:
     """The reply and the job's state in lower case; None unless `reply` is a 2xx."""
-    if judge(answer.reply).verdict is not Verdict.DELETED:
+    if answer.reply.kind is not Kind.SUCCESS:
         return answer.reply, None
     state = (parsed_object(answer.body) or {}).get("state")
     if not isinstance(state, str):
@@ -73,7 +72,7 @@ def job_state_of(answer: Answer) -> tuple[Reply, str | None]:
 
 
 def _unreadable(what: str) -> Reply:
-    return unanswered("UnreadableAnswer", f"The service's answer holds no {what}.")
+    return without_answer(Sent.UNANSWERED, "UnreadableAnswer", f"The service's answer holds no {what}.")
 
 
 def _task(item: object) -> CompletedTask | None:

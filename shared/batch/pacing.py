@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from shared.batch.reply import Judgement, Verdict
+from shared.batch.reply import Kind, Reply
 from shared.clock import Clock
 
 ACCESS_FLOOR_SECONDS: Final = 60.0
@@ -23,14 +23,14 @@ _MOST_DOUBLINGS: Final = 64
 """Beyond it every cap of the contract is long passed, and a float would overflow in the end."""
 
 
-def floor_seconds(judgement: Judgement, attempt: int, cap: float) -> float:
-    """The least wait that the class of a reply calls for, in seconds.
+def floor_seconds(reply: Reply, attempt: int, cap: float) -> float:
+    """The least wait that the kind of a reply calls for, in seconds.
 
-    Doubled by each further attempt up to half of the cap, the rest being jitter: so the attempts that a request has
-    stretch over an hour or two, which nodes and people may take.
+    Doubled by each further attempt up to half of the cap, the rest being jitter: the attempts span an hour or two,
+    time for a node to recover, or for a person to restore a role.
     """
-    first = SLOW_FLOOR_SECONDS if judgement.slow else 0.0
-    if judgement.verdict is Verdict.ACCESS:
+    first = SLOW_FLOOR_SECONDS if reply.is_slow else 0.0
+    if reply.kind is Kind.ACCESS:
         first = ACCESS_FLOOR_SECONDS
     return min(cap, max(first, min(first * _doubled(attempt), cap / 2)))
 
@@ -39,21 +39,21 @@ def backoff_seconds(
     attempt: int,
     base: float,
     cap: float,
-    retry_after: float | None,
+    reply: Reply | None,
     random: Callable[[], float],
-    judgement: Judgement | None = None,
 ) -> float:
     """Seconds to wait after the failed `attempt`, the first of which is 1.
 
     Exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
-    The jitter comes on top of the least wait for the class of the reply, so that requests held back
+    The jitter comes on top of the least wait for the kind of the reply, so that requests held back
     for one reason do not all return at once.
-    `retry_after` is a lower bound; nothing exceeds `cap`.
+    The `Retry-After` of the reply is a lower bound; nothing exceeds `cap`.
     `random` gives a number from 0 to 1.
     """
+    asked = (reply.retry_after if reply is not None else None) or 0.0
     ceiling = min(cap, base * _doubled(attempt))
-    floor = floor_seconds(judgement, attempt, cap) if judgement is not None else 0.0
-    return min(cap, max(retry_after or 0.0, floor + random() * min(ceiling, cap - floor)))
+    floor = floor_seconds(reply, attempt, cap) if reply is not None else 0.0
+    return min(cap, max(asked, floor + random() * min(ceiling, cap - floor)))
 
 
 def _doubled(attempt: int) -> float:

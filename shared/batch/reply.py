@@ -1,25 +1,84 @@
-"""What came back from Batch, as a value, and what class of answer it is."""
+"""What came back from Batch: how far a call got, what kind of answer it is, and what it proves. Pure.
+
+    reply                                                   kind
+    2xx with a request-id                                   success
+    2xx without one                                         transient: a proxy answered, not the service
+    404 TaskNotFound, JobNotFound                           gone
+    404 without a Batch error body                          transient: a proxy or a wrong host says 404 too
+    304, 412                                                precondition
+    401, 403, 400 InvalidAuthenticationInfo                 access
+    403 IOError, 408, 429, 5xx but 501                      transient
+    NodeNotReady with any status                            transient and slow
+    409 JobBeingDeleted and other passing states            transient and slow
+    any other status                                        permanent
+    no answer, or nothing sent                              transient
+    nothing sent because our own guard refused              permanent
+
+Sources: "Batch Status and Error Codes" of the REST reference; 429 TooManyRequests and NodeNotReady
+are missing there but are what the service answers.
+"""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from typing import Final
 
-ATTEMPT_TIMED_OUT = "AttemptTimedOut"
-TOO_MANY_IN_FLIGHT = "TooManyInFlight"
-OUT_OF_TIME = "OutOfTime"
-OWN_DOING = frozenset({ATTEMPT_TIMED_OUT, TOO_MANY_IN_FLIGHT, OUT_OF_TIME})
-"""Codes of this app's own for a call that it did not make in time."""
+log = logging.getLogger(__name__)
+
+NODE_NOT_READY: Final = "NodeNotReady"
+"""Undocumented, and so is the status that it comes with."""
+
+GONE_CODES: Final = frozenset({"TaskNotFound", "JobNotFound"})
+
+PASSING_STATES: Final = frozenset(
+    {
+        "JobBeingDeleted",
+        "JobBeingTerminated",
+        "JobScheduleBeingDeleted",
+        "JobScheduleBeingTerminated",
+        "NodeBeingCreated",
+        "NodeBeingRebooted",
+        "NodeBeingReimaged",
+        "NodeBeingStarted",
+        NODE_NOT_READY,
+        "NodeStateUnusable",
+        "OperationInvalidForCurrentState",
+        "PoolBeingCreated",
+        "PoolBeingDeleted",
+        "PoolBeingResized",
+    }
+)
+"""States of a job, node or pool that end by themselves, in minutes rather than seconds."""
 
 
-class Sending(StrEnum):
-    """How far one DELETE got. Decides what a later 404 may be taken to mean."""
+class Sent(StrEnum):
+    """How far one call got."""
 
-    NOT_SENT = "not-sent"
-    """It never left: no token, no connection, or refused by our own guard."""
+    HELD = "held"
+    """The app had no time or no slot for it. This costs the request no attempt; its age ends one that never goes."""
+    REFUSED = "refused"
+    """Our own guard would not send it; it never will."""
+    FAILED = "failed"
+    """Nothing left the machine: no token, no connection."""
     UNANSWERED = "unanswered"
     """It may have reached the service; no whole answer came back."""
     ANSWERED = "answered"
+
+
+class Kind(StrEnum):
+    """The kind of a reply: what a deletion does next."""
+
+    SUCCESS = "success"
+    GONE = "gone"
+    """404 TaskNotFound or JobNotFound: deleted or never there, the row tells."""
+    PRECONDITION = "precondition"
+    PERMANENT = "permanent"
+    TRANSIENT = "transient"
+    ACCESS = "access"
+    """401 twice, or 403: role or configuration trouble that people mend; retried after a minute or more."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +97,11 @@ class BatchError:
 class Reply:
     """What one call to Batch came to. Never raised, always returned."""
 
-    sending: Sending
+    sent: Sent
     status: int | None = None
-    """HTTP status; None unless `sending` is ANSWERED."""
+    """HTTP status; None unless `sent` is ANSWERED."""
     error: BatchError | None = None
-    """Batch's own error, or the fault in that shape; None for a 2xx."""
+    """Batch's own error, or the fault in that shape; None for a 2xx of the service."""
     has_batch_code: bool = False
     """True when `error.code` was read from a BatchError body (a proxy's 404 has none)."""
     retry_after: float | None = None
@@ -50,34 +109,81 @@ class Reply:
     request_id: str | None = None
     """The service's `request-id`."""
 
+    @cached_property
+    def kind(self) -> Kind:
+        """By the table above."""
+        if self.sent is Sent.REFUSED:
+            return Kind.PERMANENT
+        return Kind.TRANSIENT if self.status is None else self._kind_of(self.status)
+
     @property
-    def is_own_doing(self) -> bool:
-        """Whether nothing was sent because this app had no time or place for it, which says nothing about the request.
+    def batch_code(self) -> str | None:
+        """The error code that Batch itself sent."""
+        return self.error.code if self.error is not None and self.has_batch_code else None
 
-        Such a try uses up none of the request's attempts; its age ends one that never gets its turn.
+    @property
+    def was_sent(self) -> bool:
+        """Whether anything of the call left the machine."""
+        return self.sent in {Sent.UNANSWERED, Sent.ANSWERED}
+
+    @property
+    def may_have_taken_effect(self) -> bool:
+        """False when the reply proves that this call changed nothing.
+
+        A gateway's 408 or 5xx says nothing about what happened behind it, and neither does a stranger's 2xx.
         """
-        return self.sending is Sending.NOT_SENT and self.error is not None and self.error.code in OWN_DOING
+        if self.status is None:
+            return self.sent is Sent.UNANSWERED
+        return 200 <= self.status < 300 or self.status == 408 or self.status >= 500
+
+    @property
+    def is_slow(self) -> bool:
+        """True for a passing state that lasts minutes, such as `NodeNotReady`: quick retries are wasted on it."""
+        return self.kind is Kind.TRANSIENT and self.batch_code in PASSING_STATES
+
+    def _kind_of(self, status: int) -> Kind:
+        if 200 <= status < 300:
+            return Kind.SUCCESS if self.error is None else Kind.TRANSIENT
+        if _is_passing(status, self.batch_code):
+            return Kind.TRANSIENT
+        if status in {304, 412}:
+            return Kind.PRECONDITION
+        if status == 404:
+            return self._kind_of_404()
+        # By status, since the code of a refusal by role is not documented.
+        if status in {401, 403} or (status == 400 and self.batch_code == "InvalidAuthenticationInfo"):
+            return Kind.ACCESS
+        return Kind.PERMANENT
+
+    def _kind_of_404(self) -> Kind:
+        """Only Batch's own word for it proves that the task is not there."""
+        if self.batch_code in GONE_CODES:
+            return Kind.GONE
+        return Kind.PERMANENT if self.has_batch_code else Kind.TRANSIENT
 
 
-class Verdict(StrEnum):
-    """The class of a reply: what a deletion does next."""
-
-    DELETED = "deleted"
-    GONE = "gone"
-    """404 TaskNotFound or JobNotFound: deleted or never there, the record tells."""
-    PRECONDITION = "precondition"
-    PERMANENT = "permanent"
-    TRANSIENT = "transient"
-    ACCESS = "access"
-    """401 twice, or 403: role or configuration trouble that people mend; retried after a minute or more."""
+def _is_passing(status: int, code: str | None) -> bool:
+    if code == NODE_NOT_READY:
+        return True
+    if status == 403:
+        # Not about identity: storage behind the service failed.
+        return code == "IOError"
+    if status == 409:
+        return code in PASSING_STATES
+    return status in {408, 429} or (status >= 500 and status != 501)
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """A reply's class and what it proves about the task."""
+def log_refused_access(reply: Reply, account: str, client_request_id: str) -> None:
+    """Logs `batch_access_refused` when Batch did not take the token, or the token's owner may not do this.
 
-    verdict: Verdict
-    may_have_taken_effect: bool
-    """False when the reply proves that this try changed nothing."""
-    slow: bool = False
-    """True for a passing state that lasts minutes, such as `NodeNotReady`: quick retries are wasted on it."""
+    A lost role, a wrong account or a wrong token scope: people mend these, and an alert reads the line
+    (`infra/queries/batch-access-refused.kql`).
+    """
+    if reply.kind is Kind.ACCESS:
+        log.error(
+            "batch_access_refused status=%s account=%s request_id=%s batch_request_id=%s",
+            reply.status,
+            account,
+            client_request_id,
+            reply.request_id,
+        )

@@ -1,4 +1,4 @@
-"""Bearer tokens for the Batch service: one credential and one token request at a time per process.
+"""Bearer tokens: one credential and one token request at a time for each process and audience.
 
 azure-identity locks its cache but not its requests: twelve cold threads make twelve requests, and an
 endpoint that is down costs each of them the whole time-out. Hence a cache of our own in front of it.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from shared.clock import Clock
-from shared.errors import AppError
+from shared.errors import TokenUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +27,16 @@ WAIT_FOR_OTHERS_SECONDS: Final = 30.0
 
 _DEFAULT: Final = "/.default"
 
-_HINTS: Final = {
-    "CredentialUnavailableError": "most likely no managed identity is assigned, or AZURE_CLIENT_ID names another one",
+_NOT_JSON: Final = "its answer was not JSON, so most likely an error of the endpoint itself"
+_FAULTS: Final = {
     "ClientAuthenticationError": "it refused, or with BATCH_CREDENTIAL=developer nobody is signed in",
+    "CredentialUnavailableError": "most likely no managed identity is assigned, or AZURE_CLIENT_ID names another one",
+    "DecodeError": _NOT_JSON,
+    "JSONDecodeError": _NOT_JSON,
+    "ServiceRequestError": "it could not be reached",
+    "ServiceResponseError": "it did not answer",
 }
-"""What a person looks at first, by class name: the library's own text may quote an answer, and is not told."""
+"""What a person looks at first, by class: the library's own text may quote an answer, and is never repeated."""
 
 
 class AccessTokenLike(Protocol):
@@ -51,13 +56,11 @@ class Credential(Protocol):
     def get_token(self, *scopes: str) -> AccessTokenLike: ...
 
 
-class TokenUnavailable(AppError):
-    """Raised when no token is to be had now; the text names the fault and holds no secret."""
-
-
 @dataclass(frozen=True)
-class _Held:
-    token: str
+class Token:
+    """A token that is held; instants are Unix time in seconds."""
+
+    text: str
     expires_at: float
     ask_again_at: float
 
@@ -67,7 +70,7 @@ class _Flight:
     """One token request under way, and what it came to."""
 
     landed: threading.Event = field(default_factory=threading.Event)
-    held: _Held | None = None
+    held: Token | None = None
     fault: str = "the token request was broken off"
 
 
@@ -76,20 +79,24 @@ class TokenSource:
 
     def __init__(self, credential_factory: Callable[[], Credential], scope: str, clock: Clock) -> None:
         self._credential_factory = credential_factory
-        self._scope = normalised_scope(scope)
+        self._scope = scope
         self._clock = clock
         self._lock = threading.Lock()
         self._credential: Credential | None = None
-        self._held: _Held | None = None
+        self._held: Token | None = None
         self._flight: _Flight | None = None
 
     def token(self) -> str:
+        """The text of a token that is valid now; raises TokenUnavailable."""
+        return self.current().text
+
+    def current(self) -> Token:
         """A token that is valid now; raises TokenUnavailable."""
         now = self._clock.now().timestamp()
         with self._lock:
             held, flight, credential = self._held, self._flight, self._credential
             if held is not None and (now < held.ask_again_at or (flight is not None and now < held.expires_at)):
-                return held.token
+                return held
             leads = flight is None
             if flight is None:
                 flight = self._flight = _Flight()
@@ -99,7 +106,7 @@ class TokenSource:
             raise TokenUnavailable(f"no answer to a token request in {WAIT_FOR_OTHERS_SECONDS:.0f} s")
         if flight.held is None:
             raise TokenUnavailable(flight.fault)
-        return flight.held.token
+        return flight.held
 
     def renewed(self, stale: str) -> str:
         """A token from a fresh credential, whose memory does not hold `stale`; raises TokenUnavailable.
@@ -107,7 +114,7 @@ class TokenSource:
         Only the first of the threads that were refused with one token drops it.
         """
         with self._lock:
-            if self._held is not None and self._held.token == stale:
+            if self._held is not None and self._held.text == stale:
                 # A request under way asks the old credential: its answer must not count as fresh.
                 self._credential = self._held = self._flight = None
         return self.token()
@@ -124,7 +131,7 @@ class TokenSource:
         finally:
             self._land(flight, credential)
 
-    def _ask(self, credential: Credential) -> _Held:
+    def _ask(self, credential: Credential) -> Token:
         answer = credential.get_token(self._scope)
         if not answer.token.isascii() or not answer.token.isprintable() or " " in answer.token:
             raise TokenUnavailable("the token that came cannot be put into a header")
@@ -132,17 +139,18 @@ class TokenSource:
         life = answer.expires_on - now
         # A token that is short-lived from the start would otherwise be fetched anew by every call.
         rest = life - RENEW_BEFORE_EXPIRY_SECONDS if life > RENEW_BEFORE_EXPIRY_SECONDS else life / 2
-        return _Held(answer.token, float(answer.expires_on), now + min(rest, ASK_AGAIN_AFTER_SECONDS))
+        return Token(answer.token, float(answer.expires_on), now + min(rest, ASK_AGAIN_AFTER_SECONDS))
 
     def _land(self, flight: _Flight, credential: Credential | None) -> None:
         now = self._clock.now().timestamp()
         with self._lock:
             if self._flight is flight:
                 self._flight = None
-                self._credential = credential
+                # A credential that failed remembers why: msal keeps a refusal for as long as its `Retry-After` says.
+                self._credential = credential if flight.held is not None else None
                 old = self._held
                 if flight.held is None and old is not None and now < old.expires_at:
-                    flight.held = _Held(old.token, old.expires_at, now + RETRY_RENEWAL_AFTER_SECONDS)
+                    flight.held = Token(old.text, old.expires_at, now + RETRY_RENEWAL_AFTER_SECONDS)
                 self._held = flight.held
         flight.landed.set()
 
@@ -157,11 +165,10 @@ def normalised_scope(scope: str) -> str:
 
 
 def _describe(error: Exception) -> str:
-    """Class and HTTP status alone: azure-core puts the whole body of an answer, token included, into its texts."""
+    """Kind and HTTP status alone: azure-core puts the whole body of an answer, token included, into its texts."""
     if isinstance(error, TokenUnavailable):
         return str(error)
     status = getattr(error, "status_code", None)
     answer = f" (HTTP {status})" if isinstance(status, int) else ""
-    name = type(error).__name__
-    hint = f"; {_HINTS[name]}" if name in _HINTS else ""
-    return f"no token from the identity endpoint: {name}{answer}{hint}"
+    known = next((_FAULTS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _FAULTS), None)
+    return f"no token from the identity endpoint{answer}: {known or type(error).__name__}"

@@ -23,14 +23,18 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from shared.batch.answer import answered, not_sent, unanswered
-from shared.batch.classify import INVALID_REQUEST, UNSAFE_TARGET
-from shared.batch.reply import Reply
+from shared.batch.answer import answered, without_answer
+from shared.batch.reply import Reply, Sent
 from shared.batch.target import UnsafeTarget
-from shared.clock import Clock
+from shared.clock import Clock, TimeBox
 
 CONNECT_SECONDS: Final = 5.0
-MOST_BODY: Final = 65_536
+UNSAFE_TARGET: Final = "UnsafeTarget"
+"""Code of a reply that our guard made up: the URL would not have been the intended one."""
+INVALID_REQUEST: Final = "InvalidRequest"
+"""Code of a reply made up because the request cannot be put into HTTP at all."""
+MOST_BODY: Final = 1_048_576
+"""Bytes that are read of an answer without tasks; an error keeps its code and status whatever its size."""
 USER_AGENT: Final = "batch-task-deletion"
 
 _CHUNK: Final = 65_536
@@ -135,20 +139,20 @@ def batch_session(pool: int, ca_file: str | None = None) -> BatchSession:
 
 
 def exchange(
-    session: BatchSession, request: requests.PreparedRequest, *, seconds: float, most_body: int, clock: Clock
+    session: BatchSession, request: requests.PreparedRequest, *, box: TimeBox, most_body: int, clock: Clock
 ) -> Answer:
     """Sends the request once and reads the answer; faults become replies here and nowhere else.
 
-    `seconds` bounds connecting, waiting for the answer and reading it together.
+    Connecting, waiting for the answer and reading it end together with the time box.
     A body is cut off after `most_body` bytes.
     """
-    deadline = clock.monotonic() + seconds
+    seconds = box.end_by - clock.monotonic()
     connect = min(CONNECT_SECONDS, seconds / 2)
     _wire.socket = None
     try:
         response = session.send(request, stream=True, allow_redirects=False, timeout=(connect, seconds - connect))
         try:
-            body = _read(response, most_body, deadline, clock)
+            body = _read(response, most_body, box.end_by, clock)
         finally:
             response.close()
         return Answer(answered(response.status_code, response.headers, body, clock.now()), body)
@@ -158,10 +162,10 @@ def exchange(
         _wire.socket = None
 
 
-def _read(response: requests.Response, most: int, deadline: float, clock: Clock) -> bytes:
+def _read(response: requests.Response, most: int, end_by: float, clock: Clock) -> bytes:
     body = bytearray()
     while len(body) < most:
-        left = deadline - clock.monotonic()
+        left = end_by - clock.monotonic()
         if left <= 0:
             raise requests.exceptions.ReadTimeout("the body came too slowly")
         # A server that sends a byte now and then would start the read time-out anew with each.
@@ -177,12 +181,13 @@ def _read(response: requests.Response, most: int, deadline: float, clock: Clock)
 def fault(error: Exception, *, sent: bool) -> Reply:
     """The reply for a call that ended in an exception, depending on whether any of it was sent."""
     if sent:
-        return unanswered("NoAnswer", f"The service did not answer completely: {describe(error)}")
+        return without_answer(Sent.UNANSWERED, "NoAnswer", f"The service did not answer completely: {describe(error)}")
     if isinstance(error, UnsafeTarget):
-        return not_sent(UNSAFE_TARGET, f"Refused before anything was sent: {error}.")
+        return without_answer(Sent.REFUSED, UNSAFE_TARGET, f"Refused before anything was sent: {error}.")
     if isinstance(error, _UNSENDABLE) or (isinstance(error, ValueError) and not isinstance(error, OSError)):
-        return not_sent(INVALID_REQUEST, f"The request cannot be put into HTTP: {type(error).__name__}")
-    return not_sent("NoConnection", f"The service could not be reached: {describe(error)}")
+        text = f"The request cannot be put into HTTP: {type(error).__name__}"
+        return without_answer(Sent.REFUSED, INVALID_REQUEST, text)
+    return without_answer(Sent.FAILED, "NoConnection", f"The service could not be reached: {describe(error)}")
 
 
 def describe(error: BaseException) -> str:

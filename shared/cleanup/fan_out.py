@@ -8,19 +8,17 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
 
-from shared.batch.classify import judge
 from shared.batch.listing import COMPLETED, TaskPage
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Judgement, Reply, Verdict
+from shared.batch.port import Batch
+from shared.batch.reply import BatchError, Kind, Reply, log_refused_access
 from shared.cleanup.closing import CleanupCloser
 from shared.cleanup.message import Refused, Step, read_cleanup_message, write_step
 from shared.cleanup.record import Cleanup, CleanupStore, Phase, Place, place_of
 from shared.cleanup.selection import requests_of
-from shared.clock import Clock
+from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor
-from shared.deletion.access import tell_of_refused_access
 from shared.deletion.delivery import Delivery
 from shared.deletion.guard import Guard
 from shared.deletion.outcomes import RetryPolicy
@@ -41,16 +39,6 @@ NOT_COMPLETED = "JobNotCompleted"
 GONE = "notFound"
 
 
-class Jobs(Protocol):
-    """The reads of the Batch service that a clean-up needs."""
-
-    def get_job(self, account: str, job_id: str, *, seconds: float) -> tuple[Reply, str | None]: ...
-
-    def list_completed_tasks(
-        self, account: str, job_id: str, continuation: str | None, *, seconds: float
-    ) -> TaskPage: ...
-
-
 @dataclass(frozen=True)
 class FanOutParts:
     """What the fan-out is put together from."""
@@ -58,7 +46,7 @@ class FanOutParts:
     settings: Settings
     clock: Clock
     cleanups: CleanupStore
-    jobs: Jobs
+    batch: Batch
     acceptor: Acceptor
     sender: Sender
     guard: Guard
@@ -137,18 +125,21 @@ class FanOut:
             return self._end(turn, *refusal)
         job_state = turn.cleanup.job_state
         if turn.step.continuation is None:
-            reply, state = self._parts.jobs.get_job(event.batch_url, event.job_id, seconds=CALL_SECONDS)
+            reply, state = self._parts.batch.get_job(event.batch_url, event.job_id, self._box())
             if state is None:
                 return self._refused(turn, reply)
             if state != COMPLETED and event.require_job_completed:
                 return self._wait(turn, state)
             job_state = state
-        page = self._parts.jobs.list_completed_tasks(
-            event.batch_url, event.job_id, turn.step.continuation, seconds=CALL_SECONDS
+        page = self._parts.batch.list_completed_tasks(
+            event.batch_url, event.job_id, turn.step.continuation, self._box()
         )
-        if judge(page.reply).verdict is not Verdict.DELETED:
+        if page.reply.kind is not Kind.SUCCESS:
             return self._refused(turn, page.reply)
         return self._page(turn, page, job_state)
+
+    def _box(self) -> TimeBox:
+        return TimeBox.lasting(CALL_SECONDS, self._parts.clock)
 
     def _refusal(self, turn: _Turn) -> tuple[Outcome, BatchError] | None:
         """The end of a clean-up that is not to be carried out, or None."""
@@ -211,23 +202,21 @@ class FanOut:
 
     def _refused(self, turn: _Turn, reply: Reply) -> list[str]:
         """Batch did not answer with what was asked for: the job is gone, try again, or give up."""
-        event, judgement = turn.cleanup.event, judge(reply)
-        tell_of_refused_access(reply, event.batch_url, event.event_id)
-        if judgement.verdict is Verdict.GONE:
+        event = turn.cleanup.event
+        log_refused_access(reply, event.batch_url, event.event_id)
+        if reply.kind is Kind.GONE:
             return self._finish(turn, self._advance(turn, replace(turn.cleanup, job_state=GONE)))
         error = reply.error or BatchError("UnexpectedAnswer", f"The service answered {reply.status}.")
-        if judgement.verdict not in {Verdict.TRANSIENT, Verdict.ACCESS}:
+        if reply.kind not in {Kind.TRANSIENT, Kind.ACCESS}:
             return self._end(turn, Outcome.FAILED, error)
-        return self._retry(turn, reply, judgement, error)
+        return self._retry(turn, reply, error)
 
-    def _retry(self, turn: _Turn, reply: Reply, judgement: Judgement, error: BatchError) -> list[str]:
+    def _retry(self, turn: _Turn, reply: Reply, error: BatchError) -> list[str]:
         policy, attempts = self._parts.policy, turn.cleanup.attempts + 1
         if attempts >= policy.max_attempts:
             return self._end(turn, Outcome.EXHAUSTED, error)
         written = self._advance(turn, replace(turn.cleanup, attempts=attempts, error=error))
-        wait = backoff_seconds(
-            attempts, policy.base_seconds, policy.max_seconds, reply.retry_after, policy.random, judgement
-        )
+        wait = backoff_seconds(attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
         log.warning("cleanup_retry event_id=%s attempt=%s code=%s", turn.cleanup.event.event_id, attempts, error.code)
         self._send(written, turn.step.continuation, wait)
         return []

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import Executor
-from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from shared.batch.reply import ATTEMPT_TIMED_OUT, BatchError, Reply, Sending
-from shared.clock import Clock
-from shared.deletion.access import tell_of_refused_access
+from shared.batch.lanes import Lanes
+from shared.batch.reply import BatchError, Reply, Sent, log_refused_access
+from shared.clock import Clock, TimeBox
 from shared.deletion.claiming import Claimed, Postponed, row_of
 from shared.deletion.delivery import Timing
 from shared.deletion.outcomes import Retry, RetryPolicy, after_reply
@@ -23,7 +22,7 @@ from shared.results.telemetry import Call
 from shared.storage.table import Refused
 
 MAX_REWRITES = 4
-TOO_LATE = Reply(Sending.NOT_SENT, error=BatchError(ATTEMPT_TIMED_OUT, "The attempt's time was over before its turn."))
+TOO_LATE = Reply(Sent.HELD, error=BatchError("AttemptTimedOut", "The attempt's time was over before its turn."))
 
 
 @dataclass
@@ -43,11 +42,11 @@ class Attempt:
     """Sends the DELETEs of claimed rows and records their outcomes."""
 
     def __init__(
-        self, store: RecordStore, call: Call, executor: Executor, clock: Clock, timing: Timing, policy: RetryPolicy
+        self, store: RecordStore, call: Call, lanes: Lanes, clock: Clock, timing: Timing, policy: RetryPolicy
     ) -> None:
         self._store = store
         self._call = call
-        self._executor = executor
+        self._lanes = lanes
         self._clock = clock
         self._timing = timing
         self._policy = policy
@@ -73,22 +72,16 @@ class Attempt:
         return self._record(changes)
 
     def _send_all(self, claims: Sequence[Claimed], began: float) -> list[Reply]:
-        if len(claims) == 1:
-            return [self._send(claims[0], began)]
-        # The worker finds a log line's invocation in the context, and a pool's thread begins without one: the host
-        # drops lines of no invocation (https://github.com/Azure/azure-functions-python-worker/issues/1860).
-        contexts = [copy_context() for _ in claims]
-        return list(self._executor.map(lambda own, claimed: own.run(self._send, claimed, began), contexts, claims))
+        box = self._timing.box(began)
+        return self._lanes.run([(c.record.request.batch_url, partial(self._send, c, box)) for c in claims])
 
-    def _send(self, claimed: Claimed, began: float) -> Reply:
+    def _send(self, claimed: Claimed, box: TimeBox) -> Reply:
         """One DELETE, unless so long has passed that another worker may be about to take the claim over."""
-        elapsed = self._clock.monotonic() - began
-        if elapsed >= self._timing.send_window_seconds:
+        if self._clock.monotonic() >= box.start_by:
             return TOO_LATE
         request = claimed.record.request
-        window = self._timing.send_window_seconds - elapsed
-        reply = self._call(request, self._timing.budget_seconds - elapsed, window)
-        tell_of_refused_access(reply, request.batch_url, request.client_request_id)
+        reply = self._call(request, box)
+        log_refused_access(reply, request.batch_url, request.client_request_id)
         return reply
 
     def _record(self, changes: list[tuple[Record, Record]]) -> Settled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.clock import Clock
+from shared.clock import Clock, TimeBox
 from shared.errors import StaleDelivery
 from shared.ledger.record import HTTP_CLAIM
 from shared.ledger.state import Bid
@@ -60,6 +60,10 @@ class Timing:
     def send_window_seconds(self) -> float:
         """No DELETE starts later than this after its claim."""
         return self.budget_seconds * 2 / 3
+
+    def box(self, began: float) -> TimeBox:
+        """When a DELETE may start, and by when it is over, for claims that were written from `began` on (monotonic)."""
+        return TimeBox(began + self.send_window_seconds, began + self.budget_seconds)
 
     @property
     def lease(self) -> timedelta:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.batch.classify import judge
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Judgement, Reply, Sending, Verdict
+from shared.batch.reply import BatchError, Kind, Reply, Sent
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 
 
@@ -39,28 +38,25 @@ def after_reply(
     before: Record, claimed: Record, reply: Reply, policy: RetryPolicy, now: datetime
 ) -> Conclusion | Retry:
     """What the owner of a claim records. `before` is the row as it was before this claim."""
-    judgement = judge(reply)
+    effect = reply.may_have_taken_effect and not claimed.request.dry_run
+    if reply.kind in {Kind.TRANSIENT, Kind.ACCESS}:
+        if claimed.attempts >= policy.max_attempts and reply.sent is not Sent.HELD:
+            return exhausted(reply.error, reply, before.maybe_effect or effect, now)
+        return _retry(claimed, reply, effect, policy)
     if claimed.request.dry_run:
-        judgement = replace(judgement, may_have_taken_effect=False)
-    if judgement.verdict in {Verdict.TRANSIENT, Verdict.ACCESS}:
-        if claimed.attempts >= policy.max_attempts and not reply.is_own_doing:
-            effect = before.maybe_effect or judgement.may_have_taken_effect
-            return exhausted(reply.error, reply, effect, now)
-        return _retry(claimed, reply, judgement, policy)
-    if claimed.request.dry_run:
-        return _dry_run_end(judgement.verdict, reply, now)
-    return _end(judgement.verdict, reply, before.maybe_sent, now)
+        return _dry_run_end(reply, now)
+    return _end(reply, before.maybe_sent, now)
 
 
-def _end(verdict: Verdict, reply: Reply, maybe_sent_before: bool, now: datetime) -> Conclusion:
+def _end(reply: Reply, maybe_sent_before: bool, now: datetime) -> Conclusion:
     certainty = Certainty.CONFIRMED
-    if verdict is Verdict.DELETED:
+    if reply.kind is Kind.SUCCESS:
         outcome = Outcome.DELETED
-    elif verdict is Verdict.GONE:
+    elif reply.kind is Kind.GONE:
         # After a try that may have been sent, absence is what a lost success looks like.
         outcome = Outcome.DELETED if maybe_sent_before else Outcome.NOT_FOUND
         certainty = Certainty.INFERRED if maybe_sent_before else Certainty.CONFIRMED
-    elif verdict is Verdict.PRECONDITION:
+    elif reply.kind is Kind.PRECONDITION:
         outcome = Outcome.PRECONDITION_FAILED
     else:
         outcome = Outcome.FAILED
@@ -69,14 +65,14 @@ def _end(verdict: Verdict, reply: Reply, maybe_sent_before: bool, now: datetime)
 
 
 _DRY_RUN = {
-    Verdict.DELETED: Outcome.WOULD_DELETE,
-    Verdict.GONE: Outcome.NOT_FOUND,
-    Verdict.PRECONDITION: Outcome.PRECONDITION_FAILED,
+    Kind.SUCCESS: Outcome.WOULD_DELETE,
+    Kind.GONE: Outcome.NOT_FOUND,
+    Kind.PRECONDITION: Outcome.PRECONDITION_FAILED,
 }
 
 
-def _dry_run_end(verdict: Verdict, reply: Reply, now: datetime) -> Conclusion:
-    outcome = _DRY_RUN.get(verdict, Outcome.FAILED)
+def _dry_run_end(reply: Reply, now: datetime) -> Conclusion:
+    outcome = _DRY_RUN.get(reply.kind, Outcome.FAILED)
     return Conclusion(outcome, Certainty.CONFIRMED, now, reply.status, reply.error, reply.request_id)
 
 
@@ -92,19 +88,12 @@ def exhausted(error: BatchError | None, reply: Reply | None, may_have_taken_effe
     )
 
 
-def _retry(claimed: Record, reply: Reply, judgement: Judgement, policy: RetryPolicy) -> Retry:
-    seconds = backoff_seconds(
-        claimed.attempts,
-        policy.base_seconds,
-        policy.max_seconds,
-        reply.retry_after,
-        policy.random,
-        judgement,
-    )
+def _retry(claimed: Record, reply: Reply, may_have_taken_effect: bool, policy: RetryPolicy) -> Retry:
+    seconds = backoff_seconds(claimed.attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
     return Retry(
         reply.error,
         timedelta(seconds=seconds),
-        was_sent=reply.sending is not Sending.NOT_SENT,
-        may_have_taken_effect=judgement.may_have_taken_effect,
-        counts=not reply.is_own_doing,
+        was_sent=reply.was_sent,
+        may_have_taken_effect=may_have_taken_effect,
+        counts=reply.sent is not Sent.HELD,
     )

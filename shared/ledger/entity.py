@@ -14,7 +14,6 @@ from shared.errors import CorruptRecord
 from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
 from shared.request.model import DeletionRequest, to_wire
 
-SCHEMA_VERSION = 1
 MAX_TEXT = 32 * 1024
 """UTF-16 characters of one text column; of more the service refuses the whole transaction (PropertyValueTooLarge).
 
@@ -33,7 +32,6 @@ def to_entity(record: Record) -> Entity:
     """The row as it is inserted. What is empty is the empty text: a merge cannot take a column away."""
     claim, end = record.claim, record.conclusion
     return keys_of(record.key) | {
-        "v": SCHEMA_VERSION,
         "state": record.state.value,
         "generation": record.generation,
         "payload_hash": record.payload_hash,

@@ -82,10 +82,6 @@ class Key:
     def of(cls, request: DeletionRequest) -> Key:
         return cls(request.client_request_id, request.dry_run)
 
-    @classmethod
-    def from_row(cls, row: str) -> Key:
-        return cls(row.removesuffix(DRY_RUN_SUFFIX), row.endswith(DRY_RUN_SUFFIX))
-
 
 @dataclass(frozen=True)
 class Claim:

@@ -13,8 +13,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.batch.classify import judge
-from shared.batch.reply import Reply, Verdict
+from shared.batch.reply import Kind, Reply
+from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
 from shared.results.event import Ending
 from shared.results.telemetry import Call, Telemetry
@@ -39,7 +39,7 @@ class OpenTelemetry(Telemetry):
     def observed(self, call: Call) -> Call:
         """The call within a client span whose parent is the request's own trace."""
 
-        def watched(request: DeletionRequest, seconds: float, begin_within: float) -> Reply:
+        def watched(request: DeletionRequest, box: TimeBox) -> Reply:
             with self._tracer.start_as_current_span(
                 "Task - Get" if request.dry_run else "Task - Delete",
                 context=_context_of(request),
@@ -51,7 +51,7 @@ class OpenTelemetry(Telemetry):
                     "az.client_request_id": request.client_request_id,
                 },
             ) as span:
-                reply = call(request, seconds, begin_within)
+                reply = call(request, box)
                 self._note(span, reply)
             return reply
 
@@ -78,7 +78,7 @@ class OpenTelemetry(Telemetry):
         if reply.error is not None:
             span.set_attribute("error.type", reply.error.code)
             span.set_status(Status(StatusCode.ERROR))
-        if judge(reply).verdict is Verdict.ACCESS:
+        if reply.kind is Kind.ACCESS:
             self._refused.add(1, {"status": reply.status})
 
 

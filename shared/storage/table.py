@@ -20,7 +20,7 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 
-from shared.errors import StorageUnavailable
+from shared.errors import StorageUnavailable, TokenUnavailable
 
 Entity = dict[str, Any]
 T = TypeVar("T")
@@ -102,7 +102,11 @@ def storage_faults(what: str) -> Iterator[None]:
         yield
     except HttpResponseError as fault:
         code = getattr(fault, "error_code", None)
-        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {code or fault.reason or ''}".rstrip()) from None
+        # The tables' library has an enumeration of codes, whose text would be its class and name.
+        text = getattr(code, "value", code) or fault.reason or ""
+        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {text}".rstrip()) from None
+    except TokenUnavailable as fault:
+        raise StorageUnavailable(f"{what}: {fault}") from None
     except (AzureError, DeserializationError, SerializationError, HTTPException) as fault:
         # The middle two are plain ValueErrors: what answered was not the service, or not whole. The last comes of the
         # parts of a transaction's answer, which azure-core reads with `http.client`.

@@ -5,25 +5,23 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
 from shared.batch.client import BatchClient
-from shared.batch.tokens import TokenSource
+from shared.batch.lanes import Lanes
+from shared.batch.tokens import TokenSource, normalised_scope
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
 from shared.operations.depth import report_depths, watched_queues
-from shared.results.telemetry import Telemetry, telemetry_of
+from shared.results.telemetry import Telemetry
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable
 from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
-from shared.wiring.storage_clients import queue_service, table_service
-
-THREADS = 32
-"""For the DELETEs of one message side by side, beside as many threads of the host's."""
+from shared.wiring.storage_clients import queue_service, storage_credential, table_service
+from shared.wiring.telemetry import telemetry_of
 
 SCAN_SECONDS = 54
 """For one query of the daily round: the service may take 30 s for one, and answer with an empty page and where to go on
@@ -46,11 +44,12 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
     """Puts the app together. Contacts nothing yet."""
     # It logs the headers of every request at INFO: some lines for each table operation, and none about deletions.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
-    tables, queues = table_service(settings), QueueSender(queue_service(settings))
     clock = SystemClock()
-    tokens = TokenSource(credential_factory(settings), settings.batch_token_scope, clock)
+    identity = storage_credential(settings, clock)
+    tables, queues = table_service(settings, identity), QueueSender(queue_service(settings, identity))
+    tokens = TokenSource(credential_factory(settings), normalised_scope(settings.batch_token_scope), clock)
     batch = BatchClient(
-        batch_session(max(THREADS, settings.max_concurrency)),
+        batch_session(settings.max_concurrency),
         tokens,
         accounts=settings.batch_accounts,
         api_version=settings.batch_api_version,
@@ -58,16 +57,16 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         max_concurrency=settings.max_concurrency,
     )
     records = AzureTable(tables, settings.request_table)
-    scans = AzureTable(table_service(settings, SCAN_SECONDS), settings.request_table)
+    scans = AzureTable(table_service(settings, identity, SCAN_SECONDS), settings.request_table)
     letters = AzureTable(tables, settings.dead_letter_table)
-    executor = ThreadPoolExecutor(THREADS, "attempt")
+    lanes = Lanes(settings.batch_accounts, settings.max_concurrency)
 
     def storage() -> None:
         records.probe()
         queues.probe(settings.request_queue)
 
     return Connected(
-        App(settings, Outside(records, letters, queues, batch, executor, clock, telemetry=telemetry, scans=scans)),
+        App(settings, Outside(records, letters, queues, batch, lanes, clock, telemetry=telemetry, scans=scans)),
         {"storage": storage, "identity": tokens.token, "settings": lambda: None},
         lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
     )

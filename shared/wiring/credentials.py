@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from shared.batch.tokens import Credential
+from azure.core.credentials import AccessToken
+
+from shared.batch.tokens import Credential, TokenSource
+from shared.clock import Clock
 
 DEVELOPER: Final = "developer"
 
@@ -47,3 +51,23 @@ def credential_factory(settings: CredentialSettings) -> Callable[[], Credential]
         return ManagedIdentityCredential(client_id=client_id, use_env_settings=False, **_PATIENCE)
 
     return make
+
+
+class SharedCredential:
+    """A credential for azure-core's clients that asks for one token at a time, whatever the number of threads.
+
+    azure-identity does not: 32 cold threads make 32 requests. Raises TokenUnavailable.
+    """
+
+    def __init__(self, factory: Callable[[], Credential], clock: Clock) -> None:
+        self._factory = factory
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sources: dict[str, TokenSource] = {}
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        """The token for the first scope; the clients name one."""
+        with self._lock:
+            source = self._sources.setdefault(scopes[0], TokenSource(self._factory, scopes[0], self._clock))
+        token = source.current()
+        return AccessToken(token.text, int(token.expires_at))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from shared.api.dead_letters import DeadLetterApi
 from shared.api.job_completions import CleanupApi
 from shared.api.task_deletions import TaskDeletionApi
-from shared.batch.client import BatchClient
+from shared.batch.lanes import Lanes
+from shared.batch.port import Batch
 from shared.batch.reply import Reply
 from shared.cleanup.closing import CleanupCloser
 from shared.cleanup.fan_out import FanOut, FanOutParts
@@ -19,7 +19,7 @@ from shared.cleanup.poison import CleanupPoison, CleanupPoisonParts
 from shared.cleanup.record import CleanupStore
 from shared.cleanup.redrive import CleanupRedrive
 from shared.cleanup.upkeep import CleanupUpkeep
-from shared.clock import Clock
+from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor, Dispatcher
 from shared.deletion.attempt import Attempt
 from shared.deletion.cancellation import Cancellation
@@ -53,8 +53,8 @@ class Outside:
     records: Table
     letters: Table
     sender: Sender
-    batch: BatchClient
-    executor: Executor
+    batch: Batch
+    lanes: Lanes
     clock: Clock
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     random: Callable[[], float] = random.random
@@ -125,14 +125,14 @@ def _parts(
     """What the services about single requests share."""
     clock, timing, guard = outside.clock, Timing(settings.operation_budget_seconds), Guard(settings)
     dispatcher = Dispatcher(outside.sender, settings.request_queue, clock)
-    call = outside.telemetry.observed(_call(outside.batch))
+    call = outside.telemetry.observed(_call(outside.batch, clock))
     return Parts(
         settings=settings,
         clock=clock,
         timing=timing,
         new_id=outside.new_id,
         claimant=Claimant(store, clock, timing, guard),
-        attempt=Attempt(store, call, outside.executor, clock, timing, policy),
+        attempt=Attempt(store, call, outside.lanes, clock, timing, policy),
         guard=guard,
         acceptor=Acceptor(store, dispatcher, clock),
         dispatcher=dispatcher,
@@ -140,11 +140,9 @@ def _parts(
     )
 
 
-def _call(batch: BatchClient) -> Call:
-    def call(request: DeletionRequest, seconds: float, begin_within: float) -> Reply:
-        seconds = min(seconds, LONGEST_CALL_SECONDS)
-        if request.dry_run:
-            return batch.get_task(request, seconds=seconds)
-        return batch.delete(request, seconds=seconds, begin_within=begin_within)
+def _call(batch: Batch, clock: Clock) -> Call:
+    def call(request: DeletionRequest, box: TimeBox) -> Reply:
+        box = box.ending_by(clock.monotonic() + LONGEST_CALL_SECONDS)
+        return batch.get_task(request, box) if request.dry_run else batch.delete(request, box)
 
     return call

@@ -8,9 +8,10 @@ from typing import Any
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from shared.clock import Clock, SystemClock
 from shared.settings import Settings
 from shared.storage.transport import BoundedRetry, BoundedTransport, Patience
-from shared.wiring.credentials import credential_factory
+from shared.wiring.credentials import SharedCredential, credential_factory
 
 # Three quick tries stay far below a claim's lease; the clients' own default is minutes.
 _RETRY: dict[str, Any] = {
@@ -23,17 +24,19 @@ _RETRY: dict[str, Any] = {
 }
 
 
-def table_service(settings: Settings, seconds: float | None = None) -> TableServiceClient:
+def table_service(
+    settings: Settings, credential: SharedCredential | None = None, seconds: float | None = None
+) -> TableServiceClient:
     """Client of the tables, whose calls take `seconds` at most, or as long as the settings say."""
     patience = Patience.within(seconds or settings.storage_timeout_seconds)
     options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False}
     connection = settings.storage
     if connection.connection_string:
         return TableServiceClient.from_connection_string(connection.connection_string, **options)
-    return TableServiceClient(connection.table_url, credential=_credential(settings), **options)
+    return TableServiceClient(connection.table_url, credential=credential or storage_credential(settings), **options)
 
 
-def queue_service(settings: Settings) -> QueueServiceClient:
+def queue_service(settings: Settings, credential: SharedCredential | None = None) -> QueueServiceClient:
     """Client of the queues, with bodies sent as they are given."""
     patience = Patience.within(settings.storage_timeout_seconds)
     again = BoundedRetry(patience)
@@ -41,7 +44,7 @@ def queue_service(settings: Settings) -> QueueServiceClient:
     connection = settings.storage
     if connection.connection_string:
         return QueueServiceClient.from_connection_string(connection.connection_string, **options)
-    return QueueServiceClient(connection.queue_url, credential=_credential(settings), **options)
+    return QueueServiceClient(connection.queue_url, credential=credential or storage_credential(settings), **options)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class _StorageIdentity:
     client_id: str | None
 
 
-def _credential(settings: Settings) -> Any:
-    """One that gives up in time, too: the clients ask for a token before their first try."""
-    return credential_factory(_StorageIdentity(settings.batch_credential, settings.storage.client_id))()
+def storage_credential(settings: Settings, clock: Clock | None = None) -> SharedCredential:
+    """The identity of all storage clients of the process; nothing is asked of it while a connection string is set."""
+    identity = _StorageIdentity(settings.batch_credential, settings.storage.client_id)
+    return SharedCredential(credential_factory(identity), clock or SystemClock())

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.batch.client import BatchClient
-from shared.batch.tokens import TokenUnavailable
 from shared.batch.transport import batch_session
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock, TimeBox
+from shared.errors import TokenUnavailable
 from shared.request.model import DeletionRequest
 
 API_VERSION = "2024-07-01.20.0"
@@ -41,6 +41,12 @@ def deletion(account: str, **fields: Any) -> DeletionRequest:
     """A request as the rest of the app makes it, but unchecked, so that tests can hand in what must never come."""
     known = {"client_request_id": REQUEST_ID, "job_id": "job1", "task_id": "task1", "batch_url": account}
     return DeletionRequest.model_construct(**{**known, **fields})
+
+
+def within(seconds: float, *, start: float | None = None, clock: Clock | None = None) -> TimeBox:
+    """A time box from now on, in seconds; a call may start within `start` of them, or within all."""
+    now = (clock or SystemClock()).monotonic()
+    return TimeBox(now + (seconds if start is None else start), now + seconds)
 
 
 def client(

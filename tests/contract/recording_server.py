@@ -36,8 +36,8 @@ Behaviour = Callable[[Seen], "bytes | Script | object"]
 
 
 def whole(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
-    """A well-formed answer; underscores in header names become hyphens."""
-    lines = [f"HTTP/1.1 {status} Reason", f"Content-Length: {len(body)}"]
+    """A well-formed answer with a `request-id`, as the service's have; underscores in header names become hyphens."""
+    lines = [f"HTTP/1.1 {status} Reason", f"Content-Length: {len(body)}", "request-id: recorded"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
 

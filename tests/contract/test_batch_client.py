@@ -7,10 +7,10 @@ import threading
 import pytest
 
 from devstack.batch import BatchSimulator
-from shared.batch.classify import UNSAFE_TARGET, judge
 from shared.batch.listing import CompletedTask
-from shared.batch.reply import BatchError, Reply, Sending, Verdict
-from tests.contract.batch_calls import CountedTokens, client, deletion
+from shared.batch.reply import BatchError, Kind, Reply, Sent
+from shared.batch.transport import UNSAFE_TARGET
+from tests.contract.batch_calls import CountedTokens, client, deletion, within
 from tests.contract.recording_server import RecordingServer, Seen, whole
 from tests.fake_clock import FakeClock
 
@@ -20,9 +20,9 @@ HOSTILE_IDS = ["..", ".", "%2e%2e", "task1\n", "a/../b", "a/b", "", "a?x=1", "a#
 def test_a_task_is_deleted(batch_simulator: BatchSimulator, batch_token: str) -> None:
     """200 comes with the service's request id and no error, and the task is gone."""
     batch_simulator.seed(id="job1", tasks=["task1", "task2"])
-    reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), seconds=5)
+    reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), within(5))
     [entry] = batch_simulator.deletes()
-    assert reply == Reply(Sending.ANSWERED, 200, request_id=entry.request_id)
+    assert reply == Reply(Sent.ANSWERED, 200, request_id=entry.request_id)
     assert batch_simulator.task_ids("job1") == ["task2"]
 
 
@@ -33,16 +33,16 @@ def test_a_task_that_is_not_there_is_named_so(
     """The service's own code tells a task that is gone from an address that is wrong."""
     batch_simulator.seed(id="job1", tasks=[])
     request = deletion(batch_simulator.url, job_id=job)
-    reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(request, seconds=5)
+    reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(request, within(5))
     assert (reply.status, reply.error and reply.error.code, reply.has_batch_code) == (404, code, True)
-    assert judge(reply).verdict is Verdict.GONE
+    assert reply.kind is Kind.GONE
 
 
 def test_an_error_body_is_passed_on_without_its_trailer(batch_simulator: BatchSimulator, batch_token: str) -> None:
     """Message and `Retry-After` arrive; request id and time stand in the reply and not in the text."""
     batch_simulator.seed(id="job1", tasks=["task1"])
     batch_simulator.fault(status=429, message="Slow down.", retry_after=7)
-    reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), seconds=5)
+    reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), within(5))
     assert reply.error == BatchError("TooManyRequests", "Slow down.")
     assert (reply.retry_after, reply.request_id) == (7.0, batch_simulator.deletes()[0].request_id)
 
@@ -50,9 +50,9 @@ def test_an_error_body_is_passed_on_without_its_trailer(batch_simulator: BatchSi
 def test_a_gateways_page_is_no_word_of_batch(batch_simulator: BatchSimulator, batch_token: str) -> None:
     """A 404 in HTML may come from anywhere and proves nothing."""
     batch_simulator.fault(status=404, code="")
-    reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), seconds=5)
+    reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), within(5))
     assert (reply.status, reply.has_batch_code) == (404, False)
-    assert judge(reply).verdict is Verdict.TRANSIENT
+    assert reply.kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
@@ -63,11 +63,11 @@ def test_a_lost_connection_leaves_the_effect_open(
     batch_simulator.seed(id="job1", tasks=["task1"])
     batch_simulator.fault(drop=True, after_effect=after_effect, times=1)
     caller = client(batch_simulator.url, CountedTokens(batch_token))
-    lost = caller.delete(deletion(batch_simulator.url), seconds=5)
-    again = caller.delete(deletion(batch_simulator.url), seconds=5)
-    assert lost.sending is Sending.UNANSWERED
-    assert judge(lost).may_have_taken_effect
-    assert judge(again).verdict is (Verdict.GONE if after_effect else Verdict.DELETED)
+    lost = caller.delete(deletion(batch_simulator.url), within(5))
+    again = caller.delete(deletion(batch_simulator.url), within(5))
+    assert lost.sent is Sent.UNANSWERED
+    assert lost.may_have_taken_effect
+    assert again.kind is (Kind.GONE if after_effect else Kind.SUCCESS)
     assert len(batch_simulator.deletes()) == 2
 
 
@@ -76,8 +76,8 @@ def test_an_answer_that_takes_too_long_is_given_up(batch_simulator: BatchSimulat
     batch_simulator.seed(id="job1", tasks=["task1"])
     batch_simulator.fault(hold=True)
     caller = client(batch_simulator.url, CountedTokens(batch_token))
-    reply = caller.delete(deletion(batch_simulator.url), seconds=0.4)
-    assert reply.sending is Sending.UNANSWERED
+    reply = caller.delete(deletion(batch_simulator.url), within(0.4))
+    assert reply.sent is Sent.UNANSWERED
     assert reply.error is not None
     assert "ReadTimeout" in reply.error.message
 
@@ -89,14 +89,12 @@ def test_hostile_ids_never_leave_the_machine(batch_simulator: BatchSimulator, fi
     tokens = CountedTokens()
     caller = client(batch_simulator.url, tokens)
     request = deletion(batch_simulator.url, **{field: bad})
-    replies = [caller.delete(request, seconds=5), caller.get_task(request, seconds=5)]
+    replies = [caller.delete(request, within(5)), caller.get_task(request, within(5))]
     if field == "job_id":
-        replies.append(caller.get_job(batch_simulator.url, bad, seconds=5)[0])
-        replies.append(caller.list_completed_tasks(batch_simulator.url, bad, None, seconds=5).reply)
-    assert {judge(reply).verdict for reply in replies} == {Verdict.PERMANENT}
-    assert {(reply.sending, reply.error and reply.error.code) for reply in replies} == {
-        (Sending.NOT_SENT, UNSAFE_TARGET)
-    }
+        replies.append(caller.get_job(batch_simulator.url, bad, within(5))[0])
+        replies.append(caller.list_completed_tasks(batch_simulator.url, bad, None, within(5)).reply)
+    assert {reply.kind for reply in replies} == {Kind.PERMANENT}
+    assert {(reply.sent, reply.error and reply.error.code) for reply in replies} == {(Sent.REFUSED, UNSAFE_TARGET)}
     assert (tokens.asked, batch_simulator.journal.entries()) == (0, [])
 
 
@@ -104,9 +102,9 @@ def test_a_foreign_account_gets_neither_request_nor_token(batch_simulator: Batch
     """A request that names an account outside the allow list is refused, whatever way it came by it."""
     tokens = CountedTokens()
     caller = client("https://acct.region.batch.azure.com", tokens)
-    reply = caller.delete(deletion(batch_simulator.url), seconds=5)
-    state = caller.get_job(batch_simulator.url, "job1", seconds=5)
-    page = caller.list_completed_tasks(batch_simulator.url, "job1", None, seconds=5)
+    reply = caller.delete(deletion(batch_simulator.url), within(5))
+    state = caller.get_job(batch_simulator.url, "job1", within(5))
+    page = caller.list_completed_tasks(batch_simulator.url, "job1", None, within(5))
     assert {r.error and r.error.code for r in (reply, state[0], page.reply)} == {UNSAFE_TARGET}
     assert (tokens.asked, batch_simulator.journal.entries()) == (0, [])
 
@@ -118,8 +116,8 @@ def test_a_redirect_is_an_answer_and_not_followed(
     """Wherever a redirect points, nothing goes there, and the request ends for good."""
     with RecordingServer() as elsewhere:
         batch_simulator.fault(status=status, location=f"{elsewhere.url}/jobs/job1/tasks/task1")
-        reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), seconds=5)
-        assert (reply.status, judge(reply).verdict) == (status, Verdict.PERMANENT)
+        reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), within(5))
+        assert (reply.status, reply.kind) == (status, Kind.PERMANENT)
         assert (elsewhere.connections, len(batch_simulator.deletes())) == (0, 1)
 
 
@@ -127,8 +125,8 @@ def test_a_redirect_is_an_answer_and_not_followed(
 def test_a_broken_redirect_is_still_an_answer(location: str) -> None:
     """A target that cannot even be parsed does not turn the answer into a fault of the client."""
     with RecordingServer(lambda _: whole(302, Location=location)) as server:
-        reply = client(server.url).delete(deletion(server.url), seconds=5)
-    assert (reply.sending, reply.status) == (Sending.ANSWERED, 302)
+        reply = client(server.url).delete(deletion(server.url), within(5))
+    assert (reply.sent, reply.status) == (Sent.ANSWERED, 302)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +141,7 @@ def test_a_refused_token_is_replaced_once(status: int, body: bytes) -> None:
         return whole() if seen.headers["Authorization"] == "Bearer fresh" else whole(status, body)
 
     with RecordingServer(behave) as server:
-        reply = client(server.url, tokens).delete(deletion(server.url), seconds=5)
+        reply = client(server.url, tokens).delete(deletion(server.url), within(5))
     assert reply.status == 200
     assert [seen.headers["Authorization"] for seen in server.seen] == ["Bearer stale", "Bearer fresh"]
 
@@ -151,14 +149,14 @@ def test_a_refused_token_is_replaced_once(status: int, body: bytes) -> None:
 def test_a_second_refusal_is_the_answer() -> None:
     """When the fresh token is refused too, the fault lies in roles or settings: no third try."""
     with RecordingServer(lambda _: whole(401)) as server:
-        reply = client(server.url, CountedTokens("stale", ["fresh", "third"])).delete(deletion(server.url), seconds=5)
-    assert (reply.status, judge(reply).verdict, len(server.seen)) == (401, Verdict.ACCESS, 2)
+        reply = client(server.url, CountedTokens("stale", ["fresh", "third"])).delete(deletion(server.url), within(5))
+    assert (reply.status, reply.kind, len(server.seen)) == (401, Kind.ACCESS, 2)
 
 
 def test_without_a_fresh_token_the_refusal_stands() -> None:
     """A refusal says more than an identity endpoint that is down, so that it is what is reported."""
     with RecordingServer(lambda _: whole(401)) as server:
-        reply = client(server.url, CountedTokens("stale")).delete(deletion(server.url), seconds=5)
+        reply = client(server.url, CountedTokens("stale")).delete(deletion(server.url), within(5))
     assert (reply.status, len(server.seen)) == (401, 1)
 
 
@@ -167,7 +165,7 @@ def test_other_refusals_are_not_about_the_token(status: int, body: bytes) -> Non
     """Rights and malformed requests do not get better with a fresh token."""
     tokens = CountedTokens("stale", ["fresh"])
     with RecordingServer(lambda _: whole(status, body)) as server:
-        client(server.url, tokens).delete(deletion(server.url), seconds=5)
+        client(server.url, tokens).delete(deletion(server.url), within(5))
     assert (tokens.asked, len(server.seen)) == (1, 1)
 
 
@@ -181,16 +179,16 @@ def test_a_slow_refusal_leaves_no_second_try() -> None:
 
     with RecordingServer(behave) as server:
         reply = client(server.url, CountedTokens("stale", ["fresh"]), clock=clock).delete(
-            deletion(server.url), seconds=90
+            deletion(server.url), within(90, clock=clock)
         )
     assert (reply.status, len(server.seen)) == (401, 1)
 
 
 def test_without_a_token_nothing_is_sent(batch_simulator: BatchSimulator) -> None:
     """No token to be had is a passing fault in which the account takes no part."""
-    reply = client(batch_simulator.url, CountedTokens(None)).delete(deletion(batch_simulator.url), seconds=5)
-    assert (reply.sending, reply.error and reply.error.code) == (Sending.NOT_SENT, "TokenUnavailable")
-    assert judge(reply).verdict is Verdict.TRANSIENT
+    reply = client(batch_simulator.url, CountedTokens(None)).delete(deletion(batch_simulator.url), within(5))
+    assert (reply.sent, reply.error and reply.error.code) == (Sent.FAILED, "TokenUnavailable")
+    assert reply.kind is Kind.TRANSIENT
     assert batch_simulator.journal.entries() == []
 
 
@@ -203,8 +201,10 @@ def test_a_token_that_takes_all_the_time_leaves_no_call(batch_simulator: BatchSi
             clock.advance(6)
             return super().token()
 
-    reply = client(batch_simulator.url, SlowTokens(), clock=clock).delete(deletion(batch_simulator.url), seconds=5)
-    assert (reply.sending, reply.error and reply.error.code) == (Sending.NOT_SENT, "OutOfTime")
+    reply = client(batch_simulator.url, SlowTokens(), clock=clock).delete(
+        deletion(batch_simulator.url), within(5, clock=clock)
+    )
+    assert (reply.sent, reply.error and reply.error.code) == (Sent.HELD, "OutOfTime")
     assert batch_simulator.journal.entries() == []
 
 
@@ -218,8 +218,8 @@ def test_a_call_that_cannot_begin_in_time_is_not_made(batch_simulator: BatchSimu
             return super().token()
 
     caller = client(batch_simulator.url, SlowTokens(), clock=clock)
-    reply = caller.delete(deletion(batch_simulator.url), seconds=30, begin_within=5)
-    assert (reply.sending, reply.error and reply.error.code) == (Sending.NOT_SENT, "OutOfTime")
+    reply = caller.delete(deletion(batch_simulator.url), within(30, start=5, clock=clock))
+    assert (reply.sent, reply.error and reply.error.code) == (Sent.HELD, "OutOfTime")
     assert batch_simulator.journal.entries() == []
 
 
@@ -229,28 +229,29 @@ def test_calls_beyond_the_limit_wait_for_their_turn(batch_simulator: BatchSimula
     held = batch_simulator.fault(task="task1", hold=True)
     caller = client(batch_simulator.url, CountedTokens(batch_token), max_concurrency=1)
     first: list[Reply] = []
-    thread = threading.Thread(target=lambda: first.append(caller.delete(deletion(batch_simulator.url), seconds=30)))
+    thread = threading.Thread(target=lambda: first.append(caller.delete(deletion(batch_simulator.url), within(30))))
     thread.start()
     batch_simulator.journal.wait(1)
     second = deletion(batch_simulator.url, task_id="task2")
-    crowded = caller.delete(second, seconds=0.1)
-    assert (crowded.sending, crowded.error and crowded.error.code) == (Sending.NOT_SENT, "TooManyInFlight")
+    crowded = caller.delete(second, within(0.1))
+    assert (crowded.sent, crowded.error and crowded.error.code) == (Sent.HELD, "TooManyInFlight")
     batch_simulator.faults.release(held)
     thread.join(10)
     assert [reply.status for reply in first] == [200]
-    assert caller.delete(second, seconds=5).status == 200
+    assert caller.delete(second, within(5)).status == 200
 
 
 def test_throttling_lowers_the_number_in_flight(batch_simulator: BatchSimulator, batch_token: str) -> None:
     """After a 429 half as many calls are in flight at once."""
     batch_simulator.seed(id="job1", tasks=[f"t{n}" for n in range(12)])
     batch_simulator.fault(status=429, total_times=1)
-    caller = client(batch_simulator.url, CountedTokens(batch_token), clock=FakeClock(), max_concurrency=4)
-    assert caller.delete(deletion(batch_simulator.url, task_id="t0"), seconds=5).status == 429
+    clock = FakeClock()
+    caller = client(batch_simulator.url, CountedTokens(batch_token), clock=clock, max_concurrency=4)
+    assert caller.delete(deletion(batch_simulator.url, task_id="t0"), within(5, clock=clock)).status == 429
     batch_simulator.journal.clear()
     batch_simulator.fault(delay_seconds=0.02)
     requests = [deletion(batch_simulator.url, task_id=f"t{n}") for n in range(12)]
-    threads = [threading.Thread(target=caller.delete, args=(r,), kwargs={"seconds": 30}) for r in requests]
+    threads = [threading.Thread(target=caller.delete, args=(r, within(30, clock=clock))) for r in requests]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -264,15 +265,15 @@ def test_the_state_of_a_job_is_read(batch_simulator: BatchSimulator, batch_token
     """A clean-up learns whether the job is completed."""
     batch_simulator.seed(id="job1", state=state, tasks=[])
     caller = client(batch_simulator.url, CountedTokens(batch_token))
-    reply, found = caller.get_job(batch_simulator.url, "job1", seconds=5)
+    reply, found = caller.get_job(batch_simulator.url, "job1", within(5))
     assert (reply.status, found) == (200, state)
 
 
 def test_a_job_that_is_not_there_has_no_state(batch_simulator: BatchSimulator, batch_token: str) -> None:
     """The reply says why there is no state."""
     caller = client(batch_simulator.url, CountedTokens(batch_token))
-    reply, found = caller.get_job(batch_simulator.url, "job1", seconds=5)
-    assert (judge(reply).verdict, found) == (Verdict.GONE, None)
+    reply, found = caller.get_job(batch_simulator.url, "job1", within(5))
+    assert (reply.kind, found) == (Kind.GONE, None)
 
 
 def test_a_listing_goes_on_page_by_page(batch_simulator: BatchSimulator, batch_token: str) -> None:
@@ -282,7 +283,7 @@ def test_a_listing_goes_on_page_by_page(batch_simulator: BatchSimulator, batch_t
     found: list[str] = []
     pages, continuation = 0, None
     while pages == 0 or continuation:
-        page = caller.list_completed_tasks(batch_simulator.url, "nightly:job-1", continuation, seconds=10)
+        page = caller.list_completed_tasks(batch_simulator.url, "nightly:job-1", continuation, within(10))
         assert page.reply.status == 200
         found += [task.id for task in page.tasks]
         pages, continuation = pages + 1, page.continuation
@@ -294,11 +295,11 @@ def test_a_listed_version_is_the_condition_of_a_deletion(batch_simulator: BatchS
     """As the list shows it, without quotes: it lets the deletion through, and another version does not."""
     batch_simulator.seed(id="job1", tasks={"count": 1})
     caller = client(batch_simulator.url, CountedTokens(batch_token))
-    (task,) = caller.list_completed_tasks(batch_simulator.url, "job1", None, seconds=10).tasks
+    (task,) = caller.list_completed_tasks(batch_simulator.url, "job1", None, within(10)).tasks
     assert task.etag
     for etag, status in ((f"{task.etag}0", 412), (task.etag, 200)):
         request = deletion(batch_simulator.url, task_id=task.id, if_match=etag)
-        assert caller.delete(request, seconds=10).status == status
+        assert caller.delete(request, within(10)).status == status
 
 
 @pytest.mark.parametrize("state", ["active", "running", "preparing"])
@@ -308,7 +309,7 @@ def test_tasks_that_are_not_completed_are_no_part_of_a_page(state: str) -> None:
         b'{"value": [{"id": "a", "state": "%s"}, {"id": "b", "state": "completed"}, {"id": "c"}, 7]}' % state.encode()
     )
     with RecordingServer(lambda _: whole(body=body)) as server:
-        page = client(server.url).list_completed_tasks(server.url, "job1", None, seconds=5)
+        page = client(server.url).list_completed_tasks(server.url, "job1", None, within(5))
     assert page.tasks == (CompletedTask("b", None, None, None),)
 
 
@@ -320,7 +321,7 @@ def test_a_task_carries_what_a_selection_needs() -> None:
         {"id": "b", "state": "completed", "eTag": 1, "executionInfo": {"exitCode": true, "result": 1, "endTime": null}},
         {"id": "c", "state": "completed", "executionInfo": []}]}"""
     with RecordingServer(lambda _: whole(body=body)) as server:
-        page = client(server.url).list_completed_tasks(server.url, "job1", None, seconds=5)
+        page = client(server.url).list_completed_tasks(server.url, "job1", None, within(5))
     assert page.tasks == (
         CompletedTask("a", 3, "failure", "2026-11-24T08:00:00Z", "0x8D1"),
         CompletedTask("b", None, None, None),
@@ -334,18 +335,18 @@ def test_a_task_carries_what_a_selection_needs() -> None:
 def test_an_unreadable_page_is_no_last_page(body: bytes) -> None:
     """A listing does not end because a page could not be read."""
     with RecordingServer(lambda _: whole(body=body)) as server:
-        page = client(server.url).list_completed_tasks(server.url, "job1", None, seconds=5)
+        page = client(server.url).list_completed_tasks(server.url, "job1", None, within(5))
     assert (page.tasks, page.continuation) == ((), None)
-    assert judge(page.reply).verdict is Verdict.TRANSIENT
+    assert page.reply.kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"state": 1}', b'{"state": "comp'])
 def test_an_unreadable_job_is_not_taken_for_a_completed_one(body: bytes) -> None:
     """Its state is unknown, so it is looked at again."""
     with RecordingServer(lambda _: whole(body=body)) as server:
-        reply, state = client(server.url).get_job(server.url, "job1", seconds=5)
+        reply, state = client(server.url).get_job(server.url, "job1", within(5))
     assert state is None
-    assert judge(reply).verdict is Verdict.TRANSIENT
+    assert reply.kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -357,9 +358,9 @@ def test_a_link_elsewhere_is_not_followed(batch_simulator: BatchSimulator, batch
     batch_simulator.seed(id="job1", tasks={"count": 2})
     batch_simulator.fault(operation="task-list", next_link=link.format(url=batch_simulator.url))
     caller = client(batch_simulator.url, tokens)
-    page = caller.list_completed_tasks(batch_simulator.url, "job1", None, seconds=5)
+    page = caller.list_completed_tasks(batch_simulator.url, "job1", None, within(5))
     assert (len(page.tasks), tokens.asked) == (2, 1)
-    following = caller.list_completed_tasks(batch_simulator.url, "job1", page.continuation, seconds=5)
+    following = caller.list_completed_tasks(batch_simulator.url, "job1", page.continuation, within(5))
     assert following.reply.error is not None
     assert following.reply.error.code == UNSAFE_TARGET
     assert (tokens.asked, len(batch_simulator.journal.entries())) == (1, 1)

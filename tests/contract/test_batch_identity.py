@@ -11,10 +11,11 @@ import pytest
 
 from devstack.batch import BatchSimulator
 from devstack.identity import IdentityEndpoint
-from shared.batch.tokens import TokenSource, TokenUnavailable
+from shared.batch.tokens import TokenSource, normalised_scope
 from shared.clock import SystemClock
-from shared.wiring.credentials import credential_factory
-from tests.contract.batch_calls import client, deletion
+from shared.errors import TokenUnavailable
+from shared.wiring.credentials import SharedCredential, credential_factory
+from tests.contract.batch_calls import client, deletion, within
 
 SCOPE = "https://batch.core.windows.net//.default"
 USER_ASSIGNED = "11111111-2222-3333-4444-555555555555"
@@ -36,7 +37,7 @@ def _platform(identity_endpoint: IdentityEndpoint, monkeypatch: pytest.MonkeyPat
 
 def source(choice: Choice | None = None, scope: str = SCOPE) -> TokenSource:
     """A token source with the credential that the app would use."""
-    return TokenSource(credential_factory(choice or Choice()), scope, SystemClock())
+    return TokenSource(credential_factory(choice or Choice()), normalised_scope(scope), SystemClock())
 
 
 @pytest.mark.parametrize("scope", [SCOPE, "https://batch.core.windows.net/.default"])
@@ -58,7 +59,7 @@ def test_the_account_takes_the_token(batch_simulator: BatchSimulator, identity_e
     """Real library, endpoint and account together delete tasks with one token request for all of them."""
     batch_simulator.seed(id="job1", tasks=["a", "b", "c"])
     caller = client(batch_simulator.url, source())
-    statuses = [caller.delete(deletion(batch_simulator.url, task_id=t), seconds=10).status for t in "abc"]
+    statuses = [caller.delete(deletion(batch_simulator.url, task_id=t), within(10)).status for t in "abc"]
     assert (statuses, len(identity_endpoint.requests)) == ([200] * 3, 1)
 
 
@@ -66,9 +67,9 @@ def test_a_revoked_token_is_replaced(batch_simulator: BatchSimulator, identity_e
     """The library's own memory of the revoked token is left behind, and the call succeeds at once."""
     batch_simulator.seed(id="job1", tasks=["a", "b"])
     caller = client(batch_simulator.url, source())
-    caller.delete(deletion(batch_simulator.url, task_id="a"), seconds=10)
+    caller.delete(deletion(batch_simulator.url, task_id="a"), within(10))
     batch_simulator.revoke_tokens()
-    reply = caller.delete(deletion(batch_simulator.url, task_id="b"), seconds=10)
+    reply = caller.delete(deletion(batch_simulator.url, task_id="b"), within(10))
     assert (reply.status, len(identity_endpoint.requests)) == (200, 2)
     assert [entry.status for entry in batch_simulator.deletes("b")] == [401, 200]
 
@@ -124,5 +125,37 @@ def test_a_missing_endpoint_fails_at_the_first_call(monkeypatch: pytest.MonkeyPa
     """An app whose identity is not there starts all the same, and says what it lacks when it needs a token."""
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token")
     tokens = source()
-    with pytest.raises(TokenUnavailable, match="no token from the identity endpoint: ServiceRequestError"):
+    with pytest.raises(TokenUnavailable, match="no token from the identity endpoint: it could not be reached"):
         tokens.token()
+
+
+def test_storage_asks_for_its_token_once(identity_endpoint: IdentityEndpoint) -> None:
+    """However many threads begin with a storage call: azure-identity alone would make a request for each."""
+    credential = SharedCredential(credential_factory(Choice()), SystemClock())
+    identity_endpoint.fault(delay_seconds=0.2)
+    threads = [
+        threading.Thread(target=credential.get_token, args=("https://storage.azure.com/.default",)) for _ in "x" * 32
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [asked.resource for asked in identity_endpoint.requests] == ["https://storage.azure.com"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_refusal_is_forgotten_whatever_it_asks_for(identity_endpoint: IdentityEndpoint, status: int) -> None:
+    """Msal would keep the refusal for an hour, although the endpoint is well again."""
+    tokens = source()
+    identity_endpoint.fault(status=status, retry_after="3600")
+    with pytest.raises(TokenUnavailable):
+        tokens.token()
+    identity_endpoint.behave()
+    assert tokens.token()
+
+
+def test_an_endpoint_in_trouble_is_described_in_words(identity_endpoint: IdentityEndpoint) -> None:
+    """A 500 with a page of HTML is a fault of the endpoint, and not "JSONDecodeError"."""
+    identity_endpoint.fault(status=500, body="<html>")
+    with pytest.raises(TokenUnavailable, match="its answer was not JSON, so most likely an error of the endpoint"):
+        source().token()

@@ -15,7 +15,7 @@ import pytest
 from azure.core import MatchConditions
 from azure.core.credentials import AccessToken, AccessTokenInfo
 
-from tests.contract.batch_calls import API_VERSION, REQUEST_ID, client, deletion
+from tests.contract.batch_calls import API_VERSION, REQUEST_ID, client, deletion, within
 from tests.contract.recording_server import RecordingServer, Seen, whole
 from tests.fake_clock import FakeClock
 
@@ -33,7 +33,7 @@ def server() -> Iterator[RecordingServer]:
 
 def test_the_plain_delete_is_the_reference_request(server: RecordingServer) -> None:
     """Without options: method, path, the api-version, the headers of the reference and nothing beyond HTTP's own."""
-    client(server.url, clock=FakeClock()).delete(deletion(server.url), seconds=5)
+    client(server.url, clock=FakeClock()).delete(deletion(server.url), within(5))
     assert server.seen == [
         Seen(
             "DELETE",
@@ -64,7 +64,7 @@ def test_every_option_has_its_place(server: RecordingServer) -> None:
         if_modified_since="Mon, 23 Nov 2026 06:00:00 GMT",
         if_unmodified_since="Tue, 24 Nov 2026 05:00:00 GMT",
     )
-    client(server.url).delete(request, seconds=5)
+    client(server.url).delete(request, within(5))
     [seen] = server.seen
     assert seen.target == f"/jobs/job1/tasks/task1?timeout=15&api-version={API_VERSION}"
     assert {name: value for name, value in seen.headers.items() if name not in PLUMBING} == {
@@ -81,20 +81,20 @@ def test_every_option_has_its_place(server: RecordingServer) -> None:
 @pytest.mark.parametrize(("asked", "sent"), [(1, "1"), (30, "30"), (31, "30"), (2147483647, "30")])
 def test_the_service_timeout_is_at_most_thirty(server: RecordingServer, asked: int, sent: str) -> None:
     """The service treats more as 30 seconds, so that 30 is what is sent."""
-    client(server.url).delete(deletion(server.url, timeout=asked), seconds=5)
+    client(server.url).delete(deletion(server.url, timeout=asked), within(5))
     assert dict(parse_qsl(server.seen[0].target.partition("?")[2]))["timeout"] == sent
 
 
 def test_the_colon_of_a_scheduled_job_is_encoded(server: RecordingServer) -> None:
     """The id `nightly:job-3` stands as one encoded segment in the path."""
-    client(server.url).delete(deletion(server.url, job_id="nightly:job-3"), seconds=5)
+    client(server.url).delete(deletion(server.url, job_id="nightly:job-3"), within(5))
     assert server.seen[0].target.startswith("/jobs/nightly%3Ajob-3/tasks/task1?")
 
 
 def test_a_dry_run_asks_under_the_same_conditions(server: RecordingServer) -> None:
     """The dry run reads the task with the conditional headers of the deletion and deletes nothing."""
     request = deletion(server.url, if_match='"0x8D1"', if_unmodified_since=DATE, timeout=15)
-    client(server.url).get_task(request, seconds=5)
+    client(server.url).get_task(request, within(5))
     [seen] = server.seen
     assert (seen.method, seen.target.partition("?")[0]) == ("GET", "/jobs/job1/tasks/task1")
     assert (seen.headers["If-Match"], seen.headers["If-Unmodified-Since"]) == ('"0x8D1"', DATE)
@@ -102,7 +102,7 @@ def test_a_dry_run_asks_under_the_same_conditions(server: RecordingServer) -> No
 
 def test_a_listing_asks_for_completed_tasks_alone(server: RecordingServer) -> None:
     """The first page names the filter, the fields that a selection needs, and the largest page."""
-    client(server.url).list_completed_tasks(server.url, "job1", None, seconds=5)
+    client(server.url).list_completed_tasks(server.url, "job1", None, within(5))
     path, _, query = server.seen[0].target.partition("?")
     assert path == "/jobs/job1/tasks"
     assert dict(parse_qsl(query)) == {
@@ -167,7 +167,7 @@ def test_the_official_client_sends_the_same_delete(
 ) -> None:
     """Whatever options are set, our DELETE and that of azure-batch differ in nothing that the service looks at."""
     request = deletion(server.url, ocp_date=DATE, **ours)
-    client(server.url).delete(request, seconds=5)
+    client(server.url).delete(request, within(5))
     echo = {"return-client-request-id": theirs["echo"]} if "echo" in theirs else {}
     options = {name: value for name, value in theirs.items() if name != "echo"}
     official(server).delete_task(
@@ -184,7 +184,7 @@ def test_the_official_client_sends_the_same_delete(
 
 def test_the_official_client_sends_the_same_listing(server: RecordingServer) -> None:
     """Filter, fields and page size are spelled alike."""
-    client(server.url).list_completed_tasks(server.url, "nightly:job-3", None, seconds=5)
+    client(server.url).list_completed_tasks(server.url, "nightly:job-3", None, within(5))
     list(
         official(server).list_tasks(
             "nightly:job-3",

@@ -11,9 +11,8 @@ import requests
 import urllib3
 from requests import exceptions as faults
 
-from shared.batch.classify import INVALID_REQUEST, judge
-from shared.batch.reply import Sending, Verdict
-from shared.batch.transport import describe, fault
+from shared.batch.reply import Kind, Sent
+from shared.batch.transport import INVALID_REQUEST, describe, fault
 
 UNREACHABLE = "NoConnection"
 BY_CLASS = {
@@ -63,16 +62,18 @@ def test_every_class_of_requests_is_known() -> None:
 def test_before_sending_nothing_has_happened(kind: type[Exception]) -> None:
     """While no byte has left, any exception proves that the try did nothing."""
     reply = fault(made(kind), sent=False)
-    assert (reply.sending, reply.error and reply.error.code) == (Sending.NOT_SENT, BY_CLASS[kind])  # type: ignore[index]
-    assert not judge(reply).may_have_taken_effect
+    code = BY_CLASS[kind]  # type: ignore[index]
+    sent = Sent.FAILED if code == UNREACHABLE else Sent.REFUSED
+    assert (reply.sent, reply.error and reply.error.code) == (sent, code)
+    assert not reply.may_have_taken_effect
 
 
 @pytest.mark.parametrize("kind", every_class(), ids=lambda kind: kind.__name__)
 def test_after_sending_the_effect_is_open(kind: type[Exception]) -> None:
     """Once the request has left, any exception is a missing answer, to be tried again."""
     reply = fault(made(kind), sent=True)
-    assert reply.sending is Sending.UNANSWERED
-    assert judge(reply).verdict is Verdict.TRANSIENT
+    assert reply.sent is Sent.UNANSWERED
+    assert reply.kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.batch.answer import MOST_MESSAGE, MOST_VALUES, answered, retry_after_seconds
-from shared.batch.reply import BatchError, Reply, Sending
+from shared.batch.answer import MOST_TEXT, answered, retry_after_seconds
+from shared.batch.reply import BatchError, Reply, Sent
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 ODD_TEXT = st.text(st.sampled_from("aZ09 -:,.\n\r\t\x00\x7f\x85é€\u2028\ud800\udfff\U0001f600"), max_size=20)
@@ -31,7 +31,7 @@ def test_a_batch_error_is_read_whole() -> None:
         "values": [{"key": "QueryParameterName", "value": "timeout"}, {"key": "Reason", "value": "too small"}],
     }
     assert reply(body, 400, **{"request-id": "r-1"}) == Reply(
-        Sending.ANSWERED,
+        Sent.ANSWERED,
         400,
         BatchError(
             "InvalidQueryParameterValue",
@@ -61,7 +61,34 @@ def test_the_header_names_the_request_id() -> None:
 
 def test_a_success_has_no_error() -> None:
     """The body of a 2xx is not looked at."""
-    assert reply({"code": "TaskNotFound"}, 200) == Reply(Sending.ANSWERED, 200)
+    expected = Reply(Sent.ANSWERED, 200, request_id="batch-1")
+    assert reply({"code": "TaskNotFound"}, 200, **{"request-id": "batch-1"}) == expected
+
+
+@pytest.mark.parametrize("cut", [1_048_576, 20_000, 200])
+def test_an_error_whose_body_was_cut_off_keeps_its_code_and_text(cut: int) -> None:
+    """However long the body: what was read of it has the code, and as much of the message as is kept."""
+    whole = json.dumps(
+        {"odata.metadata": "m", "code": "JobBeingDeleted", "message": {"lang": "en-US", "value": "x" * 2**21}}
+    )
+    result = answered(409, {}, whole.encode()[:cut], NOW)
+    assert result.error is not None
+    assert (result.batch_code, result.error.message[:99]) == ("JobBeingDeleted", "x" * 99)
+    assert len(result.error.message) == min(MOST_TEXT, cut - whole.index("xx"))
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"', b'{"code"', b'{"code":', b'{"code": "Tas', b"[" * 99_999, b'{"message": "\\']
+)
+def test_a_body_cut_off_before_its_code_has_none(body: bytes) -> None:
+    """Half a code is no code."""
+    assert answered(404, {}, body, NOW).batch_code is None
+
+
+def test_a_message_of_blanks_is_read_at_once() -> None:
+    """Reading takes time in proportion to the text: a pattern that tries every place took half a minute for this."""
+    text = " " * 1_000_000 + "RequestId:"
+    assert reply({"code": "X", "message": text}).error == BatchError("X", "")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +122,7 @@ def test_what_is_no_batch_error_is_named_so(body: bytes) -> None:
     ("message", "text"),
     [
         ({"value": "a\x00b\x1b[31m\x7f\x85\n\tc"}, "a b [31m c"),
-        ({"value": "x" * 10_000}, "x" * MOST_MESSAGE),
+        ({"value": "x" * 10_000}, "x" * MOST_TEXT),
         ({"value": "lone \ud800 half"}, "lone ? half"),
         ({"value": 3}, ""),
         ({}, ""),
@@ -114,9 +141,9 @@ def test_values_that_are_no_pairs_of_texts_are_dropped() -> None:
     odd = [1, None, {}, {"key": "a"}, {"key": 1, "value": "b"}, {"key": "k\n", "value": "v\x00"}]
     result = reply({"code": "X", "values": odd})
     assert result.error == BatchError("X", "", (("k", "v"),))
-    many = reply({"code": "X", "values": [{"key": "k", "value": "v"}] * 100})
+    many = reply({"code": "X", "values": [{"key": "k", "value": "v" * 999}] * 100})
     assert many.error is not None
-    assert len(many.error.values) == MOST_VALUES
+    assert MOST_TEXT <= sum(len(key) + len(value) for key, value in many.error.values) <= MOST_TEXT + 1
     assert reply({"code": "X", "values": {"key": "k"}}).error == BatchError("X", "")
 
 

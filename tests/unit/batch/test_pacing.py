@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.batch.pacing import RAISE_EVERY_SECONDS, ConcurrencyLimit, backoff_seconds
-from shared.batch.reply import Judgement, Verdict
+from shared.batch.reply import BatchError, Reply, Sent
 from tests.fake_clock import FakeClock
 
-ACCESS = Judgement(Verdict.ACCESS, may_have_taken_effect=False)
-SLOW = Judgement(Verdict.TRANSIENT, may_have_taken_effect=False, slow=True)
-QUICK = Judgement(Verdict.TRANSIENT, may_have_taken_effect=False)
+ACCESS = Reply(Sent.ANSWERED, 403, BatchError("AuthenticationFailed", ""), has_batch_code=True)
+SLOW = Reply(Sent.ANSWERED, 409, BatchError("JobBeingDeleted", ""), has_batch_code=True)
+QUICK = Reply(Sent.ANSWERED, 500)
 
 
 def longest() -> float:
@@ -42,29 +43,29 @@ def test_jitter_is_full() -> None:
 @pytest.mark.parametrize(("retry_after", "seconds"), [(7.0, 7.0), (3.0, 5.0), (10_000.0, 900.0), (0.0, 5.0)])
 def test_retry_after_is_a_lower_bound_below_the_cap(retry_after: float, seconds: float) -> None:
     """The service's own wish counts where it is longer than the back-off, but never beyond the cap."""
-    assert backoff_seconds(1, 5, 900, retry_after, longest) == seconds
+    assert backoff_seconds(1, 5, 900, replace(QUICK, retry_after=retry_after), longest) == seconds
 
 
 def test_access_trouble_waits_at_least_a_minute() -> None:
     """What people have to mend is not asked for again within the minute."""
-    assert backoff_seconds(1, 5, 900, None, shortest, ACCESS) == 60
+    assert backoff_seconds(1, 5, 900, ACCESS, shortest) == 60
 
 
 def test_passing_states_wait_half_a_minute() -> None:
     """A node that is not ready gets the slow lane, with jitter on top."""
-    assert backoff_seconds(1, 5, 900, None, shortest, SLOW) == 30
-    assert backoff_seconds(1, 5, 900, None, longest, SLOW) == 35
-    assert [backoff_seconds(n, 5, 900, None, shortest, SLOW) for n in range(2, 8)] == [60, 120, 240, 450, 450, 450]
-    assert backoff_seconds(12, 5, 900, None, longest, SLOW) == 900
+    assert backoff_seconds(1, 5, 900, SLOW, shortest) == 30
+    assert backoff_seconds(1, 5, 900, SLOW, longest) == 35
+    assert [backoff_seconds(n, 5, 900, SLOW, shortest) for n in range(2, 8)] == [60, 120, 240, 450, 450, 450]
+    assert backoff_seconds(12, 5, 900, SLOW, longest) == 900
 
 
 def test_other_trouble_has_no_least_wait() -> None:
     """A quick failure may be tried again at once."""
-    assert backoff_seconds(1, 5, 900, None, shortest, QUICK) == 0
+    assert backoff_seconds(1, 5, 900, QUICK, shortest) == 0
 
 
 @given(
-    judgement=st.sampled_from([ACCESS, SLOW, QUICK, None]),
+    reply=st.sampled_from([ACCESS, SLOW, QUICK]),
     attempt=st.integers(1, 10_000),
     base=st.floats(0.05, 604_800),
     spread=st.floats(0, 604_800),
@@ -72,11 +73,11 @@ def test_other_trouble_has_no_least_wait() -> None:
     draw=st.floats(0, 1),
 )
 def test_the_cap_holds_for_every_wait(
-    judgement: Judgement | None, attempt: int, base: float, spread: float, retry_after: float | None, draw: float
+    reply: Reply, attempt: int, base: float, spread: float, retry_after: float | None, draw: float
 ) -> None:
-    """No attempt number, `Retry-After` or class of trouble makes a wait longer than the setting, or negative."""
+    """No attempt number, `Retry-After` or kind of trouble makes a wait longer than the setting, or negative."""
     cap = base + spread
-    assert 0 <= backoff_seconds(attempt, base, cap, retry_after, lambda: draw, judgement) <= cap
+    assert 0 <= backoff_seconds(attempt, base, cap, replace(reply, retry_after=retry_after), lambda: draw) <= cap
 
 
 def test_no_more_than_the_limit_are_in_flight() -> None:

@@ -12,7 +12,8 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, DecodeError, ServiceRequestError
 from azure.identity import CredentialUnavailableError
 
-from shared.batch.tokens import TokenSource, TokenUnavailable, normalised_scope
+from shared.batch.tokens import TokenSource, normalised_scope
+from shared.errors import TokenUnavailable
 from tests.fake_clock import FakeClock
 
 SCOPE = "https://batch.core.windows.net//.default"
@@ -164,7 +165,7 @@ def test_every_fault_of_the_credential_is_one_error(error: Exception) -> None:
     """Whatever the libraries raise, the caller sees TokenUnavailable, and the next call tries again."""
     issuer = Issuer(FakeClock(), act=failing(error))
     tokens = source(issuer)
-    with pytest.raises(TokenUnavailable, match=type(error).__name__):
+    with pytest.raises(TokenUnavailable, match=r"no token from the identity endpoint: \w+"):
         tokens.token()
     issuer.act = lambda: None
     assert tokens.token() == "token-2"
@@ -191,7 +192,6 @@ def test_the_error_says_where_to_look(error: Exception, hint: str) -> None:
     """The class alone would tell nobody that the identity is not assigned."""
     with pytest.raises(TokenUnavailable) as caught:
         source(Issuer(FakeClock(), act=failing(error))).token()
-    assert type(error).__name__ in str(caught.value)
     assert hint in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
@@ -263,7 +263,7 @@ def test_waiting_threads_share_the_failure() -> None:
     issuer = Issuer(FakeClock(), act=crowd.hold)
     crowd.run(source(issuer).token)
     assert len(issuer.scopes) == 1
-    assert crowd.results == ["no token from the identity endpoint: ServiceRequestError"] * 8
+    assert crowd.results == ["no token from the identity endpoint: it could not be reached"] * 8
 
 
 def test_valid_tokens_are_served_while_one_is_renewed() -> None:

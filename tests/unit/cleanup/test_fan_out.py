@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shared.clock import TimeBox
 from shared.errors import StaleDelivery, StorageUnavailable
 from tests.memory_table import failing_at, no_fault
 from tests.world import LOST, World, call, job_event, job_world, refused
@@ -407,11 +408,11 @@ def test_two_events_at_once_do_not_disturb_each_other(world: World) -> None:
     other = world.messages("job-completions")[1]
     look = world.batch.get_job
 
-    def meanwhile(account: str, job_id: str, *, seconds: float) -> Any:
+    def meanwhile(account: str, job_id: str, box: TimeBox) -> Any:
         world.batch.get_job = look  # type: ignore[method-assign]
         other.dequeue_count += 1
         assert world.run("job-completions", other) == []
-        return look(account, job_id, seconds=seconds)
+        return look(account, job_id, box)
 
     world.batch.get_job = meanwhile  # type: ignore[method-assign]
     assert world.deliver("job-completions")
@@ -426,11 +427,11 @@ def test_two_deliveries_of_one_step_do_not_both_count(world: World) -> None:
     (message,) = world.messages("job-completions")
     look = world.batch.get_job
 
-    def slow(account: str, job_id: str, *, seconds: float) -> Any:
+    def slow(account: str, job_id: str, box: TimeBox) -> Any:
         world.batch.get_job = look  # type: ignore[method-assign]
         message.dequeue_count += 1
         world.run("job-completions", message)
-        return look(account, job_id, seconds=seconds)
+        return look(account, job_id, box)
 
     world.batch.get_job = slow  # type: ignore[method-assign]
     with pytest.raises(StaleDelivery):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from shared.batch.reply import Reply
+from shared.clock import TimeBox
 from shared.deletion.attempt import Attempt
 from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
@@ -184,8 +185,8 @@ def with_a_stale_delivery_acknowledged(patch: Patch) -> None:
 def without_the_fence(patch: Patch) -> None:
     """The DELETE is sent however long ago the claim was."""
 
-    def send(self: Any, claimed: Claimed, began: float) -> Reply:
-        return self._call(claimed.record.request, 30.0, 30.0)  # type: ignore[no-any-return]
+    def send(self: Any, claimed: Claimed, box: TimeBox) -> Reply:
+        return self._call(claimed.record.request, TimeBox.lasting(30.0, self._clock))  # type: ignore[no-any-return]
 
     patch.setattr(Attempt, "_send", send)
 

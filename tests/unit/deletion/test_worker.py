@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared.batch.reply import BatchError, Reply, Sending
+from shared.batch.reply import BatchError, Reply, Sent
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.ledger.record import Key
 from shared.request.model import derived_id
@@ -23,7 +23,7 @@ from tests.memory_table import no_fault
 from tests.tangle import Tangle
 from tests.world import ACCOUNT, DELETED, ENVIRONMENT, LOST, NOT_FOUND, World, call, refused
 
-NO_TOKEN = Reply(Sending.NOT_SENT, error=BatchError("TokenUnavailable", "No token."))
+NO_TOKEN = Reply(Sent.FAILED, error=BatchError("TokenUnavailable", "No token."))
 
 
 @pytest.fixture
@@ -635,11 +635,10 @@ def test_an_account_that_is_no_longer_listed_ends_its_own_requests_alone() -> No
     assert {c.task_id for c in world.batch.calls} == {f"t-{n}" for n in range(1, 6)}
 
 
-@pytest.mark.parametrize("code", ["AttemptTimedOut", "TooManyInFlight", "OutOfTime"])
-def test_tries_that_this_app_had_no_time_for_use_up_no_attempts(code: str) -> None:
+def test_tries_that_this_app_had_no_time_for_use_up_no_attempts() -> None:
     """They say nothing about the request, which would otherwise be given up without a single call."""
     world = World(BATCH_MAX_ATTEMPTS="2")
-    own = Reply(Sending.NOT_SENT, error=BatchError(code, "No time."))
+    own = Reply(Sent.HELD, error=BatchError("TooManyInFlight", "No time."))
     world.batch.script = [own] * 10
     world.put(world.request())
     world.settle()

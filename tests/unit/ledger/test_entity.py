@@ -122,7 +122,6 @@ def test_a_merge_takes_a_column_away_by_emptying_it() -> None:
 def test_a_dry_run_has_its_own_row_in_the_same_bucket(key: Key, row: str) -> None:
     """SHA-256 of the id begins with its bucket's digit; both rows can be written in one transaction."""
     assert keys_of(key) == {"PartitionKey": "c", "RowKey": row}
-    assert Key.from_row(row) == key
 
 
 def test_buckets_fill_evenly() -> None:
@@ -145,7 +144,7 @@ def test_buckets_fill_evenly() -> None:
         {"last_error": "[1]"},
         {"last_error": "{"},
         {"claim_id": "x", "claim_expires_at": ""},
-        {"generation": None, "v": None, "attempts": None, "payload_hash": None, "state": None},
+        {"generation": None, "attempts": None, "payload_hash": None, "state": None},
     ],
 )
 def test_a_row_that_no_version_writes_is_loud(damage: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared.results.telemetry import SILENT, telemetry_of
+from shared.results.telemetry import SILENT
+from shared.wiring.telemetry import telemetry_of
 from tests.world import ACCOUNT, World, call
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
+from shared.errors import TokenUnavailable
 from shared.settings import Settings
 from shared.wiring.storage_clients import queue_service, table_service
 from tests.world import ENVIRONMENT
@@ -38,13 +40,22 @@ def test_an_account_by_name_is_reached_by_managed_identity(known_as: list[str | 
     env = BY_IDENTITY | ({"TaskDeleteStorage__clientId": client_id} if client_id else {})
     settings = Settings.from_env(env)
     assert table_service(settings).url == "https://acct.table.core.windows.net"
-    queues = queue_service(settings)
-    assert queues.url.rstrip("/") == "https://acct.queue.core.windows.net"
-    assert isinstance(queues.credential, ManagedIdentityCredential)
-    assert known_as == [client_id, client_id]
+    assert queue_service(settings).url.rstrip("/") == "https://acct.queue.core.windows.net"
+    with pytest.raises(TokenUnavailable):
+        queue_service(settings).credential.get_token("https://storage.azure.com/.default")
+    assert known_as == [client_id]
 
 
-def test_a_developer_is_found_where_developers_are() -> None:
+def test_a_developer_is_found_where_developers_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """With `BATCH_CREDENTIAL=developer` storage is reached as whoever is signed in, too."""
     settings = Settings.from_env(BY_IDENTITY | {"BATCH_CREDENTIAL": "developer"})
-    assert isinstance(queue_service(settings).credential, DefaultAzureCredential)
+    asked: list[str] = []
+
+    def nobody(_: object, scope: str) -> None:
+        asked.append(scope)
+        raise ClientAuthenticationError("nobody is signed in")
+
+    monkeypatch.setattr(DefaultAzureCredential, "get_token", nobody)
+    with pytest.raises(TokenUnavailable):
+        queue_service(settings).credential.get_token("https://storage.azure.com/.default")
+    assert asked == ["https://storage.azure.com/.default"]

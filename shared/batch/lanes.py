@@ -1,0 +1,80 @@
+"""A lane for each account: threads for its calls side by side, and a share of the threads that the host lends.
+
+Calls to one account that hang or are slow take no place from the calls to another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Final
+
+from shared.batch.reply import BatchError, Reply, Sent
+
+HOST_THREADS: Final = 32
+"""PYTHON_THREADPOOL_THREAD_COUNT of the templates: as many invocations run at once in one process."""
+SHARE: Final = 0.75
+"""Of the host's threads, one account of several takes this part at most."""
+ENTER_SECONDS: Final = 2.0
+"""How long an invocation waits for its account's share; after that it gives its thread to others."""
+
+HELD = Reply(Sent.HELD, error=BatchError("AccountBusy", "Other calls to this account take all its threads."))
+
+Call = tuple[str, Callable[[], Reply]]
+"""The account, and what makes the call."""
+
+
+@dataclass(frozen=True)
+class _Lane:
+    executor: Executor
+    invocations: threading.BoundedSemaphore
+
+
+class Lanes:
+    """Runs the calls of one invocation, each in its account's lane."""
+
+    def __init__(
+        self,
+        accounts: Sequence[str],
+        most_in_flight: int,
+        executor_of: Callable[[int, str], Executor] = ThreadPoolExecutor,
+    ) -> None:
+        share = HOST_THREADS if len(accounts) == 1 else int(HOST_THREADS * SHARE)
+        self._lanes = {
+            account: _Lane(executor_of(most_in_flight, f"batch-{number}"), threading.BoundedSemaphore(share))
+            for number, account in enumerate(accounts)
+        }
+
+    def run(self, calls: Sequence[Call]) -> list[Reply]:
+        """The replies, in the order of the calls; HELD for those whose account has no thread to spare."""
+        by_account: dict[str, list[int]] = {}
+        for index, (account, _) in enumerate(calls):
+            by_account.setdefault(account, []).append(index)
+        replies = dict.fromkeys(range(len(calls)), HELD)
+        entered = []
+        try:
+            waiting = []
+            for account, indexes in by_account.items():
+                lane = self._lanes.get(account)
+                if lane is None or lane.invocations.acquire(timeout=ENTER_SECONDS):
+                    entered += [lane] if lane else []
+                    waiting.append((indexes, _start(lane, [calls[index][1] for index in indexes])))
+            for indexes, results in waiting:
+                replies.update(zip(indexes, results(), strict=True))
+        finally:
+            for lane in entered:
+                lane.invocations.release()
+        return list(replies.values())
+
+
+def _start(lane: _Lane | None, calls: Sequence[Callable[[], Reply]]) -> Callable[[], list[Reply]]:
+    """Begins calls side by side; what is returned waits for them. One call alone needs no other thread."""
+    if lane is None or len(calls) == 1:
+        return lambda: [call() for call in calls]
+    # The worker finds a log line's invocation in the context, and a pool's thread begins without one: the host
+    # drops lines of no invocation (https://github.com/Azure/azure-functions-python-worker/issues/1860).
+    futures = [lane.executor.submit(copy_context().run, call) for call in calls]
+    return lambda: [future.result() for future in futures]

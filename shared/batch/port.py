@@ -1,0 +1,22 @@
+"""The Batch service as the rest of the app sees it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from shared.batch.listing import TaskPage
+from shared.batch.reply import Reply
+from shared.clock import TimeBox
+from shared.request.model import DeletionRequest
+
+
+class Batch(Protocol):
+    """One deletion and the reads around it. Nothing is raised: what happened is in the reply."""
+
+    def delete(self, request: DeletionRequest, box: TimeBox) -> Reply: ...
+
+    def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply: ...
+
+    def get_job(self, account: str, job_id: str, box: TimeBox) -> tuple[Reply, str | None]: ...
+
+    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage: ...
