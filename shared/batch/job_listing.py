@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.batch.answer import parsed_object, unanswered
-from shared.batch.classify import judge
-from shared.batch.reply import Reply, Verdict
+from shared.batch.answer import parsed_object, without_answer
+from shared.batch.reply import Kind, Reply, Sent
 from shared.batch.transport import Answer
 
 UNREADABLE: Final = "UnreadableAnswer"
@@ -47,13 +46,13 @@ class JobPage:
 
 def job_page_of(answer: Answer) -> JobPage:
     """The page in an answer; a 2xx without a readable page counts as not answered."""
-    if judge(answer.reply).verdict is not Verdict.DELETED:
+    if answer.reply.kind is not Kind.SUCCESS:
         return JobPage(answer.reply)
     fields = parsed_object(answer.body)
     items = fields.get("value") if fields else None
     link = fields.get("odata.nextLink") if fields else None
     if not isinstance(items, list) or not (link is None or isinstance(link, str)):
-        return JobPage(unanswered(UNREADABLE, "The service's answer holds no list of jobs."))
+        return JobPage(without_answer(Sent.UNANSWERED, UNREADABLE, "The service's answer holds no list of jobs."))
     jobs = [_job(item) for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
     return JobPage(answer.reply, tuple(jobs), link or None)
 

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 
 from shared.batch.job_listing import JobPage
 from shared.batch.listing import TaskPage
-from shared.clock import Clock
-from shared.deletion.access import tell_of_refused_access
+from shared.batch.reply import log_refused_access
+from shared.clock import Clock, TimeBox
 from shared.deletion.outcomes import RetryPolicy
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.retention import course
@@ -41,12 +41,12 @@ MAX_WRITES: Final = 10
 class Lists(Protocol):
     """The reads of the Batch service that a sweep needs."""
 
-    def list_jobs(self, account: str, continuation: str | None, *, seconds: float) -> JobPage: ...
+    def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage: ...
 
-    def list_ended_tasks(
-        self, account: str, job_id: str, ended_by: datetime | None, continuation: str | None, *, seconds: float
+    def list_completed_tasks(
+        self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
     ) -> TaskPage:
-        """Completed tasks; those that ended later may be left out."""
+        """With `ended_by`, tasks that ended later may be left out."""
 
 
 @dataclass(frozen=True)
@@ -142,20 +142,18 @@ class Sweeper:
 
     def _called(self, sweep: Sweep, call: ListJobs | ListTasks) -> Sweep:
         parts, now = self._parts, self._parts.clock.now()
+        box = TimeBox.lasting(CALL_SECONDS, parts.clock)
         page: JobPage | TaskPage
         if isinstance(call, ListJobs):
-            page, seen = (
-                parts.lists.list_jobs(sweep.account, call.continuation, seconds=CALL_SECONDS),
-                sweep.place.jobs_seen,
-            )
+            page, seen = parts.lists.list_jobs(sweep.account, call.continuation, box), sweep.place.jobs_seen
         else:
             ended_by = call.policy.ended_by(sweep.started_at)
-            page = parts.lists.list_ended_tasks(
-                sweep.account, call.job_id, ended_by, call.continuation, seconds=CALL_SECONDS
+            page = parts.lists.list_completed_tasks(
+                sweep.account, call.job_id, call.continuation, box, ended_by=ended_by
             )
             seen = sweep.place.tasks_seen
         if trouble_of(page.reply) is not Trouble.NONE:
-            tell_of_refused_access(page.reply, sweep.account, sweep.sweep_id)
+            log_refused_access(page.reply, sweep.account, sweep.sweep_id)
             return after_trouble(sweep, call, page.reply, parts.retries, now)
         if leads_back(page.continuation, seen):
             return after_bad_page(sweep, call, LEADS_BACK, now)

@@ -8,10 +8,9 @@ from enum import StrEnum
 from typing import Final
 
 from shared.batch.answer import clean
-from shared.batch.classify import INVALID_REQUEST, UNSAFE_TARGET, judge
 from shared.batch.job_listing import UNREADABLE
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Reply, Sending, Verdict
+from shared.batch.reply import BatchError, Kind, Reply, Sent
 from shared.deletion.outcomes import RetryPolicy
 from shared.retention import course
 from shared.retention.course import ListJobs, ListTasks
@@ -22,12 +21,12 @@ MOST_TRIES: Final = 3
 LEADS_BACK: Final = BatchError("ContinuationLeadsBack", "The link to the next page is one that was followed before.")
 JOBS_PASSED_OVER: Final = "JobsPassedOver"
 
+JOB_BEING_DELETED: Final = "JobBeingDeleted"
 LEAST_WAIT_SECONDS: Final = 1.0
 _OWN_WAIT_SECONDS: Final = 5.0
 _JOB_WAIT_SECONDS: Final = 2.0
 _MOST_REASON: Final = 300
 _OF_THE_ACCOUNT: Final = frozenset({401, 403, 429, 503})
-_OF_THE_CALL: Final = frozenset({UNREADABLE, UNSAFE_TARGET, INVALID_REQUEST})
 
 
 class Trouble(StrEnum):
@@ -46,18 +45,20 @@ class Trouble(StrEnum):
 
 def trouble_of(reply: Reply) -> Trouble:
     """Whose trouble a reply tells of."""
-    verdict, code = judge(reply).verdict, reply.error.code if reply.error else ""
-    if verdict is Verdict.DELETED:
+    if reply.kind is Kind.SUCCESS:
         return Trouble.NONE
-    if reply.is_own_doing:
+    if reply.sent is Sent.HELD:
         return Trouble.OWN
-    if code in _OF_THE_CALL and not reply.has_batch_code:
+    if reply.sent is Sent.REFUSED or _is_unreadable(reply):
         return Trouble.CALL
-    if reply.sending is not Sending.ANSWERED or verdict is Verdict.ACCESS or reply.status in _OF_THE_ACCOUNT:
+    if reply.sent is not Sent.ANSWERED or reply.kind is Kind.ACCESS or reply.status in _OF_THE_ACCOUNT:
         return Trouble.ACCOUNT
-    if verdict is Verdict.GONE or (reply.has_batch_code and code == "JobBeingDeleted"):
-        return Trouble.GONE
-    return Trouble.CALL
+    is_gone = reply.kind is Kind.GONE or reply.batch_code == JOB_BEING_DELETED
+    return Trouble.GONE if is_gone else Trouble.CALL
+
+
+def _is_unreadable(reply: Reply) -> bool:
+    return reply.error is not None and not reply.has_batch_code and reply.error.code == UNREADABLE
 
 
 def after_trouble(sweep: Sweep, call: ListJobs | ListTasks, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:
@@ -95,9 +96,7 @@ def _of_the_account(sweep: Sweep, reply: Reply, policy: RetryPolicy, now: dateti
     attempts = sweep.attempts + 1
     if attempts >= policy.max_attempts:
         return sweep.ended(Phase.FAILED, now, _error_of(reply))
-    wait = backoff_seconds(
-        attempts, policy.base_seconds, policy.max_seconds, reply.retry_after, policy.random, judge(reply)
-    )
+    wait = backoff_seconds(attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
     return _waiting(replace(sweep, attempts=attempts), now, wait)
 
 

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from shared.batch.job_listing import ListedJob, job_page_of
-from shared.batch.reply import BatchError, Reply, Sending
+from shared.batch.reply import BatchError, Reply, Sent
 from shared.batch.transport import Answer
 
-OK = Reply(Sending.ANSWERED, 200, request_id="batch-1")
+OK = Reply(Sent.ANSWERED, 200, request_id="batch-1")
 
 
 def page(*items: object, **fields: object) -> Answer:
@@ -64,6 +64,6 @@ def test_a_body_that_is_no_page_counts_as_no_answer(body: bytes) -> None:
 
 def test_a_refusal_is_passed_on() -> None:
     """With no jobs in it."""
-    reply = Reply(Sending.ANSWERED, 403, BatchError("AuthenticationFailed", "No."), True)
+    reply = Reply(Sent.ANSWERED, 403, BatchError("AuthenticationFailed", "No."), True)
     assert job_page_of(Answer(reply, b'{"value": [{"id": "a"}]}')).jobs == ()
     assert job_page_of(Answer(reply)).reply is reply

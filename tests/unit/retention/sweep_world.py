@@ -13,8 +13,8 @@ from typing import Any
 
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.listing import CompletedTask, TaskPage
-from shared.batch.reply import BatchError, Reply, Sending
-from shared.clock import to_text
+from shared.batch.reply import BatchError, Reply, Sent
+from shared.clock import TimeBox, to_text
 from shared.deletion.outcomes import RetryPolicy
 from shared.errors import AppError
 from shared.parsing.protection import is_protected
@@ -35,7 +35,7 @@ from tests.fake_clock import FakeClock
 from tests.memory_table import MemoryTable
 
 ACCOUNT = "https://acct.region.batch.azure.com"
-OK = Reply(Sending.ANSWERED, 200, request_id="batch-1")
+OK = Reply(Sent.ANSWERED, 200, request_id="batch-1")
 INTERVAL = timedelta(hours=6)
 MOST_DELIVERIES = 10
 DAY = timedelta(days=1)
@@ -48,7 +48,7 @@ class Crash(Exception):
 def refused(status: int, code: str | None = None, retry_after: float | None = None) -> Reply:
     """An answer with an error; without a code of Batch's it is a gateway's."""
     error = BatchError(code or "UnexpectedAnswer", "Refused.")
-    return Reply(Sending.ANSWERED, status, error, code is not None, retry_after, "batch-2")
+    return Reply(Sent.ANSWERED, status, error, code is not None, retry_after, "batch-2")
 
 
 @dataclass
@@ -161,7 +161,7 @@ class SweepWorld:
 
     # What the sweeps are put together from
 
-    def list_jobs(self, account: str, continuation: str | None, *, seconds: float) -> JobPage:
+    def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
         """See Lists."""
         self.calls.append("jobs")
         made = self._made_up(JobPage)
@@ -174,8 +174,8 @@ class SweepWorld:
             self.seen_as[job.id] = FakeJob(job.id, {}, job.state, job.marked, job.uses_dependencies)
         return JobPage(OK, tuple(self.jobs[job_id.lower()].listed() for job_id in page), link)
 
-    def list_ended_tasks(
-        self, account: str, job_id: str, ended_by: datetime | None, continuation: str | None, *, seconds: float
+    def list_completed_tasks(
+        self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
     ) -> TaskPage:
         """See Lists."""
         self.calls.append(job_id)

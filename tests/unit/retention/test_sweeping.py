@@ -10,14 +10,14 @@ import pytest
 
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.listing import CompletedTask, TaskPage
-from shared.batch.reply import BatchError, Reply, Sending
+from shared.batch.reply import BatchError, Reply, Sent
 from shared.retention.sweep import LeftAlone, Phase, Sweep
 from tests.unit.retention.sweep_world import ACCOUNT, DAY, OK, FakeTask, SweepWorld, refused
 
 RENDER = {"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}
 REST = {"name": "rest", "jobs": "*", "deleteAfter": "P3D"}
-NO_ANSWER = Reply(Sending.UNANSWERED, error=BatchError("NoAnswer", "The service did not answer."))
-NO_TOKEN = Reply(Sending.NOT_SENT, error=BatchError("TokenUnavailable", "No token."))
+NO_ANSWER = Reply(Sent.UNANSWERED, error=BatchError("NoAnswer", "The service did not answer."))
+NO_TOKEN = Reply(Sent.FAILED, error=BatchError("TokenUnavailable", "No token."))
 
 
 def counts(sweep: Sweep) -> list[tuple[str, int, int, int]]:
@@ -372,8 +372,8 @@ BAD_PAGES = [
     refused(404),
     refused(400, "InvalidQueryParameterValue"),
     refused(501, "NotImplemented"),
-    Reply(Sending.UNANSWERED, error=BatchError("UnreadableAnswer", "No list.")),
-    Reply(Sending.NOT_SENT, error=BatchError("UnsafeTarget", "Elsewhere.")),
+    Reply(Sent.UNANSWERED, error=BatchError("UnreadableAnswer", "No list.")),
+    Reply(Sent.REFUSED, error=BatchError("UnsafeTarget", "Elsewhere.")),
 ]
 
 
@@ -461,7 +461,7 @@ def test_a_call_that_the_app_could_not_make_in_time_counts_as_nothing() -> None:
     """Its own limit on calls in flight is no trouble of the account."""
     world = SweepWorld(RENDER)
     world.job("render-0", world.ended("t"))
-    busy = Reply(Sending.NOT_SENT, error=BatchError("TooManyInFlight", "No place."))
+    busy = Reply(Sent.HELD, error=BatchError("TooManyInFlight", "No place."))
     world.answers = [busy] * 50
     assert world.sweep().phase is Phase.DONE
 
