@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.api.answer import Answer, Call
+from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.lanes import Lanes
 from shared.batch.listing import CompletedTask, TaskPage
 from shared.batch.reply import BatchError, Reply, Sent
@@ -110,6 +111,8 @@ class ScriptedJobs(ScriptedBatch):
     states: dict[str, str] = field(default_factory=dict)
     completed: list[CompletedTask] = field(default_factory=list)
     page_size: int = 1_000
+    metadata: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Names and values, by job."""
     job_script: list[Reply] = field(default_factory=list)
     """Answers to the next looks at a job or a page."""
 
@@ -140,7 +143,14 @@ class ScriptedJobs(ScriptedBatch):
         state = self.states.get(job_id)
         return (DELETED, state) if state else (refused(404, "JobNotFound"), None)
 
-    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage:
+    def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
+        """*Job - List*, all on one page."""
+        jobs = [ListedJob(job_id, state, self.metadata.get(job_id, ())) for job_id, state in self.states.items()]
+        return JobPage(DELETED, tuple(jobs))
+
+    def list_completed_tasks(
+        self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
+    ) -> TaskPage:
         """*Task - List*: a page begins after the id that the continuation names, as the service's do."""
         if self.job_script:
             return TaskPage(self.job_script.pop(0))

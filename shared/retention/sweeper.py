@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from shared.batch.job_listing import JobPage
 from shared.batch.listing import TaskPage
+from shared.batch.port import Lists
 from shared.batch.reply import log_refused_access
 from shared.clock import Clock, TimeBox
 from shared.deletion.outcomes import RetryPolicy
@@ -38,17 +38,6 @@ MOST_ASKED: Final = 1_000
 MAX_WRITES: Final = 10
 
 
-class Lists(Protocol):
-    """The reads of the Batch service that a sweep needs."""
-
-    def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage: ...
-
-    def list_completed_tasks(
-        self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
-    ) -> TaskPage:
-        """With `ended_by`, tasks that ended later may be left out."""
-
-
 @dataclass(frozen=True)
 class SweeperParts:
     """What the sweeper is put together from."""
@@ -57,7 +46,7 @@ class SweeperParts:
     accounts: Sequence[str]
     rules: Rules
     sweeps: SweepStore
-    lists: Lists
+    batch: Lists
     outlet: Outlet
     closer: SweepCloser
     retries: RetryPolicy
@@ -145,10 +134,10 @@ class Sweeper:
         box = TimeBox.lasting(CALL_SECONDS, parts.clock)
         page: JobPage | TaskPage
         if isinstance(call, ListJobs):
-            page, seen = parts.lists.list_jobs(sweep.account, call.continuation, box), sweep.place.jobs_seen
+            page, seen = parts.batch.list_jobs(sweep.account, call.continuation, box), sweep.place.jobs_seen
         else:
             ended_by = call.policy.ended_by(sweep.started_at)
-            page = parts.lists.list_completed_tasks(
+            page = parts.batch.list_completed_tasks(
                 sweep.account, call.job_id, call.continuation, box, ended_by=ended_by
             )
             seen = sweep.place.tasks_seen
