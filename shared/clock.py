@@ -17,6 +17,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds on a clock that is never set back."""
 
+    def sleep(self, seconds: float) -> None:
+        """Waits."""
+
 
 @dataclass(frozen=True)
 class TimeBox:
@@ -44,6 +47,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 def to_text(moment: datetime) -> str:

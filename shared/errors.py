@@ -6,7 +6,7 @@
     ├── StorageUnavailable    a table or queue did not do its work; redeliver, or answer 503
     ├── TokenUnavailable      no token is to be had now; the call is not made, and tried again later
     ├── StaleDelivery         this delivery may have been superseded; raise, so that the host redelivers
-    └── CorruptRecord         a row that no version of this app writes; raise and be loud
+    └── CorruptRecord         a row that no version of this app writes; end it and be loud
 
 Expected turns of events (a duplicate, a replay, a row that is not there, a Batch error)
 are values, not exceptions.
@@ -67,3 +67,8 @@ class StaleDelivery(AppError):
 
 class CorruptRecord(AppError):
     """Raised when a stored row breaks the rules that every writer keeps."""
+
+    def __init__(self, text: str, etag: str | None = None) -> None:
+        self.etag = etag
+        """The version of the row as read, so that it can be ended."""
+        super().__init__(text)

@@ -24,3 +24,7 @@ class FakeClock:
         """Lets time pass on both clocks."""
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Waits for nothing: the time has passed."""
+        self.advance(seconds)

@@ -40,7 +40,7 @@ def claimed(
 ) -> Record:
     """A row under a claim whose lease ends so many seconds after NOW."""
     claim = Claim(by, message, count, after(lease_left))
-    values: dict[str, Any] = {"attempts": 1, "maybe_sent": True, "maybe_effect": True} | columns
+    values: dict[str, Any] = {"attempts": 1, "maybe_effect": True} | columns
     return accepted(state=State.CLAIMED, claim=claim, **values)
 
 

@@ -40,6 +40,10 @@ class SkewedClock:
         """Passes like the true one."""
         return self._true.monotonic()
 
+    def sleep(self, seconds: float) -> None:
+        """As long as the true one."""
+        self._true.sleep(seconds)
+
 
 @dataclass
 class Invocation:

@@ -24,7 +24,7 @@ from shared.deletion.delivery import Delivery
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
-from shared.storage.queues import MAX_DELAY_SECONDS
+from shared.storage.queues import MAX_DELAY_SECONDS, Depth
 from shared.wiring.services import App, Outside
 from tests.fake_clock import FakeClock
 from tests.memory_table import MemoryTable, no_fault
@@ -186,7 +186,7 @@ class World:
         """Called before and after the host takes the message of a finished delivery away."""
         self.app = self.worker()
 
-    def worker(self, clock: FakeClock | None = None) -> App:
+    def worker(self, clock: FakeClock | None = None, random: Callable[[], float] = lambda: 0.5) -> App:
         """Another process of the app."""
         outside = Outside(
             records=self.records,
@@ -195,7 +195,7 @@ class World:
             batch=self.batch,
             clock=clock or self.clock,
             lanes=Lanes(self.settings.batch_accounts, 1, lambda *_: Inline()),
-            random=lambda: 0.5,
+            random=random,
         )
         return App(self.settings, outside)
 
@@ -214,6 +214,11 @@ class World:
         message = Message(str(uuid.uuid4()), text, now, now + delay)
         self.queues.setdefault(queue, []).append(message)
         self.send_fault("after", queue)
+
+    def depth(self, queue: str, now: datetime) -> Depth:
+        """How full a queue is."""
+        visible = [message.inserted_at for message in self.messages(queue) if message.visible_at <= now]
+        return Depth(len(self.messages(queue)), max(((now - at).total_seconds() for at in visible), default=0.0))
 
     def request(self, **fields: Any) -> dict[str, Any]:
         """A valid request, its task being there."""

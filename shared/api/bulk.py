@@ -9,10 +9,8 @@ from shared.batch.reply import BatchError
 from shared.clock import Clock
 from shared.deletion.acceptance import Acceptance, Acceptor, Answer
 from shared.deletion.guard import Guard
-from shared.ledger.record import Key, Origin
-from shared.ledger.work import Work, WorkRow
+from shared.ledger.record import Key, Origin, Record
 from shared.request.envelope import Envelope, Item
-from shared.request.model import payload_hash
 from shared.results.emission import ID_CONFLICT, invalid_request
 from shared.results.event import error_wire
 
@@ -34,11 +32,11 @@ class Bulk:
         """
         faults = {item.index: fault for item in envelope.items if (fault := self._fault(item))}
         good = [item for item in envelope.items if item.index not in faults]
-        rows = tuple(WorkRow(item.request, payload_hash(item.request)) for item in good if item.request)
-        accepted: dict[int, Acceptance] = {}
-        if rows:
-            work = Work(rows, Origin.BULK, self._clock.now(), envelope.parent_id)
-            accepted = dict(zip((item.index for item in good), self._acceptor.accept_all(work), strict=True))
+        now, parent = self._clock.now(), envelope.parent_id
+        asked = [Record.new(item.request, Origin.BULK, now, parent) for item in good if item.request]
+        accepted: dict[int, Acceptance] = dict(
+            zip((item.index for item in good), self._acceptor.accept_all(asked), strict=True)
+        )
         entries = [
             _refused(item, faults[item.index]) if item.index in faults else _answered(accepted[item.index])
             for item in envelope.items
@@ -64,7 +62,7 @@ def _refused(item: Item, fault: BatchError) -> dict[str, Any]:
 
 
 def _answered(answer: Acceptance) -> dict[str, Any]:
-    request = answer.row.request
+    request = answer.asked.request
     entry: dict[str, Any] = {
         "clientRequestId": request.client_request_id,
         "jobId": request.job_id,

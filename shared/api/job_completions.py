@@ -11,6 +11,7 @@ from shared.cleanup.message import task_request, write_step
 from shared.cleanup.record import Cleanup, CleanupStore, new_cleanup
 from shared.clock import Clock
 from shared.deletion.acceptance import Acceptor
+from shared.deletion.acceptance import Answer as Acceptance
 from shared.deletion.guard import Guard
 from shared.errors import InvalidInput
 from shared.ledger.record import Origin
@@ -90,7 +91,10 @@ class CleanupApi:
         protected = self._guard.protection(request)
         if protected:
             return Answer(403, error_wire(protected), client_request_id=request.client_request_id)
-        record = self._acceptor.accept(request, Origin.JOB_COMPLETION).record
+        acceptance = self._acceptor.accept(request, Origin.JOB_COMPLETION)
+        if acceptance.answer is Acceptance.CONFLICT:
+            return Answer(422, error_wire(ID_CONFLICT), client_request_id=request.client_request_id)
+        record = acceptance.record
         headers = {"location": request_location(record.key)}
         return Answer(202, status_document(record, self._clock.now()), headers, request.client_request_id)
 

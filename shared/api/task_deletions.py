@@ -9,10 +9,11 @@ from dataclasses import replace
 from shared.api.answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.api.bulk import INVALID, Bulk, location
 from shared.api.rest_operation import HEADERS, operation_answer, read_operation
+from shared.clock import Clock
 from shared.deletion import acceptance
 from shared.deletion.cancellation import Cancellation
+from shared.deletion.guard import Guard
 from shared.deletion.synchronous import Standing, SynchronousDeletion
-from shared.deletion.worker import Parts
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Key, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
@@ -22,6 +23,7 @@ from shared.request.envelope import Item, Kind, read_requests
 from shared.request.model import DeletionRequest, partial_fields, readable
 from shared.results.emission import ID_CONFLICT
 from shared.results.event import error_wire, status_document
+from shared.settings import Settings
 
 MAX_ENVELOPE_BYTES = 4 * 1024 * 1024
 MAX_REQUEST_BYTES = 64 * 1024
@@ -35,16 +37,22 @@ class TaskDeletionApi:
 
     def __init__(
         self,
-        parts: Parts,
+        settings: Settings,
+        clock: Clock,
         store: RecordStore,
+        acceptor: acceptance.Acceptor,
+        guard: Guard,
         synchronous: SynchronousDeletion,
         cancellation: Cancellation,
     ) -> None:
-        self._parts = parts
+        self._settings = settings
+        self._clock = clock
         self._store = store
+        self._acceptor = acceptor
+        self._guard = guard
         self._synchronous = synchronous
         self._cancellation = cancellation
-        self._bulk = Bulk(parts.acceptor, parts.guard, parts.clock)
+        self._bulk = Bulk(acceptor, guard, clock)
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
@@ -53,12 +61,12 @@ class TaskDeletionApi:
         value: object = None
         try:
             value = strict_json.read(call.body, max_bytes=MAX_ENVELOPE_BYTES)
-            envelope = read_requests(value, self._parts.settings.batch_accounts, self._parts.clock.now())
+            envelope = read_requests(value, self._settings.batch_accounts, self._clock.now())
             envelope = envelope.traced(call.traceparent)
             if envelope.kind is Kind.SINGLE:
                 return self._submit_one(_only(envelope.items, call), call)
         except InvalidInput as fault:
-            partial = partial_fields(value, self._parts.settings.batch_accounts)
+            partial = partial_fields(value, self._settings.batch_accounts)
             return invalid(fault, partial.client_request_id)
         call.known.client_request_id = envelope.parent_id
         answer = self._bulk.accept(envelope)
@@ -97,9 +105,9 @@ class TaskDeletionApi:
 
     def delete_task(self, call: Call) -> Answer:
         """`DELETE /api/jobs/{jobId}/tasks/{taskId}`: the REST operation, at once or with `Prefer: respond-async`."""
-        settings = self._parts.settings
+        settings = self._settings
         try:
-            request = read_operation(call, settings, self._parts.clock.now())
+            request = read_operation(call, settings, self._clock.now())
         except InvalidInput as fault:
             return invalid(fault, readable(call.headers.get("client-request-id"), grammar.guid), HEADERS)
         call.known.client_request_id = request.client_request_id
@@ -120,7 +128,7 @@ class TaskDeletionApi:
 
     def _accept(self, request: DeletionRequest, done: Callable[[Record], Answer] | None = None) -> Answer:
         """Accepts for the queue; `done` words the answer of a request that is done already."""
-        came = self._parts.acceptor.accept(request, Origin.HTTP)
+        came = self._acceptor.accept(request, Origin.HTTP)
         if came.answer is acceptance.Answer.CONFLICT:
             return conflict(request)
         if done and came.record.state is State.DONE:
@@ -129,7 +137,7 @@ class TaskDeletionApi:
         return self._status(200 if came.record.state is State.DONE else 202, came.record, replayed=replayed)
 
     def _protected(self, request: DeletionRequest) -> Answer | None:
-        error = self._parts.guard.protection(request)
+        error = self._guard.protection(request)
         if error is None:
             return None
         return Answer(403, error_wire(error), client_request_id=request.client_request_id)
@@ -138,7 +146,7 @@ class TaskDeletionApi:
         headers = dict(REPLAYED) if replayed else {}
         if status == 202:
             headers["location"] = location(record.key)
-        document = status_document(record, self._parts.clock.now())
+        document = status_document(record, self._clock.now())
         return Answer(status, document, headers, record.request.client_request_id)
 
 

@@ -23,10 +23,9 @@ from shared.deletion.delivery import Delivery
 from shared.deletion.guard import Guard
 from shared.deletion.outcomes import RetryPolicy
 from shared.errors import StaleDelivery
-from shared.ledger.record import Origin, Outcome
+from shared.ledger.record import Origin, Outcome, Record
 from shared.ledger.tally import totals
-from shared.ledger.work import Work, WorkRow
-from shared.request.model import DeletionRequest, payload_hash
+from shared.request.model import DeletionRequest
 from shared.settings import Settings
 from shared.storage.queues import Sender
 
@@ -165,8 +164,10 @@ class FanOut:
             cleanup = replace(cleanup, skipped=skipped, next_page=page.continuation or "")
         written = self._advance(turn, replace(cleanup, phase=Phase.LISTING, job_state=job_state, attempts=0))
         if requests:
-            rows = tuple(WorkRow(request, payload_hash(request)) for request in requests)
-            self._parts.acceptor.accept_all(Work(rows, Origin.JOB_COMPLETION, now, cleanup.event.event_id))
+            parent = cleanup.event.event_id
+            self._parts.acceptor.accept_all(
+                [Record.new(request, Origin.JOB_COMPLETION, now, parent) for request in requests]
+            )
         log.info(
             "cleanup_page event_id=%s step=%s requested=%s", cleanup.event.event_id, turn.step.number, len(requests)
         )

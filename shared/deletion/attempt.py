@@ -11,17 +11,17 @@ from functools import partial
 from shared.batch.lanes import Lanes
 from shared.batch.reply import BatchError, Reply, Sent, log_refused_access
 from shared.clock import Clock, TimeBox
-from shared.deletion.claiming import Claimed, Postponed, row_of
+from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
-from shared.deletion.outcomes import Retry, RetryPolicy, after_reply
+from shared.deletion.outcomes import End, Retry, RetryPolicy, after_reply
 from shared.errors import StaleDelivery
 from shared.ledger import state
-from shared.ledger.record import Conclusion, Record, State
+from shared.ledger.record import Record, State
+from shared.ledger.state import Change, Reason
 from shared.ledger.store import RecordStore
 from shared.results.telemetry import Call
 from shared.storage.table import Refused
 
-MAX_REWRITES = 4
 TOO_LATE = Reply(Sent.HELD, error=BatchError("AttemptTimedOut", "The attempt's time was over before its turn."))
 
 
@@ -33,23 +33,17 @@ class Settled:
     released: list[Record] = field(default_factory=list)
     """Given back for another try; the message that brings it is not sent yet."""
 
-    def retries(self) -> list[Postponed]:
-        """The rows to put back and when."""
-        return [Postponed(row_of(r), r.next_attempt_at) for r in self.released if r.next_attempt_at]
 
-
+@dataclass(frozen=True)
 class Attempt:
     """Sends the DELETEs of claimed rows and records their outcomes."""
 
-    def __init__(
-        self, store: RecordStore, call: Call, lanes: Lanes, clock: Clock, timing: Timing, policy: RetryPolicy
-    ) -> None:
-        self._store = store
-        self._call = call
-        self._lanes = lanes
-        self._clock = clock
-        self._timing = timing
-        self._policy = policy
+    store: RecordStore
+    call: Call
+    lanes: Lanes
+    clock: Clock
+    timing: Timing
+    policy: RetryPolicy
 
     def carry_out(self, claims: Sequence[Claimed], began: float, *, emit_pending: bool = False) -> Settled:
         """Sends, judges and records. `began` is the monotonic time from before the claims were written.
@@ -61,73 +55,63 @@ class Attempt:
         if not claims:
             return Settled()
         replies = self._send_all(claims, began)
-        now = self._clock.now()
+        now = self.clock.now()
         verdicts = [
-            after_reply(c.before, c.record, reply, self._policy, now) for c, reply in zip(claims, replies, strict=True)
+            after_reply(c.before, c.record, reply, self.policy, now) for c, reply in zip(claims, replies, strict=True)
         ]
-        verdicts = _in_steps(verdicts)
         changes = [
-            (c.record, _written(c, verdict, now, emit_pending)) for c, verdict in zip(claims, verdicts, strict=True)
+            _change(claimed, verdict, now, emit_pending=emit_pending)
+            for claimed, verdict in zip(claims, _in_steps(verdicts), strict=True)
         ]
-        return self._record(changes)
+        return self._record(changes, began + self.timing.budget_seconds)
 
     def _send_all(self, claims: Sequence[Claimed], began: float) -> list[Reply]:
-        box = self._timing.box(began)
-        return self._lanes.run([(c.record.request.batch_url, partial(self._send, c, box)) for c in claims])
+        box = self.timing.box(began)
+        return self.lanes.run([(c.record.request.batch_url, partial(self._send, c, box)) for c in claims])
 
     def _send(self, claimed: Claimed, box: TimeBox) -> Reply:
         """One DELETE, unless so long has passed that another worker may be about to take the claim over."""
-        if self._clock.monotonic() >= box.start_by:
+        if self.clock.monotonic() >= box.start_by:
             return TOO_LATE
         request = claimed.record.request
-        reply = self._call(request, box)
+        reply = self.call(request, box)
         log_refused_access(reply, request.batch_url, request.client_request_id)
         return reply
 
-    def _record(self, changes: list[tuple[Record, Record]]) -> Settled:
-        written = self._store.write_group(changes)
+    def _record(self, changes: list[tuple[Record, Record]], until: float) -> Settled:
+        """T6 and T7, all together where nobody is in the way."""
+        written = self.store.write_group(changes, until)
         if isinstance(written, Refused):
-            written = [self._record_one(before, after) for before, after in changes]
+            written = [self._record_one(before, after, until) for before, after in changes]
         settled = Settled()
         for record in written:
             (settled.done if record.state is State.DONE else settled.released).append(record)
         return settled
 
-    def _record_one(self, before: Record, after: Record) -> Record:
-        """T6 or T7 for one row, seeing through answers that were lost on the way."""
-        for _ in range(MAX_REWRITES):
-            written = self._store.write(before, after)
-            if written:
-                return written
-            found = self._store.read(after.key)
-            if found is None or found.state is State.ACCEPTED:
-                break
-            if found.state is State.DONE:
-                return found
-            if found.claim is None or before.claim is None or found.claim.claim_id != before.claim.claim_id:
-                break
-            if found.next_attempt_at is not None:
-                return found
-            before = found
-        raise StaleDelivery(f"row {after.key.row} is held by another worker")
+    def _record_one(self, claimed: Record, after: Record, until: float) -> Record:
+        """T6 or T7 for one row; recognises its own earlier write if the answer to it was lost."""
+        mine = claimed.claim.claim_id if claimed.claim else ""
+        why = Change.ENDED if after.state is State.DONE else Change.RELEASED
+        decided = self.store.settle(claimed.key, lambda found: state.on_record(found, mine, after, why), until)
+        if decided.why is Reason.STALE:
+            raise StaleDelivery(f"row {after.key.row} is held by another worker")
+        return decided.record
 
 
-def _written(claimed: Claimed, verdict: Conclusion | Retry, now: datetime, emit_pending: bool) -> Record:
-    if isinstance(verdict, Conclusion):
-        return state.conclude(claimed.record, verdict, emit_pending=emit_pending)
-    return state.release(
-        claimed.record,
-        claimed.before,
-        verdict.error,
-        now,
-        verdict.wait,
-        was_sent=verdict.was_sent,
-        may_have_taken_effect=verdict.may_have_taken_effect,
-        counts=verdict.counts,
+def _change(claimed: Claimed, verdict: End | Retry, now: datetime, *, emit_pending: bool) -> tuple[Record, Record]:
+    """The row under its claim, and as it is to be recorded."""
+    before, record = claimed.before, claimed.record
+    if isinstance(verdict, End):
+        # Of this try more is known by now than was written ahead of it.
+        tried = replace(record, maybe_effect=before.maybe_effect or verdict.may_have_taken_effect)
+        return record, state.conclude(tried, verdict.conclusion, emit_pending=emit_pending)
+    effect = verdict.may_have_taken_effect
+    return record, state.release(
+        record, before, verdict.error, now, verdict.wait, may_have_taken_effect=effect, counts=verdict.counts
     )
 
 
-def _in_steps(verdicts: list[Conclusion | Retry]) -> list[Conclusion | Retry]:
+def _in_steps(verdicts: list[End | Retry]) -> list[End | Retry]:
     """Rows of one message that are to be tried again at about the same time wait for the last of them.
 
     Otherwise the jitter would scatter a message of a hundred rows over a hundred messages.

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.clock import Clock, TimeBox
 from shared.errors import StaleDelivery
-from shared.ledger.record import HTTP_CLAIM
-from shared.ledger.state import Bid
+from shared.ledger.record import Holder
 
 
 @dataclass(frozen=True)
@@ -25,28 +24,9 @@ class Delivery:
     traceparent: str | None = None
     """The trace of the invocation, as the host began it."""
 
-
-@dataclass(frozen=True)
-class Bidder:
-    """Who works on requests now: one invocation, with a claim id of its own."""
-
-    claim_id: str
-    message_id: str
-    dequeue_count: int
-    next_visible_at: datetime | None
-    """None for an HTTP call, which nobody else can be handed."""
-
-    @classmethod
-    def of(cls, delivery: Delivery, claim_id: str) -> Bidder:
-        return cls(claim_id, delivery.message_id, delivery.dequeue_count, delivery.next_visible_at)
-
-    @classmethod
-    def http(cls, invocation_id: str, claim_id: str) -> Bidder:
-        return cls(claim_id, HTTP_CLAIM + invocation_id, 1, None)
-
-    def bid(self, payload_hash: str) -> Bid:
-        """The wish to work on the request with this payload."""
-        return Bid(self.claim_id, self.message_id, self.dequeue_count, payload_hash)
+    def holder(self, claim_id: str) -> Holder:
+        """Who works on the message's requests now."""
+        return Holder(claim_id, self.message_id, self.dequeue_count, self.next_visible_at)
 
 
 @dataclass(frozen=True)
@@ -74,13 +54,13 @@ class Timing:
         """How far two workers' clocks may differ without one sending into the other's lease."""
         return self.lease - timedelta(seconds=self.send_window_seconds)
 
-    def check_fresh(self, bidder: Bidder, clock: Clock) -> None:
+    def check_fresh(self, holder: Holder, clock: Clock) -> None:
         """Raises StaleDelivery when the host may hand the message to somebody else before an attempt would end.
 
         Without it a stale delivery can take over a released claim with a message that is gone already; the true
         owner's message then looks like a duplicate, is dropped, and the request is lost.
         """
-        if bidder.next_visible_at is None:
+        if holder.next_visible_at is None:
             return
-        if clock.now() + timedelta(seconds=self.budget_seconds) + self.skew >= bidder.next_visible_at:
-            raise StaleDelivery(f"message {bidder.message_id} waited too long for a worker")
+        if clock.now() + timedelta(seconds=self.budget_seconds) + self.skew >= holder.next_visible_at:
+            raise StaleDelivery(f"message {holder.message_id} waited too long for a worker")

@@ -1,12 +1,11 @@
-"""Valid requests that are not carried out: of protected jobs, of accounts no longer listed, and those too late."""
+"""Vetoes valid requests: the job is protected, the account has left the allow list, or the request has expired."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from shared.batch.reply import BatchError
-from shared.ledger.record import Certainty, Conclusion, Outcome
-from shared.ledger.work import WorkRow
+from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 from shared.parsing.grammar import due_at
 from shared.parsing.protection import is_protected
 from shared.request.model import DeletionRequest
@@ -26,18 +25,18 @@ class Guard:
         # A day below retention: a copy may come back after its row was purged, and its task's id be in use again.
         self._max_age = timedelta(days=settings.retention_days - 1)
 
-    def __call__(self, row: WorkRow, accepted_at: datetime, now: datetime) -> Conclusion | None:
+    def __call__(self, row: Record, now: datetime) -> Conclusion | None:
         """The end of a request that is not to be carried out, or None."""
         error = self.protection(row.request) or self.strange_account(row.request.batch_url)
         if error:
             return Conclusion(Outcome.FAILED, Certainty.CONFIRMED, now, error=error)
-        return self.expiry(row, accepted_at, now)
+        return self.expiry(row, now)
 
-    def expiry(self, row: WorkRow, accepted_at: datetime, now: datetime) -> Conclusion | None:
-        """The end of a request that came when its id may be forgotten and its task's be in use again, or None."""
-        counted_from = accepted_at
+    def expiry(self, row: Record, now: datetime) -> Conclusion | None:
+        """The `expired` end of a request so old that its row may be purged and its task's id reused, else None."""
+        counted_from = row.accepted_at
         if row.request.delete_after:
-            counted_from = max(accepted_at, due_at(row.request.delete_after, accepted_at))
+            counted_from = max(counted_from, due_at(row.request.delete_after, counted_from))
         error = self.lateness("request", counted_from, now)
         return Conclusion(Outcome.EXPIRED, Certainty.CONFIRMED, now, error=error) if error else None
 

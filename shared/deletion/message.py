@@ -1,4 +1,4 @@
-"""What a message on the request queue says: valid rows to work on, and what is wrong with the rest. Never raises."""
+"""What a message on the request queue says: valid requests to work on, and what is wrong with the rest. Never raises."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime
 
 from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput, Problem
-from shared.ledger.record import Origin
-from shared.ledger.work import MAX_MESSAGE_BYTES, Work, WorkRow, is_work, read_work
+from shared.ledger.record import Origin, Record
+from shared.ledger.work import MAX_MESSAGE_BYTES, is_work, read_work
 from shared.request.envelope import Envelope, Kind, read_body, read_requests
-from shared.request.model import DeletionRequest, PartialRequest, partial_fields, payload_hash, to_wire
+from shared.request.model import DeletionRequest, PartialRequest, partial_fields, to_wire
 from shared.results.emission import Emission, conflict, rejected
 from shared.settings import Settings
 
@@ -30,26 +30,30 @@ class Message:
     """A message as read."""
 
     raw: bytes
-    work: Work
+    records: tuple[Record, ...] = ()
+    """The valid requests, as far as the message tells of their rows."""
     refusals: tuple[Refusal, ...] = ()
     is_single: bool = False
     """One request, alone in a message from outside."""
     is_own: bool = False
     """Written by the app, for rows of one bucket."""
+    parent_id: str | None = None
 
     def refused(self, default_account: str, now: datetime) -> list[Emission]:
         """The results owed for what is no valid request."""
-        parent = self.work.parent_id
-        return [rejected(self.raw, r.problems, r.partial, default_account, now, r.index, parent) for r in self.refusals]
+        return [
+            rejected(self.raw, r.problems, r.partial, default_account, now, r.index, self.parent_id)
+            for r in self.refusals
+        ]
 
     def body_of(self, request: DeletionRequest) -> bytes:
         """What a dead letter keeps as received: the message, or the one request of many."""
         return self.raw if self.is_single else request_body(request)
 
-    def conflict(self, row: WorkRow, now: datetime) -> Emission:
+    def conflict(self, asked: Record, now: datetime) -> Emission:
         """The result owed for a request whose id was used with another payload."""
-        body = self.body_of(row.request)
-        return conflict(row.request, row.payload_hash, self.work.origin, body, now, self.work.parent_id)
+        body = self.body_of(asked.request)
+        return conflict(asked.request, asked.payload_hash, asked.origin, body, now, asked.parent_id)
 
 
 def request_body(request: DeletionRequest) -> bytes:
@@ -68,14 +72,15 @@ def read_message(delivery: Delivery, settings: Settings, now: datetime) -> Messa
         envelope = read_requests(value, accounts, delivery.inserted_at).traced(delivery.traceparent)
     except InvalidInput as fault:
         refusal = Refusal(fault.problems, partial_fields(value, accounts))
-        return Message(delivery.body, Work((), Origin.QUEUE, delivery.inserted_at), (refusal,))
+        return Message(delivery.body, refusals=(refusal,))
     return _from_outside(envelope, delivery)
 
 
 def _from_outside(envelope: Envelope, delivery: Delivery) -> Message:
-    rows = tuple(WorkRow(item.request, payload_hash(item.request)) for item in envelope.items if item.request)
-    refusals = tuple(
-        Refusal(item.problems, item.partial, item.index) for item in envelope.items if item.request is None
+    parent = envelope.parent_id
+    records = (
+        Record.new(item.request, Origin.QUEUE, delivery.inserted_at, parent) for item in envelope.items if item.request
     )
-    work = Work(rows, Origin.QUEUE, delivery.inserted_at, envelope.parent_id)
-    return Message(delivery.body, work, refusals, is_single=envelope.kind is Kind.SINGLE)
+    refusals = (Refusal(item.problems, item.partial, item.index) for item in envelope.items if item.request is None)
+    single = envelope.kind is Kind.SINGLE
+    return Message(delivery.body, tuple(records), tuple(refusals), is_single=single, parent_id=parent)

@@ -23,39 +23,46 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True)
+class End:
+    """How the request ended."""
+
+    conclusion: Conclusion
+    """As this try alone tells it; `state.conclude` knows the earlier ones."""
+    may_have_taken_effect: bool
+    """Whether this try may have deleted the task."""
+
+
+@dataclass(frozen=True)
 class Retry:
     """Another try, after a wait."""
 
     error: BatchError | None
     wait: timedelta
-    was_sent: bool
     may_have_taken_effect: bool
     counts: bool = True
     """Whether it is one of the attempts that the request has."""
 
 
-def after_reply(
-    before: Record, claimed: Record, reply: Reply, policy: RetryPolicy, now: datetime
-) -> Conclusion | Retry:
+def after_reply(before: Record, claimed: Record, reply: Reply, policy: RetryPolicy, now: datetime) -> End | Retry:
     """What the owner of a claim records. `before` is the row as it was before this claim."""
     effect = reply.may_have_taken_effect and not claimed.request.dry_run
     if reply.kind in {Kind.TRANSIENT, Kind.ACCESS}:
         if claimed.attempts >= policy.max_attempts and reply.sent is not Sent.HELD:
-            return exhausted(reply.error, reply, before.maybe_effect or effect, now)
+            return End(exhausted(reply.error, reply, now), effect)
         return _retry(claimed, reply, effect, policy)
     if claimed.request.dry_run:
-        return _dry_run_end(reply, now)
-    return _end(reply, before.maybe_sent, now)
+        return End(_dry_run_end(reply, now), effect)
+    return End(_end(reply, before.maybe_effect, now), effect)
 
 
-def _end(reply: Reply, maybe_sent_before: bool, now: datetime) -> Conclusion:
+def _end(reply: Reply, maybe_effect_before: bool, now: datetime) -> Conclusion:
     certainty = Certainty.CONFIRMED
     if reply.kind is Kind.SUCCESS:
         outcome = Outcome.DELETED
     elif reply.kind is Kind.GONE:
-        # After a try that may have been sent, absence is what a lost success looks like.
-        outcome = Outcome.DELETED if maybe_sent_before else Outcome.NOT_FOUND
-        certainty = Certainty.INFERRED if maybe_sent_before else Certainty.CONFIRMED
+        # After a try that may have taken effect, absence is what a lost success looks like.
+        outcome = Outcome.DELETED if maybe_effect_before else Outcome.NOT_FOUND
+        certainty = Certainty.INFERRED if maybe_effect_before else Certainty.CONFIRMED
     elif reply.kind is Kind.PRECONDITION:
         outcome = Outcome.PRECONDITION_FAILED
     else:
@@ -76,11 +83,11 @@ def _dry_run_end(reply: Reply, now: datetime) -> Conclusion:
     return Conclusion(outcome, Certainty.CONFIRMED, now, reply.status, reply.error, reply.request_id)
 
 
-def exhausted(error: BatchError | None, reply: Reply | None, may_have_taken_effect: bool, now: datetime) -> Conclusion:
+def exhausted(error: BatchError | None, reply: Reply | None, now: datetime) -> Conclusion:
     """The end of a request that was given up."""
     return Conclusion(
         Outcome.EXHAUSTED,
-        Certainty.UNKNOWN if may_have_taken_effect else Certainty.CONFIRMED,
+        Certainty.CONFIRMED,
         now,
         reply.status if reply else None,
         error,
@@ -90,10 +97,5 @@ def exhausted(error: BatchError | None, reply: Reply | None, may_have_taken_effe
 
 def _retry(claimed: Record, reply: Reply, may_have_taken_effect: bool, policy: RetryPolicy) -> Retry:
     seconds = backoff_seconds(claimed.attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
-    return Retry(
-        reply.error,
-        timedelta(seconds=seconds),
-        was_sent=reply.was_sent,
-        may_have_taken_effect=may_have_taken_effect,
-        counts=reply.sent is not Sent.HELD,
-    )
+    counts = reply.sent is not Sent.HELD
+    return Retry(reply.error, timedelta(seconds=seconds), may_have_taken_effect, counts)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.deletion.acceptance import Answer
-from shared.deletion.claiming import Claimed, new_record
-from shared.deletion.delivery import Bidder
-from shared.deletion.owed import OwedResults
-from shared.deletion.worker import Parts
+from shared.clock import Clock
+from shared.deletion.acceptance import Acceptor, Answer
+from shared.deletion.attempt import Attempt
+from shared.deletion.claiming import Claimed
+from shared.deletion.delivery import Timing
+from shared.deletion.outbox import Outbox
 from shared.errors import StaleDelivery
 from shared.ledger import state
-from shared.ledger.record import Origin, Record, State
+from shared.ledger.record import Holder, Origin, Record, State
+from shared.ledger.state import Change, Reason
 from shared.ledger.store import RecordStore
-from shared.ledger.work import Work, WorkRow
-from shared.request.model import DeletionRequest, payload_hash
+from shared.request.model import DeletionRequest
 
 
 class Standing(StrEnum):
@@ -36,42 +38,44 @@ class Settlement:
     record: Record
 
 
+@dataclass(frozen=True)
 class SynchronousDeletion:
     """Deletes at once, with the same rows and rules as the queue worker."""
 
-    def __init__(self, parts: Parts, store: RecordStore, owed: OwedResults) -> None:
-        self._parts = parts
-        self._store = store
-        self._owed = owed
+    store: RecordStore
+    clock: Clock
+    timing: Timing
+    new_id: Callable[[], str]
+    attempt: Attempt
+    acceptor: Acceptor
+    outbox: Outbox
 
     def delete(self, request: DeletionRequest, invocation_id: str) -> Settlement:
         """One attempt, or what became of the id before.
 
-        Raises StorageUnavailable: nothing is promised; what was begun is found by its id or by housekeeping.
+        Raises StorageUnavailable: nothing is promised; a repeat of the call goes on with what was begun.
         """
-        parts = self._parts
-        began = parts.clock.monotonic()
-        work = Work((WorkRow(request, payload_hash(request)),), Origin.HTTP, parts.clock.now())
-        before = new_record(work.rows[0], work)
-        bid = Bidder.http(invocation_id, parts.new_id()).bid(before.payload_hash)
-        claim = state.claim(before, bid, parts.clock.now(), parts.timing.lease)
-        claimed = self._store.write(None, claim)
-        if claimed is None:
-            found = self._store.read(before.key)
-            if found is None or found.claim is None or found.claim.claim_id != bid.claim_id:
-                return self._repeat(work)
-            claimed = found
+        began, now = self.clock.monotonic(), self.clock.now()
+        asked, holder = Record.new(request, Origin.HTTP, now), Holder.http(invocation_id, self.new_id())
+        decided = self.store.settle(
+            asked.key,
+            lambda found: state.on_call(found, asked, holder, now, self.timing.lease),
+            asked=asked,
+            is_new=True,
+        )
+        if decided.why not in {Change.CLAIMED, Reason.MINE}:
+            return self._repeat(asked)
         try:
-            settled = parts.attempt.carry_out([Claimed(before, claimed)], began, emit_pending=True)
+            settled = self.attempt.carry_out([Claimed(asked, decided.record)], began, emit_pending=True)
         except StaleDelivery:
-            return self._repeat(work)  # Stalled for longer than its claim: a message took the request over.
+            return self._repeat(asked)  # Stalled for longer than its claim: a message took the request over.
         if settled.done:
-            return Settlement(Standing.SETTLED, self._owed.try_to_send(settled.done[0]))
-        parts.dispatcher.send(settled.retries(), work)
+            return Settlement(Standing.SETTLED, self.outbox.try_to_send(settled.done[0]))
+        self.acceptor.requeue(settled.released[0])
         return Settlement(Standing.OPEN, settled.released[0])
 
-    def _repeat(self, work: Work) -> Settlement:
-        answer = self._parts.acceptor.accept_all(work)[0]
+    def _repeat(self, asked: Record) -> Settlement:
+        answer = self.acceptor.accept_all([asked])[0]
         if answer.answer is Answer.CONFLICT:
             return Settlement(Standing.CONFLICT, answer.record)
         done = answer.record.state is State.DONE

@@ -41,7 +41,6 @@ def to_entity(record: Record) -> Entity:
         "accepted_at": to_text(record.accepted_at),
         "due_at": _text(record.due_at),
         "attempts": record.attempts,
-        "maybe_sent": record.maybe_sent,
         "maybe_effect": record.maybe_effect,
         "claim_id": claim.claim_id if claim else "",
         "claim_message_id": claim.message_id if claim else "",
@@ -49,6 +48,7 @@ def to_entity(record: Record) -> Entity:
         "claim_expires_at": _text(claim.expires_at if claim else None),
         "last_error": error_text(record.last_error),
         "next_attempt_at": _text(record.next_attempt_at),
+        "is_queued": record.is_queued,
         "outcome": end.outcome.value if end else "",
         "certainty": end.certainty.value if end else "",
         "status_code": end.status or 0 if end else 0,
@@ -56,6 +56,7 @@ def to_entity(record: Record) -> Entity:
         "batch_request_id": (end.batch_request_id or "") if end else "",
         "completed_at": _text(end.completed_at if end else None),
         "emit_pending": record.emit_pending,
+        "policy": record.policy or "",
     }
 
 
@@ -72,7 +73,7 @@ def from_entity(entity: Mapping[str, Any], etag: str | None) -> Record:
         CorruptRecord: the row breaks the rules that every writer keeps.
     """
     try:
-        return Record(
+        record = Record(
             request=_request(entity),
             payload_hash=entity["payload_hash"],
             origin=Origin(entity["origin"]),
@@ -82,17 +83,23 @@ def from_entity(entity: Mapping[str, Any], etag: str | None) -> Record:
             generation=entity["generation"],
             due_at=_moment(entity["due_at"]),
             attempts=entity["attempts"],
-            maybe_sent=entity["maybe_sent"],
             maybe_effect=entity["maybe_effect"],
             claim=_claim(entity),
             last_error=error_from(entity["last_error"]),
             next_attempt_at=_moment(entity["next_attempt_at"]),
+            is_queued=bool(entity.get("is_queued")),
             conclusion=_conclusion(entity),
             emit_pending=entity["emit_pending"],
+            policy=entity.get("policy") or None,
             etag=etag,
         )
-    except (KeyError, ValueError, TypeError) as fault:
-        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}") from fault
+    except (KeyError, ValueError, TypeError, OverflowError) as fault:
+        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}", etag) from fault
+    if record.state is State.CLAIMED and record.claim is None:
+        raise CorruptRecord(f"row {entity.get('RowKey')} is claimed without a claim", etag)
+    if record.state is State.DONE and record.conclusion is None:
+        raise CorruptRecord(f"row {entity.get('RowKey')} is done without a conclusion", etag)
+    return record
 
 
 def _request(entity: Mapping[str, Any]) -> DeletionRequest:

@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.batch.reply import BatchError
-from shared.request.model import DeletionRequest
+from shared.parsing.grammar import due_at
+from shared.request.model import DeletionRequest, payload_hash
 
 DRY_RUN_SUFFIX = ".dry-run"
 
@@ -55,6 +56,7 @@ class Origin(StrEnum):
     HTTP = "http"
     BULK = "bulk"
     JOB_COMPLETION = "job-completion"
+    RETENTION = "retention"
     REDRIVE = "redrive"
 
 
@@ -83,6 +85,25 @@ class Key:
         return cls(request.client_request_id, request.dry_run)
 
 
+HTTP_CLAIM = "http:"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who works on requests now: one invocation, with a claim id of its own."""
+
+    claim_id: str
+    message_id: str
+    dequeue_count: int = 1
+    next_visible_at: datetime | None = None
+    """When the host may hand the message to somebody else. None for an HTTP call, which is never redelivered."""
+
+    @classmethod
+    def http(cls, invocation_id: str, claim_id: str) -> Holder:
+        """The holder of a synchronous call."""
+        return cls(claim_id, HTTP_CLAIM + invocation_id)
+
+
 @dataclass(frozen=True)
 class Claim:
     """Who may send the DELETE now, and until when."""
@@ -98,8 +119,10 @@ class Claim:
         """False for the synchronous HTTP call, whose work no queue message would bring back."""
         return not self.message_id.startswith(HTTP_CLAIM)
 
-
-HTTP_CLAIM = "http:"
+    @classmethod
+    def of(cls, holder: Holder, expires_at: datetime) -> Claim:
+        """The claim of a holder."""
+        return cls(holder.claim_id, holder.message_id, holder.dequeue_count, expires_at)
 
 
 @dataclass(frozen=True)
@@ -130,19 +153,54 @@ class Record:
     """Not before this instant (`deleteAfter`); None means at once."""
     attempts: int = 0
     """Claims taken in this generation."""
-    maybe_sent: bool = False
-    """An earlier or the present try may have reached Batch: what makes a later 404 read as deleted."""
     maybe_effect: bool = False
-    """An earlier or the present try may have deleted the task: what makes giving up uncertain."""
+    """An earlier or the present try, in any generation, may have deleted the task.
+
+    It makes a later 404 read as deleted, and every end uncertain that does not say what became of the task.
+    """
     claim: Claim | None = None
     last_error: BatchError | None = None
     next_attempt_at: datetime | None = None
+    is_queued: bool = False
+    """A message was put that comes when this claim of a synchronous call is over."""
     conclusion: Conclusion | None = None
     emit_pending: bool = False
     """The result is owed and no queue message will bring it: housekeeping sends it."""
+    policy: str | None = None
+    """Digest of the retention policy that asked; None for every other origin."""
     etag: str | None = field(default=None, compare=False)
     """The storage service's version of the row; None before the first write."""
+
+    @classmethod
+    def new(
+        cls,
+        request: DeletionRequest,
+        origin: Origin,
+        accepted_at: datetime,
+        parent_id: str | None = None,
+        policy: str | None = None,
+    ) -> Record:
+        """A request as it is accepted: not yet stored."""
+        due = due_at(request.delete_after, accepted_at) if request.delete_after else None
+        return cls(request, payload_hash(request), origin, accepted_at, parent_id, due_at=due, policy=policy)
 
     @property
     def key(self) -> Key:
         return Key.of(self.request)
+
+    @property
+    def due(self) -> datetime | None:
+        """Not before this instant is anything to be done about an open request; None means at once."""
+        if self.state is State.ACCEPTED:
+            return self.due_at
+        return self.next_attempt_at or (self.claim.expires_at if self.claim else None)
+
+    @property
+    def is_released(self) -> bool:
+        """Whether its claim was given back: it waits for its next attempt."""
+        return self.state is State.CLAIMED and self.next_attempt_at is not None
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no claim has touched it in this generation."""
+        return self.state is State.ACCEPTED and self.attempts == 0

@@ -1,4 +1,4 @@
-"""The state machine: pure functions that say what a delivery may do, and what each transition writes.
+"""The state machine: pure functions that say what is done about a row, and what each transition writes.
 
     from       to         write                       condition                                    by
     T1 none     accepted   insert                      not there                                    HTTP, bulk, fan-out
@@ -11,8 +11,9 @@
     T8 not done done       merge or insert             ETag, never over a live lease                poison, expiry, protection, cancel
     T9 done     accepted   merge, generation + 1       ETag                                         redrive
 
-`claim` writes `maybe_sent` ahead of the DELETE. A condition that fails is no proof that
-somebody else won (a client library may have repeated a write that had succeeded): read, and decide again.
+Each `on_...` function is given the row as just read (None: no row) and answers with what to write or why to leave it;
+`RecordStore.settle` carries that out. `claim` writes `maybe_effect` ahead of the DELETE. A condition that fails is no
+proof that somebody else won (a client library may have repeated a write that had succeeded): read, and decide again.
 """
 
 from __future__ import annotations
@@ -23,126 +24,245 @@ from enum import StrEnum
 
 from shared.batch.reply import BatchError
 from shared.errors import CorruptRecord
-from shared.ledger.record import Claim, Conclusion, Record, State
-
-PUT_WITHIN = timedelta(seconds=90)
-"""So long after its release the message of a retry may still be put: the longest that a whole operation takes."""
+from shared.ledger.record import Certainty, Claim, Conclusion, Holder, Outcome, Record, State
 
 
-@dataclass(frozen=True)
-class Bid:
-    """One delivery's wish to work on one request."""
+class Change(StrEnum):
+    """What a write does to a row."""
 
-    claim_id: str
-    message_id: str
-    dequeue_count: int
-    payload_hash: str
+    ACCEPTED = "accepted"
+    CLAIMED = "claimed"
+    ENDED = "ended"
+    RELEASED = "released"
+    REOPENED = "reopened"
+    MARKED = "marked"
+    """Done before: its result is owed once more."""
 
 
-class Move(StrEnum):
-    """What a delivery does about a request."""
+class Reason(StrEnum):
+    """Why a row is left as it is."""
 
-    CLAIM = "claim"
-    CONTINUE = "continue"
-    """The claim is mine already: its answer was lost."""
-    EMIT = "emit"
-    """Done: the result is still owed to whoever sent this message. No DELETE."""
+    MINE = "mine"
+    """This invocation has written it already: the answer was lost."""
+    DONE = "done"
     CONFLICT = "conflict"
     STALE = "stale"
-    """Another delivery of the same message took over: raise, touch nothing."""
-    DROP = "drop"
+    """Another delivery or worker took over: touch nothing."""
+    IN_FLIGHT = "in-flight"
     """A duplicate of work under way, whose own message brings it back if it fails."""
-    POSTPONE = "postpone"
+    NOT_YET = "not-yet"
+    """Nothing is to be done before `Record.due`."""
+    WAITING = "waiting"
+    """As NOT_YET, for a message that the host gave up: the row is alive and needs a message of its own."""
+    OPEN = "open"
+    UNKNOWN = "unknown"
+    """There is no such row."""
+    SUPERSEDED = "superseded"
+    """A newer generation has taken the place of the one that is meant."""
 
 
 @dataclass(frozen=True)
-class Decision:
-    """A move, and for POSTPONE the instant before which nothing is to be done."""
+class Write:
+    """The row as it is to be, and what that is."""
 
-    move: Move
-    until: datetime | None = None
-
-
-def decide(record: Record | None, bid: Bid, now: datetime) -> Decision:
-    """What the delivery behind `bid` does, given the row as just read (None: no row)."""
-    if record is None:
-        return Decision(Move.CLAIM)
-    if record.payload_hash != bid.payload_hash:
-        return Decision(Move.CONFLICT)
-    if record.state is State.DONE:
-        return Decision(Move.EMIT)
-    if record.state is State.ACCEPTED:
-        return _unless_early(record.due_at, now)
-    return _decide_claimed(record, bid, now)
+    row: Record
+    why: Change
 
 
-def _decide_claimed(record: Record, bid: Bid, now: datetime) -> Decision:
-    claim = _claim_of(record)
-    if claim.claim_id == bid.claim_id:
-        return Decision(Move.CONTINUE)
-    if claim.message_id == bid.message_id:
-        if bid.dequeue_count <= claim.dequeue_count:
-            return Decision(Move.STALE)
-        # The earlier delivery has ended or been invisible for the host's whole ten minutes: no wait for its lease.
-        return _unless_early(record.next_attempt_at, now)
-    if _is_over(record, now):
-        return _unless_early(record.next_attempt_at, now)
-    if claim.has_message:
-        return Decision(Move.DROP)
-    return Decision(Move.POSTPONE, claim.expires_at)
+@dataclass(frozen=True)
+class Leave:
+    """Nothing is to be written."""
+
+    why: Reason
 
 
-def _unless_early(moment: datetime | None, now: datetime) -> Decision:
-    if moment is not None and now < moment:
-        return Decision(Move.POSTPONE, moment)
-    return Decision(Move.CLAIM)
+def on_delivery(
+    found: Record | None,
+    asked: Record,
+    holder: Holder,
+    veto: Conclusion | None,
+    now: datetime,
+    lease: timedelta,
+) -> Write | Leave:
+    """What a delivery does about a request. `asked` is the request as its message tells it.
 
-
-def decide_without_claim(record: Record | None, bid: Bid, now: datetime) -> Decision:
-    """What is done with a request that is to end without a DELETE (poison, expiry, protection).
-
-    CLAIM stands for "conclude now"; a live lease is never overridden (T8).
+    With a `veto` the request ends without a DELETE, but never over a live lease (T8).
     """
-    if record is None:
-        return Decision(Move.CLAIM)
-    if record.payload_hash != bid.payload_hash:
-        return Decision(Move.CONFLICT)
-    if record.state is State.DONE:
-        return Decision(Move.EMIT)
-    if record.state is State.CLAIMED and not _is_over(record, now):
-        return Decision(Move.POSTPONE, _claim_of(record).expires_at)
-    return Decision(Move.CLAIM)
+    if found is not None:
+        left = _left_alone(found, asked)
+        if left is None and found.state is State.CLAIMED:
+            left = _while_vetoed(found, now) if veto else _while_claimed(found, holder, now)
+        if left is not None:
+            return left
+    row = found or replace(asked, etag=None)
+    if veto is not None:
+        return Write(conclude(row, veto, holder=holder), Change.ENDED)
+    # The lease of a claim is no due time: it is over, or its message was handed on.
+    due = row.next_attempt_at if row.state is State.CLAIMED else row.due_at
+    if due is not None and now < due:
+        return Leave(Reason.NOT_YET) if found else Write(row, Change.ACCEPTED)
+    return Write(claim(row, holder, now, lease), Change.CLAIMED)
 
 
-def may_be_put_again(record: Record, now: datetime) -> bool:
-    """Whether a repeat over HTTP should send the work message once more, in case the first never went out."""
-    if record.state is State.ACCEPTED:
+def on_poison(
+    found: Record | None, asked: Record, end: Conclusion, veto: Conclusion | None, now: datetime
+) -> Write | Leave:
+    """What becomes of a request whose message the host gave up: `end`, unless it is alive.
+
+    Alive are a live claim, a retry that waits and a request that is not yet due: their time comes with a message of
+    their own.
+    """
+    left = _beyond_poison(found, asked, now) if found else None
+    if left is not None:
+        return left
+    row = found or replace(asked, etag=None)
+    if veto is not None:
+        return Write(conclude(row, veto, emit_pending=True), Change.ENDED)
+    due = row.next_attempt_at if row.state is State.CLAIMED else row.due_at
+    if due is not None and now < due:
+        return Leave(Reason.WAITING) if found else Write(row, Change.ACCEPTED)
+    known = replace(end, error=row.last_error) if row.last_error else end
+    return Write(conclude(row, known, emit_pending=True), Change.ENDED)
+
+
+def _beyond_poison(found: Record, asked: Record, now: datetime) -> Write | Leave | None:
+    """What is done about a row that is over, redriven since, or under a live claim."""
+    left = _left_alone(found, asked)
+    if left == Leave(Reason.DONE) and not found.emit_pending:
+        # Should the host not show this copy again, housekeeping sends what the mark says is owed.
+        return Write(replace(found, emit_pending=True), Change.MARKED)
+    if left is not None:
+        return left
+    if asked.generation < found.generation:
+        return Leave(Reason.SUPERSEDED)  # A late copy must not end the newer generation.
+    return Leave(Reason.NOT_YET) if found.state is State.CLAIMED and not _is_over(found, now) else None
+
+
+def on_repeat(found: Record | None, asked: Record) -> Write | Leave:
+    """Accepting a request (T1), or what its id stands for already."""
+    if found is None:
+        return Write(replace(asked, etag=None), Change.ACCEPTED)
+    return _left_alone(found, asked) or Leave(Reason.OPEN)
+
+
+def on_call(found: Record | None, asked: Record, holder: Holder, now: datetime, lease: timedelta) -> Write | Leave:
+    """The synchronous DELETE: it claims what is new (T2); everything else is a repeat."""
+    if found is None:
+        return Write(claim(asked, holder, now, lease), Change.CLAIMED)
+    if found.claim and found.claim.claim_id == holder.claim_id and found.state is State.CLAIMED:
+        return Leave(Reason.MINE)
+    return _left_alone(found, asked) or Leave(Reason.OPEN)
+
+
+def on_cancel(found: Record | None, end: Conclusion) -> Write | Leave:
+    """Taking a request back, which only one without a claim allows (T8)."""
+    if found is None:
+        return Leave(Reason.UNKNOWN)
+    if found.state is State.ACCEPTED:
+        return Write(conclude(found, end, emit_pending=True), Change.ENDED)
+    return Leave(Reason.DONE if found.state is State.DONE else Reason.OPEN)
+
+
+def on_redrive(found: Record | None, fresh: Record, now: datetime, *, is_its_end: bool) -> Write | Leave:
+    """A new generation of a request that a dead letter is about (T9).
+
+    `fresh` is the request as the dead letter alone tells it, in the generation to come; `is_its_end` says whether the
+    row ended as the letter tells.
+    """
+    if found is None:
+        return Write(fresh, Change.REOPENED)
+    if found.generation >= fresh.generation:
+        # The call that wrote this may have died before its message went out.
+        return Leave(Reason.OPEN if found.state is State.ACCEPTED else Reason.SUPERSEDED)
+    if found.state is not State.DONE or not is_its_end:
+        # At work, or ended otherwise: the id was used again after its row had been purged.
+        return Leave(Reason.STALE)
+    return Write(replace(reopen(found, now), origin=fresh.origin, generation=fresh.generation), Change.REOPENED)
+
+
+def on_record(found: Record | None, mine: str, after: Record, why: Change) -> Write | Leave:
+    """Recording what a claim came to (T6, T7). `mine` is the claim's id."""
+    if found is None or found.state is State.ACCEPTED:
+        return Leave(Reason.STALE)
+    if found.state is State.DONE:
+        return Leave(Reason.DONE)
+    if _claim_of(found).claim_id != mine:
+        return Leave(Reason.STALE)
+    # Given back already: by this very write, whose answer was lost.
+    return Leave(Reason.MINE) if found.is_released else Write(after, why)
+
+
+def _left_alone(found: Record, asked: Record) -> Leave | None:
+    """A request that is over, or another one's."""
+    if found.payload_hash != asked.payload_hash:
+        return Leave(Reason.CONFLICT)
+    return Leave(Reason.DONE) if found.state is State.DONE else None
+
+
+def _while_vetoed(found: Record, now: datetime) -> Leave | None:
+    return None if _is_over(found, now) else Leave(Reason.NOT_YET)
+
+
+def _while_claimed(found: Record, holder: Holder, now: datetime) -> Leave | None:
+    if found.claim is None:
+        return None  # A retry's message tells of the release and not of whose claim that was.
+    if found.claim.claim_id == holder.claim_id:
+        return Leave(Reason.MINE)
+    if found.claim.message_id == holder.message_id:
+        # The earlier delivery has ended or been invisible for the host's whole ten minutes: no wait for its lease.
+        return Leave(Reason.STALE) if holder.dequeue_count <= found.claim.dequeue_count else None
+    if _is_over(found, now):
+        return None
+    return Leave(Reason.IN_FLIGHT if found.claim.has_message else Reason.NOT_YET)
+
+
+def needs_requeue(record: Record, now: datetime) -> bool:
+    """Whether a repeat over HTTP sends the work message once more: always, unless the row says that it was put."""
+    if record.state is not State.CLAIMED:
+        return record.state is State.ACCEPTED
+    if not (_claim_of(record).has_message or record.is_queued):
         return True
-    if record.state is State.DONE:
-        return False
-    held = _claim_of(record)
-    # A synchronous call puts its retry after it gave its claim back, within its own time or not at all.
-    is_told = held.has_message or now < held.expires_at + PUT_WITHIN
-    waiting = is_told and record.next_attempt_at is not None and now < record.next_attempt_at
+    # The message that holds or held the claim is let go only when that of the retry was put.
+    waiting = record.next_attempt_at is not None and now < record.next_attempt_at
     return _is_over(record, now) and not waiting
 
 
-def claim(record: Record, bid: Bid, now: datetime, lease: timedelta) -> Record:
-    """T2 to T5: the row with a new claim, marked as perhaps sent before anything is sent."""
+def claim(record: Record, holder: Holder, now: datetime, lease: timedelta) -> Record:
+    """T2 to T5: the row with a new claim, marked as perhaps of effect before anything is sent."""
     return replace(
         record,
         state=State.CLAIMED,
         attempts=record.attempts + 1,
-        maybe_sent=True,
         maybe_effect=record.maybe_effect or not record.request.dry_run,
-        claim=Claim(bid.claim_id, bid.message_id, bid.dequeue_count, now + lease),
+        claim=Claim.of(holder, now + lease),
         next_attempt_at=None,
+        is_queued=False,
     )
 
 
-def conclude(record: Record, conclusion: Conclusion, *, emit_pending: bool = False) -> Record:
-    """T6 and T8: the row with its end."""
-    return replace(record, state=State.DONE, conclusion=conclusion, next_attempt_at=None, emit_pending=emit_pending)
+_PROVEN = frozenset({Outcome.DELETED, Outcome.NOT_FOUND, Outcome.WOULD_DELETE})
+"""Ends that say themselves what became of the task."""
+
+
+def conclude(
+    record: Record, conclusion: Conclusion, *, emit_pending: bool = False, holder: Holder | None = None
+) -> Record:
+    """T6 and T8: the row with its end.
+
+    One rule for every end: what does not say what became of the task is `unknown` when a try of this request, in
+    whatever generation, may have deleted it. `holder` is who ends a request without having claimed it, so that a
+    redelivery is told from a repeat.
+    """
+    if record.maybe_effect and conclusion.outcome not in _PROVEN:
+        conclusion = replace(conclusion, certainty=Certainty.UNKNOWN)
+    return replace(
+        record,
+        state=State.DONE,
+        conclusion=conclusion,
+        claim=Claim.of(holder, conclusion.completed_at) if holder else record.claim,
+        next_attempt_at=None,
+        emit_pending=emit_pending,
+    )
 
 
 def release(
@@ -152,21 +272,19 @@ def release(
     now: datetime,
     wait: timedelta,
     *,
-    was_sent: bool,
     may_have_taken_effect: bool,
     counts: bool = True,
 ) -> Record:
     """T7: the claim given back, with the reason and the next attempt's time.
 
-    `before` is the row as it was before this claim: what was not sent takes its mark back, and its attempt too when
-    that does not count.
+    `before` is the row as it was before this claim: a try that proved to be without effect takes its mark back, and
+    its attempt too when that does not count.
     """
     held = _claim_of(claimed)
     return replace(
         claimed,
         attempts=claimed.attempts if counts else before.attempts,
         claim=replace(held, expires_at=now),
-        maybe_sent=was_sent or before.maybe_sent,
         maybe_effect=may_have_taken_effect or before.maybe_effect,
         last_error=error,
         next_attempt_at=now + wait,
@@ -174,9 +292,9 @@ def release(
 
 
 def reopen(record: Record, now: datetime) -> Record:
-    """T9: a new generation of a request that is done, accepted anew.
+    """T9: a new generation of a request that is done.
 
-    The marks of earlier tries stay: a 404 may still be the echo of an earlier generation's DELETE.
+    The mark of earlier tries stays: a 404 may still be the echo of an earlier generation's DELETE.
     So does the due time: a request may have ended before it, by an outage or a protected job.
     """
     return replace(
@@ -188,6 +306,7 @@ def reopen(record: Record, now: datetime) -> Record:
         claim=None,
         last_error=None,
         next_attempt_at=None,
+        is_queued=False,
         conclusion=None,
         emit_pending=False,
     )

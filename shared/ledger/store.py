@@ -1,37 +1,105 @@
-"""The rows of the request table: records in, records out, one conditional write each."""
+"""The rows of the request table: records in, records out, one conditional write each, and one loop that decides."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from shared.errors import StorageUnavailable
+from shared.batch.reply import BatchError
+from shared.errors import CorruptRecord, StorageUnavailable
+from shared.ledger import state
 from shared.ledger.entity import changed, from_entity, to_entity
-from shared.ledger.record import Key, Record
+from shared.ledger.pauses import Pauses
+from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
+from shared.ledger.state import Leave
 from shared.ledger.tally import Change, deltas, tally_writes
-from shared.storage.table import MAX_OPERATIONS, Refused, Table, Write
+from shared.storage import table as storage
+from shared.storage.table import MAX_OPERATIONS, Refused, Table
 
-MAX_COUNTS = 20
-"""Tries to count beside others that count for the same parent; they take turns, so each try is somebody's success."""
+log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 10.0
+"""How long a write is tried that others get in the way of, where nobody says how long there is."""
+CORRUPT = BatchError("CorruptRecord", "The app's own row of this request cannot be read.")
+
+Decide = Callable[[Record | None], state.Write | Leave]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What was decided about a row, and the row as it stands now."""
+
+    decision: state.Write | Leave
+    row: Record | None
+    before: Record | None = None
+    """The row that the last write was based on; None for an insert, and when nothing was written."""
+
+    @property
+    def why(self) -> state.Change | state.Reason:
+        return self.decision.why
+
+    @property
+    def record(self) -> Record:
+        """The row, where the decision implies that there is one."""
+        if self.row is None:
+            raise ValueError(f"{self.why} is about no row")
+        return self.row
 
 
 class RecordStore:
     """Reads and conditionally writes records. Every method may raise StorageUnavailable."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, pauses: Pauses) -> None:
         self.table = table
+        self._pauses = pauses
 
     def read(self, key: Key) -> Record | None:
-        """The record, or None when the id is unknown."""
+        """The record, or None when the id is unknown. Raises CorruptRecord."""
         found = self.table.read(key.bucket, key.row)
         return from_entity(found.entity, found.etag) if found else None
 
-    def write(self, before: Record | None, after: Record) -> Record | None:
+    def look(self, asked: Record) -> Record | None:
+        """The row of a request; one that cannot be read is ended first, so that it holds up nothing beside it."""
+        try:
+            return self.read(asked.key)
+        except CorruptRecord as fault:
+            log.exception("corrupt_record row=%s", asked.key.row)
+            return self._end(asked, fault)
+
+    def settle(
+        self, key: Key, decide: Decide, until: float | None = None, *, asked: Record | None = None, is_new: bool = False
+    ) -> Decided:
+        """Decides about a row and writes what was decided, again and again until nobody is in the way.
+
+        `until` is a monotonic time. With `asked`, a row that cannot be read is ended as `look` does. `is_new` takes it
+        that there is no row before it looks.
+
+        Raises:
+            StorageUnavailable: the row changed under every read.
+        """
+        before: Record | None = None
+        if is_new and isinstance(decision := decide(None), state.Write):
+            written = self.write(None, decision.row, until)
+            if written is not None:
+                return Decided(decision, written)
+        for _ in self._pauses.tries(self._deadline(until)):
+            found = self.look(asked) if asked else self.read(key)
+            decision = decide(found)
+            if isinstance(decision, Leave):
+                return Decided(decision, found, before)
+            before = found
+            written = self.write(found, decision.row, until)
+            if written is not None:
+                return Decided(decision, written, found)
+        raise StorageUnavailable(f"row {key.row} changed under every read")
+
+    def write(self, before: Record | None, after: Record, until: float | None = None) -> Record | None:
         """Inserts (`before` is None) or merges what changed; None when the condition did not hold."""
-        written = self.write_group([(before, after)])
+        written = self.write_group([(before, after)], until)
         return None if isinstance(written, Refused) else written[0]
 
-    def write_group(self, changes: Sequence[Change]) -> list[Record] | Refused:
+    def write_group(self, changes: Sequence[Change], until: float | None = None) -> list[Record] | Refused:
         """All of the changes, rows of one bucket, in one transaction; or none and the index that was refused.
 
         Rows of so many parents that they and their counts are more than a transaction takes are written in several,
@@ -40,22 +108,35 @@ class RecordStore:
         """
         written: dict[int, Record] = {}
         for part in _parts(changes):
-            records = self._write_part([changes[index] for index in part])
+            records = self._write_part([changes[index] for index in part], self._deadline(until))
             if isinstance(records, Refused):
                 return Refused(part[records.index])
             written.update(zip(part, records, strict=True))
         return [written[index] for index in range(len(changes))]
 
-    def _write_part(self, changes: Sequence[Change]) -> list[Record] | Refused:
+    def _write_part(self, changes: Sequence[Change], until: float) -> list[Record] | Refused:
         writes = [_write(before, after) for before, after in changes]
-        for _ in range(MAX_COUNTS):
-            counts = tally_writes(self.table, changes)
+        for _ in self._pauses.tries(until):
+            counts = tally_writes(self.table, changes, self._pauses.random)
             etags = self.table.write_group(writes + counts)
             if not isinstance(etags, Refused):
                 return [replace(after, etag=etag) for (_, after), etag in zip(changes, etags, strict=False)]
             if etags.index < len(writes):
                 return etags
         raise StorageUnavailable("the count of a parent's requests is fought over")
+
+    def _end(self, asked: Record, fault: CorruptRecord) -> Record | None:
+        """Ends a request whose row cannot be read, over whatever the row holds."""
+        now = self._pauses.clock.now()
+        end = Conclusion(Outcome.EXHAUSTED, Certainty.UNKNOWN, now, error=CORRUPT)
+        before = replace(asked, etag=fault.etag)
+        after = state.conclude(replace(before, maybe_effect=not asked.request.dry_run), end, emit_pending=True)
+        counts = tally_writes(self.table, [(before, after)], self._pauses.random)
+        written = self.table.write_group([storage.Write(to_entity(after), fault.etag), *counts])
+        return self.read(asked.key) if isinstance(written, Refused) else replace(after, etag=written[0])
+
+    def _deadline(self, until: float | None) -> float:
+        return self._pauses.clock.monotonic() + SETTLE_SECONDS if until is None else until
 
 
 def _parts(changes: Sequence[Change]) -> list[list[int]]:
@@ -79,7 +160,7 @@ def _parent(change: Change) -> tuple[str, bool]:
     return after.parent_id or "", after.request.dry_run
 
 
-def _write(before: Record | None, after: Record) -> Write:
+def _write(before: Record | None, after: Record) -> storage.Write:
     if before is None:
-        return Write(to_entity(after))
-    return Write(changed(before, after), before.etag)
+        return storage.Write(to_entity(after))
+    return storage.Write(changed(before, after), before.etag)

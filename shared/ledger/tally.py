@@ -1,31 +1,35 @@
 """How many requests of one parent (an event, a `taskIds` envelope) there are and ended how.
 
 Counted in the transaction that writes the rows, so a count can be neither lost nor made twice, and is read without
-reading them.
+reading them. Each bucket holds the counts of a parent in several rows, of which every write takes one by chance: forty
+instances that end requests of one parent would otherwise queue up for a single row.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.clock import to_text
 from shared.ledger.record import DRY_RUN_SUFFIX, Outcome, Record, State
-from shared.storage.table import Table, Write
+from shared.storage.table import Found, Table, Write
 
 Change = tuple[Record | None, Record]
 BUCKETS = "0123456789abcdef"
 REQUESTED = "requested"
+SPREAD = 16
+"""Rows of one parent's counts in each bucket."""
+PAGE = 100
 
 
 def tally_row(parent_id: str, *, dry_run: bool) -> str:
-    """The row key of a parent's count in each bucket."""
+    """What the row keys of a parent's counts begin with; by itself, the row of earlier versions."""
     return f"tally:{parent_id}{DRY_RUN_SUFFIX if dry_run else ''}"
 
 
 def deltas(changes: Sequence[Change]) -> dict[str, Counter[str]]:
-    """By row key, what the changes add to the counts: an end adds one, a redrive takes it back."""
+    """By parent, what the changes add to the counts: an end adds one, a redrive takes it back."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for before, after in changes:
         if after.parent_id is None:
@@ -40,12 +44,13 @@ def deltas(changes: Sequence[Change]) -> dict[str, Counter[str]]:
     return dict(found)
 
 
-def tally_writes(table: Table, changes: Sequence[Change]) -> list[Write]:
-    """The writes that count the changes, for the transaction that makes them."""
+def tally_writes(table: Table, changes: Sequence[Change], random: Callable[[], float]) -> list[Write]:
+    """The writes that count the changes, for the transaction that makes them. `random` is uniform in [0, 1)."""
     if not changes:
         return []
     bucket = changes[0][1].key.bucket
-    return [_write(table, bucket, row, delta, changes) for row, delta in deltas(changes).items()]
+    found = deltas(changes)
+    return [_write(table, bucket, f"{row}:{int(random() * SPREAD):x}", delta, changes) for row, delta in found.items()]
 
 
 def _write(table: Table, bucket: str, row: str, delta: Counter[str], changes: Sequence[Change]) -> Write:
@@ -69,11 +74,22 @@ class Totals:
 
 
 def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
-    """The counts of all buckets: sixteen reads, however many requests there are."""
+    """The counts of all buckets: sixteen queries, however many requests there are."""
     total: Counter[str] = Counter()
     for bucket in BUCKETS:
-        found = table.read(bucket, tally_row(parent_id, dry_run=dry_run))
-        if found is not None:
-            total.update({name: int(found.entity.get(name, 0)) for name in (REQUESTED, *map(str, Outcome))})
+        for found in _rows(table, bucket, tally_row(parent_id, dry_run=dry_run)):
+            total.update({name: int(found.entity.get(name) or 0) for name in (REQUESTED, *map(str, Outcome))})
     requested = total.pop(REQUESTED, 0)
     return Totals(requested, {name: count for name, count in total.items() if count})
+
+
+def _rows(table: Table, bucket: str, prefix: str) -> Iterator[Found]:
+    """The row of earlier versions, and those beside it; of a parent, not of its dry run, which lies between."""
+    filter_text = f"PartitionKey eq '{bucket}' and RowKey ge '{prefix}' and RowKey lt '{prefix};'"
+    continuation = None
+    while True:
+        page = table.query(filter_text, None, PAGE, continuation)
+        yield from (row for row in page.rows if str(row.entity["RowKey"]).partition(prefix)[2].partition(":")[0] == "")
+        continuation = page.continuation
+        if continuation is None:
+            return

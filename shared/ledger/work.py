@@ -1,7 +1,10 @@
 r"""The app's own message on the request queue: rows of one bucket that are to be worked on.
 
     {"work": {"v": 1, "origin": "http", "parentId": null, "acceptedAt": "...",
-              "rows": [{"request": {...}, "etag": "W/\"...\"", "generation": 0}]}}
+              "rows": [{"request": {...}, "etag": "W/\"...\"", "generation": 0,
+                        "retry": {"attempts": 1, "maybeEffect": false, "at": "..."}}]}}
+
+All of a row but its request is optional. With the row's version a claim needs no read; `retry` says what it was.
 
 It is read as strictly as a caller's: each request passes the same validation, so a forged one gets nobody
 further than a request of their own would. One key at the top keeps our names out of reach of the host, which copies
@@ -12,16 +15,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 
 from shared.clock import from_text, to_text
 from shared.errors import InvalidInput
-from shared.ledger.record import Key, Origin
+from shared.ledger.record import Key, Origin, Record, State
 from shared.parsing import grammar
-from shared.request.model import DeletionRequest, parse_request, payload_hash, readable, to_wire, with_own_account
+from shared.parsing.grammar import due_at
+from shared.request.model import parse_request, readable, to_wire, with_own_account
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """A Storage queue message's text: https://learn.microsoft.com/azure/storage/queues/scalability-targets"""
@@ -31,85 +36,79 @@ MAX_ROWS = 96
 https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions
 """
 MAX_GENERATION = 1_000_000
+MAX_ATTEMPTS = 1_000_000
 CLOCK_SKEW = timedelta(minutes=5)
 
 # An exact version and never `*`, which would match, and so override, any row.
 _ETAG = re.compile(r'W/"[\x21\x23-\x7e]{1,200}"', re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
+_HEADER = frozenset({"v", "origin", "parentId", "acceptedAt"})
 
 
-@dataclass(frozen=True)
-class WorkRow:
-    """One request of a message, with what the sender knew of its row."""
+def messages(records: Iterable[Record], at: datetime | None = None) -> Iterator[tuple[datetime | None, str]]:
+    """The records as messages that fit the queue and a group transaction, and when each is due (None: at once).
 
-    request: DeletionRequest
-    payload_hash: str
-    etag: str | None = None
-    """Version of the `accepted` row: a hint that saves a read. None: insert or read."""
-    generation: int = 0
-
-    @property
-    def key(self) -> Key:
-        return Key.of(self.request)
-
-
-@dataclass(frozen=True)
-class Work:
-    """Requests that are delivered together."""
-
-    rows: tuple[WorkRow, ...]
-    origin: Origin
-    accepted_at: datetime
-    parent_id: str | None = None
+    A message tells the truth about each of its rows: they share bucket, due time, origin, acceptance and parent. With
+    `at` that is the due time of all.
+    """
+    together: dict[tuple[object, ...], list[Record]] = {}
+    times: Counter[Key] = Counter()
+    for record in records:
+        # An id that is there twice goes in two messages: a transaction takes a row once.
+        key = (at or record.due, record.key.bucket, times[record.key], *_header(record).values())
+        times[record.key] += 1
+        together.setdefault(key, []).append(record)
+    for alike in together.values():
+        for rows in _chunks([_row_wire(record) for record in alike]):
+            yield at or alike[0].due, json.dumps({"work": {**_header(alike[0]), "rows": rows}}, separators=(",", ":"))
 
 
-def write_work(work: Work) -> str:
-    """The message's text: ASCII, so that it is legal XML whatever the request holds."""
-    rows = [_row_wire(row) for row in work.rows]
-    return _text(work, rows)
+def _header(record: Record) -> dict[str, object]:
+    header: dict[str, object] = {
+        "v": 1,
+        "origin": record.origin.value,
+        "parentId": record.parent_id,
+        "acceptedAt": to_text(record.accepted_at),
+    }
+    return header | ({"policy": record.policy} if record.policy else {})
 
 
-def split_work(work: Work) -> Iterator[tuple[Work, str]]:
-    """The work as messages that fit the queue and a group transaction: bucket by bucket."""
-    buckets: dict[str, list[WorkRow]] = {}
-    for row in work.rows:
-        buckets.setdefault(row.key.bucket, []).append(row)
-    for rows in buckets.values():
-        for chunk in _chunks(rows):
-            part = Work(tuple(chunk), work.origin, work.accepted_at, work.parent_id)
-            yield part, write_work(part)
-
-
-def _chunks(rows: Iterable[WorkRow]) -> Iterator[list[WorkRow]]:
-    chunk: list[WorkRow] = []
+def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
     size = 0
     for row in rows:
-        cost = len(json.dumps(_row_wire(row))) + 1
+        cost = len(json.dumps(row)) + 1
         if chunk and (len(chunk) == MAX_ROWS or size + cost > MAX_MESSAGE_BYTES - 1024):
             yield chunk
             chunk, size = [], 0
         chunk.append(row)
         size += cost
-    yield chunk
+    if chunk:
+        yield chunk
 
 
-def _text(work: Work, rows: list[dict[str, Any]]) -> str:
-    body = {
-        "v": 1,
-        "origin": work.origin.value,
-        "parentId": work.parent_id,
-        "acceptedAt": to_text(work.accepted_at),
-        "rows": rows,
-    }
-    return json.dumps({"work": body}, separators=(",", ":"))
-
-
-def _row_wire(row: WorkRow) -> dict[str, Any]:
-    wire: dict[str, Any] = {"request": to_wire(row.request)}
-    if row.etag:
-        wire["etag"] = row.etag
-    if row.generation:
-        wire["generation"] = row.generation
+def _row_wire(record: Record) -> dict[str, Any]:
+    wire: dict[str, Any] = {"request": to_wire(record.request)}
+    if record.etag and _is_told_whole(record):
+        wire["etag"] = record.etag
+        if record.next_attempt_at:
+            wire["retry"] = {
+                "attempts": record.attempts,
+                "maybeEffect": record.maybe_effect,
+                "at": to_text(record.next_attempt_at),
+            }
+    if record.generation:
+        wire["generation"] = record.generation
     return wire
+
+
+def _is_told_whole(record: Record) -> bool:
+    """Whether a message tells all that a claim is based on, so that whoever has the row's version need not read it."""
+    request = record.request
+    due = due_at(request.delete_after, record.accepted_at) if request.delete_after else None
+    if (due and to_text(due)) != (record.due_at and to_text(record.due_at)):
+        return False  # Redriven: due by its first acceptance.
+    return record.is_released or (record.is_untouched and not record.maybe_effect)
 
 
 def is_work(value: object) -> TypeGuard[dict[str, Any]]:
@@ -117,39 +116,64 @@ def is_work(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict) and set(value) == {"work"}
 
 
-def read_work(value: dict[str, Any], accounts: tuple[str, ...], now: datetime) -> Work:
-    """The work of a parsed message.
+def read_work(value: dict[str, Any], accounts: tuple[str, ...], now: datetime) -> tuple[Record, ...]:
+    """The requests of a parsed message, each as far as the message tells of its row.
+
+    With a version (`etag`) that is the row itself, `accepted` or given back for a retry; without, the request alone.
 
     Raises:
         InvalidInput: the message breaks a rule, or a request in it does.
     """
     body = value["work"]
-    if not isinstance(body, dict) or set(body) != {"v", "origin", "parentId", "acceptedAt", "rows"} or body["v"] != 1:
+    if not isinstance(body, dict) or set(body) - {"policy"} != _HEADER | {"rows"} or body["v"] != 1:
         raise InvalidInput.at("/work", "is not a work message of this app")
     rows = body["rows"]
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_ROWS:
         raise InvalidInput.at("/work/rows", f"must be a list of 1 to {MAX_ROWS} rows")
-    work = Work(
-        rows=tuple(_read_row(row, f"/work/rows/{index}", accounts, now) for index, row in enumerate(rows)),
-        origin=_origin(body["origin"]),
-        accepted_at=moment_before(body["acceptedAt"], now, "/work/acceptedAt"),
-        parent_id=None if body["parentId"] is None else _guid(body["parentId"]),
+    header = (
+        _origin(body["origin"]),
+        moment_before(body["acceptedAt"], now, "/work/acceptedAt"),
+        None if body["parentId"] is None else _guid(body["parentId"]),
+        _policy(body.get("policy")),
     )
-    if len({row.key.bucket for row in work.rows}) > 1 or len({row.key for row in work.rows}) < len(rows):
+    records = tuple(_read_row(row, f"/work/rows/{index}", accounts, now, header) for index, row in enumerate(rows))
+    if len({record.key.bucket for record in records}) > 1 or len({record.key for record in records}) < len(rows):
         raise InvalidInput.at("/work/rows", "must be different rows of one bucket")
-    return work
+    return records
 
 
-def _read_row(row: object, at: str, accounts: tuple[str, ...], now: datetime) -> WorkRow:
-    if not isinstance(row, dict) or not {"request"} <= set(row) <= {"request", "etag", "generation"}:
-        raise InvalidInput.at(at, "must be an object of request, etag and generation")
+def _read_row(
+    row: object,
+    at: str,
+    accounts: tuple[str, ...],
+    now: datetime,
+    header: tuple[Origin, datetime, str | None, str | None],
+) -> Record:
+    if not isinstance(row, dict) or not {"request"} <= set(row) <= {"request", "etag", "generation", "retry"}:
+        raise InvalidInput.at(at, "must be an object of request, etag, generation and retry")
     etag, generation = row.get("etag"), row.get("generation", 0)
     if etag is not None and not (isinstance(etag, str) and _ETAG.fullmatch(etag)):
         raise InvalidInput.at(f"{at}/etag", "must be the version of one row")
     if type(generation) is not int or not 0 <= generation <= MAX_GENERATION:
         raise InvalidInput.at(f"{at}/generation", "must be a whole number")
     request = parse_request(row["request"], with_own_account(accounts, row["request"]), now, at=f"{at}/request")
-    return WorkRow(request, payload_hash(request), etag, generation)
+    record = replace(Record.new(request, *header), etag=etag, generation=generation)
+    return _retried(record, row["retry"], f"{at}/retry") if "retry" in row else record
+
+
+def _retried(record: Record, retry: object, at: str) -> Record:
+    if not isinstance(retry, dict) or set(retry) != {"attempts", "maybeEffect", "at"} or record.etag is None:
+        raise InvalidInput.at(at, "must be an object of attempts, maybeEffect and at, beside an etag")
+    attempts, effect = retry["attempts"], retry["maybeEffect"]
+    if type(attempts) is not int or not 0 <= attempts <= MAX_ATTEMPTS or type(effect) is not bool:
+        raise InvalidInput.at(at, "must hold a number of attempts and whether they may have had an effect")
+    return replace(
+        record,
+        state=State.CLAIMED,
+        attempts=attempts,
+        maybe_effect=effect,
+        next_attempt_at=_moment(retry["at"], f"{at}/at"),
+    )
 
 
 def _origin(value: Any) -> Origin:
@@ -159,15 +183,32 @@ def _origin(value: Any) -> Origin:
         raise InvalidInput.at("/work/origin", "is not an origin") from None
 
 
+def _policy(value: object) -> str | None:
+    if value is not None and not (isinstance(value, str) and _DIGEST.fullmatch(value)):
+        raise InvalidInput.at("/work/policy", "must be a digest")
+    return value
+
+
 def moment_before(value: object, now: datetime, at: str) -> datetime:
     """An instant that the app wrote into a message of its own. Raises InvalidInput for what it cannot have written."""
-    try:
-        moment = from_text(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or moment > now + CLOCK_SKEW:
+    moment = _moment(value, at)
+    if moment > now + CLOCK_SKEW:
         raise InvalidInput.at(at, "must be an instant with an offset, not in the future")
     return moment
+
+
+def _moment(value: object, at: str) -> datetime:
+    fault = InvalidInput.at(at, "must be an instant with an offset")
+    if not isinstance(value, str):
+        raise fault
+    try:
+        moment = from_text(value)
+        if moment.tzinfo is None:
+            raise fault
+        # In UTC it must be an instant of years 1 to 9999 too, or whatever counts with it later would fail.
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise fault from None
 
 
 def _guid(value: object) -> str:

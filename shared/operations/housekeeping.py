@@ -1,28 +1,29 @@
-"""The daily round: forget what is past retention, put back what is stuck, send what is owed.
+"""The daily round: put back what is stuck, send what is owed, forget what is past retention.
 
-Bucket by bucket and page by page, within a time box; a cursor in the table says where the next round goes on.
+Step by step, and each in all buckets, within a time box. A cursor in the table says where it is, to the row; the next
+round goes on there, so that all buckets have their turn over the nights, whatever one of them holds.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from shared.cleanup.record import CLEANUP_ROWS, ENDED
 from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock, to_text
 from shared.deletion.acceptance import Dispatcher
-from shared.deletion.claiming import Postponed, row_of
-from shared.deletion.owed import OwedResults
+from shared.deletion.outbox import Outbox
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.entity import from_entity
 from shared.ledger.record import Record, State
 from shared.ledger.tally import BUCKETS
-from shared.ledger.work import Work
-from shared.settings import Settings
+from shared.settings import POISON_SUFFIX, Settings
+from shared.storage.queues import Queues
 from shared.storage.table import Found, Table, Write
 
 log = logging.getLogger(__name__)
@@ -31,131 +32,211 @@ CURSOR = ("housekeeping", "cursor")
 PAGE = 1_000
 STUCK_AFTER = timedelta(hours=1)
 OWED_AFTER = timedelta(minutes=15)
-"""Whoever marked the row sends its result at once; later than this it will not come any more."""
+"""The writer that sets the mark normally sends the result immediately. After this long, assume it died."""
+SAVE_SECONDS = 5.0
+"""How much of a round may have to be done again when the host ends the process: it gives ten seconds' notice."""
 
 
 @dataclass(frozen=True)
-class HousekeepingParts:
-    """What the daily round is put together from."""
+class Step:
+    """One query of a bucket, and what is done about the rows that it finds."""
+
+    filter_text: str
+    act: Callable[[Sequence[Found]], Counter[str]]
+    most: int = 1
+    """Rows that are acted on together."""
+    columns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a round is: a bucket, a step of it, a page of that and the last row of the page that is done with."""
+
+    bucket: str = BUCKETS[0]
+    step: int = 0
+    page: str = ""
+    """The continuation that the page began with, as JSON; empty for the first."""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Housekeeping:
+    """Keeps the request table small and every open request reachable. Raises StorageUnavailable."""
 
     settings: Settings
     clock: Clock
     records: Table
+    queues: Queues
     dispatcher: Dispatcher
-    owed: OwedResults
+    outbox: Outbox
     cleanups: CleanupUpkeep
-
-
-class Housekeeping:
-    """Keeps the request table small and every open request reachable. Raises StorageUnavailable."""
-
-    def __init__(self, parts: HousekeepingParts) -> None:
-        self._parts = parts
 
     def round(self, seconds: float) -> Counter[str]:
         """Goes through all buckets once, or until the time is over; counts what was done."""
-        deadline = self._parts.clock.monotonic() + seconds
-        done: Counter[str] = Counter()
-        faults: list[StorageUnavailable] = []
-        for bucket in self._from_cursor():
-            for task in (self._purge, self._send_owed, self._put_back_stuck, self._put_back_cleanups):
-                if self._parts.clock.monotonic() >= deadline:
-                    self._keep_cursor(bucket)
-                    log.warning("housekeeping unfinished=true bucket=%s %s", bucket, _counts(done))
-                    return done
-                try:
-                    done += task(bucket, deadline)
-                except StorageUnavailable as fault:
-                    # One bucket in trouble must not keep the others from their round, night after night.
-                    faults.append(fault)
-        self._keep_cursor("")
-        log.info("housekeeping unfinished=false %s", _counts(done))
-        if faults:
-            raise faults[0]
-        return done
+        return _Round(self, seconds).run()
 
-    def _purge(self, bucket: str, deadline: float) -> Counter[str]:
-        """Forgets what has been done for longer than retention. A row that is not done is never purged."""
-        before = self._parts.clock.now() - timedelta(days=self._parts.settings.retention_days)
-        # A request that was taken back before it was due still has a message, which would bring it to life again.
-        over = f"completed_at lt '{to_text(before)}' and due_at lt '{to_text(before)}'"
-        done = f"state eq 'done' and {over} and emit_pending eq false"
-        untouched = f"touched_at lt '{to_text(before)}'"
-        cleanups = (f"{CLEANUP_ROWS} and phase eq '{phase.value}' and {untouched}" for phase in ENDED)
-        counts: Counter[str] = Counter()
-        for filter_text in (done, f"RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}", *cleanups):
-            for rows in self._pages(
-                f"PartitionKey eq '{bucket}' and {filter_text}", deadline, ["PartitionKey", "RowKey"]
-            ):
-                for start in range(0, len(rows), 100):
-                    group = rows[start : start + 100]
-                    # Somebody may have redriven one of them since it was read: then the next round takes the rest.
-                    counts["purged"] += len(group) if self._parts.records.delete_group(group) else 0
-        return counts
+    def steps(self, bucket: str, oldest: datetime | None) -> list[Step]:
+        """What is done in one bucket: the open requests first, for they are waited for.
 
-    def _send_owed(self, bucket: str, deadline: float) -> Counter[str]:
-        counts: Counter[str] = Counter()
-        since = to_text(self._parts.clock.now() - OWED_AFTER)
-        marked = f"PartitionKey eq '{bucket}' and emit_pending eq true and completed_at lt '{since}'"
-        for rows in self._pages(marked, deadline):
-            for record in _records(rows):
-                self._parts.owed.send(record)
-                counts["emitted"] += 1
-        return counts
+        `oldest` is when the oldest message was put that is visible on the queue of requests; None when there is none.
+        """
+        now, here = self.clock.now(), f"PartitionKey eq '{bucket}'"
+        before = to_text(now - timedelta(days=self.settings.retention_days))
+        # A cancelled request may still have a delayed message; once its row is purged, that message would run it.
+        over = f"completed_at lt '{before}' and due_at lt '{before}'"
+        forgotten = f"{here} and state eq 'done' and {over} and emit_pending eq false"
+        owed = f"{here} and emit_pending eq true and completed_at lt '{to_text(now - OWED_AFTER)}'"
+        untouched = f"touched_at lt '{before}'"
+        purged = [
+            forgotten,
+            f"{here} and RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}",
+            *(f"{here} and {CLEANUP_ROWS} and phase eq '{phase.value}' and {untouched}" for phase in ENDED),
+        ]
+        return [
+            # `accepted` and `claimed`: the states before `done` in the alphabet.
+            Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest)),
+            *(Step(filter_text, self._put_back_cleanups) for filter_text in self.cleanups.stuck(bucket)),
+            Step(owed, self._send_owed),
+            *(Step(filter_text, self._purge, 100, ("PartitionKey", "RowKey")) for filter_text in purged),
+        ]
 
-    def _put_back_stuck(self, bucket: str, deadline: float) -> Counter[str]:
+    def _purge(self, rows: Sequence[Found]) -> Counter[str]:
+        # Somebody may have redriven one of them since it was read: then the next round takes the rest.
+        return Counter(purged=len(rows) if self.records.delete_group(rows) else 0)
+
+    def _send_owed(self, rows: Sequence[Found]) -> Counter[str]:
+        owed = list(_records(rows))
+        for record in owed:
+            self.outbox.send(record)
+        return Counter(emitted=len(owed))
+
+    def _requeue(self, rows: Sequence[Found], oldest: datetime | None) -> Counter[str]:
         """Sends a new message for what is long due and nobody works on: its own message must be gone."""
-        counts: Counter[str] = Counter()
-        now = self._parts.clock.now()
-        for open_state in (State.ACCEPTED, State.CLAIMED):
-            for rows in self._pages(f"PartitionKey eq '{bucket}' and state eq '{open_state.value}'", deadline):
-                stuck = [record for record in _records(rows) if is_stuck(record, now)]
-                for record in stuck:
-                    self._put_back(record, now)
-                counts["put_back"] += len(stuck)
-        return counts
+        now = self.clock.now()
+        stuck = [record for record in _records(rows) if is_stuck(record, now, oldest)]
+        for record in stuck:
+            self.dispatcher.send([record], at=now)
+            log.warning("put_back request_id=%s state=%s", record.request.client_request_id, record.state.value)
+        return Counter(put_back=len(stuck))
 
-    def _put_back(self, record: Record, now: datetime) -> None:
-        row = row_of(record)
-        work = Work((row,), record.origin, record.accepted_at, record.parent_id)
-        self._parts.dispatcher.send([Postponed(row, now)], work)
-        log.warning("put_back request_id=%s state=%s", record.request.client_request_id, record.state.value)
+    def _put_back_cleanups(self, rows: Sequence[Found]) -> Counter[str]:
+        return Counter(put_back=sum(self.cleanups.put_back(row) for row in rows))
 
-    def _put_back_cleanups(self, bucket: str, deadline: float) -> Counter[str]:
-        counts: Counter[str] = Counter()
-        for filter_text in self._parts.cleanups.stuck(bucket):
-            for rows in self._pages(filter_text, deadline):
-                counts["put_back"] += sum(self._parts.cleanups.put_back(row) for row in rows)
-        return counts
+    def oldest_message(self) -> datetime | None:
+        """When the oldest message was put that is visible on the queue of requests or on its poison queue."""
+        now, name = self.clock.now(), self.settings.request_queue
+        ages = [self.queues.depth(queue, now).oldest_age_seconds for queue in (name, name + POISON_SUFFIX)]
+        return now - timedelta(seconds=max(ages)) if any(ages) else None
 
-    def _pages(
-        self, filter_text: str, deadline: float, columns: Sequence[str] | None = None
-    ) -> Iterator[tuple[Found, ...]]:
-        continuation = None
+
+class _Round:
+    """One round, from the place where the last one ended."""
+
+    def __init__(self, house: Housekeeping, seconds: float) -> None:
+        self._house = house
+        self._deadline = house.clock.monotonic() + seconds
+        self._done: Counter[str] = Counter()
+        self._faults: list[StorageUnavailable] = []
+        self._saved_at = house.clock.monotonic()
+        self._looked: tuple[datetime | None] | None = None
+
+    def run(self) -> Counter[str]:
+        steps = [self._house.steps(bucket, self._oldest()) for bucket in BUCKETS]
+        places = [Place(bucket, number) for number in range(len(steps[0])) for bucket in BUCKETS]
+        begun = self._place()
+        start = next((i for i, place in enumerate(places) if replace(begun, page="", after="") == place), 0)
+        for number in range(start, start + len(places)):
+            place = places[number % len(places)]
+            following = places[(number + 1) % len(places)]
+            step = steps[BUCKETS.index(place.bucket)][place.step]
+            if not self._step(step, begun if number == start else place, following):
+                log.warning("housekeeping unfinished=true bucket=%s %s", place.bucket, _counts(self._done))
+                return self._done
+        self._keep(Place())
+        log.info("housekeeping unfinished=false %s", _counts(self._done))
+        if self._faults:
+            raise self._faults[0]
+        return self._done
+
+    def _oldest(self) -> datetime | None:
+        """As `Housekeeping.oldest_message`, asked once; while the queues do not answer, nothing counts as lost."""
+        if self._looked is None:
+            try:
+                self._looked = (self._house.oldest_message(),)
+            except StorageUnavailable as fault:
+                self._faults.append(fault)
+                self._looked = (datetime.min.replace(tzinfo=UTC),)
+        return self._looked[0]
+
+    def _step(self, step: Step, place: Place, following: Place) -> bool:
+        """Whether the step was done, or failed: a bucket in trouble must not keep the others from their round."""
+        try:
+            for reached, rows in self._groups(step, place):
+                if self._is_over(reached):
+                    return False
+                self._done += step.act(rows)
+        except StorageUnavailable as fault:
+            self._faults.append(fault)
+        return not self._is_over(following)
+
+    def _groups(self, step: Step, place: Place) -> Iterator[tuple[Place, Sequence[Found]]]:
+        """The rows in groups, each with its place; an empty page is a group of none, so that time is looked at."""
+        continuation = json.loads(place.page) if place.page else None
         while True:
-            page = self._parts.records.query(filter_text, columns, PAGE, continuation)
-            yield page.rows
+            page = self._house.records.query(step.filter_text, step.columns, PAGE, continuation)
+            rows = [row for row in page.rows if str(row.entity["RowKey"]) > place.after]
+            for start in range(0, len(rows), step.most):
+                group = rows[start : start + step.most]
+                yield place, group
+                place = Place(place.bucket, place.step, place.page, str(group[-1].entity["RowKey"]))
             continuation = page.continuation
-            if continuation is None or self._parts.clock.monotonic() >= deadline:
+            if continuation is None:
                 return
+            place = Place(place.bucket, place.step, json.dumps(continuation))
+            yield place, ()
 
-    def _from_cursor(self) -> str:
-        found = self._parts.records.read(*CURSOR)
-        start = BUCKETS.find(str(found.entity["bucket"])) if found and found.entity["bucket"] else 0
-        return BUCKETS[start:] + BUCKETS[:start]
+    def _is_over(self, place: Place) -> bool:
+        """Whether the time is over; keeps the place then, and now and then before."""
+        now = self._house.clock.monotonic()
+        over = now >= self._deadline
+        if over or now - self._saved_at >= SAVE_SECONDS:
+            self._keep(place)
+            self._saved_at = self._house.clock.monotonic()
+        return over
 
-    def _keep_cursor(self, bucket: str) -> None:
-        found = self._parts.records.read(*CURSOR)
-        entity = {"PartitionKey": CURSOR[0], "RowKey": CURSOR[1], "bucket": bucket}
-        self._parts.records.write(Write(entity, found.etag if found else None))
+    def _place(self) -> Place:
+        found = self._house.records.read(*CURSOR)
+        bucket = str(found.entity["bucket"]) if found else ""
+        if found is None or bucket not in set(BUCKETS):
+            return Place()
+        entity = found.entity
+        return Place(
+            bucket, int(entity.get("step") or 0), str(entity.get("page") or ""), str(entity.get("after") or "")
+        )
+
+    def _keep(self, place: Place) -> None:
+        found = self._house.records.read(*CURSOR)
+        entity = {
+            "PartitionKey": CURSOR[0],
+            "RowKey": CURSOR[1],
+            "bucket": place.bucket,
+            "step": place.step,
+            "page": place.page,
+            "after": place.after,
+        }
+        self._house.records.write(Write(entity, found.etag if found else None))
 
 
-def is_stuck(record: Record, now: datetime) -> bool:
-    """Whether a request has been due for over an hour with no live claim."""
+def is_stuck(record: Record, now: datetime, oldest: datetime | None = None) -> bool:
+    """Whether a request has been due for over an hour with no live claim, and its own message must be gone.
+
+    `oldest` is when the oldest visible message was put. One that is older than the due time may be waiting in line with
+    the request's own behind it: a function may be stopped, or have more to do than it can.
+    """
     if record.state is State.CLAIMED and record.claim and now < record.claim.expires_at:
         return False
-    due = record.next_attempt_at or (record.claim.expires_at if record.claim else None) or record.due_at
-    return now - max(due or record.accepted_at, record.accepted_at) > STUCK_AFTER
+    due = max(record.due or record.accepted_at, record.accepted_at)
+    return now - due > STUCK_AFTER and (oldest is None or oldest > due)
 
 
 def _records(rows: Sequence[Found]) -> Iterator[Record]:

@@ -34,6 +34,13 @@ class Sender(Protocol):
         """Puts a message that never expires, hidden for the delay (cut at seven days, rounded up to a second)."""
 
 
+class Queues(Sender, Protocol):
+    """The queues for those who also look at how full they are."""
+
+    def depth(self, queue: str, now: datetime) -> Depth:
+        """How many messages there are, and the age of the oldest visible one."""
+
+
 class QueueSender:
     """Sends through the storage account's queues; makes a queue that is not there. Raises StorageUnavailable."""
 

@@ -23,23 +23,25 @@ from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor, Dispatcher
 from shared.deletion.attempt import Attempt
 from shared.deletion.cancellation import Cancellation
-from shared.deletion.claiming import Claimant
+from shared.deletion.claiming import Claimer
 from shared.deletion.delivery import Timing
 from shared.deletion.guard import Guard
+from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import RetryPolicy
-from shared.deletion.owed import OwedResults
-from shared.deletion.poison import PoisonParts, PoisonWorker
+from shared.deletion.parents import Parents
+from shared.deletion.poison import PoisonWorker
 from shared.deletion.synchronous import SynchronousDeletion
-from shared.deletion.worker import Parts, Worker
+from shared.deletion.worker import Worker
+from shared.ledger.pauses import Pauses
 from shared.ledger.store import RecordStore
-from shared.operations.housekeeping import Housekeeping, HousekeepingParts
+from shared.operations.housekeeping import Housekeeping
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.emission import Emitter
 from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.settings import Settings
-from shared.storage.queues import Sender
+from shared.storage.queues import Queues
 from shared.storage.table import Table
 
 LONGEST_CALL_SECONDS = 40.0
@@ -52,7 +54,7 @@ class Outside:
 
     records: Table
     letters: Table
-    sender: Sender
+    sender: Queues
     batch: Batch
     lanes: Lanes
     clock: Clock
@@ -68,47 +70,28 @@ class App:
 
     def __init__(self, settings: Settings, outside: Outside) -> None:
         self.settings = settings
-        store = RecordStore(outside.records)
+        clock, sender, timing = outside.clock, outside.sender, Timing(settings.operation_budget_seconds)
+        store = RecordStore(outside.records, Pauses(clock, outside.random))
         letters = DeadLetterStore(outside.letters)
+        emitter = Emitter(letters, settings, clock, outside.telemetry)
+        outbox = Outbox(emitter, sender, store, settings)
+        dispatcher = Dispatcher(sender, settings.request_queue, clock)
+        acceptor = Acceptor(store, dispatcher, clock)
+        guard, parents = Guard(settings), Parents({})
         policy = RetryPolicy(
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )
-        parts = _parts(settings, outside, store, letters, policy)
-        owed = OwedResults(parts.emitter, outside.sender, store, settings)
-        self._serve_requests(parts, outside, store, owed)
+        attempt = Attempt(
+            store, outside.telemetry.observed(_call(outside.batch, clock)), outside.lanes, clock, timing, policy
+        )
+        claimer = Claimer(store, clock, timing, guard, parents)
+        self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, emitter)
+        self.poison = PoisonWorker(settings, clock, store, dispatcher, emitter, sender, outbox, guard, parents)
+        synchronous = SynchronousDeletion(store, clock, timing, outside.new_id, attempt, acceptor, outbox)
+        cancellation = Cancellation(store, clock, outbox)
+        self.api = TaskDeletionApi(settings, clock, store, acceptor, guard, synchronous, cancellation)
+
         cleanups = CleanupStore(outside.records)
-        self._serve_jobs(parts, outside, letters, cleanups, policy)
-        cleanup_redrive = CleanupRedrive(settings, outside.clock, cleanups, outside.sender)
-        redrive = Redrive(settings, outside.clock, letters, store, parts.dispatcher, cleanup_redrive, owed)
-        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
-        upkeep = CleanupUpkeep(settings, outside.clock, cleanups, outside.sender)
-        self.housekeeping = Housekeeping(
-            HousekeepingParts(settings, outside.clock, outside.scans or outside.records, parts.dispatcher, owed, upkeep)
-        )
-
-    def _serve_requests(self, parts: Parts, outside: Outside, store: RecordStore, owed: OwedResults) -> None:
-        self.worker = Worker(parts)
-        self.poison = PoisonWorker(
-            PoisonParts(
-                self.settings,
-                outside.clock,
-                store,
-                parts.dispatcher,
-                parts.emitter,
-                outside.sender,
-                owed,
-                parts.guard,
-            )
-        )
-        cancellation = Cancellation(store, outside.clock, owed)
-        synchronous = SynchronousDeletion(parts, store, owed)
-        self.api = TaskDeletionApi(parts, store, synchronous, cancellation)
-
-    def _serve_jobs(
-        self, parts: Parts, outside: Outside, letters: DeadLetterStore, cleanups: CleanupStore, policy: RetryPolicy
-    ) -> None:
-        settings, clock, sender, acceptor = self.settings, outside.clock, outside.sender, parts.acceptor
-        guard = parts.guard
         closer = CleanupCloser(letters, settings, clock)
         self.fan_out = FanOut(
             FanOutParts(settings, clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
@@ -118,26 +101,12 @@ class App:
         )
         self.cleanups = CleanupApi(settings, clock, cleanups, acceptor, sender, guard)
 
-
-def _parts(
-    settings: Settings, outside: Outside, store: RecordStore, letters: DeadLetterStore, policy: RetryPolicy
-) -> Parts:
-    """What the services about single requests share."""
-    clock, timing, guard = outside.clock, Timing(settings.operation_budget_seconds), Guard(settings)
-    dispatcher = Dispatcher(outside.sender, settings.request_queue, clock)
-    call = outside.telemetry.observed(_call(outside.batch, clock))
-    return Parts(
-        settings=settings,
-        clock=clock,
-        timing=timing,
-        new_id=outside.new_id,
-        claimant=Claimant(store, clock, timing, guard),
-        attempt=Attempt(store, call, outside.lanes, clock, timing, policy),
-        guard=guard,
-        acceptor=Acceptor(store, dispatcher, clock),
-        dispatcher=dispatcher,
-        emitter=Emitter(letters, settings, clock, outside.telemetry),
-    )
+        cleanup_redrive = CleanupRedrive(settings, clock, cleanups, sender)
+        redrive = Redrive(settings, clock, letters, store, dispatcher, cleanup_redrive, outbox)
+        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
+        upkeep = CleanupUpkeep(settings, clock, cleanups, sender)
+        scans = outside.scans or outside.records
+        self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
 
 
 def _call(batch: Batch, clock: Clock) -> Call:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from devstack.azurite import Azurite
+from shared.clock import SystemClock
 from shared.errors import StorageUnavailable
 from shared.ledger.entity import MAX_TEXT
+from shared.ledger.pauses import Pauses
 from shared.ledger.store import RecordStore
 from shared.settings import Settings
 from shared.storage.table import MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
@@ -261,7 +263,7 @@ def test_a_table_that_is_missing_is_made(table: Table, first: Callable[[Table], 
 
 def test_records_keep_their_whole_story(table: Table) -> None:
     """Insert, claim, end and merge back, through the record store."""
-    store = RecordStore(table)
+    store = RecordStore(table, Pauses(SystemClock(), lambda: 0.5))
     first = store.write(None, accepted(request=request(metadata={"k": "ü"})))
     assert first is not None
     key = first.key

@@ -131,15 +131,21 @@ def cleaned_up(world: World) -> list[str]:
     return [derived_id(PARENT, "job-1", f"t-{n:04d}") for n in range(3)]
 
 
-def poisoned(world: World) -> list[str]:
-    """The copy of a message that the host gave up, of a request that was tried before."""
+def poisoned(world: World, passed: float = 901) -> list[str]:
+    """The copy of a message that the host gave up, of a request that was tried before and whose retry is due."""
     body = world.request()
     world.put(body)
-    world.batch.script = [refused(429, "TooManyRequests", 30)]
+    world.batch.script = [refused(429, "TooManyRequests", 900)]
     world.deliver()
     world.queues["requests"].clear()
+    world.clock.advance(passed)
     world.put(body, "requests-poison")
     return [body["clientRequestId"]]
+
+
+def poisoned_while_it_waits(world: World) -> list[str]:
+    """The same, of a request whose next attempt is still to come."""
+    return poisoned(world, passed=60)
 
 
 def redriven(world: World) -> list[str]:
@@ -166,6 +172,7 @@ SCENARIOS: list[tuple[Scenario, set[str]]] = [
     (scheduled, DELETED_ONLY),
     (cleaned_up, DELETED_ONLY),
     (poisoned, {"exhausted"}),
+    (poisoned_while_it_waits, DELETED_ONLY),
     (redriven, {"failed", "deleted"}),
 ]
 BY_HTTP = {over_http, synchronous, synchronous_retry, many_tasks}

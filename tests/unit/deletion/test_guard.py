@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from shared.deletion.guard import Guard
-from shared.ledger.record import Certainty, Conclusion, Outcome
-from shared.ledger.work import WorkRow
-from shared.request.model import payload_hash
+from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record
 from shared.settings import Settings
 from tests.rows import NOW, request
 from tests.world import ENVIRONMENT
@@ -23,8 +21,7 @@ def guard(**settings: str) -> Guard:
 
 def judged(the_guard: Guard, age: timedelta, **fields: Any) -> Conclusion | None:
     """The end of a request of that age."""
-    wanted = request(**fields)
-    return the_guard(WorkRow(wanted, payload_hash(wanted)), NOW - age, NOW)
+    return the_guard(Record.new(request(**fields), Origin.QUEUE, NOW - age), NOW)
 
 
 @pytest.mark.parametrize(

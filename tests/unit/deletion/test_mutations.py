@@ -21,15 +21,15 @@ from shared.deletion.attempt import Attempt
 from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
 from shared.ledger import state
-from shared.ledger.record import Record
-from shared.ledger.state import Bid, Decision, Move
+from shared.ledger.record import Conclusion, Holder, Record, State
+from shared.ledger.state import Leave, Reason, Write
 from tests.driver import STALLS, TROUBLE, Driver, Trouble
 from tests.faults import Kind, until_quiet
 from tests.tangle import STALL, Tangle
 from tests.world import call, refused
 
-REAL_DECIDE = state.decide
-REAL_DECIDE_WITHOUT_CLAIM = state.decide_without_claim
+REAL_ON_DELIVERY = state.on_delivery
+REAL_ON_POISON = state.on_poison
 REAL_CLAIM = state.claim
 REAL_CONCLUDE = state.conclude
 REAL_REOPEN = state.reopen
@@ -133,13 +133,13 @@ def poison_copy_that_is_not_shown_again() -> list[str]:
 
 
 def redriven_after_an_effect() -> list[str]:
-    """Batch deletes and then answers with a permanent error; a person puts the dead letter back."""
+    """The task is deleted behind a gateway that says 501; a person puts the dead letter back."""
     tangle = Tangle()
     guid = put(tangle)
 
     def deleted_and_refused() -> Reply:
         tangle.world.batch.take(tangle.world.batch.calls[-1])
-        return refused(409, "TaskCompleted")
+        return refused(501, "NotImplemented")
 
     tangle.world.batch.script = [deleted_and_refused]
     tangle.deliver()
@@ -162,31 +162,29 @@ def death_before_the_result() -> list[str]:
 
 
 def without_write_ahead(patch: Patch) -> None:
-    """The mark "may have been sent" is set only by whoever lives to tell."""
+    """The mark of a possible effect is set only by whoever lives to tell."""
 
-    def claim(record: Record, bid: Bid, now: datetime, lease: timedelta) -> Record:
-        return replace(
-            REAL_CLAIM(record, bid, now, lease), maybe_sent=record.maybe_sent, maybe_effect=record.maybe_effect
-        )
+    def claim(record: Record, holder: Holder, now: datetime, lease: timedelta) -> Record:
+        return replace(REAL_CLAIM(record, holder, now, lease), maybe_effect=record.maybe_effect)
 
     patch.setattr(state, "claim", claim)
 
 
+def _on_delivery(patch: Patch, changed: Callable[[Write | Leave], Write | Leave]) -> None:
+    patch.setattr(state, "on_delivery", lambda *given: changed(REAL_ON_DELIVERY(*given)))
+
+
 def with_a_stale_delivery_acknowledged(patch: Patch) -> None:
     """A worker neither knows its own claim again nor raises when another seems to hold it."""
-
-    def decide(record: Record | None, bid: Bid, now: datetime) -> Decision:
-        decision = REAL_DECIDE(record, bid, now)
-        return Decision(Move.DROP) if decision.move in {Move.CONTINUE, Move.STALE} else decision
-
-    patch.setattr(state, "decide", decide)
+    lost = (Leave(Reason.MINE), Leave(Reason.STALE))
+    _on_delivery(patch, lambda decision: Leave(Reason.IN_FLIGHT) if decision in lost else decision)
 
 
 def without_the_fence(patch: Patch) -> None:
     """The DELETE is sent however long ago the claim was."""
 
     def send(self: Any, claimed: Claimed, box: TimeBox) -> Reply:
-        return self._call(claimed.record.request, TimeBox.lasting(30.0, self._clock))  # type: ignore[no-any-return]
+        return self.call(claimed.record.request, TimeBox.lasting(30.0, self.clock))  # type: ignore[no-any-return]
 
     patch.setattr(Attempt, "_send", send)
 
@@ -197,39 +195,36 @@ def without_the_guard(patch: Patch) -> None:
 
 
 def with_a_poison_function_that_steals(patch: Patch) -> None:
-    """The end without a DELETE does not wait for a live claim."""
+    """The end of a message that was given up does not wait for a live claim."""
 
-    def decide(record: Record | None, bid: Bid, now: datetime) -> Decision:
-        decision = REAL_DECIDE_WITHOUT_CLAIM(record, bid, now)
-        return Decision(Move.CLAIM) if decision.move is Move.POSTPONE else decision
+    def on_poison(
+        found: Record | None, asked: Record, end: Conclusion, veto: Conclusion | None, now: datetime
+    ) -> Write | Leave:
+        if found and found.state is State.CLAIMED and found.claim:
+            found = replace(found, claim=replace(found.claim, expires_at=now))
+        return REAL_ON_POISON(found, asked, end, veto, now)
 
-    patch.setattr(state, "decide_without_claim", decide)
+    patch.setattr(state, "on_poison", on_poison)
 
 
 def without_emit_pending(patch: Patch) -> None:
     """The row does not say that its result is owed."""
 
-    def conclude(record: Record, conclusion: Any, *, emit_pending: bool = False) -> Record:
-        return REAL_CONCLUDE(record, conclusion)
+    def conclude(record: Record, conclusion: Any, *, emit_pending: bool = False, holder: Any = None) -> Record:
+        return REAL_CONCLUDE(record, conclusion, holder=holder)
 
     patch.setattr(state, "conclude", conclude)
 
 
 def with_marks_forgotten_by_a_redrive(patch: Patch) -> None:
     """The new generation knows nothing of what was sent before."""
-    patch.setattr(
-        state, "reopen", lambda record, now: replace(REAL_REOPEN(record, now), maybe_sent=False, maybe_effect=False)
-    )
+    patch.setattr(state, "reopen", lambda record, now: replace(REAL_REOPEN(record, now), maybe_effect=False))
 
 
 def with_emission_forgotten(patch: Patch) -> None:
     """A redelivery of a done request ends without a result, as if the first one had surely gone out."""
-
-    def decide(record: Record | None, bid: Bid, now: datetime) -> Decision:
-        decision = REAL_DECIDE(record, bid, now)
-        return Decision(Move.DROP) if decision.move is Move.EMIT else decision
-
-    patch.setattr(state, "decide", decide)
+    done = Leave(Reason.DONE)
+    _on_delivery(patch, lambda decision: Leave(Reason.IN_FLIGHT) if decision == done else decision)
 
 
 @pytest.mark.parametrize(

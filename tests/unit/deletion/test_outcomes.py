@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from shared.batch.reply import BatchError, Reply, Sent
-from shared.deletion.outcomes import Retry, RetryPolicy, after_reply, exhausted
-from shared.ledger.record import Certainty, Conclusion, Outcome, Record
-from shared.ledger.state import Bid, claim
+from shared.deletion.outcomes import End, Retry, RetryPolicy, after_reply, exhausted
+from shared.ledger.record import Certainty, Conclusion, Holder, Outcome, Record
+from shared.ledger.state import claim, conclude
 from tests.rows import LEASE, NOW, PROBLEM, accepted, claimed, request
 
 POLICY = RetryPolicy(max_attempts=3, base_seconds=4, max_seconds=600, random=lambda: 0.5)
@@ -27,20 +27,21 @@ def answer(status: int, code: str | None = None, retry_after: float | None = Non
 
 
 FIRST = accepted()
-SENT_BEFORE = accepted(maybe_sent=True)
-EFFECT_BEFORE = accepted(maybe_sent=True, maybe_effect=True)
+EFFECT_BEFORE = accepted(maybe_effect=True)
 MARKS = [
     pytest.param(FIRST, id="first try"),
-    pytest.param(SENT_BEFORE, id="sent before"),
     pytest.param(EFFECT_BEFORE, id="perhaps done before"),
 ]
 
 
 def concluded(before: Record, reply: Reply, attempts: int = 1) -> Conclusion:
     """The end that a reply brings; fails when it brings another try."""
-    came = after_reply(before, claimed(attempts=attempts), reply, POLICY, NOW)
-    assert isinstance(came, Conclusion)
-    return came
+    end = after_reply(before, claimed(attempts=attempts), reply, POLICY, NOW)
+    assert isinstance(end, End)
+    tried = claimed(attempts=attempts, maybe_effect=before.maybe_effect or end.may_have_taken_effect)
+    conclusion = conclude(tried, end.conclusion).conclusion
+    assert conclusion is not None
+    return conclusion
 
 
 def retried(reply: Reply, attempts: int = 1) -> Retry:
@@ -68,11 +69,10 @@ def test_a_404_on_the_first_try_is_not_found(code: str) -> None:
     assert end.error.code == code
 
 
-@pytest.mark.parametrize("before", MARKS[1:])
 @pytest.mark.parametrize("code", ["TaskNotFound", "JobNotFound"])
-def test_a_404_after_a_try_that_may_have_been_sent_is_an_inferred_deletion(before: Record, code: str) -> None:
+def test_a_404_after_a_try_that_may_have_taken_effect_is_an_inferred_deletion(code: str) -> None:
     """Absence is what a lost success looks like; the answer is kept, and is no error of the request."""
-    end = concluded(before, answer(404, code))
+    end = concluded(EFFECT_BEFORE, answer(404, code))
 
     assert (end.outcome, end.certainty, end.status, end.error) == (Outcome.DELETED, Certainty.INFERRED, 404, None)
 
@@ -83,7 +83,7 @@ def test_a_condition_that_does_not_hold_is_an_end(before: Record, status: int) -
     """The caller asked for it to be checked, so it is not tried again."""
     end = concluded(before, answer(status, "ConditionNotMet"))
 
-    assert (end.outcome, end.certainty) == (Outcome.PRECONDITION_FAILED, Certainty.CONFIRMED)
+    assert end.outcome is Outcome.PRECONDITION_FAILED
 
 
 @pytest.mark.parametrize("before", MARKS)
@@ -94,35 +94,35 @@ def test_any_other_permanent_answer_has_failed(before: Record, reply: Reply) -> 
     """Batch's error is kept whole."""
     end = concluded(before, reply)
 
-    assert (end.outcome, end.certainty, end.error) == (Outcome.FAILED, Certainty.CONFIRMED, reply.error)
+    assert (end.outcome, end.error) == (Outcome.FAILED, reply.error)
 
 
 TRANSIENT = [
-    pytest.param(LOST, True, True, id="lost"),
-    pytest.param(NOT_SENT, False, False, id="not sent"),
-    pytest.param(answer(408), True, True, id="408"),
-    pytest.param(answer(429, "TooManyRequests"), True, False, id="429"),
-    pytest.param(answer(500, "InternalError"), True, True, id="500"),
-    pytest.param(answer(503, "ServerBusy"), True, True, id="503"),
-    pytest.param(answer(409, "NodeNotReady"), True, False, id="409 NodeNotReady"),
-    pytest.param(answer(409, "JobBeingDeleted"), True, False, id="409 JobBeingDeleted"),
-    pytest.param(answer(404), True, False, id="404 of a proxy"),
-    pytest.param(answer(401, "AuthenticationFailed"), True, False, id="401"),
-    pytest.param(answer(403, "Forbidden"), True, False, id="403"),
+    pytest.param(LOST, True, id="lost"),
+    pytest.param(NOT_SENT, False, id="not sent"),
+    pytest.param(answer(408), True, id="408"),
+    pytest.param(answer(429, "TooManyRequests"), False, id="429"),
+    pytest.param(answer(500, "InternalError"), True, id="500"),
+    pytest.param(answer(503, "ServerBusy"), True, id="503"),
+    pytest.param(answer(409, "NodeNotReady"), False, id="409 NodeNotReady"),
+    pytest.param(answer(409, "JobBeingDeleted"), False, id="409 JobBeingDeleted"),
+    pytest.param(answer(404), False, id="404 of a proxy"),
+    pytest.param(answer(401, "AuthenticationFailed"), False, id="401"),
+    pytest.param(answer(403, "Forbidden"), False, id="403"),
 ]
 
 
-@pytest.mark.parametrize(("reply", "was_sent", "may_act"), TRANSIENT)
-def test_a_passing_fault_is_tried_again(reply: Reply, was_sent: bool, may_act: bool) -> None:
-    """With its reason and with what it proves about the task: only what never left takes its mark back."""
+@pytest.mark.parametrize(("reply", "may_act"), TRANSIENT)
+def test_a_passing_fault_is_tried_again(reply: Reply, may_act: bool) -> None:
+    """With its reason and with what it proves about the task: what proves that nothing was done takes its mark back."""
     retry = retried(reply)
 
-    assert (retry.error, retry.was_sent, retry.may_have_taken_effect) == (reply.error, was_sent, may_act)
+    assert (retry.error, retry.may_have_taken_effect) == (reply.error, may_act)
     assert retry.wait > timedelta(0)
 
 
-@pytest.mark.parametrize(("reply", "was_sent", "may_act"), TRANSIENT)
-def test_the_last_attempt_exhausts_and_says_what_is_known(reply: Reply, was_sent: bool, may_act: bool) -> None:
+@pytest.mark.parametrize(("reply", "may_act"), TRANSIENT)
+def test_the_last_attempt_exhausts_and_says_what_is_known(reply: Reply, may_act: bool) -> None:
     """`unknown` only when a DELETE may have taken effect; Batch's answer is kept."""
     end = concluded(FIRST, reply, attempts=3)
 
@@ -131,9 +131,7 @@ def test_the_last_attempt_exhausts_and_says_what_is_known(reply: Reply, was_sent
     assert (end.error, end.status, end.batch_request_id) == (reply.error, reply.status, reply.request_id)
 
 
-@pytest.mark.parametrize(
-    ("before", "certainty"), [(SENT_BEFORE, Certainty.CONFIRMED), (EFFECT_BEFORE, Certainty.UNKNOWN)]
-)
+@pytest.mark.parametrize(("before", "certainty"), [(FIRST, Certainty.CONFIRMED), (EFFECT_BEFORE, Certainty.UNKNOWN)])
 def test_an_earlier_try_makes_giving_up_uncertain(before: Record, certainty: Certainty) -> None:
     """A 429 at the end says nothing of an earlier try whose answer was lost."""
     assert concluded(before, answer(429, "TooManyRequests"), attempts=3).certainty is certainty
@@ -143,7 +141,7 @@ def test_an_earlier_try_makes_giving_up_uncertain(before: Record, certainty: Cer
 def test_attempts_are_counted_to_the_limit(attempts: int, ends: bool) -> None:
     """The attempt with the number of the limit is the last."""
     came = after_reply(FIRST, claimed(attempts=attempts), LOST, POLICY, NOW)
-    assert isinstance(came, Conclusion) is ends
+    assert isinstance(came, End) is ends
 
 
 @pytest.mark.parametrize(
@@ -177,8 +175,10 @@ def test_a_dry_run_says_what_would_happen(before: Record, reply: Reply, outcome:
 
     end = after_reply(before, held, reply, POLICY, NOW)
 
-    assert isinstance(end, Conclusion)
-    assert (end.outcome, end.certainty, end.error) == (outcome, Certainty.CONFIRMED, reply.error)
+    assert isinstance(end, End)
+    told = end.conclusion
+    assert (told.outcome, told.certainty, told.error) == (outcome, Certainty.CONFIRMED, reply.error)
+    assert not end.may_have_taken_effect
 
 
 def test_a_dry_run_is_retried_too() -> None:
@@ -189,14 +189,36 @@ def test_a_dry_run_is_retried_too() -> None:
 
 def test_a_dry_run_that_is_given_up_has_certainly_done_nothing() -> None:
     """A question that was lost on its way is no DELETE that may have been carried out."""
-    asked = claim(accepted(request=request(dryRun=True)), Bid("claim-1", "message-1", 1, "hash"), NOW, LEASE)
+    asked = claim(accepted(request=request(dryRun=True)), Holder("claim-1", "message-1", 1), NOW, LEASE)
     held = replace(asked, attempts=POLICY.max_attempts)
     end = after_reply(FIRST, held, LOST, POLICY, NOW)
-    assert isinstance(end, Conclusion)
-    assert (end.outcome, end.certainty, asked.maybe_effect) == (Outcome.EXHAUSTED, Certainty.CONFIRMED, False)
+    assert isinstance(end, End)
+    assert (end.conclusion.outcome, end.may_have_taken_effect) == (Outcome.EXHAUSTED, False)
+    assert not asked.maybe_effect
 
 
-@pytest.mark.parametrize(("may_act", "certainty"), [(True, Certainty.UNKNOWN), (False, Certainty.CONFIRMED)])
-def test_giving_up_without_a_reply(may_act: bool, certainty: Certainty) -> None:
+def test_giving_up_without_a_reply() -> None:
     """A message that the host gave up has the last error that is known, and no answer of Batch's."""
-    assert exhausted(PROBLEM, None, may_act, NOW) == Conclusion(Outcome.EXHAUSTED, certainty, NOW, None, PROBLEM, None)
+    end = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, NOW, None, PROBLEM, None)
+    assert exhausted(PROBLEM, None, NOW) == end
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(answer(400, "InvalidHeaderValue"), id="400"),
+        pytest.param(answer(412, "ConditionNotMet"), id="412"),
+        pytest.param(answer(304, "NotModified"), id="304"),
+        pytest.param(answer(409, "TaskCompleted"), id="409"),
+        pytest.param(UNSAFE, id="refused by the app itself"),
+    ],
+)
+def test_an_end_after_a_try_that_may_have_taken_effect_is_uncertain(reply: Reply) -> None:
+    """One rule for every end: an answer proves that its own try did nothing, and nothing about the one before."""
+    assert concluded(FIRST, reply).certainty is Certainty.CONFIRMED
+    assert concluded(EFFECT_BEFORE, reply).certainty is Certainty.UNKNOWN
+
+
+def test_a_permanent_5xx_is_uncertain_by_itself() -> None:
+    """A gateway may have said so after the service had acted."""
+    assert concluded(FIRST, answer(501, "NotImplemented")).certainty is Certainty.UNKNOWN

@@ -76,6 +76,7 @@ def test_what_is_known_of_earlier_tries_is_said(world: World, reply: Reply, cert
     world.put(body)
     world.deliver()
     world.queues["requests"].clear()
+    world.clock.advance(900)
 
     poison(world, body)
     world.settle()
@@ -257,6 +258,7 @@ def test_it_gives_up_on_a_row_that_never_holds_still(world: World) -> None:
     world.put(body)
     world.batch.script = [refused(429, "TooManyRequests")]
     world.deliver()
+    world.clock.advance(900)
 
     world.records.fault = restless(world.records)
     poison(world, body)

@@ -91,12 +91,36 @@ def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
     with pytest.raises(StorageUnavailable):
         world.delete(client_request_id=ID)
     world.send_fault = no_fault
+    world.clock.advance(10)
     assert world.delete(client_request_id=ID).status == 202
-    assert world.messages() == [], "it may still be put by the call that is at work"
-    world.clock.advance(91)
-    assert world.delete(client_request_id=ID).status == 202
+    assert [m.visible_at for m in world.messages()] == [world.clock.now() + timedelta(seconds=590)]
     world.settle()
     assert world.outcomes() == ["deleted"]
+
+
+def test_a_repeat_within_the_lease_of_a_call_that_could_not_record_its_outcome_puts_a_message(world: World) -> None:
+    """For the end of the lease: the call was answered 503, and no message knows of the request."""
+    world.batch.script = [lambda: _storage_fails(world, DELETED)]
+    with pytest.raises(StorageUnavailable):
+        world.delete(client_request_id=ID)
+    world.storage_fault()
+    world.clock.advance(10)
+    for _ in range(3):
+        assert world.delete(client_request_id=ID).content["state"] == "running"
+    assert [m.visible_at for m in world.messages()] == [world.clock.now() + timedelta(seconds=170)]
+    world.batch.tasks.clear()
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def _storage_fails(world: World, reply: Reply) -> Reply:
+    """Storage is down from the answer of Batch on."""
+
+    def down(when: str, what: str) -> None:
+        raise StorageUnavailable("down")
+
+    world.storage_fault(down)
+    return reply
 
 
 def test_repeats_of_a_call_whose_retry_was_put_put_no_more(world: World) -> None:

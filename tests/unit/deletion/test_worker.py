@@ -506,7 +506,7 @@ def test_no_delete_is_sent_after_the_time_for_it(world: World) -> None:
     world.deliver()
 
     assert world.batch.calls == []
-    assert column(world, body, "maybe_sent") is False
+    assert column(world, body, "maybe_effect") is False
     world.records.fault = no_fault
     world.settle()
     assert world.outcomes() == ["deleted"]
@@ -571,7 +571,7 @@ def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None
 
     def refused_after_effect() -> Reply:
         world.batch.tasks.clear()
-        return refused(409, "TaskCompleted")
+        return refused(501, "NotImplemented")
 
     world.batch.script = [refused_after_effect]
     world.put(body)

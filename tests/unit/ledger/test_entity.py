@@ -51,14 +51,21 @@ RECORDS = st.builds(
     generation=st.integers(0, 9),
     due_at=st.none() | INSTANTS,
     attempts=st.integers(0, 100),
-    maybe_sent=st.booleans(),
     maybe_effect=st.booleans(),
     claim=st.none() | CLAIMS,
     last_error=st.none() | ERRORS,
     next_attempt_at=st.none() | INSTANTS,
+    is_queued=st.booleans(),
     conclusion=st.none() | CONCLUSIONS,
     emit_pending=st.booleans(),
-)
+    policy=st.none() | TEXT,
+).filter(lambda row: not _is_broken(row))
+
+
+def _is_broken(row: Record) -> bool:
+    """Whether no writer leaves such a row."""
+    without_claim = row.state is State.CLAIMED and row.claim is None
+    return without_claim or (row.state is State.DONE and row.conclusion is None)
 
 
 @settings(max_examples=40)
@@ -103,14 +110,14 @@ def test_a_claim_merges_only_what_the_claim_changes() -> None:
     change = changed(accepted(), claimed())
 
     assert set(change) == {
-        *("PartitionKey", "RowKey", "state", "attempts", "maybe_sent", "maybe_effect"),
+        *("PartitionKey", "RowKey", "state", "attempts", "maybe_effect"),
         *("claim_id", "claim_message_id", "claim_dequeue_count", "claim_expires_at"),
     }
 
 
 def test_a_merge_takes_a_column_away_by_emptying_it() -> None:
     """A merge leaves out what it does not name, so an end that is taken back becomes the empty text."""
-    change = changed(done(), accepted(maybe_sent=True, maybe_effect=True, attempts=1))
+    change = changed(done(), accepted(maybe_effect=True, attempts=1))
 
     assert (change["outcome"], change["claim_id"], change["completed_at"]) == ("", "", "")
 
@@ -145,20 +152,31 @@ def test_buckets_fill_evenly() -> None:
         {"last_error": "{"},
         {"claim_id": "x", "claim_expires_at": ""},
         {"generation": None, "attempts": None, "payload_hash": None, "state": None},
+        {"state": "claimed", "claim_id": ""},
+        {"outcome": ""},
+        {"accepted_at": "0001-01-01T00:00:00+14:00", "claim_expires_at": "10000-01-01T00:00:00Z"},
     ],
 )
 def test_a_row_that_no_version_writes_is_loud(damage: dict[str, Any]) -> None:
     """It is never read as something else; the text names the row."""
-    with pytest.raises(CorruptRecord, match=REQUEST_ID):
-        from_entity(to_entity(done()) | damage, None)
+    with pytest.raises(CorruptRecord, match=REQUEST_ID) as fault:
+        from_entity(to_entity(done()) | damage, 'W/"7"')
+    assert fault.value.etag == 'W/"7"', "by which it can be ended"
+
+
+def test_a_row_of_the_last_version_reads_as_before() -> None:
+    """It has a mark that is no more, and lacks columns that came since."""
+    entity = to_entity(claimed()) | {"v": 1, "maybe_sent": True}
+    del entity["policy"], entity["is_queued"]
+    assert from_entity(entity, None) == claimed()
 
 
 def test_a_row_without_a_column_is_loud() -> None:
     """An empty column is the empty text; an absent one was never written by this app."""
     entity = to_entity(accepted())
-    del entity["maybe_sent"]
+    del entity["maybe_effect"]
 
-    with pytest.raises(CorruptRecord, match="maybe_sent"):
+    with pytest.raises(CorruptRecord, match="maybe_effect"):
         from_entity(entity, None)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from shared.clock import to_text
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Key
 from shared.ledger.tally import totals
@@ -105,6 +106,45 @@ def test_two_that_count_at_once_take_turns() -> None:
     assert totals(world.records, parent, dry_run=False).done == {"deleted": MAX_ROWS + 10}
 
 
+def test_an_end_is_recorded_however_many_count_for_the_parent_at_once() -> None:
+    """Others get in the way of thirty writes in a row: the worker waits its turn, within its attempt's time."""
+    world = World()
+    parent = in_one_bucket(world, 3)
+    left = 30
+
+    def meddle(when: str, operation: str) -> None:
+        nonlocal left
+        if world.batch.calls and (when, operation) == ("before", "write") and left:
+            left -= 1
+            for key in world.records.etags:
+                if key[1].startswith("tally:"):
+                    world.records.etags[key] += "x"
+
+    world.records.fault = meddle
+    world.settle()
+    assert left == 0
+    assert len(world.batch.calls) == 3
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": 3}
+
+
+def test_the_counts_of_one_parent_are_spread_over_rows() -> None:
+    """Those who end requests of one parent at once seldom meet at one row; all rows count, that of old too."""
+    world = World()
+    chances = itertools.cycle((0.0, 0.3, 0.6, 0.99))
+    app = world.worker(random=lambda: next(chances))
+    parent = in_one_bucket(world, 3 * MAX_ROWS)
+    while world.deliver(app=app):
+        pass
+    rows = {row for _, row in world.records.rows if row.startswith(f"tally:{parent}:")}
+    assert len(rows) > 2
+    old = {"PartitionKey": "a", "RowKey": f"tally:{parent}", "requested": 5, "deleted": 2, "touched_at": ""}
+    dry_run = old | {"RowKey": f"tally:{parent}.dry-run:3", "requested": 99}
+    world.records.write_group([Write(old), Write(dry_run)])
+    found = totals(world.records, parent, dry_run=False)
+    assert (found.requested, found.done) == (3 * MAX_ROWS + 5, {"deleted": 3 * MAX_ROWS + 2})
+    assert totals(world.records, parent, dry_run=True).requested == 99
+
+
 def test_a_count_that_never_holds_still_is_storage_trouble() -> None:
     """The host delivers the message again, and nothing is deleted twice for it."""
     world = World()
@@ -138,8 +178,9 @@ def one_message_of_many_parents(world: World, count: int) -> list[str]:
         if len(parents) == count:
             break
     world.queues.clear()
-    world.post({"requests": bodies})
-    assert len(world.messages()) == 1
+    # As the last version wrote it for a repeat: one header for rows of many acceptances.
+    header = {"v": 1, "origin": "bulk", "parentId": None, "acceptedAt": to_text(world.clock.now())}
+    world.put({"work": {**header, "rows": [{"request": body} for body in bodies]}})
     return parents
 
 

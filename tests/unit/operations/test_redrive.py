@@ -192,13 +192,21 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
     assert world.outcomes() == ["failed", "deleted"]
 
 
+def fail_by_protection(world: World, body: dict[str, Any]) -> None:
+    """The request ends before its time, for its job was protected then."""
+    strict = World(PROTECTED_JOBS="job-*")
+    world.settings, kept = strict.settings, world.settings
+    world.put(body)
+    world.deliver(app=world.worker())
+    world.settings = kept
+    assert world.outcomes() == ["failed"]
+
+
 def test_a_redrive_waits_for_the_time_that_the_request_names(world: World) -> None:
-    """It was given up before it was due, by an outage; put back, it is still not deleted early."""
+    """It ended before it was due, its job being protected; put back, it is still not deleted early."""
     body = world.request(deleteAfter="P20D")
     accepted_at = world.clock.now()
-    world.put(body, "requests-poison")
-    world.settle()
-    assert world.outcomes() == ["exhausted"]
+    fail_by_protection(world, body)
     assert put_back(world, listing(world)[0]["id"]) == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
@@ -208,8 +216,7 @@ def test_a_redrive_waits_for_the_time_that_the_request_names(world: World) -> No
 def test_a_purged_request_waits_too(world: World) -> None:
     """Its dead letter knows when it ended, which is no earlier than when it was accepted."""
     body = world.request(deleteAfter="P20D")
-    world.put(body, "requests-poison")
-    world.settle()
+    fail_by_protection(world, body)
     letter, ended_at = listing(world)[0], world.clock.now()
     world.clock.advance(3 * 86_400)
     world.records.rows.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shared.deletion.message import request_body
 from shared.errors import StorageUnavailable
@@ -16,14 +16,14 @@ from shared.storage.queues import Sender
 log = logging.getLogger(__name__)
 
 
-class OwedResults:
+@dataclass(frozen=True)
+class Outbox:
     """Sends the results of rows that are done and marked `emit_pending`."""
 
-    def __init__(self, emitter: Emitter, sender: Sender, store: RecordStore, settings: Settings) -> None:
-        self._emitter = emitter
-        self._sender = sender
-        self._store = store
-        self._settings = settings
+    emitter: Emitter
+    sender: Sender
+    store: RecordStore
+    settings: Settings
 
     def send(self, record: Record, body: bytes | None = None) -> Record:
         """Sends the result and takes the mark away; a crash between the two means that it is sent twice.
@@ -31,11 +31,11 @@ class OwedResults:
         Raises StorageUnavailable: the mark stays.
         """
         emission = recorded(record, body or request_body(record.request))
-        for text in self._emitter.texts([emission], self._settings.request_queue):
-            self._sender.send(self._settings.result_queue, text)
+        for text in self.emitter.texts([emission], self.settings.request_queue):
+            self.sender.send(self.settings.result_queue, text)
         if not record.emit_pending:
             return record
-        return self._store.write(record, replace(record, emit_pending=False)) or record
+        return self.store.write(record, replace(record, emit_pending=False)) or record
 
     def try_to_send(self, record: Record) -> Record:
         """As `send`; when storage fails, housekeeping sends it later."""

@@ -1,0 +1,42 @@
+"""The say of a parent (a clean-up, a sweep) in its requests: one that was cancelled ends those not yet begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from shared.ledger.record import Conclusion, Origin, Record
+
+Veto = Callable[[Record, datetime], Conclusion | None]
+"""(a request that no claim has touched, now) -> its end when it is not to be carried out, else None."""
+
+
+class Parent(Protocol):
+    """What is known of the parents of one origin."""
+
+    def veto(self, parent_id: str, *, dry_run: bool) -> Veto | None:
+        """The judge of one parent's requests; None when all of them may go on. May raise StorageUnavailable."""
+
+
+class Parents:
+    """Asks each parent of a message's requests once."""
+
+    def __init__(self, known: Mapping[Origin, Parent]) -> None:
+        self._known = known
+
+    def of_message(self) -> Veto:
+        """The judge of the requests of one message."""
+        asked: dict[tuple[Origin, str, bool], Veto | None] = {}
+
+        def veto(record: Record, now: datetime) -> Conclusion | None:
+            parent = self._known.get(record.origin)
+            if parent is None or record.parent_id is None or not record.is_untouched:
+                return None
+            key = record.origin, record.parent_id, record.request.dry_run
+            if key not in asked:
+                asked[key] = parent.veto(record.parent_id, dry_run=record.request.dry_run)
+            judge = asked[key]
+            return judge(record, now) if judge else None
+
+        return veto
