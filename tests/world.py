@@ -283,8 +283,8 @@ class World:
         worker = app or self.app
         service = {
             "requests-poison": worker.poison.deliver,
-            "job-completions": worker.fan_out.deliver,
-            "job-completions-poison": worker.cleanup_poison.deliver,
+            "job-completions": worker.job_messages.deliver,
+            "job-completions-poison": worker.job_messages.deliver_poisoned,
         }.get(queue, worker.worker.deliver)
         return service(delivery) or []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from shared.api.openapi_retention import retention_schemas
 from shared.api.openapi_schemas import TEXT, Schema, ref, schemas
 
 Document = dict[str, Any]
@@ -60,14 +61,14 @@ def document() -> Document:
         "security": [{"key": []}],
         "paths": _paths(),
         "components": {
-            "schemas": schemas(),
+            "schemas": schemas() | retention_schemas(),
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
         },
     }
 
 
 def _paths() -> Document:
-    return _request_paths() | _job_paths() | _dead_letter_paths() | _service_paths()
+    return _request_paths() | _job_paths() | _retention_paths() | _dead_letter_paths() | _service_paths()
 
 
 def _request_paths() -> Document:
@@ -126,6 +127,22 @@ def _handshake() -> Document:
     headers = {name: {"required": True, "schema": TEXT} for name in ("webhook-allowed-origin", "webhook-allowed-rate")}
     found["responses"]["200"] = {"description": _MEANINGS[200], "headers": headers}
     return found
+
+
+def _retention_paths() -> Document:
+    sweep = ref("Sweep")
+    return {
+        "/retention-policies": {
+            "get": _operation("The policies as understood", {200: ref("RetentionPolicies")}, (400,)),
+        },
+        "/retention-sweeps": {
+            "post": _operation("Begin a sweep", {202: sweep}, (400, 404, 409, 413, 415), body=ref("SweepWish")),
+        },
+        "/retention-sweeps/{id}": {
+            "get": _operation("How a sweep goes", {200: sweep}, (400, 404), "id"),
+            "delete": _operation("Stop a sweep", {200: sweep, 202: sweep}, (400, 404, 409), "id"),
+        },
+    }
 
 
 def _dead_letter_paths() -> Document:

@@ -12,7 +12,7 @@ from shared.deletion.attempt import Attempt, Settled
 from shared.deletion.claiming import Claimer, Claims
 from shared.deletion.delivery import Delivery
 from shared.deletion.message import Message, read_message
-from shared.ledger.record import Record, State
+from shared.ledger.record import Origin, Record, State
 from shared.results.emission import Emission, Emitter, recorded
 from shared.settings import Settings
 
@@ -65,7 +65,7 @@ class Worker:
         return [
             *(recorded(r, message.body_of(r.request)) for r in settled.done + claims.ended),
             *(recorded(r, message.body_of(r.request), replayed=is_repeat(r, delivery)) for r in claims.repeats),
-            *(message.conflict(asked, now) for asked in claims.conflicts),
+            *(message.conflict(asked, now) for asked in claims.conflicts if asked.origin is not Origin.RETENTION),
         ]
 
     def _accept(self, message: Message) -> list[Emission]:

@@ -22,6 +22,7 @@ from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.entity import from_entity
 from shared.ledger.record import Record, State
 from shared.ledger.tally import BUCKETS
+from shared.retention.record import SWEEP_ROWS
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import Queues
 from shared.storage.table import Found, Table, Write
@@ -90,6 +91,7 @@ class Housekeeping:
         purged = [
             forgotten,
             f"{here} and RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}",
+            f"{here} and {SWEEP_ROWS} and {untouched}",
             *(f"{here} and {CLEANUP_ROWS} and phase eq '{phase.value}' and {untouched}" for phase in ENDED),
         ]
         return [

@@ -16,6 +16,7 @@ from shared.clock import from_text, to_text
 from shared.errors import CorruptRecord
 from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import Key
+from shared.retention.agenda import WAITS_FOR_REQUESTS
 from shared.retention.sweep import Asked, Count, LeftAlone, PendingJob, Phase, Place, Sweep
 from shared.storage.table import Found, Table, Write
 
@@ -72,7 +73,8 @@ def to_entity(sweep: Sweep, now: datetime) -> dict[str, Any]:
         "attempts": sweep.attempts,
         "tries": sweep.tries,
         "error": error_text(sweep.error),
-        "touched_at": to_text(now),
+        # Remembered for as long as its last requests may take.
+        "touched_at": to_text(now + WAITS_FOR_REQUESTS if sweep.has_ended else now),
         "parts": len(parts),
         **{f"part_{number}": part for number, part in enumerate(parts)},
     }

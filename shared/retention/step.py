@@ -60,12 +60,12 @@ def stepped(sweep: Sweep, message_id: str) -> Sweep:
 
 
 def stopped(sweep: Sweep, now: datetime) -> Sweep:
-    """The sweep when somebody asks it to stop: at once while it waits, else at its next step."""
-    if sweep.has_ended:
-        return sweep
-    if now < sweep.due_at:
-        return sweep.ended(Phase.CANCELLED, now, STOPPED)
-    return replace(sweep, is_stopping=True)
+    """The sweep when somebody asks it to stop: at once while it waits, else at its next step.
+
+    One that has ended keeps its state; its requests that no claim has touched end as cancelled all the same.
+    """
+    sweep = replace(sweep, is_stopping=True)
+    return sweep.ended(Phase.CANCELLED, now, STOPPED) if not sweep.has_ended and now < sweep.due_at else sweep
 
 
 def given_up(sweep: Sweep, step: SweepStep, now: datetime) -> Sweep | None:

@@ -111,7 +111,7 @@ class Sweep:
     """The one policy that it is for; empty: all of the account's."""
     phase: Phase = Phase.RUNNING
     is_stopping: bool = False
-    """Somebody has asked it to stop; the next step ends it."""
+    """Somebody has asked it to stop: the next step ends it, and its requests end before their first claim."""
     ended_at: datetime | None = None
     error: BatchError | None = None
     left_alone: LeftAlone = LeftAlone()

@@ -6,9 +6,11 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.api.dead_letters import DeadLetterApi
 from shared.api.job_completions import CleanupApi
+from shared.api.retention import RetentionApi
 from shared.api.task_deletions import TaskDeletionApi
 from shared.batch.lanes import Lanes
 from shared.batch.port import Batch
@@ -33,15 +35,30 @@ from shared.deletion.poison import PoisonWorker
 from shared.deletion.synchronous import SynchronousDeletion
 from shared.deletion.worker import Worker
 from shared.ledger.pauses import Pauses
+from shared.ledger.record import Origin
 from shared.ledger.store import RecordStore
+from shared.ledger.tally import totals
 from shared.operations.housekeeping import Housekeeping
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.emission import Emitter
+from shared.results.event import event_text
 from shared.results.telemetry import SILENT, Call, Telemetry
+from shared.retention.agenda import AgendaStore
+from shared.retention.closing import SweepCloser
+from shared.retention.job_messages import JobMessages
+from shared.retention.judging import Rules
+from shared.retention.outlet import QueueOutlet
+from shared.retention.parent import SweepParent
+from shared.retention.record import SweepStore
+from shared.retention.report import closing_event, open_of
+from shared.retention.stopping import SweepStopper
+from shared.retention.sweep import Sweep
+from shared.retention.sweeper import Sweeper, SweeperParts
+from shared.retention.timer import SweepTimer, TimerParts
 from shared.settings import Settings
-from shared.storage.queues import Queues
+from shared.storage.queues import Queues, encoded
 from shared.storage.table import Table
 
 LONGEST_CALL_SECONDS = 40.0
@@ -77,7 +94,8 @@ class App:
         outbox = Outbox(emitter, sender, store, settings)
         dispatcher = Dispatcher(sender, settings.request_queue, clock)
         acceptor = Acceptor(store, dispatcher, clock)
-        guard, parents = Guard(settings), Parents({})
+        sweeps = SweepStore(outside.records)
+        guard, parents = Guard(settings), Parents({Origin.RETENTION: SweepParent(sweeps)})
         policy = RetryPolicy(
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )
@@ -107,6 +125,43 @@ class App:
         upkeep = CleanupUpkeep(settings, clock, cleanups, sender)
         scans = outside.scans or outside.records
         self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
+        outlet = QueueOutlet(dispatcher, sender, clock, settings.job_completion_queue, settings.result_queue)
+        self._serve_sweeps(outside, sweeps, outlet, policy)
+
+    def _serve_sweeps(self, outside: Outside, sweeps: SweepStore, outlet: QueueOutlet, policy: RetryPolicy) -> None:
+        settings, clock = self.settings, outside.clock
+        rules = Rules(settings.retention_policies, settings.protected_jobs)
+        agendas = AgendaStore(outside.records)
+        closer = SweepCloser(agendas, outlet, lambda sweep: encoded(closing_text(sweep), settings.result_encoding))
+        sweeper = Sweeper(
+            SweeperParts(clock, settings.batch_accounts, rules, sweeps, outside.batch, outlet, closer, policy)
+        )
+        self.job_messages = JobMessages(self.fan_out, self.cleanup_poison, sweeper)
+
+        def done_of(sweep: Sweep) -> dict[str, int]:
+            return totals(outside.records, sweep.sweep_id, dry_run=False).done
+
+        self.sweeps = SweepTimer(
+            TimerParts(
+                clock=clock,
+                accounts=settings.batch_accounts,
+                rules=rules,
+                interval=timedelta(hours=settings.retention_interval_hours),
+                sweeps=sweeps,
+                agendas=agendas,
+                outlet=outlet,
+                closer=closer,
+                new_id=outside.new_id,
+                open_of=lambda sweep: open_of(sweep, done_of(sweep)),
+            )
+        )
+        stopper = SweepStopper(clock, sweeps, closer, lambda sweep: open_of(sweep, done_of(sweep)))
+        self.retention = RetentionApi(settings, self.sweeps, stopper, sweeps, agendas, done_of)
+
+
+def closing_text(sweep: Sweep) -> str:
+    """The event that closes a sweep, as a result message."""
+    return event_text(closing_event(sweep))
 
 
 def _call(batch: Batch, clock: Clock) -> Call:

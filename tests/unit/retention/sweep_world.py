@@ -27,8 +27,9 @@ from shared.retention.judging import Rules
 from shared.retention.message import SweepStep, is_sweep_step, read_sweep_step, write_sweep_step
 from shared.retention.record import SweepStore
 from shared.retention.report import closing_event, open_of
-from shared.retention.step import request_of, stopped
-from shared.retention.sweep import Phase, Sweep
+from shared.retention.step import request_of
+from shared.retention.stopping import Stop, SweepStopper
+from shared.retention.sweep import Sweep
 from shared.retention.sweeper import Sweeper, SweeperParts
 from shared.retention.timer import SweepTimer, TimerParts
 from tests.fake_clock import FakeClock
@@ -328,15 +329,10 @@ class SweepWorld:
         assert found is not None
         return found
 
-    def stop(self, sweep_id: str) -> Sweep:
+    def stop(self, sweep_id: str) -> Stop:
         """Somebody asks a sweep to stop."""
-        sweep = self.row(sweep_id)
-        after = stopped(sweep, self.clock.now())
-        written = sweep if after is sweep else self.sweeps.write(sweep, after, self.clock.now())
-        assert written is not None
-        if written.has_ended and not sweep.has_ended:
-            self._closer().close(written)
-        return written
+        stop, _ = SweepStopper(self.clock, self.sweeps, self._closer(), self.open_of).stop(sweep_id)
+        return stop
 
     def jobs_by_id(self, asked: Request) -> str:
         """The id of a request's job as Batch spells it."""
@@ -361,7 +357,7 @@ class SweepWorld:
     def _outcome(self, asked: Request) -> str:
         request = asked.request
         sweep = self.row(asked.sweep_id)
-        is_off = sweep.phase is Phase.CANCELLED or sweep.is_stopping
+        is_off = sweep.is_stopping
         in_force = is_in_force(self.rules.policies, request.batch_url, request.job_id, asked.digest)
         if is_off or not in_force or is_protected(request.job_id, self.rules.protected):
             return "cancelled"

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.retention.sweep import Phase, Sweep
+from shared.retention.sweep import Sweep
 from tests.unit.retention.sweep_world import ACCOUNT, INTERVAL, Crash, FakeTask, Request, SweepWorld
 
 NAMES = ["a-1", "A-2", "b-1", "b-2", "c"]
@@ -228,7 +228,7 @@ class Judge:
             faults.append("was protected")
         if self.listed.get((asked.sweep_id, job_id)):
             faults.append("was marked or waited for when it was listed")
-        if sweep.phase is Phase.CANCELLED:
+        if sweep.is_stopping:
             faults.append("went after its sweep was stopped")
         return faults
 

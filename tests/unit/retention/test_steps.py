@@ -12,6 +12,7 @@ from shared.retention.message import SweepStep, is_sweep_step, read_sweep_step, 
 from shared.retention.record import sweep_of, to_entity
 from shared.retention.report import closing_event, status_of
 from shared.retention.step import Standing, given_up, put_back, standing_of
+from shared.retention.stopping import Stop
 from shared.retention.sweep import Asked, PendingJob, Phase, Place, Sweep
 from shared.retention.sweeper import MOST_ASKED
 from shared.storage.table import Found
@@ -150,6 +151,15 @@ def test_a_change_of_policies_stops_a_sweep_at_its_next_step() -> None:
     row = world.row(sweep.sweep_id)
     assert (row.phase, row.error and row.error.code, row.requested) == (Phase.CANCELLED, "PoliciesChanged", 1)
     world.carry_out_all()
+    assert list(world.done.values()) == ["deleted"], "its own policy is in force as it was"
+
+
+def test_a_request_of_a_policy_that_changed_ends_as_cancelled() -> None:
+    """The next sweep judges anew."""
+    world = world_of(1)
+    world.sweep()
+    world.set_rules({**ALL, "deleteAfter": "P2D"})
+    world.carry_out_all()
     assert list(world.done.values()) == ["cancelled"]
 
 
@@ -169,7 +179,9 @@ def test_a_sweep_is_stopped_at_its_next_step() -> None:
     sweep = running(world)
     world.answers = [None, lambda: world.clock.advance(5)]
     world.deliver(world.messages[0])
-    assert world.stop(sweep.sweep_id).phase is Phase.RUNNING
+    assert world.stop(sweep.sweep_id) is Stop.STOPPED
+    assert world.row(sweep.sweep_id).phase is Phase.RUNNING
+    assert world.stop(sweep.sweep_id) is Stop.AGAIN
     assert world.timer().begin(ACCOUNT) is None
     world.settle()
     row = world.row(sweep.sweep_id)
@@ -185,16 +197,25 @@ def test_a_sweep_that_waits_is_stopped_at_once() -> None:
     sweep = running(world)
     world.answers = [refused(429, "TooManyRequests", 600)]
     world.deliver(world.messages[0])
-    assert world.stop(sweep.sweep_id).phase is Phase.CANCELLED
+    assert world.stop(sweep.sweep_id) is Stop.STOPPED
+    assert world.row(sweep.sweep_id).phase is Phase.CANCELLED
     assert [event["data"]["state"] for event in world.results] == ["cancelled"]
     assert world.timer().begin(ACCOUNT) is not None
 
 
-def test_a_stop_of_a_sweep_that_has_ended_changes_nothing() -> None:
-    """It is done."""
-    world = world_of(1)
+def test_a_sweep_that_has_ended_can_be_stopped_while_requests_of_it_are_open() -> None:
+    """It keeps its state and its event; when nothing is open it is too late."""
+    world = world_of(2)
     sweep = world.sweep()
-    assert world.stop(sweep.sweep_id) == sweep
+    world.carry_out(next(iter(world.requests)))
+    assert world.stop(sweep.sweep_id) is Stop.STOPPED
+    world.carry_out_all()
+    assert list(world.done.values()) == ["deleted", "cancelled"]
+    assert (world.row(sweep.sweep_id).phase, len(world.results)) == (Phase.DONE, 1)
+    late = world.sweep()
+    world.carry_out_all()
+    assert world.stop(late.sweep_id) is Stop.TOO_LATE
+    assert world.stop(ID) is Stop.UNKNOWN
 
 
 def test_a_stop_while_a_step_is_at_work_wins() -> None:
