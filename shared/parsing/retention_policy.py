@@ -161,33 +161,27 @@ def read_policies(text: str, accounts: Sequence[str], problems: list[str]) -> tu
         problems.append(f"{SETTING} must be a JSON list of at most {MOST_POLICIES} policies")
         return ()
     before = len(problems)
-    policies = [_read_one(index, item, accounts, problems) for index, item in enumerate(items)]
-    good = [policy for policy in policies if policy is not None]
-    names: set[str] = set()
-    for index, policy in enumerate(policies):
-        if policy is not None and policy.name in names:
+    policies: dict[str, Policy] = {}
+    for index, item in enumerate(items):
+        policy = _read_one(index, item, accounts, problems)
+        if policy is not None and policies.setdefault(policy.name, policy) is not policy:
             problems.append(f"{SETTING} policy at index {index}: name must not be that of another policy")
-        names |= {policy.name} if policy else set()
-    return tuple(good) if len(problems) == before else ()
+    return tuple(policies.values()) if len(problems) == before else ()
 
 
 def _read_one(index: int, item: object, accounts: Sequence[str], problems: list[str]) -> Policy | None:
     try:
         policy = checked(Policy, item)
         if policy.batch_url is not None and accounts:
-            _select(policy.batch_url, accounts)
+            account_url.select(policy.batch_url, accounts)
+    except ValueError as error:
+        problems.append(f"{SETTING} {_place(index, item)}: batchUrl {error}")
+        return None
     except InvalidInput as fault:
         place = _place(index, item)
         problems += [f"{SETTING} {place}: {_field(problem)}{problem.text}" for problem in fault.problems]
         return None
     return policy
-
-
-def _select(batch_url: str, accounts: Sequence[str]) -> None:
-    try:
-        account_url.select(batch_url, accounts)
-    except ValueError as error:
-        raise InvalidInput.at("/batchUrl", str(error)) from None
 
 
 def _place(index: int, item: object) -> str:
