@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up test test-all check check-infra coverage bench soak fuzz clean
+.PHONY: help setup demo up test test-all check check-infra infra-snapshots audit-infra coverage bench soak fuzz clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -38,8 +38,8 @@ coverage: setup ## branch coverage of shared/: 95 % at least, and all of the pur
 	@$(RUN) -m pytest tests/unit tests/contract tests/worker --cov --cov-report=term $(ARGS)
 	@$(RUN) -m coverage report --fail-under=100 --include="$$($(RUN) -m tests.pure_modules)"
 
-bench: setup ## measures; takes minutes
-	@$(RUN) -m bench $(ARGS)
+bench: setup ## measures beside rivals, for hours; ARGS="--quick" a smoke test, "--parts single-messages" one part
+	@scripts/bench.sh $(ARGS)
 
 soak: setup ## thousands of requests under SIGKILLs, storms and lost replies; ARGS="--requests 500" a shorter one
 	@$(RUN) -m devstack.soak $(ARGS)
@@ -47,10 +47,16 @@ soak: setup ## thousands of requests under SIGKILLs, storms and lost replies; AR
 fuzz: setup ## thousands of made-up HTTP calls after the OpenAPI description, by schemathesis
 	@scripts/fuzz.sh $(ARGS)
 
-check-infra: setup ## checks the templates: their meaning, checkov, azure-functions-doctor
-	@scripts/check-infra.sh
+check-infra: setup ## the templates: what the Bicep compiler says, and what the app relies on
+	@$(RUN) -m scripts.infra_check
+
+infra-snapshots: setup ## writes down again what the templates come to; needs the Bicep compiler
+	@$(RUN) -m scripts.infra_check --write
+
+audit-infra: setup ## the rules of checkov and azure-functions-doctor for the deployment; installs both
+	@scripts/audit-infra.sh
 
 clean: ## removes what set-up and tools left, .venv included
-	@rm -rf .venv .venv-infra .venv-fuzz devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
+	@rm -rf .venv .venv-infra .venv-fuzz .venv-bench devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
 	@rm -rf .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path "./.git/*" -prune -exec rm -rf {} +

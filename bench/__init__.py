@@ -1,1 +1,1 @@
-"""Measurements against the local stack. Nothing here is a test; figures are quoted with the command that made them."""
+"""Measurements against the local stack, side by side with what a user would take instead. Nothing here is a test."""

@@ -43,6 +43,13 @@ class Program:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process. Raises ProgramFailed while there is none."""
+        if self._process is None:
+            raise ProgramFailed(f"{self.name} does not run")
+        return self._process.pid
+
     def start(self) -> None:
         """Starts the program; its output is added to what the log file holds already."""
         self.log.parent.mkdir(parents=True, exist_ok=True)

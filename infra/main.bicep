@@ -1,14 +1,49 @@
-// Everything that the app needs in a subscription of its own choosing; `azd up` runs it (docs/deploy.md).
-// Plain resources with pinned API versions, so that the files can be read and checked without a registry.
+// Everything that the app needs in a subscription of your choice; `azd up` runs it (docs/deploy.md).
+// Plain resources, no modules of a registry: what is deployed can be read here.
 targetScope = 'subscription'
+
+import { AlertThresholds, AlwaysReady, Principal, Settings, Tags } from 'app/types.bicep'
 
 @minLength(1)
 @maxLength(64)
 @description('Name of the azd environment; the names of all resources are derived from it.')
 param environmentName string
 
-@minLength(1)
-@description('Region of all resources. It must offer Flex Consumption.')
+// `az functionapp list-flexconsumption-locations` prints today's list; a region that it names may be added here.
+@allowed([
+  'australiaeast'
+  'australiasoutheast'
+  'brazilsouth'
+  'canadacentral'
+  'centralindia'
+  'centralus'
+  'eastasia'
+  'eastus'
+  'eastus2'
+  'francecentral'
+  'germanywestcentral'
+  'italynorth'
+  'japaneast'
+  'koreacentral'
+  'northcentralus'
+  'northeurope'
+  'norwayeast'
+  'southafricanorth'
+  'southcentralus'
+  'southeastasia'
+  'southindia'
+  'spaincentral'
+  'swedencentral'
+  'uaenorth'
+  'uksouth'
+  'ukwest'
+  'westcentralus'
+  'westeurope'
+  'westus'
+  'westus2'
+  'westus3'
+])
+@description('Region of all resources: one that offers Flex Consumption.')
 @metadata({
   azd: {
     type: 'location'
@@ -16,30 +51,48 @@ param environmentName string
 })
 param location string
 
-@minLength(1)
-@description('Resource ids of the Batch accounts that the app may delete from; the first is the default. They may lie in other resource groups.')
-param batchAccountIds array
+@description('Resource ids of the Batch accounts that the app may delete from; the first is the default. They may lie in other resource groups and subscriptions.')
+param batchAccountIds string[] = []
+
+@description('True: the app gets its role on each Batch account. False: an owner of the account gives it, with the command among the outputs.')
+param assignBatchRoles bool = true
+
+@description('URLs of the Batch accounts, for a deployer without rights on them; the first is the default. Read from the accounts when batchAccountIds names any.')
+param batchAccountUrls string[] = []
 
 @description('Resource group to create; azd down deletes it, so never an existing one. Empty: rg-<environmentName>.')
 param resourceGroupName string = ''
 
+@description('Tags of all resources, besides the one that azd needs.')
+param resourceTags Tags = {}
+
+@minLength(3)
+@maxLength(56)
 @description('Queue of the deletion requests. At most 56 characters: its poison queue adds 7.')
 param requestQueueName string = 'task-delete-requests'
 
+@minLength(3)
+@maxLength(56)
 @description('Queue of the job-completion events. At most 56 characters: its poison queue adds 7.')
 param jobCompletionQueueName string = 'job-completions'
 
+@minLength(3)
+@maxLength(63)
 @description('Queue of the results.')
 param resultQueueName string = 'task-delete-results'
 
+@minLength(3)
+@maxLength(63)
 @description('Table with one row per client-request-id.')
 param requestTableName string = 'taskdeletions'
 
+@minLength(3)
+@maxLength(63)
 @description('Table of what could not be done, with its reason.')
 param deadLetterTableName string = 'taskdeletiondeadletters'
 
-@description('App settings that shall differ from the defaults in app/settings.bicep, by name.')
-param settingOverrides object = {}
+@description('App settings that are to differ from the defaults in app/settings.bicep, by name. Not for queues, tables and the host\'s own storage.')
+param settingOverrides Settings = {}
 
 @minValue(1)
 @maxValue(1000)
@@ -54,8 +107,32 @@ param maximumInstanceCount int = 40
 @description('Memory of one instance in MB.')
 param instanceMemoryMB int = 2048
 
+@description('Instances that never go away, by group: {name, instanceCount}, name being http or function:<name>.')
+param alwaysReady AlwaysReady[] = []
+
 @description('True: a virtual network, and storage that answers in it alone, through private endpoints.')
 param vnetEnabled bool = false
+
+@description('Address space of the virtual network, with room for two subnets of 256 addresses.')
+param vnetAddressPrefix string = '10.0.0.0/16'
+
+@description('Existing subnet for the app: unused, and delegated to Microsoft.App/environments. Empty: one is created.')
+param appSubnetId string = ''
+
+@description('Existing subnet for the private endpoints, in the same network. Empty: one is created.')
+param endpointSubnetId string = ''
+
+@description('True: private DNS zones for the endpoints. False: somebody else keeps them.')
+param privateDnsZonesEnabled bool = true
+
+@description('True: private endpoints for the Batch accounts too.')
+param batchEndpointsEnabled bool = false
+
+@description('True: a private endpoint for the app\'s own HTTP calls.')
+param appEndpointEnabled bool = false
+
+@description('False: HTTP calls and deployments reach the app through its private endpoint alone.')
+param appPublicAccess bool = true
 
 @description('True: HTTP callers need a token of Microsoft Entra ID besides the function key.')
 param entraAuthEnabled bool = false
@@ -63,11 +140,25 @@ param entraAuthEnabled bool = false
 @description('Application (client) id that the tokens of HTTP callers are issued for. Required with entraAuthEnabled.')
 param entraClientId string = ''
 
-@description('Object ids that may put messages on the request and job-completion queues.')
-param producerPrincipalIds array = []
+@description('Who may put messages on the request and job-completion queues: {id, type}.')
+param producers Principal[] = []
 
-@description('Object ids that may take messages from the result queue.')
-param consumerPrincipalIds array = []
+@description('Who may take messages from the result queue: {id, type}.')
+param consumers Principal[] = []
+
+@description('Object id of who deploys; azd fills it. Empty: no right for the deployer.')
+param deployerPrincipalId string = ''
+
+@allowed([
+  'User'
+  'Group'
+  'ServicePrincipal'
+])
+@description('Type of that principal; azd fills it.')
+param deployerPrincipalType string = 'User'
+
+@description('True: who deploys is among the producers, so that a deployment can be tried with a message.')
+param deployerIsProducer bool = true
 
 @allowed([
   'Standard_LRS'
@@ -76,19 +167,102 @@ param consumerPrincipalIds array = []
 @description('Redundancy of the storage account. Standard_LRS where the region has no zones.')
 param storageSku string = 'Standard_ZRS'
 
-@description('Alert thresholds that shall differ from the defaults in app/alerts.bicep, by name.')
-param alertThresholds object = {}
+@description('True: what the queues and tables are asked is logged.')
+param storageLogsEnabled bool = false
+
+@minValue(30)
+@maxValue(730)
+@description('Days that logs are kept.')
+param logRetentionDays int = 30
+
+@minValue(0)
+@description('Gigabytes a day after which no more is logged until the next day, alerts included; 0: no limit.')
+param logDailyCapGb int = 0
+
+@description('True: spans and metrics of the app itself. The package has to be made with the same value (TELEMETRY_ENABLED).')
+param telemetryEnabled bool = false
+
+@description('Alert thresholds that are to differ from the defaults in app/alerts.bicep, by name.')
+param alertThresholds AlertThresholds = {}
 
 @description('Where alerts are sent. Empty: alerts show in the portal alone.')
 param alertEmail string = ''
 
+@description('True: the app\'s health is asked for from three places every five minutes.')
+param availabilityTestEnabled bool = false
+
+@description('True: an Event Grid topic for job-completion events.')
+param eventGridTopicEnabled bool = false
+
+@description('Address of a package to deploy, for those who deploy without azd. Empty: the app is deployed afterwards.')
+param packageUri string = ''
+
+// Azure Batch Job Submitter: the narrowest built-in role with the jobs data actions. There is no action for tasks
+// alone: https://learn.microsoft.com/azure/batch/batch-role-based-access-control
+var batchRoleId = '48e5e92e-a480-4e71-aa9c-2778f4c13781'
+
 var resourceToken = toLower(uniqueString(subscription().id, environmentName, location))
-var tags = {
+var groupName = !empty(resourceGroupName) ? resourceGroupName : 'rg-${environmentName}'
+var tags = union(resourceTags, {
   'azd-env-name': environmentName
+})
+
+// Faults that a type cannot express end the deployment before it creates anything.
+var accountsNamed = !empty(batchAccountIds) || (!assignBatchRoles && !empty(batchAccountUrls))
+var roleAccountIds = assignBatchRoles
+  ? (accountsNamed ? batchAccountIds : fail('Name the Batch accounts: batchAccountIds (BATCH_ACCOUNT_IDS).'))
+  : []
+// Ids win over URLs: azd keeps the output BATCH_ACCOUNT_URLS in the environment and hands it over the next time.
+var namedAccountUrls = accountsNamed
+  ? batchAccountUrls
+  : fail('Name the Batch accounts: batchAccountIds or batchAccountUrls.')
+// A plain AzureWebJobsStorage, even an empty one, beats the identity: https://github.com/Azure/azure-functions-host/issues/11796
+var checkedOverrides = contains(settingOverrides, 'AzureWebJobsStorage') || contains(
+    settingOverrides,
+    'TaskDeleteStorage'
+  )
+  ? fail('settingOverrides must not name AzureWebJobsStorage or TaskDeleteStorage: a plain value would replace the identity.')
+  : settingOverrides
+var checkedClientId = entraAuthEnabled && empty(entraClientId)
+  ? fail('entraAuthEnabled needs entraClientId (ENTRA_CLIENT_ID).')
+  : entraClientId
+var subnetsNamed = empty(appSubnetId) == empty(endpointSubnetId)
+  ? !empty(appSubnetId)
+  : bool(fail('Give both appSubnetId and endpointSubnetId, or neither.'))
+var unnamedAccounts = assignBatchRoles
+  ? []
+  : (!empty(batchAccountIds) ? batchAccountIds : ['<resource id of the Batch account>'])
+
+var deployers = deployerIsProducer && !empty(deployerPrincipalId)
+  ? [
+      {
+        id: deployerPrincipalId
+        type: deployerPrincipalType
+      }
+    ]
+  : []
+
+// The app uses these three services of the account and no other.
+var storageServices = [
+  'blob'
+  'queue'
+  'table'
+]
+
+// https://learn.microsoft.com/azure/private-link/private-endpoint-dns
+var siteZones = {
+  AzureChinaCloud: 'privatelink.chinacloudsites.cn'
+  AzureCloud: 'privatelink.azurewebsites.net'
+  AzureUSGovernment: 'privatelink.azurewebsites.us'
+}
+var batchZones = {
+  AzureChinaCloud: 'privatelink.batch.chinacloudapi.cn'
+  AzureCloud: 'privatelink.batch.azure.com'
+  AzureUSGovernment: 'privatelink.batch.usgovcloudapi.net'
 }
 
-resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
-  name: !empty(resourceGroupName) ? resourceGroupName : 'rg-${environmentName}'
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: groupName
   location: location
   tags: tags
 }
@@ -111,6 +285,8 @@ module monitoring 'app/monitoring.bicep' = {
     applicationInsightsName: 'appi-${resourceToken}'
     location: location
     tags: tags
+    retentionInDays: logRetentionDays
+    dailyCapGb: logDailyCapGb
   }
 }
 
@@ -134,6 +310,7 @@ module storage 'app/storage.bicep' = {
       requestTableName
       deadLetterTableName
     ]
+    logWorkspaceId: storageLogsEnabled ? monitoring.outputs.workspaceId : ''
   }
 }
 
@@ -155,29 +332,68 @@ module callers 'app/callers.bicep' = {
     requestQueueName: requestQueueName
     jobCompletionQueueName: jobCompletionQueueName
     resultQueueName: resultQueueName
-    producerPrincipalIds: producerPrincipalIds
-    consumerPrincipalIds: consumerPrincipalIds
+    producers: union(producers, deployers)
+    consumers: consumers
   }
 }
 
 // A resource id reads /subscriptions/<2>/resourceGroups/<4>/providers/Microsoft.Batch/batchAccounts/<8>.
-module batchAccess 'app/batch-access.bicep' = [for (accountId, i) in batchAccountIds: {
-  name: 'batch-access-${resourceToken}-${i}'
-  scope: resourceGroup(split(accountId, '/')[2], split(accountId, '/')[4])
-  params: {
-    accountName: split(accountId, '/')[8]
-    principalId: identity.outputs.principalId
+module batchAccess 'app/batch-access.bicep' = [
+  for (accountId, i) in roleAccountIds: {
+    name: 'batch-access-${resourceToken}-${i}'
+    scope: resourceGroup(split(accountId, '/')[2], split(accountId, '/')[4])
+    params: {
+      accountName: split(accountId, '/')[8]
+      principalId: identity.outputs.principalId
+      roleId: batchRoleId
+    }
   }
-}]
+]
 
-module network 'app/network.bicep' = if (vnetEnabled) {
+module network 'app/network.bicep' = if (vnetEnabled && !subnetsNamed) {
   name: 'network'
   scope: group
   params: {
     name: 'vnet-${resourceToken}'
     location: location
     tags: tags
-    storageAccountName: storage.outputs.name
+    addressPrefix: vnetAddressPrefix
+  }
+}
+
+// One after the other: several at once on one storage account meet StorageAccountOperationInProgress.
+@batchSize(1)
+module storageEndpoints 'app/private-endpoints.bicep' = [
+  for service in storageServices: if (vnetEnabled) {
+    name: '${service}-endpoint'
+    scope: group
+    params: {
+      name: 'pe-${resourceToken}-${service}'
+      location: location
+      tags: tags
+      subnetId: subnetsNamed ? endpointSubnetId : network!.outputs.endpointSubnetId
+      groupId: service
+      resourceIds: [
+        storage.outputs.id
+      ]
+      zoneName: 'privatelink.${service}.${environment().suffixes.storage}'
+      zoneEnabled: privateDnsZonesEnabled
+    }
+  }
+]
+
+module batchEndpoints 'app/private-endpoints.bicep' = if (vnetEnabled && batchEndpointsEnabled) {
+  name: 'batch-endpoints'
+  scope: group
+  params: {
+    name: 'pe-${resourceToken}-batch'
+    location: location
+    tags: tags
+    subnetId: subnetsNamed ? endpointSubnetId : network!.outputs.endpointSubnetId
+    groupId: 'batchAccount'
+    resourceIds: batchAccountIds
+    zoneName: batchZones[environment().name]
+    zoneEnabled: privateDnsZonesEnabled
   }
 }
 
@@ -193,7 +409,9 @@ module functionApp 'app/function-app.bicep' = {
     packageContainerUrl: storage.outputs.packageContainerUrl
     maximumInstanceCount: maximumInstanceCount
     instanceMemoryMB: instanceMemoryMB
-    subnetId: vnetEnabled ? network!.outputs.appSubnetId : ''
+    alwaysReady: alwaysReady
+    publicAccess: appPublicAccess
+    subnetId: vnetEnabled ? (subnetsNamed ? appSubnetId : network!.outputs.appSubnetId) : ''
   }
 }
 
@@ -205,17 +423,22 @@ module settings 'app/settings.bicep' = {
     storageAccountName: storage.outputs.name
     applicationInsightsName: monitoring.outputs.applicationInsightsName
     identityClientId: identity.outputs.clientId
-    batchAccountUrls: [for (accountId, i) in batchAccountIds: batchAccess[i].outputs.url]
+    // From the accounts and not from batchAccess[i].outputs: roles may be left to others. (A module's outputs in a loop
+    // whose scope depends on it were refused by Azure, too: https://github.com/Azure/bicep/issues/4453.)
+    readAccountUrls: [for accountId in batchAccountIds: 'https://${reference(accountId, '2025-06-01').accountEndpoint}']
+    namedAccountUrls: namedAccountUrls
     requestQueueName: requestQueueName
     jobCompletionQueueName: jobCompletionQueueName
     resultQueueName: resultQueueName
     requestTableName: requestTableName
     deadLetterTableName: deadLetterTableName
-    overrides: settingOverrides
+    telemetryEnabled: telemetryEnabled
+    overrides: checkedOverrides
   }
   // A host that starts before it may read its storage stops again.
   dependsOn: [
     roles
+    storageEndpoints
   ]
 }
 
@@ -224,11 +447,46 @@ module auth 'app/auth.bicep' = if (entraAuthEnabled) {
   scope: group
   params: {
     functionName: functionApp.outputs.name
-    clientId: entraClientId
+    clientId: checkedClientId
   }
-  // Two writes to one site at the same time: the second is refused.
+  // One write to a site at a time: a second one is refused.
   dependsOn: [
     settings
+  ]
+}
+
+module appEndpoint 'app/private-endpoints.bicep' = if (vnetEnabled && appEndpointEnabled) {
+  name: 'app-endpoint'
+  scope: group
+  params: {
+    name: 'pe-${resourceToken}-app'
+    location: location
+    tags: tags
+    subnetId: subnetsNamed ? endpointSubnetId : network!.outputs.endpointSubnetId
+    groupId: 'sites'
+    resourceIds: [
+      functionApp.outputs.id
+    ]
+    zoneName: siteZones[environment().name]
+    zoneEnabled: privateDnsZonesEnabled
+  }
+  dependsOn: [
+    settings
+    auth
+  ]
+}
+
+module package 'app/package.bicep' = if (!empty(packageUri)) {
+  name: 'package'
+  scope: group
+  params: {
+    functionName: functionApp.outputs.name
+    packageUri: packageUri
+  }
+  dependsOn: [
+    settings
+    auth
+    appEndpoint
   ]
 }
 
@@ -245,13 +503,44 @@ module alerts 'app/alerts.bicep' = {
   }
 }
 
+module availability 'app/availability.bicep' = if (availabilityTestEnabled) {
+  name: 'availability'
+  scope: group
+  params: {
+    name: 'health-${resourceToken}'
+    location: location
+    tags: tags
+    applicationInsightsId: monitoring.outputs.applicationInsightsId
+    healthUrl: '${functionApp.outputs.url}/api/health'
+    actionGroupIds: alerts.outputs.actionGroupIds
+  }
+}
+
+module eventGrid 'app/event-grid.bicep' = if (eventGridTopicEnabled) {
+  name: 'event-grid'
+  scope: group
+  params: {
+    topicName: 'evgt-${resourceToken}'
+    location: location
+    tags: tags
+    storageAccountName: storage.outputs.name
+    jobCompletionQueueName: jobCompletionQueueName
+  }
+}
+
 // What smoke tests need; azd keeps them in the environment, in plain text, so nothing here may be secret.
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_FUNCTION_NAME string = functionApp.outputs.name
+output STORAGE_ACCOUNT_NAME string = storage.outputs.name
+output APPLICATION_INSIGHTS_NAME string = monitoring.outputs.applicationInsightsName
 output FUNCTION_URL string = functionApp.outputs.url
 output HEALTH_URL string = '${functionApp.outputs.url}/api/health'
 output TASK_DELETIONS_URL string = '${functionApp.outputs.url}/api/task-deletions'
 output REQUEST_QUEUE_URL string = '${storage.outputs.queueUrl}${requestQueueName}'
 output JOB_COMPLETION_QUEUE_URL string = '${storage.outputs.queueUrl}${jobCompletionQueueName}'
 output RESULT_QUEUE_URL string = '${storage.outputs.queueUrl}${resultQueueName}'
-output BATCH_ACCOUNT_URLS array = [for (accountId, i) in batchAccountIds: batchAccess[i].outputs.url]
+output BATCH_ACCOUNT_URLS string[] = settings.outputs.batchAccountUrls
+output BATCH_ROLE_COMMANDS string[] = [
+  for accountId in unnamedAccounts: 'az role assignment create --assignee-object-id ${identity.outputs.principalId} --assignee-principal-type ServicePrincipal --role ${batchRoleId} --scope ${accountId}'
+]
+output EVENT_GRID_TOPIC_ENDPOINT string = eventGridTopicEnabled ? eventGrid!.outputs.endpoint : ''

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "constraints.txt")
+REQUIREMENTS = ("requirements.txt", "requirements-telemetry.txt", "requirements-dev.txt", "constraints.txt")
 OLDEST = (3, 11)
 
 # 3.13 is what the cloud runs, and the oldest for which the genuine worker library exists.

@@ -1,26 +1,42 @@
 """Packs the app as deployment ships it: `python scripts/package.py` fills build/app and build/app.zip, and lists them.
 
-What ships, .funcignore says. azd runs this before it zips build/app (azure.yaml). Only the standard library is
-needed, because azd runs it with whatever Python there is.
+What ships of the app, .funcignore says. The libraries ship too, in the versions that are tested (constraints.txt), as
+wheels for the platform's Linux and Python, whatever machine packs them. azd runs this before it zips build/app
+(azure.yaml), with whatever Python there is, so that only the standard library and pip are needed.
 """
 
 from __future__ import annotations
 
 import argparse
-import py_compile
+import os
+import re
 import shutil
+import subprocess
 import sys
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 IGNORE_FILE = ".funcignore"
+LIBRARIES = ".python_packages/lib/site-packages"
+"""Where the worker looks for them (azure_functions_runtime/utils/constants.py)."""
 
 # Without an ignore file in the folder, azd leaves out every __pycache__ (createDeployableZip in azure-dev).
 _STAGED_IGNORE = "# Nothing is left out: this folder holds what scripts/package.py chose.\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+# Oldest first in what a wheel asks of the C library; Flex Consumption runs on a newer one.
+_PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_27_x86_64", "manylinux_2_28_x86_64")
+_PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
+
+
+class PackagingFailed(Exception):
+    """Raised when a person has to do something first; the text says what."""
 
 
 class IgnoreRules:
@@ -52,7 +68,7 @@ class IgnoreRules:
 
 
 def shipped(root: Path) -> list[str]:
-    """The files of the package, relative to the root, in order."""
+    """The files of the app itself, relative to the root, in order."""
     rules = IgnoreRules((root / IGNORE_FILE).read_text(encoding="utf-8"))
     return sorted(_walk(root, "", rules))
 
@@ -67,18 +83,109 @@ def _walk(root: Path, prefix: str, rules: IgnoreRules) -> Iterator[str]:
                 yield path
 
 
-def stage(root: Path, into: Path, *, bytecode: bool) -> None:
-    """Fills a folder with the package, emptied before. With bytecode, each module's lies beside it."""
+def stage(root: Path, into: Path) -> None:
+    """Fills a folder with the app itself, emptied before."""
     shutil.rmtree(into, ignore_errors=True)
     for path in shipped(root):
         target = into / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target)
-        if bytecode and target.suffix == ".py":
-            # By hash: unpacking changes times, and times are what bytecode is checked by otherwise.
-            mode = py_compile.PycInvalidationMode.CHECKED_HASH
-            py_compile.compile(str(target), dfile=path, doraise=True, invalidation_mode=mode)
     (into / IGNORE_FILE).write_text(_STAGED_IGNORE, encoding="utf-8")
+
+
+def add_libraries(root: Path, into: Path, *, telemetry: bool) -> None:
+    """Installs what requirements.txt asks for on the platform. Raises PackagingFailed with pip's words."""
+    files = ["requirements.txt", *(["requirements-telemetry.txt"] if telemetry else [])]
+    wanted = [line for name in files for line in (root / name).read_text(encoding="utf-8").splitlines()]
+    pins: dict[str, str] = {}
+    for name in ("constraints.txt", *files):
+        pins |= {_canonical(name): pin for name, pin in _PIN.findall((root / name).read_text(encoding="utf-8"))}
+    target = into / LIBRARIES
+    # pip judges markers by the machine that it runs on, so it gets one level of the tree at a time, without a marker.
+    while missing := _missing(target, [line for line in wanted if line and line[0] not in "#-"], deployed_python(root)):
+        if unpinned := sorted(missing - pins.keys()):
+            raise PackagingFailed(f"not pinned in constraints.txt: {', '.join(unpinned)}")
+        _pip(target, [f"{name}=={pins[name]}" for name in sorted(missing)], deployed_python(root))
+    # Programs for a command line, with the path of this machine's Python in them.
+    shutil.rmtree(target / "bin", ignore_errors=True)
+
+
+def _missing(target: Path, wanted: list[str], python: str) -> set[str]:
+    """The distributions that are asked for, directly or by an installed one, and are not there."""
+    # pip's own copy of `packaging`: nothing else that reads a requirement is on every machine.
+    from pip._vendor.packaging.requirements import Requirement
+
+    installed: dict[str, Distribution] = {_canonical(each.name): each for each in distributions(path=[str(target)])}
+    waiting: list[tuple[Any, set[str]]] = [(Requirement(line), {""}) for line in wanted]
+    asked: set[tuple[str, str]] = set()
+    while waiting:
+        requirement, extras_of_asker = waiting.pop()
+        marker = requirement.marker
+        if marker and not any(marker.evaluate(_environment(python, extra)) for extra in extras_of_asker):
+            continue
+        name, extras = _canonical(requirement.name), {"", *requirement.extras}
+        if (found := {(name, extra) for extra in extras} - asked) and name in installed:
+            waiting += [(Requirement(text), extras) for text in installed[name].requires or []]
+        asked |= found
+    return {name for name, _ in asked} - installed.keys()
+
+
+def _environment(python: str, extra: str) -> dict[str, str]:
+    """What markers mean on the platform (PEP 508)."""
+    return {
+        "extra": extra,
+        "implementation_name": "cpython",
+        "implementation_version": f"{python}.0",
+        "os_name": "posix",
+        "platform_machine": "x86_64",
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": f"{python}.0",
+        "python_version": python,
+        "sys_platform": "linux",
+    }
+
+
+def _pip(target: Path, requirements: list[str], python: str) -> None:
+    options = ["--no-deps", "--no-compile", "--only-binary=:all:", "--implementation", "cp", "--python-version", python]
+    platforms = [option for platform in reversed(_PLATFORMS) for option in ("--platform", platform)]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    with tempfile.TemporaryDirectory() as folder:
+        whole = [*command, *options, *platforms, "--target", folder, *requirements]
+        ended = subprocess.run(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if ended.returncode:
+            raise PackagingFailed(f"pip ended with code {ended.returncode}\n{ended.stdout.strip()[-4000:]}")
+        # Not straight into the target: pip puts a whole folder in the place of one of the same name, such as azure/.
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+
+
+def _canonical(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def add_bytecode(into: Path, python: str) -> None:
+    """Compiles every module of a folder with an interpreter of the deployed version."""
+    # By hash: unpacking changes times, and times are what bytecode is checked by otherwise (PEP 552). The package is
+    # mounted read-only, so that a library's source need not even be looked at.
+    command = [python, "-m", "compileall", "-q", "-s", str(into), "--invalidation-mode"]
+    # The order of a set must not depend on the day.
+    steady = {**os.environ, "PYTHONHASHSEED": "0"}
+    if (into / LIBRARIES).is_dir():
+        subprocess.run([*command, "unchecked-hash", str(into / LIBRARIES)], check=True, env=steady)
+    subprocess.run([*command, "checked-hash", "-x", r"[\\/]\.python_packages[\\/]", str(into)], check=True, env=steady)
+
+
+def compiler_for(version: str) -> str | None:
+    """An interpreter of the deployed version, which alone makes bytecode for it; None when there is none."""
+    for candidate in (sys.executable, f"python{version}", "python3", "python"):
+        with suppress(OSError):
+            shown = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False).stdout
+            if shown.startswith(f"Python {version}."):
+                return candidate
+    return None
 
 
 def pack(staged: Path, archive: Path) -> list[zipfile.ZipInfo]:
@@ -99,21 +206,43 @@ def deployed_python(root: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Packs, prints the list and the size; the exit code."""
-    parser = argparse.ArgumentParser(description="Packs the app as deployment ships it.")
-    parser.add_argument("--into", type=Path, default=ROOT / "build" / "app", help="folder to fill; it is emptied first")
-    into = parser.parse_args(arguments).into
-    wanted = deployed_python(ROOT)
-    bytecode = wanted == f"{sys.version_info.major}.{sys.version_info.minor}"
-    stage(ROOT, into, bytecode=bytecode)
+    asked = _arguments(arguments)
+    into, wanted = asked.into, deployed_python(ROOT)
+    stage(ROOT, into)
+    try:
+        if asked.libraries:
+            add_libraries(ROOT, into, telemetry=asked.telemetry)
+    except PackagingFailed as fault:
+        print(f"not packed: {fault}", file=sys.stderr)
+        return 1
+    if python := compiler_for(wanted):
+        add_bytecode(into, python)
     archive = into.with_suffix(".zip")
     entries = pack(into, archive)
-    for entry in entries:
-        print(f"{entry.file_size:>8} {entry.filename}")
+    print(*(f"{entry.file_size:>8} {entry.filename}" for entry in entries), sep="\n")
     total = sum(entry.file_size for entry in entries)
     print(f"{total:>8} bytes in {len(entries)} files, {archive.stat().st_size} packed into {archive}")
-    if not bytecode:
+    if not python:
         print(f"Without bytecode: the platform runs Python {wanted}, and only that Python can compile for it.")
     return 0
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Packs the app as deployment ships it.")
+    parser.add_argument("--into", type=Path, default=ROOT / "build" / "app", help="folder to fill; it is emptied first")
+    parser.add_argument(
+        "--telemetry",
+        action=argparse.BooleanOptionalAction,
+        default=_is_on(os.environ, "TELEMETRY_ENABLED"),
+        help="ship azure-monitor-opentelemetry too (default: what TELEMETRY_ENABLED says)",
+    )
+    parser.add_argument("--libraries", action=argparse.BooleanOptionalAction, default=True, help="ship the libraries")
+    return parser.parse_args(arguments)
+
+
+def _is_on(environment: Mapping[str, str], name: str) -> bool:
+    """Whether a variable of azd is true, in the words that azd takes for it (strconv.ParseBool)."""
+    return environment.get(name, "").lower() in {"1", "t", "true"}
 
 
 if __name__ == "__main__":

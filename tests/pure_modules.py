@@ -37,6 +37,7 @@ PURE = (
         "api/openapi",
         "api/openapi_schemas",
         "deletion/outcomes",
+        "batch/pace",
         "batch/pacing",
     ),
     *(

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from devstack.azurite.install import ensure_installed
-from devstack.program import Program
+from devstack.program import Program, ProgramFailed
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -72,6 +72,13 @@ class Azurite:
     @property
     def table_url(self) -> str:
         return self._url("table")
+
+    @property
+    def pid(self) -> int:
+        """Its process. Raises ProgramFailed while there is none."""
+        if self._program is None:
+            raise ProgramFailed("Azurite does not run")
+        return self._program.pid
 
     def start(self) -> None:
         """Returns when all services listen. Raises ProgramFailed or InstallFailed."""

@@ -1,6 +1,6 @@
 """Publishes a job's end to a custom Event Grid topic, whose subscription puts it on the job-completion queue.
 
-Needs azure-identity and requests, and the role EventGrid Data Sender on the topic (event_grid_topic.bicep).
+Needs azure-identity and requests, and the role EventGrid Data Sender on the topic (infra/app/event-grid.bicep).
 """
 
 from __future__ import annotations

@@ -1,21 +1,26 @@
 // Alerts on lines that the app itself writes: the platform's QueueMessageCount is hourly and has no dimension for the queue.
+import { AlertThresholds, Tags } from 'types.bicep'
+
 param prefix string
 param location string
-param tags object
+param tags Tags
 param applicationInsightsId string
 param email string
 
-param overrides object
+param overrides AlertThresholds
 
 // What each alert fires above: seconds for the ages, lines in 15 minutes for the counts.
-var thresholds = union({
-  poisonDepth: 0
-  poisonAgeSeconds: 3600
-  requestAgeSeconds: 900
-  failedResults: 10
-  exhaustedResults: 0
-  refusedCalls: 0
-}, overrides)
+var thresholds = union(
+  {
+    poisonDepth: 0
+    poisonAgeSeconds: 3600
+    requestAgeSeconds: 900
+    failedResults: 10
+    exhaustedResults: 0
+    refusedCalls: 0
+  },
+  overrides
+)
 
 // Minimum: every sample of the window is above the threshold. One alone says little: a message that was delayed on
 // purpose is old when it comes into sight, and one on its way counts.
@@ -99,61 +104,68 @@ resource actions 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email
   }
 }
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
-  name: '${prefix}-${rule.name}'
-  location: location
-  tags: tags
-  properties: {
-    displayName: rule.name
-    description: rule.description
-    severity: rule.severity
-    enabled: true
-    scopes: [
-      applicationInsightsId
-    ]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    criteria: {
-      allOf: [
-        {
-          query: rule.query
-          timeAggregation: rule.aggregation
-          metricMeasureColumn: rule.column
-          dimensions: [
-            {
-              name: rule.dimension
-              operator: 'Include'
-              values: [
-                '*'
-              ]
-            }
-          ]
-          operator: 'GreaterThan'
-          threshold: rule.threshold
-          failingPeriods: {
-            numberOfEvaluationPeriods: 1
-            minFailingPeriodsToAlert: 1
-          }
-        }
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
+  for rule in rules: {
+    name: '${prefix}-${rule.name}'
+    location: location
+    tags: tags
+    properties: {
+      displayName: rule.name
+      description: rule.description
+      severity: rule.severity
+      enabled: true
+      scopes: [
+        applicationInsightsId
       ]
-    }
-    autoMitigate: true
-    actions: {
-      actionGroups: !empty(email) ? [
-        actions.id
-      ] : []
+      evaluationFrequency: 'PT5M'
+      windowSize: 'PT15M'
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: rule.aggregation
+            metricMeasureColumn: rule.column
+            dimensions: [
+              {
+                name: rule.dimension
+                operator: 'Include'
+                values: [
+                  '*'
+                ]
+              }
+            ]
+            operator: 'GreaterThan'
+            threshold: rule.threshold
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
+          }
+        ]
+      }
+      autoMitigate: true
+      // The component is new: its tables may not be there yet, and a query over none would refuse the rule.
+      skipQueryValidation: true
+      actions: {
+        actionGroups: !empty(email)
+          ? [
+              actions.id
+            ]
+          : []
+      }
     }
   }
-}]
+]
 
-// An app that writes nothing raises none of the alerts above.
-resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+// An app that writes nothing raises none of the alerts above. Between `azd provision` and the first deployment this one
+// may fire; it resolves itself once the first lines are in.
+resource silent 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
   name: '${prefix}-silent'
   location: location
   tags: tags
   properties: {
     displayName: 'silent'
-    description: 'The app reports no queue depth: it does not start, or its timer or its telemetry is broken.'
+    description: 'The app reports no queue depth: it does not start, a timer stands still (GET /api/health names it; a restart frees it), or its telemetry is broken. Fires once before the first deployment.'
     severity: 1
     enabled: true
     scopes: [
@@ -176,10 +188,15 @@ resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
       ]
     }
     autoMitigate: true
+    skipQueryValidation: true
     actions: {
-      actionGroups: !empty(email) ? [
-        actions.id
-      ] : []
+      actionGroups: !empty(email)
+        ? [
+            actions.id
+          ]
+        : []
     }
   }
 }
+
+output actionGroupIds string[] = !empty(email) ? [actions.id] : []

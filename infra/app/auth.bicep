@@ -5,11 +5,11 @@ param functionName string
 @minLength(36)
 param clientId string
 
-resource site 'Microsoft.Web/sites@2024-04-01' existing = {
+resource site 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionName
 }
 
-resource auth 'Microsoft.Web/sites/config@2024-04-01' = {
+resource auth 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: site
   name: 'authsettingsV2'
   properties: {
@@ -19,8 +19,12 @@ resource auth 'Microsoft.Web/sites/config@2024-04-01' = {
     globalValidation: {
       requireAuthentication: true
       unauthenticatedClientAction: 'Return401'
+      // The page has no data in it and brings the caller's token itself. The platform's own call after a deployment
+      // bears a token that the host checks: https://github.com/Azure/azure-functions-core-tools/issues/4196
       excludedPaths: [
+        '/admin/host/synctriggers'
         '/api/health'
+        '/api/operations'
       ]
     }
     httpSettings: {

@@ -1,15 +1,19 @@
 // The Flex Consumption plan and the app on it.
+import { AlwaysReady, Tags } from 'types.bicep'
+
 param name string
 param planName string
 param location string
-param tags object
+param tags Tags
 param identityId string
 param packageContainerUrl string
 param maximumInstanceCount int
 param instanceMemoryMB int
+param alwaysReady AlwaysReady[]
+param publicAccess bool
 param subnetId string
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
   tags: tags
@@ -23,7 +27,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   }
 }
 
-resource site 'Microsoft.Web/sites@2024-04-01' = {
+resource site 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
   tags: union(tags, {
@@ -39,6 +43,7 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
     virtualNetworkSubnetId: !empty(subnetId) ? subnetId : null
     // No ftpsState: Flex Consumption has no FTP, and refuses the property.
     siteConfig: {
@@ -60,6 +65,7 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
       scaleAndConcurrency: {
         maximumInstanceCount: maximumInstanceCount
         instanceMemoryMB: instanceMemoryMB
+        alwaysReady: alwaysReady
         // Flex sends one call at a time to a Python instance unless told otherwise; the functions run in threads.
         triggers: {
           http: {
@@ -76,7 +82,7 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
 }
 
 // Deployment signs in with an identity; user name and password are good for nobody.
-resource ftpPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+resource ftpPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: site
   name: 'ftp'
   properties: {
@@ -84,13 +90,18 @@ resource ftpPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@20
   }
 }
 
-resource scmPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+resource scmPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: site
   name: 'scm'
   properties: {
     allow: false
   }
+  // One write to a site at a time: a second one is refused.
+  dependsOn: [
+    ftpPasswords
+  ]
 }
 
+output id string = site.id
 output name string = site.name
 output url string = 'https://${site.properties.defaultHostName}'

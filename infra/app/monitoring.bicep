@@ -1,10 +1,16 @@
 // Application Insights on a Log Analytics workspace. Both refuse keys: what is sent, is sent with an identity.
+import { Tags } from 'types.bicep'
+
 param workspaceName string
 param applicationInsightsName string
 param location string
-param tags object
+param tags Tags
+param retentionInDays int
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+@description('Gigabytes a day after which no more is taken in until the next day; 0: no limit.')
+param dailyCapGb int
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2026-03-01' = {
   name: workspaceName
   location: location
   tags: tags
@@ -12,7 +18,10 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
     sku: {
       name: 'PerGB2018'
     }
-    retentionInDays: 30
+    retentionInDays: retentionInDays
+    workspaceCapping: {
+      dailyQuotaGb: dailyCapGb > 0 ? dailyCapGb : -1
+    }
     features: {
       disableLocalAuth: true
     }
@@ -31,5 +40,6 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
+output workspaceId string = workspace.id
 output applicationInsightsName string = applicationInsights.name
 output applicationInsightsId string = applicationInsights.id

@@ -1,21 +1,32 @@
 // The app settings: every one that the app reads, with its default, so that an operator sees in the portal what there is.
+import { Settings } from 'types.bicep'
+
 param functionName string
 param storageAccountName string
 param applicationInsightsName string
 param identityClientId string
-param batchAccountUrls array
+
+@description('URLs as the accounts themselves tell them.')
+param readAccountUrls string[]
+
+@description('URLs as the deployer named them, where none can be read.')
+param namedAccountUrls string[]
+
 param requestQueueName string
 param jobCompletionQueueName string
 param resultQueueName string
 param requestTableName string
 param deadLetterTableName string
-param overrides object
+param telemetryEnabled bool
+param overrides Settings
 
-resource site 'Microsoft.Web/sites@2024-04-01' existing = {
+var batchAccountUrls = !empty(readAccountUrls) ? readAccountUrls : namedAccountUrls
+
+resource site 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionName
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
   name: storageAccountName
 }
 
@@ -23,8 +34,10 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing
   name: applicationInsightsName
 }
 
-// Service URIs and not accountName: the latter is good for the public cloud alone.
+// Both the name and the URIs: with the URIs alone the host now and then has no client at its start, and then refuses every
+// key (https://github.com/Azure/azure-functions-host/issues/11787); the name alone is good for the public cloud only.
 var platformSettings = {
+  AzureWebJobsStorage__accountName: account.name
   AzureWebJobsStorage__blobServiceUri: account.properties.primaryEndpoints.blob
   AzureWebJobsStorage__queueServiceUri: account.properties.primaryEndpoints.queue
   AzureWebJobsStorage__tableServiceUri: account.properties.primaryEndpoints.table
@@ -33,7 +46,17 @@ var platformSettings = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   PYTHON_THREADPOOL_THREAD_COUNT: '32'
+  // Above it the host answers with an empty 500 and the app never sees the call: so the app's own 413, at 4 MiB, comes first.
+  FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '8388608'
 }
+
+// Spans and metrics of the app itself; its package has to carry their library (scripts/package.py).
+var telemetrySettings = telemetryEnabled
+  ? {
+      PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+      AzureFunctionsJobHost__telemetryMode: 'OpenTelemetry'
+    }
+  : {}
 
 var appSettings = {
   TaskDeleteStorage__queueServiceUri: account.properties.primaryEndpoints.queue
@@ -48,7 +71,7 @@ var appSettings = {
   DEAD_LETTER_TABLE_NAME: deadLetterTableName
   BATCH_ACCOUNT_URLS: join(batchAccountUrls, ',')
   BATCH_API_VERSION: '2024-07-01.20.0'
-  BATCH_TOKEN_SCOPE: 'https://batch.core.windows.net//.default'
+  BATCH_TOKEN_SCOPE: '${environment().batch}/.default'
   BATCH_CREDENTIAL: 'managed_identity'
   AZURE_CLIENT_ID: identityClientId
   BATCH_MAX_ATTEMPTS: '12'
@@ -62,8 +85,10 @@ var appSettings = {
   STORAGE_TIMEOUT_SECONDS: '9'
 }
 
-resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: site
   name: 'appsettings'
-  properties: union(platformSettings, appSettings, overrides)
+  properties: union(platformSettings, telemetrySettings, appSettings, overrides)
 }
+
+output batchAccountUrls string[] = batchAccountUrls

@@ -1,17 +1,22 @@
 // One account for the host, the queues and the tables. Keys are off; callers get rights on single queues (callers.bicep).
 // Queues and tables exist before the first message: the trigger never creates its queue, and alerts and
 // role assignments on a poison queue need it to be there.
+import { Tags } from 'types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 param sku string
 param publicAccess bool
-param queueNames array
-param tableNames array
+param queueNames string[]
+param tableNames string[]
+
+@description('Log Analytics workspace for what the queues and tables are asked; empty: not logged.')
+param logWorkspaceId string
 
 var packageContainerName = 'app-package'
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2026-06-01' = {
   name: name
   location: location
   tags: tags
@@ -33,12 +38,12 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   }
 }
 
-resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
+resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2026-06-01' = {
   parent: account
   name: 'default'
 }
 
-resource packageContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+resource packageContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-06-01' = {
   parent: blobService
   name: packageContainerName
   properties: {
@@ -46,26 +51,63 @@ resource packageContainer 'Microsoft.Storage/storageAccounts/blobServices/contai
   }
 }
 
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' = {
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2026-06-01' = {
   parent: account
   name: 'default'
 }
 
-resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = [for queueName in queueNames: {
-  parent: queueService
-  name: queueName
-}]
+resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-06-01' = [
+  for queueName in queueNames: {
+    parent: queueService
+    name: queueName
+  }
+]
 
-resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2023-05-01' = {
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2026-06-01' = {
   parent: account
   name: 'default'
 }
 
-resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2023-05-01' = [for tableName in tableNames: {
-  parent: tableService
-  name: tableName
-}]
+resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2026-06-01' = [
+  for tableName in tableNames: {
+    parent: tableService
+    name: tableName
+  }
+]
 
+// Who did what to the queues and tables: https://learn.microsoft.com/azure/storage/queues/monitor-queue-storage
+// The stable version of the type, of 2016, knows no groups of categories.
+#disable-next-line use-recent-api-versions
+resource queueLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(logWorkspaceId)) {
+  name: 'queues'
+  scope: queueService
+  properties: {
+    workspaceId: logWorkspaceId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
+  }
+}
+
+#disable-next-line use-recent-api-versions
+resource tableLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(logWorkspaceId)) {
+  name: 'tables'
+  scope: tableService
+  properties: {
+    workspaceId: logWorkspaceId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
+  }
+}
+
+output id string = account.id
 output name string = account.name
 output packageContainerUrl string = '${account.properties.primaryEndpoints.blob}${packageContainerName}'
 output queueUrl string = account.properties.primaryEndpoints.queue

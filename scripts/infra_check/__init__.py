@@ -1,5 +1,5 @@
-"""Checks infra/ against what the app reads and the contract names, over the parsed Bicep.
+"""Checks infra/: the Bicep compiler judges the templates, this package what they come to.
 
-Nothing here compiles Bicep: misspelt properties, wrong types and rules of the resource providers stay unseen
-until `azd provision --preview` or a deployment.
+`infra/snapshots/` has one parameter file for each shape worth keeping, and beside it what the compiler says that Azure
+would create (`bicep snapshot`). Nothing here reads Bicep.
 """

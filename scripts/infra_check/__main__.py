@@ -1,20 +1,40 @@
-"""`python -m scripts.infra_check [infra]`: prints every problem of the templates; exit code 1 when there is one."""
+"""`python -m scripts.infra_check`: prints every problem of infra/; exit code 1 when there is one. `--write`: new snapshots."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from scripts.infra_check.verdict import problems
+from scripts.infra_check import compiler, contract, snapshots
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def problems(infra: Path, root: Path, bicep: Path | None) -> list[str]:
+    """Every problem of a folder of templates; `root` is the folder of the app that they deploy."""
+    compiled = compiler.problems(bicep, infra) if bicep else snapshots.outdated(infra)
+    return [*compiled, *contract.problems(snapshots.load(infra), infra, root)]
 
 
 def main(arguments: list[str]) -> int:
     """The exit code."""
-    folder = Path(arguments[0] if arguments else "infra")
-    found = problems(folder, Path())
+    infra = ROOT / "infra"
+    bicep = compiler.find()
+    if "--write" in arguments:
+        if bicep is None:
+            print(f"no snapshots made: {compiler.MISSING}", file=sys.stderr)
+            return 1
+        compiler.write_snapshots(bicep, infra)
+        return 0
+    found = problems(infra, ROOT, bicep)
     for problem in found:
         print(problem)
-    print(f"{folder}: {len(found)} problem(s). Parsed and checked, not compiled: no Bicep compiler was run.")
+    judged = f"{len(found)} problem(s) in {infra.name}/"
+    print(
+        f"{judged}, compiled with {bicep}"
+        if bicep
+        else f"{judged}; NOT COMPILED, committed snapshots only: {compiler.MISSING}"
+    )
     return 1 if found else 0
 
 

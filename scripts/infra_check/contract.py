@@ -1,4 +1,4 @@
-"""Whether what is deployed is what the app and its callers rely on."""
+"""Whether what is deployed is what the app and its callers rely on, for every shape."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.infra_check.evaluation import Resource, Unknown
-from scripts.infra_check.pinned import APP_ROLES, CALLER_ROLES, PLATFORM_SETTINGS
-from scripts.infra_check.template import BicepFile
+from scripts.infra_check.pinned import (
+    APP_PRINCIPAL,
+    APP_ROLES,
+    BATCH_ROLE,
+    CALLER_ROLES,
+    PLATFORM_SETTINGS,
+    STAND_INS,
+    TELEMETRY_SETTINGS,
+)
+from scripts.infra_check.snapshots import Resource, Shape
 from shared.errors import InvalidConfiguration
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.connection import NAME as CONNECTION
@@ -18,40 +25,51 @@ from shared.storage.connection import NAME as CONNECTION
 QUEUES = "Microsoft.Storage/storageAccounts/queueServices/queues"
 TABLES = "Microsoft.Storage/storageAccounts/tableServices/tables"
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+DEFAULTS = "defaults"
+"""The shape whose settings are those of the app and of local.settings.sample.json."""
 
 _CONNECTION_SETTINGS = {
     f"{CONNECTION}__{part}" for part in ("queueServiceUri", "tableServiceUri", "credential", "clientId")
 }
-_APP_PRINCIPAL = Unknown("identity.outputs.principalId")
 _SECRET = re.compile(r"secret|password|connection_?string|token|credential|key|\blist", re.IGNORECASE)
-# What a deployment knows and the template does not, in a form that the app's own rules accept.
-_STAND_INS = {
-    "BATCH_ACCOUNT_URLS": "https://account.region.batch.azure.com",
-    f"{CONNECTION}__queueServiceUri": "https://account.queue.core.windows.net/",
-    f"{CONNECTION}__tableServiceUri": "https://account.table.core.windows.net/",
-}
-_SOME_GUID = "00000000-0000-4000-8000-000000000000"
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PARAMETER = re.compile(r"^param (\w+)", re.MULTILINE)
 
 
-def problems(files: Iterable[BicepFile], resources: list[Resource], root: Path) -> Iterator[str]:
+def problems(shapes: Iterable[Shape], infra: Path, root: Path) -> Iterator[str]:
     """One sentence for each promise that the templates do not keep; `root` is the app's folder."""
-    settings = app_settings(resources)
+    yield from _parameter_file(infra)
+    for shape in shapes:
+        for problem in _of_shape(shape, root):
+            yield f"{shape.name}: {problem}"
+
+
+def _of_shape(shape: Shape, root: Path) -> Iterator[str]:
+    settings = app_settings(shape)
+    yield from shape.diagnostics
     yield from _setting_names(settings)
-    yield from _setting_values(settings)
-    yield from _queues_and_tables(resources, settings)
-    yield from _sample(settings, root / "local.settings.sample.json")
-    yield from _runtime(resources, root / ".python-version")
-    yield from _roles(resources)
-    yield from _secrets(files)
+    yield from _setting_values(settings, defaults=shape.name == DEFAULTS)
+    yield from _queues_and_tables(shape, settings)
+    if shape.name == DEFAULTS:
+        yield from _sample(settings, root / "local.settings.sample.json")
+    yield from _runtime(shape, root / ".python-version")
+    yield from _roles(shape)
+    yield from _tags(shape)
+    yield from _secrets(shape)
 
 
-def app_settings(resources: list[Resource]) -> dict[str, Any]:
-    """The app settings as deployed with all defaults."""
-    found = [
-        resource.config["properties"]
-        for resource in resources
-        if resource.type == "Microsoft.Web/sites/config" and resource.config["name"] == "appsettings"
-    ]
+def _parameter_file(infra: Path) -> Iterator[str]:
+    """The developer CLI hands over what main.parameters.json names, and asks for what it does not."""
+    path = infra / "main.parameters.json"
+    given = set(json.loads(path.read_text(encoding="utf-8"))["parameters"])
+    declared = set(_PARAMETER.findall((infra / "main.bicep").read_text(encoding="utf-8")))
+    yield from (f"{path.name} lacks {name}" for name in sorted(declared - given))
+    yield from (f"{path.name} gives {name}, which main.bicep does not declare" for name in sorted(given - declared))
+
+
+def app_settings(shape: Shape) -> dict[str, Any]:
+    """The app settings of a shape."""
+    found = [each.properties for each in shape.of("Microsoft.Web/sites/config") if each.last_name == "appsettings"]
     return dict(found[0]) if found else {}
 
 
@@ -81,18 +99,20 @@ class _Asked(dict[str, str]):
 def _setting_names(settings: Mapping[str, Any]) -> Iterator[str]:
     expected = settings_read() | _CONNECTION_SETTINGS | PLATFORM_SETTINGS
     yield from (f"setting {name} is not set" for name in sorted(expected - settings.keys()))
-    yield from (f"setting {name} is set and nobody reads it" for name in sorted(settings.keys() - expected))
+    unread = settings.keys() - expected - TELEMETRY_SETTINGS
+    yield from (f"setting {name} is set and nobody reads it" for name in sorted(unread))
 
 
-def _setting_values(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The template's values must pass the app's own rules and agree with its defaults."""
-    env = {name: _text(name, value) for name, value in settings.items() if name not in PLATFORM_SETTINGS}
+def _setting_values(settings: Mapping[str, Any], *, defaults: bool) -> Iterator[str]:
+    """A shape's values must pass the app's own rules and, without parameters, agree with its defaults."""
+    platform = PLATFORM_SETTINGS | TELEMETRY_SETTINGS
+    env = {name: _text(value) for name, value in settings.items() if name not in platform}
     try:
         whole = Settings.from_env(env)
     except InvalidConfiguration as fault:
         yield from (f"setting {problem}" for problem in fault.problems)
         return
-    for name in sorted(env.keys() - _CONNECTION_SETTINGS - {"AZURE_CLIENT_ID"}):
+    for name in sorted(env.keys() - _CONNECTION_SETTINGS - {"AZURE_CLIENT_ID"}) if defaults else ():
         if _without(env, name) not in {None, whole}:
             yield f"setting {name} differs from the app's default"
 
@@ -105,25 +125,22 @@ def _without(env: Mapping[str, str], name: str) -> Settings | None:
         return None
 
 
-def _text(name: str, value: Any) -> str:
-    return _STAND_INS.get(name, _SOME_GUID) if isinstance(value, Unknown) else str(value)
+def _text(value: Any) -> str:
+    return next((known for ending, known in STAND_INS.items() if str(value).endswith(ending)), str(value))
 
 
-def _queues_and_tables(resources: list[Resource], settings: Mapping[str, Any]) -> Iterator[str]:
+def _queues_and_tables(shape: Shape, settings: Mapping[str, Any]) -> Iterator[str]:
     inputs = [settings.get("REQUEST_QUEUE_NAME"), settings.get("JOB_COMPLETION_QUEUE_NAME")]
     queues = {*inputs, *(f"{name}{POISON_SUFFIX}" for name in inputs), settings.get("RESULT_QUEUE_NAME")}
-    yield from _difference("queue", queues, _names(resources, QUEUES))
+    yield from _difference("queue", queues, shape.of(QUEUES))
     tables = {settings.get("REQUEST_TABLE_NAME"), settings.get("DEAD_LETTER_TABLE_NAME")}
-    yield from _difference("table", tables, _names(resources, TABLES))
+    yield from _difference("table", tables, shape.of(TABLES))
 
 
-def _difference(kind: str, used: set[Any], created: set[Any]) -> Iterator[str]:
+def _difference(kind: str, used: set[Any], resources: list[Resource]) -> Iterator[str]:
+    created = {resource.last_name for resource in resources}
     yield from (f"{kind} {name} is used and not created" for name in sorted(used - created, key=str))
     yield from (f"{kind} {name} is created and not used" for name in sorted(created - used, key=str))
-
-
-def _names(resources: list[Resource], kind: str) -> set[Any]:
-    return {resource.config["name"] for resource in resources if resource.type == kind and not resource.existing}
 
 
 def _sample(settings: Mapping[str, Any], sample: Path) -> Iterator[str]:
@@ -134,32 +151,40 @@ def _sample(settings: Mapping[str, Any], sample: Path) -> Iterator[str]:
             yield f"{name} is {value} in {sample.name} and {settings.get(name)} in the template"
 
 
-def _runtime(resources: list[Resource], versions: Path) -> Iterator[str]:
+def _runtime(shape: Shape, versions: Path) -> Iterator[str]:
     """The deployed Python is the first one that the repository is developed with."""
     developed = versions.read_text(encoding="utf-8").split()[0]
-    for resource in resources:
-        if resource.type == "Microsoft.Web/sites" and not resource.existing:
-            runtime = resource.config["properties"]["functionAppConfig"]["runtime"]
-            if runtime != {"name": "python", "version": developed}:
-                yield f"{resource.file}: the runtime is {runtime['name']} {runtime['version']}, not python {developed}"
+    for site in shape.of("Microsoft.Web/sites"):
+        runtime = site.properties["functionAppConfig"]["runtime"]
+        if runtime != {"name": "python", "version": developed}:
+            yield f"the runtime is {runtime['name']} {runtime['version']}, not python {developed}"
 
 
-def _roles(resources: list[Resource]) -> Iterator[str]:
+def _roles(shape: Shape) -> Iterator[str]:
+    """The app holds its roles and no other, and nobody else holds any of them."""
+    name, batch_role = BATCH_ROLE
+    # Without assignments the output has the command that makes one.
+    wanted = (
+        APP_ROLES if batch_role in str(shape.outputs.get("BATCH_ROLE_COMMANDS")) else {**APP_ROLES, name: batch_role}
+    )
     held: set[str] = set()
-    for resource in resources:
-        if resource.type == ASSIGNMENTS:
-            role = str(resource.config["properties"]["roleDefinitionId"]).rpartition("/")[2]
-            is_app = resource.config["properties"]["principalId"] == _APP_PRINCIPAL
-            allowed = APP_ROLES if is_app else CALLER_ROLES
-            held |= {role} if is_app else set()
-            if role not in allowed.values():
-                yield f"{resource.file}: {resource.symbol} gives role {role}, which is not pinned for that principal"
-    yield from (f"the app does not get the role {name}" for name, role in APP_ROLES.items() if role not in held)
+    for assignment in shape.of(ASSIGNMENTS):
+        (role,) = _GUID.findall(assignment.properties["roleDefinitionId"])[-1:]
+        is_app = APP_PRINCIPAL.search(assignment.properties["principalId"]) is not None
+        held |= {role} if is_app else set()
+        if role not in (wanted if is_app else CALLER_ROLES).values():
+            yield f"role {role} is given, which is not pinned for that principal"
+    yield from (f"the app does not get the role {name}" for name, role in wanted.items() if role not in held)
 
 
-def _secrets(files: Iterable[BicepFile]) -> Iterator[str]:
-    """Outputs of modules count too: they stay readable in the resource group's list of deployments."""
-    for file in files:
-        for name, output in file.outputs.items():
-            if _SECRET.search(name) or _SECRET.search(str(output["value"])):
-                yield f"{file.path.name}: output {name} may be secret; outputs are kept in plain text"
+def _tags(shape: Shape) -> Iterator[str]:
+    """Whatever has a place has the tags, by which azd and the bill find it."""
+    for resource in shape.resources:
+        if resource.location and "azd-env-name" not in resource.tags:
+            yield f"{resource.type} has no tags"
+
+
+def _secrets(shape: Shape) -> Iterator[str]:
+    for name, value in shape.outputs.items():
+        if _SECRET.search(name) or _SECRET.search(str(value)):
+            yield f"output {name} may be secret; outputs are kept in plain text"

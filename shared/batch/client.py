@@ -8,7 +8,7 @@ Nothing is raised: what happened is in the `Reply`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Final, Protocol
@@ -18,8 +18,8 @@ import requests
 from shared.batch import target
 from shared.batch.answer import without_answer
 from shared.batch.job_listing import JOBS_QUERY, JobPage, job_page_of
+from shared.batch.limit import AccountLimit, OnChange
 from shared.batch.listing import MOST_PAGE_BYTES, TaskPage, job_state_of, page_of, page_query
-from shared.batch.pacing import ConcurrencyLimit
 from shared.batch.reply import Kind, Reply, Sent
 from shared.batch.transport import MOST_BODY, Answer, BatchSession, exchange, fault
 from shared.clock import Clock, TimeBox
@@ -48,7 +48,7 @@ class _Call:
 
 
 class BatchClient:
-    """Calls the accounts of the allow list, each with its own limit on calls in flight.
+    """Calls the accounts of the allow list, each with its own limit on calls in flight and calls a second.
 
     `session` must keep as many connections as threads use the client.
     """
@@ -62,12 +62,16 @@ class BatchClient:
         api_version: str,
         clock: Clock,
         max_concurrency: int,
+        longest_hold: float = 900.0,
+        on_change: OnChange | None = None,
     ) -> None:
         self._session = session
         self._tokens = tokens
         self._api_version = api_version
         self._clock = clock
-        self._limits = {account: ConcurrencyLimit(max_concurrency, clock) for account in accounts}
+        self._limits = {
+            account: AccountLimit(account, max_concurrency, clock, longest_hold, on_change) for account in accounts
+        }
 
     def delete(self, request: DeletionRequest, box: TimeBox) -> Reply:
         """Deletes one task within the time box."""
@@ -162,22 +166,23 @@ class BatchClient:
         return prepared
 
     def _send(self, call: _Call, prepared: requests.PreparedRequest, token: str, box: TimeBox) -> Answer:
+        if self._clock.monotonic() >= box.start_by:
+            text = "The time for the call was over before it was sent."
+            return Answer(without_answer(Sent.HELD, "OutOfTime", text))
         limit = self._limits[call.account]
-        if not limit.acquire(box.start_by - self._clock.monotonic()):
-            text = "No place among the calls in flight came free in time."
-            return Answer(without_answer(Sent.HELD, "TooManyInFlight", text))
+        if not limit.acquire(box.start_by):
+            text = "The account takes no further call in time."
+            held = without_answer(Sent.HELD, "AccountBusy", text)
+            return Answer(replace(held, retry_after=limit.seconds_held()))
         answer = None
         try:
-            if self._clock.monotonic() >= box.start_by:
-                text = "The time for the call was over before it was sent."
-                return Answer(without_answer(Sent.HELD, "OutOfTime", text))
             prepared.headers["Authorization"] = f"Bearer {token}"
             if call.method == "DELETE" and OCP_DATE not in call.headers:
                 prepared.headers[OCP_DATE] = format_datetime(self._clock.now(), usegmt=True)
             answer = exchange(self._session, prepared, box=box, most_body=call.most_body, clock=self._clock)
             return answer
         finally:
-            limit.release(answer.reply.status if answer is not None else None)
+            limit.release(answer.reply if answer is not None else None)
 
 
 def _headers(request: DeletionRequest) -> dict[str, str]:

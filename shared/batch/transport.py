@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 import threading
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
-import certifi
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
-from urllib3.util.ssl_ import create_urllib3_context
 
 from shared.batch.answer import answered, without_answer
 from shared.batch.reply import Reply, Sent
 from shared.batch.target import UnsafeTarget
 from shared.clock import Clock, TimeBox
+from shared.connections import DirectAdapter, PoolClasses
 
 CONNECT_SECONDS: Final = 5.0
 UNSAFE_TARGET: Final = "UnsafeTarget"
@@ -93,49 +89,36 @@ class _HTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
-class _Adapter(HTTPAdapter):
-    """Keeps `pool` connections per host, tries once, and loads the CA bundle once.
-
-    Stock requests loads the bundle for each new connection, which is 16 of its 20 ms.
-    """
-
-    def __init__(self, pool: int, ca_file: str) -> None:
-        self._context = create_urllib3_context()
-        self._context.load_verify_locations(ca_file)
-        self._context.verify_mode = ssl.CERT_REQUIRED
-        self._context.check_hostname = True
-        super().__init__(pool_connections=8, pool_maxsize=pool, max_retries=0)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Certificates are always verified, by the shared context, whatever the session's `verify` says."""
-        conn.cert_reqs, conn.ca_certs, conn.ca_cert_dir = "CERT_REQUIRED", None, None
+_POOLS: PoolClasses = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 class BatchSession(requests.Session):
     """A session that keeps connections and nothing else: no cookies, proxies, .netrc or redirects."""
 
-    def __init__(self, pool: int, ca_file: str) -> None:
+    def __init__(self, pool: int, ca_file: str | None) -> None:
         super().__init__()
         # With trust_env a stray .netrc would replace the Authorization header.
         self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.clear()
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": USER_AGENT})
-        adapter = _Adapter(pool, ca_file)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
+        self._adapter = DirectAdapter(pool, ca_file, _POOLS)
+        self.mount("https://", self._adapter)
+        self.mount("http://", self._adapter)
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """No answer is a redirect: requests would read its whole body and parse its target even when not following."""
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Checks and encodes method, URL and headers, and merges nothing but the session's headers."""
+        prepared = requests.PreparedRequest()
+        prepared.prepare(request.method, request.url, headers={**self.headers, **request.headers})
+        return prepared
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Sends once; the answer is the one that came, whatever its status and cookies."""
+        return self._adapter.send(request, **options)
 
 
 def batch_session(pool: int, ca_file: str | None = None) -> BatchSession:
     """A session for `pool` threads, trusting the CAs of certifi unless a bundle is named."""
-    return BatchSession(pool, ca_file or certifi.where())
+    return BatchSession(pool, ca_file)
 
 
 def exchange(
@@ -150,7 +133,7 @@ def exchange(
     connect = min(CONNECT_SECONDS, seconds / 2)
     _wire.socket = None
     try:
-        response = session.send(request, stream=True, allow_redirects=False, timeout=(connect, seconds - connect))
+        response = session.send(request, stream=True, timeout=(connect, seconds - connect))
         try:
             body = _read(response, most_body, box.end_by, clock)
         finally:

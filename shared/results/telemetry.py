@@ -23,6 +23,9 @@ class Telemetry:
     def ended(self, ending: Ending) -> None:
         """A request has ended."""
 
+    def rate_limit(self, account: str, calls_per_second: float | None) -> None:
+        """The rate at which an account takes calls was lowered, or (None) is no longer limited."""
+
     def queue_depth(self, queue: str, messages: int, oldest_age_seconds: float) -> None:
         """How full a queue is."""
 

@@ -33,6 +33,9 @@ class OpenTelemetry(Telemetry):
         self._duration = meter.create_histogram("task_deletion.duration", "s", "From acceptance to the result")
         self._attempts = meter.create_histogram("task_deletion.attempts", "{attempt}", "Attempts that a request took")
         self._refused = meter.create_counter("batch.refused_calls", "{call}", "Calls that Batch refused the app itself")
+        self._rate = meter.create_gauge(
+            "batch.rate_limit", "{call}/s", "Calls that an account takes a second; 0: no limit"
+        )
         self._depth = meter.create_gauge("queue.depth", "{message}", "Messages on a queue")
         self._age = meter.create_gauge("queue.oldest_age", "s", "Age of a queue's oldest message")
 
@@ -64,6 +67,10 @@ class OpenTelemetry(Telemetry):
         self._attempts.record(ending.attempts, outcome)
         if ending.latency_seconds is not None:
             self._duration.record(ending.latency_seconds, outcome)
+
+    def rate_limit(self, account: str, calls_per_second: float | None) -> None:
+        """Sets the gauge of one account; 0 for no limit."""
+        self._rate.set(calls_per_second or 0.0, {"account": account})
 
     def queue_depth(self, queue: str, messages: int, oldest_age_seconds: float) -> None:
         """Sets the gauges of one queue."""

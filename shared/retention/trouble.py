@@ -65,7 +65,8 @@ def after_trouble(sweep: Sweep, call: ListJobs | ListTasks, reply: Reply, policy
     """The sweep after a call that brought no page: it waits, goes on without the job, or has failed."""
     trouble = trouble_of(reply)
     if trouble is Trouble.OWN:
-        return _waiting(sweep, now, _OWN_WAIT_SECONDS)
+        # The account may have asked every call to wait, of a sweep or not.
+        return _waiting(sweep, now, max(_OWN_WAIT_SECONDS, reply.retry_after or 0.0))
     if trouble is Trouble.ACCOUNT:
         return _of_the_account(sweep, reply, policy, now)
     if trouble is Trouble.GONE and isinstance(call, ListTasks):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any, Protocol, TypeVar
 
 from azure.core import MatchConditions
@@ -18,9 +17,10 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
     SerializationError,
 )
-from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
+from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 
 from shared.errors import StorageUnavailable, TokenUnavailable
+from shared.storage.transactions import Delete, Insert, Merge, Operation, TransactionFailed, Transactions
 
 Entity = dict[str, Any]
 T = TypeVar("T")
@@ -107,9 +107,8 @@ def storage_faults(what: str) -> Iterator[None]:
         raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {text}".rstrip()) from None
     except TokenUnavailable as fault:
         raise StorageUnavailable(f"{what}: {fault}") from None
-    except (AzureError, DeserializationError, SerializationError, HTTPException) as fault:
-        # The middle two are plain ValueErrors: what answered was not the service, or not whole. The last comes of the
-        # parts of a transaction's answer, which azure-core reads with `http.client`.
+    except (AzureError, DeserializationError, SerializationError) as fault:
+        # The last two are plain ValueErrors: what answered was not the service, or not whole.
         raise StorageUnavailable(f"{what}: {type(fault).__name__}") from None
 
 
@@ -120,6 +119,7 @@ class AzureTable:
         self._service = service
         self._name = name
         self._client: TableClient = service.get_table_client(name)
+        self._transactions = Transactions(self._client)
 
     def read(self, partition: str, row: str) -> Found | None:
         def get() -> Found | None:
@@ -158,9 +158,8 @@ class AzureTable:
 
         def put() -> list[str] | Refused:
             try:
-                answers = self._client.submit_transaction([_operation(write) for write in writes], **_AGAIN)
-                return [str(answer["etag"]) for answer in answers]
-            except TableTransactionError as fault:
+                return self._transactions.submit([_operation(write) for write in writes], **_AGAIN)
+            except TransactionFailed as fault:
                 return _refusal(fault, Refused(fault.index))
 
         return self._run("write group", put)
@@ -181,13 +180,9 @@ class AzureTable:
 
     def delete_group(self, rows: Sequence[Found]) -> bool:
         def delete() -> bool:
-            operations = [
-                ("delete", dict(row.entity), {"etag": row.etag, "match_condition": MatchConditions.IfNotModified})
-                for row in rows
-            ]
             try:
-                self._client.submit_transaction(operations, **_AGAIN)
-            except TableTransactionError as fault:
+                self._transactions.submit([Delete(row.entity, row.etag) for row in rows], **_AGAIN)
+            except TransactionFailed as fault:
                 return _refusal(fault, False)
             return True
 
@@ -203,7 +198,7 @@ class AzureTable:
             except ResourceNotFoundError as fault:
                 if not _is_missing_table(fault):
                     raise
-            except TableTransactionError as fault:
+            except TransactionFailed as fault:
                 if not _is_missing_table(fault):
                     raise
             # The deployment makes the tables; a storage account that was emptied by hand must not stop the app.
@@ -230,11 +225,8 @@ def _code(fault: HttpResponseError) -> str:
     return str(getattr(code, "value", code) or "")
 
 
-def _operation(write: Write) -> tuple[Any, ...]:
-    if write.etag is None:
-        return ("create", write.entity)
-    options = {"mode": UpdateMode.MERGE, "etag": write.etag, "match_condition": MatchConditions.IfNotModified}
-    return ("update", write.entity, options)
+def _operation(write: Write) -> Operation:
+    return Insert(write.entity) if write.etag is None else Merge(write.entity, write.etag)
 
 
 def _found(entity: Any) -> Found:

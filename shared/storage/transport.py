@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -12,10 +13,18 @@ import requests
 from azure.core.exceptions import ServiceRequestTimeoutError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.queue import LinearRetry
-from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+
+from shared.connections import DirectAdapter
 
 POOL = 64
 """Connections kept: no fewer than threads. A smaller pool throws connections away and pays TLS again and again."""
+
+_PLAIN_URL = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]+")
+"""One in which nothing is left to be encoded, as the clients' own all are."""
+_HEADERS = {"Accept-Encoding": "gzip, deflate", "Accept": "*/*", "Connection": "keep-alive"}
+"""Those of `requests`, below the clients' own."""
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})
 
 _WAITS = ("retry-after", "retry-after-ms", "x-ms-retry-after-ms")
 """What azure-core sleeps for, however long (`get_retry_after` in its `pipeline/policies/_utils.py`)."""
@@ -45,18 +54,49 @@ class Patience:
         return self.connect_seconds * share, self.read_seconds * share
 
 
+class StorageSession(requests.Session):
+    """Sends what azure-core has prepared already, and prepares, merges and looks up nothing again.
+
+    It has no proxy, no cookies and no .netrc, which would replace the Authorization header.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._adapter = DirectAdapter(POOL)
+
+    def request(  # type: ignore[override]  # what azure-core calls, and no more
+        self, method: str, url: str, *, headers: Mapping[str, str], data: Any, stream: bool = False, **options: Any
+    ) -> requests.Response:
+        """One try; the body is read unless it is to be streamed."""
+        prepared = requests.PreparedRequest()
+        prepared.method = method
+        if _PLAIN_URL.fullmatch(url):
+            prepared.url = url
+        else:
+            prepared.prepare_url(url, None)
+        prepared.headers = CaseInsensitiveDict(_HEADERS)
+        prepared.headers.update(headers)
+        prepared.body = data.encode() if isinstance(data, str) else data
+        if "Content-Length" not in headers and method not in _WITHOUT_BODY:
+            prepared.headers["Content-Length"] = str(len(prepared.body or b""))
+        response = self._adapter.send(prepared, stream=stream, timeout=options["timeout"])
+        if not stream:
+            # Read here, where a connection that breaks is still a failure of this try.
+            response.content  # noqa: B018
+        return response
+
+    def close(self) -> None:
+        """Lets go of all connections."""
+        self._adapter.close()
+
+
 class BoundedTransport(RequestsTransport):  # type: ignore[misc]  # handed out untyped by a lazy __getattr__
     """Knows the tries of one call by their request, which the retry policies of both libraries send again."""
 
     def __init__(self, patience: Patience, monotonic: Callable[[], float] = time.monotonic) -> None:
-        session = requests.Session()
-        # Proxy and .netrc look-ups cost a seventh of a call, and a stray .netrc would replace the Authorization header.
-        session.trust_env = False
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL))
         # Given to a client, the time-outs would be those of a transport that it makes itself.
         super().__init__(
-            session=session,
+            session=StorageSession(),
             session_owner=False,
             use_env_settings=False,
             connection_timeout=patience.connect_seconds,

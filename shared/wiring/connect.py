@@ -55,6 +55,8 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         api_version=settings.batch_api_version,
         clock=clock,
         max_concurrency=settings.max_concurrency,
+        longest_hold=settings.retry_max_seconds,
+        on_change=telemetry.rate_limit,
     )
     records = AzureTable(tables, settings.request_table)
     scans = AzureTable(table_service(settings, identity, SCAN_SECONDS), settings.request_table)

@@ -4,67 +4,75 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from importlib import metadata
 from importlib.util import source_from_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name as canonical
 
-from scripts.package import IgnoreRules, pack, shipped, stage
+from scripts.app_functions import declared
+from scripts.package import (
+    LIBRARIES,
+    IgnoreRules,
+    PackagingFailed,
+    add_libraries,
+    compiler_for,
+    deployed_python,
+    main,
+    shipped,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Runs in a fresh interpreter; prints the files of the modules that the import brought in.
+# Runs in a fresh interpreter without any library but the package's own.
 IMPORT_APP = """
-import json, sys
-before = set(sys.modules)
-import function_app
-new = [sys.modules[name] for name in set(sys.modules) - before]
-print(json.dumps([function_app.__file__, [file for file in (getattr(m, "__file__", None) for m in new) if file]]))
+import json, sys, time
+began = time.perf_counter()
+import function_app, azure_functions_runtime
+from azure_functions_runtime.version import VERSION
+names = sorted(function.get_function_name() for function in function_app.app.get_functions())
+if "telemetry" in sys.argv:
+    import azure.monitor.opentelemetry
+files = [file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
+print(json.dumps({"seconds": time.perf_counter() - began, "names": names, "files": files, "worker": VERSION}))
 """
+START_LIMIT_SECONDS = 30
+"""After which the host gives a worker up: https://github.com/Azure/azure-functions-host/issues/10482"""
+
+PLATFORM = deployed_python(ROOT)
+INTERPRETER = compiler_for(PLATFORM)
+needs_platform_python = pytest.mark.skipif(INTERPRETER is None, reason=f"no Python {PLATFORM}, which the platform runs")
 
 
-def canonical(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    return name.lower().replace("_", "-").replace(".", "-")
-
-
-def owners(files: set[str]) -> set[str]:
-    """The installed distributions that files belong to."""
-    return {
-        canonical(distribution.name)
-        for distribution in metadata.distributions()
-        if any(str(distribution.locate_file(file)) in files for file in distribution.files or [])
-    }
-
-
-def needed(requirements: Path) -> set[str]:
-    """The distributions that a requirements file brings in, with all that they depend on."""
-    lines = requirements.read_text(encoding="utf-8").splitlines()
-    waiting = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
-    found: set[str] = set()
-    while waiting:
-        requirement = waiting.pop()
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        name = canonical(requirement.name)
-        if name not in found:
-            found.add(name)
-            waiting += [Requirement(text) for text in metadata.requires(name) or []]
-    return found
-
-
-def unpacked(into: Path, *, bytecode: bool) -> Path:
-    """The package, zipped and unpacked again."""
-    stage(ROOT, into / "staged", bytecode=bytecode)
-    pack(into / "staged", into / "app.zip")
-    with zipfile.ZipFile(into / "app.zip") as package:
+def built(into: Path, *options: str) -> Path:
+    """The package with its libraries, made as a deployment makes it, zipped and unpacked again."""
+    assert main(["--into", str(into / "staged"), *options]) == 0
+    with zipfile.ZipFile(into / "staged.zip") as package:
         package.extractall(into / "app")
     return into / "app"
+
+
+def imported(app: Path, *arguments: str) -> dict[str, Any]:
+    """What the app says of itself, loaded by the platform's Python from the package alone."""
+    assert INTERPRETER is not None
+    # Nothing of this process' environment may help: no settings, no path to the checkout; -S: no installed library.
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": LIBRARIES, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [INTERPRETER, "-S", "-c", IMPORT_APP, *arguments]
+    answer = subprocess.run(command, cwd=app, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    return dict(json.loads(answer.stdout))
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package without telemetry. It takes the libraries from the package index, as set-up does."""
+    return built(tmp_path_factory.mktemp("package"), "--no-telemetry")
 
 
 def test_package_holds_the_app_and_nothing_around_it() -> None:
@@ -76,22 +84,64 @@ def test_package_holds_the_app_and_nothing_around_it() -> None:
     assert not [path for path in files if path.endswith(".pyc") or "settings.json" in path]
 
 
-def test_package_imports_with_the_runtime_requirements_alone(tmp_path: Path) -> None:
-    """`function_app` loads from the unpacked package and pulls in no package of development."""
-    app = unpacked(tmp_path, bytecode=False)
-    # Nothing of this process' environment may help: no settings, no path to the checkout.
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(app), "PYTHONDONTWRITEBYTECODE": "1"}
+@needs_platform_python
+def test_package_imports_with_its_own_libraries_alone(package: Path) -> None:
+    """`function_app` loads from the unpacked package, and every module that is no part of Python comes from there."""
+    answer = imported(package)
 
-    answer = subprocess.run(
-        [sys.executable, "-c", IMPORT_APP], cwd=app, env=environment, capture_output=True, text=True, check=False
-    )
+    assert answer["names"] == sorted(declared(ROOT))
+    outside = [file for file in answer["files"] if Path(file).is_absolute() and not Path(file).is_relative_to(package)]
+    assert [file for file in outside if "site-packages" in file or str(ROOT) in file] == []
 
-    assert answer.returncode == 0, answer.stderr
-    file, modules = json.loads(answer.stdout)
-    assert Path(file).is_relative_to(app)
-    distributions = owners(set(modules))
-    assert "azure-functions" in distributions
-    assert distributions <= needed(ROOT / "requirements.txt")
+
+@needs_platform_python
+def test_worker_is_the_one_that_is_tested(package: Path) -> None:
+    """The platform would take its default of the day; the package names the version of the tests."""
+    answer = imported(package)
+
+    (pinned,) = re.findall(r"^azure-functions-runtime==(\S+);", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert answer["worker"] == pinned
+    assert any(LIBRARIES in file and "azure_functions_runtime" in file for file in answer["files"])
+
+
+@needs_platform_python
+def test_package_starts_within_the_host_s_patience(package: Path) -> None:
+    """Import and indexing take a small part of what the host waits for a worker."""
+    assert imported(package)["seconds"] < START_LIMIT_SECONDS / 3
+
+
+@needs_platform_python
+@pytest.mark.slow
+def test_telemetry_ships_when_it_is_asked_for(tmp_path: Path) -> None:
+    """With it the libraries are there, and the start is within the host's patience all the same."""
+    answer = imported(built(tmp_path, "--telemetry"), "telemetry")
+
+    assert answer["seconds"] < START_LIMIT_SECONDS / 3
+    assert any("opentelemetry" in file for file in answer["files"])
+
+
+def test_package_ships_what_is_pinned(package: Path) -> None:
+    """Each library has the version of constraints.txt, for the platform's Linux, and telemetry stays behind."""
+    pins = {
+        canonical(name): version
+        for file in ("constraints.txt", "requirements.txt")
+        for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / file).read_text(), re.MULTILINE)
+    }
+    found = {canonical(each.name): each.version for each in metadata.distributions(path=[str(package / LIBRARIES)])}
+
+    assert {"azure-functions", "azure-functions-runtime", "pydantic", "cryptography"} <= found.keys()
+    assert {name: version for name, version in found.items() if pins[name] != version} == {}
+    assert [name for name in found if "opentelemetry" in name] == []
+    assert {path.name.rpartition("-")[2] for path in package.rglob("*.cpython-*.so")} == {"gnu.so"}
+
+
+def test_unpinned_library_stops_the_packing(tmp_path: Path) -> None:
+    """What nobody has tested does not ship: the message names it."""
+    for name, text in {".python-version": "3.13\n", "requirements.txt": "requests\n", "constraints.txt": ""}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    with pytest.raises(PackagingFailed, match=r"not pinned in constraints\.txt: requests"):
+        add_libraries(tmp_path, tmp_path / "app", telemetry=False)
 
 
 def test_telemetry_that_is_off_is_not_even_imported() -> None:
@@ -109,23 +159,33 @@ def test_telemetry_that_is_off_is_not_even_imported() -> None:
     assert (answer.stdout.strip(), answer.stderr) == ("[]", "")
 
 
-def test_bytecode_is_checked_by_hash(tmp_path: Path) -> None:
+@needs_platform_python
+def test_bytecode_is_checked_by_hash(package: Path) -> None:
     """Each module's bytecode is in the package and stays good when unpacking changes the files' times (PEP 552)."""
-    app = unpacked(tmp_path, bytecode=True)
-    sources = set(app.rglob("*.py"))
-    compiled = {Path(source_from_cache(path)): path.read_bytes() for path in app.rglob("*.pyc")}
+    libraries = {path for path in package.rglob("*.pyc") if ".python_packages" in path.parts}
+    app = set(package.rglob("*.pyc")) - libraries
 
-    assert compiled.keys() == sources
-    assert {int.from_bytes(code[4:8], "little") for code in compiled.values()} == {0b11}
+    assert {Path(source_from_cache(str(path))) for path in app} == {
+        path for path in package.rglob("*.py") if ".python_packages" not in path.parts
+    }
+    assert {int.from_bytes(path.read_bytes()[4:8], "little") for path in app} == {0b11}
+    assert {int.from_bytes(path.read_bytes()[4:8], "little") for path in libraries} == {0b01}
 
 
-def test_same_files_give_the_same_archive(tmp_path: Path) -> None:
+def test_bytecode_is_left_out_where_no_python_can_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytecode of another version would be of no use, so that only the deployed version makes any."""
+    monkeypatch.setenv("PATH", "")
+
+    assert compiler_for("3.9") is None
+
+
+@pytest.mark.slow
+def test_same_checkout_gives_the_same_archive(tmp_path: Path) -> None:
     """Two packings of one checkout do not differ, so that a deployment can be compared with the source."""
     for name in ("one", "two"):
-        stage(ROOT, tmp_path / name, bytecode=False)
-        pack(tmp_path / name, tmp_path / f"{name}.zip")
+        built(tmp_path / name, "--no-telemetry")
 
-    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    assert (tmp_path / "one" / "staged.zip").read_bytes() == (tmp_path / "two" / "staged.zip").read_bytes()
 
 
 @pytest.mark.parametrize(

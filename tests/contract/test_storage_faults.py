@@ -11,7 +11,6 @@ import json
 import pkgutil
 from collections.abc import Callable
 from contextlib import suppress
-from http.client import BadStatusLine
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -49,7 +48,7 @@ def classes_of(module: ModuleType, base: type[BaseException]) -> list[type[Any]]
 
 
 AZURE = classes_of(azure.core.exceptions, Exception)
-STORAGE = sorted({*AZURE, *classes_of(azure.data.tables, AzureError), BadStatusLine}, key=lambda cls: cls.__name__)
+STORAGE = sorted({*AZURE, *classes_of(azure.data.tables, AzureError)}, key=lambda cls: cls.__name__)
 IDENTITY = sorted({*AZURE, *classes_of(azure.identity, Exception)}, key=lambda cls: cls.__name__)
 REQUESTS = sorted(
     (
@@ -114,11 +113,19 @@ def test_storage(cls: type[Any]) -> None:
     assert SECRET not in str(translated.value)
 
 
+KEYS = {"PartitionKey": "a", "RowKey": "b"}
+
+
 class Raising:
     """A client of which every call raises."""
 
+    url = "https://account.table.core.windows.net"
+    table_name = "rows"
+    api_version = "2019-02-02"
+
     def __init__(self, error: Exception) -> None:
         self._error = error
+        self._client = self
 
     def get_table_client(self, name: str) -> Raising:
         """Itself."""
@@ -139,9 +146,9 @@ OPERATIONS: dict[str, Callable[[Any], object]] = {
     "read": lambda service: AzureTable(service, "rows").read("a", "b"),
     "write": lambda service: AzureTable(service, "rows").write(Write({})),
     "merge": lambda service: AzureTable(service, "rows").write(Write({}, "e")),
-    "group": lambda service: AzureTable(service, "rows").write_group([Write({}), Write({})]),
+    "group": lambda service: AzureTable(service, "rows").write_group([Write(KEYS), Write(KEYS, "e")]),
     "query": lambda service: AzureTable(service, "rows").query("", None, 1),
-    "delete": lambda service: AzureTable(service, "rows").delete_group([Found({}, "e")]),
+    "delete": lambda service: AzureTable(service, "rows").delete_group([Found(KEYS, "e")]),
     "send": lambda service: QueueSender(service).send("some-queue", "text"),
     "probe": lambda service: QueueSender(service).probe("some-queue"),
 }

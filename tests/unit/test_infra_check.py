@@ -1,4 +1,4 @@
-"""The templates in infra/ keep the contract, and a slip in one of them is found."""
+"""What the templates come to keeps the contract, and a slip in it is found."""
 
 from __future__ import annotations
 
@@ -8,27 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from scripts.infra_check import contract
-from scripts.infra_check.evaluation import Resource, deployed
-from scripts.infra_check.template import load
-from scripts.infra_check.verdict import problems
+from scripts.app_functions import declared
+from scripts.azd_parameters import PARAMETERS, asked_for
+from scripts.infra_check import contract, snapshots
+from scripts.infra_check.__main__ import problems
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def infra(tmp_path: Path) -> Path:
-    """A copy of the templates that a test may spoil."""
+    """A copy of the templates and their snapshots that a test may spoil."""
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
-    # Parsed here, because the tests' time limit does not count fixtures: the unspoilt files are then remembered.
-    load(tmp_path / "infra")
     return tmp_path / "infra"
-
-
-@pytest.fixture
-def resources(infra: Path) -> list[Resource]:
-    """What the templates deploy."""
-    return deployed(load(infra), (infra / "main.bicep").resolve())
 
 
 def spoil(file: Path, old: str, new: str) -> None:
@@ -38,148 +30,142 @@ def spoil(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_templates_are_sound(infra: Path) -> None:
-    """The templates as they stand have no problem."""
-    assert problems(infra, ROOT) == []
+def test_snapshots_are_sound(infra: Path) -> None:
+    """The committed snapshots are those of the templates, and keep every promise."""
+    assert problems(infra, ROOT, None) == []
 
 
-def test_every_setting_that_the_app_reads_is_deployed(resources: list[Resource]) -> None:
+def test_every_setting_that_the_app_reads_is_deployed() -> None:
     """The names come from the app itself, which is asked to read its settings."""
     names = contract.settings_read()
 
     assert {"REQUEST_QUEUE_NAME", "BATCH_ACCOUNT_URLS", "REQUEST_RETENTION_DAYS"} <= names
-    assert names <= contract.app_settings(resources).keys()
+    for shape in snapshots.load(ROOT / "infra"):
+        assert names <= contract.app_settings(shape).keys(), shape.name
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "problem"),
+    ("shape", "old", "new", "problem"),
     [
         (
-            "main.bicep",
-            "'${requestQueueName}-poison'",
-            "'${requestQueueName}-poisoned'",
+            "defaults",
+            "'default', 'task-delete-requests-poison')]",
+            "'default', 'task-delete-requests-poisoned')]",
             "queue task-delete-requests-poison is used and not created",
         ),
         (
-            "main.bicep",
-            "      resultQueueName\n",
-            "      'task-delete-result'\n",
-            "queue task-delete-results is used and not created",
+            "everything",
+            "'default', 'results')]",
+            "'default', 'result')]",
+            "queue results is used and not created",
         ),
         (
-            "main.bicep",
-            "      deadLetterTableName\n",
-            "      'taskdeletiondeadletter'\n",
+            "defaults",
+            "'default', 'taskdeletiondeadletters')]",
+            "'default', 'taskdeletiondeadletter')]",
             "table taskdeletiondeadletters is used and not created",
         ),
         (
-            "main.bicep",
-            "string = 'job-completions'",
-            "string = 'Job-Completions'",
+            "defaults",
+            '"JOB_COMPLETION_QUEUE_NAME": "job-completions"',
+            '"JOB_COMPLETION_QUEUE_NAME": "Job-Completions"',
             "setting JOB_COMPLETION_QUEUE_NAME must be 3 to 56",
         ),
         (
-            "app/roles.bicep",
+            "several-accounts",
             "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
             "8a0f0c08-91a1-4084-bc3d-661d67233fed",
             "the app does not get the role Storage Queue Data Contributor",
         ),
         (
-            "app/batch-access.bicep",
+            "defaults",
             "48e5e92e-a480-4e71-aa9c-2778f4c13781",
             "6aaa78f1-f7de-44ca-8722-c64a23943cae",
-            "submitter gives role 6aaa78f1-f7de-44ca-8722-c64a23943cae",
+            "role 6aaa78f1-f7de-44ca-8722-c64a23943cae is given, which is not pinned",
         ),
         (
-            "app/settings.bicep",
-            "  BATCH_MAX_CONCURRENCY:",
-            "  BATCH_MAXIMUM_CONCURRENCY:",
+            "existing-network",
+            '"BATCH_MAX_CONCURRENCY":',
+            '"BATCH_MAXIMUM_CONCURRENCY":',
             "setting BATCH_MAX_CONCURRENCY is not set",
         ),
         (
-            "app/settings.bicep",
-            "TaskDeleteStorage__tableServiceUri:",
-            "TaskDeleteStorage__tableServiceUrl:",
+            "no-batch-rights",
+            '"TaskDeleteStorage__tableServiceUri":',
+            '"TaskDeleteStorage__tableServiceUrl":',
             "setting TaskDeleteStorage__tableServiceUri is not set",
         ),
         (
-            "app/settings.bicep",
-            "BATCH_MAX_ATTEMPTS: '12'",
-            "BATCH_MAX_ATTEMPTS: '21'",
+            "no-batch-rights",
+            "https://render.westeurope.batch.azure.com",
+            "http://render.westeurope.batch.azure.com",
+            "setting BATCH_ACCOUNT_URLS",
+        ),
+        (
+            "defaults",
+            "[format('{0}/.default', environment().batch)]",
+            "[format('{0}.default', environment().batch)]",
+            "setting BATCH_TOKEN_SCOPE",
+        ),
+        (
+            "defaults",
+            '"BATCH_MAX_ATTEMPTS": "12"',
+            '"BATCH_MAX_ATTEMPTS": "21"',
             "setting BATCH_MAX_ATTEMPTS differs from the app's default",
         ),
         (
-            "app/settings.bicep",
-            "BATCH_CREDENTIAL: 'managed_identity'",
-            "BATCH_CREDENTIAL: 'managed-identity'",
+            "defaults",
+            '"BATCH_CREDENTIAL": "managed_identity"',
+            '"BATCH_CREDENTIAL": "managed-identity"',
             "setting BATCH_CREDENTIAL must be managed_identity or developer",
         ),
-        (
-            "app/settings.bicep",
-            "REQUEST_TABLE_NAME: requestTableName",
-            "REQUEST_TABLE_NAME: requestTable",
-            "requestTable is used and not declared",
-        ),
-        (
-            "app/alerts.bicep",
-            "${prefix}-mail",
-            "${prefixes}-mail",
-            "prefixes is used and not declared",
-        ),
-        (
-            "app/identity.bicep",
-            "@2023-01-31",
-            "@2023-02-31",
-            "which is not pinned",
-        ),
-        (
-            "app/identity.bicep",
-            "output principalId",
-            "output principal",
-            "module identity has no output principalId",
-        ),
-        (
-            "main.bicep",
-            "    identityClientId: identity.outputs.clientId\n",
-            "",
-            "module settings does not get identityClientId",
-        ),
-        (
-            "main.bicep",
-            "output FUNCTION_URL string = functionApp.outputs.url",
-            "output FUNCTION_URL string = group.listKeys().primary",
-            "output FUNCTION_URL may be secret",
-        ),
-        (
-            "main.bicep",
-            "output AZURE_FUNCTION_NAME string",
-            "output FUNCTION_KEY string",
-            "output FUNCTION_KEY may be secret",
-        ),
-        (
-            "main.parameters.json",
-            '"vnetEnabled"',
-            '"vnetEnable"',
-            "main.parameters.json lacks vnetEnabled",
-        ),
+        ("defaults", '"version": "3.13"', '"version": "3.14"', "the runtime is python 3.14, not python 3.13"),
+        ("everything", '"azd-env-name"', '"azd-environment"', "Microsoft.Storage/storageAccounts has no tags"),
+        ("defaults", '"FUNCTION_URL": "', '"FUNCTION_URL": "[listKeys()]', "output FUNCTION_URL may be secret"),
+        ("defaults", '"AZURE_FUNCTION_NAME"', '"FUNCTION_KEY"', "output FUNCTION_KEY may be secret"),
+        ("defaults", '"diagnostics": []', '"diagnostics": ["not expanded"]', "not expanded"),
     ],
 )
-def test_slip_is_found(infra: Path, file: str, old: str, new: str, problem: str) -> None:
-    """Each misspelling of a name, an id, a version or a symbol is told with what it concerns."""
-    spoil(infra / file, old, new)
+def test_slip_is_found(infra: Path, shape: str, old: str, new: str, problem: str) -> None:
+    """Each wrong name, id, value or output is told with the shape that has it."""
+    spoil(infra / "snapshots" / f"{shape}.snapshot.json", old, new)
 
-    found = problems(infra, ROOT)
+    found = problems(infra, ROOT, None)
 
-    assert [line for line in found if problem in line], found
+    assert [line for line in found if line.startswith(f"{shape}: ") and problem in line], found
 
 
-def test_file_that_is_no_bicep_is_one_problem(infra: Path) -> None:
-    """A syntax error names its file and hides nothing behind a traceback."""
-    (infra / "app" / "identity.bicep").write_text("resource identity = {\n", encoding="utf-8")
+@pytest.mark.parametrize("file", ["main.bicep", "app/storage.bicep", "queries/poison-queues.kql"])
+def test_template_newer_than_its_snapshots_is_found(infra: Path, file: str) -> None:
+    """Without a compiler a change of a template is noticed, though not judged."""
+    spoil(infra / file, "\n", "\n\n")
 
-    (found,) = problems(infra, ROOT)
+    assert problems(infra, ROOT, None) == ["a template is newer than the snapshots: run `make infra-snapshots`"]
 
-    assert found.startswith("identity.bicep: ")
+
+def test_line_ends_of_a_checkout_do_not_count(infra: Path) -> None:
+    """The same templates checked out on Windows are no newer."""
+    before = snapshots.digest(infra)
+    spoil(infra / "main.bicep", "\n", "\r\n")
+
+    assert snapshots.digest(infra) == before
+
+
+def test_parameter_file_without_its_snapshot_is_found(infra: Path) -> None:
+    """A new shape has to be written down too."""
+    (infra / "snapshots" / "new.bicepparam").write_text("using '../main.bicep'\n", encoding="utf-8")
+
+    assert problems(infra, ROOT, None)[0] == "new.bicepparam has no snapshot: run `make infra-snapshots`"
+
+
+def test_parameter_that_the_developer_cli_does_not_know_is_found(infra: Path) -> None:
+    """main.parameters.json names every parameter and no other."""
+    spoil(infra / "main.parameters.json", '"vnetEnabled"', '"vnetEnable"')
+
+    assert problems(infra, ROOT, None) == [
+        "main.parameters.json lacks vnetEnabled",
+        "main.parameters.json gives vnetEnable, which main.bicep does not declare",
+    ]
 
 
 def test_app_that_names_another_queue_or_python_is_found(infra: Path, tmp_path: Path) -> None:
@@ -188,7 +174,29 @@ def test_app_that_names_another_queue_or_python_is_found(infra: Path, tmp_path: 
     (tmp_path / "local.settings.sample.json").write_text(sample, encoding="utf-8")
     (tmp_path / ".python-version").write_text("3.14\n3.13\n", encoding="utf-8")
 
-    assert problems(infra, tmp_path) == [
-        "RESULT_QUEUE_NAME is outcomes in local.settings.sample.json and task-delete-results in the template",
-        "function-app.bicep: the runtime is python 3.13, not python 3.14",
-    ]
+    found = problems(infra, tmp_path, None)
+
+    assert (
+        "defaults: RESULT_QUEUE_NAME is outcomes in local.settings.sample.json and task-delete-results in the template"
+        in found
+    )
+    assert "defaults: the runtime is python 3.13, not python 3.14" in found
+
+
+def test_an_output_never_steers_the_next_deployment() -> None:
+    """Outputs are kept in the environment that parameters come from; of one name are only the accounts' URLs, where ids win."""
+    outputs = {name for shape in snapshots.load(ROOT / "infra") for name in shape.outputs}
+
+    assert outputs & asked_for(PARAMETERS.read_text(encoding="utf-8")) == {"BATCH_ACCOUNT_URLS"}
+
+
+def test_instances_can_be_kept_ready_for_what_the_app_has() -> None:
+    """The names that the template takes are `http` and every function of the app that is not called over HTTP."""
+    functions = {name for name, trigger in declared(ROOT).items() if trigger != "route"}
+    text = (ROOT / "infra" / "app" / "types.bicep").read_text(encoding="utf-8")
+    (names,) = [part.split("@", 1)[0] for part in text.split("  name:\n") if "'http'" in part]
+
+    assert {name.strip(" |'\n") for name in names.splitlines()} - {""} == {
+        "http",
+        *(f"function:{name}" for name in functions),
+    }

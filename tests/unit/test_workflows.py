@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,58 @@ def test_ci_covers_the_oldest_and_the_deployed_python() -> None:
     assert sorted(jobs("ci.yml")["test"]["strategy"]["matrix"]["python"]) == sorted(versions)
 
 
-@pytest.mark.parametrize("name", ["ci.yml", "deploy.yml"])
+@pytest.mark.parametrize("name", sorted(path.name for path in WORKFLOWS.glob("*.yml")))
 def test_workflow_uses_no_stored_secret(name: str) -> None:
     """Deployment signs in with the token of its run; nothing reads the store of secrets."""
     assert "secrets." not in (WORKFLOWS / name).read_text(encoding="utf-8")
+
+
+def steps(name: str, job: str) -> list[str]:
+    """The commands of a job, in order."""
+    return [step["run"].strip() for step in jobs(name)[job]["steps"] if "run" in step]
+
+
+def test_reviewers_see_what_would_change() -> None:
+    """The preview stands outside of the protected environment, and the deployment waits for it."""
+    assert "environment" not in jobs("deploy.yml")["preview"]
+    assert any(step.startswith("azd provision --preview") for step in steps("deploy.yml", "preview"))
+    assert jobs("deploy.yml")["deploy"]["needs"] == "preview"
+    assert jobs("deploy.yml")["deploy"]["environment"] == "${{ inputs.environment }}"
+
+
+def test_deployment_gives_roles_back_waits_for_them_and_is_looked_at() -> None:
+    """It provisions whatever azd remembers, uploads patiently, and ends with the look that fails with causes."""
+    assert steps("deploy.yml", "deploy")[-3:] == [
+        "azd provision --no-prompt --no-state",
+        "python3 -m scripts.deploy_patiently",
+        "python3 -m scripts.verify_deployment",
+    ]
+
+
+def test_developer_cli_finds_its_workflow() -> None:
+    """`azd pipeline config` looks for azure-dev.yml, which does what deploy.yml does."""
+    assert jobs("azure-dev.yml")["deploy"]["uses"] == "./.github/workflows/deploy.yml"
+
+
+def test_hooks_run_scripts_that_exist() -> None:
+    """Packing and the look at the deployment belong to `azd up`, in the same words for every shell."""
+    service = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))["services"]["api"]
+
+    assert service["remoteBuild"] is False
+    for hook in ("prepackage", "postdeploy"):
+        posix, windows = service["hooks"][hook]["posix"]["run"], service["hooks"][hook]["windows"]["run"]
+        assert posix.replace("python3", "python") == windows
+        path = posix.split()[-1]
+        assert (ROOT / path).is_file() or (ROOT / f"{path.replace('.', '/')}.py").is_file()
+
+
+def test_container_of_development_has_the_deployed_python() -> None:
+    """It brings what `make` needs and the compiler of the templates."""
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    deployed = (ROOT / ".python-version").read_text(encoding="utf-8").split()[0]
+
+    assert f":{deployed}-" in container["image"]
+    assert container["postCreateCommand"] == "make setup"
 
 
 def test_deployment_takes_over_the_variables_that_are_set() -> None:

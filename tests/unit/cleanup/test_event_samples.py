@@ -11,7 +11,6 @@ from types import ModuleType
 
 import pytest
 
-from scripts.infra_check.template import BicepFile, identifiers, read
 from shared.cleanup.event import JobEvent, Select, TaskCompleted, read_event
 from shared.cleanup.record import event_hash
 
@@ -110,16 +109,3 @@ def test_diagnostic_record_itself_is_no_job_event() -> None:
     record = json.loads((SAMPLES / "batch_diagnostics.json").read_text(encoding="utf-8"))["records"][0]
 
     assert isinstance(read_event(record, ACCOUNTS, NOW), TaskCompleted)
-
-
-@pytest.fixture
-def topic() -> BicepFile:
-    """The Bicep sample; parsed here, because making the parser takes seconds and a test has few."""
-    return read(SAMPLES / "event_grid_topic.bicep")
-
-
-def test_topic_template_hangs_together(topic: BicepFile) -> None:
-    """The Bicep sample parses and uses no undeclared name."""
-    parts = [resource["config"] for resource in topic.resources.values()]
-
-    assert {name for part in parts for name in identifiers(part)} <= topic.symbols()

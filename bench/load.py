@@ -1,0 +1,75 @@
+"""Messages fed while they drain, and the wait for the last of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from azure.storage.queue import QueueClient
+
+from bench.rig import Rig
+
+SHORT = 200
+"""Messages that wait at most: the emulator's receive and delete get slower with a queue's length."""
+LOOK_SECONDS = 0.1
+MOST_RESULTS = 1_500
+
+
+@dataclass
+class Drain:
+    """Empties the result queue now and then: a queue that only grows makes the emulator slow."""
+
+    results: QueueClient
+
+    def look(self) -> None:
+        """One look."""
+        if _length(self.results) > MOST_RESULTS:
+            self.results.clear_messages()
+
+
+def feed_until_done(rig: Rig, bodies: list[str], seconds: float, on_look: Callable[[int], None] | None = None) -> float:
+    """Puts all bodies on the request queue, a few at a time, and returns when the last is done, with its time.
+
+    Done is what the host has deleted, which it does once a message's results are sent.
+    `on_look` is told how many are left. Raises TimeoutError.
+    """
+    queue = rig.queues().get_queue_client(rig.env["REQUEST_QUEUE_NAME"])
+    drain = Drain(rig.queues().get_queue_client(rig.env["RESULT_QUEUE_NAME"]))
+    left = list(reversed(bodies))
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        while True:
+            waiting = _length(queue)
+            if on_look:
+                on_look(len(left) + waiting)
+            if not left and not waiting:
+                return time.monotonic() - began
+            if time.monotonic() - began > seconds:
+                raise TimeoutError(f"{len(left) + waiting} of {len(bodies)} messages were left after {seconds:g} s")
+            batch = [left.pop() for _ in range(min(len(left), SHORT - waiting))]
+            list(pool.map(queue.send_message, batch))
+            drain.look()
+            time.sleep(LOOK_SECONDS)
+
+
+def wait_until_empty(rig: Rig, seconds: float, on_look: Callable[[], None] | None = None) -> None:
+    """Returns when neither input queue holds a message, hidden ones included. Raises TimeoutError."""
+    # In this order: a clean-up's step is on its queue until what it asks for is on the other one.
+    names = (rig.env["JOB_COMPLETION_QUEUE_NAME"], rig.env["REQUEST_QUEUE_NAME"])
+    queues = [rig.queues().get_queue_client(name) for name in names]
+    drain = Drain(rig.queues().get_queue_client(rig.env["RESULT_QUEUE_NAME"]))
+    deadline = time.monotonic() + seconds
+    while any(_length(queue) for queue in queues):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the input queues were not empty after {seconds:g} s")
+        if on_look:
+            on_look()
+        drain.look()
+        time.sleep(LOOK_SECONDS)
+
+
+def _length(queue: QueueClient) -> int:
+    """Messages in the queue, hidden ones included."""
+    return queue.get_queue_properties().approximate_message_count or 0

@@ -1,0 +1,58 @@
+"""CPU and memory of processes and of their threads, from /proc. Linux alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_USER, _SYSTEM = 11, 12  # after the closing bracket of the name; proc(5)
+
+APP_THREADS = ("function", "attempt", "accept", "storage")
+"""Prefixes of the names of threads that run the app's code: the worker's pool, and pools that the app makes itself."""
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU of a process and of the children that it has now."""
+    return sum(_cpu(Path(f"/proc/{member}/stat")) for member in family(pid))
+
+
+def app_cpu_seconds(pid: int) -> float:
+    """CPU of the app alone in a host: of its child processes where it has some, else of the threads that run it."""
+    children = list(family(pid))[1:]
+    if children:
+        return sum(_cpu(Path(f"/proc/{child}/stat")) for child in children)
+    total = 0.0
+    for task in Path(f"/proc/{pid}/task").glob("[0-9]*"):
+        # A thread may end while it is looked at.
+        with suppress(OSError):
+            if (task / "comm").read_text().strip().startswith(APP_THREADS):
+                total += _cpu(task / "stat")
+    return total
+
+
+def memory_mib(pid: int, field: str = "VmRSS") -> float:
+    """Resident memory of a process and its children; with `VmHWM` the most that each had."""
+    kib = 0
+    for member in family(pid):
+        with suppress(OSError, IndexError, ValueError):
+            kib += int(Path(f"/proc/{member}/status").read_text().partition(field + ":")[2].split()[0])
+    return kib / 1024
+
+
+def family(pid: int) -> Iterator[int]:
+    """The process, its children, and theirs."""
+    yield pid
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").glob("[0-9]*"):
+            for child in (task / "children").read_text().split():
+                yield from family(int(child))
+
+
+def _cpu(stat: Path) -> float:
+    with suppress(OSError, IndexError, ValueError):
+        fields = stat.read_text().rpartition(")")[2].split()
+        return (int(fields[_USER]) + int(fields[_SYSTEM])) / _TICKS
+    return 0.0

@@ -1,0 +1,125 @@
+"""`clean-up` and `sweep`: work that the app finds the tasks of itself."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from batch_task_deletion import forms
+from batch_task_deletion.app import command
+from batch_task_deletion.faults import Exit, OutOfReach, Usage
+from batch_task_deletion.find import object_of
+from batch_task_deletion.following import follow
+from batch_task_deletion.options import BatchUrl, DeleteAfter, DryRun, Timeout, Wait, checking, filled
+from batch_task_deletion.output import cell
+from batch_task_deletion.run import Run
+from batch_task_deletion.subject import Kind, Subject
+from batch_task_deletion.text import escaped
+from batch_task_deletion.wish import new_id
+
+
+class Select(StrEnum):
+    """Which completed tasks of a job a clean-up takes."""
+
+    COMPLETED = "completed"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+def _delay_of(which: str) -> Any:
+    return typer.Option(
+        f"--delete-after-{which}",
+        metavar="WHEN",
+        callback=checking(forms.delay),
+        help=f"The same for tasks that {which}; a class without one is then kept.",
+    )
+
+
+@command("clean-up")
+def clean_up(
+    run: Run,
+    *,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job whose completed tasks go.")],
+    select: Annotated[Select | None, typer.Option("--select", help="Which completed tasks; absent: all.")] = None,
+    delete_after: DeleteAfter = None,
+    delete_after_succeeded: Annotated[str | None, _delay_of("succeeded")] = None,
+    delete_after_failed: Annotated[str | None, _delay_of("failed")] = None,
+    no_require_job_completed: Annotated[
+        bool, typer.Option("--no-require-job-completed", help="Does not wait for the job to be completed.")
+    ] = False,
+    batch_url: BatchUrl = None,
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+) -> int:
+    """Deletes the completed tasks of a job.
+
+    Each so long after its own end as the options say; without them at once.
+    """
+    run.deadline(timeout, waits=wait)
+    try:
+        forms.job_id(job)
+    except ValueError as fault:
+        raise Usage(f"{escaped(job)}: the job {fault}") from None
+    classes = {"succeeded": delete_after_succeeded, "failed": delete_after_failed}
+    by_class = {name: delay for name, delay in classes.items() if delay is not None}
+    if by_class and delete_after is not None:
+        raise Usage("--delete-after holds for all tasks; it does not go with --delete-after-succeeded and -failed")
+    event: dict[str, Any] = {"clientRequestId": new_id(), "jobId": job}
+    event |= {"select": select.value} if select else {}
+    event |= {"deleteAfter": by_class or delete_after} if by_class or delete_after else {}
+    event |= {"requireJobCompleted": False} if no_require_job_completed else {}
+    event |= {"batchUrl": batch_url} if batch_url else {}
+    event |= {"dryRun": True} if dry_run else {}
+    subject = Subject(Kind.CLEAN_UP, event["clientRequestId"], dry_run)
+    run.unfinished = lambda: ["the clean-up may have been accepted", *_watch(run, subject)]
+    document = object_of(run.client.post(Kind.CLEAN_UP.value, event))
+    return _started(run, subject, document, wait=wait, timeout=timeout)
+
+
+@command("sweep")
+def sweep(
+    run: Run,
+    *,
+    policy: Annotated[
+        str | None, typer.Option("--policy", metavar="NAME", callback=filled, help="One policy; absent: all.")
+    ] = None,
+    batch_url: BatchUrl = None,
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+) -> int:
+    """Looks for tasks that the retention policies take."""
+    run.deadline(timeout, waits=wait)
+    wish: dict[str, Any] = {"policy": policy, "batchUrl": batch_url, "dryRun": dry_run or None}
+    run.unfinished = lambda: ["the sweep may have been started; `summary` shows the last of each account"]
+    answer = run.client.post(Kind.SWEEP.value, {name: value for name, value in wish.items() if value is not None})
+    if answer.status == 409 and answer.repeated:
+        run.output.remark("an earlier answer was lost: the sweep that runs may be the one that this command started")
+    document = object_of(answer)
+    if not isinstance(document.get("sweepId"), str):
+        raise OutOfReach("what answers at this address is not the app: a sweep without an id")
+    subject = Subject(Kind.SWEEP, document["sweepId"], dry_run)
+    return _started(run, subject, document, wait=wait, timeout=timeout)
+
+
+def _started(run: Run, subject: Subject, document: dict[str, Any], *, wait: bool, timeout: str | None) -> int:
+    run.output.document(document)
+    word = subject.kind.word + (" (dry run)" if subject.dry_run else "")
+    run.output.say(f"{word} {subject.id}: {cell(document.get('state', 'accepted'))}")
+    run.unfinished = lambda: [f"the {word} was accepted", *_watch(run, subject)]
+    if not wait:
+        return Exit.AS_ASKED
+    ended = follow(run, [subject], timeout)
+    answer = run.client.get(subject.path, subject.query)
+    if not run.output.json and answer.status == 200:
+        run.output.fields(object_of(answer))
+    return ended
+
+
+def _watch(run: Run, subject: Subject) -> list[str]:
+    """The command that goes on waiting."""
+    words = ["watch", subject.id, *(["--dry-run"] if subject.dry_run else [])]
+    return ["this goes on waiting:", f"  {run.command(*words)}"]

@@ -1,0 +1,74 @@
+"""CSV whose header names the fields of a request: separated by comma, semicolon or tab."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+
+from batch_task_deletion.faults import bad_line
+from batch_task_deletion.wish import check_field
+
+_SEPARATORS = ",;\t"
+_BOOLEANS = {"true": True, "false": False}
+
+
+def is_header(line: str) -> bool:
+    """Whether a first line is one: ids have neither separators nor quotes. `taskId` alone is the header of one column."""
+    return any(char in line for char in _SEPARATORS + '"') or line.strip() == "taskId"
+
+
+def read(numbered: list[tuple[int, str]]) -> Iterator[tuple[int, dict[str, object]]]:
+    """The cells that are not empty, by field, in the field's own type. Raises Usage with the line's number."""
+    number, first = numbered[0]
+    separator = max(_SEPARATORS, key=first.count)
+    columns = [column.strip() for column in _cells(number, first, separator)]
+    for column in columns:
+        try:
+            check_field(column)
+        except ValueError as fault:
+            bad_line(number, f"column {fault}")
+        if columns.count(column) > 1:
+            bad_line(number, f"column {column} stands there twice")
+    for number, line in numbered[1:]:
+        cells = _cells(number, line, separator)
+        if len(cells) != len(columns):
+            bad_line(number, f"has {len(cells)} cells, and the header {len(columns)}")
+        yield number, _typed(number, dict(zip(columns, cells, strict=True)))
+
+
+def _cells(number: int, line: str, separator: str) -> list[str]:
+    try:
+        # A cell of several lines cannot be one of a request; read line by line, it is a quote that does not end.
+        return next(csv.reader([line], delimiter=separator, strict=True))
+    except csv.Error as fault:
+        bad_line(number, f"cannot be read as CSV: {fault}")
+
+
+def _typed(number: int, cells: dict[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, text in cells.items():
+        if not text.strip():
+            continue
+        try:
+            found[name] = _value(name, text.strip())
+        except ValueError as fault:
+            bad_line(number, f"{name} {fault}")
+    return found
+
+
+def _value(name: str, text: str) -> object:
+    if name in {"dryRun", "returnClientRequestId"}:
+        if text.lower() not in _BOOLEANS:
+            raise ValueError("must be true or false")
+        return _BOOLEANS[text.lower()]
+    if name == "timeout":
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError("must be a whole number")
+        return int(text[:12])
+    if name == "metadata":
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ValueError("must be a JSON object") from None
+    return text

@@ -1,0 +1,57 @@
+"""Finds what an id belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from batch_task_deletion.client import Answer, Client
+from batch_task_deletion.faults import OutOfReach, Refused
+from batch_task_deletion.subject import Kind, Subject
+from batch_task_deletion.text import error_text, is_error
+
+
+@dataclass(frozen=True)
+class Found:
+    """A request, clean-up or sweep as it is now."""
+
+    subject: Subject
+    document: dict[str, Any]
+
+
+def find(client: Client, wanted: str, *, dry_run: bool) -> Found:
+    """Whatever has the id; where a dry run has it too, the real one unless `dry_run`.
+
+    Raises Refused when nothing has it.
+    """
+    missing: list[Answer] = []
+    for subject in _candidates(wanted, dry_run=dry_run):
+        answer = client.get(subject.path, subject.query)
+        if answer.status != 404:
+            document = object_of(answer)
+            if subject.kind is not Kind.SWEEP or not dry_run or document.get("dryRun") is True:
+                return Found(subject, document)
+        else:
+            missing.append(answer)
+    own = next((answer.document for answer in missing if is_error(answer.document)), None)
+    if own is None and missing:
+        # The app's own 404 is a BatchError; a bare one is another service, or another path of it.
+        raise OutOfReach("what answers at this address knows none of the app's calls (404)")
+    raise Refused(f"{wanted}: no {'dry run' if dry_run else 'request, clean-up or sweep'} with this id is known", own)
+
+
+def _candidates(wanted: str, *, dry_run: bool) -> list[Subject]:
+    real = [Subject(kind, wanted) for kind in Kind]
+    dry = [Subject(kind, wanted, dry_run=True) for kind in (Kind.REQUEST, Kind.CLEAN_UP)]
+    return [*dry, Subject(Kind.SWEEP, wanted, dry_run=True)] if dry_run else [*real, *dry]
+
+
+def object_of(answer: Answer) -> dict[str, Any]:
+    """The document of an answer that did what was asked. Raises Refused for a refusal, OutOfReach for no document."""
+    if answer.status >= 400:
+        if is_error(answer.document):
+            raise Refused(error_text(answer.document), answer.document)
+        raise OutOfReach(f"what answers at this address does not know this call ({answer.status})")
+    if not isinstance(answer.document, dict):
+        raise OutOfReach("what answers at this address is not the app: its answer is no JSON object")
+    return answer.document

@@ -1,0 +1,135 @@
+"""What is printed and where: results on standard output, progress and remarks on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from batch_task_deletion.faults import Fault
+from batch_task_deletion.text import error_text, escaped, is_error, json_line
+
+Row = Sequence[object]
+
+
+def console(stream: TextIO) -> Console:
+    """A console that is a terminal only when the stream is one, whatever the environment says."""
+    return Console(
+        file=stream, force_terminal=stream.isatty(), markup=False, highlight=False, emoji=False, legacy_windows=False
+    )
+
+
+class Output:
+    """Text and tables for people, or with `json` the API's documents and nothing else on standard output."""
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+
+    def document(self, document: object) -> None:
+        """One document of the API, in one line; nothing without `--json`."""
+        if self.json:
+            _write(sys.stdout, json_line(document))
+
+    def say(self, text: str) -> None:
+        """What a person asked to know: with `--json` a remark."""
+        _write(sys.stderr if self.json else sys.stdout, escaped(text))
+
+    def remark(self, text: str) -> None:
+        """What a person should know besides."""
+        _write(sys.stderr, escaped(text))
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Several remarks."""
+        for text in texts:
+            self.remark(text)
+
+    def fault(self, fault: Fault) -> None:
+        """Why a command ends; with `--json` the app's own document is printed too."""
+        if fault.document is not None:
+            self.document(fault.document)
+        self.remark(f"Error: {fault.text}")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """A table for people; nothing with `--json`. Without a terminal nothing in it is cut or wrapped."""
+        if self.json:
+            return
+        texts = [[cell(value) for value in row] for row in rows]
+        if sys.stdout.isatty():
+            _write_table(columns, texts)
+        else:
+            for line in _plain(columns, texts):
+                _write(sys.stdout, line)
+
+    def fields(self, document: dict[str, Any]) -> None:
+        """One document as names and values, and the lists of objects in it as tables."""
+        if self.json:
+            self.document(document)
+            return
+        pairs = [(name, value) for name, value in _flat(document) if not _is_table(value)]
+        wide = max((len(name) for name, _ in pairs), default=0)
+        for name, value in pairs:
+            _write(sys.stdout, f"{escaped(name).ljust(wide)}  {cell(value)}")
+        for name, value in _flat(document):
+            if _is_table(value):
+                _write(sys.stdout, f"\n{escaped(name)}")
+                columns = list(dict.fromkeys(key for entry in value for key in entry))
+                self.table([escaped(column) for column in columns], [[e.get(c) for c in columns] for e in value])
+
+
+def cell(value: object) -> str:
+    """A value of a document as text in one line."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if is_error(value):
+        return error_text(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{escaped(key)} {cell(inner)}" for key, inner in value.items()) or "-"
+    if isinstance(value, list):
+        return ", ".join(cell(inner) for inner in value) or "-"
+    return escaped(value)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
+
+
+def _flat(document: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """The members of a document, those of its objects under joined names; counts stay together."""
+    found: list[tuple[str, Any]] = []
+    for name, value in document.items():
+        if isinstance(value, dict) and not is_error(value) and before.count(".") < 2 and not _is_count(value):
+            found += _flat(value, f"{before}{name}.")
+        else:
+            found.append((before + name, value))
+    return found
+
+
+def _is_count(value: dict[str, Any]) -> bool:
+    return all(isinstance(number, int) for number in value.values())
+
+
+def _write_table(columns: Sequence[str], rows: list[list[str]]) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(text) for text in row))
+    console(sys.stdout).print(table)
+
+
+def _plain(columns: Sequence[str], rows: list[list[str]]) -> Iterable[str]:
+    lines = [list(columns), *rows]
+    wide = [max(len(line[n]) for line in lines) for n in range(len(columns))]
+    return ("  ".join(text.ljust(wide[n]) for n, text in enumerate(line)).rstrip() for line in lines)
+
+
+def _write(stream: TextIO, line: str) -> None:
+    stream.write(line + "\n")
+    stream.flush()

@@ -1,0 +1,59 @@
+"""Waits until requests, clean-ups and sweeps are over, by looking at them in turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from batch_task_deletion.client import SIDE_BY_SIDE, Client
+from batch_task_deletion.faults import TimeUp
+from batch_task_deletion.find import object_of
+from batch_task_deletion.subject import Subject, is_over
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+AT_ONCE = 4 * SIDE_BY_SIDE
+"""Looked at together; the share of them that is still open says how long to pause before the next."""
+
+Seen = Callable[[Subject, dict[str, Any] | None], None]
+"""Hears of every look; None for what is not, or no longer, known."""
+
+
+def wait(client: Client, subjects: Iterable[Subject], seen: Seen, deadline: float | None = None) -> None:
+    """Returns when all are over. Raises TimeUp at `deadline`, a time of the client's clock."""
+    waiting, pause = deque(subjects), FIRST_PAUSE
+    pool = ThreadPoolExecutor(SIDE_BY_SIDE)
+    try:
+        while waiting:
+            batch = [waiting.popleft() for _ in range(min(AT_ONCE, len(waiting)))]
+            still = []
+            for subject, document in zip(batch, _look(pool, client, batch, deadline), strict=True):
+                seen(subject, document)
+                if document is not None and not is_over(subject.kind, document):
+                    still.append(subject)
+            waiting.extend(still)
+            if still:
+                _sleep(client, pause * len(still) / len(batch), deadline)
+            pause = min(pause * 1.5, LONGEST_PAUSE) if len(still) == len(batch) else FIRST_PAUSE
+    finally:
+        # Not waited for: after Ctrl-C nobody wants the looks that are under way.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _look(
+    pool: ThreadPoolExecutor, client: Client, batch: Sequence[Subject], deadline: float | None
+) -> Iterable[dict[str, Any] | None]:
+    def one(subject: Subject) -> dict[str, Any] | None:
+        answer = client.get(subject.path, subject.query, deadline=deadline)
+        return None if answer.status == 404 else object_of(answer)
+
+    return map(one, batch) if len(batch) == 1 else pool.map(one, batch)
+
+
+def _sleep(client: Client, seconds: float, deadline: float | None) -> None:
+    clock = client.clock
+    if deadline is not None and clock.now() + seconds >= deadline:
+        clock.sleep(max(0.0, deadline - clock.now()))
+        raise TimeUp
+    clock.sleep(seconds)

@@ -1,0 +1,18 @@
+// The app's package from an address, for those who deploy without azd.
+param functionName string
+param packageUri string
+
+resource site 'Microsoft.Web/sites@2025-03-01' existing = {
+  name: functionName
+}
+
+resource package 'Microsoft.Web/sites/extensions@2025-03-01' = {
+  parent: site
+  name: 'onedeploy'
+  // The type has no properties; the platform takes them: https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code
+  #disable-next-line BCP187
+  properties: {
+    packageUri: packageUri
+    remoteBuild: false
+  }
+}

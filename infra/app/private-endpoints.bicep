@@ -1,0 +1,76 @@
+// Private endpoints of one kind in one subnet, and the zone that lets their names lead to them.
+import { Tags } from 'types.bicep'
+
+param name string
+param location string
+param tags Tags
+param subnetId string
+param groupId string
+param resourceIds string[]
+param zoneName string
+
+@description('False: somebody else keeps the zone and writes the records.')
+param zoneEnabled bool
+
+var networkId = split(subnetId, '/subnets/')[0]
+
+resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = if (zoneEnabled) {
+  name: zoneName
+  location: 'global'
+  tags: tags
+}
+
+resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = if (zoneEnabled) {
+  parent: zone
+  name: last(split(networkId, '/'))
+  location: 'global'
+  tags: tags
+  properties: {
+    registrationEnabled: false
+    virtualNetwork: {
+      id: networkId
+    }
+  }
+}
+
+@batchSize(1)
+resource privateEndpoints 'Microsoft.Network/privateEndpoints@2026-03-01' = [
+  for (resourceId, i) in resourceIds: {
+    name: '${name}-${i}'
+    location: location
+    tags: tags
+    properties: {
+      subnet: {
+        id: subnetId
+      }
+      privateLinkServiceConnections: [
+        {
+          name: groupId
+          properties: {
+            privateLinkServiceId: resourceId
+            groupIds: [
+              groupId
+            ]
+          }
+        }
+      ]
+    }
+  }
+]
+
+resource records 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2026-03-01' = [
+  for (resourceId, i) in resourceIds: if (zoneEnabled) {
+    parent: privateEndpoints[i]
+    name: 'default'
+    properties: {
+      privateDnsZoneConfigs: [
+        {
+          name: groupId
+          properties: {
+            privateDnsZoneId: zone.id
+          }
+        }
+      ]
+    }
+  }
+]

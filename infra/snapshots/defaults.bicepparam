@@ -1,0 +1,8 @@
+// What somebody gets who names a Batch account and nothing else.
+using '../main.bicep'
+
+param environmentName = 'task-deletion'
+param location = 'westeurope'
+param batchAccountIds = [
+  '/subscriptions/00000000-0000-4000-8000-0000000000aa/resourceGroups/rg-batch/providers/Microsoft.Batch/batchAccounts/render'
+]

@@ -1,0 +1,100 @@
+"""The limit of one account: so many calls in flight, and no more a second than it takes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from shared.batch.pace import Pace
+from shared.batch.reply import Reply
+from shared.clock import Clock
+
+log = logging.getLogger(__name__)
+
+OnChange = Callable[[str, float | None], None]
+"""Told of an account and the calls a second that it takes now; None for no such limit."""
+
+_LEAST_WAIT: Final = 0.001
+
+
+class AccountLimit:
+    """Lets calls start one after the other. Every `acquire` that succeeds needs one `release`."""
+
+    def __init__(
+        self,
+        account: str,
+        most_in_flight: int,
+        clock: Clock,
+        longest_hold: float = 900.0,
+        on_change: OnChange | None = None,
+    ) -> None:
+        self._account = account
+        self._most = most_in_flight
+        self._clock = clock
+        self._longest_hold = longest_hold
+        self._on_change = on_change
+        self._pace = Pace()
+        self._told: float | None = None
+        self._in_flight = 0
+        self._turn = 0
+        lock = threading.Lock()
+        self._room = threading.Condition(lock)
+        self._next_turn = threading.Condition(lock)
+
+    def acquire(self, start_by: float) -> bool:
+        """True when a call may start now, False when none may until `start_by` on the monotonic clock."""
+        with self._room:
+            left = max(start_by - self._clock.monotonic(), 0.0)
+            if not self._room.wait_for(lambda: self._in_flight < self._most, timeout=left):
+                return False
+            self._in_flight += 1
+            if self._wait_for_slot(start_by):
+                return True
+            self._leave()
+            return False
+
+    def release(self, reply: Reply | None) -> None:
+        """Gives the place back and learns from the answer; None when there was none."""
+        with self._room:
+            status, asked = (reply.status, reply.retry_after or 0.0) if reply else (None, 0.0)
+            is_cut = self._pace.answered(self._clock.monotonic(), status, min(asked, self._longest_hold))
+            if is_cut:
+                self._turn += 1
+                self._next_turn.notify_all()
+            self._leave()
+            rate = self._pace.rate
+            is_changed = is_cut or (self._told is not None and rate is None)
+            if is_changed:
+                self._told = rate
+        if is_changed:
+            log.info(
+                "batch_rate_limit account=%s calls_per_second=%s",
+                self._account,
+                "none" if rate is None else round(rate, 1),
+            )
+            if self._on_change:
+                self._on_change(self._account, rate)
+
+    def seconds_held(self) -> float:
+        """How long the account asked not to be called, from now on."""
+        with self._room:
+            return max(0.0, self._pace.held_until - self._clock.monotonic())
+
+    def _wait_for_slot(self, start_by: float) -> bool:
+        """Waits for the slot of one call; after a refusal all that wait ask for other slots."""
+        while True:
+            now, turn = self._clock.monotonic(), self._turn
+            slot = self._pace.reserve(now, start_by)
+            if slot is None:
+                return False
+            if slot - now < _LEAST_WAIT or not self._is_next_turn(turn, slot - now):
+                return True
+
+    def _is_next_turn(self, turn: int, seconds: float) -> bool:
+        return self._next_turn.wait_for(lambda: self._turn != turn, timeout=seconds)
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        self._room.notify()

@@ -1,0 +1,123 @@
+"""`--azd`: the app of the current azd environment, with `azd` and `az` played by small programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.contract.cli.command import Command
+from tests.contract.cli.played_app import PlayedApp
+
+KEY = "default-key-of-the-app=="
+VALUES = {"AZURE_RESOURCE_GROUP": "rg-batch", "AZURE_FUNCTION_NAME": "func-batch"}
+
+
+class Tools:
+    """A folder on the path with an `azd` and an `az` in it, which keep what they were called with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.called = folder / "called"
+
+    def put(self, name: str, prints: str, code: int = 0) -> None:
+        """A program that prints a text, on standard error when it fails."""
+        path = self.folder / name
+        (self.folder / f"{name}.txt").write_text(prints)
+        to = "" if code == 0 else " >&2"
+        path.write_text(f'#!/bin/sh\necho "{name} $*" >> "{self.called}"\n/bin/cat "{path}.txt"{to}\nexit {code}\n')
+        path.chmod(0o755)
+
+    def environment(self, **values: str) -> None:
+        """What `azd env get-values` prints."""
+        self.put("azd", "".join(f'{name}="{value}"\n' for name, value in values.items()))
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
+    """Nothing else is on the path."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return Tools(tmp_path)
+
+
+@pytest.fixture
+def healthy(app: PlayedApp, tools: Tools) -> PlayedApp:
+    """An app that is well, and that the azd environment names."""
+    app.routes["GET /health"] = {"status": "ok", "checks": {}}
+    tools.environment(FUNCTION_URL=app.url, OTHER='with \\"quotes\\"', **VALUES)
+    tools.put("az", json.dumps(KEY))
+    return app
+
+
+def test_the_address_is_azds_and_the_key_is_azs(healthy: PlayedApp, command: Command, tools: Tools) -> None:
+    """Before the environment, whose key stays at home."""
+    ended = command("--azd", "health")
+    assert ended.code == 0
+    assert healthy.calls[0].incoming.headers.get("x-functions-key") == KEY
+    azd, az = tools.called.read_text().splitlines()
+    assert azd == "azd env get-values"
+    assert az.startswith("az functionapp keys list --resource-group rg-batch --name func-batch")
+    assert KEY not in ended.out + ended.err
+
+
+def test_azd_comes_before_the_environment(
+    healthy: PlayedApp, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Address and key of the environment are for commands without `--azd`."""
+    monkeypatch.setenv("BATCH_TASK_DELETION_URL", "https://other.example")
+    monkeypatch.setenv("BATCH_TASK_DELETION_KEY", "another-key")
+    assert command("health", "--azd").code == 0
+    assert healthy.calls[0].incoming.headers.get("x-functions-key") == KEY
+
+
+def test_all_keys_are_read_where_az_prints_all(healthy: PlayedApp, command: Command, tools: Tools) -> None:
+    """The default function key is the one that is taken, and not the master key."""
+    tools.put("az", json.dumps({"functionKeys": {"default": KEY, "other": "x"}, "masterKey": "master"}))
+    assert command("health", "--azd").code == 0
+    assert healthy.calls[0].incoming.headers.get("x-functions-key") == KEY
+
+
+@pytest.mark.parametrize("more", [["--url", "https://a.example"], ["--key-file", "key"]])
+def test_azd_goes_with_no_other_choice(healthy: PlayedApp, command: Command, more: list[str]) -> None:
+    """2: it cannot be told which one is meant."""
+    assert command("health", "--azd", *more).code == 2
+    assert healthy.calls == []
+
+
+@pytest.mark.parametrize("missing", ["FUNCTION_URL", "AZURE_RESOURCE_GROUP", "AZURE_FUNCTION_NAME"])
+def test_an_environment_without_the_app_is_2(healthy: PlayedApp, command: Command, tools: Tools, missing: str) -> None:
+    """The text names what is missing."""
+    values = {"FUNCTION_URL": healthy.url, **VALUES}
+    del values[missing]
+    tools.environment(**values)
+    ended = command("health", "--azd")
+    assert ended.code == 2
+    assert missing in ended.err
+
+
+def test_tools_that_are_not_there_are_named(command: Command, tools: Tools) -> None:
+    """2 for each of the two."""
+    assert "--azd needs azd on the path" in command("health", "--azd").err
+    tools.environment(FUNCTION_URL="https://a.example", **VALUES)
+    ended = command("health", "--azd")
+    assert ended.code == 2
+    assert "--azd needs az on the path" in ended.err
+
+
+def test_an_azd_without_an_environment_is_2(command: Command, tools: Tools) -> None:
+    """Its own words are shown, as text."""
+    tools.put("azd", "ERROR: no \x1b[31mproject exists", 1)
+    ended = command("health", "--azd")
+    assert ended.code == 2
+    assert "no \\x1b[31mproject exists" in ended.err
+
+
+@pytest.mark.parametrize(("prints", "code"), [("ERROR: please run az login", 1), ("null", 0), ("{}", 0), ("", 0)])
+def test_an_app_whose_key_is_not_given_is_3(
+    healthy: PlayedApp, command: Command, tools: Tools, prints: str, code: int
+) -> None:
+    """Nothing is sent without it."""
+    tools.put("az", prints, code)
+    assert command("health", "--azd").code == 3
+    assert healthy.calls == []

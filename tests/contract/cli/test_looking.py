@@ -1,0 +1,284 @@
+"""`status`, `watch` and `cancel` of whatever has an id; `clean-up` and `sweep`, which begin what has one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.contract.cli.command import Command
+from tests.contract.cli.played_app import LOST, Call, PlayedApp, answer, error
+
+ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+OTHER = "1f8fad5b-d9cb-469f-a165-70867728950e"
+
+REQUEST = f"/task-deletions/{ID}"
+CLEAN_UP = f"/job-completions/{ID}"
+SWEEP = f"/retention-sweeps/{ID}"
+
+
+def request(state: str = "done", outcome: str = "deleted", **more: Any) -> dict[str, Any]:
+    """The status document of a request."""
+    result = {"result": {"data": {"outcome": outcome, "jobId": "j", "taskId": "t"}}} if state == "done" else {}
+    return {"clientRequestId": ID, "jobId": "j", "taskId": "t", "state": state, **result, **more}
+
+
+def progress(
+    state: str = "listed", *, still: int = 0, done: dict[str, int] | None = None, **more: Any
+) -> dict[str, Any]:
+    """The progress of a clean-up, or of a sweep."""
+    return {"eventId": ID, "jobId": "j", "state": state, "open": still, "done": done or {}, **more}
+
+
+def only(app: PlayedApp, path: str, document: dict[str, Any], *, dry_run: bool = False) -> None:
+    """Makes one document known, really or as a dry run."""
+
+    def known(call: Call) -> Any:
+        fits = (call.query.get("dryRun") == "true") is dry_run
+        return answer(200, document) if fits else error(404, "NotFound")
+
+    app.routes[f"GET {path}"] = known
+
+
+def in_turn(app: PlayedApp, path: str, *documents: dict[str, Any]) -> None:
+    """Shows one document a look, the last for good."""
+    left = list(documents)
+    app.routes[f"GET {path}"] = lambda _: answer(200, left.pop(0) if len(left) > 1 else left[0])
+
+
+@pytest.mark.parametrize("path", [REQUEST, CLEAN_UP, SWEEP])
+def test_status_finds_whatever_has_the_id(app: PlayedApp, command: Command, path: str) -> None:
+    """A person need not know what the id belongs to; any letter case is the same id."""
+    only(app, path, progress(state="listing"))
+    ended = command("status", ID.upper())
+    assert ended.code == 0
+    assert "listing" in ended.out
+
+
+def test_status_shows_the_real_one_first(app: PlayedApp, command: Command) -> None:
+    """Where a dry run has the id too, it takes `--dry-run` to see that."""
+    app.routes[f"GET {CLEAN_UP}"] = lambda call: answer(200, progress(jobId=f"dry {call.query.get('dryRun')}"))
+    assert "dry None" in command("status", ID).out
+    assert "dry true" in command("status", ID, "--dry-run").out
+
+
+@pytest.mark.parametrize("arguments", [["status", ID], ["status", ID, "--dry-run"]])
+def test_a_dry_run_alone_is_found_either_way(app: PlayedApp, command: Command, arguments: list[str]) -> None:
+    """There is no real one that it could be taken for."""
+    only(app, REQUEST, request(outcome="wouldDelete", dryRun=True), dry_run=True)
+    ended = command(*arguments)
+    assert ended.code == 0
+    assert "wouldDelete" in ended.out
+
+
+def test_dry_run_does_not_find_a_real_one(app: PlayedApp, command: Command) -> None:
+    """A real request and a real sweep are not what was asked for."""
+    only(app, REQUEST, request())
+    only(app, SWEEP, {"sweepId": ID, "state": "done", "dryRun": False})
+    assert command("status", ID, "--dry-run").code == 1
+
+
+def test_a_dry_sweep_has_an_id_like_any_other(app: PlayedApp, command: Command) -> None:
+    """Sweeps have no id space for dry runs: the query says nothing."""
+    only(app, SWEEP, {"sweepId": ID, "state": "done", "dryRun": True})
+    assert command("status", ID, "--dry-run").code == 0
+    assert app.calls[-1].query == {}
+
+
+def test_an_id_that_nothing_has_is_1(app: PlayedApp, command: Command) -> None:
+    """With `--json` the API's own 404 is printed."""
+    ended = command("status", ID, "--json")
+    assert ended.code == 1
+    assert ended.documents[0]["code"] == "NotFound"
+    assert ID in ended.err
+
+
+@pytest.mark.parametrize(
+    "text", ["1", f"{{{ID}}}", ID.replace("-", ""), "00000000-0000-0000-0000-000000000000", ID + "\n"]
+)
+@pytest.mark.parametrize("name", ["status", "watch", "cancel", "dead-letters", "redrive", "settle"])
+def test_an_id_that_is_no_guid_is_2(app: PlayedApp, command: Command, name: str, text: str) -> None:
+    """Before anything is sent."""
+    assert command(name, text).code == 2
+    assert app.calls == []
+
+
+def test_status_of_what_failed_is_0(app: PlayedApp, command: Command) -> None:
+    """It found what it was asked for."""
+    only(app, REQUEST, request(outcome="failed"))
+    assert command("status", ID).code == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "code"),
+    [
+        (REQUEST, request(outcome="deleted"), 0),
+        (REQUEST, request(outcome="notFound"), 0),
+        (REQUEST, request(outcome="preconditionFailed"), 1),
+        (REQUEST, request(outcome="cancelled"), 1),
+        (CLEAN_UP, progress(done={"deleted": 3, "preconditionFailed": 1, "notFound": 1}), 0),
+        (CLEAN_UP, progress(done={"deleted": 3, "failed": 1}), 1),
+        (CLEAN_UP, progress(state="failed"), 1),
+        (CLEAN_UP, progress(state="cancelled"), 1),
+        (SWEEP, progress(state="done", done={"deleted": 3, "preconditionFailed": 2}, error=None), 0),
+        (SWEEP, progress(state="done", done={"deleted": 3}, error={"code": "JobsPassedOver", "message": {}}), 1),
+        (SWEEP, progress(state="done", done={"cancelled": 1}), 1),
+        (SWEEP, progress(state="failed"), 1),
+        (SWEEP, progress(state="cancelled"), 1),
+    ],
+)
+def test_watch_judges_how_it_ended(
+    app: PlayedApp, command: Command, path: str, document: dict[str, Any], code: int
+) -> None:
+    """A task that changed since it was listed was kept as it should be; a sweep that passed jobs over is no success."""
+    only(app, path, document)
+    assert command("watch", ID).code == code
+
+
+def test_watch_waits_for_what_is_open(app: PlayedApp, command: Command) -> None:
+    """Listed is not the end: the requests must be done as well."""
+    in_turn(app, CLEAN_UP, progress("listing"), progress(still=2), progress(done={"deleted": 2}))
+    ended = command("watch", ID, "--json")
+    assert ended.code == 0
+    assert [(one["state"], one["open"]) for one in ended.documents] == [("listed", 2), ("listed", 0)]
+
+
+def test_watch_of_several_goes_on_where_one_is_unknown(app: PlayedApp, command: Command) -> None:
+    """1 in the end, and the others are waited for."""
+    in_turn(app, REQUEST, request("running"), request("running"), request())
+    ended = command("watch", OTHER, ID)
+    assert ended.code == 1
+    assert OTHER in ended.err
+    assert "1 deleted" in ended.out
+
+
+def test_watch_of_a_request_that_is_forgotten_ends(app: PlayedApp, command: Command) -> None:
+    """A 404 while waiting is no reason to wait for good."""
+    looks = [answer(200, request("running")), error(404, "NotFound")]
+    app.routes[f"GET {REQUEST}"] = lambda _: looks.pop(0) if len(looks) > 1 else looks[0]
+    assert command("watch", ID).code == 1
+
+
+def test_cancel_stops_whatever_has_the_id(app: PlayedApp, command: Command) -> None:
+    """What is still open until its message comes is told."""
+    only(app, SWEEP, progress("running"))
+    app.routes[f"DELETE {SWEEP}"] = answer(202, progress("cancelled", still=3))
+    ended = command("cancel", ID)
+    assert ended.code == 0
+    assert "3 requests open" in ended.out
+
+
+def test_cancel_of_a_dry_run_says_so(app: PlayedApp, command: Command) -> None:
+    """The DELETE names the dry run, so that the real one stays."""
+    app.routes[f"GET {REQUEST}"] = lambda call: answer(
+        200, request("scheduled", dryRun=call.query == {"dryRun": "true"})
+    )
+    app.routes[f"DELETE {REQUEST}"] = answer(200, request("done", "cancelled"))
+    assert command("cancel", ID, "--dry-run").code == 0
+    assert app.calls[-1].query == {"dryRun": "true"}
+
+
+def test_cancel_that_comes_too_late_is_1(app: PlayedApp, command: Command) -> None:
+    """In the words of the API."""
+    only(app, REQUEST, request())
+    app.routes[f"DELETE {REQUEST}"] = error(409, "RequestBegun", "The request is done: deleted.")
+    ended = command("cancel", ID)
+    assert ended.code == 1
+    assert "RequestBegun: The request is done: deleted." in ended.err
+
+
+def test_a_clean_up_is_asked_for_with_all_that_was_said(app: PlayedApp, command: Command) -> None:
+    """Each option is its field; what was not said is not sent."""
+    app.routes["POST /job-completions"] = answer(202, progress("waiting"))
+    options = "--select failed --delete-after-succeeded P3D --delete-after-failed P7D --no-require-job-completed"
+    ended = command("clean-up", "nightly:job-7", *options.split(), "--batch-url", "https://a.b", "--dry-run")
+    assert ended.code == 0
+    body = app.calls[0].body
+    assert len(body.pop("clientRequestId")) == 36
+    assert body == {
+        "jobId": "nightly:job-7",
+        "select": "failed",
+        "deleteAfter": {"succeeded": "P3D", "failed": "P7D"},
+        "requireJobCompleted": False,
+        "batchUrl": "https://a.b",
+        "dryRun": True,
+    }
+
+
+def test_a_clean_up_whose_answer_is_lost_has_one_id(app: PlayedApp, command: Command) -> None:
+    """The repeat is the same event."""
+    app.routes["POST /job-completions"] = answer(202, progress("waiting"))
+    app.faults = [LOST]
+    assert command("clean-up", "j", "--delete-after", "P1D").code == 0
+    first, second = app.calls
+    assert first.body == second.body
+    assert first.body["deleteAfter"] == "P1D"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--delete-after P1D --delete-after-failed P2D",
+        "--select all",
+        "--delete-after P1Y",
+        "--timeout PT1M",
+        "--policy x",
+    ],
+)
+def test_a_clean_up_that_cannot_be_meant_is_2(app: PlayedApp, command: Command, options: str) -> None:
+    """Nothing is sent."""
+    assert command("clean-up", "j", *options.split()).code == 2
+    assert app.calls == []
+
+
+def test_a_clean_up_is_waited_for(app: PlayedApp, command: Command) -> None:
+    """The end shows what became of the tasks."""
+
+    def start(call: Call) -> Any:
+        path = f"/job-completions/{call.body['clientRequestId']}"
+        in_turn(app, path, progress("waiting"), progress(still=1), progress(done={"deleted": 1}, requested=1))
+        return answer(202, progress("waiting"))
+
+    app.routes["POST /job-completions"] = start
+    ended = command("clean-up", "j", "--wait")
+    assert ended.code == 0
+    assert "done: 1 deleted" in ended.out
+
+
+def test_a_sweep_asks_for_everything_in_so_many_words(app: PlayedApp, command: Command) -> None:
+    """Without options the body is `{}`, and not absent."""
+    app.routes["POST /retention-sweeps"] = answer(202, {"sweepId": ID, "state": "running"})
+    assert command("sweep").code == 0
+    assert app.calls[0].incoming.body == b"{}"
+
+
+def test_a_sweep_is_waited_for_by_the_id_that_the_app_gave(app: PlayedApp, command: Command) -> None:
+    """The timeout's last words name the command that goes on."""
+    app.routes["POST /retention-sweeps"] = answer(202, {"sweepId": ID, "state": "running"})
+    only(app, SWEEP, progress("running"))
+    ended = command(
+        "sweep", "--policy", "old", "--batch-url", "https://a.b", "--dry-run", "--wait", "--timeout", "PT1M"
+    )
+    assert ended.code == 4
+    assert app.calls[0].body == {"policy": "old", "batchUrl": "https://a.b", "dryRun": True}
+    assert f"batch-task-deletion watch {ID} --dry-run" in ended.err
+
+
+@pytest.mark.parametrize(("status", "code"), [(409, "SweepRunning"), (404, "PolicyNotFound")])
+def test_a_sweep_that_is_refused_is_1(app: PlayedApp, command: Command, status: int, code: str) -> None:
+    """One is running, or there is no such policy."""
+    app.routes["POST /retention-sweeps"] = error(status, code)
+    ended = command("sweep")
+    assert ended.code == 1
+    assert code in ended.err
+
+
+def test_a_409_after_a_lost_answer_says_whose_sweep_it_may_be(app: PlayedApp, command: Command) -> None:
+    """The sweep has no id that a repeat could carry."""
+    app.routes["POST /retention-sweeps"] = lambda _: (
+        answer(202, {"sweepId": ID}) if len(app.calls) < 2 else error(409, "SweepRunning")
+    )
+    app.faults = [LOST]
+    ended = command("sweep")
+    assert ended.code == 1
+    assert "may be the one that this command started" in ended.err

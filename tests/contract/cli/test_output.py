@@ -1,0 +1,250 @@
+"""What is written where: documents, text from outside, terminals, readers that go away, Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from devstack.loopback import Answer
+from tests.contract.cli.command import Command, environment, in_process, program
+from tests.contract.cli.played_app import Call, PlayedApp, answer, error, never
+from tests.contract.cli.terminal import on_terminal
+
+ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+HOSTILE = "\x1b]0;title\x07 \x9b31m \u202egnp.exe\u2066 [bold red]markup[/] \x7f\r\n\u2028 :smile:"
+
+
+def hostile_letters(app: PlayedApp, number: int = 1) -> None:
+    """Dead letters with a hostile text in every field."""
+    told = {
+        "code": HOSTILE,
+        "message": {"lang": "en-US", "value": HOSTILE},
+        "values": [{"key": HOSTILE, "value": HOSTILE}],
+    }
+    names = ("id", "reason", "outcome", "queue", "jobId", "taskId", "firstSeenAt", "redrivenAt", HOSTILE)
+    letter = dict.fromkeys(names, HOSTILE) | {"error": told, "attempts": 3}
+    app.routes["GET /dead-letters"] = {"value": [letter] * number, "continuation": None}
+    app.routes[f"GET /dead-letters/{ID}"] = {**letter, "body": HOSTILE * 2, "nested": {HOSTILE: [letter]}}
+
+
+@pytest.mark.parametrize("arguments", [["dead-letters"], ["dead-letters", ID]])
+def test_text_from_outside_is_text(app: PlayedApp, command: Command, arguments: list[str]) -> None:
+    """Control and bidirectional characters are escaped, and brackets are no markup."""
+    hostile_letters(app)
+    ended = command(*arguments)
+    assert ended.code == 0
+    assert CONTROL.search(ended.out) is None
+    assert (
+        "\\x1b]0;title\\x07 \\x9b31m \\u202egnp.exe\\u2066 [bold red]markup[/] \\x7f\\r\\n\\u2028 :smile:" in ended.out
+    )
+
+
+def test_text_from_outside_is_text_on_a_terminal_too(app: PlayedApp) -> None:
+    """What stands there was put there by the command itself: no title, no colour of somebody else's."""
+    hostile_letters(app)
+    code, shown = on_terminal(["dead-letters"], app.url, NO_COLOR="1", COLUMNS="2000")
+    assert code == 0
+    assert "\x1b]0;" not in shown
+    assert "\x9b" not in shown
+    assert "[bold red]markup[/]" in shown
+
+
+@pytest.mark.parametrize("arguments", [["dead-letters"], ["dead-letters", ID]])
+def test_json_is_printable_ascii_and_says_the_same(app: PlayedApp, command: Command, arguments: list[str]) -> None:
+    """Nothing is lost on the way: the document parses back to what the API sent."""
+    hostile_letters(app)
+    ended = command("--json", *arguments)
+    assert all(" " <= char <= "~" or char == "\n" for char in ended.out)
+    assert ended.documents[0]["reason"] == HOSTILE
+
+
+def test_an_error_of_the_api_is_text(app: PlayedApp, command: Command) -> None:
+    """In its code, its message and its values."""
+    app.faults = [error(400, HOSTILE, HOSTILE, (HOSTILE, HOSTILE))]
+    ended = command("clean-ups")
+    assert ended.code == 1
+    assert CONTROL.search(ended.err) is None
+
+
+def test_a_line_of_a_file_is_text(app: PlayedApp, command: Command) -> None:
+    """What is wrong with it may be what it does to a terminal."""
+    for content in (HOSTILE, f'{{"{HOSTILE}": 1}}', f"jobId,{HOSTILE}"):
+        ended = command("delete", "--file", "-", stdin=content.encode())
+        assert ended.code == 2
+        assert CONTROL.search(ended.err) is None
+    assert app.calls == []
+
+
+def test_the_target_of_a_redirect_is_text(app: PlayedApp, command: Command) -> None:
+    """A header is somebody else's text as well."""
+    app.faults = [answer(302, None, Location="https://\x1b[31mx\x9b")]
+    assert CONTROL.search(command("summary").err) is None
+
+
+def test_with_json_errors_are_documents_too(app: PlayedApp, command: Command) -> None:
+    """The API's own, and nothing else on standard output."""
+    app.faults = [error(400, "InvalidRequest")]
+    ended = command("clean-ups", "--json")
+    assert [document["code"] for document in ended.documents] == ["InvalidRequest"]
+
+
+@pytest.mark.parametrize("forced", [{}, {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TTY_COMPATIBLE": "1"}])
+def test_without_a_terminal_there_are_no_control_characters(app: PlayedApp, forced: dict[str, str]) -> None:
+    """Whatever the environment says about colours."""
+    app.routes["GET /dead-letters"] = {"value": [{"id": ID, "reason": "x" * 300}], "continuation": None}
+    for arguments in (
+        ["dead-letters"],
+        ["delete", "j", "t", "--wait"],
+        ["--help"],
+        ["redrive", "--help"],
+        ["nonsense"],
+    ):
+        ended = in_process(arguments, environment(app.url, TERM="xterm-256color", COLUMNS="20", **forced))
+        assert CONTROL.search(ended.out + ended.err) is None, arguments
+
+
+def test_without_a_terminal_ids_are_never_cut(app: PlayedApp) -> None:
+    """However narrow the environment says that the terminal is."""
+    letter = {"id": ID, "jobId": "j" * 64, "taskId": "t" * 64, "error": {"code": "X", "message": {"value": "m" * 500}}}
+    app.routes["GET /dead-letters"] = {"value": [letter], "continuation": None}
+    line = in_process(["dead-letters"], environment(app.url, COLUMNS="20")).out.splitlines()[1]
+    assert all(text in line for text in (ID, "j" * 64, "t" * 64, "m" * 500))
+
+
+def test_on_a_narrow_terminal_ids_are_folded_and_not_cut(app: PlayedApp) -> None:
+    """No part of an id is left out."""
+    app.routes["GET /dead-letters"] = {"value": [{"id": ID, "reason": "x" * 100}], "continuation": None}
+    _, shown = on_terminal(["dead-letters"], app.url, COLUMNS="40")
+    assert "…" not in shown
+    assert shown.count("x") == 100
+
+
+def test_no_color_holds_on_a_terminal(app: PlayedApp) -> None:
+    """No colour; a terminal without it gets them."""
+    app.routes["GET /dead-letters"] = {"value": [{"id": ID}], "continuation": None}
+    colour = re.compile(r"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9]|[34]8;)[0-9;]*m")
+    for arguments in (["dead-letters"], ["delete", "j", *(f"t{n}" for n in range(50)), "--wait"]):
+        _, shown = on_terminal(arguments, app.url, NO_COLOR="1")
+        assert colour.search(shown) is None
+
+
+def test_a_terminal_shows_a_bar(app: PlayedApp) -> None:
+    """How many of how many, while it goes on."""
+    path = f"GET /task-deletions/{ID}"
+    app.routes[path] = lambda _: answer(200, {"state": "done" if len(app.calls) > 4 else "running"})
+    _, shown = on_terminal(["watch", ID], app.url)
+    assert "0/1" in shown
+    assert "request running" in shown
+
+
+def test_without_a_terminal_progress_is_a_line_in_thirty_seconds(app: PlayedApp, command: Command) -> None:
+    """Not one for each look, and on standard error."""
+    app.outcome = never
+    ended = command("delete", "j", "a", "b", "--wait", "--timeout", "PT10M")
+    lines = [line for line in ended.err.splitlines() if line.startswith("waiting: ")]
+    assert 15 <= len(lines) <= 20
+    assert lines[0] == "waiting: 0 of 2"
+    assert "waiting" not in ended.out
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(app: PlayedApp) -> None:
+    """`| head` is no fault: no words about a broken pipe."""
+    page = {"value": [{"id": ID, "reason": "x" * 1000}] * 200, "continuation": None}
+    app.routes["GET /dead-letters"] = page
+    for arguments in (["dead-letters", "--json"], ["dead-letters"]):
+        with subprocess.Popen(
+            program(*arguments), env=environment(app.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout
+            assert process.stderr
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.stderr.read() == b""
+
+
+def test_help_to_a_reader_that_goes_away_is_quiet_too() -> None:
+    """The end of the process says nothing either."""
+    with subprocess.Popen(
+        program("--help"), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def interrupted(app: PlayedApp, arguments: list[str], when: threading.Event, stdin: bytes = b"") -> tuple[int, str]:
+    """Runs the command and sends it what Ctrl-C sends; the exit code, and what it said."""
+    with subprocess.Popen(
+        program(*arguments),
+        env=environment(app.url),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        process.stdin.write(stdin)
+        process.stdin.close()
+        assert process.stderr
+        assert when.wait(60)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read().decode()
+        return process.wait(60), said
+
+
+def test_ctrl_c_says_what_was_sent_and_what_goes_on(app: PlayedApp, tmp_path: Path) -> None:
+    """130 in the middle of a file; the call that is under way is told apart."""
+    path = tmp_path / "tasks file.txt"
+    path.write_text("".join(f"t{n}\n" for n in range(3000)))
+    reached = threading.Event()
+
+    def second_hangs(call: Call) -> Answer:
+        if len(app.calls) == 2:
+            reached.set()
+            time.sleep(5)
+        del app.routes["POST /task-deletions"]
+        came = app._bulk(call.body)
+        app.routes["POST /task-deletions"] = second_hangs
+        return came
+
+    app.routes["POST /task-deletions"] = second_hangs
+    code, said = interrupted(app, ["delete", "--file", str(path), "--job", "j"], reached)
+    assert code == 130
+    assert "sent: 1,000 of 3,000 requests, up to line 1,000; 1,000 more may have arrived" in said
+    assert f"batch-task-deletion delete --file '{path}' --job j" in said
+
+
+def test_ctrl_c_in_standard_input_names_no_command(app: PlayedApp) -> None:
+    """It was sent and is gone."""
+    app.outcome = never
+    reached = threading.Event()
+    app.routes["GET /never"] = {}
+    threading.Thread(target=_when_called, args=(app, "GET", reached), daemon=True).start()
+    code, said = interrupted(app, ["delete", "--file", "-", "--job", "j", "--wait"], reached, b"a\nb\n")
+    assert code == 130
+    assert "sent: 2 of 2 requests" in said
+    assert "batch-task-deletion" not in said
+
+
+def test_ctrl_c_while_waiting_names_the_command_that_waits(app: PlayedApp) -> None:
+    """Only what was asked for is waited for again."""
+    app.outcome = never
+    reached = threading.Event()
+    threading.Thread(target=_when_called, args=(app, "GET", reached), daemon=True).start()
+    code, said = interrupted(app, ["delete", "j", "a", "b", "--wait"], reached)
+    assert code == 130
+    assert f"watch {' '.join(app.effects)}" in said
+
+
+def _when_called(app: PlayedApp, method: str, reached: threading.Event) -> None:
+    """Sets the event once a call of that method has come."""
+    while not app.lines(method):
+        time.sleep(0.05)
+    reached.set()

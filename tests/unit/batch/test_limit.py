@@ -1,0 +1,99 @@
+"""The limit of one account, as threads meet it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from shared.batch.limit import AccountLimit
+from shared.batch.reply import Reply, Sent
+from shared.clock import SystemClock
+from tests.fake_clock import FakeClock
+
+ACCOUNT = "https://acct.region.batch.azure.com"
+DONE = Reply(Sent.ANSWERED, 200)
+REFUSED = Reply(Sent.ANSWERED, 429)
+
+
+def test_no_more_than_the_limit_are_in_flight() -> None:
+    """A further call waits, and is told when its time is over."""
+    clock = FakeClock()
+    limit = AccountLimit(ACCOUNT, 2, clock)
+    now = clock.monotonic()
+    assert [limit.acquire(now) for _ in range(3)] == [True, True, False]
+    limit.release(DONE)
+    assert limit.acquire(now)
+
+
+def test_a_waiting_thread_gets_the_place_that_comes_free() -> None:
+    """A release wakes the thread that waits for a place."""
+    clock = SystemClock()
+    limit = AccountLimit(ACCOUNT, 1, clock)
+    limit.acquire(clock.monotonic())
+    got: list[bool] = []
+    waiter = threading.Thread(target=lambda: got.append(limit.acquire(clock.monotonic() + 10)))
+    waiter.start()
+    limit.release(DONE)
+    waiter.join(10)
+    assert got == [True]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_retry_after_holds_the_whole_account(status: int) -> None:
+    """Nobody calls again before the time that one call was asked to wait, and whoever asks learns how long that is."""
+    clock = FakeClock()
+    limit = AccountLimit(ACCOUNT, 8, clock)
+    limit.acquire(clock.monotonic())
+    limit.release(Reply(Sent.ANSWERED, status, retry_after=30))
+    assert not limit.acquire(clock.monotonic() + 29)
+    assert limit.seconds_held() == 30
+    clock.advance(30)
+    assert limit.acquire(clock.monotonic())
+    assert limit.seconds_held() == 0
+
+
+def test_no_retry_after_holds_the_account_for_longer_than_the_setting() -> None:
+    """BATCH_RETRY_MAX_SECONDS caps this as every delay."""
+    clock = FakeClock()
+    limit = AccountLimit(ACCOUNT, 8, clock, longest_hold=60)
+    limit.acquire(clock.monotonic())
+    limit.release(Reply(Sent.ANSWERED, 429, retry_after=86_400))
+    assert limit.seconds_held() == 60
+
+
+def test_a_refusal_moves_the_slots_of_those_that_wait() -> None:
+    """Calls that wait for their turn when the account asks for a pause do not go out in the middle of it."""
+    clock = SystemClock()
+    limit = AccountLimit(ACCOUNT, 8, clock)
+    for _ in range(3):
+        limit.acquire(clock.monotonic())
+    limit.release(REFUSED)
+    limit.acquire(clock.monotonic())
+    got: list[bool] = []
+    waiter = threading.Thread(target=lambda: got.append(limit.acquire(clock.monotonic() + 30)))
+    waiter.start()
+    limit.release(Reply(Sent.ANSWERED, 429, retry_after=900))
+    limit.release(None)
+    assert limit.seconds_held() > 800
+    waiter.join(30)
+    assert got in ([True], [False])
+
+
+def test_a_change_is_logged_and_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """Operators see when an account takes fewer calls, and when it takes as many as it is sent again."""
+    caplog.set_level(logging.INFO)
+    clock, seen = FakeClock(), []
+    limit = AccountLimit(ACCOUNT, 8, clock, on_change=lambda account, rate: seen.append((account, rate)))
+    for reply in (DONE, REFUSED):
+        limit.acquire(clock.monotonic())
+        limit.release(reply)
+    clock.advance(60)
+    limit.acquire(clock.monotonic())
+    limit.release(DONE)
+    assert seen == [(ACCOUNT, 10.0), (ACCOUNT, None)]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"batch_rate_limit account={ACCOUNT} calls_per_second=10.0",
+        f"batch_rate_limit account={ACCOUNT} calls_per_second=none",
+    ]

@@ -1,0 +1,230 @@
+"""Files of requests: their forms, encodings and line ends, and what is wrong with a line."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_task_deletion.faults import Usage
+from batch_task_deletion.lines import read_lines
+
+JOB = {"jobId": "job-1"}
+
+
+def wishes(content: str | bytes, options: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The requests of a file without their ids."""
+    raw = content.encode() if isinstance(content, str) else content
+    found = [dict(line.wish) for line in read_lines(raw, options or {})]
+    for wish in found:
+        wish.pop("clientRequestId")
+    return found
+
+
+def fault(content: str | bytes, options: dict[str, Any] | None = None) -> str:
+    """What is said of a file that cannot be read."""
+    with pytest.raises(Usage) as raised:
+        wishes(content, options)
+    assert raised.value.text.endswith("nothing was sent")
+    return raised.value.text
+
+
+def test_tasks_of_one_job() -> None:
+    """A `TASK` a line, with `--job`; blanks around it and empty lines do not count."""
+    assert wishes("a\n\n  b\t\n \nc", JOB) == [{"jobId": "job-1", "taskId": name} for name in "abc"]
+
+
+def test_tasks_of_many_jobs() -> None:
+    """A `JOB/TASK` a line; jobs of a schedule have a colon."""
+    assert wishes("a/t\nnightly:job-12/t") == [
+        {"jobId": "a", "taskId": "t"},
+        {"jobId": "nightly:job-12", "taskId": "t"},
+    ]
+
+
+def test_json_lines() -> None:
+    """Request objects with any of their fields, in their own types."""
+    line = {"jobId": "j", "taskId": "t", "timeout": 30, "dryRun": True, "ifMatch": "x", "metadata": {"a": "b"}}
+    assert wishes(json.dumps(line) + "\r\n" + json.dumps(line | {"taskId": "u"})) == [line, line | {"taskId": "u"}]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv(separator: str) -> None:
+    """Cells become the field's type; an empty one is absent."""
+    header = ["jobId", "taskId", "timeout", "dryRun", "returnClientRequestId", "metadata", "deleteAfter"]
+    rows = [["j", "a", "30", "TRUE", "false", '"{""k"": ""v""}"', "PT1H"], ["j", "b", "", "", " ", "", ""]]
+    content = "\r\n".join(separator.join(row) for row in [header, *rows])
+    typed = {
+        "timeout": 30,
+        "dryRun": True,
+        "returnClientRequestId": False,
+        "metadata": {"k": "v"},
+        "deleteAfter": "PT1H",
+    }
+    assert wishes(content) == [{"jobId": "j", "taskId": "a", **typed}, {"jobId": "j", "taskId": "b"}]
+
+
+def test_csv_of_one_column() -> None:
+    """The header `taskId` alone, with `--job`; quotes are CSV's."""
+    assert wishes("taskId\na\nb\n", JOB) == wishes('"taskId"\n"a"\n"b"\n', JOB) == wishes("a\nb", JOB)
+
+
+ENCODINGS = [
+    (b"", "utf-8"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+]
+
+
+@pytest.mark.parametrize(("mark", "encoding"), ENCODINGS)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "a/t{end}b/u{end}",
+        "jobId,taskId{end}a,t{end}b,u",
+        '{{"jobId":"a","taskId":"t"}}{end}{{"jobId":"b","taskId":"u"}}',
+    ],
+)
+def test_encodings_and_line_ends_make_no_difference(mark: bytes, encoding: str, end: str, form: str) -> None:
+    """UTF-8, with its mark or without, UTF-16 with its mark, and all three line ends; the ids are the same."""
+    content = mark + form.format(end=end).encode(encoding)
+    plain = read_lines(b"a/t\nb/u\n", {})
+    assert [(line.request_id, line.wish) for line in read_lines(content, {})] == [
+        (line.request_id, line.wish) for line in plain
+    ]
+
+
+def test_only_line_ends_end_a_line() -> None:
+    """Characters at which `str.splitlines` cuts may stand in a text."""
+    line = {"jobId": "j", "taskId": "t", "metadata": {"note": "a\u2028b\x85c"}}
+    assert wishes(json.dumps(line, ensure_ascii=False)) == [line]
+
+
+def test_the_same_request_twice_is_sent_once() -> None:
+    """In whatever form it is written."""
+    assert len(read_lines(b"a/t\nA/T\na/t\n", {})) == 1
+
+
+@given(st.permutations([f"job-{n % 3}/task-{n}" for n in range(8)]), st.sampled_from(["\n", "\r\n"]))
+def test_ids_do_not_depend_on_order_or_other_lines(lines: list[str], end: str) -> None:
+    """The id of a line follows from the line alone."""
+    alone = {line: read_lines(line.encode(), {})[0].request_id for line in lines}
+    found = read_lines(end.join(lines).encode(), {})
+    assert [line.request_id for line in found] == [alone[line] for line in lines]
+    assert len(set(alone.values())) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a\nb c\n", "line 2: taskId must be 1 to 64"),
+        ("a\n\n\nb/c/d\n", "line 4: jobId must be"),
+        ("a\r\rü\r", "line 3"),
+        ("x" * 65, "line 1"),
+        ("#comment", "line 1"),
+        ("/t", "line 1: jobId"),
+        ("j/", "line 1: taskId"),
+        ("../..", "line 1"),
+    ],
+)
+def test_a_line_that_is_no_task(content: str, words: str) -> None:
+    """The number counts the lines that are empty as well."""
+    assert words in fault(content, {}) or words in fault(content, JOB)
+
+
+def test_a_task_without_a_job_says_how_to_give_one() -> None:
+    """The option is named."""
+    assert "--job" in fault("a\n")
+
+
+def test_another_job_than_the_one_that_was_named_is_refused() -> None:
+    """Which of the two is meant cannot be told."""
+    assert "line 2" in fault("job-1/a\njob-2/b\n", JOB)
+    assert "line 1" in fault('{"jobId": "job-2", "taskId": "b"}', JOB)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"jobId":"j","taskId":"t"', "no JSON"),
+        ('{"jobId":"j","taskId":"t"} x', "no JSON"),
+        ('["j","t"]', "must be a JSON object"),
+        ('{"jobId":"j","taskId":"t","jobId":"k"}', "'jobId' stands there twice"),
+        ('{"jobId":"j","taskId":"t","ifmatch":"x"}', "'ifmatch' is no field of a request; ifMatch is"),
+        ('{"jobId":"j","taskId":"t","nonsense":1}', "'nonsense' is no field"),
+        ('{"jobId":"j","taskIds":["t"]}', "'taskIds' is no field"),
+        ('{"jobId":"j","taskId":"t","timeout":"30"}', "timeout must be a whole number"),
+        ('{"jobId":"j","taskId":"t","timeout":30.0}', "timeout must be a whole number"),
+        ('{"jobId":"j","taskId":"t","timeout":true}', "timeout must be a whole number"),
+        ('{"jobId":"j","taskId":"t","timeout":0}', "timeout must be 1 to"),
+        ('{"jobId":"j","taskId":"t","timeout":NaN}', "NaN is no JSON"),
+        ('{"jobId":"j","taskId":"t","dryRun":"true"}', "dryRun must be true or false"),
+        ('{"jobId":"j","taskId":"t","dryRun":null}', "dryRun must be true or false"),
+        ('{"jobId":"j","taskId":"t","metadata":{"a":1}}', "metadata must be an object"),
+        ('{"jobId":"j","taskId":"t","deleteAfter":"1 hour"}', "deleteAfter must be"),
+        ('{"jobId":"j","taskId":"t","clientRequestId":"1"}', "clientRequestId must be a GUID"),
+        ('{"jobId":"j","taskId":"t","clientRequestId":"00000000-0000-0000-0000-000000000000"}', "GUID of zeros"),
+        ('{"taskId":"t"}', "jobId is missing"),
+        ('{"jobId":"j"}', "taskId is missing"),
+        ("j/t", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+    ],
+)
+def test_a_json_line_that_is_no_request(line: str, words: str) -> None:
+    """What the API would refuse is said with the line's number, before anything is sent."""
+    said = fault('{"jobId":"j","taskId":"first"}\n' + line)
+    assert said.startswith("line 2: ")
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("jobId,taskId,ifmatch\nj,t,x", "line 1: column 'ifmatch' is no field of a request; ifMatch is"),
+        ("jobId,taskId,colour\nj,t,x", "line 1: column 'colour'"),
+        ("jobId,taskId,\nj,t,", "line 1: column ''"),
+        ("jobId,taskId,taskId\nj,t,u", "line 1: column taskId stands there twice"),
+        ("job-1,task-1\njob-1,task-2", "line 1: column 'job-1'"),
+        ("jobId,taskId\nj,t\nj", "line 3: has 1 cells, and the header 2"),
+        ("jobId,taskId\nj,t,x", "line 2: has 3 cells, and the header 2"),
+        ('jobId,taskId\nj,"t', "line 2: cannot be read as CSV"),
+        ("jobId,taskId,timeout\nj,t,1.5", "line 2: timeout must be a whole number"),
+        ("jobId,taskId,timeout\nj,t,٣", "line 2: timeout must be a whole number"),
+        ("jobId,taskId,dryRun\nj,t,yes", "line 2: dryRun must be true or false"),
+        ("jobId,taskId,metadata\nj,t,x", "line 2: metadata must be a JSON object"),
+        ("jobId,taskId\n,t", "line 2: jobId is missing"),
+        ("jobId;taskId\nj;a b", "line 2: taskId must be"),
+    ],
+)
+def test_a_csv_that_is_none(content: str, words: str) -> None:
+    """Columns and cells are named."""
+    assert words in fault(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a\nb\n\xff\n", "line 3: is not UTF-8"),
+        (codecs.BOM_UTF16_LE + "a\nb\n".encode("utf-16-le") + b"\x00\xd8a", "line 3: is not UTF-16-LE"),
+        ("a\nb\n".encode("utf-16-le"), "line 1"),
+    ],
+)
+def test_bytes_that_are_no_text(content: bytes, words: str) -> None:
+    """UTF-16 without its mark is not guessed."""
+    assert words in fault(content, JOB)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    """There is no third way for a file to end."""
+    try:
+        lines = read_lines(content, JOB)
+    except Usage:
+        return
+    assert all(line.wish["jobId"] and line.wish["taskId"] for line in lines)
