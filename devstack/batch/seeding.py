@@ -45,9 +45,11 @@ class TaskSeed:
         started = (ended or now) - _RUN_TIME if self.state in _STARTED else None
         created = self.creation_time or (started - _QUEUE_TIME if started else now)
         exit_code = self.exit_code if completed else None
+        # One for all of them: an account may have a million.
+        definition = {"commandLine": "/bin/true" if self.exit_code == 0 else "/bin/false"}
         for task_id in self._ids():
             task = Task(task_id, self.state, created, ended or started or created, started, ended, exit_code)
-            task.definition = {"commandLine": "/bin/true" if self.exit_code == 0 else "/bin/false"}
+            task.definition = definition
             task.own_result = self.result
             if self.etag is not None:
                 task.etag = self.etag
