@@ -43,15 +43,18 @@ class SweepCloser:
         self._note(sweep)
 
     def _text(self, sweep: Sweep) -> str:
-        log.log(
-            logging.ERROR if sweep.phase is Phase.FAILED else logging.INFO,
+        code = sweep.error.code if sweep.error else None
+        log.info(
             "sweep_ended state=%s sweep_id=%s account=%s requested=%s code=%s",
             sweep.phase.value,
             sweep.sweep_id,
             sweep.account,
             sweep.requested,
-            sweep.error.code if sweep.error else None,
+            code,
         )
+        if sweep.phase is Phase.FAILED:
+            # An alert reads it (`infra/queries/failed-sweeps.kql`).
+            log.error("sweep_failed sweep_id=%s account=%s code=%s", sweep.sweep_id, sweep.account, code)
         return self._event_text(sweep)
 
     def _note(self, sweep: Sweep) -> None:

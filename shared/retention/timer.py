@@ -103,6 +103,7 @@ class SweepTimer:
         elif act is Act.CLOSE and agenda:
             self._close(agenda, running)
         if agenda and agenda.is_overdue(parts.interval, now):
+            # An alert reads it (`infra/queries/overdue-sweeps.kql`), which itself could not look back so far.
             log.error("sweep_overdue account=%s last_ended_at=%s", account, agenda.last_ended_at)
 
     def _open_of_last(self, agenda: Agenda | None) -> int:
