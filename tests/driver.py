@@ -10,9 +10,11 @@ from typing import Any
 
 from shared.api.answer import Call
 from shared.batch.reply import Reply
+from shared.request.model import derived_id
+from shared.wiring.services import App
 from tests.faults import Kind, insist, until_quiet
 from tests.tangle import STALL, Plan, Tangle
-from tests.world import LOST, NOT_SENT, call, refused
+from tests.world import INPUTS, LOST, NOT_SENT, call, refused
 
 STEPS = 14
 
@@ -32,17 +34,26 @@ STALLS = Trouble(kinds=(STALL,), rate=0.8, operations=2, pauses=(181, 240, 601))
 """Workers that freeze about their claims for longer than a lease."""
 
 
-class Driver:
-    """Makes one run's choices."""
+PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+REQUEST = "2b1d8a52-3c0e-4b7a-9d46-2e8c41b7f903"
+EVENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
-    def __init__(self, seed: int, *, doors: tuple[str, ...], trouble: Trouble = TROUBLE) -> None:
-        self.random = random.Random(seed)
+
+class Driver:
+    """Makes one run's choices, which follow from its seed or from who chooses for it."""
+
+    def __init__(
+        self, choices: int | random.Random, *, doors: tuple[str, ...], trouble: Trouble = TROUBLE, steps: int = STEPS
+    ) -> None:
+        self.random = random.Random(choices) if isinstance(choices, int) else choices
         pick = self.random.uniform
         self.tangle = Tangle((pick(-60, 60), pick(-60, 60), pick(-60, 60)), BATCH_MAX_ATTEMPTS="5")
         self.tangle.poison_copies_stay = self.random.random() < 0.2
         self.world = self.tangle.world
         self.trouble = trouble
-        self.body = self.world.request()
+        self.length = steps
+        # Always the same one: the order of rows and letters, of which some are chosen, depends on the ids.
+        self.body = self.world.request(clientRequestId=REQUEST)
         self.guid = str(self.body["clientRequestId"])
         self.steps: dict[str, Callable[[], object]] = {
             "deliver": self.deliver,
@@ -57,9 +68,14 @@ class Driver:
             "synchronous": self.delete,
             "housekeeping": self.housekeeping,
             "redrive": self.redrive,
+            "cancel": self.cancel,
+            "group": self.put_group,
+            "cleanup": self.put_event,
         }
         self.steps |= {name: more[name] for name in doors}
         self.accepted = False
+        self.promised: list[str] = []
+        """Ids that the app has taken on for certain, beside the first request's."""
 
     def run(self) -> list[str]:
         """The promises that this run broke."""
@@ -67,14 +83,24 @@ class Driver:
         names = list(self.steps)
         for _ in range(self.random.randint(1, 3) if "queue" in names else 0):
             self.put()
-        for name in self.random.choices(names, [weights.get(n, 1) for n in names], k=STEPS):
+        for name in self.random.choices(names, [weights.get(n, 1) for n in names], k=self.length):
             self.steps[name]()
         self.tangle.resume_all()
         self.world.batch.script.clear()
         if not self.accepted:
             insist(self.world, lambda: self.world.post(self.body))
         until_quiet(self.world)
-        return self.tangle.watch.faults(self.guid)
+        return self.tangle.watch.faults(self.guid, *self.promised) + self._faults_of_the_cleanup()
+
+    def _faults_of_the_cleanup(self) -> list[str]:
+        """Whether a clean-up came to its end, and said so."""
+        row = next((row for (_, key), row in self.world.records.rows.items() if key == f"cleanup:{EVENT}"), None)
+        if row is None:
+            return []
+        closing = {event["type"] for event in self.world.results() if event["data"].get("eventId") == EVENT}
+        ends = {"listed": "batch.job-cleanup.listed", "failed": "batch.job-cleanup.done"}
+        end = ends.get(str(row["phase"]))
+        return [] if end in closing else [f"the clean-up is {row['phase']}, and {closing or 'nothing'} was told"]
 
     def plan(self) -> Plan:
         """What goes wrong in one invocation: mostly one thing, now and then two."""
@@ -87,17 +113,19 @@ class Driver:
 
     def deliver(self) -> None:
         """A random visible message to a random worker."""
-        self._deliver("requests")
+        self._deliver(*(queue for queue in INPUTS if not queue.endswith("-poison")))
 
     def poison(self) -> None:
-        """The same from the poison queue."""
-        self._deliver("requests-poison")
+        """The same from a poison queue."""
+        self._deliver(*(queue for queue in INPUTS if queue.endswith("-poison")))
 
-    def _deliver(self, queue: str) -> None:
+    def _deliver(self, *queues: str) -> None:
         now = self.world.clock.now()
-        visible = [m for m in self.world.messages(queue) if m.visible_at <= now]
+        visible = [(queue, m) for queue in queues for m in self.world.messages(queue) if m.visible_at <= now]
         if visible:
-            self.tangle.deliver(queue, self.random.randrange(3), self.plan(), self.random.choice(visible))
+            worker, plan = self.random.randrange(3), self.plan()
+            queue, message = self.random.choice(visible)
+            self.tangle.deliver(queue, worker, plan, message)
 
     def pause(self) -> None:
         """Time passes."""
@@ -121,6 +149,8 @@ class Driver:
         error = refused(500, "InternalError")
         choices: list[Any] = [LOST, NOT_SENT, refused(429, "TooManyRequests", 20), error]
         choices += [after_effect(LOST), after_effect(error)]
+        if "cancel" in self.steps:
+            choices += [refused(409, "TaskCompleted"), after_effect(refused(501, "NotImplemented"))]
         self.world.batch.script.append(self.random.choice(choices))
 
     def put(self) -> None:
@@ -131,29 +161,63 @@ class Driver:
 
     def post(self) -> None:
         """A caller sends the request over HTTP."""
-        self._ask(lambda: self.tangle.workers[self.random.randrange(3)].api.submit(_post(self.body)))
+        self._ask(lambda: self._worker().api.submit(_post(self.body)))
 
     def delete(self) -> None:
         """A caller makes the synchronous call."""
         route = {"jobId": "job-1", "taskId": "task-1"}
         headers = {"client-request-id": self.guid}
-        worker = self.tangle.workers[self.random.randrange(3)]
+        worker = self._worker()
         self._ask(lambda: worker.api.delete_task(call(route=route, headers=headers)))
 
     def _ask(self, ask: Callable[[], Any]) -> None:
         def asked() -> None:
-            assert ask().status < 400 or self._is_done_without_a_delete()
+            assert ask().status < 400 or self._is_done()
             self.accepted = True
 
         self.tangle.begin(asked, self.plan())
 
-    def _is_done_without_a_delete(self) -> bool:
+    def _is_done(self) -> bool:
+        """Whether the answer may be one of those that stand for an end, as a refusal of Batch."""
         row = self.tangle.watch.row(self.guid)
-        return row is not None and row["outcome"] == "exhausted"
+        return row is not None and row["state"] == "done"
+
+    def put_group(self) -> None:
+        """Somebody asks for four tasks at once, by a message or over HTTP, due at once or in a minute."""
+        names = [f"group-{n}" for n in range(4)]
+        body: dict[str, Any] = {"clientRequestId": PARENT, "jobId": "job-1", "taskIds": names, "deleteAfter": "PT1M"}
+        ids = [derived_id(PARENT, "job-1", name) for name in names]
+        if not self.promised:
+            self.world.batch.tasks |= {("job-1", name) for name in names}
+
+        def asked() -> None:
+            assert self._worker().api.submit(_post(body)).status == 202
+            self.promised = ids
+
+        if self.random.random() < 0.5:
+            self.world.put(body)
+            self.promised = ids
+        else:
+            self.tangle.begin(asked, self.plan())
+
+    def put_event(self) -> None:
+        """A job of three completed tasks is to be cleaned up, page by page."""
+        if "job-2" not in self.world.batch.states:
+            self.world.batch.seed("job-2", 3)
+            self.world.batch.page_size = 2
+        self.world.put({"clientRequestId": EVENT, "jobId": "job-2"}, "job-completions")
+
+    def cancel(self) -> None:
+        """Somebody takes a request back, if it is not begun."""
+        rows = sorted(str(row["RowKey"]) for row in self.world.records.rows.values() if "request" in row)
+        if rows:
+            route = {"clientRequestId": self.random.choice(rows)}
+            worker = self._worker()
+            self.tangle.begin(lambda: worker.api.cancel(call(route=route)), self.plan())
 
     def housekeeping(self) -> None:
         """The daily round, at any time of the day."""
-        worker = self.tangle.workers[self.random.randrange(3)]
+        worker = self._worker()
         self.tangle.begin(lambda: worker.housekeeping.round(600), self.plan())
 
     def redrive(self) -> None:
@@ -161,8 +225,11 @@ class Driver:
         ids = sorted({str(row["id"]) for row in self.world.letters.rows.values()})
         if ids:
             route = {"id": self.random.choice(ids)}
-            worker = self.tangle.workers[self.random.randrange(3)]
+            worker = self._worker()
             self.tangle.begin(lambda: worker.dead_letters.put_back(call(route=route)), self.plan())
+
+    def _worker(self) -> App:
+        return self.tangle.workers[self.random.randrange(3)]
 
 
 def _post(body: dict[str, Any]) -> Call:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,7 +12,8 @@ from typing import Any
 
 from shared.batch.reply import Reply
 from shared.errors import AppError, StorageUnavailable
-from shared.ledger.record import Key
+from shared.ledger.record import Key, Outcome
+from shared.ledger.tally import totals
 from shared.request.model import DeletionRequest
 from tests.memory_table import Repeated
 from tests.world import INPUTS, LOST, NOT_SENT, World
@@ -113,19 +115,42 @@ class OneFault:
         return reply
 
 
+MAY_BE_SURE = {Outcome.FAILED, Outcome.EXHAUSTED, Outcome.EXPIRED, Outcome.CANCELLED, Outcome.PRECONDITION_FAILED}
+"""Ends that are certain only when no DELETE of the request can have had an effect."""
+
+
 class Watch:
-    """Sees each DELETE as it is sent, and at the end whether the promises were kept."""
+    """Sees each DELETE as it is sent and each end as it is recorded; at the end, whether the promises were kept."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.late: list[str] = []
-        """Requests whose DELETE was sent although an outcome was recorded."""
+        self.broken: list[str] = []
+        self._ends: dict[tuple[str, object], tuple[object, object]] = {}
         world.batch.on_delete = self._sent
+        world.records.on_put = self._written
 
     def _sent(self, request: DeletionRequest) -> None:
         row = self.row(request.client_request_id)
         if row is not None and row["state"] == "done":
-            self.late.append(request.client_request_id)
+            self.broken.append(f"a DELETE was sent after the outcome of {request.client_request_id}")
+
+    def _written(self, row: dict[str, object]) -> None:
+        """Looks at an end: what it says for certain has to be so at that moment."""
+        if row.get("state") != "done":
+            return
+        guid, outcome, certainty = str(row["RowKey"]), Outcome(str(row["outcome"])), row["certainty"]
+        end = (outcome, certainty)
+        if self._ends.setdefault((guid, row["generation"]), end) != end:
+            self.broken.append(f"{guid} ended as {self._ends[guid, row['generation']]} and then as {end}")
+        acted, told = guid in self.world.batch.effects, guid in self.world.batch.confirmed
+        if certainty == "confirmed" and outcome in MAY_BE_SURE and acted:
+            self.broken.append(f"{guid} is {outcome} for certain, but it deleted the task")
+        if certainty == "confirmed" and outcome is Outcome.DELETED and not told:
+            self.broken.append(f"{guid} is deleted for certain, but nobody said so")
+        if outcome is Outcome.NOT_FOUND and acted:
+            self.broken.append(f"{guid} is notFound, but its task was there")
+        if certainty == "unknown" and not row["attempts"] and not row["generation"]:
+            self.broken.append(f"{guid} is uncertain, but nothing was ever tried")
 
     def row(self, client_request_id: str) -> dict[str, Any] | None:
         """The row of a request."""
@@ -133,11 +158,12 @@ class Watch:
         return self.world.records.rows.get((key.bucket, key.row))
 
     def faults(self, *client_request_ids: str) -> list[str]:
-        """The promises that were broken for these requests, whose tasks were all there."""
-        found = [f"a DELETE was sent after the outcome of {late}" for late in self.late]
-        for guid in client_request_ids:
+        """The promises that were broken for these requests, and by whatever else there is."""
+        stored = {str(row["RowKey"]) for row in self.world.records.rows.values() if "request" in row}
+        found = list(dict.fromkeys(self.broken))
+        for guid in sorted(stored | set(client_request_ids)):
             found += self._faults_of(guid)
-        return found
+        return found + self._faults_of_counts()
 
     def _faults_of(self, guid: str) -> list[str]:
         row = self.row(guid)
@@ -157,14 +183,24 @@ class Watch:
         if len(stories) > generations:
             found.append(f"{guid} has {len(stories)} outcomes in {generations} generation(s)")
         found += [f"{guid} has emissions that differ: {told}" for told in stories.values() if len(told) > 1]
-        if any(r["data"]["outcome"] == "notFound" for r in results):
-            found.append(f"{guid} is notFound, but its task was there")
-        if row["outcome"] == "deleted" and self._is_there(results[-1]["data"]):
-            found.append(f"{guid} is deleted, but its task is there")
+        if row["outcome"] in {"deleted", "notFound"} and self._is_there(results[-1]["data"]):
+            found.append(f"{guid} is {row['outcome']}, but its task is there")
         return found
 
     def _is_there(self, data: dict[str, Any]) -> bool:
         return (data["jobId"].lower(), data["taskId"].lower()) in self.world.batch.tasks
+
+    def _faults_of_counts(self) -> list[str]:
+        """Whether the counts of each parent are those of its rows."""
+        rows = [row for row in self.world.records.rows.values() if row.get("parent_id")]
+        found = []
+        for parent in sorted({str(row["parent_id"]) for row in rows}):
+            own = [row for row in rows if row["parent_id"] == parent]
+            counted = totals(self.world.records, parent, dry_run=False)
+            done = Counter(str(row["outcome"]) for row in own)
+            if (counted.requested, counted.done) != (len(own), dict(done)):
+                found.append(f"the counts of {parent} are {counted}, its rows {len(own)}, {dict(done)}")
+        return found
 
 
 def until_quiet(world: World, rounds: int = 40) -> None:

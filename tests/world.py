@@ -18,7 +18,7 @@ from shared.api.answer import Answer, Call
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.lanes import Lanes
 from shared.batch.listing import CompletedTask, TaskPage
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import BatchError, Kind, Reply, Sent
 from shared.clock import TimeBox
 from shared.deletion.delivery import Delivery
 from shared.ledger.work import MAX_MESSAGE_BYTES
@@ -73,6 +73,10 @@ class ScriptedBatch:
     script: list[Reply | Callable[[], Reply]] = field(default_factory=list)
     """Answers to the next calls; after them the account answers by itself."""
     calls: list[DeletionRequest] = field(default_factory=list)
+    effects: set[str] = field(default_factory=set)
+    """Ids of the requests that deleted a task."""
+    confirmed: set[str] = field(default_factory=set)
+    """Ids of the requests that the app was told of that they had."""
     on_delete: Callable[[DeletionRequest], None] = lambda _: None
     """Told of each DELETE at the moment that it is sent."""
     fault: Callable[[Callable[[], Reply]], Reply] = lambda answer: answer()
@@ -82,7 +86,10 @@ class ScriptedBatch:
         """*Task - Delete*."""
         assert box.start_by <= box.end_by
         self.on_delete(request)
-        return self.fault(lambda: self._answer(request))
+        reply = self.fault(lambda: self._answer(request))
+        if reply.kind is Kind.SUCCESS:
+            self.confirmed.add(request.client_request_id)
+        return reply
 
     def _answer(self, request: DeletionRequest) -> Reply:
         self.calls.append(request)
@@ -97,6 +104,7 @@ class ScriptedBatch:
         if key not in self.tasks:
             return NOT_FOUND
         self.tasks.remove(key)
+        self.effects.add(request.client_request_id)
         return DELETED
 
     def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply:

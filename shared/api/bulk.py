@@ -11,8 +11,8 @@ from shared.deletion.acceptance import Acceptance, Acceptor, Answer
 from shared.deletion.guard import Guard
 from shared.ledger.record import Key, Origin, Record
 from shared.request.envelope import Envelope, Item
-from shared.results.emission import ID_CONFLICT, invalid_request
 from shared.results.event import error_wire
+from shared.results.result import ID_CONFLICT, invalid_request
 
 INVALID = "invalid"
 

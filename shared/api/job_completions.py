@@ -19,8 +19,8 @@ from shared.ledger.tally import totals
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing import strict_json
 from shared.request.model import DeletionRequest
-from shared.results.emission import ID_CONFLICT
 from shared.results.event import dry_run_mark, error_wire, status_document
+from shared.results.result import ID_CONFLICT
 from shared.settings import Settings
 from shared.storage.queues import Sender
 

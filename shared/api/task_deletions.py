@@ -21,8 +21,8 @@ from shared.parsing import grammar, strict_json
 from shared.parsing.strict_json import TOO_LARGE
 from shared.request.envelope import Item, Kind, read_requests
 from shared.request.model import DeletionRequest, partial_fields, readable
-from shared.results.emission import ID_CONFLICT
 from shared.results.event import error_wire, status_document
+from shared.results.result import ID_CONFLICT
 from shared.settings import Settings
 
 MAX_ENVELOPE_BYTES = 4 * 1024 * 1024

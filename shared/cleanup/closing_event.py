@@ -10,7 +10,8 @@ from shared.cleanup.event import PartialEvent, closing_id
 from shared.cleanup.record import Cleanup, Phase
 from shared.clock import to_text
 from shared.ledger.record import DRY_RUN_SUFFIX, Outcome
-from shared.results.event import Event, dry_run_mark, error_wire, result_id
+from shared.results.event import Event, dry_run_mark, error_wire
+from shared.results.result import result_id
 
 LISTED = "batch.job-cleanup.listed"
 DONE = "batch.job-cleanup.done"

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from shared.clock import Clock
 from shared.errors import StorageUnavailable
-from shared.ledger import state
+from shared.ledger import decisions
+from shared.ledger.decisions import Change
 from shared.ledger.record import Key, Origin, Record, State
-from shared.ledger.state import Change
 from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_ROWS, messages
 from shared.request.model import DeletionRequest
@@ -113,7 +113,7 @@ class Acceptor:
         return answers
 
     def _accept_one(self, asked: Record) -> Acceptance:
-        decided = self.store.settle(asked.key, lambda found: state.on_repeat(found, asked), asked=asked)
+        decided = self.store.settle(asked.key, lambda found: decisions.on_repeat(found, asked), asked=asked)
         if decided.why is Change.ACCEPTED:
             return Acceptance(Answer.ACCEPTED, asked, decided.record)
         return _answer_of(asked, decided.record)
@@ -124,7 +124,7 @@ class Acceptor:
         open_ = [
             answer.record
             for answer in answers
-            if answer.answer is not Answer.CONFLICT and state.needs_requeue(answer.record, now)
+            if answer.answer is not Answer.CONFLICT and decisions.needs_requeue(answer.record, now)
         ]
         self.dispatcher.send(record for record in open_ if record.state is State.ACCEPTED)
         for record in open_:

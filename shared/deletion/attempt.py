@@ -15,9 +15,9 @@ from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
 from shared.deletion.outcomes import End, Retry, RetryPolicy, after_reply
 from shared.errors import StaleDelivery
-from shared.ledger import state
+from shared.ledger import decisions, state
+from shared.ledger.decisions import Change, Reason
 from shared.ledger.record import Record, State
-from shared.ledger.state import Change, Reason
 from shared.ledger.store import RecordStore
 from shared.results.telemetry import Call
 from shared.storage.table import Refused
@@ -92,7 +92,7 @@ class Attempt:
         """T6 or T7 for one row; recognises its own earlier write if the answer to it was lost."""
         mine = claimed.claim.claim_id if claimed.claim else ""
         why = Change.ENDED if after.state is State.DONE else Change.RELEASED
-        decided = self.store.settle(claimed.key, lambda found: state.on_record(found, mine, after, why), until)
+        decided = self.store.settle(claimed.key, lambda found: decisions.on_record(found, mine, after, why), until)
         if decided.why is Reason.STALE:
             raise StaleDelivery(f"row {after.key.row} is held by another worker")
         return decided.record

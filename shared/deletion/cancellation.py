@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from shared.batch.reply import BatchError
 from shared.clock import Clock
 from shared.deletion.outbox import Outbox
-from shared.ledger import state
+from shared.ledger import decisions
+from shared.ledger.decisions import Change
 from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
-from shared.ledger.state import Change
 from shared.ledger.store import RecordStore
 
 CANCELLED = BatchError("RequestCancelled", "The request was taken back before it was begun.")
@@ -29,7 +29,7 @@ class Cancellation:
         Raises StorageUnavailable.
         """
         end = Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, self.clock.now(), error=CANCELLED)
-        decided = self.store.settle(key, lambda found: state.on_cancel(found, end))
+        decided = self.store.settle(key, lambda found: decisions.on_cancel(found, end))
         row = decided.row
         if row is None or row.conclusion is None or row.conclusion.outcome is not Outcome.CANCELLED:
             return row, False

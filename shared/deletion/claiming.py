@@ -11,9 +11,9 @@ from shared.deletion.delivery import Timing
 from shared.deletion.guard import Guard
 from shared.deletion.parents import Parents
 from shared.errors import StaleDelivery, StorageUnavailable
-from shared.ledger import state
+from shared.ledger import decisions
+from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Conclusion, Holder, Record
-from shared.ledger.state import Change, Leave, Reason, Write
 from shared.ledger.store import RecordStore
 from shared.storage.table import Refused
 
@@ -137,7 +137,7 @@ class Claimer:
         def decide(found: Record | None, asked: Record) -> Write | Leave:
             now = self.clock.now()
             ended = veto(found or asked, now)
-            decision = state.on_delivery(found, asked, holder, ended, now, self.timing.lease)
+            decision = decisions.on_delivery(found, asked, holder, ended, now, self.timing.lease)
             if isinstance(decision, Write):
                 self.timing.check_fresh(holder, self.clock)
             return decision

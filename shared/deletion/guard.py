@@ -5,17 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shared.batch.reply import BatchError
-from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record
+from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 from shared.parsing.grammar import due_at
 from shared.parsing.protection import is_protected
-from shared.parsing.retention_policy import is_in_force
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
 
 PROTECTED = "ProtectedJob"
 EXPIRED = "RequestExpired"
 NOT_ALLOWED = "AccountNotAllowed"
-NOT_IN_FORCE = "PolicyNotInForce"
 
 
 class Guard:
@@ -23,30 +21,16 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self._protected = settings.protected_jobs
-        self._policies = settings.retention_policies
         self._accounts = settings.batch_accounts
         # A day below retention: a copy may come back after its row was purged, and its task's id be in use again.
         self._max_age = timedelta(days=settings.retention_days - 1)
 
     def __call__(self, row: Record, now: datetime) -> Conclusion | None:
         """The end of a request that is not to be carried out, or None."""
-        protected = self.protection(row.request)
-        if row.origin is Origin.RETENTION and not row.generation:
-            # The next sweep judges anew. Once a person has redriven it, only protection counts, and is a failure.
-            off = protected or self.policy(row)
-            if off:
-                return Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, now, error=off)
-        error = protected or self.strange_account(row.request.batch_url)
+        error = self.protection(row.request) or self.strange_account(row.request.batch_url)
         if error:
             return Conclusion(Outcome.FAILED, Certainty.CONFIRMED, now, error=error)
         return self.expiry(row, now)
-
-    def policy(self, row: Record) -> BatchError | None:
-        """The error for a sweep's request whose policy no longer decides about its job, or says something else."""
-        request = row.request
-        if is_in_force(self._policies, request.batch_url, request.job_id, row.policy or ""):
-            return None
-        return BatchError(NOT_IN_FORCE, "The policy that asked for this is no longer in force as it was.")
 
     def expiry(self, row: Record, now: datetime) -> Conclusion | None:
         """The `expired` end of a request so old that its row may be purged and its task's id reused, else None."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,8 +10,8 @@ from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Origin, Record
 from shared.ledger.work import MAX_MESSAGE_BYTES, is_work, read_work
 from shared.request.envelope import Envelope, Kind, read_body, read_requests
-from shared.request.model import DeletionRequest, PartialRequest, partial_fields, to_wire
-from shared.results.emission import Emission, conflict, rejected
+from shared.request.model import PartialRequest, partial_fields
+from shared.results.result import Result
 from shared.settings import Settings
 
 
@@ -39,26 +38,17 @@ class Message:
     """Written by the app, for rows of one bucket."""
     parent_id: str | None = None
 
-    def refused(self, default_account: str, now: datetime) -> list[Emission]:
+    def refused(self, default_account: str, now: datetime) -> list[Result]:
         """The results owed for what is no valid request."""
         return [
-            rejected(self.raw, r.problems, r.partial, default_account, now, r.index, self.parent_id)
+            Result.rejected(self.raw, r.problems, r.partial, default_account, now, r.index, self.parent_id)
             for r in self.refusals
         ]
 
-    def body_of(self, request: DeletionRequest) -> bytes:
-        """What a dead letter keeps as received: the message, or the one request of many."""
-        return self.raw if self.is_single else request_body(request)
-
-    def conflict(self, asked: Record, now: datetime) -> Emission:
-        """The result owed for a request whose id was used with another payload."""
-        body = self.body_of(asked.request)
-        return conflict(asked.request, asked.payload_hash, asked.origin, body, now, asked.parent_id)
-
-
-def request_body(request: DeletionRequest) -> bytes:
-    """A request as the JSON that would bring it in again."""
-    return json.dumps(to_wire(request)).encode("ascii")
+    @property
+    def body(self) -> bytes | None:
+        """What a dead letter keeps as received; None where each of many requests is kept by itself."""
+        return self.raw if self.is_single else None
 
 
 def read_message(delivery: Delivery, settings: Settings, now: datetime) -> Message:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from shared.deletion.message import request_body
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Record
 from shared.ledger.store import RecordStore
-from shared.results.emission import Emitter, recorded
+from shared.results.publisher import Publisher
+from shared.results.result import Result
 from shared.settings import Settings
 from shared.storage.queues import Sender
 
@@ -20,18 +20,17 @@ log = logging.getLogger(__name__)
 class Outbox:
     """Sends the results of rows that are done and marked `emit_pending`."""
 
-    emitter: Emitter
+    publisher: Publisher
     sender: Sender
     store: RecordStore
     settings: Settings
 
-    def send(self, record: Record, body: bytes | None = None) -> Record:
+    def send(self, record: Record, raw: bytes | None = None) -> Record:
         """Sends the result and takes the mark away; a crash between the two means that it is sent twice.
 
         Raises StorageUnavailable: the mark stays.
         """
-        emission = recorded(record, body or request_body(record.request))
-        for text in self.emitter.texts([emission], self.settings.request_queue):
+        for text in self.publisher.publish([Result.of(record, raw)], self.settings.request_queue):
             self.sender.send(self.settings.result_queue, text)
         if not record.emit_pending:
             return record

@@ -1,4 +1,4 @@
-"""The say of a parent (a clean-up, a sweep) in its requests: one that was cancelled ends those not yet begun."""
+"""The say of a parent (a clean-up, a sweep) in its requests: whether they are still wanted when their message comes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from shared.ledger.record import Conclusion, Origin, Record
+from shared.ledger.record import Conclusion, Origin, Record, State
 
 Veto = Callable[[Record, datetime], Conclusion | None]
-"""(a request that no claim has touched, now) -> its end when it is not to be carried out, else None."""
+"""(a request that is not done and under no live claim, now) -> its end when it is not to be carried out, else None.
+
+A clean-up that was cancelled leaves what was begun alone (`Record.is_untouched`); a sweep may judge retries too.
+"""
 
 
 class Parent(Protocol):
@@ -31,7 +34,7 @@ class Parents:
 
         def veto(record: Record, now: datetime) -> Conclusion | None:
             parent = self._known.get(record.origin)
-            if parent is None or record.parent_id is None or not record.is_untouched:
+            if parent is None or record.parent_id is None or record.state is State.DONE:
                 return None
             key = record.origin, record.parent_id, record.request.dry_run
             if key not in asked:

@@ -14,12 +14,13 @@ from shared.deletion.message import Message, read_message
 from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import exhausted
 from shared.deletion.parents import Parents, Veto
-from shared.ledger import state
+from shared.ledger import decisions
+from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Record
-from shared.ledger.state import Change, Leave, Reason, Write
 from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_ROWS
-from shared.results.emission import Emission, Emitter
+from shared.results.publisher import Publisher
+from shared.results.result import Result
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import Sender
 
@@ -42,7 +43,7 @@ class PoisonWorker:
     clock: Clock
     store: RecordStore
     dispatcher: Dispatcher
-    emitter: Emitter
+    publisher: Publisher
     sender: Sender
     outbox: Outbox
     guard: Guard
@@ -55,18 +56,18 @@ class PoisonWorker:
             StorageUnavailable: nothing could be recorded; the message is seen again.
         """
         message = read_message(delivery, self.settings, self.clock.now())
-        emissions = message.refused(self.settings.batch_accounts[0], self.clock.now())
+        results = message.refused(self.settings.batch_accounts[0], self.clock.now())
         if len(message.records) > MAX_ROWS:
             # More than one invocation may have time for: split up, each part gets one of its own.
             self.dispatcher.send(message.records, at=self.clock.now(), queue=delivery.queue)
         else:
-            emissions += self._end_all(message, delivery)
-        for text in self.emitter.texts(emissions, delivery.queue.removesuffix(POISON_SUFFIX)):
+            results += self._end_all(message, delivery)
+        for text in self.publisher.publish(results, delivery.queue.removesuffix(POISON_SUFFIX)):
             self.sender.send(self.settings.result_queue, text)
 
-    def _end_all(self, message: Message, delivery: Delivery) -> list[Emission]:
+    def _end_all(self, message: Message, delivery: Delivery) -> list[Result]:
         """The conflicts; the results of all others are sent row by row."""
-        conflicts: list[Emission] = []
+        conflicts: list[Result] = []
         until, veto = self.clock.monotonic() + ROUND_SECONDS, self.parents.of_message()
         for number, asked in enumerate(message.records):
             if number and self.clock.monotonic() >= until:
@@ -75,15 +76,15 @@ class PoisonWorker:
                 self.dispatcher.send(left, at=self.clock.now(), queue=delivery.queue)
                 break
             if self._end(asked, message, delivery, veto) is Reason.CONFLICT:
-                conflicts.append(message.conflict(asked, self.clock.now()))
+                conflicts.append(Result.conflict(asked, self.clock.now(), message.body))
         return conflicts
 
-    def _end(self, asked: Record, message: Message, delivery: Delivery, of_parent: Veto) -> state.Change | Reason:
+    def _end(self, asked: Record, message: Message, delivery: Delivery, of_parent: Veto) -> decisions.Change | Reason:
         def decide(found: Record | None) -> Write | Leave:
             now = self.clock.now()
             row = found or asked
             late = None if found else self.guard.expiry(asked, now)
-            return state.on_poison(found, asked, exhausted(GIVEN_UP, None, now), late or of_parent(row, now), now)
+            return decisions.on_poison(found, asked, exhausted(GIVEN_UP, None, now), late or of_parent(row, now), now)
 
         decided = self.store.settle(asked.key, decide, asked=asked)
         if decided.why is Reason.NOT_YET:
@@ -92,5 +93,5 @@ class PoisonWorker:
         elif decided.why in {Reason.WAITING, Change.ACCEPTED}:
             self.dispatcher.send([decided.record])
         elif decided.why in {Reason.DONE, Change.ENDED, Change.MARKED}:
-            self.outbox.send(decided.record, message.body_of(asked.request))
+            self.outbox.send(decided.record, message.body)
         return decided.why

@@ -13,9 +13,9 @@ from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
 from shared.deletion.outbox import Outbox
 from shared.errors import StaleDelivery
-from shared.ledger import state
+from shared.ledger import decisions
+from shared.ledger.decisions import Change, Reason
 from shared.ledger.record import Holder, Origin, Record, State
-from shared.ledger.state import Change, Reason
 from shared.ledger.store import RecordStore
 from shared.request.model import DeletionRequest
 
@@ -59,7 +59,7 @@ class SynchronousDeletion:
         asked, holder = Record.new(request, Origin.HTTP, now), Holder.http(invocation_id, self.new_id())
         decided = self.store.settle(
             asked.key,
-            lambda found: state.on_call(found, asked, holder, now, self.timing.lease),
+            lambda found: decisions.on_call(found, asked, holder, now, self.timing.lease),
             asked=asked,
             is_new=True,
         )

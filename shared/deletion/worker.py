@@ -13,7 +13,8 @@ from shared.deletion.claiming import Claimer, Claims
 from shared.deletion.delivery import Delivery
 from shared.deletion.message import Message, read_message
 from shared.ledger.record import Origin, Record, State
-from shared.results.emission import Emission, Emitter, recorded
+from shared.results.publisher import Publisher
+from shared.results.result import Result
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class Worker:
     attempt: Attempt
     acceptor: Acceptor
     dispatcher: Dispatcher
-    emitter: Emitter
+    publisher: Publisher
 
     def deliver(self, delivery: Delivery) -> list[str]:
         """The encoded result messages that this delivery owes; its message may go once they are sent.
@@ -40,14 +41,14 @@ class Worker:
         """
         now = self.clock.now()
         message = read_message(delivery, self.settings, now)
-        emissions = message.refused(self.settings.batch_accounts[0], now)
+        results = message.refused(self.settings.batch_accounts[0], now)
         if message.is_single or message.is_own:
-            emissions += self._carry_out(message, delivery)
+            results += self._carry_out(message, delivery)
         elif message.records:
-            emissions += self._accept(message)
-        return self.emitter.texts(emissions, delivery.queue)
+            results += self._accept(message)
+        return self.publisher.publish(results, delivery.queue)
 
-    def _carry_out(self, message: Message, delivery: Delivery) -> list[Emission]:
+    def _carry_out(self, message: Message, delivery: Delivery) -> list[Result]:
         if not message.records:
             return []
         began = self.clock.monotonic()
@@ -60,23 +61,23 @@ class Worker:
             raise claims.fault
         return self._owed(claims, settled, message, delivery)
 
-    def _owed(self, claims: Claims, settled: Settled, message: Message, delivery: Delivery) -> list[Emission]:
-        now = self.clock.now()
+    def _owed(self, claims: Claims, settled: Settled, message: Message, delivery: Delivery) -> list[Result]:
+        now, raw = self.clock.now(), message.body
         return [
-            *(recorded(r, message.body_of(r.request)) for r in settled.done + claims.ended),
-            *(recorded(r, message.body_of(r.request), replayed=is_repeat(r, delivery)) for r in claims.repeats),
-            *(message.conflict(asked, now) for asked in claims.conflicts if asked.origin is not Origin.RETENTION),
+            *(Result.of(record, raw) for record in settled.done + claims.ended),
+            *(Result.of(record, raw, replayed=is_repeat(record, delivery)) for record in claims.repeats),
+            *(Result.conflict(asked, now, raw) for asked in claims.conflicts if asked.origin is not Origin.RETENTION),
         ]
 
-    def _accept(self, message: Message) -> list[Emission]:
+    def _accept(self, message: Message) -> list[Result]:
         """Many requests in one message: accepted as rows, then worked on bucket by bucket."""
-        emissions = []
+        results = []
         for answer in self.acceptor.accept_all(message.records):
             if answer.answer is Answer.CONFLICT:
-                emissions.append(message.conflict(answer.asked, self.clock.now()))
+                results.append(Result.conflict(answer.asked, self.clock.now()))
             elif answer.record.state is State.DONE:
-                emissions.append(recorded(answer.record, message.body_of(answer.asked.request), replayed=True))
-        return emissions
+                results.append(Result.of(answer.record, replayed=True))
+        return results
 
 
 def is_repeat(record: Record, delivery: Delivery) -> bool:

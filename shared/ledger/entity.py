@@ -30,12 +30,20 @@ def keys_of(key: Key) -> Entity:
 
 def to_entity(record: Record) -> Entity:
     """The row as it is inserted. What is empty is the empty text: a merge cannot take a column away."""
+    return keys_of(record.key) | _fixed(record) | _columns(record)
+
+
+def _fixed(record: Record) -> Entity:
+    """What was asked for, which no transition changes, and which costs the most to write down."""
+    return {"request": json.dumps(to_wire(record.request), separators=(",", ":"))}
+
+
+def _columns(record: Record) -> Entity:
     claim, end = record.claim, record.conclusion
-    return keys_of(record.key) | {
+    return {
         "state": record.state.value,
-        "generation": record.generation,
         "payload_hash": record.payload_hash,
-        "request": json.dumps(to_wire(record.request), separators=(",", ":")),
+        "generation": record.generation,
         "origin": record.origin.value,
         "parent_id": record.parent_id or "",
         "accepted_at": to_text(record.accepted_at),
@@ -62,7 +70,9 @@ def to_entity(record: Record) -> Entity:
 
 def changed(before: Record, after: Record) -> Entity:
     """The keys and only those columns that differ: the body of a merge."""
-    old, new = to_entity(before), to_entity(after)
+    old, new = _columns(before), _columns(after)
+    if before.request is not after.request:
+        old, new = old | _fixed(before), new | _fixed(after)
     return keys_of(after.key) | {name: value for name, value in new.items() if old[name] != value}
 
 

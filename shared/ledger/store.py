@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from shared.batch.reply import BatchError
 from shared.errors import CorruptRecord, StorageUnavailable
-from shared.ledger import state
+from shared.ledger import decisions, state
+from shared.ledger.decisions import Leave
 from shared.ledger.entity import changed, from_entity, to_entity
 from shared.ledger.pauses import Pauses
 from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
-from shared.ledger.state import Leave
 from shared.ledger.tally import Change, deltas, tally_writes
 from shared.storage import table as storage
 from shared.storage.table import MAX_OPERATIONS, Refused, Table
@@ -23,20 +23,20 @@ SETTLE_SECONDS = 10.0
 """How long a write is tried that others get in the way of, where nobody says how long there is."""
 CORRUPT = BatchError("CorruptRecord", "The app's own row of this request cannot be read.")
 
-Decide = Callable[[Record | None], state.Write | Leave]
+Decide = Callable[[Record | None], decisions.Write | Leave]
 
 
 @dataclass(frozen=True)
 class Decided:
     """What was decided about a row, and the row as it stands now."""
 
-    decision: state.Write | Leave
+    decision: decisions.Write | Leave
     row: Record | None
     before: Record | None = None
     """The row that the last write was based on; None for an insert, and when nothing was written."""
 
     @property
-    def why(self) -> state.Change | state.Reason:
+    def why(self) -> decisions.Change | decisions.Reason:
         return self.decision.why
 
     @property
@@ -79,7 +79,7 @@ class RecordStore:
             StorageUnavailable: the row changed under every read.
         """
         before: Record | None = None
-        if is_new and isinstance(decision := decide(None), state.Write):
+        if is_new and isinstance(decision := decide(None), decisions.Write):
             written = self.write(None, decision.row, until)
             if written is not None:
                 return Decided(decision, written)

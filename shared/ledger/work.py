@@ -83,8 +83,7 @@ def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
             chunk, size = [], 0
         chunk.append(row)
         size += cost
-    if chunk:
-        yield chunk
+    yield chunk
 
 
 def _row_wire(record: Record) -> dict[str, Any]:

@@ -28,7 +28,6 @@ from shared.storage.queues import Queues
 from shared.storage.table import Found, Table, Write
 
 log = logging.getLogger(__name__)
-
 CURSOR = ("housekeeping", "cursor")
 PAGE = 1_000
 STUCK_AFTER = timedelta(hours=1)
@@ -96,7 +95,7 @@ class Housekeeping:
         ]
         return [
             # `accepted` and `claimed`: the states before `done` in the alphabet.
-            Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest)),
+            Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest), 16),
             *(Step(filter_text, self._put_back_cleanups) for filter_text in self.cleanups.stuck(bucket)),
             Step(owed, self._send_owed),
             *(Step(filter_text, self._purge, 100, ("PartitionKey", "RowKey")) for filter_text in purged),
@@ -116,8 +115,8 @@ class Housekeeping:
         """Sends a new message for what is long due and nobody works on: its own message must be gone."""
         now = self.clock.now()
         stuck = [record for record in _records(rows) if is_stuck(record, now, oldest)]
+        self.dispatcher.send(stuck, at=now)
         for record in stuck:
-            self.dispatcher.send([record], at=now)
             log.warning("put_back request_id=%s state=%s", record.request.client_request_id, record.state.value)
         return Counter(put_back=len(stuck))
 
@@ -127,7 +126,7 @@ class Housekeeping:
     def oldest_message(self) -> datetime | None:
         """When the oldest message was put that is visible on the queue of requests or on its poison queue."""
         now, name = self.clock.now(), self.settings.request_queue
-        ages = [self.queues.depth(queue, now).oldest_age_seconds for queue in (name, name + POISON_SUFFIX)]
+        ages = [self.queues.depth(queue, now).oldest_age_seconds or 0.0 for queue in (name, name + POISON_SUFFIX)]
         return now - timedelta(seconds=max(ages)) if any(ages) else None
 
 

@@ -11,16 +11,16 @@ from shared.clock import Clock
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.outbox import Outbox
 from shared.errors import InvalidInput
-from shared.ledger import state
+from shared.ledger import decisions
+from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Key, Origin, Outcome, Record
-from shared.ledger.state import Change, Leave, Reason, Write
 from shared.ledger.store import Decided, RecordStore
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
 from shared.request.model import parse_request
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
-from shared.results.event import ending_of
+from shared.results.result import Result
 from shared.settings import Settings
 
 MAY_BE_OWED = timedelta(hours=1)
@@ -86,7 +86,7 @@ class Redrive:
         def decide(found: Record | None) -> Write | Leave:
             fresh = self._from_letter(letter, now) if found is None else replace(found, origin=Origin.REDRIVE)
             fresh = replace(fresh, generation=letter.generation + 1)
-            return state.on_redrive(found, fresh, now, is_its_end=found is not None and _is_end_of(found, letter))
+            return decisions.on_redrive(found, fresh, now, is_its_end=found is not None and _is_end_of(found, letter))
 
         found = self.store.read(key)
         if found and isinstance(decide(found), Write):
@@ -119,4 +119,4 @@ def _is_end_of(record: Record, letter: DeadLetter) -> bool:
         (letter.job_id or "").lower(),
         (letter.task_id or "").lower(),
     )
-    return ending_of(record).id == letter.id or (same and end.outcome is Outcome.EXPIRED)
+    return Result.of(record).id == letter.id or (same and end.outcome is Outcome.EXPIRED)

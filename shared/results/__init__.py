@@ -1,4 +1,4 @@
 """What is told: result events, dead letters, log lines and telemetry.
 
-Read `event` first (the message on the output queue), then `emission`.
+Read `result` first (how a request ended), then `event` (its message on the output queue) and `publisher`.
 """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from shared.batch.reply import Reply
 from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
-from shared.results.event import Ending
+from shared.results.result import Result
 
 Call = Callable[[DeletionRequest, TimeBox], Reply]
 """From a request and the time that its call has to what Batch said."""
@@ -20,7 +20,7 @@ class Telemetry:
         """The call to Batch, observed."""
         return call
 
-    def ended(self, ending: Ending) -> None:
+    def ended(self, result: Result) -> None:
         """A request has ended."""
 
     def rate_limit(self, account: str, calls_per_second: float | None) -> None:

@@ -16,7 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from shared.batch.reply import Kind, Reply
 from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
-from shared.results.event import Ending
+from shared.results.result import Result
 from shared.results.telemetry import Call, Telemetry
 
 SCOPE = "task-deletion"
@@ -60,13 +60,13 @@ class OpenTelemetry(Telemetry):
 
         return watched
 
-    def ended(self, ending: Ending) -> None:
+    def ended(self, result: Result) -> None:
         """Counts the request by its outcome."""
-        outcome = {"outcome": ending.outcome.value}
-        self._ended.add(1, outcome | {"certainty": ending.certainty.value, "origin": ending.origin.value})
-        self._attempts.record(ending.attempts, outcome)
-        if ending.latency_seconds is not None:
-            self._duration.record(ending.latency_seconds, outcome)
+        outcome = {"outcome": result.outcome.value}
+        self._ended.add(1, outcome | {"certainty": result.certainty.value, "origin": result.origin.value})
+        self._attempts.record(result.attempts, outcome)
+        if result.latency_seconds is not None:
+            self._duration.record(result.latency_seconds, outcome)
 
     def rate_limit(self, account: str, calls_per_second: float | None) -> None:
         """Sets the gauge of one account; 0 for no limit."""

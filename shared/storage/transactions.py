@@ -10,6 +10,7 @@ https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-tra
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -144,16 +145,21 @@ def _row_url(entity: Mapping[str, Any], table_url: str) -> str:
 
 
 def _columns(entity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The entity as it is: text, flags and small numbers are told by their JSON. Raises TypeError for anything else.
+    """The entity as JSON: text, flags and small numbers speak for themselves, bytes need their type told.
 
+    Raises TypeError for anything else.
     https://learn.microsoft.com/rest/api/storageservices/payload-format-for-table-service-operations
     """
+    columns: dict[str, Any] = {}
     for name, value in entity.items():
-        if isinstance(value, str | bool):
-            continue
-        if not (type(value) is int and _SMALLEST_INT32 <= value <= _LARGEST_INT32):
-            raise TypeError(f"column {name} is neither text, a flag nor a 32-bit number")
-    return entity
+        if isinstance(value, bytes):
+            columns[f"{name}@odata.type"] = "Edm.Binary"
+            columns[name] = base64.b64encode(value).decode("ascii")
+        elif isinstance(value, str | bool) or (type(value) is int and _SMALLEST_INT32 <= value <= _LARGEST_INT32):
+            columns[name] = value
+        else:
+            raise TypeError(f"column {name} is neither text, bytes, a flag nor a 32-bit number")
+    return columns
 
 
 def read(answer: bytes, operations: int, content_type: str) -> list[str]:

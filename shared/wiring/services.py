@@ -30,7 +30,7 @@ from shared.deletion.delivery import Timing
 from shared.deletion.guard import Guard
 from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import RetryPolicy
-from shared.deletion.parents import Parents
+from shared.deletion.parents import Parent, Parents
 from shared.deletion.poison import PoisonWorker
 from shared.deletion.synchronous import SynchronousDeletion
 from shared.deletion.worker import Worker
@@ -42,8 +42,8 @@ from shared.operations.housekeeping import Housekeeping
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
-from shared.results.emission import Emitter
 from shared.results.event import event_text
+from shared.results.publisher import Publisher
 from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.retention.agenda import AgendaStore
 from shared.retention.closing import SweepCloser
@@ -90,12 +90,14 @@ class App:
         clock, sender, timing = outside.clock, outside.sender, Timing(settings.operation_budget_seconds)
         store = RecordStore(outside.records, Pauses(clock, outside.random))
         letters = DeadLetterStore(outside.letters)
-        emitter = Emitter(letters, settings, clock, outside.telemetry)
-        outbox = Outbox(emitter, sender, store, settings)
+        publisher = Publisher(letters, settings, clock, outside.telemetry)
+        outbox = Outbox(publisher, sender, store, settings)
         dispatcher = Dispatcher(sender, settings.request_queue, clock)
         acceptor = Acceptor(store, dispatcher, clock)
         sweeps = SweepStore(outside.records)
-        guard, parents = Guard(settings), Parents({Origin.RETENTION: SweepParent(sweeps)})
+        rules = Rules(settings.retention_policies, settings.protected_jobs)
+        self.parents: dict[Origin, Parent] = {Origin.RETENTION: SweepParent(sweeps, rules)}
+        guard, parents = Guard(settings), Parents(self.parents)
         policy = RetryPolicy(
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )
@@ -103,8 +105,8 @@ class App:
             store, outside.telemetry.observed(_call(outside.batch, clock)), outside.lanes, clock, timing, policy
         )
         claimer = Claimer(store, clock, timing, guard, parents)
-        self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, emitter)
-        self.poison = PoisonWorker(settings, clock, store, dispatcher, emitter, sender, outbox, guard, parents)
+        self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, publisher)
+        self.poison = PoisonWorker(settings, clock, store, dispatcher, publisher, sender, outbox, guard, parents)
         synchronous = SynchronousDeletion(store, clock, timing, outside.new_id, attempt, acceptor, outbox)
         cancellation = Cancellation(store, clock, outbox)
         self.api = TaskDeletionApi(settings, clock, store, acceptor, guard, synchronous, cancellation)
@@ -126,11 +128,12 @@ class App:
         scans = outside.scans or outside.records
         self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
         outlet = QueueOutlet(dispatcher, sender, clock, settings.job_completion_queue, settings.result_queue)
-        self._serve_sweeps(outside, sweeps, outlet, policy)
+        self._serve_sweeps(outside, sweeps, rules, outlet, policy)
 
-    def _serve_sweeps(self, outside: Outside, sweeps: SweepStore, outlet: QueueOutlet, policy: RetryPolicy) -> None:
+    def _serve_sweeps(
+        self, outside: Outside, sweeps: SweepStore, rules: Rules, outlet: QueueOutlet, policy: RetryPolicy
+    ) -> None:
         settings, clock = self.settings, outside.clock
-        rules = Rules(settings.retention_policies, settings.protected_jobs)
         agendas = AgendaStore(outside.records)
         closer = SweepCloser(agendas, outlet, lambda sweep: encoded(closing_text(sweep), settings.result_encoding))
         sweeper = Sweeper(

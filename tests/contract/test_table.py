@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import time
 import uuid
@@ -16,7 +17,9 @@ from shared.clock import SystemClock
 from shared.errors import StorageUnavailable
 from shared.ledger.entity import MAX_TEXT
 from shared.ledger.pauses import Pauses
+from shared.ledger.record import Key
 from shared.ledger.store import RecordStore
+from shared.ledger.tally import totals
 from shared.settings import Settings
 from shared.storage.table import MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
 from shared.wiring.storage_clients import table_service
@@ -278,6 +281,35 @@ def test_records_keep_their_whole_story(table: Table) -> None:
     anew = store.write(ended, replace(accepted(generation=1), request=first.request))
     assert anew is not None
     assert store.read(key) == anew
+
+
+def test_counts_lie_in_several_rows_and_are_read_together(table: Table) -> None:
+    """Those of a parent and not of its dry run, the row of earlier versions among them."""
+    parent, chances = "7c9e6679-7425-40de-944b-e07fc1f90ae7", itertools.cycle((0.0, 0.5, 0.99))
+    store = RecordStore(table, Pauses(SystemClock(), lambda: next(chances)))
+    for number in range(9):
+        asked = accepted(request=request(clientRequestId=str(uuid.UUID(int=number))), parent_id=parent)
+        assert store.write(None, asked) is not None
+    dry_run = accepted(request=request(dryRun=True), parent_id=parent)
+    assert store.write(None, dry_run) is not None
+    old = {"PartitionKey": "0", "RowKey": f"tally:{parent}", "requested": 5, "touched_at": ""}
+    assert table.write(Write(old)) is not None
+
+    assert totals(table, parent, dry_run=False).requested == 14
+    assert totals(table, parent, dry_run=True).requested == 1
+
+
+def test_open_rows_are_found_by_their_state_alone(table: Table) -> None:
+    """`accepted` and `claimed` stand before `done` in the alphabet; rows without a state are not of requests."""
+    store = RecordStore(table, Pauses(SystemClock(), lambda: 0.5))
+    ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(200)) if Key(guid).bucket == "a"]
+    for guid, row in zip(ids, (accepted(), claimed(), done()), strict=False):
+        assert store.write(None, replace(row, request=request(clientRequestId=guid))) is not None
+    assert table.write(Write({"PartitionKey": "a", "RowKey": "tally:x", "requested": 1})) is not None
+
+    page = table.query("PartitionKey eq 'a' and state lt 'done'", None, 100)
+
+    assert {str(row.entity["state"]) for row in page.rows} == {"accepted", "claimed"}
 
 
 @pytest.fixture

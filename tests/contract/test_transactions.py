@@ -86,6 +86,7 @@ ASKED: dict[str, Ask] = {
         Insert(row("n1", text="hé \U0001f600 \"quoted\" 'single' \\ \r\n", empty="", number=-(2**31), flag=True)),
         Insert(row("n2", number=2**31 - 1, flag=False, v=1)),
     ],
+    "bytes": lambda etags: [Insert(row("n1", body=b"\xff\x00{}", none=b"")), Merge(row("1", body=b"x"), etags["1"])],
     "keys that a URL cannot hold as they are": lambda _: [Insert(row("tally:x y'z&é+%2F:dry-run", requested=1))],
     "merges": lambda etags: [Merge(row("1", text="new"), etags["1"]), Merge(row("it's:2", number=9), etags["it's:2"])],
     "deletions": lambda etags: [Delete(row("1"), etags["1"]), Delete(row("it's:2"), etags["it's:2"])],
@@ -158,7 +159,7 @@ def test_the_etags_are_those_of_the_rows(azurite: Azurite) -> None:
 def test_a_column_that_our_encoding_does_not_know_is_refused() -> None:
     """A float or a large number would silently get another type than the library gives it."""
     client = client_of(f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY}", "rows")
-    for value in (1.5, 2**31, b"x", None):
+    for value in (1.5, 2**31, None):
         with pytest.raises(TypeError, match="column odd"):
             Transactions(client).submit([Insert(row("1", odd=value))])
 

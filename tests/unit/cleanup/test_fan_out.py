@@ -295,6 +295,25 @@ def test_a_diagnostic_record_deletes_its_one_task(world: World) -> None:
     assert [c.task_id for c in world.batch.calls] == ["t-0003"]
 
 
+def test_a_record_whose_id_stands_for_another_request_is_a_conflict(world: World) -> None:
+    """Over HTTP: 422, and never the document of that other request."""
+    record = {
+        "time": "2026-11-24T08:00:01Z",
+        "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
+        "operationName": "TaskCompleteEvent",
+        "properties": {"jobId": JOB, "id": "t-0003"},
+    }
+    first = world.app.cleanups.submit(call(body=json.dumps(record).encode()))
+    body = world.request(jobId="other", taskId="t-1", clientRequestId=first.content["clientRequestId"])
+    world.records.rows.clear()
+    world.records.etags.clear()
+    world.post(body)
+
+    answer = world.app.cleanups.submit(call(body=json.dumps(record).encode()))
+
+    assert (answer.status, answer.content["code"]) == (422, "ClientRequestIdConflict")
+
+
 def test_a_record_of_an_unknown_account_deletes_nothing(world: World) -> None:
     """The record names its account, and only accounts of the allow list are touched."""
     record = {

@@ -118,6 +118,16 @@ def many_tasks(world: World) -> list[str]:
     return [derived_id(PARENT, "job-1", name) for name in names]
 
 
+def without_rows(world: World) -> list[str]:
+    """A message of the app's own for requests that have no row before their claim, one of which is tried again."""
+    ids = same_bucket(3)
+    bodies = [world.request(clientRequestId=guid, taskId=f"frame-{n}") for n, guid in enumerate(ids)]
+    world.batch.script = [refused(429, "TooManyRequests")]
+    header = {"v": 1, "origin": "job-completion", "parentId": PARENT, "acceptedAt": "2026-11-24T07:00:00Z"}
+    world.put({"work": {**header, "rows": [{"request": body} for body in bodies]}})
+    return ids
+
+
 def scheduled(world: World) -> list[str]:
     """Not before an hour from now."""
     body = world.request(deleteAfter="PT1H")
@@ -183,6 +193,7 @@ SCENARIOS: list[tuple[Scenario, set[str]]] = [
     (lost_reply, DELETED_ONLY),
     (group, DELETED_ONLY),
     (many_tasks, DELETED_ONLY),
+    (without_rows, DELETED_ONLY),
     (scheduled, DELETED_ONLY),
     (cleaned_up, DELETED_ONLY),
     (swept, DELETED_ONLY),

@@ -20,16 +20,16 @@ from shared.clock import TimeBox
 from shared.deletion.attempt import Attempt
 from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
-from shared.ledger import state
+from shared.ledger import decisions, state, work
+from shared.ledger.decisions import Leave, Reason, Write
 from shared.ledger.record import Conclusion, Holder, Record, State
-from shared.ledger.state import Leave, Reason, Write
 from tests.driver import STALLS, TROUBLE, Driver, Trouble
 from tests.faults import Kind, until_quiet
 from tests.tangle import STALL, Tangle
-from tests.world import call, refused
+from tests.world import LOST, call, refused
 
-REAL_ON_DELIVERY = state.on_delivery
-REAL_ON_POISON = state.on_poison
+REAL_ON_DELIVERY = decisions.on_delivery
+REAL_ON_POISON = decisions.on_poison
 REAL_CLAIM = state.claim
 REAL_CONCLUDE = state.conclude
 REAL_REOPEN = state.reopen
@@ -158,6 +158,54 @@ def death_before_the_result() -> list[str]:
     return by_messages_alone(tangle, guid)
 
 
+def retried_after_an_effect() -> list[str]:
+    """The task is deleted and the answer lost; the retry's message, which needs no read, finds it gone."""
+    tangle = Tangle()
+    guid = put(tangle)
+
+    def lost() -> Reply:
+        tangle.world.batch.take(tangle.world.batch.calls[-1])
+        return LOST
+
+    tangle.world.batch.script = [lost]
+    return by_messages_alone(tangle, guid)
+
+
+def synchronous_call_whose_retry_was_not_put() -> list[str]:
+    """Batch refuses for now, the queue does not take the retry, and the caller repeats the call."""
+    tangle = Tangle()
+    body = tangle.world.request()
+    guid = str(body["clientRequestId"])
+    tangle.world.batch.script = [refused(429, "TooManyRequests", 600)]
+    sent_at = 3
+
+    def ask() -> None:
+        tangle.world.delete(client_request_id=guid)
+
+    tangle.begin(ask, {sent_at: Kind.FAILS})
+    assert tangle.world.messages() == []
+    tangle.world.clock.advance(10)
+    tangle.begin(ask, {})
+    return by_messages_alone(tangle, guid)
+
+
+def cancelled_after_an_effect() -> list[str]:
+    """The answer to a deletion is lost at the last attempt, a person redrives the request, another cancels it."""
+    tangle = Tangle(BATCH_MAX_ATTEMPTS="1")
+    guid = put(tangle)
+
+    def lost() -> Reply:
+        tangle.world.batch.take(tangle.world.batch.calls[-1])
+        return LOST
+
+    tangle.world.batch.script = [lost]
+    tangle.deliver()
+    (letter,) = {str(row["id"]) for row in tangle.world.letters.rows.values()}
+    tangle.world.app.dead_letters.put_back(call(route={"id": letter}))
+    tangle.world.app.api.cancel(call(route={"clientRequestId": guid}))
+    return by_messages_alone(tangle, guid)
+
+
 # The safeguards, taken out
 
 
@@ -171,7 +219,7 @@ def without_write_ahead(patch: Patch) -> None:
 
 
 def _on_delivery(patch: Patch, changed: Callable[[Write | Leave], Write | Leave]) -> None:
-    patch.setattr(state, "on_delivery", lambda *given: changed(REAL_ON_DELIVERY(*given)))
+    patch.setattr(decisions, "on_delivery", lambda *given: changed(REAL_ON_DELIVERY(*given)))
 
 
 def with_a_stale_delivery_acknowledged(patch: Patch) -> None:
@@ -204,7 +252,7 @@ def with_a_poison_function_that_steals(patch: Patch) -> None:
             found = replace(found, claim=replace(found.claim, expires_at=now))
         return REAL_ON_POISON(found, asked, end, veto, now)
 
-    patch.setattr(state, "on_poison", on_poison)
+    patch.setattr(decisions, "on_poison", on_poison)
 
 
 def without_emit_pending(patch: Patch) -> None:
@@ -227,6 +275,31 @@ def with_emission_forgotten(patch: Patch) -> None:
     _on_delivery(patch, lambda decision: Leave(Reason.IN_FLIGHT) if decision == done else decision)
 
 
+def without_the_mark_in_a_retrys_message(patch: Patch) -> None:
+    """The message of a retry does not tell that the task may have been deleted."""
+    real = work._retried
+    patch.setattr(work, "_retried", lambda *given: replace(real(*given), maybe_effect=False))
+
+
+def with_a_repeat_that_trusts_the_call_before(patch: Patch) -> None:
+    """A repeat takes it that the call at work puts the message, whatever the row says."""
+    real = decisions.needs_requeue
+
+    def needs_requeue(record: Record, now: datetime) -> bool:
+        return record.state is not State.CLAIMED and real(record, now)
+
+    patch.setattr(decisions, "needs_requeue", needs_requeue)
+
+
+def with_ends_that_are_certain(patch: Patch) -> None:
+    """An end is recorded as certain as its own try was."""
+
+    def conclude(record: Record, conclusion: Any, **more: Any) -> Record:
+        return REAL_CONCLUDE(replace(record, maybe_effect=False), conclusion, **more)
+
+    patch.setattr(state, "conclude", conclude)
+
+
 @pytest.mark.parametrize(
     ("story", "mutation", "broken"),
     [
@@ -238,6 +311,9 @@ def with_emission_forgotten(patch: Patch) -> None:
         (poison_copy_that_is_not_shown_again, without_emit_pending, "is done without a result"),
         (redriven_after_an_effect, with_marks_forgotten_by_a_redrive, "is notFound, but its task was there"),
         (death_before_the_result, with_emission_forgotten, "is done without a result"),
+        (retried_after_an_effect, without_the_mark_in_a_retrys_message, "is notFound, but its task was there"),
+        (synchronous_call_whose_retry_was_not_put, with_a_repeat_that_trusts_the_call_before, "was lost"),
+        (cancelled_after_an_effect, with_ends_that_are_certain, "for certain, but it deleted the task"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

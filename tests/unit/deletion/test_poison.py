@@ -137,6 +137,110 @@ def test_a_claim_that_is_over_is_not(world: World) -> None:
     assert (data["outcome"], data["certainty"], data["attempts"]) == ("exhausted", "unknown", 1)
 
 
+def test_a_request_that_waits_for_its_retry_is_not_ended(world: World) -> None:
+    """It has attempts left: it gets a message of its own for the time of the next one."""
+    body = world.request()
+    world.batch.script = [refused(429, "TooManyRequests", 300)]
+    world.put(body)
+    world.deliver()
+    world.queues["requests"].clear()
+
+    poison(world, body)
+    world.deliver("requests-poison")
+
+    assert world.outcomes() == []
+    assert [m.visible_at for m in world.messages()] == [world.clock.now() + timedelta(seconds=300)]
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_request_that_is_not_yet_due_is_not_ended(world: World, is_stored: bool) -> None:
+    """It gets a message of its own for its due time, with a row or without."""
+    body = world.request(deleteAfter="P1D")
+    if is_stored:
+        world.put(body)
+        world.deliver()
+        world.queues["requests"].clear()
+
+    poison(world, body)
+    world.deliver("requests-poison")
+
+    assert world.outcomes() == []
+    assert [m.visible_at for m in world.messages()] == [world.clock.now() + timedelta(days=1)]
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def durations(world: World, per_operation: float) -> list[float]:
+    """How long each invocation of the poison function takes until its queue is empty, in seconds."""
+    took = []
+
+    def slow(when: str, _: str) -> None:
+        world.clock.advance(per_operation if when == "before" else 0)
+
+    world.storage_fault(slow)
+    while world.messages("requests-poison"):
+        began = world.clock.monotonic()
+        if world.deliver("requests-poison"):
+            took.append(world.clock.monotonic() - began)
+    return took
+
+
+def test_a_large_message_is_taken_in_parts(world: World) -> None:
+    """One invocation would not have the time; each part gets one of its own, and every request ends once."""
+    ids = [f"t-{n}" for n in range(1_000)]
+    poison(world, {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "taskIds": ids})
+
+    assert max(durations(world, 0.03)) < 120
+    assert world.outcomes() == ["exhausted"] * 1_000
+    assert len({result["id"] for result in world.results()}) == 1_000
+
+
+def test_a_part_ends_in_time_on_slow_storage_too(world: World) -> None:
+    """What is left goes back as a message of the app's own, to the poison queue."""
+    ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(2_000)) if Key(guid).bucket == "a"][:96]
+    for number, guid in enumerate(ids):
+        world.post(world.request(clientRequestId=guid, taskId=f"t-{number}"))
+    rows = [row for message in world.messages() for row in json.loads(message.text)["work"]["rows"]]
+    header = json.loads(world.messages()[0].text)["work"]
+    world.queues.clear()
+    poison(world, {"work": header | {"rows": rows}})
+
+    took = durations(world, 0.35)
+
+    assert max(took) < 120
+    assert len(took) > 1
+    assert world.outcomes() == ["exhausted"] * 96
+
+
+def test_an_instant_before_all_time_in_utc_is_no_reason_to_fail_for_ever(world: World) -> None:
+    """A message of the app's own form that no version of it writes is rejected, on both queues."""
+    header = {"v": 1, "origin": "http", "parentId": None, "acceptedAt": "0001-01-01T00:00:00+14:00"}
+    text = {"work": {**header, "rows": [{"request": world.request()}]}}
+    world.put(text)
+    poison(world, text)
+    world.settle()
+    assert world.outcomes() == ["rejected", "rejected"]
+
+
+def test_a_row_that_cannot_be_read_ends_its_request_alone(world: World) -> None:
+    """The poison function says so once, and the requests beside it get their own ends."""
+    ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(200)) if Key(guid).bucket == "a"][:3]
+    bodies = [world.request(clientRequestId=guid, taskId=f"t-{n}") for n, guid in enumerate(ids)]
+    world.post(bodies[1])
+    world.queues.clear()
+    world.records.rows["a", ids[1]]["state"] = "?"
+
+    poison(world, {"requests": bodies})
+    world.settle()
+
+    ends = {r["data"]["clientRequestId"]: (r["data"]["outcome"], r["data"]["error"]["code"]) for r in world.results()}
+    assert ends[ids[1]] == ("exhausted", "CorruptRecord")
+    assert {ends[ids[0]], ends[ids[2]]} == {("exhausted", "DeliveriesExhausted")}
+    assert len(world.results()) == 3
+
+
 def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
     """It was deleted long ago; a dead letter that can be redriven would delete whatever has the task's id now."""
     body = world.request()

@@ -15,6 +15,7 @@ import pytest
 from shared.batch.reply import BatchError, Reply, Sent
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.ledger.record import Key
+from shared.ledger.tally import totals
 from shared.request.model import derived_id
 from shared.settings import Settings
 from shared.storage.table import Refused, Write
@@ -654,3 +655,218 @@ def test_an_account_beside_the_default() -> None:
     world.settle()
     assert [r["source"] for r in world.results()] == [other]
     assert [c.batch_url for c in world.batch.calls] == [other]
+
+
+# One mark, and what each end is sure of
+
+
+def test_a_refusal_before_an_absence_leaves_it_a_fact(world: World) -> None:
+    """A 429 proves that its own try did nothing: the task was not there."""
+    world.batch.script = [refused(429, "TooManyRequests"), NOT_FOUND]
+    world.put(world.request())
+    world.settle()
+    assert (world.outcomes(), result_of(world)["certainty"]) == (["notFound"], "confirmed")
+
+
+@pytest.mark.parametrize("last", [refused(400, "InvalidHeaderValue"), refused(412, "ConditionNotMet")])
+def test_an_end_after_a_lost_reply_is_uncertain(world: World, last: Reply) -> None:
+    """The refusal is about its own try; the one before may have deleted the task."""
+    world.batch.script = [LOST, last]
+    world.put(world.request())
+    world.settle()
+    assert result_of(world)["certainty"] == "unknown"
+
+
+def test_a_redriven_request_that_is_cancelled_is_uncertain_after_a_possible_effect() -> None:
+    """The earlier generation's lost reply may have been a deletion."""
+    world = World(BATCH_MAX_ATTEMPTS="1")
+    body = world.request()
+    world.batch.script = [LOST]
+    world.put(body)
+    world.settle()
+    (letter,) = letters(world)
+    world.app.dead_letters.put_back(call(route={"id": str(letter["id"])}))
+    answer = world.app.api.cancel(call(route={"clientRequestId": body["clientRequestId"]}))
+    data = answer.content["result"]["data"]
+    assert (data["outcome"], data["certainty"]) == ("cancelled", "unknown")
+
+
+def test_a_redriven_request_that_had_certainly_no_effect_is_not_there_for_certain(world: World) -> None:
+    """Its first generation was refused, so an absent task is not its doing."""
+    world.batch.script = [refused(409, "TaskCompleted"), NOT_FOUND]
+    world.put(world.request())
+    world.settle()
+    (letter,) = letters(world)
+    world.app.dead_letters.put_back(call(route={"id": str(letter["id"])}))
+    world.settle()
+    last = world.results()[-1]["data"]
+    assert (last["outcome"], last["certainty"]) == ("notFound", "confirmed")
+
+
+# What is told
+
+
+def test_the_result_of_a_request_that_ended_without_a_claim_is_no_replay_when_it_is_sent_late() -> None:
+    """It was recorded and could not be sent; the redelivery of its own message sends it."""
+    world = World(PROTECTED_JOBS="job-*")
+    world.put(world.request())
+
+    def broken(when: str, queue: str) -> None:
+        if queue == "results":
+            world.send_fault = no_fault
+            raise StorageUnavailable("no")
+
+    world.send_fault = broken
+    with pytest.raises(StorageUnavailable):
+        world.deliver()
+    world.settle()
+    assert (result_of(world)["outcome"], result_of(world)["replayed"]) == ("failed", False)
+
+
+def test_no_message_of_the_apps_own_form_makes_a_stranger_the_source_of_its_refusal(world: World) -> None:
+    """Whoever can write to the queue could name any account; consumers tell events apart by their source."""
+    strange = world.request(batchUrl="https://strange.region.batch.azure.com")
+    header = {"v": 1, "origin": "http", "parentId": None, "acceptedAt": "2026-11-24T07:00:00Z"}
+    world.put({"work": {**header, "rows": [{"request": strange}]}})
+    world.settle()
+    (result,) = world.results()
+    assert (result["source"], result["data"]["error"]["code"]) == (ACCOUNT, "AccountNotAllowed")
+    assert result["data"]["batchUrl"] == strange["batchUrl"]
+    assert world.batch.calls == []
+
+
+# Rows beside each other
+
+
+def in_bucket(count: int) -> list[str]:
+    """Ids of one bucket."""
+    return [guid for guid in (str(uuid.UUID(int=n)) for n in range(40 * count)) if Key(guid).bucket == "a"][:count]
+
+
+def test_a_row_that_cannot_be_read_ends_its_request_alone(world: World) -> None:
+    """Those beside it are deleted, each with one DELETE and one result; and the row can be read again."""
+    ids = in_bucket(5)
+    bodies = [world.request(clientRequestId=guid, taskId=f"t-{n}") for n, guid in enumerate(ids)]
+    world.put({"requests": bodies})
+    world.deliver()
+    world.records.rows["a", ids[2]]["state"] = "?"
+    world.records.touch()
+    world.settle()
+
+    ends = {r["data"]["clientRequestId"]: r["data"]["outcome"] for r in world.results()}
+    assert ends == {guid: "exhausted" if guid == ids[2] else "deleted" for guid in ids}
+    assert len(world.results()) == 5
+    assert len(world.batch.calls) == 4
+    result = world.get(ids[2]).content["result"]["data"]
+    assert (result["error"]["code"], result["certainty"]) == ("CorruptRecord", "unknown")
+
+
+def retried_group(world: World, count: int = 96) -> list[str]:
+    """A message of so many rows that each were refused once, for another try."""
+    ids = in_bucket(count)
+    bodies = [world.request(clientRequestId=guid, taskId=f"t-{n}") for n, guid in enumerate(ids)]
+    world.put({"requests": bodies})
+    world.deliver()
+    world.batch.script = [refused(429, "TooManyRequests", 60)] * count
+    world.deliver()
+    assert len(world.messages()) == 1
+    world.clock.advance(60)
+    world.batch.calls.clear()
+    return ids
+
+
+def test_a_group_that_is_tried_again_is_claimed_without_a_read(world: World) -> None:
+    """Its message tells what a claim is based on: one transaction claims it, one records it."""
+    retried_group(world)
+    before = world.records.operations
+    world.deliver()
+    assert world.records.operations - before == 2
+    assert world.outcomes() == ["deleted"] * 96
+    assert {result["data"]["attempts"] for result in world.results()} == {2}
+
+
+def test_a_group_makes_progress_on_slow_storage(world: World) -> None:
+    """Rows that must be looked at one by one are claimed until half of the time is over, and what is claimed is sent."""
+    ids = retried_group(world)
+    world.records.touch()
+
+    def slow(when: str, _: str) -> None:
+        world.clock.advance(0.35 if when == "before" else 0)
+
+    world.records.fault = slow
+    world.deliver()
+    assert len(world.batch.calls) >= 60
+    world.records.fault = no_fault
+    world.settle()
+    assert sorted(call.client_request_id for call in world.batch.calls) == sorted(ids)
+    assert world.outcomes() == ["deleted"] * 96
+    assert {result["data"]["attempts"] for result in world.results()} == {2}
+
+
+def test_what_is_claimed_is_sent_although_storage_fails_at_the_rest(world: World) -> None:
+    """The host delivers the message again, which finds those done."""
+    retried_group(world, 5)
+    world.records.touch()
+    # Refused as a group, then looked at; the group of those that held still is refused once more.
+    ids = in_bucket(5)
+    real, reads = world.records.read, 0
+
+    def failing(partition: str, row: str) -> object:
+        nonlocal reads
+        reads += 1
+        if reads == 8:
+            raise StorageUnavailable("table: read: HTTP 503")
+        if reads == 5:
+            world.records.etags["a", ids[0]] += "x"
+            found = real(partition, row)
+            world.records.etags["a", ids[1]] += "x"
+            world.records.etags["a", ids[2]] += "x"
+            return found
+        return real(partition, row)
+
+    world.records.read = failing  # type: ignore[method-assign,assignment]
+    with pytest.raises(StorageUnavailable):
+        world.deliver()
+    sent = len(world.batch.calls)
+    assert 0 < sent < 5
+    world.records.read = real  # type: ignore[method-assign]
+    world.settle()
+    assert len(world.batch.calls) == 5
+    assert world.outcomes() == ["deleted"] * 5
+
+
+# Rows that are not there yet
+
+
+def own_message(parent: str, *bodies: dict[str, Any], origin: str = "job-completion") -> dict[str, Any]:
+    """A message of the app's own about requests that no row tells of."""
+    header = {"v": 1, "origin": origin, "parentId": parent, "acceptedAt": "2026-11-24T07:00:00Z"}
+    return {"work": {**header, "rows": [{"request": body} for body in bodies]}}
+
+
+def test_a_message_may_bring_requests_that_have_no_row_yet(world: World) -> None:
+    """A clean-up's need none before their claim: that inserts them, all together, and counts them for the parent."""
+    parent = str(uuid.uuid4())
+    bodies = [world.request(clientRequestId=guid, taskId=f"t-{n}") for n, guid in enumerate(in_bucket(3))]
+    world.put(own_message(parent, *bodies))
+    assert world.get(bodies[0]["clientRequestId"]).status == 404
+    world.deliver()
+
+    writes = 2 * 1 + 2 * 1  # two transactions, each with a read of the count
+    assert world.records.operations - 1 == writes
+    assert {(r["data"]["origin"], r["data"]["parentId"]) for r in world.results()} == {("job-completion", parent)}
+    assert {r["data"]["acceptedAt"] for r in world.results()} == {"2026-11-24T07:00:00.000Z"}
+    counts = totals(world.records, parent, dry_run=False)
+    assert (counts.requested, counts.done) == (3, {"deleted": 3})
+
+
+def test_a_request_without_a_row_waits_for_its_time(world: World) -> None:
+    """Its message may come earlier: a queue hides one for at most seven days."""
+    parent = str(uuid.uuid4())
+    body = world.request(deleteAfter="P10D")
+    began = world.clock.now()
+    world.put(own_message(parent, body))
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+    assert world.clock.now() - began >= timedelta(days=9, hours=23)
+    assert totals(world.records, parent, dry_run=False).requested == 1

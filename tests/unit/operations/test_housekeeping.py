@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Key
+from shared.storage.queues import Depth
 from tests.memory_table import no_fault
 from tests.world import World, call
 
@@ -158,6 +161,112 @@ def test_a_bucket_in_trouble_does_not_keep_the_others_from_their_round(world: Wo
         with pytest.raises(StorageUnavailable, match="too slow"):
             sweep(world)
     assert {key[0] for key in world.records.rows if key[0] != "housekeeping"} == {first}
+
+
+def test_every_bucket_has_its_turn_however_slow_the_scans_are(world: World) -> None:
+    """With a minute for each scan a round gets through few of them; the next one goes on there."""
+    lost = next(r for r in (world.request() for _ in range(1_000)) if Key(r["clientRequestId"]).bucket == "f")
+    world.post(lost)
+    world.queues.clear()
+    world.clock.advance(DAY)
+    query = world.records.query
+
+    def slow(*given: Any) -> Any:
+        world.clock.advance(61)
+        return query(*given)
+
+    world.records.query = slow  # type: ignore[method-assign,assignment]
+    nights = 0
+    while not world.messages():
+        began = world.clock.monotonic()
+        sweep(world, 180)
+        assert world.clock.monotonic() - began < 300, "the host's limit"
+        nights += 1
+        assert nights < 10
+        world.clock.advance(DAY - 300)
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_large_bucket_does_not_keep_a_round_at_its_beginning(world: World) -> None:
+    """Requeueing one request may take a second; a round goes on behind the row that the last one came to."""
+    ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(2_000)) if Key(guid).bucket == "0"][:60]
+    for number, guid in enumerate(ids):
+        world.post(world.request(clientRequestId=guid, taskId=f"t-{number}"))
+        world.clock.advance(1)
+    world.queues.clear()
+    world.clock.advance(DAY)
+    world.send_fault = lambda when, _: world.clock.advance(1 if when == "before" else 0)
+
+    counts = []
+    for _ in range(2):
+        counts.append(sweep(world, 20)["put_back"])
+        world.queues.clear()
+
+    assert counts == [32, 28]
+
+
+def test_what_is_merely_waiting_in_line_is_not_put_back(world: World) -> None:
+    """While a function is stopped, its messages lie on the queue, and older ones before those that are missing."""
+    for number in range(50):
+        world.post(world.request(taskId=f"t-{number}"))
+    for _ in range(3):
+        world.clock.advance(DAY)
+        assert sweep(world)["put_back"] == 0
+    assert len(world.messages()) <= 50
+    world.settle(1_000)
+    assert world.outcomes() == ["deleted"] * 50
+
+
+def test_what_is_missing_is_put_back_although_newer_messages_wait(world: World) -> None:
+    """A message that was put after the request fell due says nothing about the request's own."""
+    world.post(world.request())
+    world.queues.clear()
+    world.clock.advance(7_200)
+    world.put(world.request(taskId="t-2"))
+    world.clock.advance(60)
+    assert sweep(world)["put_back"] == 1
+
+
+def test_nothing_counts_as_lost_while_the_queue_does_not_answer(world: World) -> None:
+    """The rest of the round is done all the same, and its end says what failed."""
+    world.post(world.request(taskId="t-1"))
+    world.settle()
+    world.post(world.request(taskId="t-2"))
+    world.clock.advance(16 * DAY)
+
+    def down(queue: str, now: datetime) -> Depth:
+        raise StorageUnavailable("queue requests: HTTP 503")
+
+    world.depth = down  # type: ignore[method-assign]
+    with pytest.raises(StorageUnavailable, match="HTTP 503"):
+        sweep(world)
+    assert len(rows(world)) == 1
+    assert len(world.messages()) == 1
+
+
+def test_a_round_that_is_killed_goes_on_near_where_it_was(world: World) -> None:
+    """The host gives ten seconds' notice: the place is kept now and then, and not at the end alone."""
+    world.post(world.request())
+    world.queues.clear()
+    world.clock.advance(DAY)
+    scans: list[str] = []
+    query = world.records.query
+
+    def slow(filter_text: str, *rest: Any) -> Any:
+        scans.append(filter_text)
+        if len(scans) == 12:
+            raise KeyboardInterrupt
+        world.clock.advance(3)
+        return query(filter_text, *rest)
+
+    world.records.query = slow  # type: ignore[method-assign,assignment]
+    with pytest.raises(KeyboardInterrupt):
+        sweep(world)
+    seen = set(scans)
+    sweep(world, 9)
+    again = [text for text in scans[12:] if text in seen]
+    assert len(again) <= 3, "those of the last seconds"
 
 
 def test_a_row_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:

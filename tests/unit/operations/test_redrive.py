@@ -179,6 +179,23 @@ def test_a_dead_letter_whose_request_is_at_work_again_is_left_alone(world: World
     assert world.outcomes() == ["failed", "deleted"]
 
 
+def test_a_letter_that_put_nothing_back_is_not_marked(world: World) -> None:
+    """Its request is at work again and may end in the same way: then it can be redriven."""
+    letter = fail(world)
+    world.records.rows.clear()
+    world.records.etags.clear()
+    body = {name: letter[name] for name in ("clientRequestId", "jobId", "taskId")}
+    world.batch.script = [refused(429, "TooManyRequests"), refused(409, "TaskCompleted")]
+    world.put(body)
+    world.deliver()
+    assert put_back(world, letter["id"]) == 409
+    assert listing(world)[0]["redrivenAt"] is None
+    world.settle()
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert world.outcomes()[-1] == "deleted"
+
+
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
     """And gives up on a row that never holds still, so that the caller hears of it."""
     letter = fail(world)

@@ -16,16 +16,14 @@ from shared.batch.reply import BatchError
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome
 from shared.results.event import (
     MAX_BYTES,
-    Ending,
     cloud_event,
-    ending_of,
     event_text,
-    result_id,
     status_document,
 )
+from shared.results.result import Result, result_id
 from tests.rows import ACCOUNT, NOW, PROBLEM, REQUEST_ID, accepted, after, claimed, done, released, request
 
-REJECTED = Ending("id-1", Outcome.REJECTED, Certainty.CONFIRMED, ACCOUNT, NOW, Origin.QUEUE, error=PROBLEM)
+REJECTED = Result("id-1", Outcome.REJECTED, Certainty.CONFIRMED, ACCOUNT, NOW, Origin.QUEUE, error=PROBLEM)
 
 
 def test_the_event_is_the_one_of_the_contract() -> None:
@@ -33,7 +31,7 @@ def test_the_event_is_the_one_of_the_contract() -> None:
     row = done(request=request(metadata={"frame": "1"}), parent_id="7c9e6679-7425-40de-944b-e07fc1f90ae7", attempts=2)
     end = Conclusion(Outcome.DELETED, Certainty.INFERRED, after(1.5), 404, None, "batch-9")
 
-    event = cloud_event(ending_of(replace(row, conclusion=end)), replayed=True)
+    event = cloud_event(Result.of(replace(row, conclusion=end), replayed=True))
 
     assert event.pop("id") == result_id("deleted", REQUEST_ID, row.payload_hash, 0)
     assert event == {
@@ -69,7 +67,7 @@ def test_an_error_has_the_shape_of_batch() -> None:
     row = done(Outcome.FAILED)
     end = Conclusion(Outcome.FAILED, Certainty.CONFIRMED, NOW, 409, PROBLEM)
 
-    data = cloud_event(ending_of(replace(row, conclusion=end)))["data"]
+    data = cloud_event(Result.of(replace(row, conclusion=end)))["data"]
 
     assert data["error"] == {
         "code": "TooManyRequests",
@@ -86,29 +84,29 @@ def test_a_rejected_message_has_no_subject() -> None:
     assert (event["data"]["clientRequestId"], event["data"]["jobId"], event["data"]["acceptedAt"]) == (None,) * 3
 
 
-@pytest.mark.parametrize("ending", [ending_of(done()), REJECTED], ids=["deleted", "rejected"])
-def test_an_independent_reader_takes_the_event(ending: Ending) -> None:
+@pytest.mark.parametrize("result", [Result.of(done()), REJECTED], ids=["deleted", "rejected"])
+def test_an_independent_reader_takes_the_event(result: Result) -> None:
     """The SDK of the CloudEvents project reads the text and finds it valid."""
-    text = event_text(cloud_event(ending))
+    text = event_text(cloud_event(result))
 
     event = JSONFormat().read(CloudEvent, text)
 
     assert (event.get_id(), event.get_source(), event.get_type()) == (
-        ending.id,
-        ending.source,
+        result.id,
+        result.source,
         "batch.task-deletion.done",
     )
     assert event.get_time() == NOW
-    assert event.get_subject() == (None if ending is REJECTED else "jobs/Render-7/tasks/Frame-001")
+    assert event.get_subject() == (None if result is REJECTED else "jobs/Render-7/tasks/Frame-001")
     assert event.get_datacontenttype() == "application/json"
     data = event.get_data()
     assert isinstance(data, dict)
-    assert data["outcome"] == ending.outcome.value
+    assert data["outcome"] == result.outcome.value
 
 
 def test_an_id_is_the_same_for_every_emission_of_one_outcome() -> None:
     """Whoever emits it, whenever: the id depends on the row alone, and is a UUID."""
-    emitted = {ending_of(replace(done(), claim=None, attempts=n)).id for n in range(3)}
+    emitted = {Result.of(replace(done(), claim=None, attempts=n)).id for n in range(3)}
 
     assert len(emitted) == 1
     assert uuid.UUID(emitted.pop()).version == 5
@@ -124,7 +122,7 @@ def test_ids_are_never_shared() -> None:
         done(request=request(taskId="other")),
         done(request=request(dryRun=True)),
     ]
-    assert len({ending_of(row).id for row in rows}) == len(rows)
+    assert len({Result.of(row).id for row in rows}) == len(rows)
 
 
 def test_the_ids_of_a_release_are_those_of_all_others() -> None:
@@ -135,7 +133,7 @@ def test_the_ids_of_a_release_are_those_of_all_others() -> None:
 def test_a_row_that_is_not_done_has_no_ending() -> None:
     """Asking for one is a defect, and is loud."""
     with pytest.raises(ValueError, match="is not done"):
-        ending_of(claimed())
+        Result.of(claimed())
 
 
 def long_error(values: int) -> BatchError:
@@ -145,7 +143,7 @@ def long_error(values: int) -> BatchError:
 
 def event_with(error: BatchError | None, metadata: dict[str, str]) -> dict[str, Any]:
     """A result with so much in it."""
-    return cloud_event(replace(ending_of(done()), error=error, metadata=metadata))
+    return cloud_event(replace(Result.of(done()), error=error, metadata=metadata))
 
 
 def test_what_fits_is_sent_whole() -> None:
@@ -241,9 +239,9 @@ def test_the_text_is_ascii() -> None:
             },
             id="retrying",
         ),
-        pytest.param(done(), "done", {"result": cloud_event(ending_of(done()))}, id="done"),
+        pytest.param(done(), "done", {"result": cloud_event(Result.of(done()))}, id="done"),
         pytest.param(
-            done(due_at=after(-9)), "done", {"result": cloud_event(ending_of(done()))}, id="done after a delay"
+            done(due_at=after(-9)), "done", {"result": cloud_event(Result.of(done()))}, id="done after a delay"
         ),
     ],
 )

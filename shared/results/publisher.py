@@ -1,0 +1,83 @@
+"""Publishes results: the dead letter first, then the text that the output binding sends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from shared.clock import Clock
+from shared.ledger.record import DEAD_LETTERED
+from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.event import cloud_event, event_text
+from shared.results.result import Result
+from shared.results.telemetry import SILENT, Telemetry
+from shared.settings import Settings
+from shared.storage.queues import encoded
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Writes what a result leaves behind, and makes its message."""
+
+    letters: DeadLetterStore
+    settings: Settings
+    clock: Clock
+    telemetry: Telemetry = SILENT
+
+    def publish(self, results: Iterable[Result], queue: str) -> list[str]:
+        """The encoded messages for the result queue, of requests that came by `queue`.
+
+        Raises StorageUnavailable when a dead letter could not be kept.
+        """
+        return [self._publish(result, queue) for result in results]
+
+    def _publish(self, result: Result, queue: str) -> str:
+        if result.source not in self.settings.batch_accounts:
+            # Named by a message of the app's own form alone: whoever forges one must not speak for any account.
+            result = replace(result, source=self.settings.batch_accounts[0])
+        if result.outcome in DEAD_LETTERED:
+            self.letters.keep(self._dead_letter(result, queue))
+        if not result.replayed:
+            self.telemetry.ended(result)
+        log.info(
+            "delivery outcome=%s certainty=%s request_id=%s parent_id=%s job=%s task=%s dry_run=%s attempts=%s "
+            "status=%s code=%s replayed=%s result_id=%s latency_seconds=%s",
+            result.outcome.value,
+            result.certainty.value,
+            result.client_request_id,
+            result.parent_id,
+            result.job_id,
+            result.task_id,
+            result.dry_run,
+            result.attempts,
+            result.status,
+            result.error.code if result.error else None,
+            result.replayed,
+            result.id,
+            result.latency_seconds,
+        )
+        return encoded(event_text(cloud_event(result)), self.settings.result_encoding)
+
+    def _dead_letter(self, result: Result, queue: str) -> DeadLetter:
+        code = result.error.code if result.error else None
+        return DeadLetter(
+            id=result.id,
+            reason=code or result.outcome.value,
+            outcome=result.outcome.value,
+            queue=queue,
+            first_seen_at=result.completed_at,
+            last_seen_at=self.clock.now(),
+            client_request_id=result.client_request_id,
+            job_id=result.job_id,
+            task_id=result.task_id,
+            dry_run=result.dry_run,
+            attempts=result.attempts,
+            generation=result.generation,
+            error=result.error,
+            batch_request_id=result.batch_request_id,
+            status=result.status,
+            body=result.body,
+        )
