@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from devstack.demo import policy
 from devstack.demo.doors import Doors
 from devstack.demo.scenes import CLEANED_JOB, JOB, Scene, scenes
 from devstack.demo.verdict import Row, Seen, row_of
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 900
 SUCCEEDED, FAILED = 150, 50
 # Short waits, so that the retries are over while somebody watches.
-SETTINGS = {"BATCH_RETRY_BASE_SECONDS": "0.5"}
+SETTINGS = {"BATCH_RETRY_BASE_SECONDS": "0.5", **policy.SETTINGS}
 
 
 def main() -> int:
@@ -43,6 +44,7 @@ def main() -> int:
         console.print(f"Up: {stack.http_url}/api  (Batch at {stack.batch_url}, logs in {stack.logs})\n")
         doors = Doors(stack.http_url, stack.batch_url, stack.connection_string, names)
         rows = run(doors, arguments.size, console)
+        rows.append(policy.play(stack, console))
     console.print(report(rows))
     right = all(row.ok for row in rows)
     console.print("[green]Every outcome is as expected.[/]" if right else "[red]Some outcomes are not as expected.[/]")
