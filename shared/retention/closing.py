@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from shared.errors import StorageUnavailable
+from shared.results.telemetry import SILENT, Telemetry
 from shared.retention.agenda import AgendaStore, closed
 from shared.retention.message import SweepStep
 from shared.retention.sweep import Phase, Sweep
@@ -30,8 +31,15 @@ class Outlet(Protocol):
 class SweepCloser:
     """Closes sweeps that have ended. Raises StorageUnavailable."""
 
-    def __init__(self, agendas: AgendaStore, outlet: Outlet, event_text: Callable[[Sweep], str]) -> None:
+    def __init__(
+        self,
+        agendas: AgendaStore,
+        outlet: Outlet,
+        event_text: Callable[[Sweep], str],
+        telemetry: Telemetry = SILENT,
+    ) -> None:
         self._agendas = agendas
+        self._telemetry = telemetry
         self._outlet = outlet
         self._event_text = event_text
 
@@ -43,6 +51,7 @@ class SweepCloser:
         self._note(sweep)
 
     def _text(self, sweep: Sweep) -> str:
+        self._telemetry.sweep_ended(sweep.account, sweep.phase.value)
         code = sweep.error.code if sweep.error else None
         log.info(
             "sweep_ended state=%s sweep_id=%s account=%s requested=%s code=%s",

@@ -135,7 +135,12 @@ class App:
     ) -> None:
         settings, clock = self.settings, outside.clock
         agendas = AgendaStore(outside.records)
-        closer = SweepCloser(agendas, outlet, lambda sweep: encoded(closing_text(sweep), settings.result_encoding))
+        closer = SweepCloser(
+            agendas,
+            outlet,
+            lambda sweep: encoded(closing_text(sweep), settings.result_encoding),
+            outside.telemetry,
+        )
         sweeper = Sweeper(
             SweeperParts(clock, settings.batch_accounts, rules, sweeps, outside.batch, outlet, closer, policy)
         )
