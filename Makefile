@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up test test-all check check-infra infra-snapshots audit-infra coverage bench soak fuzz clean
+.PHONY: help setup demo up test test-all test-host check check-infra infra-snapshots audit-infra coverage bench soak fuzz clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -27,6 +27,9 @@ test: setup ## the tests; ARGS="tests/unit -k pacing" some of them
 
 test-all: setup ## all tests and those that take minutes: outages of storage and identity, the demonstration
 	@$(RUN) -m pytest -m "slow or not slow" $(ARGS)
+
+test-host: setup ## what the Functions host does; ARGS="--func" asks the real one of the Core Tools the same
+	@$(RUN) -m pytest tests/contract/test_host_http.py tests/contract/test_host_process.py tests/contract/test_host_queues.py $(ARGS)
 
 check: setup ## lint, format, types, and which package may import which
 	@$(RUN) -m ruff check .

@@ -77,6 +77,18 @@ def get_job_completion(req: func.HttpRequest, context: func.Context) -> func.Htt
     return respond(req, context, lambda services: services.cleanups.progress)
 
 
+@app.route("job-completions/{id}", methods=["DELETE"])
+def cancel_job_completion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Cancels the clean-up of one event."""
+    return respond(req, context, lambda services: services.cleanups.cancel)
+
+
+@app.route("job-completions", methods=["GET"])
+def list_job_completions(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The clean-ups, newest first."""
+    return respond(req, context, lambda services: services.cleanups.listing)
+
+
 @app.route("task-deletions", methods=["POST"])
 def submit_task_deletion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Accepts requests for the queue."""

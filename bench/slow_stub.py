@@ -9,7 +9,7 @@ import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from devstack.loopback import Answer, Incoming, LoopbackServer, run_until_signalled
+from devstack.http1 import Answer, Incoming, LoopbackServer, run_until_signalled
 
 PAGE = 1000
 _NUMBER = re.compile(r"(\d+)$")

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from devstack import core_tools
 from devstack.azurite.install import InstallFailed
 from devstack.program import ProgramFailed
 from devstack.stack import ROOT, Stack
@@ -48,7 +49,7 @@ def main() -> int:
         "--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="an app setting; repeatable"
     )
     options = parser.parse_args()
-    if options.func and shutil.which("func") is None:
+    if options.func and not core_tools.is_installed():
         print("--func needs the Azure Functions Core Tools on the path", file=sys.stderr)
         return 1
     logs = _folder_of_this_run()

@@ -9,9 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 POLL_SECONDS = 0.02
 SHOWN_CHARACTERS = 4000
@@ -69,11 +72,14 @@ class Program:
 
     def wait_for(self, pattern: str, seconds: float) -> re.Match[str]:
         """The first match in what the program has written since its start. Raises ProgramFailed."""
+        return self.wait_until(lambda: re.search(pattern, self.output()), seconds)
+
+    def wait_until(self, look: Callable[[], Found | None], seconds: float) -> Found:
+        """What `look` finds, once it finds something, which says that the program is ready. Raises ProgramFailed."""
         deadline = time.monotonic() + seconds
         while True:
             ended = not self.running
-            found = re.search(pattern, self.output())
-            if found:
+            if found := look():
                 return found
             if ended:
                 raise ProgramFailed(self._complaint(f"ended with code {self._code()} before it was ready"))
@@ -94,6 +100,17 @@ class Program:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
         self.kill()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the program alone."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """The exit code, once it has ended. Raises TimeoutExpired."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} does not run")
+        return self._process.wait(seconds)
 
     def kill(self) -> None:
         """Ends the program and all that it started, without a warning."""

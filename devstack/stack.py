@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from devstack import core_tools
 from devstack.azurite import Azurite
 from devstack.program import Program, ProgramFailed
 from devstack.stack_settings import Ports, app_settings, free_port, inherited_environment
@@ -19,6 +20,8 @@ from devstack.storage_layout import create_queues_and_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 600
+STOP_SECONDS = 45
+"""Above the ten seconds that a host gives to work in hand, and the 25 that the real one was seen to take."""
 
 _URL = r"http://127\.0\.0\.1:\d+"
 
@@ -93,15 +96,15 @@ class Stack:
             self._host = self._core_tools_host() if self._core_tools else self._own_host()
         self._host.start()
         if self._core_tools:
-            self._host.wait_for("Worker process started and initialized", START_SECONDS)
+            core_tools.wait_until_up(self._host, self.http_url, "/api/openapi.json", START_SECONDS)
         else:
             self.http_url = self._host.wait_for(rf"(?m)^host ready ({_URL})$", START_SECONDS)[1]
             self._host.command[-1] = self.http_url.rpartition(":")[2]
 
     def stop_host(self) -> None:
-        """Asks the host to end; it finishes first what it has in hand."""
+        """Asks the host to end, by SIGTERM; it finishes first what it can of what it has in hand."""
         if self._host is not None:
-            self._host.stop()
+            self._host.stop(STOP_SECONDS)
 
     def kill_host(self) -> None:
         """Ends the host with SIGKILL, in the middle of whatever it does."""
@@ -132,12 +135,12 @@ class Stack:
     def _core_tools_host(self) -> Program:
         port = self._ports.http or free_port()
         self.http_url = f"http://127.0.0.1:{port}"
-        return self._program("func", ["func", "start", "--port", str(port)], self._app_dir)
+        return self._program("func", core_tools.command(port), self._app_dir)
 
     def _program(self, name: str, command: Sequence[str], cwd: Path = ROOT) -> Program:
         env = {**inherited_environment(), **self.env}
         program = Program(name, command, log=self.logs / f"{name}.log", env=env, cwd=cwd)
-        self._cleanup.callback(program.stop)
+        self._cleanup.callback(program.stop, STOP_SECONDS)
         return program
 
     def _temporary_folder(self) -> Path:

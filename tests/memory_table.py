@@ -7,7 +7,7 @@ from threading import RLock
 from typing import TypeVar
 
 from shared.errors import StorageUnavailable
-from shared.storage.table import MAX_OPERATIONS, Found, Page, Refused, Write
+from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, Found, Page, Refused, Write
 
 T = TypeVar("T")
 
@@ -111,6 +111,8 @@ class MemoryTable:
         key = _key(write)
         if write.etag is None:
             return key not in self.rows
+        if write.etag == ANY_VERSION:
+            return True
         return self.etags.get(key) == write.etag
 
     def _put(self, write: Write) -> str:

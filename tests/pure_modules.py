@@ -20,7 +20,10 @@ PURE = (
         "parsing/grammar",
     ),
     *(
+        "cleanup/carrier",
+        "cleanup/entity",
         "cleanup/event",
+        "cleanup/task_record",
         "deletion/message",
         "cleanup/message",
         "request/model",
@@ -32,9 +35,12 @@ PURE = (
     # Deciding and wording
     *(
         "cleanup/closing_event",
+        "cleanup/state",
         "deletion/guard",
         "api/answer",
         "api/openapi",
+        "api/openapi_events",
+        "api/posted_events",
         "api/openapi_schemas",
         "deletion/outcomes",
         "batch/pace",

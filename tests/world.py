@@ -17,7 +17,7 @@ from typing import Any
 from shared.api.answer import Answer, Call
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.lanes import Lanes
-from shared.batch.listing import CompletedTask, TaskPage
+from shared.batch.listing import CompletedTask, TaskPage, TaskState
 from shared.batch.reply import BatchError, Kind, Reply, Sent
 from shared.clock import TimeBox
 from shared.deletion.delivery import Delivery
@@ -150,6 +150,15 @@ class ScriptedJobs(ScriptedBatch):
             return self.job_script.pop(0), None
         state = self.states.get(job_id)
         return (DELETED, state) if state else (refused(404, "JobNotFound"), None)
+
+    def look_at_task(self, account: str, job_id: str, task_id: str, box: TimeBox) -> tuple[Reply, TaskState | None]:
+        """*Task - Get*: a task that is there and not among the completed ones is active."""
+        if self.job_script:
+            return self.job_script.pop(0), None
+        if (job_id.lower(), task_id.lower()) not in self.tasks:
+            return NOT_FOUND, None
+        etags = {task.id: task.etag for task in self.completed}
+        return DELETED, TaskState("completed", etags[task_id]) if task_id in etags else TaskState("active", "0x8D0")
 
     def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
         """*Job - List*, all on one page."""

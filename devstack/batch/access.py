@@ -8,7 +8,7 @@ from datetime import datetime
 
 from devstack import tokens
 from devstack.batch.errors import ServiceError
-from devstack.loopback import Headers
+from devstack.http1 import Headers
 
 AUDIENCE = "https://batch.core.windows.net/"
 """With the slash at its end: the service refuses tokens for the audience without it."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from devstack.batch.errors import ServiceError
-from devstack.loopback import Headers
+from devstack.http1 import Headers
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from devstack.batch.errors import ServiceError
 from devstack.batch.faults import FaultBook, FaultRule, InvalidFault
 from devstack.batch.journal import Journal
 from devstack.batch.seeding import InvalidSeed, read_job_seed
-from devstack.loopback import Answer, Incoming
+from devstack.http1 import Answer, Incoming
 
 PREFIX = "/_control"
 

@@ -17,7 +17,7 @@ from devstack.batch.journal import Entry, Journal
 from devstack.batch.operations import perform
 from devstack.batch.protocol import Call, answer_headers, check_headers, check_query, error_answer, read_query
 from devstack.batch.routes import find_route
-from devstack.loopback import Answer, Incoming
+from devstack.http1 import Answer, Incoming
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from devstack.batch.errors import ServiceError, usual_code
 from devstack.batch.protocol import error_answer
 from devstack.batch.routes import OPERATIONS, Route
-from devstack.loopback import Answer
+from devstack.http1 import Answer
 
 _GATEWAY_PAGE = b"<html><body><h1>The gateway could not complete the request.</h1></body></html>"
 _LONGEST_HOLD_SECONDS = 300.0

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from devstack.batch.routes import UNKNOWN, Route
-from devstack.loopback import Headers
+from devstack.http1 import Headers
 
 _KEPT_HEADERS = (
     *("client-request-id", "return-client-request-id", "ocp-date"),

@@ -13,7 +13,7 @@ from devstack.batch.errors import ServiceError, instant
 from devstack.batch.listing import cut_page, next_link, select
 from devstack.batch.protocol import Call, json_answer, resource_headers
 from devstack.batch.resources import Job, Task, new_etag
-from devstack.loopback import Answer
+from devstack.http1 import Answer
 
 
 @dataclass(frozen=True)

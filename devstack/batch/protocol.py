@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from devstack.batch.conditions import Conditions, read_date
 from devstack.batch.errors import ServiceError, error_body
 from devstack.batch.routes import Route
-from devstack.loopback import Answer, Headers
+from devstack.http1 import Answer, Headers
 
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _BOOLEAN = re.compile("true|false", re.IGNORECASE)

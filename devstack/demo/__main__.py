@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from devstack.client import AppClient
 from devstack.demo import policy
-from devstack.demo.doors import Doors
-from devstack.demo.scenes import CLEANED_JOB, JOB, Scene, scenes
+from devstack.demo.scenes import CLEANED_JOB, JOB, Ask, Scene, scenes
 from devstack.demo.verdict import Row, Seen, row_of
 from devstack.stack import Stack
 
@@ -36,14 +36,8 @@ def main() -> int:
     console = Console()
     console.print("Starting Azurite, the Batch simulator, the identity endpoint and the Functions host ...")
     with Stack(ROOT, env=SETTINGS) as stack:
-        names = {
-            "request": stack.env["REQUEST_QUEUE_NAME"],
-            "result": stack.env["RESULT_QUEUE_NAME"],
-            "poison": f"{stack.env['REQUEST_QUEUE_NAME']}-poison",
-        }
         console.print(f"Up: {stack.http_url}/api  (Batch at {stack.batch_url}, logs in {stack.logs})\n")
-        doors = Doors(stack.http_url, stack.batch_url, stack.connection_string, names)
-        rows = run(doors, arguments.size, console)
+        rows = run(AppClient(stack), arguments.size, console)
         rows.append(policy.play(stack, console))
     console.print(report(rows))
     right = all(row.ok for row in rows)
@@ -52,10 +46,10 @@ def main() -> int:
     return 0 if right else 1
 
 
-def run(doors: Doors, size: int, console: Console) -> list[Row]:
+def run(app: AppClient, size: int, console: Console) -> list[Row]:
     """Seeds, asks, waits and judges."""
     played, count = scenes(size)
-    doors.seed(
+    app.seed(
         [
             {"id": JOB, "state": "active", "tasks": {"count": count, "prefix": "frame-"}},
             {"id": CLEANED_JOB, "state": "completed", "tasks": _finished()},
@@ -63,13 +57,13 @@ def run(doors: Doors, size: int, console: Console) -> list[Row]:
     )
     for scene in played:
         for fault in scene.faults:
-            doors.break_down(fault)
+            app.break_down(fault)
     seen, began = Seen(), time.monotonic()
-    statuses = _send(doors, played)
-    location = doors.clean_up({"clientRequestId": str(uuid.uuid4()), "jobId": CLEANED_JOB, "select": "succeeded"})
-    progress = _watch(doors, played, seen, location, console)
+    statuses = _send(app, played)
+    location = app.clean_up({"clientRequestId": str(uuid.uuid4()), "jobId": CLEANED_JOB, "select": "succeeded"})
+    progress = _watch(app, played, seen, location, console)
     seconds = time.monotonic() - began
-    deletes = doors.deletes()
+    deletes = app.deletes()
     rows = [row_of(scene, seen, statuses, _deletes_of(scene, deletes)) for scene in played]
     rows.append(_job_row(progress, seen, deletes))
     total = sum(row.requests for row in rows)
@@ -80,18 +74,28 @@ def run(doors: Doors, size: int, console: Console) -> list[Row]:
     return rows
 
 
-def _send(doors: Doors, played: list[Scene]) -> dict[int, int | None]:
+def _send(app: AppClient, played: list[Scene]) -> dict[int, int | None]:
     """Sends all requests, some at once; the one that a conflict needs first goes before the rest."""
     asks = [ask for scene in played for ask in scene.asks]
     first = [ask for scene in played if scene.results == 2 for ask in scene.asks[:1]]
-    statuses = {id(ask): doors.send(ask) for ask in first}
+    statuses = {id(ask): _ask(app, ask) for ask in first}
     with ThreadPoolExecutor(8) as pool:
         rest = [ask for ask in asks if id(ask) not in statuses]
-        statuses.update(zip(map(id, rest), pool.map(doors.send, rest), strict=True))
+        statuses.update(zip(map(id, rest), pool.map(lambda ask: _ask(app, ask), rest), strict=True))
     return statuses
 
 
-def _watch(doors: Doors, played: list[Scene], seen: Seen, location: str, console: Console) -> dict[str, Any]:
+def _ask(app: AppClient, ask: Ask) -> int | None:
+    """Sends one request through its door; the HTTP status, or None for a queue."""
+    if ask.door == "http":
+        return app.post(ask.body)
+    if ask.door == "direct" and isinstance(ask.body, dict):
+        return app.delete(ask.body)
+    app.put(ask.body, "poison" if ask.door == "poison" else "request")
+    return None
+
+
+def _watch(app: AppClient, played: list[Scene], seen: Seen, location: str, console: Console) -> dict[str, Any]:
     """Collects results, showing how far it is, until all are there or patience ends."""
     wanted = len({ask.id for scene in played for ask in scene.asks}) + SUCCEEDED
     columns = (TextColumn("deleting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -100,12 +104,12 @@ def _watch(doors: Doors, played: list[Scene], seen: Seen, location: str, console
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=wanted)
         while time.monotonic() < deadline:
-            seen.add(doors.results())
+            seen.add(app.results())
             bar.update(task, completed=min(wanted, len(seen.by_request)))
             if seen.has_all(played):
-                document = doors.progress(location)
+                document = app.progress(location)
                 if document["state"] == "listed" and sum(document["done"].values()) == document["requested"]:
-                    seen.add(doors.results())
+                    seen.add(app.results())
                     bar.update(task, completed=wanted)
                     break
             time.sleep(0.2)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
+from devstack.ending import Ending
 from devstack.host.app_host import AppHost, HostArguments
 from devstack.host.app_settings import load_settings
 from devstack.host.errors import StartUpFailed
+from devstack.host.process_log import set_up_logging
 
 _FAILED = 1
 
@@ -27,6 +27,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=_lease_seconds,
         default=600.0,
         help="invisibility of a received message, renewed at half; the real host's is fixed at 600",
+    )
+    parser.add_argument(
+        "--drain-seconds",
+        type=float,
+        default=10.0,
+        help="what work in hand gets after SIGTERM, and beside a function that ran into its time limit",
     )
     parser.add_argument("--enable-auth", action="store_true", help="ask for keys, as the cloud does")
     parser.add_argument("--settings", default="local.settings.json", help="settings file, relative to the app")
@@ -44,50 +50,30 @@ def _lease_seconds(text: str) -> float:
 def main() -> int:
     """Serves the app until SIGTERM or SIGINT; 1 when it cannot start or a listener failed."""
     options = parse()
-    _set_up_logging(quiet=options.quiet)
+    set_up_logging(quiet=options.quiet)
     app_dir = options.app.resolve()
-    arguments = HostArguments(app_dir, options.port, options.lease_seconds, options.enable_auth)
+    arguments = HostArguments(
+        app_dir, options.port, options.lease_seconds, options.drain_seconds, options.enable_auth, options.quiet
+    )
+    ending = Ending()
     try:
-        settings = load_settings(app_dir / options.settings, os.environ)
-        os.environ.update(settings.values)  # the app reads its settings from there
-        host = AppHost(arguments, settings)
+        host = AppHost(arguments, load_settings(app_dir / options.settings, os.environ), ending)
     except StartUpFailed as error:
         for reason in error.reasons:
             print(f"host cannot start: {reason}", file=sys.stderr)
         return _FAILED
-    return _serve(host)
-
-
-def _serve(host: AppHost) -> int:
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
-        host.end()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
     host.start()
     # One write: print() makes two of it when Python runs unbuffered, and a thread's log line gets in between.
     sys.stdout.write(f"host ready {host.url}\n")
     sys.stdout.flush()
-    fault = host.wait()
-    host.stop()
-    code = _FAILED if fault else 0
-    if host.has_abandoned_work:
-        # Python would wait for the thread of a function that ran into its time limit, perhaps for ever.
+    ending.wait()
+    is_done = host.stop()
+    code = _FAILED if host.fault else 0
+    if not is_done:
+        # Python would wait for the threads of what was abandoned.
         logging.shutdown()
-        sys.stdout.flush()
         os._exit(code)
     return code
-
-
-def _set_up_logging(*, quiet: bool) -> None:
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
-    for chatty in ("azure", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from devstack.host.bindings import HttpTrigger, IndexedFunction, QueueTrigger
-from devstack.host.http_messages import HttpReply, HttpRequest, json_reply
+from devstack.host.exchange import HttpInput, Invocation, QueueInput, TimerInput
 from devstack.host.invoker import Invoker
 from devstack.host.keys import AccessKeys
-from devstack.host.queue_delivery import queue_invocation
 from devstack.host.queue_metadata import MessageProperties
-from devstack.host.timers import timer_invocation
-from devstack.host.worker import Invocation
+from devstack.http1 import Answer, Incoming
 
 _FUNCTIONS = "/admin/functions/"
-_RUNS_AT_ONCE = 8
 
 
 class AdminEndpoints:
@@ -31,42 +29,41 @@ class AdminEndpoints:
         self._invoker = invoker
         self._host_id = uuid.uuid4().hex
         self._began = time.monotonic()
-        self._runs = ThreadPoolExecutor(_RUNS_AT_ONCE, thread_name_prefix="admin")
 
-    def respond(self, request: HttpRequest) -> HttpReply | None:
+    def respond(self, request: Incoming) -> Answer | None:
         """The answer; None for a path that is not the host's own."""
-        path = request.path.rstrip("/").lower()
+        path = request.target.partition("?")[0].rstrip("/").lower()
         if not path.startswith("/admin/"):
             return None
         if path == "/admin/host/ping" and request.method in ("GET", "POST"):
-            return HttpReply(200)
-        if not self._keys.admit("admin", request):
-            return HttpReply(401)
+            return Answer(200)
         if path == "/admin/host/status" and request.method == "GET":
-            return self._status()
-        if path.startswith(_FUNCTIONS) and request.method == "POST":
-            return self._fire(path.removeprefix(_FUNCTIONS), request.body)
-        return HttpReply(404)
+            refusal = self._keys.refusal("admin", request)
+            return Answer(refusal) if refusal else self._status()
+        function = self._functions.get(path.removeprefix(_FUNCTIONS))
+        if function is None or request.method != "POST" or not path.startswith(_FUNCTIONS):
+            return Answer(404)
+        refusal = self._keys.refusal("admin", request)
+        return Answer(refusal) if refusal else self._fire(function, request)
 
-    def wait_stopped(self) -> None:
-        """Returns when the functions that were fired by hand have ended."""
-        self._runs.shutdown(wait=True)
-
-    def _status(self) -> HttpReply:
+    def _status(self) -> Answer:
         uptime = round((time.monotonic() - self._began) * 1000)
-        return json_reply(200, {"id": self._host_id, "state": "Running", "processUptime": uptime})
+        return _json(200, {"id": self._host_id, "state": "Running", "processUptime": uptime})
 
-    def _fire(self, name: str, body: bytes) -> HttpReply:
+    def _fire(self, function: IndexedFunction, request: Incoming) -> Answer:
         """202 at once; the function runs on its own, and nobody retries it."""
-        function = self._functions.get(name)
-        if function is None:
-            return HttpReply(404)
+        if (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower() != "application/json":
+            return Answer(415)
         try:
-            invocation = _invocation(function, _input_of(body))
+            text = _input_of(request.body)
         except (TypeError, ValueError) as error:
-            return json_reply(400, {"error": str(error)})
-        self._runs.submit(self._invoker.run, invocation)
-        return HttpReply(202)
+            return _json(400, {"error": str(error)})
+        threading.Thread(target=self._invoker.run, args=(_invocation(function, text),), daemon=True).start()
+        return Answer(202)
+
+
+def _json(status: int, document: dict[str, Any]) -> Answer:
+    return Answer(status, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(document).encode())
 
 
 def _input_of(body: bytes) -> str:
@@ -78,12 +75,11 @@ def _input_of(body: bytes) -> str:
 
 
 def _invocation(function: IndexedFunction, text: str) -> Invocation:
-    trigger = function.trigger
-    if isinstance(trigger, HttpTrigger):
-        raise TypeError("an HTTP function is fired through its route")
-    if isinstance(trigger, QueueTrigger):
-        return queue_invocation(function, trigger, text.encode(), _made_up_properties())
-    return timer_invocation(function)
+    if isinstance(function.trigger, HttpTrigger):
+        return Invocation(function, HttpInput("POST", "http://127.0.0.1/", {}, {}, {}, text.encode()))
+    if isinstance(function.trigger, QueueTrigger):
+        return Invocation(function, QueueInput(text.encode(), _made_up_properties()))
+    return Invocation(function, TimerInput())
 
 
 def _made_up_properties() -> MessageProperties:

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import logging
-import threading
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack.ending import Ending
 from devstack.host.admin import AdminEndpoints
 from devstack.host.app_settings import AppSettings
-from devstack.host.bindings import IndexedFunction, QueueOutput, QueueTrigger, TimerTrigger
+from devstack.host.bindings import QueueTrigger, TimerTrigger
 from devstack.host.errors import StartUpFailed
 from devstack.host.host_json import HostOptions, read_host_options
-from devstack.host.http_functions import HttpFunctions
-from devstack.host.http_messages import HttpReply, HttpRequest
-from devstack.host.http_server import HttpServer
-from devstack.host.indexing import index_app
+from devstack.host.http_functions import HttpFunctions, is_disabled
 from devstack.host.invoker import Invoker
 from devstack.host.keys import keys_from
 from devstack.host.queue_delivery import DeliveryProcessor
 from devstack.host.queue_listener import QueueListener
 from devstack.host.queue_registry import QueueRegistry
 from devstack.host.timers import Timer
-from devstack.host.worker import Worker, pool_size
+from devstack.host.tracing import Tracing
+from devstack.host.worker import Worker, WorkerProcess
+from devstack.http1 import Answer, Incoming, LoopbackServer
 from shared.clock import SystemClock
 
 _log = logging.getLogger(__name__)
 _DEFAULT_BODY_LIMIT = 104_857_600  # ScriptConstants.DefaultMaxRequestBodySize of azure-functions-host
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -38,104 +40,114 @@ class HostArguments:
     """0 takes a free one."""
     lease_seconds: float = 600.0
     """How long a received message stays invisible; fixed at ten minutes in the real host."""
+    drain_seconds: float = 10.0
+    """What work in hand gets after SIGTERM, and beside a function that ran into its time limit."""
     enable_auth: bool = False
+    quiet: bool = False
 
 
 class AppHost:
     """Serves one app from `start` to `stop`. The constructor raises StartUpFailed with all that is wrong."""
 
-    def __init__(self, arguments: HostArguments, settings: AppSettings) -> None:
+    def __init__(self, arguments: HostArguments, settings: AppSettings, ending: Ending) -> None:
         self._arguments = arguments
-        self._ended = threading.Event()
-        self._fault: BaseException | None = None
+        self._settings = settings
+        self._ending = ending
+        self.fault: BaseException | None = None
+        """What ended the host by itself."""
         options = read_host_options(arguments.app_dir, settings)
-        functions = index_app(arguments.app_dir, settings)
         keys = keys_from(settings, required=arguments.enable_auth)
-        self._queues = QueueRegistry(base64=options.queues.base64)
-        self._open_outputs(functions)
-        self._worker = Worker(pool_size(settings))
-        self._invoker = Invoker(self._worker, self._queues, options.function_timeout_seconds)
-        self._parts: list[Timer | QueueListener] = [
-            *self._make_timers(functions),
-            *self._make_listeners(functions, options),
-        ]
-        self._routes = HttpFunctions(functions, options.route_prefix, keys, self._invoker)
-        self._admin = AdminEndpoints({function.name: function for function in functions}, keys, self._invoker)
-        body_limit = int(settings.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or _DEFAULT_BODY_LIMIT)
+        self._worker = Worker(self._start_worker, arguments.drain_seconds)
+        functions = self._worker.functions
         try:
-            self._http = HttpServer(arguments.port, self._respond, body_limit)
-        except OSError as error:
-            raise StartUpFailed([f"port {arguments.port}: {error}"]) from error
+            self._queues = QueueRegistry()
+            self._open_outputs()
+            self._invoker = Invoker(self._worker, self._queues, options.function_timeout_seconds)
+            self._parts: list[Timer | QueueListener] = [*self._make_timers(), *self._make_listeners(options)]
+            self._routes = HttpFunctions(functions, options.route_prefix, keys, self._invoker, settings)
+            self._admin = AdminEndpoints({function.name: function for function in functions}, keys, self._invoker)
+            body_limit = int(settings.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or _DEFAULT_BODY_LIMIT)
+            self._http = LoopbackServer(self._respond, arguments.port, name="Kestrel", most_body=body_limit).bind()
+        except BaseException as error:
+            self._worker.stop()
+            if isinstance(error, OSError):
+                raise StartUpFailed([f"port {arguments.port}: {error}"]) from error
+            raise
 
     @property
     def url(self) -> str:
         """Base URL, without a slash at the end."""
         return self._http.url
 
-    @property
-    def has_abandoned_work(self) -> bool:
-        """Whether threads may still run that nobody waits for."""
-        return self._invoker.has_abandoned_work
-
     def start(self) -> None:
         """Takes requests, messages and ticks from now on."""
+        self._worker.watch(self._on_fault)
         self._http.start()
         for part in self._parts:
             part.start()
 
-    def end(self) -> None:
-        """Asks the host to stop; safe to call from a signal handler."""
-        self._ended.set()
+    def stop(self) -> bool:
+        """Takes no more work and gives what is in hand its time; whether all of it was done.
 
-    def wait(self) -> BaseException | None:
-        """Returns when somebody asked the host to stop; the fault that did, if one did."""
-        self._ended.wait()
-        return self._fault
-
-    def stop(self) -> None:
-        """Stops taking work, finishes what is in flight, and lets go of everything."""
+        What was not dies with the worker: its messages stay hidden for the rest of their leases.
+        """
         for part in self._parts:
             part.begin_stop()
-        self._http.stop()
-        self._admin.wait_stopped()
-        for part in self._parts:
-            part.wait_stopped()
+        self._http.close_door()
+        end = time.monotonic() + self._arguments.drain_seconds
+        while self._is_busy() and time.monotonic() < end:
+            time.sleep(_LOOK_SECONDS)
+        if self._is_busy():
+            _log.warning("stopped with work in hand invocations=%d", self._invoker.running)
+            self._worker.abandon()
+            return False
         self._worker.stop()
         self._queues.close()
+        return True
 
-    def _respond(self, request: HttpRequest) -> HttpReply:
+    def _is_busy(self) -> bool:
+        return self._invoker.running > 0 or not self._http.wait_idle(0) or any(part.busy for part in self._parts)
+
+    def _start_worker(self) -> WorkerProcess:
+        environment = {**os.environ, **self._settings.values}
+        return WorkerProcess(self._arguments.app_dir, environment, quiet=self._arguments.quiet)
+
+    def _respond(self, request: Incoming) -> Answer:
         return self._admin.respond(request) or self._routes.respond(request)
 
     def _on_fault(self, error: BaseException) -> None:
         """What a listener does not survive ends the host, as the real one's exception handler does."""
-        _log.critical("unhandled fault in a listener, stopping", exc_info=error)
-        self._fault = error
-        self._ended.set()
+        _log.critical("unhandled fault, stopping", exc_info=error)
+        self.fault = error
+        self._ending.end()
 
-    def _open_outputs(self, functions: tuple[IndexedFunction, ...]) -> None:
+    def _open_outputs(self) -> None:
         """A connection string that cannot be read is found now, not by the first message."""
-        for output in (output for function in functions for output in function.outputs):
-            if isinstance(output, QueueOutput):
+        for function in self._worker.functions:
+            for output in function.outputs:
                 self._queues.queue(output.connection, output.queue)
 
-    def _make_timers(self, functions: tuple[IndexedFunction, ...]) -> list[Timer]:
+    def _make_timers(self) -> list[Timer]:
         timers = []
-        for function in functions:
+        for function in self._worker.functions:
             if isinstance(function.trigger, TimerTrigger):
+                self._settings.connection_string(None)  # the real host keeps its schedules there
                 try:
-                    timers.append(Timer(function, function.trigger, self._invoker, SystemClock()))
+                    timer = Timer(function, function.trigger, self._invoker, SystemClock())
                 except ValueError as error:
                     raise StartUpFailed([f"function {function.name}: {error}"]) from error
+                if not is_disabled(function.name, self._settings):
+                    timers.append(timer)
         return timers
 
-    def _make_listeners(self, functions: tuple[IndexedFunction, ...], options: HostOptions) -> list[QueueListener]:
+    def _make_listeners(self, options: HostOptions) -> list[QueueListener]:
         listeners = []
-        lease_seconds = self._arguments.lease_seconds
-        for function in functions:
+        lease_seconds, new_trace = self._arguments.lease_seconds, Tracing(self._settings).of_message
+        for function in self._worker.functions:
             trigger = function.trigger
-            if isinstance(trigger, QueueTrigger):
+            if isinstance(trigger, QueueTrigger) and not is_disabled(function.name, self._settings):
                 processor = DeliveryProcessor(
-                    function, trigger, self._invoker, self._queues, options.queues, lease_seconds
+                    function, trigger, self._invoker, self._queues, options.queues, lease_seconds, new_trace
                 )
                 queue = self._queues.queue(trigger.connection, trigger.queue)
                 listener = QueueListener(

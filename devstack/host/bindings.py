@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-
-RETURN = "$return"
-"""Name of the binding that takes a function's return value."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +25,6 @@ class QueueTrigger:
     queue: str
     connection: str = field(repr=False)
     """A storage connection string, secret."""
-    binary: bool
-    """True when the function gets bytes, which also keeps the body out of the trigger metadata."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +33,6 @@ class TimerTrigger:
 
     name: str
     schedule: str
-    run_on_startup: bool
-
-
-@dataclass(frozen=True)
-class HttpOutput:
-    """The answer to the request that fired the function."""
-
-    name: str
 
 
 @dataclass(frozen=True)
@@ -60,23 +45,12 @@ class QueueOutput:
 
 
 Trigger = HttpTrigger | QueueTrigger | TimerTrigger
-Output = HttpOutput | QueueOutput
 
 
 @dataclass(frozen=True)
 class IndexedFunction:
-    """One function of the app, ready to be called."""
+    """One function of the app, as the worker announces it to the host."""
 
     name: str
-    call: Callable[..., Any]
-    is_async: bool
-    wants_context: bool
-    directory: str
     trigger: Trigger
-    outputs: tuple[Output, ...]
-    converters: dict[str, Any]
-    """Per binding name, the library class that decodes or encodes its value."""
-
-    def output(self, name: str) -> Output | None:
-        """The output binding of that name, if there is one."""
-        return next((output for output in self.outputs if output.name == name), None)
+    outputs: tuple[QueueOutput, ...]

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import azure.functions as func
 
+from devstack.host.exchange import TraceContext
+
 invocation_of_thread = threading.local()
 """`.invocation_id` of the invocation that the current pool thread runs, as the worker keeps it for log records."""
-
-
-def new_trace_parent() -> str:
-    """A W3C trace context that says "not sampled"."""
-    return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"
-
-
-@dataclass(frozen=True)
-class TraceContext:
-    """The W3C trace context that the host passes on."""
-
-    trace_parent: str = field(default_factory=new_trace_parent)
-    trace_state: str = ""
-    attributes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

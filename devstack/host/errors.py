@@ -3,6 +3,7 @@
 HostError
 ├── StartUpFailed        the app, its settings or host.json cannot be served; the host does not start
 ├── AttemptFailed        one invocation failed; its message is retried, its caller gets 500
+├── WorkerEnded          the process with the app's code ended too often by itself; ends the host
 └── StorageFault
     ├── QueueMissing     the queue is not there (yet), or is being deleted; polls go on
     ├── DeliveryLost     the message is gone or belongs to another delivery by now; nothing is left to do
@@ -29,6 +30,10 @@ class StartUpFailed(HostError):
 
 class AttemptFailed(HostError):
     """Raised when the host's own part of an invocation failed: binding an input or an output, or the time limit."""
+
+
+class WorkerEnded(HostError):
+    """Raised when the process with the app's code ended by itself once too often."""
 
 
 class StorageFault(HostError):

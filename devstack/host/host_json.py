@@ -17,9 +17,9 @@ from devstack.host.errors import StartUpFailed
 _TIME_SPAN = re.compile(
     r"(?:(?P<days>\d+)\.)?(?P<hours>\d{1,2}):(?P<minutes>\d{1,2})(?::(?P<seconds>\d{1,2}(?:\.\d+)?))?"
 )
+_COMMENT_OR_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _OVERRIDE_PREFIX = "AzureFunctionsJobHost__"
-_DEFAULT_MAX_POLLING_SECONDS = 60.0
-_DEVELOPMENT_MAX_POLLING_SECONDS = 2.0
+_DEVELOPMENT_POLLING = "00:00:02"  # StorageQueuesWebJobsBuilderExtensions; a minute elsewhere
 _DEFAULT_FUNCTION_TIMEOUT_SECONDS = 1800.0
 
 
@@ -31,8 +31,7 @@ class QueueOptions:
     new_batch_threshold: int = 8
     max_dequeue_count: int = 5
     visibility_timeout_seconds: float = 0.0
-    max_polling_interval_seconds: float = _DEVELOPMENT_MAX_POLLING_SECONDS
-    base64: bool = True
+    max_polling_interval_seconds: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,10 @@ class HostOptions:
 
 
 def parse_time_span(value: object) -> float:
-    """Seconds of a .NET TimeSpan text `[d.]hh:mm[:ss[.f]]`; a bare integer is days, as the real host reads it.
+    """Seconds of a .NET TimeSpan text `[d.]hh:mm[:ss[.f]]`.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, a bare integer too, which the real host reads as days.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return timedelta(days=value).total_seconds()
     match = _TIME_SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is not a time span such as '00:01:00'")
@@ -62,13 +59,18 @@ def parse_time_span(value: object) -> float:
 def read_host_options(app_dir: Path, settings: AppSettings) -> HostOptions:
     """The options of an app directory. Raises StartUpFailed with what is wrong in its host.json."""
     try:
-        document = json.loads((app_dir / "host.json").read_text(encoding="utf-8"))
+        document = json.loads(without_comments((app_dir / "host.json").read_text(encoding="utf-8")))
         _apply_overrides(document, settings.values)
-        return host_options(document, settings)
+        return host_options(document)
     except FileNotFoundError:
         raise StartUpFailed([f"{app_dir} has no host.json"]) from None
     except (ValueError, TypeError, AttributeError) as error:
         raise StartUpFailed([f"host.json: {error}"]) from error
+
+
+def without_comments(text: str) -> str:
+    """JSON text without `//` and `/* */`, which host.json may have; what looks like them within strings stays."""
+    return _COMMENT_OR_TEXT.sub(lambda found: found[0] if found[0].startswith('"') else " ", text)
 
 
 def _apply_overrides(document: dict[str, Any], values: Mapping[str, str]) -> None:
@@ -85,14 +87,14 @@ def _apply_overrides(document: dict[str, Any], values: Mapping[str, str]) -> Non
             place[last] = value
 
 
-def host_options(document: Mapping[str, Any], settings: AppSettings) -> HostOptions:
+def host_options(document: Mapping[str, Any]) -> HostOptions:
     """The options that a parsed host.json amounts to. Raises ValueError or TypeError for a value out of its range."""
     extensions = document.get("extensions") or {}
     prefix = (extensions.get("http") or {}).get("routePrefix", "api")
     return HostOptions(
         route_prefix=prefix.strip("/"),
         function_timeout_seconds=_function_timeout(document.get("functionTimeout")),
-        queues=_queue_options(extensions.get("queues") or {}, settings),
+        queues=_queue_options(extensions.get("queues") or {}),
     )
 
 
@@ -107,31 +109,20 @@ def _function_timeout(value: object) -> float | None:
     return seconds
 
 
-def _queue_options(queues: Mapping[str, Any], settings: AppSettings) -> QueueOptions:
+def _queue_options(queues: Mapping[str, Any]) -> QueueOptions:
+    if str(queues.get("messageEncoding", "base64")).lower() != "none":
+        raise ValueError("messageEncoding must be none: base64 is not imitated")
     batch_size = _integer(queues, "batchSize", 16, lowest=1, highest=32)
-    processors = 1 if settings.get("WEBSITE_SKU") == "Dynamic" else os.cpu_count() or 1
-    encoding = str(queues.get("messageEncoding", "base64")).lower()
-    if encoding not in ("base64", "none"):
-        raise ValueError(f"messageEncoding must be base64 or none, not {encoding!r}")
+    polling_seconds = parse_time_span(queues.get("maxPollingInterval", _DEVELOPMENT_POLLING))
+    if polling_seconds < 0.1:
+        raise ValueError("maxPollingInterval must be at least 00:00:00.1")
     return QueueOptions(
         batch_size=batch_size,
-        new_batch_threshold=_integer(queues, "newBatchThreshold", batch_size // 2 * processors, lowest=0),
+        new_batch_threshold=_integer(queues, "newBatchThreshold", batch_size // 2 * (os.cpu_count() or 1), lowest=0),
         max_dequeue_count=_integer(queues, "maxDequeueCount", 5, lowest=1),
         visibility_timeout_seconds=parse_time_span(queues.get("visibilityTimeout", "00:00:00")),
-        max_polling_interval_seconds=_max_polling_seconds(queues, settings),
-        base64=encoding == "base64",
+        max_polling_interval_seconds=polling_seconds,
     )
-
-
-def _max_polling_seconds(queues: Mapping[str, Any], settings: AppSettings) -> float:
-    seconds = parse_time_span(queues.get("maxPollingInterval", "00:01:00"))
-    if seconds < 0.1:
-        raise ValueError("maxPollingInterval must be at least 00:00:00.1")
-    development = (settings.get("AZURE_FUNCTIONS_ENVIRONMENT") or "Development").lower() == "development"
-    if development and seconds == _DEFAULT_MAX_POLLING_SECONDS:
-        # StorageQueuesWebJobsBuilderExtensions: the default is too slow for a developer who waits.
-        return _DEVELOPMENT_MAX_POLLING_SECONDS
-    return seconds
 
 
 def _integer(section: Mapping[str, Any], name: str, default: int, *, lowest: int, highest: int | None = None) -> int:

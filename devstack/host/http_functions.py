@@ -1,63 +1,113 @@
-"""From a request to the function that answers it: route, then key, then invocation, in the host's order."""
+"""From a request to the function that answers it: route, key, switch, invocation, in the host's order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl
 
+from devstack.host.app_settings import AppSettings
 from devstack.host.bindings import HttpTrigger, IndexedFunction
-from devstack.host.context import TraceContext, new_trace_parent
 from devstack.host.errors import StartUpFailed
-from devstack.host.http_messages import HttpReply, HttpRequest, reply_of, request_datum
+from devstack.host.exchange import HttpInput, Invocation, Reply
 from devstack.host.invoker import Invoker
 from devstack.host.keys import AccessKeys
-from devstack.host.routes import RouteTemplate, decoded_path
-from devstack.host.worker import Invocation
+from devstack.host.routes import RouteTemplate, decoded_path, encoded_path
+from devstack.host.tracing import Tracing
+from devstack.http1 import Answer, Incoming
 
-_RESERVED = ("admin", "runtime")
+_HOME = b"<!DOCTYPE html><title>Functions</title>The Functions host is up."
+_OWN_HEADERS = {"content-length", "transfer-encoding", "connection", "date", "server"}
 
 
 class HttpFunctions:
     """The routes of an app. Raises StartUpFailed for a template that cannot be served."""
 
-    def __init__(self, functions: Iterable[IndexedFunction], prefix: str, keys: AccessKeys, invoker: Invoker) -> None:
+    def __init__(
+        self,
+        functions: Iterable[IndexedFunction],
+        prefix: str,
+        keys: AccessKeys,
+        invoker: Invoker,
+        settings: AppSettings,
+    ) -> None:
         self._keys = keys
         self._invoker = invoker
-        self._routes: list[tuple[RouteTemplate, HttpTrigger, IndexedFunction]] = []
-        reasons = []
+        self._settings = settings
+        self._tracing = Tracing(settings)
+        routes: list[tuple[RouteTemplate, HttpTrigger, IndexedFunction]] = []
         for function in functions:
             if isinstance(function.trigger, HttpTrigger):
                 try:
-                    template = _template(function.trigger.route, prefix)
-                    self._routes.append((template, function.trigger, function))
+                    routes.append((RouteTemplate(function.trigger.route, prefix), function.trigger, function))
                 except ValueError as error:
-                    reasons.append(f"function {function.name}: {error}")
-        if reasons:
-            raise StartUpFailed(reasons)
+                    raise StartUpFailed([f"function {function.name}: {error}"]) from error
+        self._routes = sorted(routes, key=lambda route: route[0].rank)
 
-    def respond(self, request: HttpRequest) -> HttpReply:
-        """404 when no route takes the path and the verb, 401 without the key, 500 with an empty body on failure."""
-        found = self._find(request)
+    def respond(self, request: Incoming) -> Answer:
+        """404 when no route takes path and verb, 401 without the key, 404 for a function that is switched off.
+
+        What a function does not answer is 500 with an empty body.
+        """
+        try:
+            path = decoded_path(request.target.partition("?")[0])
+        except ValueError:
+            return Answer(400)
+        if path == "/" and request.method == "GET":
+            return Answer(200, {"Content-Type": "text/html"}, _HOME)
+        found = self._find(path, request.method.upper())
         if found is None:
-            return HttpReply(404)
+            return Answer(404)
         function, level, route_parameters = found
-        if not self._keys.admit(level, request):
-            return HttpReply(401)
-        trace = TraceContext(request.header("traceparent") or new_trace_parent(), request.header("tracestate") or "")
-        attempt = self._invoker.run(Invocation(function, request_datum(request, route_parameters), {}, trace))
-        return reply_of(attempt.reply) if attempt.succeeded else HttpReply(500)
+        if refusal := self._keys.refusal(level, request):
+            return Answer(refusal)
+        if is_disabled(function.name, self._settings):
+            return Answer(404)
+        invocation = Invocation(
+            function, http_input(request, path, route_parameters), self._tracing.of_call(request.headers)
+        )
+        attempt = self._invoker.run(invocation)
+        return _answer(attempt.reply) if attempt.reply else Answer(500)
 
-    def _find(self, request: HttpRequest) -> tuple[IndexedFunction, str, dict[str, str]] | None:
-        """The first registered match; a verb that a route does not list is no match, hence 404 and not 405."""
-        path = decoded_path(request.path)
+    def _find(self, path: str, method: str) -> tuple[IndexedFunction, str, dict[str, str]] | None:
+        """The first of the best matches; a verb that a route does not list is no match, hence 404 and not 405."""
         for template, trigger, function in self._routes:
-            if trigger.methods is None or request.method in trigger.methods:
+            if trigger.methods is None or method in trigger.methods:
                 route_parameters = template.match(path)
                 if route_parameters is not None:
                     return function, trigger.auth_level, route_parameters
         return None
 
 
-def _template(route: str, prefix: str) -> RouteTemplate:
-    if route.strip("/").split("/")[0].lower() in _RESERVED:
-        raise ValueError(f"route {route} is reserved by the host")
-    return RouteTemplate(f"{prefix}/{route.strip('/')}" if prefix else route)
+def is_disabled(function: str, settings: AppSettings) -> bool:
+    """Whether `AzureWebJobs.<function>.Disabled` says so; the form with `__` has no effect, as seen on Linux."""
+    return (settings.get(f"AzureWebJobs.{function}.Disabled") or "").lower() in ("true", "1")
+
+
+def http_input(request: Incoming, path: str, route_parameters: Mapping[str, str]) -> HttpInput:
+    """The request as the worker gets it."""
+    raw_query = request.target.partition("?")[2]
+    host = request.headers.get("Host") or "127.0.0.1"
+    return HttpInput(
+        method=request.method,
+        url=f"http://{host}{encoded_path(path)}" + (f"?{raw_query}" if raw_query else ""),
+        headers=request.headers.folded(),
+        query=folded_query(raw_query),
+        route_parameters=route_parameters,
+        body=request.body,
+    )
+
+
+def folded_query(raw: str) -> dict[str, str]:
+    """Query values: empty ones are dropped, those whose names differ in case alone are joined by a comma."""
+    spelling: dict[str, str] = {}
+    values: dict[str, str] = {}
+    for name, value in parse_qsl(raw):
+        first = spelling.setdefault(name.lower(), name)
+        values[first] = f"{values[first]},{value}" if first in values else value
+    return values
+
+
+def _answer(reply: Reply) -> Answer:
+    """Headers that are the server's own are dropped; the body goes out in chunks, whatever its length."""
+    headers = {name: value for name, value in reply.headers.items() if name.lower() not in _OWN_HEADERS}
+    return Answer(reply.status, headers, reply.body, chunked=True)

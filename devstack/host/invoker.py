@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
+from typing import Protocol
 
-from azure.functions.meta import Datum
-
-from devstack.host.bindings import HttpOutput, IndexedFunction, QueueOutput
+from devstack.host.bindings import IndexedFunction
 from devstack.host.errors import AttemptFailed
-from devstack.host.output_messages import enqueued_bodies
+from devstack.host.exchange import Done, Failed, Invocation, Reply
 from devstack.host.queue_registry import QueueRegistry
-from devstack.host.worker import Invocation, Worker
+from devstack.host.worker import Result
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Attempt:
     """How one invocation went."""
 
     succeeded: bool
-    reply: Datum | None = None
+    reply: Reply | None = None
     """What an HTTP function answered."""
 
 
@@ -36,65 +36,70 @@ class Renewal:
     renew: Callable[[], None]
 
 
+class Runner(Protocol):
+    """What runs the app's code."""
+
+    def run(self, invocation: Invocation) -> Result: ...
+
+    def replace(self, process_of: Result) -> None: ...
+
+
 class Invoker:
     """Runs invocations to their end; safe to use from many threads."""
 
-    def __init__(self, worker: Worker, queues: QueueRegistry, timeout_seconds: float | None) -> None:
+    def __init__(self, worker: Runner, queues: QueueRegistry, timeout_seconds: float | None) -> None:
         self._worker = worker
         self._queues = queues
         self._timeout_seconds = timeout_seconds
-        self.has_abandoned_work = False
-        """True once a function ran into the time limit while its thread goes on."""
+        self._guard = threading.Lock()
+        self.running = 0
+        """How many invocations are under way."""
 
     def run(self, invocation: Invocation, renewal: Renewal | None = None) -> Attempt:
         """Runs the function and sends its outputs; a failure of any part is logged and returned, not raised."""
+        with self._guard:
+            self.running += 1
+        try:
+            return self._run(invocation, renewal)
+        finally:
+            with self._guard:
+                self.running -= 1
+
+    def _run(self, invocation: Invocation, renewal: Renewal | None) -> Attempt:
         name, invocation_id = invocation.function.name, invocation.invocation_id
         began = time.monotonic()
         _log.info("executing function=%s invocation_id=%s", name, invocation_id)
         try:
-            values = self._wait(self._worker.start(invocation), began, renewal)
-            reply = self._send(invocation.function, values)
-        except BaseException as error:  # noqa: BLE001 -- whatever the app raises, SystemExit too, fails the attempt alone
-            _log.error(
-                "executed function=%s invocation_id=%s duration_ms=%d result=failed error=%s",
-                *(name, invocation_id, _milliseconds_since(began), type(error).__name__),
-                exc_info=error,
-            )
+            result = self._wait(self._worker.run(invocation), began, renewal)
+            if isinstance(result, Done):
+                self._send(invocation.function, result)
+        except Exception as error:  # noqa: BLE001 -- whatever went wrong fails the attempt alone
+            result = Failed(type(error).__name__, str(error))
+        ended = f"executed function={name} invocation_id={invocation_id} duration_ms={_milliseconds_since(began)}"
+        if isinstance(result, Failed):
+            _log.error("%s result=failed error=%s\n%s", ended, result.error, result.stack)
             return Attempt(succeeded=False)
-        _log.info(
-            "executed function=%s invocation_id=%s duration_ms=%d result=succeeded",
-            *(name, invocation_id, _milliseconds_since(began)),
-        )
-        return Attempt(succeeded=True, reply=reply)
+        _log.info("%s result=succeeded", ended)
+        return Attempt(succeeded=True, reply=result.reply)
 
-    def _wait(self, running: Future[dict[str, Datum]], began: float, renewal: Renewal | None) -> dict[str, Datum]:
+    def _wait(self, running: Result, began: float, renewal: Renewal | None) -> Done | Failed:
         renew_at = began + renewal.interval_seconds if renewal else float("inf")
         end = began + self._timeout_seconds if self._timeout_seconds else float("inf")
         while not wait([running], _pause_until(min(renew_at, end))).done:
             if time.monotonic() >= end:
-                self.has_abandoned_work |= not running.cancel()
+                self._worker.replace(running)
                 raise AttemptFailed(f"timed out after {self._timeout_seconds} s (functionTimeout)")
             if renewal and time.monotonic() >= renew_at:
                 renewal.renew()
                 renew_at += renewal.interval_seconds
         return running.result()
 
-    def _send(self, function: IndexedFunction, values: dict[str, Datum]) -> Datum | None:
-        reply = None
+    def _send(self, function: IndexedFunction, done: Done) -> None:
+        """One message after the other, each text as it is: elements of a list are not parsed again."""
         for output in function.outputs:
-            value = values.get(output.name)
-            if value is None:
-                continue
-            if isinstance(output, HttpOutput):
-                reply = value
-            else:
-                self._send_messages(output, value)
-        return reply
-
-    def _send_messages(self, output: QueueOutput, value: Datum) -> None:
-        queue = self._queues.queue(output.connection, output.queue)
-        for body in enqueued_bodies(str(value.type), value.value):
-            self._queues.put_body(queue, body)
+            queue = self._queues.queue(output.connection, output.queue)
+            for text in done.messages[output.name]:
+                self._queues.put(queue, text)
 
 
 def _pause_until(moment: float) -> float | None:

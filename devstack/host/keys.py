@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from devstack.host.app_settings import AppSettings
 from devstack.host.errors import StartUpFailed
-from devstack.host.http_messages import HttpRequest
+from devstack.http1 import Incoming
 
 FUNCTION_KEY_SETTING = "HOST_FUNCTION_KEY"
 MASTER_KEY_SETTING = "HOST_MASTER_KEY"
@@ -23,14 +24,16 @@ class AccessKeys:
     master_key: str = field(default="", repr=False)
     """Opens everything, and alone opens level `admin`."""
 
-    def admit(self, level: str, request: HttpRequest) -> bool:
-        """Whether the request may pass: key in `x-functions-key` first, else in the query's `code`."""
+    def refusal(self, level: str, request: Incoming) -> int | None:
+        """None when the request may pass, else 401, or 403 for a key that is good but not good enough."""
         if not self.required or level == "anonymous":
-            return True
-        given = request.header("x-functions-key") or request.query.get("code") or ""
+            return None
+        given = _given(request)
         if _same(given, self.master_key):
-            return True
-        return level == "function" and _same(given, self.function_key)
+            return None
+        if not _same(given, self.function_key):
+            return 401
+        return None if level == "function" else 403
 
 
 def keys_from(settings: AppSettings, *, required: bool) -> AccessKeys:
@@ -40,6 +43,13 @@ def keys_from(settings: AppSettings, *, required: bool) -> AccessKeys:
     if required and not (function_key or master_key):
         raise StartUpFailed([f"--enable-auth needs {FUNCTION_KEY_SETTING} or {MASTER_KEY_SETTING} in the settings"])
     return AccessKeys(required, function_key, master_key)
+
+
+def _given(request: Incoming) -> str:
+    """The first `x-functions-key`, an empty one too; only without that header the first `code` of the query."""
+    headers = [value for name, value in request.headers.pairs if name.lower() == "x-functions-key"]
+    query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
+    return next(iter(headers or [value for name, value in query if name.lower() == "code"]), "")
 
 
 def _same(given: str, key: str) -> bool:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-
-from azure.functions.meta import Datum
+from collections.abc import Callable
 
 from devstack.host.bindings import IndexedFunction, QueueTrigger
 from devstack.host.dequeue_rules import AfterFailure, Before, after_failure, before_attempt, poison_queue_of
 from devstack.host.errors import DeliveryLost, QueueMissing
+from devstack.host.exchange import Invocation, QueueInput, TraceContext
 from devstack.host.host_json import QueueOptions
-from devstack.host.invoker import Attempt, Invoker, Renewal
-from devstack.host.queue_encoding import decode_text
-from devstack.host.queue_metadata import MessageProperties, trigger_metadata
+from devstack.host.invoker import Invoker, Renewal
 from devstack.host.queue_registry import QueueRegistry
 from devstack.host.queue_storage import Received, StorageQueue
-from devstack.host.worker import Invocation
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +63,7 @@ class DeliveryProcessor:
         queues: QueueRegistry,
         options: QueueOptions,
         lease_seconds: float,
+        new_trace: Callable[[], TraceContext],
     ) -> None:
         self._function = function
         self._trigger = trigger
@@ -73,6 +71,7 @@ class DeliveryProcessor:
         self._queues = queues
         self._options = options
         self._lease_seconds = lease_seconds
+        self._new_trace = new_trace
         self._queue = queues.queue(trigger.connection, trigger.queue)
         poison = poison_queue_of(trigger.queue)
         self._poison = queues.queue(trigger.connection, poison) if poison else None
@@ -81,69 +80,36 @@ class DeliveryProcessor:
         """Runs one attempt on the message and completes it. Raises StorageFault when completing failed."""
         properties = received.properties
         lease = Lease(self._queue, properties.message_id, properties.pop_receipt, self._lease_seconds)
-        body = decode_text(received.text, as_base64=self._options.base64)
-        if body is None:
-            self._move_undecodable(received, lease)
-            return
         decision = before_attempt(
             properties.dequeue_count, self._options.max_dequeue_count, has_poison_queue=self._poison is not None
         )
         if decision is Before.POISON:
-            self._move_to_poison(body, properties, lease)
-        elif self._attempt(body, properties, lease).succeeded:
+            self._move_to_poison(received, lease)
+            return
+        invocation = Invocation(self._function, QueueInput(received.text.encode(), properties), self._new_trace())
+        if self._invoker.run(invocation, Renewal(self._lease_seconds / 2, lease.renew)).succeeded:
             lease.delete()
         else:
-            self._complete_failure(body, properties, lease)
+            self._complete_failure(received, lease)
 
-    def _attempt(self, body: bytes, properties: MessageProperties, lease: Lease) -> Attempt:
-        try:
-            invocation = queue_invocation(self._function, self._trigger, body, properties)
-        except UnicodeDecodeError:
-            _log.error("binding failed function=%s: the message is not UTF-8 text", self._function.name)
-            return Attempt(succeeded=False)
-        return self._invoker.run(invocation, Renewal(self._lease_seconds / 2, lease.renew))
-
-    def _complete_failure(self, body: bytes, properties: MessageProperties, lease: Lease) -> None:
+    def _complete_failure(self, received: Received, lease: Lease) -> None:
         decision = after_failure(
-            properties.dequeue_count, self._options.max_dequeue_count, has_poison_queue=self._poison is not None
+            received.properties.dequeue_count,
+            self._options.max_dequeue_count,
+            has_poison_queue=self._poison is not None,
         )
         if decision is AfterFailure.POISON:
-            self._move_to_poison(body, properties, lease)
+            self._move_to_poison(received, lease)
         elif decision is AfterFailure.RELEASE:
             lease.release(self._options.visibility_timeout_seconds)
 
-    def _move_to_poison(self, body: bytes, properties: MessageProperties, lease: Lease) -> None:
+    def _move_to_poison(self, received: Received, lease: Lease) -> None:
         """Copy, then delete: a crash between the two leaves both, never none."""
         if self._poison is None:
             return
         _log.warning(
             "message has reached MaxDequeueCount of %d, moving it message_id=%s queue=%s",
-            *(self._options.max_dequeue_count, properties.message_id, self._poison.name),
+            *(self._options.max_dequeue_count, received.properties.message_id, self._poison.name),
         )
-        self._queues.put_body(self._poison, body)
+        self._queues.put(self._poison, received.text)
         lease.delete()
-
-    def _move_undecodable(self, received: Received, lease: Lease) -> None:
-        """A text that is not base64 goes to poison on first sight, as it is, without an invocation."""
-        _log.warning(
-            "message decoding has failed, check the messageEncoding setting message_id=%s",
-            received.properties.message_id,
-        )
-        if self._poison is not None:
-            self._queues.put_text(self._poison, received.text)
-            lease.delete()
-
-
-def queue_invocation(
-    function: IndexedFunction, trigger: QueueTrigger, body: bytes, properties: MessageProperties
-) -> Invocation:
-    """The invocation of a queue function for one message. Raises UnicodeDecodeError where text is asked for."""
-    if trigger.binary:
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            text = None
-        # Bytes take the body out of the host's metadata overlay, which applies to text alone.
-        return Invocation(function, Datum(body, "bytes"), trigger_metadata(properties, text, overlay=False))
-    text = body.decode()
-    return Invocation(function, Datum(text, "string"), trigger_metadata(properties, text, overlay=True))

@@ -66,10 +66,10 @@ class QueueListener:
         with self._changed:
             self._changed.notify_all()
 
-    def wait_stopped(self) -> None:
-        """Returns when the last message in flight is completed."""
-        self._thread.join()
-        self._tasks.shutdown(wait=True)
+    @property
+    def busy(self) -> bool:
+        """Whether it still polls, or a message in flight is not completed."""
+        return self._thread.is_alive() or self._in_flight > 0
 
     def _run(self) -> None:
         empty_polls = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from devstack.host.queue_encoding import encode_body
 from devstack.host.queue_storage import QueueAccount, StorageQueue
 
 
@@ -16,8 +15,7 @@ class QueueRegistry:
     (`SharedQueueWatcher` of the extension); one that the app sends through an SDK does not.
     """
 
-    def __init__(self, *, base64: bool) -> None:
-        self._base64 = base64
+    def __init__(self) -> None:
         self._accounts: dict[str, QueueAccount] = {}
         self._queues: dict[tuple[str, str], StorageQueue] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
@@ -39,11 +37,7 @@ class QueueRegistry:
         """Calls `wake` whenever this host adds a message to the queue."""
         self._listeners.setdefault(queue.address, []).append(wake)
 
-    def put_body(self, queue: StorageQueue, body: bytes) -> None:
-        """Adds a message in the app's encoding and wakes the queue's listeners."""
-        self.put_text(queue, encode_body(body, as_base64=self._base64))
-
-    def put_text(self, queue: StorageQueue, text: str) -> None:
+    def put(self, queue: StorageQueue, text: str) -> None:
         """Adds a message as it is and wakes the queue's listeners."""
         queue.put(text)
         for wake in self._listeners.get(queue.address, ()):

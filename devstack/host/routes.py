@@ -1,94 +1,69 @@
-"""ASP.NET Core route templates: `tasks/{id}`, `{id?}`, `{id:int}`, `{id=5}`, `{*rest}`; literals ignore case."""
+"""Route templates such as `tasks/{id}`, and paths as the router sees them.
+
+Of what ASP.NET Core's templates can say, only whole segments are taken; the rest is refused at start-up.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from devstack.host.route_constraints import Constraint, parse_constraint
-
-_PARAMETER = re.compile(
-    r"(?P<star>\*{0,2})(?P<name>[^:=?*{}]+)(?P<constraints>(?::[^=?]+)*)(?:=(?P<default>[^?]*))?(?P<optional>\?)?"
-)
-_ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class _Parameter:
-    name: str
-    catch_all: bool
-    optional: bool
-    default: str | None
-    constraints: tuple[Constraint, ...]
-
-    @property
-    def may_be_absent(self) -> bool:
-        return self.optional or self.catch_all or self.default is not None
+_PARAMETER = re.compile(r"\{([A-Za-z]\w*)\}")
+_LITERAL = re.compile(r"[\w.~-]+")
+_ENCODED_SLASH = re.compile("(%2f)", re.IGNORECASE)
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_RESERVED = ("admin", "runtime")
 
 
 class RouteTemplate:
-    """One route, compiled. Raises ValueError for a template that ASP.NET would refuse."""
+    """One route, compiled. Raises ValueError for a template that is not served."""
 
-    def __init__(self, template: str) -> None:
-        self._parameters: list[_Parameter] = []
-        pattern = ""
-        for segment in template.strip("/").split("/") if template.strip("/") else []:
-            pattern += self._segment(segment)
-        self._pattern = re.compile(pattern, re.IGNORECASE)
+    def __init__(self, template: str, prefix: str = "") -> None:
+        segments = template.strip("/").split("/")
+        if segments[0].lower() in _RESERVED:
+            raise ValueError(f"route {template} is reserved by the host")
+        if prefix:
+            segments = [*prefix.split("/"), *segments]
+        self._pattern = re.compile("".join(f"/{_segment(segment)}" for segment in segments), re.IGNORECASE)
+        self.rank = tuple(segment.startswith("{") for segment in segments)
+        """Of two routes that fit a path, the lower one serves it: a literal wins over a parameter."""
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Route parameters of a decoded path, absent optional ones left out; None when the route does not match."""
-        found = self._pattern.fullmatch("/" + path.strip("/") if path.strip("/") else "")
-        if found is None:
-            return None
-        values: dict[str, str] = {}
-        for position, parameter in enumerate(self._parameters):
-            value = found[f"p{position}"] or parameter.default
-            if value is None:
-                continue
-            if not all(constraint(value) for constraint in parameter.constraints):
-                return None
-            values[parameter.name] = value
-        return values
-
-    def _segment(self, segment: str) -> str:
-        """The regular expression of one segment with its slash before it."""
-        pieces = re.split(r"(\{(?!\{)(?:[^{}]|\{\{|\}\})+\})", segment)
-        patterns, absent = [], False
-        for piece in pieces:
-            if piece.startswith("{") and not piece.startswith("{{"):
-                parameter = _parse_parameter(piece[1:-1])
-                patterns.append(self._group(parameter))
-                absent = parameter.may_be_absent
-            elif piece:
-                patterns.append(re.escape(piece.replace("{{", "{").replace("}}", "}")))
-        whole = "/" + "".join(patterns)
-        return f"(?:{whole})?" if absent and len(patterns) == 1 else whole
-
-    def _group(self, parameter: _Parameter) -> str:
-        self._parameters.append(parameter)
-        return f"(?P<p{len(self._parameters) - 1}>{'.*' if parameter.catch_all else '[^/]+'})"
+        """Route parameters of a decoded path, whatever the case of its literals; None when the route does not fit."""
+        found = self._pattern.fullmatch("/" + path.strip("/"))
+        return found.groupdict() if found else None
 
 
-def _parse_parameter(text: str) -> _Parameter:
-    match = _PARAMETER.fullmatch(text)
-    if match is None:
-        raise ValueError(f"route parameter {{{text}}} is malformed")
-    return _Parameter(
-        name=match["name"],
-        catch_all=bool(match["star"]),
-        optional=match["optional"] is not None,
-        default=match["default"],
-        constraints=tuple(parse_constraint(part) for part in _split_constraints(match["constraints"])),
-    )
-
-
-def _split_constraints(text: str) -> list[str]:
-    """`:int:min(1)` in pieces; a colon inside parentheses belongs to its argument."""
-    return re.findall(r":((?:[^:(]+)(?:\(.*?\)(?=:|$))?)", text)
+def _segment(segment: str) -> str:
+    if parameter := _PARAMETER.fullmatch(segment):
+        return f"(?P<{parameter[1]}>[^/]+)"
+    if _LITERAL.fullmatch(segment):
+        return re.escape(segment)
+    raise ValueError(f"route segment {segment!r} is not imitated, only literals and {{name}}")
 
 
 def decoded_path(raw: str) -> str:
-    """The path as the router sees it: percent-decoded, but for an encoded slash, which Kestrel leaves as it is."""
-    return _ENCODED_SLASH.sub("%2F", "%2F".join(unquote(part) for part in _ENCODED_SLASH.split(raw)))
+    """The path as the router sees it: decoded but for encoded slashes and what is not UTF-8, dots folded.
+
+    Raises ValueError for an encoded NUL, which Kestrel answers with 400.
+    """
+    if "%00" in raw:
+        raise ValueError("an encoded NUL")
+    decoded = "".join(part if _ENCODED_SLASH.fullmatch(part) else _unquoted(part) for part in _ENCODED_SLASH.split(raw))
+    folded: list[str] = []
+    for segment in decoded.split("/"):
+        if segment == "..":
+            folded = folded[:-1] or [""]
+        elif segment != ".":
+            folded.append(segment)
+    return "/".join(folded)
+
+
+def encoded_path(decoded: str) -> str:
+    """A decoded path as it stands in the request's `url`."""
+    return _LONE_PERCENT.sub("%25", quote(decoded, safe="/:@!$&'()*+,;=~%"))
+
+
+def _unquoted(part: str) -> str:
+    text = unquote(part, errors="surrogateescape")
+    return re.sub("[\udc80-\udcff]", lambda lone: f"%{ord(lone[0]) - 0xDC00:02X}", text)

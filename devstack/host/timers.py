@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
 from datetime import datetime
 
-from azure.functions.meta import Datum
 from croniter import croniter
 
 from devstack.host.bindings import IndexedFunction, TimerTrigger
+from devstack.host.exchange import Invocation, TimerInput
 from devstack.host.invoker import Invoker
-from devstack.host.worker import Invocation
 from shared.clock import Clock
 
-_log = logging.getLogger(__name__)
-_SIX_FIELDS = 6
+_FIELDS = 6
 _LONGEST_WAIT_SECONDS = 60.0  # so that a clock that was set, or a laptop that slept, is noticed
 
 
 def next_occurrence(schedule: str, after: datetime) -> datetime:
     """The first instant after `after` that the schedule names.
 
-    Six fields, the first being seconds; five mean a second of 0. Raises ValueError for anything else.
+    Six fields, the first being seconds. Raises ValueError for anything else, a TimeSpan too.
     """
-    fields = schedule.split()
-    if len(fields) == _SIX_FIELDS - 1:
-        fields.insert(0, "0")
-    if len(fields) != _SIX_FIELDS:
+    if len(schedule.split()) != _FIELDS:
         raise ValueError(f"{schedule!r} is not an NCRONTAB expression of six fields")
-    upcoming: datetime = croniter(" ".join(fields), after, second_at_beginning=True).get_next(datetime)
+    upcoming: datetime = croniter(schedule, after, second_at_beginning=True).get_next(datetime)
     return upcoming
-
-
-def timer_invocation(function: IndexedFunction) -> Invocation:
-    """The invocation of a timer function."""
-    return Invocation(
-        function, Datum(json.dumps({"IsPastDue": False, "ScheduleStatus": {}, "Schedule": {}}), "json"), {}
-    )
 
 
 class Timer:
@@ -46,12 +32,13 @@ class Timer:
 
     def __init__(self, function: IndexedFunction, trigger: TimerTrigger, invoker: Invoker, clock: Clock) -> None:
         self._function = function
-        self._trigger = trigger
+        self._schedule = trigger.schedule
         self._invoker = invoker
         self._clock = clock
         self._stop = threading.Event()
+        self._last: datetime | None = None
         self._next = next_occurrence(trigger.schedule, clock.now())
-        self._thread = threading.Thread(target=self._run, name=f"timer-{function.name}", daemon=True)
+        self._thread = threading.Thread(target=self.keep, name=f"timer-{function.name}", daemon=True)
 
     def start(self) -> None:
         """Keeps the schedule from now on."""
@@ -61,17 +48,19 @@ class Timer:
         """Fires no more."""
         self._stop.set()
 
-    def wait_stopped(self) -> None:
-        """Returns when a run under way has ended."""
-        self._thread.join()
+    @property
+    def busy(self) -> bool:
+        """Whether a run is under way."""
+        return self._thread.is_alive()
 
-    def _run(self) -> None:
-        if self._trigger.run_on_startup:
-            self._invoker.run(timer_invocation(self._function))
+    def keep(self) -> None:
+        """Fires until it is stopped. A tick that falls into a long run fires right after it; of several, one."""
         while not self._stop.is_set():
-            remaining = (self._next - self._clock.now()).total_seconds()
+            now = self._clock.now()
+            remaining = (self._next - now).total_seconds()
             if remaining > 0:
                 self._stop.wait(min(remaining, _LONGEST_WAIT_SECONDS))
                 continue
-            self._invoker.run(timer_invocation(self._function))
-            self._next = next_occurrence(self._trigger.schedule, self._clock.now())
+            given = TimerInput(self._last, self._next)
+            self._last, self._next = now, next_occurrence(self._schedule, now)
+            self._invoker.run(Invocation(self._function, given))

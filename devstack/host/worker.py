@@ -1,130 +1,191 @@
-"""Runs the app's code as the Python worker does: `def` in a pool of threads, `async def` on one event loop."""
+"""The host's half of the worker: starts the process with the app's code, replaces it, and ends it."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import logging
 import os
+import socket
+import subprocess
+import sys
 import threading
-import uuid
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from multiprocessing.connection import Connection
+from pathlib import Path
 
-from azure.functions.meta import Datum
-
-from devstack.host.app_settings import AppSettings
-from devstack.host.bindings import RETURN, IndexedFunction
-from devstack.host.context import InvocationContext, TraceContext, invocation_of_thread
-from devstack.host.errors import AttemptFailed
+from devstack.host.bindings import IndexedFunction
+from devstack.host.errors import AttemptFailed, StartUpFailed, WorkerEnded
+from devstack.host.exchange import Done, Failed, Indexed, Invocation, Refused
 
 _log = logging.getLogger(__name__)
+MOST_EXITS = 3
+"""The exit with this number ends the host, as seen on the real one."""
+_END_SECONDS = 10.0
+
+Result = Future[Done | Failed]
 
 
-@dataclass(frozen=True)
-class Invocation:
-    """One call of one function, before its input is decoded."""
+class WorkerProcess:
+    """One process with the app. Raises StartUpFailed when the app cannot be served."""
 
-    function: IndexedFunction
-    payload: Datum
-    metadata: Mapping[str, Datum]
-    trace: TraceContext = field(default_factory=TraceContext)
-    invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    def __init__(self, app_dir: Path, environment: Mapping[str, str], *, quiet: bool) -> None:
+        mine, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-m", "devstack.host.worker_process", "--app", str(app_dir)]
+            self._process = subprocess.Popen(
+                [*command, "--channel", str(theirs.fileno()), *(["--quiet"] if quiet else [])],
+                env=environment,
+                pass_fds=[theirs.fileno()],
+            )
+        self._socket = mine
+        self._channel = Connection(os.dup(mine.fileno()))
+        self._sending = threading.Lock()
+        self._pending: dict[str, Result] = {}
+        self.functions = self._announced()
 
+    def _announced(self) -> tuple[IndexedFunction, ...]:
+        try:
+            told: Indexed | Refused = self._channel.recv()
+        except (EOFError, OSError):
+            told = Refused((f"the worker process ended with code {self._process.wait()}",))
+        if isinstance(told, Refused):
+            self.end()
+            self._close()
+            raise StartUpFailed(told.reasons)
+        return told.functions
 
-class Out:
-    """Holds the value of one output; a second `set` replaces the first, as in the worker."""
+    @property
+    def pending(self) -> list[Result]:
+        """What is under way."""
+        with self._sending:
+            return list(self._pending.values())
 
-    def __init__(self) -> None:
-        self._value: Any = None
+    def send(self, invocation: Invocation) -> Result:
+        """Starts an invocation; its future fails when the process ends before it."""
+        future: Result = Future()
+        with self._sending:
+            self._pending[invocation.invocation_id] = future
+            with contextlib.suppress(OSError):  # the process is gone; what is pending is failed with the rest
+                self._channel.send(invocation)
+        return future
 
-    def set(self, val: Any) -> None:
-        self._value = val
+    def listen(self) -> int:
+        """Hands results over until the process ends; its exit code."""
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                invocation_id, result = self._channel.recv()
+                with self._sending:
+                    future = self._pending.pop(invocation_id)
+                future.set_result(result)
+        self._close()
+        return self._process.wait()
 
-    def get(self) -> Any:
-        return self._value
+    def fail_pending(self, reason: str) -> None:
+        """Fails what will have no result any more."""
+        for future in self.pending:
+            future.set_exception(AttemptFailed(reason))
 
+    def end(self) -> None:
+        """Lets the process end by itself when nothing runs in it, and kills it otherwise."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
-def pool_size(settings: AppSettings) -> int:
-    """PYTHON_THREADPOOL_THREAD_COUNT, or the default of Python's own executor when it is absent or no number."""
-    default = min(32, (os.cpu_count() or 1) + 4)
-    text = settings.get("PYTHON_THREADPOOL_THREAD_COUNT")
-    if text is None:
-        return default
-    if not text.isdecimal() or int(text) < 1:
-        _log.warning("PYTHON_THREADPOOL_THREAD_COUNT=%s is not a positive integer, using %d", text, default)
-        return default
-    return int(text)
+    def kill(self) -> None:
+        """Ends the process in the middle of whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
+    def _close(self) -> None:
+        with self._sending:
+            self._channel.close()
+        self._socket.close()
 
 
 class Worker:
-    """Executes invocations; one per host."""
+    """The process that runs now: a new one follows each that ended. Its constructor raises StartUpFailed."""
 
-    def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
-        self._loop = asyncio.new_event_loop()
-        self._loop_thread = threading.Thread(target=self._loop.run_forever, name="function-loop", daemon=True)
-        self._loop_thread.start()
+    def __init__(self, start: Callable[[], WorkerProcess], drain_seconds: float) -> None:
+        self._start = start
+        self._drain_seconds = drain_seconds
+        self._exits = 0
+        self._ready = threading.Condition()
+        self._stopping = threading.Event()
+        self._on_fault: Callable[[BaseException], None] = lambda _: None
+        self._current: WorkerProcess | None = start()
+        self.functions = self._current.functions
 
-    def start(self, invocation: Invocation) -> Future[dict[str, Datum]]:
-        """Starts the function; the future holds its encoded outputs by binding name, or what it raised.
+    def watch(self, on_fault: Callable[[BaseException], None]) -> None:
+        """Takes results from now on; `on_fault` is told when processes end too often."""
+        self._on_fault = on_fault
+        with self._ready:
+            self._watch(self._current)
 
-        Raises what decoding the trigger raises: bad metadata fails before the function's own code runs.
+    def run(self, invocation: Invocation) -> Result:
+        """Starts an invocation, once there is a process that takes some."""
+        with self._ready:
+            self._ready.wait_for(lambda: self._current is not None or self._stopping.is_set())
+            if self._current is None or self._stopping.is_set():
+                raise AttemptFailed("the host is stopping")
+            return self._current.send(invocation)
+
+    def replace(self, process_of: Result) -> None:
+        """After a function ran into its time limit: its process takes no more, and has ten seconds for the rest.
+
+        What is not done by then fails with it; the next process takes what was waiting.
         """
-        function = invocation.function
-        outs = {output.name: Out() for output in function.outputs if output.name != RETURN}
-        arguments: dict[str, Any] = {function.trigger.name: _decode(invocation), **outs}
-        if function.wants_context:
-            arguments["context"] = InvocationContext(
-                function.name, function.directory, invocation.invocation_id, invocation.trace
-            )
-        if function.is_async:
-            return asyncio.run_coroutine_threadsafe(_run_async(function, arguments, outs), self._loop)
-        return self._pool.submit(_run, invocation, arguments, outs)
+        with self._ready:
+            old = self._current
+            if old is None or process_of not in old.pending:
+                return  # somebody else's limit has had it replaced
+            self._current = None
+        wait([future for future in old.pending if future is not process_of], self._drain_seconds)
+        _log.error("worker process restarts: a function ran into its time limit")
+        old.kill()
 
     def stop(self) -> None:
-        """Ends the pool and the loop; running functions are not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._loop_thread.join()
-        self._loop.close()
+        """Ends the process, which must have nothing left to do."""
+        with self._ready:
+            self._stopping.set()
+            current, self._current = self._current, None
+            self._ready.notify_all()
+        if current is not None:
+            current.end()
 
+    def abandon(self) -> None:
+        """Kills the process; nobody hears of what it had in hand."""
+        with self._ready:
+            self._stopping.set()
+            if self._current is not None:
+                self._current.kill()
 
-def _decode(invocation: Invocation) -> Any:
-    converter = invocation.function.converters[invocation.function.trigger.name]
-    return converter.decode(invocation.payload, trigger_metadata=invocation.metadata)
+    def _watch(self, process: WorkerProcess | None) -> None:
+        threading.Thread(target=self._follow, args=(process,), name="worker", daemon=True).start()
 
-
-def _run(invocation: Invocation, arguments: dict[str, Any], outs: dict[str, Out]) -> dict[str, Datum]:
-    invocation_of_thread.invocation_id = invocation.invocation_id
-    try:
-        return _encode(invocation.function, invocation.function.call(**arguments), outs)
-    finally:
-        invocation_of_thread.invocation_id = None
-
-
-async def _run_async(function: IndexedFunction, arguments: dict[str, Any], outs: dict[str, Out]) -> dict[str, Datum]:
-    try:
-        return _encode(function, await function.call(**arguments), outs)
-    except (SystemExit, KeyboardInterrupt) as error:
-        # On an event loop these would end the loop, and with it every other invocation.
-        raise AttemptFailed(f"the function asked the process to end: {error!r}") from error
-
-
-def _encode(function: IndexedFunction, returned: Any, outs: dict[str, Out]) -> dict[str, Datum]:
-    has_return = function.output(RETURN) is not None
-    if returned is not None and not has_return:
-        raise AttemptFailed(f"function {function.name} without a $return binding returned a non-None value")
-    values = {name: out.get() for name, out in outs.items() if out.get() is not None}
-    if has_return:
-        values[RETURN] = returned
-    return {name: _encode_one(function.converters[name], name, value) for name, value in values.items()}
-
-
-def _encode_one(converter: Any, name: str, value: Any) -> Datum:
-    try:
-        encoded: Datum = converter.encode(value, expected_type=None)
-    except NotImplementedError as error:
-        raise AttemptFailed(f"output {name} cannot carry a {type(value).__name__}") from error
-    return encoded
+    def _follow(self, process: WorkerProcess) -> None:
+        code = process.listen()
+        with self._ready:
+            if self._stopping.is_set():
+                return
+            exited = self._current is process
+            self._current = None
+        self._exits += exited
+        process.fail_pending(f"the worker process ended with code {code}")
+        try:
+            if self._exits >= MOST_EXITS:
+                raise WorkerEnded(f"the worker process ended {self._exits} times by itself, last with code {code}")  # noqa: TRY301
+            successor = self._start()
+        except (StartUpFailed, WorkerEnded) as error:
+            self._on_fault(error)
+            return
+        with self._ready:
+            if self._stopping.is_set():
+                successor.kill()
+                return
+            self._current = successor
+            self._watch(successor)
+            self._ready.notify_all()

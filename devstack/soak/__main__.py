@@ -10,10 +10,9 @@ import uuid
 from pathlib import Path
 
 import requests
-from azure.storage.queue import QueueClient, QueueServiceClient
+from azure.storage.queue import QueueClient
 
-from devstack.demo.doors import Doors
-from devstack.demo.scenes import Ask
+from devstack.client import AppClient
 from devstack.soak.chaos import Chaos
 from devstack.soak.ledger import Ledger, is_right
 from devstack.stack import Stack
@@ -59,17 +58,13 @@ class Run:
     """One run against one stack."""
 
     def __init__(self, stack: Stack, count: int, seed: int) -> None:
-        names = {"request": stack.env["REQUEST_QUEUE_NAME"], "result": stack.env["RESULT_QUEUE_NAME"]}
-        names["poison"] = f"{names['request']}-poison"
-        self._names = names
         self._stack = stack
-        self._doors = Doors(stack.http_url, stack.batch_url, stack.connection_string, names)
-        self._service = QueueServiceClient.from_connection_string(stack.connection_string)
+        self._app = AppClient(stack)
         self._random = random.Random(seed)
         self._count = count
         self.ledger = Ledger()
         self.chaos = Chaos(stack, seed)
-        self._doors.seed([{"id": JOB, "state": "active", "tasks": {"count": count, "prefix": "t-"}}])
+        self._app.seed([{"id": JOB, "state": "active", "tasks": {"count": count, "prefix": "t-"}}])
 
     def feed(self, deadline: float) -> None:
         """Sends waves of requests, as fast as they are worked off."""
@@ -106,20 +101,20 @@ class Run:
         self.ledger.sent += 1
         if self._random.random() < OVER_HTTP and self._stack.host_running:
             try:
-                if self._doors.send(Ask(body, "deleted", "http")) in {200, 202}:
+                if self._app.post(body) in {200, 202}:
                     return
             except requests.RequestException:
                 self.ledger.sent += 1
-        self._doors.send(Ask(body, "deleted"))
+        self._app.put(body)
 
     def _look(self) -> None:
-        self.ledger.take(self._doors.results())
+        self.ledger.take(self._app.results())
         done = len(self.ledger.asked) - len(self.ledger.missing)
         sys.stderr.write(f"\r{done} of {self._count} done, {self.chaos.kills} kills, {self.chaos.storms} storms ")
         time.sleep(0.1)
 
     def _left(self) -> dict[str, int]:
-        return {name: _count(self._service.get_queue_client(name)) for name in self._names.values()}
+        return {name: _count(self._app.queue(part)) for part, name in self._app.queues.items()}
 
 
 def _count(queue: QueueClient) -> int:

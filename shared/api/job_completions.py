@@ -1,61 +1,55 @@
-"""The HTTP calls about job completions: hand an event in, and see how its clean-up goes."""
+"""The HTTP calls about job completions: hand events in, see how clean-ups go, and cancel them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shared.api.answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
 from shared.api.bulk import location as request_location
-from shared.cleanup.event import JobEvent, SubscriptionValidation, TaskCompleted, partial_event, read_event
-from shared.cleanup.message import task_request, write_step
-from shared.cleanup.record import Cleanup, CleanupStore, new_cleanup
+from shared.api.posted_events import PostedEvent, check_size, posted_events
+from shared.api.query import read_query
+from shared.cleanup.cancelling import CleanupCancelling
+from shared.cleanup.event import SubscriptionValidation, partial_event, read_event
+from shared.cleanup.intake import EventIntake, Intake, Taken, traced
+from shared.cleanup.record import Cleanup, Phase
+from shared.cleanup.state import CancelDecision
+from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
-from shared.deletion.acceptance import Acceptor
-from shared.deletion.acceptance import Answer as Acceptance
-from shared.deletion.guard import Guard
-from shared.errors import InvalidInput
-from shared.ledger.record import Origin
-from shared.ledger.tally import totals
-from shared.ledger.work import MAX_MESSAGE_BYTES
-from shared.parsing import strict_json
-from shared.request.model import DeletionRequest
+from shared.errors import InvalidInput, Problem
+from shared.parsing.strict_json import few
 from shared.results.event import dry_run_mark, error_wire, status_document
-from shared.results.result import ID_CONFLICT
-from shared.settings import Settings
-from shared.storage.queues import Sender
+from shared.results.result import invalid_request
+
+DEFAULT_TOP = 20
+MAX_TOP = 200
 
 
+@dataclass(frozen=True)
 class CleanupApi:
     """`/api/job-completions`. Methods may raise StorageUnavailable."""
 
-    def __init__(
-        self, settings: Settings, clock: Clock, cleanups: CleanupStore, acceptor: Acceptor, sender: Sender, guard: Guard
-    ) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._cleanups = cleanups
-        self._acceptor = acceptor
-        self._sender = sender
-        self._guard = guard
+    accounts: tuple[str, ...]
+    intake: EventIntake
+    cleanups: CleanupStore
+    cancelling: CleanupCancelling
+    clock: Clock
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/job-completions`."""
         if not is_json(call):
             return not_json()
-        value: object = None
         try:
-            value = strict_json.read(call.body, max_bytes=MAX_MESSAGE_BYTES)
-            event = read_event(value, self._settings.batch_accounts, self._clock.now())
-            if isinstance(event, SubscriptionValidation):
-                # https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema
-                return Answer(200, {"validationResponse": event.code})
-            if isinstance(event, TaskCompleted):
-                request = task_request(event, self._settings.batch_accounts)
-                return self._accept_task(request.traced(call.traceparent))
+            events = posted_events(call.headers, call.body)
         except InvalidInput as fault:
-            return invalid(fault, partial_event(value, self._settings.batch_accounts).event_id)
-        call.known.client_request_id = event.event_id
-        return self._accept(event.traced(call.traceparent))
+            return invalid(fault)
+        if len(events) > 1:
+            return self._submit_many(call, events)
+        try:
+            return self._submit_one(call, events[0])
+        except InvalidInput as fault:
+            return invalid(events[0].told(fault), partial_event(events[0].value, self.accounts).event_id)
 
     def progress(self, call: Call) -> Answer:
         """`GET /api/job-completions/{id}`."""
@@ -63,44 +57,82 @@ class CleanupApi:
             event_id, dry_run = guid_of(call, "id"), dry_run_of(call)
         except InvalidInput as fault:
             return invalid(fault)
-        cleanup = self._cleanups.read(event_id, dry_run=dry_run)
-        if cleanup is None:
-            return refusal(
-                404, "JobCompletionNotFound", "No event with this id is remembered.", client_request_id=event_id
-            )
-        return Answer(200, self._document(cleanup), client_request_id=event_id)
+        cleanup = self.cleanups.read(event_id, dry_run=dry_run)
+        return Answer(200, self._document(cleanup)) if cleanup else _unknown()
 
-    def _accept(self, event: JobEvent) -> Answer:
-        protected = self._guard.protection_of(event.job_id)
-        if protected:
-            return Answer(403, error_wire(protected), client_request_id=event.event_id)
-        wanted = new_cleanup(event, self._clock.now())
-        cleanup = self._cleanups.write(None, wanted, self._clock.now())
-        if cleanup is None:
-            cleanup = self._cleanups.read(event.event_id, dry_run=event.dry_run) or wanted
-        if cleanup.payload_hash != wanted.payload_hash:
-            return Answer(422, error_wire(ID_CONFLICT), client_request_id=event.event_id)
-        if cleanup.step == 0:
-            # A repeat sends it again: the first message may never have gone out, and a second one changes nothing.
-            self._sender.send(self._settings.job_completion_queue, write_step(cleanup, None))
-        suffix = "?dryRun=true" if event.dry_run else ""
-        headers = {"location": f"/api/job-completions/{event.event_id}{suffix}"}
-        return Answer(202, self._document(cleanup), headers, event.event_id)
+    def cancel(self, call: Call) -> Answer:
+        """`DELETE /api/job-completions/{id}`."""
+        try:
+            event_id, dry_run = guid_of(call, "id"), dry_run_of(call)
+        except InvalidInput as fault:
+            return invalid(fault)
+        cancelled = self.cancelling.cancel(event_id, dry_run=dry_run)
+        if cancelled.decision is CancelDecision.UNKNOWN:
+            return _unknown()
+        if cancelled.decision is CancelDecision.TOO_LATE:
+            return refusal(409, "JobCompletionEnded", "The clean-up has ended, and nothing of it is open.")
+        status = 200 if cancelled.decision is CancelDecision.ALREADY else 202
+        return Answer(status, self._document(cancelled.row))
 
-    def _accept_task(self, request: DeletionRequest) -> Answer:
-        protected = self._guard.protection(request)
-        if protected:
-            return Answer(403, error_wire(protected), client_request_id=request.client_request_id)
-        acceptance = self._acceptor.accept(request, Origin.JOB_COMPLETION)
-        if acceptance.answer is Acceptance.CONFLICT:
-            return Answer(422, error_wire(ID_CONFLICT), client_request_id=request.client_request_id)
-        record = acceptance.record
-        headers = {"location": request_location(record.key)}
-        return Answer(202, status_document(record, self._clock.now()), headers, request.client_request_id)
+    def listing(self, call: Call) -> Answer:
+        """`GET /api/job-completions?state=&top=&continuation=`."""
+        try:
+            query = read_query(call.query, "state", "top", "continuation")
+            phase, top = _phase(query.get("state")), _top(query.get("top"))
+            page = self.cleanups.newest(top, phase, query.get("continuation", ""), self.clock.now())
+        except InvalidInput as fault:
+            return invalid(fault)
+        return Answer(200, {"value": [self._document(c) for c in page.cleanups], "continuation": page.continuation})
+
+    def _submit_one(self, call: Call, posted: PostedEvent) -> Answer:
+        # Known before storage is asked, so that even a 503 names it.
+        call.known.client_request_id = partial_event(posted.value, self.accounts).event_id
+        event = read_event(posted.value, self.accounts, self.clock.now())
+        if isinstance(event, SubscriptionValidation):
+            # https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema
+            return Answer(200, {"validationResponse": event.code})
+        taken = self.intake.take(traced(event, call.traceparent))
+        call.known.client_request_id = taken.client_request_id
+        if taken.error:
+            return Answer(403 if taken.intake is Intake.PROTECTED else 422, error_wire(taken.error))
+        return Answer(202, self._body(taken), {"location": _location(taken)})
+
+    def _submit_many(self, call: Call, events: Sequence[PostedEvent]) -> Answer:
+        """Each event is judged on its own. A repeat counts as accepted: its sender is to send it no more."""
+        items, problems, good = [], list[Problem](), False
+        for posted in events:
+            try:
+                taken = self._take(call, posted)
+            except InvalidInput as fault:
+                problems += fault.problems
+                event_id = partial_event(posted.value, self.accounts).event_id
+                items.append(_refused(event_id, fault))
+                continue
+            good |= taken.error is None
+            items.append(_item(taken))
+        if good:
+            return Answer(202, {"items": items})
+        error = error_wire(invalid_request(few(problems))) or {}
+        return Answer(400, error | {"items": items})
+
+    def _take(self, call: Call, posted: PostedEvent) -> Taken:
+        check_size(posted)
+        event = read_event(posted.value, self.accounts, self.clock.now(), posted.at)
+        if isinstance(event, SubscriptionValidation):
+            raise InvalidInput.at(f"{posted.at}/eventType", "must come alone")
+        try:
+            return self.intake.take(traced(event, call.traceparent))
+        except InvalidInput as fault:
+            # A record is read whole before its account is looked for.
+            raise InvalidInput([Problem(posted.at + p.pointer, p.text) for p in fault.problems], fault.code) from None
+
+    def _body(self, taken: Taken) -> dict[str, Any]:
+        if isinstance(taken.subject, Cleanup):
+            return self._document(taken.subject)
+        return status_document(taken.subject, self.clock.now()) if taken.subject else {}
 
     def _document(self, cleanup: Cleanup) -> dict[str, Any]:
-        event = cleanup.event
-        found = totals(self._cleanups.table, event.event_id, dry_run=event.dry_run)
+        event, found = cleanup.event, self.cleanups.totals(cleanup)
         document: dict[str, Any] = {
             "eventId": event.event_id,
             "jobId": event.job_id,
@@ -110,7 +142,7 @@ class CleanupApi:
             "requested": found.requested,
             "skipped": cleanup.skipped,
             "done": found.done,
-            "open": found.requested - sum(found.done.values()),
+            "open": found.open,
             **dry_run_mark(dry_run=event.dry_run),
         }
         if cleanup.job_state:
@@ -118,3 +150,45 @@ class CleanupApi:
         if cleanup.error is not None:
             document["error"] = error_wire(cleanup.error)
         return document
+
+
+def _location(taken: Taken) -> str:
+    if isinstance(taken.subject, Cleanup):
+        suffix = "?dryRun=true" if taken.subject.event.dry_run else ""
+        return f"/api/job-completions/{taken.client_request_id}{suffix}"
+    return request_location(taken.subject.key) if taken.subject else ""
+
+
+def _item(taken: Taken) -> dict[str, Any]:
+    item: dict[str, Any] = {"clientRequestId": taken.client_request_id, "status": taken.intake.value}
+    if taken.error is None:
+        return item | {"location": _location(taken)}
+    # As in bulk calls: a protected job is an invalid item.
+    status = "conflict" if taken.intake is Intake.CONFLICT else "invalid"
+    return item | {"status": status, "error": error_wire(taken.error)}
+
+
+def _refused(event_id: str | None, fault: InvalidInput) -> dict[str, Any]:
+    error = error_wire(invalid_request(fault.problems, fault.code))
+    return {"clientRequestId": event_id, "status": "invalid", "error": error}
+
+
+def _phase(text: str | None) -> Phase | None:
+    if text is None:
+        return None
+    try:
+        return Phase(text)
+    except ValueError:
+        raise InvalidInput.at("state", f"must be one of {', '.join(Phase)}") from None
+
+
+def _top(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_TOP
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_TOP):
+        raise InvalidInput.at("top", f"must be a whole number from 1 to {MAX_TOP}")
+    return int(text)
+
+
+def _unknown() -> Answer:
+    return refusal(404, "JobCompletionNotFound", "No event with this id is remembered.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from shared.api.openapi_events import event_schemas
 from shared.api.openapi_retention import retention_schemas
 from shared.api.openapi_schemas import TEXT, Schema, ref, schemas
 
@@ -16,6 +17,7 @@ _PARAMETERS = {
     "jobId": ("path", {"type": "string"}),
     "taskId": ("path", {"type": "string"}),
     "dryRun": ("query", {"enum": ["true", "false"]}),
+    "state": ("query", {"type": "string", "enum": ["waiting", "listing", "listed", "failed", "cancelled"]}),
     "top": ("query", {"type": "integer", "minimum": 1, "maximum": 200}),
     "continuation": ("query", TEXT),
     "timeout": ("query", {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}),
@@ -54,6 +56,7 @@ _PASSED_ON = (304, 400, 404, 409, 412)
 @cache
 def document() -> Document:
     """The whole description; the same object at every call."""
+    named = schemas()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Batch task deletion", "version": "1", "license": {"name": "MIT", "identifier": "MIT"}},
@@ -61,7 +64,7 @@ def document() -> Document:
         "security": [{"key": []}],
         "paths": _paths(),
         "components": {
-            "schemas": schemas() | retention_schemas(),
+            "schemas": named | event_schemas(named["JobEvent"]) | retention_schemas(),
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
         },
     }
@@ -102,22 +105,44 @@ def _request_paths() -> Document:
 
 
 def _job_paths() -> Document:
-    event: Schema = {"oneOf": [ref("JobEvent"), ref("CloudEvent"), ref("EventGridEvent")]}
-    accepted: Schema = {"oneOf": [ref("Progress"), ref("Status")]}
+    progress = ref("Progress")
+    accepted: Schema = {"oneOf": [progress, ref("Status"), ref("EventsAccepted")]}
+    post = _operation(
+        "Clean up jobs",
+        {200: ref("SubscriptionValidated"), 202: accepted},
+        (400, 403, 413, 415, 422),
+        others={400: {"oneOf": [ref("BatchError"), ref("EventsRefused")]}},
+    )
     return {
         "/job-completions": {
-            "post": _operation(
-                "Clean up a job",
-                {200: {"type": "object"}, 202: accepted},
-                (400, 403, 413, 415, 422),
-                body=event,
-            ),
+            "post": post | {"requestBody": _events()},
+            "get": _operation("List clean-ups, newest first", {200: ref("Cleanups")}, (400,), "state top continuation"),
             "options": _handshake(),
         },
         "/job-completions/{id}": {
-            "get": _operation("How a clean-up goes", {200: ref("Progress")}, (400, 404), "id dryRun"),
+            "get": _operation("How a clean-up goes", {200: progress}, (400, 404), "id dryRun"),
+            "delete": _operation("Cancel a clean-up", {200: progress, 202: progress}, (400, 404, 409), "id dryRun"),
         },
     }
+
+
+def _events() -> Document:
+    """What may be posted, by content type; in binary mode of CloudEvents (`ce-*` headers) the body is the data alone."""
+    carried = [ref("CloudEvent"), ref("EventGridEvent"), ref("SubscriptionValidation"), ref("DiagnosticRecord")]
+    event: Schema = {"oneOf": [ref("JobEvent"), ref("JobEventData"), *carried]}
+    several: Schema = {
+        "type": "array",
+        "items": {"oneOf": [ref("JobEvent"), *carried]},
+        "minItems": 1,
+        "maxItems": 1000,
+    }
+    batch: Schema = {"type": "array", "items": ref("CloudEvent"), "minItems": 1, "maxItems": 1000}
+    bodies: dict[str, Schema] = {
+        "application/json": {"anyOf": [event, several]},
+        "application/cloudevents+json": ref("CloudEvent"),
+        "application/cloudevents-batch+json": batch,
+    }
+    return {"required": True, "content": {name: {"schema": schema} for name, schema in bodies.items()}}
 
 
 def _handshake() -> Document:

@@ -55,7 +55,7 @@ def schemas() -> dict[str, Schema]:
         found[name]["required"].remove("batchUrl")
     found["DeletionRequest"]["properties"]["timeout"] |= {"minimum": 1, "maximum": 2**31 - 1}
     found["JobEvent"]["properties"]["deleteAfter"] = {"oneOf": [TEXT, ref("DeleteAfter")]}
-    return found | _envelopes(found["DeletionRequest"]) | _carriers(found["JobEvent"]) | _answers()
+    return found | _envelopes(found["DeletionRequest"]) | _answers()
 
 
 def _without_null(schema: Schema) -> Schema:
@@ -88,18 +88,6 @@ def _envelopes(request: Schema) -> dict[str, Schema]:
     }
 
 
-def _carriers(event: Schema) -> dict[str, Schema]:
-    """An event in the envelope of its carrier, which may say more than is read here; an array of one is taken too."""
-    bare = {name: field for name, field in event["properties"].items() if name != "clientRequestId"}
-    data = {"type": "object", "properties": bare, "required": ["jobId"], "additionalProperties": False}
-    word: Schema = {"type": "string", "minLength": 1}
-    cloud = record("specversion id source type data", specversion={"const": "1.0"}, id=word, source=word, type=word)
-    grid = record("id topic eventType data", id=word, topic=word, eventType=word)
-    for schema in (cloud, grid):
-        schema["properties"]["data"] = data
-    return {"CloudEvent": cloud, "EventGridEvent": grid}
-
-
 def _answers() -> dict[str, Schema]:
     counts = record("accepted replayed conflict invalid", accepted=COUNT, replayed=COUNT, conflict=COUNT, invalid=COUNT)
     values = {"type": "array", "items": record("key value")}
@@ -123,7 +111,7 @@ def _answers() -> dict[str, Schema]:
         "Progress": record(
             "eventId jobId batchUrl state listed requested skipped done open",
             "error jobState dryRun",
-            state={"enum": ["waiting", "listing", "listed", "failed"]},
+            state={"type": "string", "enum": ["waiting", "listing", "listed", "failed", "cancelled"]},
             listed=COUNT,
             requested=COUNT,
             skipped=COUNT,

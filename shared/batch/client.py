@@ -19,7 +19,15 @@ from shared.batch import target
 from shared.batch.answer import without_answer
 from shared.batch.job_listing import JOBS_QUERY, JobPage, job_page_of
 from shared.batch.limit import AccountLimit, OnChange
-from shared.batch.listing import MOST_PAGE_BYTES, TaskPage, job_state_of, page_of, page_query
+from shared.batch.listing import (
+    MOST_PAGE_BYTES,
+    TaskPage,
+    TaskState,
+    job_state_of,
+    page_of,
+    page_query,
+    task_state_of,
+)
 from shared.batch.reply import Kind, Reply, Sent
 from shared.batch.transport import MOST_BODY, Answer, BatchSession, exchange, fault
 from shared.clock import Clock, TimeBox
@@ -92,6 +100,15 @@ class BatchClient:
             return fault(error, sent=False), None
         url = target.url_of(account, path, self._query({"$select": "id,state"}))
         return job_state_of(self._carry_out(_Call("GET", account, url, path, {}), box))
+
+    def look_at_task(self, account: str, job_id: str, task_id: str, box: TimeBox) -> tuple[Reply, TaskState | None]:
+        """The reply and, when it is a 2xx, the task's state and version."""
+        try:
+            path = target.task_path(job_id, task_id)
+        except target.UnsafeTarget as error:
+            return fault(error, sent=False), None
+        url = target.url_of(account, path, self._query({"$select": "id,state,eTag"}))
+        return task_state_of(self._carry_out(_Call("GET", account, url, path, {}), box))
 
     def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
         """One page of the account's jobs: the first, or the one that `continuation` of the last page names."""

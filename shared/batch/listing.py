@@ -61,6 +61,15 @@ class TaskPage:
     """The service's link to the next page; None on the last one."""
 
 
+@dataclass(frozen=True)
+class TaskState:
+    """What a look at one task tells."""
+
+    state: str
+    """In lower case."""
+    etag: str | None = None
+
+
 def page_of(answer: Answer) -> TaskPage:
     """The page in an answer; a 2xx without a readable page counts as not answered."""
     if answer.reply.kind is not Kind.SUCCESS:
@@ -82,6 +91,17 @@ def job_state_of(answer: Answer) -> tuple[Reply, str | None]:
     if not isinstance(state, str):
         return _unreadable("job"), None
     return answer.reply, state.lower()
+
+
+def task_state_of(answer: Answer) -> tuple[Reply, TaskState | None]:
+    """The reply and what it tells of the task; None unless `reply` is a 2xx."""
+    if answer.reply.kind is not Kind.SUCCESS:
+        return answer.reply, None
+    fields = parsed_object(answer.body) or {}
+    state, etag = fields.get("state"), fields.get("eTag")
+    if not isinstance(state, str):
+        return _unreadable("task"), None
+    return answer.reply, TaskState(state.lower(), etag if isinstance(etag, str) else None)
 
 
 def _unreadable(what: str) -> Reply:

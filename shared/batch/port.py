@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.batch.job_listing import JobPage
-from shared.batch.listing import TaskPage
+from shared.batch.listing import TaskPage, TaskState
 from shared.batch.reply import Reply
 from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
@@ -31,3 +31,5 @@ class Batch(Lists, Protocol):
     def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply: ...
 
     def get_job(self, account: str, job_id: str, box: TimeBox) -> tuple[Reply, str | None]: ...
+
+    def look_at_task(self, account: str, job_id: str, task_id: str, box: TimeBox) -> tuple[Reply, TaskState | None]: ...

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from shared.batch.reply import BatchError
 from shared.cleanup.closing_event import closing_event, refusal_event
 from shared.cleanup.event import PartialEvent
-from shared.cleanup.message import Refused
+from shared.cleanup.message import Refusal, Step
 from shared.cleanup.record import Cleanup
 from shared.clock import Clock
 from shared.deletion.delivery import Delivery
@@ -15,51 +16,60 @@ from shared.ledger.record import DEAD_LETTERED, Outcome
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
 from shared.results.event import Event, event_text
 from shared.results.result import ID_CONFLICT, invalid_request
-from shared.settings import POISON_SUFFIX, Settings
+from shared.settings import POISON_SUFFIX
 from shared.storage.queues import encoded
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
 class CleanupCloser:
     """Makes the events that close clean-ups. Every method may raise StorageUnavailable."""
 
-    def __init__(self, letters: DeadLetterStore, settings: Settings, clock: Clock) -> None:
-        self._letters = letters
-        self._settings = settings
-        self._clock = clock
+    letters: DeadLetterStore
+    default_account: str
+    result_encoding: str
+    clock: Clock
 
     def close(self, cleanup: Cleanup, delivery: Delivery) -> str:
         """The encoded event of a clean-up that has ended."""
         event = closing_event(cleanup)
         if cleanup.outcome in DEAD_LETTERED:
             self._keep(event, cleanup.outcome, cleanup.error, delivery, cleanup)
-        return self._text(event, cleanup.outcome or "listed", cleanup.event.event_id)
+        return self._text(event, cleanup.outcome, cleanup.event.event_id)
 
-    def refuse(self, refused: Refused, delivery: Delivery) -> str:
-        """The encoded event for a message that is no valid event."""
-        return self._reject(delivery, invalid_request(refused.fault.problems, refused.fault.code), refused.partial)
+    def tell(self, cleanup: Cleanup) -> str:
+        """The same for one whose end leaves no dead letter."""
+        return self._text(closing_event(cleanup), cleanup.outcome, cleanup.event.event_id)
 
-    def conflict(self, wanted: Cleanup, delivery: Delivery) -> str:
+    def refuse(self, refusal: Refusal, delivery: Delivery) -> str:
+        """The encoded event for a message that is not a valid event."""
+        return self._reject(delivery, invalid_request(refusal.fault.problems, refusal.fault.code), refusal.partial)
+
+    def refuse_id(self, step: Step, delivery: Delivery) -> str:
         """The encoded event for an id that was used with another wish."""
-        event = wanted.event
+        event = step.event
         return self._reject(delivery, ID_CONFLICT, PartialEvent(event.event_id, event.job_id, event.batch_url))
 
     def _reject(self, delivery: Delivery, error: BatchError, partial: PartialEvent) -> str:
-        default = self._settings.batch_accounts[0]
-        event = refusal_event(delivery.body, error, partial, default, self._clock.now())
-        self._keep(event, Outcome.REJECTED.value, error, delivery)
-        return self._text(event, Outcome.REJECTED.value, partial.event_id)
+        event = refusal_event(delivery.body, error, partial, self.default_account, self.clock.now())
+        self._keep(event, Outcome.REJECTED, error, delivery)
+        return self._text(event, Outcome.REJECTED, partial.event_id)
 
     def _keep(
-        self, event: Event, outcome: str, error: BatchError | None, delivery: Delivery, cleanup: Cleanup | None = None
+        self,
+        event: Event,
+        outcome: Outcome,
+        error: BatchError | None,
+        delivery: Delivery,
+        cleanup: Cleanup | None = None,
     ) -> None:
-        now = self._clock.now()
-        self._letters.keep(
+        now = self.clock.now()
+        self.letters.keep(
             DeadLetter(
                 id=event["id"],
-                reason=error.code if error else outcome,
-                outcome=outcome,
+                reason=error.code if error else outcome.value,
+                outcome=outcome.value,
                 queue=delivery.queue.removesuffix(POISON_SUFFIX),
                 first_seen_at=cleanup.ended_at if cleanup and cleanup.ended_at else now,
                 last_seen_at=now,
@@ -73,6 +83,6 @@ class CleanupCloser:
             )
         )
 
-    def _text(self, event: Event, outcome: str, event_id: str | None) -> str:
-        log.info("cleanup outcome=%s event_id=%s result_id=%s", outcome, event_id, event["id"])
-        return encoded(event_text(event), self._settings.result_encoding)
+    def _text(self, event: Event, outcome: Outcome | None, event_id: str | None) -> str:
+        log.info("cleanup outcome=%s event_id=%s result_id=%s", outcome or "listed", event_id, event["id"])
+        return encoded(event_text(event), self.result_encoding)

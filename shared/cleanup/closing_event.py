@@ -19,6 +19,7 @@ DONE = "batch.job-cleanup.done"
 
 def closing_event(cleanup: Cleanup) -> Event:
     """The event that closes a clean-up which has ended."""
+    data: dict[str, object]
     if cleanup.phase is Phase.LISTED:
         name, kind, data = (
             "listed",
@@ -32,8 +33,8 @@ def closing_event(cleanup: Cleanup) -> Event:
         )
     else:
         # One that came too late may be a copy of one that failed: their ends are two, and told apart by their ids.
-        name = Outcome.EXPIRED.value if cleanup.outcome == Outcome.EXPIRED else "done"
-        kind, data = DONE, {"outcome": cleanup.outcome, "error": error_wire(cleanup.error)}
+        name = Outcome.EXPIRED.value if cleanup.outcome is Outcome.EXPIRED else "done"
+        kind, data = DONE, {"outcome": cleanup.outcome and cleanup.outcome.value, "error": error_wire(cleanup.error)}
     event = cleanup.event
     return _event(
         closing_id(event.event_id, name + _suffix(cleanup)),

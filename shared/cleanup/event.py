@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID, uuid5
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from shared.cleanup.carrier import Carried, is_envelope, opened
+from shared.cleanup.task_record import TaskRecord, is_task_record, read_task_record
 from shared.errors import InvalidInput, Problem
 from shared.parsing import account_url, grammar
-from shared.parsing.strict_json import refuse_faults, text_fault
+from shared.parsing.strict_json import refuse_faults
 from shared.parsing.strict_model import StrictModel, Surroundings, parse_model
 from shared.request.model import Account, Delay, Guid, JobId, Metadata, TracedModel, readable
 
 _VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
-_TASK_COMPLETE = "TaskCompleteEvent"
-_ANY_ID = str(UUID(int=0))
+_ANY_ID = str(UUID(int=1))
+"""Stands in for an id that the envelope does not give, so that the rest is checked too."""
 
 
 class Select(StrEnum):
@@ -30,7 +32,7 @@ class Select(StrEnum):
 
     COMPLETED = "completed"
     SUCCEEDED = "succeeded"
-    """Exit code 0."""
+    """Batch's own `result` is success; where it tells none, exit code 0."""
     FAILED = "failed"
     """Completed, but not succeeded."""
 
@@ -90,18 +92,6 @@ class JobEvent(TracedModel):
 
 
 @dataclass(frozen=True)
-class TaskCompleted:
-    """A diagnostic record of Batch about one task; ids that are not valid are None."""
-
-    job_id: str | None
-    task_id: str | None
-    account: str = ""
-    """The Batch account's name, in lower case."""
-    identity: str = ""
-    """What tells one record from another, as the delivery repeats it."""
-
-
-@dataclass(frozen=True)
 class SubscriptionValidation:
     """Event Grid asks whether this endpoint wants its events; the answer is the code."""
 
@@ -118,28 +108,19 @@ class PartialEvent:
 
 
 def read_event(
-    value: object, accounts: tuple[str, ...], now: datetime
-) -> JobEvent | TaskCompleted | SubscriptionValidation:
-    """The event in a JSON value. Raises InvalidInput with a problem for each fault.
-
-    Envelopes may carry attributes unknown here, as their specifications allow; their `data` may not.
-    """
-    refuse_faults(value)
-    event, at = _only(value)
-    if event.get("operationName") == _TASK_COMPLETE:
-        properties = _object(event.get("properties"))
-        return TaskCompleted(
-            readable(properties.get("jobId"), grammar.job_id),
-            readable(properties.get("id"), grammar.task_id),
-            str(event.get("resourceId")).rpartition("/")[2].lower(),
-            f"{event.get('resourceId')}|{event.get('time')}",
-        )
+    value: object, accounts: tuple[str, ...], now: datetime, at: str = ""
+) -> JobEvent | TaskRecord | SubscriptionValidation:
+    """The event in a JSON value, which may be a list of one. Raises InvalidInput with a problem for each fault."""
+    refuse_faults(value, at)
+    event, at = _only(value, at)
+    if is_task_record(event):
+        return read_task_record(event)
     if event.get("eventType") == _VALIDATION:
         return _validation(event, at)
     around = Surroundings(accounts, now)
-    if not _is_envelope(event):
+    if not is_envelope(event):
         return parse_model(JobEvent, event, around, at)
-    return _from_envelope(event, around, at)
+    return _from_envelope(opened(event, at), around)
 
 
 def to_wire(event: JobEvent) -> dict[str, object]:
@@ -150,13 +131,13 @@ def to_wire(event: JobEvent) -> dict[str, object]:
 def partial_event(value: object, accounts: tuple[str, ...]) -> PartialEvent:
     """What can be told of an event that was refused."""
     try:
-        event, _ = _only(value)
+        event, at = _only(value, "")
     except InvalidInput:
         return PartialEvent()
     event_id, body = readable(event.get("clientRequestId"), grammar.guid), event
-    if _is_envelope(event):
-        problems: list[Problem] = []
-        event_id, body = _envelope_id(event, "", problems), _object(event.get("data"))
+    if is_envelope(event):
+        carried = opened(event, at)
+        event_id, body = carried.event_id, _object(carried.data)
     return PartialEvent(
         event_id,
         readable(body.get("jobId"), grammar.job_id),
@@ -169,9 +150,9 @@ def closing_id(event_id: str, name: str) -> str:
     return str(uuid5(UUID(event_id), name))
 
 
-def _only(value: object) -> tuple[dict[str, object], str]:
+def _only(value: object, at: str) -> tuple[dict[str, object], str]:
     """The event itself and its pointer: Event Grid delivers a list of one."""
-    event, at = (value[0], "/0") if isinstance(value, list) and len(value) == 1 else (value, "")
+    event, at = (value[0], f"{at}/0") if isinstance(value, list) and len(value) == 1 else (value, at)
     if not isinstance(event, dict):
         raise InvalidInput([Problem(at, "must be an object, or a list of one object")])
     return event, at
@@ -181,44 +162,19 @@ def _object(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_envelope(event: dict[str, object]) -> bool:
-    return "specversion" in event or "eventType" in event
-
-
-def _from_envelope(event: dict[str, object], around: Surroundings, at: str) -> JobEvent:
-    problems: list[Problem] = []
-    event_id = _envelope_id(event, at, problems)
-    data = event.get("data")
-    if isinstance(data, dict) and "clientRequestId" in data:
-        problems.append(Problem(f"{at}/data/clientRequestId", "is not a field here; the envelope's own id counts"))
+def _from_envelope(carried: Carried, around: Surroundings) -> JobEvent:
+    if any(problem.pointer.startswith(carried.at) for problem in carried.problems) and carried.data is None:
+        raise InvalidInput(carried.problems)
+    data = carried.data
     if isinstance(data, dict):
-        data = data | {"clientRequestId": event_id or _ANY_ID}
+        data = data | {"clientRequestId": carried.event_id or _ANY_ID}
     try:
-        found = parse_model(JobEvent, data, around, f"{at}/data")
+        found = parse_model(JobEvent, data, around, carried.at)
     except InvalidInput as fault:
-        raise InvalidInput([*problems, *fault.problems]) from None
-    if problems:
-        raise InvalidInput(problems)
-    # https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/distributed-tracing.md
-    return found.traced(readable(event.get("traceparent"), grammar.traceparent))
-
-
-def _envelope_id(event: dict[str, object], at: str, problems: list[Problem]) -> str | None:
-    """The event's id, by what makes an event unique for its carrier: source and id."""
-    if "specversion" in event:
-        names = ("id", "source", "type")
-        if event["specversion"] != "1.0":
-            problems.append(Problem(f"{at}/specversion", "must be '1.0'"))
-    else:
-        names = ("id", "topic", "eventType")
-    texts = [event.get(name) for name in names]
-    wrong = [name for name, text in zip(names, texts, strict=True) if not _is_text(text)]
-    problems += [Problem(f"{at}/{name}", "must be text and not empty") for name in wrong]
-    return None if wrong else str(uuid5(NAMESPACE_URL, f"{texts[1]}|{texts[0]}"))
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != "" and text_fault(value) is None
+        raise InvalidInput([*carried.problems, *fault.problems]) from None
+    if carried.problems:
+        raise InvalidInput(carried.problems)
+    return found.traced(carried.traceparent)
 
 
 def _validation(event: dict[str, object], at: str) -> SubscriptionValidation:

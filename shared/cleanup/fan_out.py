@@ -10,28 +10,23 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.batch.listing import COMPLETED, TaskPage
-from shared.batch.pacing import backoff_seconds
-from shared.batch.port import Batch
 from shared.batch.reply import BatchError, Kind, Reply, log_refused_access
+from shared.cleanup import state
 from shared.cleanup.closing import CleanupCloser
-from shared.cleanup.message import Refused, Step, read_cleanup_message, write_step
-from shared.cleanup.record import Cleanup, CleanupStore, Phase, Place, place_of
+from shared.cleanup.message import Refusal, Step, TaskStep, read_cleanup_message
+from shared.cleanup.record import Cleanup, Phase
+from shared.cleanup.relisting import Relisting
 from shared.cleanup.selection import requests_of
-from shared.clock import Clock, TimeBox
-from shared.deletion.acceptance import Acceptor
+from shared.cleanup.single_task import SingleTask
+from shared.cleanup.state import StepDecision
+from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
 from shared.deletion.delivery import Delivery
 from shared.deletion.guard import Guard
-from shared.deletion.outcomes import RetryPolicy
 from shared.errors import StaleDelivery
-from shared.ledger.record import Origin, Outcome, Record
-from shared.ledger.tally import totals
-from shared.request.model import DeletionRequest
-from shared.settings import Settings
-from shared.storage.queues import Sender
+from shared.ledger.record import Outcome
 
 log = logging.getLogger(__name__)
 
-CALL_SECONDS = 40.0
 FIRST_POLL_SECONDS = 15.0
 LONGEST_POLL_SECONDS = 900.0
 NOT_COMPLETED = "JobNotCompleted"
@@ -39,48 +34,17 @@ GONE = "notFound"
 
 
 @dataclass(frozen=True)
-class FanOutParts:
-    """What the fan-out is put together from."""
-
-    settings: Settings
-    clock: Clock
-    cleanups: CleanupStore
-    batch: Batch
-    acceptor: Acceptor
-    sender: Sender
-    guard: Guard
-    policy: RetryPolicy
-    closer: CleanupCloser
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """One step at work: the row before it, and what the message says."""
-
-    before: Cleanup | None
-    cleanup: Cleanup
-    step: Step
-    delivery: Delivery
-
-    @property
-    def is_noted(self) -> bool:
-        """Whether the row tells of this page already, so that a step of it that came before died after that.
-
-        A row that was written while waiting or after a failure still names this page as the one to come.
-        """
-        return self.cleanup.phase is Phase.LISTING and self.step.continuation != self.cleanup.next_page
-
-
-def _dropped(duplicate: Step) -> list[str]:
-    log.info("duplicate_step event_id=%s step=%s", duplicate.cleanup.event.event_id, duplicate.number)
-    return []
-
-
 class FanOut:
     """Carries out messages of the job-completion queue."""
 
-    def __init__(self, parts: FanOutParts) -> None:
-        self._parts = parts
+    accounts: tuple[str, ...]
+    max_wait: timedelta
+    """How long an event waits for its job to be completed."""
+    steps: Steps
+    guard: Guard
+    closer: CleanupCloser
+    relisting: Relisting
+    single_task: SingleTask
 
     def deliver(self, delivery: Delivery) -> list[str]:
         """The encoded events that this delivery owes.
@@ -88,153 +52,124 @@ class FanOut:
         Raises:
             StaleDelivery, StorageUnavailable: the host is to deliver the message again.
         """
-        parts = self._parts
-        message = read_cleanup_message(delivery, parts.settings, parts.clock.now())
-        if isinstance(message, Refused):
-            return [parts.closer.refuse(message, delivery)]
-        if isinstance(message, DeletionRequest):
-            parts.acceptor.accept(message, Origin.JOB_COMPLETION, delivery.inserted_at)
-            return []
+        message = read_cleanup_message(delivery, self.accounts, self.steps.clock.now())
+        if isinstance(message, Refusal):
+            return [self.closer.refuse(message, delivery)]
+        if isinstance(message, TaskStep):
+            return self.single_task.look(message, delivery)
         return self._step(message, delivery)
 
-    def _step(self, message: Step, delivery: Delivery) -> list[str]:
-        parts, wanted = self._parts, message.cleanup
-        found = parts.cleanups.read(wanted.event.event_id, dry_run=wanted.event.dry_run)
-        place = place_of(found, wanted, message.number, delivery.message_id)
-        if place is Place.CONFLICT:
-            return [parts.closer.conflict(wanted, delivery)]
-        if place is Place.ENDED and found:
-            return [parts.closer.close(found, delivery)]
-        if place is Place.PASSED:
-            return _dropped(message)
-        try:
-            return self._take(_Turn(found, found or wanted, message, delivery))
-        except StaleDelivery:
-            # Two messages of one event at once, and the other one did this step: its successor is on its way.
-            found = parts.cleanups.read(wanted.event.event_id, dry_run=wanted.event.dry_run)
-            if place_of(found, wanted, message.number, delivery.message_id) is not Place.PASSED:
-                raise
-            return _dropped(message)
+    def _step(self, step: Step, delivery: Delivery) -> list[str]:
+        found, decision = self._decide(step, delivery)
+        if decision is StepDecision.RUN:
+            told = self._run(StepRun(found, found or step.begun(), step, delivery))
+            if told is not None:
+                return told
+            # The row moved on meanwhile.
+            found, decision = self._decide(step, delivery)
+            if decision is StepDecision.RUN:
+                # By another delivery of this very message, which is at work on it or has lost its successor.
+                raise StaleDelivery(f"step {step.number} of clean-up {step.event.event_id} is done elsewhere")
+        if decision is StepDecision.CONFLICT:
+            return [self.closer.refuse_id(step, delivery)]
+        if decision is StepDecision.CLOSE_AGAIN and found:
+            return [self.closer.close(found, delivery)]
+        log.info("duplicate_step event_id=%s step=%s", step.event.event_id, step.number)
+        return []
 
-    def _take(self, turn: _Turn) -> list[str]:
-        """One step: the job's state on the first page, then the page."""
-        event = turn.cleanup.event
-        refusal = self._refusal(turn)
-        if refusal:
-            return self._end(turn, *refusal)
-        job_state = turn.cleanup.job_state
-        if turn.step.continuation is None:
-            reply, state = self._parts.batch.get_job(event.batch_url, event.job_id, self._box())
-            if state is None:
-                return self._refused(turn, reply)
-            if state != COMPLETED and event.require_job_completed:
-                return self._wait(turn, state)
-            job_state = state
-        page = self._parts.batch.list_completed_tasks(
-            event.batch_url, event.job_id, turn.step.continuation, self._box()
-        )
+    def _decide(self, step: Step, delivery: Delivery) -> tuple[Cleanup | None, StepDecision]:
+        found = self.steps.cleanups.read(step.event.event_id, dry_run=step.event.dry_run)
+        return found, state.on_step(found, step.payload_hash, step.number, delivery.message_id)
+
+    def _run(self, run: StepRun) -> list[str] | None:
+        """One step: the job's state on the first page, then the page. None when the row moved on meanwhile."""
+        if run.cleanup.is_relisting:
+            return self.relisting.run(run)
+        if veto := self._veto(run):
+            return self._end(run, *veto)
+        event, job_state = run.cleanup.event, run.cleanup.job_state
+        if run.step.continuation is None:
+            reply, job_state = self.steps.batch.get_job(event.batch_url, event.job_id, self.steps.box())
+            if job_state is None:
+                return self._refused(run, reply)
+            if job_state != COMPLETED and event.require_job_completed:
+                return self._wait(run, job_state)
+        page = self.steps.page(run)
         if page.reply.kind is not Kind.SUCCESS:
-            return self._refused(turn, page.reply)
-        return self._page(turn, page, job_state)
+            return self._refused(run, page.reply)
+        return self._page(run, page, job_state)
 
-    def _box(self) -> TimeBox:
-        return TimeBox.lasting(CALL_SECONDS, self._parts.clock)
-
-    def _refusal(self, turn: _Turn) -> tuple[Outcome, BatchError] | None:
+    def _veto(self, run: StepRun) -> tuple[Outcome, BatchError] | None:
         """The end of a clean-up that is not to be carried out, or None."""
-        parts, cleanup = self._parts, turn.cleanup
-        event, guard = cleanup.event, parts.guard
-        error = guard.protection_of(event.job_id) or guard.strange_account(event.batch_url)
+        event = run.cleanup.event
+        error = self.guard.protection_of(event.job_id) or self.guard.strange_account(event.batch_url)
         if error:
             return Outcome.FAILED, error
         # Without a row it may be a copy of one that was carried out: its job's id may be in use again.
-        late = None if turn.before else guard.lateness("event", cleanup.accepted_at, parts.clock.now())
+        now = self.steps.clock.now()
+        late = None if run.before else self.guard.lateness("event", run.cleanup.accepted_at, now)
         return (Outcome.EXPIRED, late) if late else None
 
-    def _page(self, turn: _Turn, page: TaskPage, job_state: str) -> list[str]:
-        """Notes what follows the page, asks for its tasks, and goes on to what was noted.
+    def _page(self, run: StepRun, page: TaskPage, job_state: str | None) -> list[str] | None:
+        """Records what follows the page, asks for its tasks, and goes on to what was recorded.
 
         A crash repeats the page. By then some of its tasks are gone and the listing reaches further, so what
-        was noted at first counts; tasks that are asked for twice are accepted, and counted, once.
+        was recorded at first counts; tasks that are asked for twice are accepted, and counted, once.
         """
-        now, cleanup = self._parts.clock.now(), turn.cleanup
+        cleanup, now = run.cleanup, self.steps.clock.now()
         requests = requests_of(cleanup.event, page.tasks, cleanup.accepted_at)
-        if not turn.is_noted:
+        if not state.page_is_recorded(cleanup, run.step.continuation):
             skipped = cleanup.skipped + len(page.tasks) - len(requests)
-            cleanup = replace(cleanup, skipped=skipped, next_page=page.continuation or "")
-        written = self._advance(turn, replace(cleanup, phase=Phase.LISTING, job_state=job_state, attempts=0))
-        if requests:
-            parent = cleanup.event.event_id
-            self._parts.acceptor.accept_all(
-                [Record.new(request, Origin.JOB_COMPLETION, now, parent) for request in requests]
-            )
-        log.info(
-            "cleanup_page event_id=%s step=%s requested=%s", cleanup.event.event_id, turn.step.number, len(requests)
-        )
-        if written.next_page:
-            self._send(written, written.next_page, 0)
-            return []
-        return self._finish(turn, written)
-
-    def _finish(self, turn: _Turn, cleanup: Cleanup) -> list[str]:
-        """All is listed: the closing event says how much that was."""
-        event = cleanup.event
-        requested = totals(self._parts.cleanups.table, event.event_id, dry_run=event.dry_run).requested
-        now = self._parts.clock.now()
-        listed = replace(cleanup, phase=Phase.LISTED, requested=requested, ended_at=now)
-        written = self._parts.cleanups.write(cleanup, listed, now)
+            first = cleanup.first_listed_at or now
+            cleanup = replace(cleanup, skipped=skipped, next_page=page.continuation, first_listed_at=first)
+        cleanup = replace(cleanup, phase=Phase.LISTING, job_state=job_state, attempts=0, error=None)
+        written = self.steps.record(run, cleanup)
         if written is None:
-            raise StaleDelivery(f"clean-up {event.event_id} moved on meanwhile")
-        return [self._parts.closer.close(written, turn.delivery)]
-
-    def _wait(self, turn: _Turn, state: str) -> list[str]:
-        """The job is not completed: look again, later and later, uses no attempt."""
-        waited = self._parts.clock.now() - turn.cleanup.accepted_at
-        longest = timedelta(days=self._parts.settings.job_completion_max_wait_days)
-        if waited >= longest:
-            text = f"The job was {state} after {longest.days} days."
-            return self._end(turn, Outcome.EXHAUSTED, BatchError(NOT_COMPLETED, text))
-        # Not merely as the row was: should the job's id be in use anew, its listing begins anew too.
-        waiting = replace(turn.cleanup, phase=Phase.WAITING, job_state=state, attempts=0, next_page="", skipped=0)
-        written = self._advance(turn, waiting)
-        poll = min(LONGEST_POLL_SECONDS, FIRST_POLL_SECONDS * 2.0 ** min(turn.step.number, 10))
-        self._send(written, None, min(poll, (longest - waited).total_seconds()))
+            return None
+        self.steps.ask(run, requests)
+        if written.next_page is None:
+            return self._finish(run, written)
+        self.steps.send(written, written.next_page)
         return []
 
-    def _refused(self, turn: _Turn, reply: Reply) -> list[str]:
+    def _finish(self, run: StepRun, cleanup: Cleanup | None) -> list[str] | None:
+        """All is listed: the closing event says how much that was."""
+        if cleanup is None:
+            return None
+        now, requested = self.steps.clock.now(), self.steps.cleanups.totals(cleanup).requested
+        listed = replace(cleanup, phase=Phase.LISTED, requested=requested, ended_at=now)
+        written = self.steps.cleanups.write(cleanup, listed, now)
+        return [self.closer.close(written, run.delivery)] if written else None
+
+    def _wait(self, run: StepRun, job_state: str) -> list[str] | None:
+        """The job is not completed: look again, later and later, uses no attempt."""
+        waited = self.steps.clock.now() - run.cleanup.accepted_at
+        if waited >= self.max_wait:
+            text = f"The job was {job_state} after {self.max_wait.days} days."
+            return self._end(run, Outcome.EXHAUSTED, BatchError(NOT_COMPLETED, text))
+        # Not merely as the row was: should the job's id be in use again, its listing begins again too.
+        waiting = replace(
+            run.cleanup, phase=Phase.WAITING, job_state=job_state, attempts=0, error=None, next_page=None, skipped=0
+        )
+        written = self.steps.record(run, replace(waiting, first_listed_at=None))
+        if written is None:
+            return None
+        poll = min(LONGEST_POLL_SECONDS, FIRST_POLL_SECONDS * 2.0 ** min(run.step.number, 10))
+        self.steps.send(written, None, min(poll, (self.max_wait - waited).total_seconds()))
+        return []
+
+    def _refused(self, run: StepRun, reply: Reply) -> list[str] | None:
         """Batch did not answer with what was asked for: the job is gone, try again, or give up."""
-        event = turn.cleanup.event
+        event, error = run.cleanup.event, error_of(reply)
         log_refused_access(reply, event.batch_url, event.event_id)
         if reply.kind is Kind.GONE:
-            return self._finish(turn, self._advance(turn, replace(turn.cleanup, job_state=GONE)))
-        error = reply.error or BatchError("UnexpectedAnswer", f"The service answered {reply.status}.")
+            return self._finish(run, self.steps.record(run, replace(run.cleanup, job_state=GONE)))
         if reply.kind not in {Kind.TRANSIENT, Kind.ACCESS}:
-            return self._end(turn, Outcome.FAILED, error)
-        return self._retry(turn, reply, error)
+            return self._end(run, Outcome.FAILED, error)
+        if next_attempts(run.cleanup.attempts, reply) >= self.steps.policy.max_attempts:
+            return self._end(run, Outcome.EXHAUSTED, error)
+        return self.steps.retry(run, reply, error)
 
-    def _retry(self, turn: _Turn, reply: Reply, error: BatchError) -> list[str]:
-        policy, attempts = self._parts.policy, turn.cleanup.attempts + 1
-        if attempts >= policy.max_attempts:
-            return self._end(turn, Outcome.EXHAUSTED, error)
-        written = self._advance(turn, replace(turn.cleanup, attempts=attempts, error=error))
-        wait = backoff_seconds(attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
-        log.warning("cleanup_retry event_id=%s attempt=%s code=%s", turn.cleanup.event.event_id, attempts, error.code)
-        self._send(written, turn.step.continuation, wait)
-        return []
-
-    def _end(self, turn: _Turn, outcome: Outcome, error: BatchError) -> list[str]:
-        now = self._parts.clock.now()
-        ended = replace(turn.cleanup, phase=Phase.FAILED, outcome=outcome.value, error=error, ended_at=now)
-        return [self._parts.closer.close(self._advance(turn, ended), turn.delivery)]
-
-    def _advance(self, turn: _Turn, after: Cleanup) -> Cleanup:
-        """Writes the step as done by this message."""
-        after = replace(after, step=turn.step.number + 1, step_message=turn.delivery.message_id)
-        written = self._parts.cleanups.write(turn.before, after, self._parts.clock.now())
-        if written is None:
-            raise StaleDelivery(f"clean-up {turn.cleanup.event.event_id} moved on meanwhile")
-        return written
-
-    def _send(self, cleanup: Cleanup, continuation: str | None, delay_seconds: float) -> None:
-        text = write_step(cleanup, continuation)
-        self._parts.sender.send(self._parts.settings.job_completion_queue, text, delay_seconds)
+    def _end(self, run: StepRun, outcome: Outcome, error: BatchError) -> list[str] | None:
+        written = self.steps.record(run, state.ended(run.cleanup, outcome, error, self.steps.clock.now()))
+        return [self.closer.close(written, run.delivery)] if written else None

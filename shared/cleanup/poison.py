@@ -3,81 +3,69 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from shared.cleanup import state
 from shared.cleanup.closing import CleanupCloser
-from shared.cleanup.message import Refused, Step, read_cleanup_message
-from shared.cleanup.record import CleanupStore, Phase, Place, place_of
+from shared.cleanup.message import Refusal, Step, TaskStep, read_cleanup_message
+from shared.cleanup.record import Cleanup
+from shared.cleanup.single_task import SingleTask
+from shared.cleanup.state import StepDecision
+from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
-from shared.deletion.acceptance import Acceptor
 from shared.deletion.delivery import Delivery
 from shared.deletion.guard import Guard
 from shared.deletion.poison import GIVEN_UP
-from shared.errors import StorageUnavailable
-from shared.ledger.record import Origin, Outcome
-from shared.request.model import DeletionRequest
-from shared.settings import Settings
+from shared.ledger.record import Outcome
 from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class CleanupPoisonParts:
-    """What the poison service is put together from."""
-
-    settings: Settings
-    clock: Clock
-    cleanups: CleanupStore
-    acceptor: Acceptor
-    closer: CleanupCloser
-    sender: Sender
-    guard: Guard
-
-
 class CleanupPoison:
     """Ends clean-ups whose message the host gave up. Raises StorageUnavailable alone."""
 
-    def __init__(self, parts: CleanupPoisonParts) -> None:
-        self._parts = parts
+    accounts: tuple[str, ...]
+    cleanups: CleanupStore
+    closer: CleanupCloser
+    single_task: SingleTask
+    guard: Guard
+    sender: Sender
+    result_queue: str
+    clock: Clock
 
     def deliver(self, delivery: Delivery) -> None:
         """Records and sends the end of the clean-up in the message."""
-        parts = self._parts
-        message = read_cleanup_message(delivery, parts.settings, parts.clock.now())
-        if isinstance(message, DeletionRequest):
-            parts.acceptor.accept(message, Origin.JOB_COMPLETION, delivery.inserted_at)
-            return
-        text = parts.closer.refuse(message, delivery) if isinstance(message, Refused) else self._end(message, delivery)
-        if text is not None:
-            parts.sender.send(parts.settings.result_queue, text)
+        for text in self._texts(delivery):
+            self.sender.send(self.result_queue, text)
 
-    def _end(self, step: Step, delivery: Delivery) -> str | None:
-        parts, wanted = self._parts, step.cleanup
-        found = parts.cleanups.read(wanted.event.event_id, dry_run=wanted.event.dry_run)
-        # The copy has a message id of its own, so a step that its original had done looks passed: end it all the same.
-        # A clean-up put back has no step done yet, and what is left of its last generation must not end it.
-        done_by = found.step_message if found else ""
-        place = place_of(found, wanted, step.number, done_by or delivery.message_id)
-        if place is Place.CONFLICT:
-            return parts.closer.conflict(wanted, delivery)
-        if place is Place.ENDED and found:
-            return parts.closer.close(found, delivery)
-        if place is Place.PASSED:
-            log.info("duplicate_step event_id=%s step=%s", wanted.event.event_id, step.number)
-            return None
-        cleanup, now = found or wanted, parts.clock.now()
-        late = None if found else parts.guard.lateness("event", cleanup.accepted_at, now)
-        ended = replace(
-            cleanup,
-            phase=Phase.FAILED,
-            outcome=(Outcome.EXPIRED if late else Outcome.EXHAUSTED).value,
-            error=late or cleanup.error or GIVEN_UP,
-            ended_at=now,
-            step=step.number + 1,
-            step_message=delivery.message_id,
+    def _texts(self, delivery: Delivery) -> list[str]:
+        message = read_cleanup_message(delivery, self.accounts, self.clock.now())
+        if isinstance(message, Refusal):
+            return [self.closer.refuse(message, delivery)]
+        if isinstance(message, TaskStep):
+            return self.single_task.give_up(message, delivery)
+        return self._end(message, delivery)
+
+    def _end(self, step: Step, delivery: Delivery) -> list[str]:
+        event = step.event
+        settled = self.cleanups.settle(
+            event.event_id, lambda found: self._decide(found, step, delivery.message_id), dry_run=event.dry_run
         )
-        written = parts.cleanups.write(found, ended, now)
-        if written is None:
-            raise StorageUnavailable(f"clean-up {wanted.event.event_id} moved on meanwhile")
-        return parts.closer.close(written, delivery)
+        if settled.decision is StepDecision.CONFLICT:
+            return [self.closer.refuse_id(step, delivery)]
+        if settled.decision is StepDecision.SKIP:
+            log.info("duplicate_step event_id=%s step=%s", event.event_id, step.number)
+            return []
+        return [self.closer.close(settled.row, delivery)]
+
+    def _decide(self, found: Cleanup | None, step: Step, message_id: str) -> tuple[StepDecision, Cleanup | None]:
+        decision = state.on_poison(found, step.payload_hash, step.number)
+        if decision is not StepDecision.END:
+            return decision, None
+        cleanup, now = found or step.begun(), self.clock.now()
+        late = None if found else self.guard.lateness("event", cleanup.accepted_at, now)
+        outcome = Outcome.EXPIRED if late else Outcome.EXHAUSTED
+        ended = state.ended(cleanup, outcome, late or cleanup.error or GIVEN_UP, now)
+        return decision, state.step_done(ended, step.number, message_id)

@@ -1,54 +1,58 @@
-"""Putting a clean-up's dead letter back: a new generation of the event, listed from its beginning."""
+"""Redriving a clean-up's dead letter: a new generation of the event, listed from its beginning."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.cleanup.closing_event import closing_event
-from shared.cleanup.message import Step, read_step, write_step
-from shared.cleanup.record import Cleanup, CleanupStore, Phase
+from shared.cleanup.message import Step, TaskStep, read_again
+from shared.cleanup.queue import CleanupQueue
+from shared.cleanup.record import Cleanup, Phase
+from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
-from shared.errors import InvalidInput, StorageUnavailable
+from shared.errors import InvalidInput
 from shared.ledger.record import Outcome
 from shared.results.dead_letters import DeadLetter
-from shared.settings import Settings
-from shared.storage.queues import Sender
-
-MAX_READS = 5
 
 
+@dataclass(frozen=True)
 class CleanupRedrive:
-    """Begins clean-ups anew. Raises StorageUnavailable."""
+    """Begins clean-ups again. Raises StorageUnavailable."""
 
-    def __init__(self, settings: Settings, clock: Clock, cleanups: CleanupStore, sender: Sender) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._cleanups = cleanups
-        self._sender = sender
+    accounts: tuple[str, ...]
+    clock: Clock
+    cleanups: CleanupStore
+    queue: CleanupQueue
 
-    def put_back(self, letter: DeadLetter, delay_seconds: float) -> bool:
+    def redrive(self, letter: DeadLetter, delay_seconds: float) -> bool:
         """Whether the event behind a dead letter was put back by this call; False when it went its way already.
 
         Raises InvalidInput when today's settings forbid the event.
         """
-        for _ in range(MAX_READS):
-            found, now = self._cleanups.read(letter.client_request_id or "", dry_run=letter.dry_run), self._clock.now()
-            if found and found.generation > letter.generation:
-                # The call that wrote this may have died before its message went out.
-                return found.phase is Phase.WAITING and not found.step_message and self._send(found, delay_seconds)
-            if found and not (found.phase is Phase.FAILED and _is_end_of(found, letter)):
-                # The dead letter outlived its row: the event was sent anew, and did not end in this way.
-                return False
-            written = self._cleanups.write(found, self._anew(found, letter, now), now)
-            if written:
-                return self._send(written, delay_seconds)
-        raise StorageUnavailable(f"clean-up {letter.client_request_id} changed under {MAX_READS} reads")
+        if letter.task_id is not None:
+            return self._look_again(letter, delay_seconds)
+        settled = self.cleanups.settle(
+            letter.client_request_id or "", lambda found: self._decide(found, letter), dry_run=letter.dry_run
+        )
+        if settled.decision:
+            self.queue.send(Step.next_of(settled.row, None), delay_seconds)
+        return settled.decision
 
-    def _anew(self, found: Cleanup | None, letter: DeadLetter, now: datetime) -> Cleanup:
+    def _decide(self, found: Cleanup | None, letter: DeadLetter) -> tuple[bool, Cleanup | None]:
+        """Whether a message is to be put, and the row of the next generation where there is none yet."""
+        if found and found.generation > letter.generation:
+            # The call that wrote this may have died before its message went out.
+            return found.phase is Phase.WAITING and found.step_message is None, None
+        if found and not (_is_failed(found) and _is_end_of(found, letter)):
+            # The dead letter outlived its row: the event was sent again, and did not end in this way.
+            return False, None
+        return True, self._next_generation(found, letter, self.clock.now())
+
+    def _next_generation(self, found: Cleanup | None, letter: DeadLetter, now: datetime) -> Cleanup:
         """The next generation. Its first step has a number that no message has: one of the last may still be out."""
         base = found or self._from_body(letter, now)
-        if base.event.batch_url not in self._settings.batch_accounts:
+        if base.event.batch_url not in self.accounts:
             raise InvalidInput.at("/batchUrl", "must be one of the Batch accounts that this app is set up for")
         return Cleanup(
             event=base.event,
@@ -56,19 +60,32 @@ class CleanupRedrive:
             accepted_at=now,
             generation=letter.generation + 1,
             step=base.step + 1,
+            place=base.place,
         )
 
     def _from_body(self, letter: DeadLetter, now: datetime) -> Cleanup:
         """The event from the dead letter's body, when the row was purged."""
-        step: Step = read_step(letter.body, self._settings, now)
-        return replace(step.cleanup, step=step.number + 1)
+        step = read_again(letter.body, self.accounts, now)
+        if not isinstance(step, Step):
+            raise InvalidInput.at("", "is about one task")
+        return replace(step.begun(), step=step.number + 1)
 
-    def _send(self, cleanup: Cleanup, delay_seconds: float) -> bool:
-        self._sender.send(self._settings.job_completion_queue, write_step(cleanup, None), delay_seconds)
+    def _look_again(self, letter: DeadLetter, delay_seconds: float) -> bool:
+        """The task of a diagnostic record is read again, by a message that begins the next generation."""
+        now = self.clock.now()
+        step = read_again(letter.body, self.accounts, now)
+        if not isinstance(step, TaskStep):
+            raise InvalidInput.at("", "must be a diagnostic record about one task")
+        self.queue.send(replace(step, accepted_at=now, attempts=0, generation=letter.generation + 1), delay_seconds)
         return True
+
+
+def _is_failed(cleanup: Cleanup) -> bool:
+    """One that failed and was cancelled since stays cancelled."""
+    return cleanup.phase is Phase.FAILED and cleanup.cancelled_at is None
 
 
 def _is_end_of(cleanup: Cleanup, letter: DeadLetter) -> bool:
     """Whether a clean-up ended as the dead letter tells, or is but what a late copy left after its purge."""
-    late_copy = cleanup.outcome == Outcome.EXPIRED and cleanup.event.job_id.lower() == (letter.job_id or "").lower()
+    late_copy = cleanup.outcome is Outcome.EXPIRED and cleanup.event.job_id.lower() == (letter.job_id or "").lower()
     return late_copy or closing_event(cleanup)["id"] == letter.id

@@ -1,58 +1,79 @@
-"""Clean-ups whose message is gone: the daily round begins them again."""
+"""The daily round of clean-ups: those whose message is gone begin again, those that stand still are listed again."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from shared.cleanup import state
+from shared.cleanup.entity import BOTH_ROWS, CLEANUP_ROWS, kept_from
 from shared.cleanup.fan_out import LONGEST_POLL_SECONDS
-from shared.cleanup.message import write_step
-from shared.cleanup.record import CLEANUP_ROWS, CleanupStore, Phase
+from shared.cleanup.message import Step
+from shared.cleanup.queue import CleanupQueue
+from shared.cleanup.record import ENDED, Cleanup, Phase
+from shared.cleanup.store import CleanupStore, readable_cleanups
 from shared.clock import Clock, to_text
-from shared.settings import Settings
-from shared.storage.queues import Sender
 from shared.storage.table import Found
 
 log = logging.getLogger(__name__)
 
+A_DAY = timedelta(days=1)
 STUCK_AFTER = timedelta(hours=1)
 """Longer than the longest wait for a step: its message should have been seen by then."""
 
 
+@dataclass(frozen=True)
 class CleanupUpkeep:
-    """Puts clean-ups back that nobody works on. Methods may raise StorageUnavailable."""
+    """Sees to clean-ups that nobody works on. Methods may raise StorageUnavailable."""
 
-    def __init__(self, settings: Settings, clock: Clock, cleanups: CleanupStore, sender: Sender) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._cleanups = cleanups
-        self._sender = sender
+    retry_max_seconds: float
+    retention: timedelta
+    """How long a clean-up is remembered after its end."""
+    clock: Clock
+    cleanups: CleanupStore
+    queue: CleanupQueue
 
-    def stuck(self, bucket: str) -> list[str]:
-        """Filters for the rows of a bucket that are stuck."""
-        longest = timedelta(seconds=max(LONGEST_POLL_SECONDS, self._settings.retry_max_seconds))
-        since = to_text(self._clock.now() - longest - STUCK_AFTER)
+    def filters(self, bucket: str) -> list[str]:
+        """Filters for the rows of a bucket that are to be looked at."""
+        longest = timedelta(seconds=max(LONGEST_POLL_SECONDS, self.retry_max_seconds))
+        since = to_text(self.clock.now() - longest - STUCK_AFTER)
+        here = f"PartitionKey eq '{bucket}' and {CLEANUP_ROWS}"
         return [
-            f"PartitionKey eq '{bucket}' and {CLEANUP_ROWS} and phase eq '{phase.value}' and touched_at lt '{since}'"
-            for phase in (Phase.WAITING, Phase.LISTING)
+            *(
+                f"{here} and phase eq '{phase.value}' and touched_at lt '{since}'"
+                for phase in (Phase.WAITING, Phase.LISTING)
+            ),
+            f"{here} and phase eq '{Phase.LISTED.value}' and is_settled eq false",
         ]
 
-    def put_back(self, found: Found) -> bool:
-        """Begins a stuck clean-up again; False when it moved on meanwhile.
+    def forgotten(self, bucket: str, before: str) -> list[str]:
+        """Filters for the rows of a bucket that are past retention: clean-ups, and their places in the list."""
+        here = f"PartitionKey eq '{bucket}' and {BOTH_ROWS}"
+        return [f"{here} and phase eq '{phase.value}' and touched_at lt '{before}'" for phase in sorted(ENDED)]
 
-        From the job's first page: the one at hand may be noted with its tasks not yet asked for. Those that are asked
-        for twice are accepted once. Should its message turn up after all, it is passed: the step has a number of its own.
+    def requeue(self, found: Found, oldest_message: datetime | None) -> bool:
+        """Sees to one row that was found; whether a message was put for it.
+
+        `oldest_message` is when the oldest message was put that is visible on the queue of requests, if there is any.
         """
-        try:
-            cleanup = self._cleanups.of(found)
-        except (KeyError, ValueError):
-            log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
+        return any(self._requeue(cleanup, oldest_message) for cleanup in readable_cleanups([found]))
+
+    def _requeue(self, cleanup: Cleanup, oldest_message: datetime | None) -> bool:
+        now = self.clock.now()
+        if cleanup.phase is Phase.LISTED:
+            if now - kept_from(cleanup, now) > self.retention - A_DAY:
+                # It is about to be forgotten: a step that came later would find no row, and look like a late copy.
+                return False
+            still_open = self.cleanups.totals(cleanup).open
+            after = state.after_look(cleanup, still_open, now, oldest_message)
+        else:
+            # From the job's first page: the one at hand may be recorded with its tasks not yet asked for. Those that
+            # are asked for twice are accepted once. Should its message turn up after all, it is skipped.
+            after = state.begun_again(cleanup)
+        written = self.cleanups.write(cleanup, after, now) if after else None
+        if written is None or written.step == cleanup.step:
             return False
-        anew = replace(cleanup, phase=Phase.WAITING, next_page="", skipped=0, step=cleanup.step + 1, step_message="")
-        written = self._cleanups.write(cleanup, anew, self._clock.now())
-        if written is None:
-            return False
-        self._sender.send(self._settings.job_completion_queue, write_step(written, None))
+        self.queue.send(Step.next_of(written, None))
         log.warning("put_back event_id=%s step=%s", cleanup.event.event_id, cleanup.step)
         return True

@@ -72,6 +72,11 @@ class Totals:
     requested: int
     done: dict[str, int]
 
+    @property
+    def open(self) -> int:
+        """How many are not done."""
+        return self.requested - sum(self.done.values())
+
 
 def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
     """The counts of all buckets: sixteen queries, however many requests there are."""

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from shared.cleanup.record import CLEANUP_ROWS, ENDED
 from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock, to_text
 from shared.deletion.acceptance import Dispatcher
@@ -22,7 +21,6 @@ from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.entity import from_entity
 from shared.ledger.record import Record, State
 from shared.ledger.tally import BUCKETS
-from shared.retention.record import SWEEP_ROWS
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import Queues
 from shared.storage.table import Found, Table, Write
@@ -89,14 +87,13 @@ class Housekeeping:
         untouched = f"touched_at lt '{before}'"
         purged = [
             forgotten,
-            f"{here} and RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}",
-            f"{here} and {SWEEP_ROWS} and {untouched}",
-            *(f"{here} and {CLEANUP_ROWS} and phase eq '{phase.value}' and {untouched}" for phase in ENDED),
+            f"{here} and RowKey ge 'sweep:' and RowKey lt 'tally;' and {untouched}",  # sweeps and counts
+            *self.cleanups.forgotten(bucket, before),
         ]
         return [
             # `accepted` and `claimed`: the states before `done` in the alphabet.
             Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest), 16),
-            *(Step(filter_text, self._put_back_cleanups) for filter_text in self.cleanups.stuck(bucket)),
+            *(Step(text, lambda rows: self._cleanups(rows, oldest)) for text in self.cleanups.filters(bucket)),
             Step(owed, self._send_owed),
             *(Step(filter_text, self._purge, 100, ("PartitionKey", "RowKey")) for filter_text in purged),
         ]
@@ -120,8 +117,8 @@ class Housekeeping:
             log.warning("put_back request_id=%s state=%s", record.request.client_request_id, record.state.value)
         return Counter(put_back=len(stuck))
 
-    def _put_back_cleanups(self, rows: Sequence[Found]) -> Counter[str]:
-        return Counter(put_back=sum(self.cleanups.put_back(row) for row in rows))
+    def _cleanups(self, rows: Sequence[Found], oldest: datetime | None) -> Counter[str]:
+        return Counter(put_back=sum(self.cleanups.requeue(row, oldest) for row in rows))
 
     def oldest_message(self) -> datetime | None:
         """When the oldest message was put that is visible on the queue of requests or on its poison queue."""

@@ -72,7 +72,7 @@ class Redrive:
 
     def _put_back(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
         if letter.queue == self.settings.job_completion_queue:
-            return Change.REOPENED if self.cleanups.put_back(letter, delay_seconds) else Reason.STALE
+            return Change.REOPENED if self.cleanups.redrive(letter, delay_seconds) else Reason.STALE
         decided = self._reopen(letter)
         if decided.why in {Change.REOPENED, Reason.OPEN}:
             until = self.clock.now() + timedelta(seconds=delay_seconds)

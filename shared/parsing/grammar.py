@@ -15,9 +15,8 @@ MAX_DELAY = timedelta(days=30)
 
 GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# Jobs made by a job schedule are named "<schedule id>:job-<number>".
-JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(?::job-[0-9]{1,64})?")
-_MAX_ID = 64
+# Jobs made by a job schedule are named "<schedule id>:job-<number>", and the schedule's own id may have 64 characters.
+JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(?::job-[0-9]{1,10})?")
 # https://www.w3.org/TR/trace-context/#traceparent-header, version 00; ids of zeros alone are no ids.
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _ETAG = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
@@ -58,8 +57,10 @@ def job_id(text: str) -> str:
     The character rule is also what keeps `..` out of a URL, where it would delete the job
     itself: neither `quote` nor any HTTP client encodes dots.
     """
-    if len(text) > _MAX_ID or not JOB_ID.fullmatch(text):
-        raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-', optionally ending in ':job-' and digits")
+    if not JOB_ID.fullmatch(text):
+        raise ValueError(
+            "must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-', optionally followed by ':job-' and 1 to 10 digits"
+        )
     return text
 
 

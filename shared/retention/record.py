@@ -20,7 +20,6 @@ from shared.retention.agenda import WAITS_FOR_REQUESTS
 from shared.retention.sweep import Asked, Count, LeftAlone, PendingJob, Phase, Place, Sweep
 from shared.storage.table import Found, Table, Write
 
-SWEEP_ROWS: Final = "RowKey ge 'sweep:' and RowKey lt 'sweep;'"
 MOST_BYTES: Final = 60 * 1024
 """Of one binary column; the service takes 64 KiB.
 

@@ -20,13 +20,16 @@ from azure.core.exceptions import (
 from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 
 from shared.errors import StorageUnavailable, TokenUnavailable
-from shared.storage.transactions import Delete, Insert, Merge, Operation, TransactionFailed, Transactions
+from shared.storage.transactions import Delete, Insert, InsertOrMerge, Merge, Operation, TransactionFailed, Transactions
 
 Entity = dict[str, Any]
 T = TypeVar("T")
 
 MAX_OPERATIONS = 100
 """Of one transaction: https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions"""
+
+ANY_VERSION = "*"
+"""In place of an ETag, in a group whose other writes carry the condition: insert the row, or merge into it."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,9 @@ def _code(fault: HttpResponseError) -> str:
 
 
 def _operation(write: Write) -> Operation:
-    return Insert(write.entity) if write.etag is None else Merge(write.entity, write.etag)
+    if write.etag is None:
+        return Insert(write.entity)
+    return InsertOrMerge(write.entity) if write.etag == ANY_VERSION else Merge(write.entity, write.etag)
 
 
 def _found(entity: Any) -> Found:

@@ -48,6 +48,13 @@ class Merge:
 
 
 @dataclass(frozen=True)
+class InsertOrMerge:
+    """Never refused: what other operations of its transaction are refused for holds for it too."""
+
+    entity: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Delete:
     """Refused unless the row is there and has this version; of the entity, the keys alone count."""
 
@@ -55,7 +62,7 @@ class Delete:
     etag: str
 
 
-Operation = Insert | Merge | Delete
+Operation = Insert | Merge | InsertOrMerge | Delete
 
 
 class TransactionFailed(HttpResponseError):
@@ -136,6 +143,8 @@ def _request(operation: Operation, table_url: str) -> list[str]:
         # Otherwise the service answers with every row as it was inserted.
         return [f"POST {table_url} HTTP/1.1", *sent, "Prefer: return-no-content", "", body]
     where = _row_url(operation.entity, table_url)
+    if isinstance(operation, InsertOrMerge):
+        return [f"PATCH {where} HTTP/1.1", *sent, "", body]
     return [f"PATCH {where} HTTP/1.1", *sent, f"If-Match: {operation.etag}", "", body]
 
 

@@ -10,16 +10,21 @@ from datetime import timedelta
 
 from shared.api.dead_letters import DeadLetterApi
 from shared.api.job_completions import CleanupApi
-from shared.api.retention import RetentionApi
 from shared.api.task_deletions import TaskDeletionApi
 from shared.batch.lanes import Lanes
 from shared.batch.port import Batch
 from shared.batch.reply import Reply
+from shared.cleanup.cancelling import CleanupCancelling, CleanupParent
 from shared.cleanup.closing import CleanupCloser
-from shared.cleanup.fan_out import FanOut, FanOutParts
-from shared.cleanup.poison import CleanupPoison, CleanupPoisonParts
-from shared.cleanup.record import CleanupStore
+from shared.cleanup.fan_out import FanOut
+from shared.cleanup.intake import EventIntake
+from shared.cleanup.poison import CleanupPoison
+from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.redrive import CleanupRedrive
+from shared.cleanup.relisting import Relisting
+from shared.cleanup.single_task import SingleTask
+from shared.cleanup.step import Steps
+from shared.cleanup.store import CleanupStore
 from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor, Dispatcher
@@ -37,29 +42,17 @@ from shared.deletion.worker import Worker
 from shared.ledger.pauses import Pauses
 from shared.ledger.record import Origin
 from shared.ledger.store import RecordStore
-from shared.ledger.tally import totals
 from shared.operations.housekeeping import Housekeeping
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
-from shared.results.event import event_text
 from shared.results.publisher import Publisher
 from shared.results.telemetry import SILENT, Call, Telemetry
-from shared.retention.agenda import AgendaStore
-from shared.retention.closing import SweepCloser
 from shared.retention.job_messages import JobMessages
-from shared.retention.judging import Rules
-from shared.retention.outlet import QueueOutlet
-from shared.retention.parent import SweepParent
-from shared.retention.record import SweepStore
-from shared.retention.report import closing_event, open_of
-from shared.retention.stopping import SweepStopper
-from shared.retention.sweep import Sweep
-from shared.retention.sweeper import Sweeper, SweeperParts
-from shared.retention.timer import SweepTimer, TimerParts
 from shared.settings import Settings
-from shared.storage.queues import Queues, encoded
+from shared.storage.queues import Queues
 from shared.storage.table import Table
+from shared.wiring.sweeps import sweep_services
 
 LONGEST_CALL_SECONDS = 40.0
 """The service spends at most 30 s on a deletion; what takes longer has lost its answer."""
@@ -94,9 +87,7 @@ class App:
         outbox = Outbox(publisher, sender, store, settings)
         dispatcher = Dispatcher(sender, settings.request_queue, clock)
         acceptor = Acceptor(store, dispatcher, clock)
-        sweeps = SweepStore(outside.records)
-        rules = Rules(settings.retention_policies, settings.protected_jobs)
-        self.parents: dict[Origin, Parent] = {Origin.RETENTION: SweepParent(sweeps, rules)}
+        self.parents: dict[Origin, Parent] = {}
         guard, parents = Guard(settings), Parents(self.parents)
         policy = RetryPolicy(
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
@@ -111,65 +102,38 @@ class App:
         cancellation = Cancellation(store, clock, outbox)
         self.api = TaskDeletionApi(settings, clock, store, acceptor, guard, synchronous, cancellation)
 
-        cleanups = CleanupStore(outside.records)
-        closer = CleanupCloser(letters, settings, clock)
-        self.fan_out = FanOut(
-            FanOutParts(settings, clock, cleanups, outside.batch, acceptor, sender, guard, policy, closer)
-        )
+        accounts = settings.batch_accounts
+        cleanups = CleanupStore(outside.records, Pauses(clock, outside.random))
+        queue = CleanupQueue(sender, settings.job_completion_queue)
+        closer = CleanupCloser(letters, accounts[0], settings.result_encoding, clock)
+        task = SingleTask(outside.batch, store, acceptor, publisher, guard, queue, policy, clock)
+        steps = Steps(cleanups, outside.batch, acceptor, queue, policy, clock)
+        longest = timedelta(days=settings.job_completion_max_wait_days)
+        self.fan_out = FanOut(accounts, longest, steps, guard, closer, Relisting(steps, guard), task)
         self.cleanup_poison = CleanupPoison(
-            CleanupPoisonParts(settings, clock, cleanups, acceptor, closer, sender, guard)
+            accounts, cleanups, closer, task, guard, sender, settings.result_queue, clock
         )
-        self.cleanups = CleanupApi(settings, clock, cleanups, acceptor, sender, guard)
+        self.parents[Origin.JOB_COMPLETION] = CleanupParent(cleanups)
+        cancelling = CleanupCancelling(cleanups, closer, sender, settings.result_queue, clock)
+        intake = EventIntake(accounts, guard, cleanups, store, acceptor, queue, clock)
+        self.cleanups = CleanupApi(accounts, intake, cleanups, cancelling, clock)
 
-        cleanup_redrive = CleanupRedrive(settings, clock, cleanups, sender)
+        cleanup_redrive = CleanupRedrive(accounts, clock, cleanups, queue)
         redrive = Redrive(settings, clock, letters, store, dispatcher, cleanup_redrive, outbox)
         self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
-        upkeep = CleanupUpkeep(settings, clock, cleanups, sender)
+        retention = timedelta(days=settings.retention_days)
+        upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, cleanups, queue)
         scans = outside.scans or outside.records
         self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
-        outlet = QueueOutlet(dispatcher, sender, clock, settings.job_completion_queue, settings.result_queue)
-        self._serve_sweeps(outside, sweeps, rules, outlet, policy)
+        self._serve_sweeps(outside, dispatcher, policy)
 
-    def _serve_sweeps(
-        self, outside: Outside, sweeps: SweepStore, rules: Rules, outlet: QueueOutlet, policy: RetryPolicy
-    ) -> None:
-        settings, clock = self.settings, outside.clock
-        agendas = AgendaStore(outside.records)
-        closer = SweepCloser(
-            agendas,
-            outlet,
-            lambda sweep: encoded(closing_text(sweep), settings.result_encoding),
-            outside.telemetry,
+    def _serve_sweeps(self, outside: Outside, dispatcher: Dispatcher, policy: RetryPolicy) -> None:
+        found = sweep_services(
+            self.settings, outside.records, outside.batch, dispatcher, policy, outside.new_id, outside.telemetry
         )
-        sweeper = Sweeper(
-            SweeperParts(clock, settings.batch_accounts, rules, sweeps, outside.batch, outlet, closer, policy)
-        )
-        self.job_messages = JobMessages(self.fan_out, self.cleanup_poison, sweeper)
-
-        def done_of(sweep: Sweep) -> dict[str, int]:
-            return totals(outside.records, sweep.sweep_id, dry_run=False).done
-
-        self.sweeps = SweepTimer(
-            TimerParts(
-                clock=clock,
-                accounts=settings.batch_accounts,
-                rules=rules,
-                interval=timedelta(hours=settings.retention_interval_hours),
-                sweeps=sweeps,
-                agendas=agendas,
-                outlet=outlet,
-                closer=closer,
-                new_id=outside.new_id,
-                open_of=lambda sweep: open_of(sweep, done_of(sweep)),
-            )
-        )
-        stopper = SweepStopper(clock, sweeps, closer, lambda sweep: open_of(sweep, done_of(sweep)))
-        self.retention = RetentionApi(settings, self.sweeps, stopper, sweeps, agendas, done_of)
-
-
-def closing_text(sweep: Sweep) -> str:
-    """The event that closes a sweep, as a result message."""
-    return event_text(closing_event(sweep))
+        self.parents[Origin.RETENTION] = found.parent
+        self.job_messages = JobMessages(self.fan_out, self.cleanup_poison, found.sweeper)
+        self.sweeps, self.retention = found.timer, found.api
 
 
 def _call(batch: Batch, clock: Clock) -> Call:

@@ -1,4 +1,4 @@
-"""The app that the tests of the local host run: what its functions do is asked for by what they are sent.
+"""The app that the tests of the host run: what its functions do is asked for by what they are sent.
 
 Its state lies in the directory that the setting STATE names, so that a test can look on and open the gate.
 """
@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import List  # noqa: UP035 -- the worker's indexing refuses Out[list[str]]
 
 import azure.functions as func
 
@@ -21,23 +22,36 @@ def _record(**seen: object) -> None:
         attempts.write(json.dumps(seen) + "\n")
 
 
-def _wait_at_the_gate() -> None:
-    end = time.monotonic() + 30
-    while not (_state / "gate").exists() and time.monotonic() < end:
+def _wait_at_the_gate(gate: str = "gate") -> None:
+    end = time.monotonic() + 300
+    while not (_state / gate).exists() and time.monotonic() < end:
         time.sleep(0.02)
 
 
-@app.route("things/{id:int?}", methods=["GET", "POST"], auth_level="anonymous")
-def things(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answers with what it saw."""
+def _answer(req: func.HttpRequest, context: func.Context, **more: object) -> func.HttpResponse:
     seen = {
-        "id": req.route_params.get("id"),
+        "method": req.method,
+        "url": req.url,
+        "route": dict(req.route_params),
         "query": dict(req.params),
         "header": req.headers.get("x-one"),
         "body": req.get_body().decode(),
         "trace": context.trace_context.trace_parent,
+        "state": context.trace_context.trace_state,
     }
-    return func.HttpResponse(json.dumps(seen), status_code=202, mimetype="application/json")
+    return func.HttpResponse(json.dumps(seen | more), status_code=202, mimetype="application/json")
+
+
+@app.route("things/{id}", methods=["GET", "POST"], auth_level="anonymous")
+def things(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answers with what it saw."""
+    return _answer(req, context)
+
+
+@app.route("things/literal", methods=["GET"], auth_level="anonymous")
+def literal(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Says that it was the one."""
+    return _answer(req, context, literal=True)
 
 
 @app.route("locked", methods=["GET"])
@@ -46,47 +60,81 @@ def locked(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("open")
 
 
+@app.route("disabled", auth_level="anonymous")
+def switched_off(req: func.HttpRequest) -> func.HttpResponse:
+    """Is switched off by a setting."""
+    return func.HttpResponse("on")
+
+
+@app.route("still-on", auth_level="anonymous")
+def still_on(req: func.HttpRequest) -> func.HttpResponse:
+    """Would be switched off by a setting, were its name not in the form that has no effect."""
+    return func.HttpResponse("on")
+
+
 @app.route("failing", auth_level="anonymous")
-async def failing(req: func.HttpRequest) -> func.HttpResponse:
+def failing(req: func.HttpRequest) -> func.HttpResponse:
     """Raises."""
     raise ValueError("asked for")
 
 
 @app.route("leaving", auth_level="anonymous")
-async def leaving(req: func.HttpRequest) -> func.HttpResponse:
-    """Asks its process to end."""
-    raise SystemExit(3)
+def leaving(req: func.HttpRequest) -> func.HttpResponse:
+    """Ends its process."""
+    os._exit(3)
+
+
+@app.route("foreign", auth_level="anonymous")
+def foreign(req: func.HttpRequest) -> func.HttpResponse:
+    """Answers with a header that is not ASCII."""
+    return func.HttpResponse("body", headers={"x-name": "hü"})
 
 
 @app.route("waiting", auth_level="anonymous")
 def waiting(req: func.HttpRequest) -> func.HttpResponse:
-    """Answers when the gate is open."""
+    """Answers when the gate is open, which `gate` names."""
     _record(route="waiting")
-    _wait_at_the_gate()
+    _wait_at_the_gate(req.params.get("gate", "gate"))
     return func.HttpResponse("done")
 
 
-@app.queue_trigger(arg_name="msg", queue_name="%IN%", connection="Conn")
+@app.queue_trigger(arg_name="msg", queue_name="%IN%", connection="Conn", data_type=func.DataType.BINARY)
 @app.queue_output(arg_name="out", queue_name="%OUT%", connection="Conn")
-def on_text(msg: func.QueueMessage, out: func.Out[str]) -> None:
+def on_message(msg: func.QueueMessage, context: func.Context, out: func.Out[List[str]]) -> None:  # noqa: UP006
     """Sends the body on; a body can ask for trouble."""
-    body = msg.get_body().decode()
-    _record(id=msg.id, count=msg.dequeue_count, body=body, next_visible=str(msg.time_next_visible))
-    out.set("{oops}" if body == "bad output" else body)
+    body = msg.get_body().decode(errors="replace")
+    _record(
+        id=msg.id,
+        count=msg.dequeue_count,
+        body=body,
+        next_visible=str(msg.time_next_visible),
+        trace=context.trace_context.trace_parent,
+    )
+    out.set(["x" * 70_000] if body == "large" else [] if body == "nothing" else [body, '{"a":1}'])
     if body == "fail":
         raise ValueError("asked for")
-    if body == "wait":
+    if body.startswith("wait"):
         _wait_at_the_gate()
 
 
-@app.queue_trigger(arg_name="msg", queue_name="%IN%-binary", connection="Conn", data_type=func.DataType.BINARY)
-@app.queue_output(arg_name="$return", queue_name="%OUT%", connection="Conn")
-async def on_bytes(msg: func.QueueMessage) -> bytes:
-    """Sends the bytes back."""
-    return bytes(msg.get_body())
+@app.queue_trigger(arg_name="msg", queue_name="%IN%-poison", connection="Conn", data_type=func.DataType.BINARY)
+def on_poison(msg: func.QueueMessage) -> None:
+    """Fails on what asks for it, as a poison function should not."""
+    body = msg.get_body().decode()
+    _record(poison=body, count=msg.dequeue_count)
+    if body == "fail":
+        raise ValueError("asked for")
 
 
-@app.timer_trigger(arg_name="tick", schedule="0 0 3 1 1 *", run_on_startup=True)
+@app.queue_trigger(arg_name="msg", queue_name="%IN%-off", connection="Conn", data_type=func.DataType.BINARY)
+def on_nothing(msg: func.QueueMessage) -> None:
+    """Is switched off by a setting."""
+    _record(off=msg.get_body().decode())
+
+
+@app.timer_trigger(arg_name="tick", schedule="%SCHEDULE%")
 def on_tick(tick: func.TimerRequest) -> None:
-    """Runs at the start, and else hardly ever."""
-    _record(tick=tick.past_due)
+    """Records its ticks; with a gate of its own it can be held up."""
+    _record(late=tick.past_due, status=tick.schedule_status)  # type: ignore[attr-defined]  # the class handed over has it
+    if (_state / "hold").exists():
+        _wait_at_the_gate("tick")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
+
+from devstack.http1 import ByHand, Incoming, LoopbackServer
 
 RESET = object()
 """An answer that cuts the connection with a TCP reset."""
+_LINGER_NOT = b"\x01\0\0\0\0\0\0\0"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Script:
-    """What to do with a request after it was read; the connection stays open afterwards."""
+    """What to do with a request after it was read, below any TLS; the connection stays open afterwards."""
 
     play: Callable[[socket.socket], None]
 
@@ -48,71 +49,42 @@ class RecordingServer:
     def __init__(self, behave: Behaviour = lambda _: whole(), tls: ssl.SSLContext | None = None) -> None:
         self.behave = behave
         self.seen: list[Seen] = []
-        self.connections = 0
-        self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
+        self._server = LoopbackServer(self._serve, tls=tls).bind()
 
     @property
     def url(self) -> str:
         """Scheme, host and port."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
+        return self._server.url
+
+    @property
+    def connections(self) -> int:
+        return self._server.connections
 
     def __enter__(self) -> Self:
-        self._spawn(self._accept)
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for end in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-        for thread in self._threads:
-            thread.join(5)
+        self._server.stop()
 
-    def _spawn(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _serve(self, incoming: Incoming) -> ByHand | None:
+        headers = dict(incoming.headers.pairs)
+        if len(headers) < len(incoming.headers.pairs):
+            return None
+        seen = Seen(incoming.method, incoming.target, headers)
+        self.seen.append(seen)
+        answer = self.behave(seen)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self.connections += 1
-                self._open.append(connection)
-                self._spawn(self._serve, connection)
+        def write(connection: socket.socket) -> bool:
+            if isinstance(answer, bytes):
+                connection.sendall(answer)
+            elif isinstance(answer, Script):
+                with socket.fromfd(connection.fileno(), connection.family, connection.type) as plain:
+                    answer.play(plain)
+            else:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+            return answer is not RESET
 
-    def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            plain = connection
-            if self._tls:
-                connection = self._tls.wrap_socket(plain.dup(), server_side=True)
-                self._open.append(connection)
-            with connection.makefile("rb") as lines:
-                while seen := _read(lines):
-                    self.seen.append(seen)
-                    answer = self.behave(seen)
-                    if isinstance(answer, Script):
-                        answer.play(plain)
-                    elif isinstance(answer, bytes):
-                        connection.sendall(answer)
-                    else:
-                        plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-                        break
-            connection.close()
-            plain.close()
-
-
-def _read(lines: BinaryIO) -> Seen | None:
-    method, target, _ = lines.readline().decode("latin-1").split()
-    headers: dict[str, str] = {}
-    while (line := lines.readline().decode("latin-1").strip()) != "":
-        name, _, value = line.partition(":")
-        if name in headers:
-            raise ValueError(f"{name} came twice")
-        headers[name] = value.strip()
-    return Seen(method, target, headers)
+        return write

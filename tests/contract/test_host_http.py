@@ -1,91 +1,178 @@
-"""HTTP functions on the local host, over real sockets."""
+"""HTTP functions on the host, over real sockets."""
 
 from __future__ import annotations
 
 import http.client
+import json
+import re
 import socket
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from devstack.azurite import Azurite
 from tests.contract.host_process import HostProcess
+from tests.contract.host_storage import APPLICATION_INSIGHTS, Queues
 
-pytestmark = pytest.mark.xdist_group("host_http")
-
-# Nothing listens there: the queue functions find their storage down, which the host waits out.
-_NO_STORAGE = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;QueueEndpoint=http://127.0.0.1:9/a"
-SETTINGS = {
-    "IN": "in",
-    "OUT": "out",
-    "Conn": _NO_STORAGE,
-    "HOST_FUNCTION_KEY": "fkey",
-    "HOST_MASTER_KEY": "mkey",
-    "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000",
-}
+LIMIT = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000"}
+KEYS = {"HOST_FUNCTION_KEY": "fkey", "HOST_MASTER_KEY": "mkey"}
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACE = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
-    """A host that asks for keys, for all tests of this module."""
-    with HostProcess(tmp_path_factory.mktemp("http"), SETTINGS, "--enable-auth") as running:
+def host(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
+    """A host that asks for no keys, for most tests of this module."""
+    settings = {**Queues(azurite.connection_string).settings, **LIMIT}
+    with HostProcess(tmp_path_factory.mktemp("http"), settings) as running:
         yield running
 
 
-def test_a_request_reaches_its_function_and_the_answer_comes_back(host: HostProcess) -> None:
-    """Literals ignore case, repeated query values are joined and empty ones dropped."""
-    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    reply = requests.post(
-        f"{host.url}/API/Things/7?a=1&a=2&empty=", b"body", headers={"X-One": "1", "traceparent": trace}, timeout=30
+@pytest.fixture(scope="module")
+def guarded(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
+    """A host that asks for keys, with Application Insights on."""
+    settings = {**Queues(azurite.connection_string).settings, **KEYS}
+    settings["APPLICATIONINSIGHTS_CONNECTION_STRING"] = APPLICATION_INSIGHTS
+    options = [] if HostProcess.real else ["--enable-auth"]
+    with HostProcess(tmp_path_factory.mktemp("guarded"), settings, *options) as running:
+        yield running
+
+
+def seen(host: HostProcess, path: str, **headers: str) -> dict[str, Any]:
+    """What a function saw of a GET."""
+    reply = by_hand(
+        host, f"GET {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     )
+    assert reply.status == 202, path
+    document: dict[str, Any] = json.loads(reply.read())
+    return document
+
+
+def by_hand(host: HostProcess, head: str | bytes) -> http.client.HTTPResponse:
+    """The answer to a request that no client would send so."""
+    address = urlsplit(host.url)
+    raw = head if isinstance(head, bytes) else head.encode()
+    with socket.create_connection((str(address.hostname), address.port or 80), timeout=180) as connection:
+        connection.sendall(raw + b"Host: h\r\nConnection: close\r\n\r\n")
+        reply = http.client.HTTPResponse(connection)
+        reply.begin()
+        return reply
+
+
+def test_a_request_reaches_its_function_and_the_answer_comes_back(host: HostProcess) -> None:
+    """Literals ignore case, a slash at the end is nothing, header names come in any case."""
+    reply = requests.post(f"{host.url}/API/Things/Seven/", b"body", headers={"X-ONE": "1"}, timeout=180)
     assert reply.status_code == 202
     assert reply.headers["Content-Type"] == "application/json"
-    assert reply.json() == {"id": "7", "query": {"a": "1,2"}, "header": "1", "body": "body", "trace": trace}
+    document = reply.json()
+    assert (document["route"], document["header"], document["body"]) == ({"id": "Seven"}, "1", "body")
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ("a=1&a=2", {"a": "1,2"}),
+        ("a=1&A=3", {"a": "1,3"}),
+        ("a=1&empty=", {"a": "1"}),
+    ],
+)
+def test_query_values_are_joined_whatever_the_case_of_their_names(
+    host: HostProcess, query: str, values: dict[str, str]
+) -> None:
+    """Empty ones are dropped."""
+    assert seen(host, f"/api/things/1?{query}")["query"] == values
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/api/things", 202),
-        ("GET", "/api/things/seven", 404),
+        ("GET", "/api/things", 404),
+        ("GET", "/api/things/7/more", 404),
         ("DELETE", "/api/things/7", 404),
         ("HEAD", "/api/things/7", 404),
+        ("OPTIONS", "/api/things/7", 404),
         ("GET", "/things/7", 404),
         ("GET", "/api/failing", 500),
-        ("GET", "/api/leaving", 500),
-        ("GET", "/api/locked", 401),
-        ("GET", "/api/locked?code=fkey", 200),
+        ("GET", "/api/foreign", 500),
+        ("GET", "/api/disabled", 404),
+        ("GET", "/api/still-on", 200),
         ("POST", "/api/locked", 404),
+        ("GET", "/", 200),
         ("GET", "/admin/host/ping", 200),
-        ("GET", "/admin/host/status", 401),
-        ("GET", "/admin/host/status?code=mkey", 200),
-        ("POST", "/admin/functions/nobody?code=mkey", 404),
-        ("POST", "/admin/functions/locked?code=mkey", 400),
-        ("POST", "/admin/functions/on_tick?code=mkey", 202),
+        ("GET", "/admin/host/status", 200),
+        ("POST", "/admin/functions/nobody", 404),
     ],
 )
 def test_the_status_is_that_of_the_real_host(host: HostProcess, method: str, path: str, status: int) -> None:
-    """404 for a wrong verb too, 401 for a missing key, 500 with an empty body for an exception."""
+    """404 for a wrong verb too and for a function that is switched off, 500 with an empty body for an exception."""
     reply = requests.request(method, host.url + path, timeout=180)
     assert reply.status_code == status
-    assert status not in (401, 404, 500) or reply.content == b""
+    assert status not in (404, 500) or reply.content == b""
 
 
-def test_a_body_above_the_limit_is_refused(host: HostProcess) -> None:
-    """By its declared length, before it is read."""
-    assert requests.post(f"{host.url}/api/things", b"x" * 1001, timeout=180).status_code == 413
-    assert requests.post(f"{host.url}/api/things", b"x" * 1000, timeout=180).status_code == 202
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET /api/things/. HTTP/1.1\r\n", 404),
+        ("GET /api/things/.. HTTP/1.1\r\n", 404),
+        ("GET /api/things/%2e%2e HTTP/1.1\r\n", 404),
+        ("GET /api/other/../things/1 HTTP/1.1\r\n", 202),
+        ("GET /api/things/a%00b HTTP/1.1\r\n", 400),
+        ("GET /api/things/ä HTTP/1.1\r\n", 400),
+        (b"GET /api/things/1 HTTP/1.1\r\nx-one: \xff\r\n", 400),
+        (f"GET /api/things/{'x' * 8192} HTTP/1.1\r\n", 414),
+        (f"GET /api/things/1 HTTP/1.1\r\nx-one: {'x' * 20_000}\r\nx-two: {'x' * 20_000}\r\n", 431),
+        ("get /api/things/1 HTTP/1.1\r\n", 202),
+    ],
+)
+def test_odd_requests_are_judged_before_any_function(host: HostProcess, head: str | bytes, status: int) -> None:
+    """Dots are folded, what is no text is refused, lengths have limits, and verbs may be in lower case."""
+    assert by_hand(host, head).status == status
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"), [("a%3Ab", "a:b"), ("a%2Fb", "a%2Fb"), ("a%2fb", "a%2fb"), ("a%FF", "a%FF"), ("%C3%A4", "ä")]
+)
+def test_a_path_is_decoded_but_for_slashes_and_what_is_not_utf8(host: HostProcess, raw: str, value: str) -> None:
+    """An encoded slash cannot cut a segment in two."""
+    assert seen(host, f"/api/things/{raw}")["route"] == {"id": value}
+
+
+def test_the_url_is_encoded_again(host: HostProcess) -> None:
+    """It is made of the decoded path, not what was on the wire."""
+    assert seen(host, "/api/things/a%3Ab%C3%A4?c=%3A")["url"].endswith("/api/things/a:b%C3%A4?c=%3A")
+
+
+def test_a_literal_route_wins_over_a_parameter(host: HostProcess) -> None:
+    """Whatever the order in which they were declared; for a verb of its own the other one serves."""
+    assert seen(host, "/api/things/literal")["literal"] is True
+    assert "literal" not in requests.post(f"{host.url}/api/things/literal", b"", timeout=180).json()
+
+
+def test_answers_come_in_chunks_from_kestrel(host: HostProcess) -> None:
+    """No length is told."""
+    reply = by_hand(host, "GET /api/things/1 HTTP/1.1\r\n")
+    assert reply.getheader("Server") == "Kestrel"
+    assert (reply.getheader("Transfer-Encoding"), reply.getheader("Content-Length")) == ("chunked", None)
+
+
+def test_a_body_above_the_limit_is_an_empty_500(host: HostProcess) -> None:
+    """The function does not run."""
+    refused = requests.post(f"{host.url}/api/things/1", b"x" * 1001, timeout=180)
+    assert (refused.status_code, refused.content) == (500, b"")
+    assert requests.post(f"{host.url}/api/things/1", b"x" * 1000, timeout=180).status_code == 202
 
 
 def test_a_chunked_body_arrives_empty_and_the_connection_goes_on(host: HostProcess) -> None:
-    """The real host reads a body only when its length was declared."""
+    """The host reads a body only when its length was declared."""
     connection = http.client.HTTPConnection(urlsplit(host.url).netloc, timeout=180)
     for _ in range(2):
-        connection.request("POST", "/api/things", iter([b"one", b"two"]), encode_chunked=True)
+        connection.request("POST", "/api/things/1", iter([b"one", b"two"]), encode_chunked=True)
         reply = connection.getresponse()
         assert b'"body": ""' in reply.read()
     connection.close()
@@ -95,7 +182,7 @@ def test_a_client_that_expects_to_be_told_to_go_on_is_told(host: HostProcess) ->
     """`Expect: 100-continue`, as curl sends it with a large body."""
     address = urlsplit(host.url)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=180) as connection:
-        head = b"POST /api/things HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
+        head = b"POST /api/things/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
         connection.sendall(head + b"Connection: close\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"body")
@@ -114,6 +201,52 @@ def test_many_connections_at_once_are_all_answered(host: HostProcess) -> None:
     assert statuses == {202: 384}
 
 
-def test_a_timer_function_runs_at_the_start_when_it_says_so(host: HostProcess, tmp_path: Path) -> None:
-    """`run_on_startup`; its schedule itself would fire once a year."""
-    assert host.wait_for_attempts(1)[0] == {"tick": False}
+def test_without_application_insights_no_trace_reaches_a_function(host: HostProcess) -> None:
+    """The context's is empty, whatever the caller sent."""
+    document = seen(host, "/api/things/1", traceparent=TRACE, tracestate="a=b")
+    assert (document["trace"], document["state"]) == ("", "")
+
+
+def test_with_application_insights_the_callers_trace_goes_on_under_a_new_parent(guarded: HostProcess) -> None:
+    """Trace id, flags and state are kept; a call without a trace gets one."""
+    document = seen(guarded, "/api/things/1", traceparent=TRACE, tracestate="a=b")
+    assert re.fullmatch(rf"00-{TRACE_ID}-(?!b7ad6b7169203331)[0-9a-f]{{16}}-01", document["trace"])
+    assert document["state"] == "a=b"
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", seen(guarded, "/api/things/1")["trace"])
+
+
+@pytest.mark.local_host  # the keys of the tools are their own
+@pytest.mark.parametrize(
+    ("method", "path", "key", "status"),
+    [
+        ("GET", "/api/locked", None, 401),
+        ("GET", "/api/locked?code=fkey", None, 200),
+        ("GET", "/api/locked?code=wrong&code=fkey", None, 401),
+        ("GET", "/api/locked?code=fkey", "", 401),
+        ("GET", "/api/locked", "fkey", 200),
+        ("GET", "/api/things/1", "wrong", 202),
+        ("GET", "/admin/host/ping", None, 200),
+        ("GET", "/admin/host/status", None, 401),
+        ("GET", "/admin/host/status", "fkey", 403),
+        ("GET", "/admin/host/status", "mkey", 200),
+        ("GET", "/admin/other", "fkey", 404),
+        ("POST", "/admin/functions/on_tick", "fkey", 403),
+    ],
+)
+def test_keys_open_what_they_open_in_the_cloud(
+    guarded: HostProcess, method: str, path: str, key: str | None, status: int
+) -> None:
+    """Of several the first counts, an empty header too; a function's key does not open what is the master's."""
+    headers = {} if key is None else {"x-functions-key": key}
+    reply = requests.request(method, guarded.url + path, headers=headers, timeout=180)
+    assert reply.status_code == status
+    assert status != 401 or reply.content == b""
+
+
+def test_any_function_can_be_fired_by_hand(host: HostProcess) -> None:
+    """With JSON alone; an HTTP function too, whose answer nobody gets."""
+    url = f"{host.url}/admin/functions/"
+    assert requests.post(f"{url}on_tick", "{}", timeout=180).status_code == 415
+    for name in ("on_tick", "things"):
+        assert requests.post(f"{url}{name}", json={"input": ""}, timeout=180).status_code == 202
+    assert host.wait_for(late=False)

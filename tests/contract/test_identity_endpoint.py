@@ -32,7 +32,7 @@ def credential(
 
 def ask(endpoint: IdentityEndpoint, query: dict[str, str], header: str | None = None) -> requests.Response:
     """The endpoint's answer to a request by hand."""
-    headers = {"X-IDENTITY-HEADER": endpoint.header if header is None else header}
+    headers = {"X-IDENTITY-HEADER": (endpoint.header if header is None else header).encode()}
     return requests.get(endpoint.environment["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=90)
 
 

@@ -21,7 +21,7 @@ from shared.ledger.record import Key
 from shared.ledger.store import RecordStore
 from shared.ledger.tally import totals
 from shared.settings import Settings
-from shared.storage.table import MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
+from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
 from shared.wiring.storage_clients import table_service
 from tests.memory_table import MemoryTable
 from tests.rows import accepted, claimed, done, request
@@ -138,6 +138,18 @@ def test_a_group_is_written_together(table: Table) -> None:
     assert isinstance(etags, list)
     assert [found(table, f"r{n}").etag for n in range(3)] == etags
     assert table.write(Write(entity("r1", n=3), etags[1])) is not None
+
+
+def test_a_group_may_hold_a_row_of_any_version(table: Table) -> None:
+    """It is inserted, or merged into; and not at all where another write of its group is refused."""
+    old = inserted(table, "r", n=1)
+    table.write_group([Write(entity("r", n=2), old), Write(entity("beside", a=1), ANY_VERSION)])
+    etag = found(table, "r").etag
+    assert isinstance(table.write_group([Write(entity("beside", b=9), ANY_VERSION), Write(entity("r"), old)]), Refused)
+    etags = table.write_group([Write(entity("r", n=3), etag), Write(entity("beside", b=2), ANY_VERSION)])
+    assert isinstance(etags, list)
+    assert dict(found(table, "beside").entity) == entity("beside", a=1, b=2)
+    assert found(table, "beside").etag == etags[1]
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])

@@ -21,11 +21,12 @@ from requests import PreparedRequest
 
 from devstack.azurite import Azurite
 from devstack.azurite.emulator import ACCOUNT, KEY
-from devstack.loopback import Answer, Incoming, LoopbackServer
+from devstack.http1 import Answer, Incoming, LoopbackServer
 from shared.settings import Settings
 from shared.storage.transactions import (
     Delete,
     Insert,
+    InsertOrMerge,
     Merge,
     Operation,
     TransactionFailed,
@@ -64,6 +65,8 @@ def submit(way: str, client: TableClient, operations: Sequence[Operation]) -> li
 def _theirs(operation: Operation) -> tuple[Any, ...]:
     if isinstance(operation, Insert):
         return ("create", operation.entity)
+    if isinstance(operation, InsertOrMerge):
+        return ("upsert", operation.entity, {"mode": UpdateMode.MERGE})
     options = {"etag": operation.etag, "match_condition": MatchConditions.IfNotModified}
     if isinstance(operation, Delete):
         return ("delete", operation.entity, options)
@@ -95,6 +98,12 @@ ASKED: dict[str, Ask] = {
         Merge(row("1", text="m"), etags["1"]),
         Delete(row("it's:2"), etags["it's:2"]),
     ],
+    "whatever version there is": lambda etags: [
+        Merge(row("1", text="m"), etags["1"]),
+        InsertOrMerge(row("it's:2", number=9)),
+        InsertOrMerge(row("new", number=9)),
+    ],
+    "whatever version there is, beside a refusal": lambda _: [InsertOrMerge(row("new")), Merge(row("1"), STALE)],
     "a hundred": lambda _: [Insert(row(f"h{number}", text="x" * 500)) for number in range(100)],
     "an insert of a row that is there, first": lambda _: [Insert(row("1")), Insert(row("new"))],
     "an insert of a row that is there, last": lambda _: [Insert(row("new")), Insert(row("new2")), Insert(row("1"))],

@@ -66,7 +66,7 @@ def test_each_part_has_a_log(stack: Stack) -> None:
 
 def test_an_app_that_cannot_start_takes_everything_down(tmp_path: Path) -> None:
     """The error holds the host's own words, and the parts that had started are gone, as is their folder."""
-    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0"}))
+    (tmp_path / "host.json").write_text(json.dumps({"extensions": {"queues": {"messageEncoding": "none"}}}))
     (tmp_path / "function_app.py").write_text("raise RuntimeError('no such app')\n")
     stack = Stack(tmp_path)
     with pytest.raises(ProgramFailed, match=r"(?s)host ended with code 1 before it was ready.*no such app"):

@@ -8,7 +8,7 @@ import pytest
 
 from devstack.batch.conditions import Conditions
 from devstack.batch.errors import ServiceError
-from devstack.loopback import Headers
+from devstack.http1 import Headers
 
 ETAG = "0x8DE2A1C0"
 MODIFIED = datetime(2026, 11, 24, 12, 0, 0, 500_000, tzinfo=UTC)

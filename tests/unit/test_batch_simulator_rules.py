@@ -13,9 +13,9 @@ from devstack.batch.faults import FaultBook, FaultRule, InvalidFault
 from devstack.batch.journal import Journal
 from devstack.batch.protocol import answer_headers, check_headers, check_query, read_query
 from devstack.batch.routes import Route, find_route
-from devstack.loopback import Headers
+from devstack.http1 import Headers
 
-KEY = "a key for the test"
+KEY = "a key for the test, of thirty-two bytes and more"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GUID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 DELETE = Route("task-delete", "j1", "t1")

@@ -2,150 +2,182 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import Any
 
+import azure.functions as func
 import pytest
-from azure.functions.meta import Datum
 
 from devstack.host.app_settings import AppSettings
-from devstack.host.bindings import RETURN, HttpOutput, IndexedFunction, TimerTrigger
-from devstack.host.generic_binding import GenericBinding
-from devstack.host.invoker import Invoker, Renewal
+from devstack.host.bindings import HttpTrigger, IndexedFunction, QueueOutput, QueueTrigger, TimerTrigger, Trigger
+from devstack.host.exchange import Done, Failed, HttpInput, Invocation, QueueInput, Reply, TimerInput, TraceContext
+from devstack.host.indexing import LoadedFunction
+from devstack.host.invoker import Attempt, Invoker, Renewal
+from devstack.host.queue_metadata import MessageProperties
 from devstack.host.queue_registry import QueueRegistry
-from devstack.host.worker import Invocation, Worker, pool_size
+from devstack.host.worker import Result
+from devstack.host.worker_process import pool_size, run
 
-_SECONDS = 120.0
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    """Two threads and a loop."""
-    started = Worker(threads=2)
-    yield started
-    started.stop()
-
-
-def invocation(call: Callable[..., Any], *, answers: bool = False) -> Invocation:
-    """A call of a function with one input `tick`, and a `$return` binding if it answers."""
-    function = IndexedFunction(
-        name="f",
-        call=call,
-        is_async=inspect.iscoroutinefunction(call),
-        wants_context="context" in inspect.signature(call).parameters,
-        directory=".",
-        trigger=TimerTrigger("tick", "0 0 3 * * *", run_on_startup=False),
-        outputs=(HttpOutput(RETURN),) if answers else (),
-        converters={"tick": GenericBinding(), RETURN: GenericBinding()},
-    )
-    return Invocation(function, Datum("now", "string"), {})
+AT = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+PROPERTIES = MessageProperties("m-1", "receipt", 3, inserted=AT, expires=AT, next_visible=AT)
+REQUEST = HttpInput("POST", "http://h/api/x?a=1", {"x-one": "1"}, {"a": "1"}, {"id": "7"}, b"body")
+TRACE = TraceContext("00-trace", "state")
+_TRIGGERS: dict[type, Trigger] = {
+    HttpInput: HttpTrigger("given", "x", None, "anonymous"),
+    QueueInput: QueueTrigger("given", "q", "UseThis=1"),
+    TimerInput: TimerTrigger("given", "0 0 3 * * *"),
+}
+OUTPUT = QueueOutput("out", "results", "UseThis=1")
 
 
-def invoker_of(worker: Worker, timeout_seconds: float | None = _SECONDS) -> Invoker:
-    """An invoker for functions without queue outputs."""
-    return Invoker(worker, QueueRegistry(base64=True), timeout_seconds)
+def outcome(call: Callable[..., Any], given: HttpInput | QueueInput | TimerInput) -> Done | Failed:
+    """What the worker makes of one call."""
+    wanted = inspect.signature(call).parameters
+    indexed = IndexedFunction("f", _TRIGGERS[type(given)], (OUTPUT,) if "out" in wanted else ())
+    loaded = LoadedFunction(indexed, call, "context" in wanted, "here")
+    return run(loaded, Invocation(indexed, given, TRACE, "the-id"))
 
 
-def test_a_function_gets_its_input_and_its_answer_is_kept(worker: Worker) -> None:
-    """`def` and `async def` alike."""
+def test_a_request_reaches_its_function_and_the_answer_comes_back() -> None:
+    """Through the library's own converters; the context tells the invocation, and so do pool threads for the log."""
 
-    async def later(tick: str) -> str:
-        await asyncio.sleep(0)
-        return f"later {tick}"
+    def call(given: func.HttpRequest, context: Any) -> func.HttpResponse:
+        assert (given.method, given.url, given.headers["X-ONE"]) == ("POST", "http://h/api/x?a=1", "1")
+        assert (dict(given.params), dict(given.route_params), given.get_body()) == ({"a": "1"}, {"id": "7"}, b"body")
+        assert (context.invocation_id, context.thread_local_storage.invocation_id) == ("the-id", "the-id")
+        assert (context.function_name, context.function_directory) == ("f", "here")
+        assert (context.trace_context.trace_parent, context.trace_context.trace_state) == ("00-trace", "state")
+        assert context.retry_context.retry_count == 0
+        return func.HttpResponse(b"{}", status_code=202, mimetype="application/json", headers={"Location": "/x"})
 
-    invoker = invoker_of(worker)
-    now = invoker.run(invocation(lambda tick: f"at once {tick}", answers=True))
-    then = invoker.run(invocation(later, answers=True))
-    assert (now.reply, then.reply) == (Datum("at once now", "string"), Datum("later now", "string"))
-
-
-def test_the_context_tells_the_invocation(worker: Worker) -> None:
-    """Its id is the one in the log, and pool threads carry it too."""
-
-    def call(tick: str, context: Any) -> str:
-        return f"{context.invocation_id} {context.thread_local_storage.invocation_id} {context.function_name}"
-
-    once = invocation(call, answers=True)
-    reply = invoker_of(worker).run(once).reply
-    assert reply == Datum(f"{once.invocation_id} {once.invocation_id} f", "string")
+    headers = {"Location": "/x", "content-type": "application/json"}
+    assert outcome(call, REQUEST) == Done(Reply(202, headers, b"{}"), {})
 
 
-def returns_nothing(tick: str) -> None:
-    """Succeeds."""
+def test_a_message_and_a_tick_reach_their_functions() -> None:
+    """Ids are text, counts numbers and instants aware; a tick is told when the one before it was."""
+
+    def on_message(given: Any, out: func.Out[list[str]]) -> None:
+        assert (given.id, given.dequeue_count, given.pop_receipt, given.get_body()) == ("m-1", 3, "receipt", b"\xff")
+        assert given.insertion_time == given.expiration_time == given.time_next_visible == AT
+        out.set(["replaced"])
+        out.set(["one", "two"])
+
+    def on_tick(given: Any) -> None:
+        status = given.schedule_status
+        assert (status["Last"], status["Next"]) == ("0001-01-01T00:00:00", AT.isoformat())
+
+    assert outcome(on_message, QueueInput(b"\xff", PROPERTIES)) == Done(None, {"out": ["one", "two"]})
+    assert outcome(on_tick, TimerInput(due=AT)) == Done(None, {})
 
 
-def raises(tick: str) -> None:
-    """Fails as functions do."""
-    raise ValueError("asked for")
+def returning(value: object) -> Callable[..., object]:
+    """A function that returns it."""
+
+    def call(given: object) -> object:
+        return value
+
+    return call
 
 
-def exits(tick: str) -> None:
-    """Would end the worker process."""
-    raise SystemExit(3)
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("text", "no HttpResponse"),
+        (None, "no HttpResponse"),
+        (func.HttpResponse(headers={"x-name": "hü"}), "not ASCII"),
+        (func.HttpResponse(headers={"Set-Cookie": "a=b"}), "cookies"),
+    ],
+)
+def test_an_answer_that_is_not_imitated_fails_the_attempt(answer: Any, reason: str) -> None:
+    """The caller gets 500, as from the real host for some of them."""
+    found = outcome(returning(answer), REQUEST)
+    assert isinstance(found, Failed)
+    assert reason in found.stack
 
 
-async def exits_on_the_loop(tick: str) -> None:
-    """Would end the event loop."""
-    raise SystemExit(3)
+@pytest.mark.parametrize("value", ["text", b"bytes", [b"bytes"]])
+def test_an_output_that_is_no_list_of_texts_fails_the_attempt(value: object) -> None:
+    """So does a value returned where nothing takes it."""
+
+    def call(given: Any, out: func.Out[Any]) -> None:
+        out.set(value)
+
+    assert isinstance(outcome(call, QueueInput(b"", PROPERTIES)), Failed)
+    assert isinstance(outcome(returning(value), QueueInput(b"", PROPERTIES)), Failed)
 
 
-def times_out_itself(tick: str) -> None:
-    """Raises what a waiting host would raise, too."""
-    raise TimeoutError("the function's own")
+def test_what_a_function_raises_is_told_with_its_stack() -> None:
+    """Though not what would end the process of the real worker."""
+
+    def raises(given: Any) -> None:
+        raise ValueError("asked for")
+
+    def exits(given: Any) -> None:
+        raise SystemExit(3)
+
+    found = outcome(raises, TimerInput())
+    assert isinstance(found, Failed)
+    assert found.error == "ValueError"
+    assert "asked for" in found.stack
+    with pytest.raises(SystemExit):
+        outcome(exits, TimerInput())
 
 
-@pytest.mark.parametrize("call", [raises, exits, exits_on_the_loop, times_out_itself])
-def test_a_function_that_raises_fails_its_attempt_alone(
-    worker: Worker, call: Callable[..., Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whatever it raises, the next invocation runs, and the log says which one failed."""
-    invoker = invoker_of(worker)
-    failing = invocation(call)
-    assert not invoker.run(failing).succeeded
-    assert invoker.run(invocation(returns_nothing)).succeeded
+class ScriptedWorker:
+    """Ends each invocation as told, or never."""
+
+    def __init__(self, result: Done | Failed | None) -> None:
+        self.future: Result = Future()
+        self.replaced = False
+        if result is not None:
+            self.future.set_result(result)
+
+    def run(self, invocation: Invocation) -> Result:
+        """The one future."""
+        return self.future
+
+    def replace(self, process_of: Result) -> None:
+        """Notes it."""
+        self.replaced = True
+
+
+def attempt(worker: ScriptedWorker, seconds: float | None = None, renewal: Renewal | None = None) -> Attempt:
+    """One attempt of a timer function."""
+    invocation = Invocation(IndexedFunction("f", _TRIGGERS[TimerInput], ()), TimerInput(), TRACE, "the-id")
+    return Invoker(worker, QueueRegistry(), seconds).run(invocation, renewal)
+
+
+def test_the_log_says_which_invocation_failed(caplog: pytest.LogCaptureFixture) -> None:
+    """With the class of what was raised."""
+    assert attempt(ScriptedWorker(Done(None, {}))).succeeded
+    assert not attempt(ScriptedWorker(Failed("ValueError", "stack"))).succeeded
     (failure,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert f"function=f invocation_id={failing.invocation_id}" in failure
-    assert "result=failed" in failure
+    assert "function=f invocation_id=the-id" in failure
+    assert "result=failed error=ValueError" in failure
 
 
-@pytest.mark.parametrize(("answers", "returned"), [(False, "text"), (True, object())])
-def test_a_value_that_no_binding_takes_fails_the_attempt(worker: Worker, answers: bool, returned: object) -> None:
-    """Returning anything without a `$return` binding is a failure, and so is what the binding cannot carry."""
-
-    def call(tick: str) -> object:
-        return returned
-
-    assert not invoker_of(worker).run(invocation(call, answers=answers)).succeeded
+def test_running_into_the_time_limit_replaces_the_worker_and_fails_the_attempt() -> None:
+    """The function's thread cannot be ended alone."""
+    worker = ScriptedWorker(None)
+    assert not attempt(worker, 0.05).succeeded
+    assert worker.replaced
 
 
-def test_running_into_the_time_limit_is_a_failed_attempt(worker: Worker) -> None:
-    """The thread cannot be ended, so the host knows that work was abandoned."""
-    gate = threading.Event()
-
-    def call(tick: str) -> None:
-        gate.wait(_SECONDS)
-
-    invoker = invoker_of(worker, timeout_seconds=0.05)
-    assert not invoker.run(invocation(call)).succeeded
-    assert invoker.has_abandoned_work
-    gate.set()
-
-
-def test_the_hold_on_a_message_is_renewed_while_the_function_runs(worker: Worker) -> None:
+def test_the_hold_on_a_message_is_renewed_while_the_function_runs() -> None:
     """Again and again, until it ends."""
-    renewed = threading.Semaphore(0)
+    worker, left = ScriptedWorker(None), [3, 2, 1]
 
-    def call(tick: str) -> None:
-        for _ in range(3):
-            assert renewed.acquire(timeout=_SECONDS)
+    def renew() -> None:
+        if left.pop() == 3:
+            worker.future.set_result(Done(None, {}))
 
-    attempt = invoker_of(worker).run(invocation(call), Renewal(0.01, renewed.release))
-    assert attempt.succeeded
+    assert attempt(worker, None, Renewal(0.01, renew)).succeeded
 
 
 @pytest.mark.parametrize(("text", "threads"), [("32", 32), ("0", None), ("many", None), ("-1", None), (None, None)])

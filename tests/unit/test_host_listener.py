@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -73,7 +74,10 @@ def listening(
     listener.start()
     yield listener
     listener.begin_stop()
-    listener.wait_stopped()
+    end = time.monotonic() + _SECONDS
+    while listener.busy and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not listener.busy
 
 
 def polled(queue: ScriptedQueue, times: int) -> bool:

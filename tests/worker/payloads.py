@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from azure.functions.meta import Datum
-
 from devstack.host.queue_metadata import MessageProperties, trigger_metadata
-from tests.worker.results import FunctionRecord
+from tests.worker.results import FunctionRecord, HarnessError
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,15 @@ def http_payload(
 
 
 def queue_payload(protos: Any, record: FunctionRecord, body: bytes, delivery: Delivery) -> tuple[Any, dict[str, Any]]:
-    """A decoded message body and its metadata, with the host's overlay of JSON properties for text triggers.
+    """A message body and its metadata.
 
-    Raises UnicodeDecodeError where the host could not bind the body as text.
+    Raises HarnessError for a text trigger, to whose metadata the real host does what is not imitated.
     """
-    if str(record.trigger.get("dataType", "")).upper() == "BINARY":
-        metadata = trigger_metadata(delivery.properties, None, overlay=False)
-        return protos.TypedData(bytes=body), _typed(protos, metadata)
-    text = body.decode()
-    return protos.TypedData(string=text), _typed(protos, trigger_metadata(delivery.properties, text, overlay=True))
+    if str(record.trigger.get("dataType", "")).upper() != "BINARY":
+        raise HarnessError(f"{record.name} does not ask for bytes")
+    metadata = trigger_metadata(delivery.properties)
+    typed = {name: protos.TypedData(**{str(datum.type): datum.value}) for name, datum in metadata.items()}
+    return protos.TypedData(bytes=body), typed
 
 
 def timer_payload(protos: Any, *, past_due: bool) -> Any:
@@ -93,7 +91,3 @@ def invocation_request(
         trace_context=types.SimpleNamespace(trace_parent=trace, trace_state="", attributes={}),
         retry_context=types.SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
     )
-
-
-def _typed(protos: Any, metadata: Mapping[str, Datum]) -> dict[str, Any]:
-    return {name: protos.TypedData(**{str(datum.type): datum.value}) for name, datum in metadata.items()}

@@ -7,8 +7,6 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from devstack.host.output_messages import enqueued_bodies
-
 
 class HarnessError(RuntimeError):
     """Raised when the harness is used in a way that it cannot honour."""
@@ -116,4 +114,8 @@ class InvocationResult:
     def messages(self, binding: str) -> list[bytes]:
         """Bodies that the host would put on the queue of one output binding."""
         output = self.outputs.get(binding)
-        return enqueued_bodies(output.kind, output.value) if output else []
+        if output is None:
+            return []
+        if output.kind != "json":
+            raise HarnessError(f"{binding} was set to something else than a list of texts")
+        return [text.encode() for text in json.loads(output.value)]

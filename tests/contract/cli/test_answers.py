@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from devstack.loopback import Answer
+from devstack.http1 import Answer
 from tests.contract.cli.command import Command
 from tests.contract.cli.played_app import CUT, LOST, PlayedApp, answer, error
 

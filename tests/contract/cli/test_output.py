@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.loopback import Answer
+from devstack.http1 import Answer
 from tests.contract.cli.command import Command, environment, in_process, program
 from tests.contract.cli.played_app import Call, PlayedApp, answer, error, never
 from tests.contract.cli.terminal import on_terminal

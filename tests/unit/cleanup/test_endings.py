@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from shared.cleanup.record import CleanupStore
+from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.redrive import CleanupRedrive
+from shared.cleanup.store import CleanupStore
 from shared.clock import to_text
 from shared.errors import InvalidInput, StorageUnavailable
+from shared.ledger.pauses import Pauses
 from shared.results.dead_letters import DeadLetterStore
 from tests.memory_table import failing_at, no_fault, restless
 from tests.world import ACCOUNT, World, call, job_event, job_world, refused
@@ -246,14 +248,6 @@ def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
 # Given up by the host
 
 
-def test_a_record_about_one_task_still_has_its_effect(world: World) -> None:
-    """Its request was not accepted before, so it is accepted now, and nothing of the job is closed."""
-    world.put(RECORD, POISON)
-    world.settle()
-    assert [c.task_id for c in world.batch.calls] == ["t-0003"]
-    assert ends(world) == []
-
-
 def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
     """As it would have been before the host gave it up."""
     body = event()
@@ -288,7 +282,7 @@ def test_a_step_that_another_message_has_done_ends_nothing(world: World) -> None
     assert len(world.batch.calls) == 25
 
 
-def test_a_row_that_moved_on_under_the_end_keeps_the_message(world: World) -> None:
+def test_a_row_that_never_holds_still_under_the_end_keeps_the_message(world: World) -> None:
     """The poison message is seen again, and then ends the clean-up."""
     body = event()
     world.batch.states[JOB] = "active"
@@ -297,15 +291,10 @@ def test_a_row_that_moved_on_under_the_end_keeps_the_message(world: World) -> No
     (message,) = world.messages("job-completions")
     world.queues["job-completions"].clear()
     world.put(message.text, POISON)
-
-    def meddle(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            world.records.touch()
-
-    world.records.fault = meddle
-    with pytest.raises(StorageUnavailable, match="moved on"):
+    world.records.fault = restless(world.records)
+    with pytest.raises(StorageUnavailable, match="changed under"):
         world.deliver(POISON)
+    world.records.fault = no_fault
     world.clock.advance(601)
     world.settle()
     assert ends(world) == ["exhausted"]
@@ -414,12 +403,16 @@ def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(pur
     if purged:
         world.clock.advance(16 * 86_400)
         world.app.housekeeping.round(1_000)
-    settings = replace(world.settings, batch_accounts=(ACCOUNT,))
     kept = DeadLetterStore(world.letters).read(letter)
     assert kept is not None
-    redrive = CleanupRedrive(settings, world.clock, CleanupStore(world.records), world)
+    redrive = CleanupRedrive(
+        (ACCOUNT,),
+        world.clock,
+        CleanupStore(world.records, Pauses(world.clock, lambda: 0.5)),
+        CleanupQueue(world, "job-completions"),
+    )
     with pytest.raises(InvalidInput, match="batchUrl"):
-        redrive.put_back(kept, 0)
+        redrive.redrive(kept, 0)
     assert world.messages("job-completions") == []
 
 
@@ -442,24 +435,6 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
 
 
 # Over HTTP
-
-
-def test_a_record_over_http_is_a_request_for_its_task(world: World) -> None:
-    """202 with the status document of the one deletion, which then happens."""
-    answer = world.app.cleanups.submit(call(body=json.dumps(RECORD).encode()))
-    assert answer.status == 202
-    assert answer.content["taskId"] == "t-0003"
-    assert answer.headers["location"] == f"/api/task-deletions/{answer.client_request_id}"
-    world.settle()
-    assert [c.task_id for c in world.batch.calls] == ["t-0003"]
-
-
-def test_a_record_about_a_protected_job_is_refused() -> None:
-    """403 with the rule's name, before anything is stored."""
-    world = World(PROTECTED_JOBS=JOB)
-    answer = world.app.cleanups.submit(call(body=json.dumps(RECORD).encode()))
-    assert (answer.status, answer.content["code"]) == (403, "ProtectedJob")
-    assert world.records.rows == {}
 
 
 def test_progress_says_why_a_clean_up_failed(world: World) -> None:

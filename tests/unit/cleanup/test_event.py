@@ -17,12 +17,12 @@ from shared.cleanup.event import (
     PartialEvent,
     Select,
     SubscriptionValidation,
-    TaskCompleted,
     closing_id,
     partial_event,
     read_event,
     to_wire,
 )
+from shared.cleanup.task_record import TaskRecord
 from shared.errors import InvalidInput
 from shared.parsing.strict_json import read
 
@@ -236,11 +236,8 @@ def test_a_fault_of_the_json_text_refuses_the_event() -> None:
 @pytest.mark.parametrize("value", [TASK_COMPLETE, [TASK_COMPLETE]])
 def test_a_record_of_one_task_is_no_end_of_a_job(value: object) -> None:
     """Batch's own diagnostics fire once per task; a whole-job clean-up on the first would delete too much."""
-    assert read_event(value, ACCOUNTS, NOW) == TaskCompleted(
-        "render-7",
-        "frame-001",
-        "acct",
-        "/SUBSCRIPTIONS/S/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT|2026-11-24T08:00:01Z",
+    assert read_event(value, ACCOUNTS, NOW) == TaskRecord(
+        "render-7", "frame-001", TASK_COMPLETE["resourceId"], time="2026-11-24T08:00:01Z"
     )
 
 
@@ -248,7 +245,7 @@ def test_a_record_of_one_task_is_no_end_of_a_job(value: object) -> None:
 def test_a_record_of_one_task_may_be_unreadable(properties: object) -> None:
     """It is told apart all the same, without ids that are not valid."""
     found = read_event(TASK_COMPLETE | {"properties": properties}, ACCOUNTS, NOW)
-    assert isinstance(found, TaskCompleted)
+    assert isinstance(found, TaskRecord)
     assert (found.job_id, found.task_id) == (None, None)
 
 

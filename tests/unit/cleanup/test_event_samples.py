@@ -11,8 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from shared.cleanup.event import JobEvent, Select, TaskCompleted, read_event
+from shared.cleanup.event import JobEvent, Select, read_event
 from shared.cleanup.record import event_hash
+from shared.cleanup.task_record import TaskRecord
 
 SAMPLES = Path(__file__).resolve().parents[3] / "docs" / "samples"
 ACCOUNT = "https://account.region.batch.azure.com"
@@ -108,4 +109,4 @@ def test_diagnostic_record_itself_is_no_job_event() -> None:
     """Put on the queue as it is, a record speaks of one task and never starts a clean-up of its job."""
     record = json.loads((SAMPLES / "batch_diagnostics.json").read_text(encoding="utf-8"))["records"][0]
 
-    assert isinstance(read_event(record, ACCOUNTS, NOW), TaskCompleted)
+    assert isinstance(read_event(record, ACCOUNTS, NOW), TaskRecord)

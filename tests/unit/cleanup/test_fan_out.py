@@ -369,9 +369,10 @@ def test_retention_holds_over_more_than_a_queues_seven_days(world: World) -> Non
     assert timedelta(days=20) - timedelta(hours=1) <= world.clock.now() - began <= timedelta(days=20)
 
 
-def test_a_task_that_was_reactivated_meanwhile_is_not_deleted(world: World) -> None:
-    """It was completed when the job was listed, and runs again when its deletion is due."""
-    world.put(event(deleteAfter="P7D"), "job-completions")
+@pytest.mark.parametrize("fields", [{}, {"deleteAfter": "P7D"}])
+def test_a_task_that_was_reactivated_meanwhile_is_not_deleted(world: World, fields: dict[str, str]) -> None:
+    """It was completed when the job was listed, and runs again when its message is delivered, late or due."""
+    world.put(event(**fields), "job-completions")
     while world.deliver("job-completions"):
         pass
     world.batch.completed[3] = replace(world.batch.completed[3], etag="0x8DFFFF")
@@ -380,6 +381,29 @@ def test_a_task_that_was_reactivated_meanwhile_is_not_deleted(world: World) -> N
     assert [d["taskId"] for d in deletions if d["outcome"] == "preconditionFailed"] == ["t-0003"]
     assert sum(d["outcome"] == "deleted" for d in deletions) == 24
     assert (JOB, "t-0003") in world.batch.tasks
+
+
+def test_a_task_listed_without_a_version_is_skipped(world: World) -> None:
+    """Nothing could keep its deletion from a task that runs again by then."""
+    world.batch.completed[3] = replace(world.batch.completed[3], etag=None)
+    world.put(event(), "job-completions")
+    world.settle()
+    closing = closings(world)[0]["data"]
+    assert (closing["listed"], closing["requested"], closing["skipped"]) == (25, 24, 1)
+    assert (JOB, "t-0003") in world.batch.tasks
+
+
+def test_tasks_that_end_one_after_another_share_messages(world: World) -> None:
+    """A page makes one message for each bucket and rounded due time, not one for each task."""
+    world.batch.page_size = 1_000
+    world.batch.completed = [
+        replace(task, end_time=f"2026-11-24T07:00:{number:02d}Z")
+        for number, task in enumerate(world.batch.completed, start=1)
+    ]
+    world.put(event(deleteAfter="PT1H"), "job-completions")
+    world.deliver("job-completions")
+    assert len(world.messages()) <= 16
+    assert {message.visible_at.isoformat() for message in world.messages()} == {"2026-11-24T08:01:00+00:00"}
 
 
 def test_a_page_that_is_listed_again_conflicts_with_nothing(world: World) -> None:

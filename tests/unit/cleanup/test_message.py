@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from shared.cleanup.event import JobEvent
-from shared.cleanup.message import Refused, Step, read_cleanup_message, read_step, write_step
-from shared.cleanup.record import new_cleanup
+from shared.cleanup.message import Refusal, Step, TaskStep, read_again, read_cleanup_message
 from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput
-from shared.settings import Settings
-from tests.world import ACCOUNT, ENVIRONMENT
+from tests.world import ACCOUNT
 
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
-SETTINGS = Settings.from_env(ENVIRONMENT)
+ACCOUNTS = (ACCOUNT,)
 PAGE: dict[str, Any] = {
     "v": 1,
     "event": {"clientRequestId": GUID, "jobId": "render-7"},
@@ -42,18 +41,24 @@ def delivery(body: object) -> Delivery:
 
 def pointers(body: object) -> set[str]:
     """Where a refused message is at fault."""
-    found = read_cleanup_message(delivery(body), SETTINGS, NOW)
-    assert isinstance(found, Refused)
+    found = read_cleanup_message(delivery(body), ACCOUNTS, NOW)
+    assert isinstance(found, Refusal)
     return {problem.pointer for problem in found.fault.problems}
 
 
 def test_a_step_reads_back_as_it_was_written() -> None:
     """The event, the moment of its acceptance, the number and the place in the listing."""
     event = JobEvent(event_id=GUID, job_id="render-7", batch_url=ACCOUNT)  # type: ignore[call-arg]
-    cleanup = new_cleanup(event, datetime(2026, 11, 24, 7, 0, tzinfo=UTC))
-    text = write_step(cleanup, f"{ACCOUNT}/jobs/render-7/tasks?$skiptoken=a")
-    found = read_cleanup_message(delivery(json.loads(text)), SETTINGS, NOW)
-    assert found == Step(cleanup, 0, f"{ACCOUNT}/jobs/render-7/tasks?$skiptoken=a")
+    step = Step(event, datetime(2026, 11, 24, 7, 0, tzinfo=UTC), 3, f"{ACCOUNT}/jobs/render-7/tasks?$skiptoken=a")
+    assert read_cleanup_message(delivery(json.loads(step.text())), ACCOUNTS, NOW) == step
+
+
+def test_a_look_at_a_task_reads_back_as_it_was_written() -> None:
+    """The record, the moment of its acceptance, and how often the look has failed."""
+    first = read_cleanup_message(delivery(RECORD | {"location": "Region"}), ACCOUNTS, NOW)
+    assert isinstance(first, TaskStep)
+    again = replace(first, attempts=2, generation=1)
+    assert read_cleanup_message(delivery(json.loads(again.text())), ACCOUNTS, NOW) == again
 
 
 @pytest.mark.parametrize(
@@ -69,7 +74,7 @@ def test_a_step_reads_back_as_it_was_written() -> None:
         (PAGE | {"continuation": 7}, "/page/continuation"),
         (PAGE | {"acceptedAt": "2026-11-25T08:00:00.000Z"}, "/page/acceptedAt"),
         (PAGE | {"event": RECORD}, "/page/event"),
-        (PAGE | {"event": {"jobId": "render-7"}}, "/clientRequestId"),
+        (PAGE | {"event": {"jobId": "render-7"}}, "/page/event/clientRequestId"),
     ],
 )
 def test_a_forged_step_is_refused_where_it_is_at_fault(page: object, pointer: str) -> None:
@@ -95,9 +100,28 @@ def test_a_record_that_names_no_task_is_refused(name: str) -> None:
     assert pointers(RECORD | {"properties": properties}) == {f"/properties/{name}"}
 
 
-def test_a_dead_letter_of_a_clean_up_holds_a_step_or_an_event() -> None:
-    """What was read as one before reads as one again, and a record about one task is neither."""
-    assert read_step(json.dumps({"page": PAGE}).encode(), SETTINGS, NOW).number == 3
-    assert read_step(json.dumps(PAGE["event"]).encode(), SETTINGS, NOW).number == 0
-    with pytest.raises(InvalidInput, match="one task"):
-        read_step(json.dumps(RECORD).encode(), SETTINGS, NOW)
+TASK: dict[str, Any] = {"v": 1, "record": RECORD, "acceptedAt": PAGE["acceptedAt"], "attempts": 0, "generation": 0}
+
+
+@pytest.mark.parametrize(
+    ("task", "pointer"),
+    [
+        (TASK | {"v": 2}, "/task"),
+        (TASK | {"attempts": -1}, "/task/attempts"),
+        (TASK | {"generation": True}, "/task/generation"),
+        (TASK | {"acceptedAt": "x"}, "/task/acceptedAt"),
+        (TASK | {"record": PAGE["event"]}, "/task/record"),
+    ],
+)
+def test_a_forged_look_is_refused_where_it_is_at_fault(task: object, pointer: str) -> None:
+    """As a step of a clean-up is."""
+    assert pointers({"task": task}) == {pointer}
+
+
+def test_a_dead_letters_body_is_read_as_it_was_before() -> None:
+    """A step, an event, or a record about one task."""
+    found = [read_again(json.dumps(body).encode(), ACCOUNTS, NOW) for body in ({"page": PAGE}, PAGE["event"], RECORD)]
+    assert [step.number for step in found if isinstance(step, Step)] == [3, 0]
+    assert isinstance(found[2], TaskStep)
+    with pytest.raises(InvalidInput):
+        read_again(b"{}", ACCOUNTS, NOW)

@@ -17,11 +17,13 @@ ACCOUNT = "https://acct.region.batch.azure.com"
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 EVENT_ID = str(uuid.UUID(int=7))
 
-GOOD = CompletedTask("good", 0, "success", "2026-11-24T07:00:00Z")
-BAD = CompletedTask("bad", 3, "failure", "2026-11-24T07:30:00.1234567Z")
-NEVER_RAN = CompletedTask("never-ran", None, "failure", "2026-11-24T07:00:00Z")
-CONTAINER = CompletedTask("container", None, "success", "2026-11-24T07:00:00Z")
-TASKS = (GOOD, BAD, NEVER_RAN, CONTAINER)
+GOOD = CompletedTask("good", 0, "success", "2026-11-24T07:00:00Z", "0x8D1")
+BAD = CompletedTask("bad", 3, "failure", "2026-11-24T07:30:00.1234567Z", "0x8D2")
+NEVER_RAN = CompletedTask("never-ran", None, "failure", "2026-11-24T07:00:00Z", "0x8D3")
+CONTAINER = CompletedTask("container", None, "success", "2026-11-24T07:00:00Z", "0x8D4")
+NOT_UPLOADED = CompletedTask("not-uploaded", 0, "failure", "2026-11-24T07:00:00Z", "0x8D5")
+OLD = CompletedTask("old", 0, None, "2026-11-24T07:00:00Z", "0x8D6")
+TASKS = (GOOD, BAD, NEVER_RAN, CONTAINER, NOT_UPLOADED, OLD)
 
 
 def event(**fields: object) -> JobEvent:
@@ -34,20 +36,22 @@ def event(**fields: object) -> JobEvent:
 @pytest.mark.parametrize(
     ("select", "chosen"),
     [
-        ("completed", ["good", "bad", "never-ran", "container"]),
-        ("succeeded", ["good", "container"]),
-        ("failed", ["bad", "never-ran"]),
+        ("completed", ["good", "bad", "never-ran", "container", "not-uploaded", "old"]),
+        ("succeeded", ["good", "container", "old"]),
+        ("failed", ["bad", "never-ran", "not-uploaded"]),
     ],
 )
-def test_select_takes_tasks_by_exit_code_or_result(select: str, chosen: list[str]) -> None:
-    """Exit code 0 is success; where a task has none, the service's own result tells."""
+def test_select_takes_tasks_by_the_services_result(select: str, chosen: list[str]) -> None:
+    """`result` decides; where the service tells none, exit code 0 is success."""
     assert [request.task_id for request in requests_of(event(select=select), TASKS, NOW)] == chosen
 
 
-def test_an_exit_code_counts_for_more_than_the_result() -> None:
-    """A task that ended with 0 has succeeded, whatever else is said of it."""
-    assert has_succeeded(CompletedTask("t", 0, "failure", None))
-    assert not has_succeeded(CompletedTask("t", 1, "success", None))
+def test_a_task_whose_outputs_were_not_uploaded_has_failed() -> None:
+    """Its command ended with 0, but the node has the only copy of what it made."""
+    assert not has_succeeded(CompletedTask("t", 0, "failure", None))
+    assert has_succeeded(CompletedTask("t", 1, "success", None))
+    assert has_succeeded(CompletedTask("t", 0, None, None))
+    assert not has_succeeded(CompletedTask("t", None, None, None))
 
 
 def test_ids_are_derived_from_the_event_and_the_ids_in_lower_case() -> None:
@@ -63,29 +67,61 @@ def test_retention_counts_from_each_tasks_end_and_by_class() -> None:
     wanted = event(deleteAfter={"succeeded": "P3D", "failed": "P7D"})
     dues = {request.task_id: request.delete_after for request in requests_of(wanted, TASKS, NOW)}
     assert dues["good"] == "2026-11-27T07:00:00.000Z"
-    assert dues["bad"] == "2026-12-01T07:30:00.123Z"
+    assert dues["bad"] == "2026-12-01T07:45:00.000Z"
 
 
 def test_a_class_left_out_is_kept() -> None:
     """An object form without `failed` never asks for failed tasks."""
     wanted = event(deleteAfter={"succeeded": "P3D"})
-    assert {request.task_id for request in requests_of(wanted, TASKS, NOW)} == {"good", "container"}
+    assert {request.task_id for request in requests_of(wanted, TASKS, NOW)} == {"good", "container", "old"}
 
 
 def test_without_an_end_time_the_acceptance_counts() -> None:
     """What cannot be read must not make a task be deleted earlier than it should."""
     wanted = event(deleteAfter="P1D")
-    (request,) = requests_of(wanted, [CompletedTask("t", 0, None, "nonsense")], NOW)
+    (request,) = requests_of(wanted, [CompletedTask("t", 0, None, "nonsense", "0x8D1")], NOW)
     assert request.delete_after == "2026-11-25T08:00:00.000Z"
 
 
-def test_a_task_that_is_deleted_later_is_deleted_only_as_it_was_listed() -> None:
-    """Its version goes along, whether the delay has passed or not; what is no version does not, nor one at once."""
-    listed = replace(GOOD, etag="0x8DE2A1C000000007")
-    assert [r.if_match for r in requests_of(event(deleteAfter="P1D"), [listed, GOOD], NOW)] == [listed.etag, None]
-    assert requests_of(event(deleteAfter="PT1S"), [listed], NOW)[0].if_match == listed.etag
-    assert requests_of(event(), [listed], NOW)[0].if_match is None
-    assert requests_of(event(deleteAfter="P1D"), [replace(GOOD, etag="a\r\nb")], NOW)[0].if_match is None
+@pytest.mark.parametrize("fields", [{}, {"deleteAfter": "PT0S"}, {"deleteAfter": "P1D"}, {"dryRun": True}])
+def test_a_task_is_deleted_only_as_it_was_listed(fields: dict[str, object]) -> None:
+    """Its version goes with every request, with a delay or without: it may run again when the request is carried out."""
+    (request,) = requests_of(event(**fields), [GOOD], NOW)
+    assert request.if_match == "0x8D1"
+
+
+@pytest.mark.parametrize("etag", [None, "", "a\r\nb"])
+def test_a_task_without_a_version_is_left_alone(etag: str | None) -> None:
+    """Nothing could tell it from a task that runs again under its id."""
+    assert requests_of(event(), [replace(GOOD, etag=etag), BAD], NOW) == requests_of(event(), [BAD], NOW)
+
+
+def test_a_task_whose_id_makes_no_url_is_left_alone() -> None:
+    """The others of its page are asked for."""
+    assert [r.task_id for r in requests_of(event(), [replace(GOOD, id=".."), BAD], NOW)] == ["bad"]
+
+
+def test_due_times_meet_on_a_grid() -> None:
+    """Rounded up to whole minutes for a delay below a day, else to quarters of an hour, so that rows share messages."""
+    ends = ["2026-11-24T07:00:00.000Z", "2026-11-24T07:00:00.001Z", "2026-11-24T07:14:59Z", "2026-11-24T07:15:01Z"]
+    tasks = [replace(GOOD, id=f"t-{n}", end_time=end) for n, end in enumerate(ends)]
+
+    def dues(delay: str) -> list[str]:
+        found = [request.delete_after or "" for request in requests_of(event(deleteAfter=delay), tasks, NOW)]
+        return [due.removeprefix("2026-11-").removesuffix(":00.000Z") for due in found]
+
+    assert dues("PT23H59M59S") == ["25T07:00", "25T07:00", "25T07:15", "25T07:15"]
+    assert dues("PT1S") == ["24T07:01", "24T07:01", "24T07:15", "24T07:16"]
+    assert dues("P1D") == ["25T07:00", "25T07:15", "25T07:15", "25T07:30"]
+    assert dues("2026-11-26T07:01:00Z") == ["26T07:15"] * 4
+
+
+def test_a_later_listing_takes_what_an_earlier_one_could_have_found() -> None:
+    """A task that ended after it is another one, or ran again; with no end time, the acceptance counts."""
+    tasks = [GOOD, BAD, replace(GOOD, id="unknown", end_time=None)]
+    before = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+    assert [r.task_id for r in requests_of(event(), tasks, before, ended_before=before)] == ["good"]
+    assert len(requests_of(event(), tasks, NOW)) == 3
 
 
 def test_dry_run_and_metadata_are_copied() -> None:

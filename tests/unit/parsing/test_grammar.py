@@ -68,9 +68,9 @@ def test_an_id_that_could_bend_a_url_is_refused(text: str) -> None:
         grammar.job_id(text)
 
 
-@pytest.mark.parametrize("text", ["nightly:job-1", "a:job-0", "x" * 58 + ":job-1", "a:job-" + "1" * 58])
+@pytest.mark.parametrize("text", ["nightly:job-1", "a:job-0", "x" * 64 + ":job-10", "a:job-" + "1" * 10])
 def test_a_job_of_a_schedule_has_a_colon(text: str) -> None:
-    """A job's id may end in `:job-` and digits, within 64 characters in all; a task's may not."""
+    """A job's id may end in `:job-` and up to ten digits after its schedule's whole id; a task's may not."""
     assert grammar.job_id(text) == text
     with pytest.raises(ValueError, match="must be"):
         grammar.task_id(text)
@@ -87,7 +87,8 @@ def test_a_job_of_a_schedule_has_a_colon(text: str) -> None:
         "a:task-1",
         "a:",
         "a:job-\uff11",
-        "x" * 59 + ":job-1",
+        "x" * 65 + ":job-1",
+        "a:job-" + "1" * 11,
         "a:job-1\n",
     ],
 )

@@ -1,4 +1,4 @@
-"""The doors of the app as the demonstration uses them: HTTP, the queues, and the simulated account's control API."""
+"""The app as its users reach it: over HTTP and the queues; and the control API of the simulated account."""
 
 from __future__ import annotations
 
@@ -11,48 +11,55 @@ from typing import Any
 import requests
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from devstack.demo.scenes import Ask
+from devstack.stack import Stack
 
 TIMEOUT = 300
 TRIES = 30
 
 
-class Doors:
-    """Sends requests and collects results. One per thread of the demonstration."""
+class AppClient:
+    """Sends requests and collects results. Safe to use from many threads."""
 
-    def __init__(self, base_url: str, batch_url: str, connection_string: str, queues: dict[str, str]) -> None:
-        self._api = f"{base_url.rstrip('/')}/api"
-        self._control = f"{batch_url}/_control"
-        self._service = QueueServiceClient.from_connection_string(connection_string)
-        self._queues = queues
+    def __init__(self, stack: Stack) -> None:
+        self._base = stack.http_url
+        self._control = f"{stack.batch_url}/_control"
+        self._service = QueueServiceClient.from_connection_string(stack.connection_string)
+        requests_queue = stack.env["REQUEST_QUEUE_NAME"]
+        self.queues = {
+            "request": requests_queue,
+            "poison": f"{requests_queue}-poison",
+            "result": stack.env["RESULT_QUEUE_NAME"],
+        }
+        """Names by their part in the app."""
         self._http = requests.Session()
         self._results = self.queue("result")
 
     def queue(self, name: str) -> QueueClient:
-        """The client of a queue by its part in the app: `request`, `result` or `poison`."""
-        return self._service.get_queue_client(self._queues[name])
+        """The client of a queue by its part in the app."""
+        return self._service.get_queue_client(self.queues[name])
 
-    def send(self, ask: Ask) -> int | None:
-        """Sends one request through its door; the HTTP status, or None for a queue."""
-        if ask.door == "http":
-            return self._call("POST", f"{self._api}/task-deletions", json=ask.body).status_code
-        if ask.door == "direct" and isinstance(ask.body, dict):
-            url = f"{self._api}/jobs/{ask.body['jobId']}/tasks/{ask.body['taskId']}"
-            headers = {"client-request-id": ask.body["clientRequestId"]}
-            return self._call("DELETE", url, headers=headers).status_code
-        text = ask.body if isinstance(ask.body, str) else json.dumps(ask.body)
-        self.queue("poison" if ask.door == "poison" else "request").send_message(text)
-        return None
+    def put(self, body: object, queue: str = "request") -> None:
+        """Puts a message on a queue: a text as it is, anything else as JSON."""
+        self.queue(queue).send_message(body if isinstance(body, str) else json.dumps(body))
+
+    def post(self, body: object) -> int:
+        """Hands a request in over HTTP; the status."""
+        return self._call("POST", "/api/task-deletions", json=body).status_code
+
+    def delete(self, request: dict[str, Any]) -> int:
+        """Calls the REST operation itself; the status."""
+        path = f"/api/jobs/{request['jobId']}/tasks/{request['taskId']}"
+        return self._call("DELETE", path, headers={"client-request-id": request["clientRequestId"]}).status_code
 
     def clean_up(self, event: dict[str, Any]) -> str:
         """Hands in a job-completion event; where its progress is."""
-        answer = self._call("POST", f"{self._api}/job-completions", json=event)
+        answer = self._call("POST", "/api/job-completions", json=event)
         answer.raise_for_status()
         return answer.headers["location"]
 
     def progress(self, location: str) -> dict[str, Any]:
         """How a clean-up goes."""
-        document: dict[str, Any] = self._call("GET", self._api.removesuffix("/api") + location).json()
+        document: dict[str, Any] = self._call("GET", location).json()
         return document
 
     def results(self) -> list[dict[str, Any]]:
@@ -63,14 +70,14 @@ class Doors:
             self._results.delete_message(message)
         return found
 
-    def _call(self, method: str, url: str, **parts: Any) -> requests.Response:
+    def _call(self, method: str, path: str, **parts: Any) -> requests.Response:
         """A call as a careful client makes it: 503 promises nothing, so the same request goes out again."""
-        answer = self._http.request(method, url, timeout=TIMEOUT, **parts)
+        answer = self._http.request(method, self._base + path, timeout=TIMEOUT, **parts)
         for _ in range(TRIES):
             if answer.status_code != 503:
                 break
             time.sleep(1)
-            answer = self._http.request(method, url, timeout=TIMEOUT, **parts)
+            answer = self._http.request(method, self._base + path, timeout=TIMEOUT, **parts)
         return answer
 
     def seed(self, jobs: list[dict[str, Any]]) -> None:

@@ -1,0 +1,60 @@
+"""Cancelling a clean-up, and what that means for the requests that it made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.cleanup import state
+from shared.cleanup.closing import CleanupCloser
+from shared.cleanup.record import Cleanup
+from shared.cleanup.state import CancelDecision
+from shared.cleanup.store import CleanupStore, Settled
+from shared.clock import Clock
+from shared.deletion.parents import Veto
+from shared.ledger.record import Certainty, Conclusion, Outcome, Record
+from shared.storage.queues import Sender
+
+
+@dataclass(frozen=True)
+class CleanupCancelling:
+    """Cancels clean-ups. May raise StorageUnavailable."""
+
+    cleanups: CleanupStore
+    closer: CleanupCloser
+    sender: Sender
+    result_queue: str
+    clock: Clock
+
+    def cancel(self, event_id: str, *, dry_run: bool) -> Settled[CancelDecision]:
+        """The closing event goes out here, and once more with the step that is still on the queue.
+
+        Should this process die on the way, that one brings it.
+        """
+        settled = self.cleanups.settle(event_id, self._decide, dry_run=dry_run)
+        if settled.decision is CancelDecision.END:
+            self.sender.send(self.result_queue, self.closer.tell(settled.row))
+        return settled
+
+    def _decide(self, found: Cleanup | None) -> tuple[CancelDecision, Cleanup | None]:
+        decision = state.on_cancel(found, self.cleanups.totals(found).open if found else 0)
+        if found is None or decision not in {CancelDecision.END, CancelDecision.MARK}:
+            return decision, None
+        return decision, state.cancelled(found, decision, self.clock.now())
+
+
+@dataclass(frozen=True)
+class CleanupParent:
+    """Ends the requests of a cancelled clean-up that no claim has touched. May raise StorageUnavailable."""
+
+    cleanups: CleanupStore
+
+    def veto(self, parent_id: str, *, dry_run: bool) -> Veto | None:
+        """See `shared.deletion.parents.Parent`."""
+        found = self.cleanups.read(parent_id, dry_run=dry_run)
+        return cancelled if found and found.cancelled_at else None
+
+
+def cancelled(_: Record, now: datetime) -> Conclusion:
+    """The end of a request whose clean-up was cancelled."""
+    return Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, now)

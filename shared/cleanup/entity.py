@@ -1,0 +1,155 @@
+"""A clean-up as a table row and back, and its row in the list of clean-ups. Pure.
+
+    cleanup:<event id>[.dry-run]                            the clean-up
+    cleanup:time:<inverted milliseconds>:<event id>[...]    its place in the list, newest first
+
+Both lie in the partition of the event's id and are written in one transaction, so neither is there without the other.
+A page of the list is the first rows of the sixteen partitions, merged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.cleanup.event import JobEvent, to_wire
+from shared.cleanup.record import Cleanup, Phase, Stand
+from shared.clock import from_text, to_text
+from shared.errors import CorruptRecord
+from shared.ledger.entity import error_from, error_text
+from shared.ledger.record import DRY_RUN_SUFFIX, Key, Outcome
+from shared.parsing.grammar import MAX_DELAY
+
+Entity = dict[str, Any]
+
+BOTH_ROWS = "RowKey ge 'cleanup:' and RowKey lt 'cleanup;'"
+"""Filter for both kinds: with the key bounded, a query need not go through a whole partition."""
+CLEANUP_ROWS = "RowKey ge 'cleanup:0' and RowKey lt 'cleanup:g'"
+"""The clean-ups alone: their ids begin with a hexadecimal digit."""
+IN_LIST = "cleanup:time:"
+PLACE = re.compile(r"[0-9]{15}:[0-9a-f-]{36}(?:\.dry-run)?")
+_END_OF_TIME = 253_402_300_799_999
+"""Milliseconds to the year 9999: what is left of them sorts the newest first."""
+
+
+def cleanup_key(event_id: str, *, dry_run: bool) -> tuple[str, str]:
+    """Partition and row of a clean-up; a dry run has its own id space."""
+    return Key(event_id).bucket, f"cleanup:{event_id}{DRY_RUN_SUFFIX if dry_run else ''}"
+
+
+def place_of(cleanup: Cleanup) -> str:
+    """Where a clean-up stands in the list: by when it was first accepted, also after a redrive."""
+    if cleanup.place is not None:
+        return cleanup.place
+    # From the stored text: milliseconds of a float would not always be the same ones again.
+    since = round(from_text(to_text(cleanup.accepted_at)).timestamp() * 1000)
+    suffix = DRY_RUN_SUFFIX if cleanup.event.dry_run else ""
+    return f"{_END_OF_TIME - since:015d}:{cleanup.event.event_id}{suffix}"
+
+
+def key_of_place(place: str) -> tuple[str, bool]:
+    """The event id, and whether it is of a dry run, of a row in the list."""
+    row = place.partition(":")[2]
+    return row.removesuffix(DRY_RUN_SUFFIX), row.endswith(DRY_RUN_SUFFIX)
+
+
+def list_entity(cleanup: Cleanup, now: datetime) -> Entity:
+    """The row in the list: what a page is filtered and purged by."""
+    partition, _ = cleanup_key(cleanup.event.event_id, dry_run=cleanup.event.dry_run)
+    return {
+        "PartitionKey": partition,
+        "RowKey": IN_LIST + place_of(cleanup),
+        "phase": cleanup.phase.value,
+        "touched_at": to_text(kept_from(cleanup, now)),
+    }
+
+
+def to_entity(cleanup: Cleanup, now: datetime) -> Entity:
+    """The row; what is None is the empty text, since a merge cannot take a column away."""
+    partition, row = cleanup_key(cleanup.event.event_id, dry_run=cleanup.event.dry_run)
+    return {
+        "PartitionKey": partition,
+        "RowKey": row,
+        "event": json.dumps(to_wire(cleanup.event), separators=(",", ":")),
+        "payload_hash": cleanup.payload_hash,
+        "accepted_at": to_text(cleanup.accepted_at),
+        "phase": cleanup.phase.value,
+        "generation": cleanup.generation,
+        "step": cleanup.step,
+        "step_message": cleanup.step_message or "",
+        "attempts": cleanup.attempts,
+        "next_page": cleanup.next_page or "",
+        "skipped": cleanup.skipped,
+        "requested": cleanup.requested,
+        "job_state": cleanup.job_state or "",
+        "first_listed_at": _text(cleanup.first_listed_at),
+        "ended_at": _text(cleanup.ended_at),
+        "outcome": cleanup.outcome.value if cleanup.outcome else "",
+        "error": error_text(cleanup.error),
+        "cancelled_at": _text(cleanup.cancelled_at),
+        "is_relisting": cleanup.is_relisting,
+        "stand_open": cleanup.stand.open if cleanup.stand else 0,
+        "stand_since": _text(cleanup.stand.since if cleanup.stand else None),
+        "is_settled": cleanup.is_settled,
+        "place": place_of(cleanup),
+        "touched_at": to_text(kept_from(cleanup, now)),
+    }
+
+
+def from_entity(entity: Mapping[str, Any], etag: str) -> Cleanup:
+    """The clean-up of a row as read.
+
+    Raises:
+        CorruptRecord: no version of this app writes such a row.
+    """
+    try:
+        return _read(entity, etag)
+    except (KeyError, ValueError, TypeError) as fault:
+        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}") from fault
+
+
+def _read(entity: Mapping[str, Any], etag: str) -> Cleanup:
+    since = _moment(entity.get("stand_since"))
+    return Cleanup(
+        event=JobEvent.model_validate(json.loads(entity["event"]), by_alias=True, by_name=False),
+        payload_hash=entity["payload_hash"],
+        accepted_at=from_text(entity["accepted_at"]),
+        phase=Phase(entity["phase"]),
+        generation=entity["generation"],
+        step=entity["step"],
+        step_message=entity["step_message"] or None,
+        attempts=entity["attempts"],
+        next_page=entity["next_page"] or None,
+        skipped=entity["skipped"],
+        requested=entity["requested"],
+        job_state=entity["job_state"] or None,
+        # From here on with `get`, where a column is younger than rows that may still be there.
+        first_listed_at=_moment(entity.get("first_listed_at")),
+        ended_at=_moment(entity["ended_at"]),
+        outcome=Outcome(entity["outcome"]) if entity["outcome"] else None,
+        error=error_from(entity["error"]),
+        cancelled_at=_moment(entity.get("cancelled_at")),
+        is_relisting=entity.get("is_relisting", False),
+        stand=Stand(entity["stand_open"], since) if since else None,
+        is_settled=entity.get("is_settled", False),
+        place=entity.get("place") or None,
+        etag=etag,
+    )
+
+
+def kept_from(cleanup: Cleanup, now: datetime) -> datetime:
+    """When its retention begins: once it has ended, for as long as its tasks may still wait to be deleted."""
+    if not cleanup.has_ended:
+        return now
+    return (cleanup.ended_at or now) + (MAX_DELAY if cleanup.event.delete_after else timedelta())
+
+
+def _text(moment: datetime | None) -> str:
+    return to_text(moment) if moment else ""
+
+
+def _moment(text: str | None) -> datetime | None:
+    return from_text(text) if text else None

@@ -1,0 +1,97 @@
+"""Accepting events that come over HTTP: the row first, then the message of the first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from shared.batch.reply import BatchError
+from shared.cleanup.event import JobEvent
+from shared.cleanup.message import Step, TaskStep
+from shared.cleanup.queue import CleanupQueue
+from shared.cleanup.record import Cleanup, new_cleanup
+from shared.cleanup.single_task import task_of
+from shared.cleanup.store import CleanupStore
+from shared.cleanup.task_record import TaskRecord, task_request
+from shared.clock import Clock
+from shared.deletion.acceptance import Acceptor
+from shared.deletion.guard import Guard
+from shared.errors import StorageUnavailable
+from shared.ledger.record import Key, Origin, Record, State
+from shared.ledger.store import RecordStore
+from shared.results.result import ID_CONFLICT
+
+
+class Intake(StrEnum):
+    """What a sender is told of one event."""
+
+    ACCEPTED = "accepted"
+    REPLAYED = "replayed"
+    CONFLICT = "conflict"
+    PROTECTED = "protected"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The answer for one event, and what stands for it: a clean-up, or the request about one task."""
+
+    intake: Intake
+    client_request_id: str
+    subject: Cleanup | Record | None = None
+    error: BatchError | None = None
+
+
+@dataclass(frozen=True)
+class EventIntake:
+    """Accepts events once per id. Every method may raise StorageUnavailable: nothing is promised."""
+
+    accounts: tuple[str, ...]
+    guard: Guard
+    cleanups: CleanupStore
+    records: RecordStore
+    acceptor: Acceptor
+    queue: CleanupQueue
+    clock: Clock
+
+    def take(self, event: JobEvent | TaskRecord) -> Taken:
+        """Accepts one event. Raises InvalidInput for a record that is about no task that could be deleted."""
+        return self._take_record(event) if isinstance(event, TaskRecord) else self._take_job(event)
+
+    def _take_job(self, event: JobEvent) -> Taken:
+        event_id, now = event.event_id, self.clock.now()
+        if protected := self.guard.protection_of(event.job_id):
+            return Taken(Intake.PROTECTED, event_id, error=protected)
+        wanted = new_cleanup(event, now)
+        written = self.cleanups.write(None, wanted, now)
+        cleanup = written or self.cleanups.read(event_id, dry_run=event.dry_run)
+        if cleanup is None:
+            raise StorageUnavailable(f"clean-up {event_id} was there and is gone")
+        if cleanup.payload_hash != wanted.payload_hash:
+            return Taken(Intake.CONFLICT, event_id, error=ID_CONFLICT)
+        if cleanup.step == 0 and not cleanup.has_ended:
+            # A repeat sends it again: the first message may never have gone out, and a second one changes nothing.
+            self.queue.send(Step.next_of(cleanup, None))
+        return Taken(Intake.ACCEPTED if written else Intake.REPLAYED, event_id, cleanup)
+
+    def _take_record(self, record: TaskRecord) -> Taken:
+        """The task is read when the message is delivered; until then its request has no row."""
+        request, now = task_request(record, self.accounts), self.clock.now()
+        request_id = request.client_request_id
+        if protected := self.guard.protection(request):
+            return Taken(Intake.PROTECTED, request_id, error=protected)
+        found = self.records.read(Key.of(request))
+        if found is None:
+            self.queue.send(TaskStep(record, request, now))
+            return Taken(Intake.ACCEPTED, request_id, Record.new(request, Origin.JOB_COMPLETION, now))
+        if task_of(found.request) != task_of(request):
+            return Taken(Intake.CONFLICT, request_id, error=ID_CONFLICT)
+        if found.state is not State.DONE:
+            self.acceptor.accept(found.request, found.origin, found.accepted_at)
+        return Taken(Intake.REPLAYED, request_id, found)
+
+
+def traced(event: JobEvent | TaskRecord, traceparent: str | None) -> JobEvent | TaskRecord:
+    """The event as part of a trace, unless it says itself which one."""
+    if isinstance(event, JobEvent):
+        return event.traced(traceparent)
+    return replace(event, traceparent=event.traceparent or traceparent)

@@ -1,0 +1,76 @@
+"""Listing a job again whose clean-up has stood still: what was lost with its message is asked for once more.
+
+The same tasks make the same requests, so those that are under way or done are not asked for twice. Only tasks that
+ended before the first listing are taken, and only those that are due: the others wait with messages of their own.
+The clean-up stays `listed`, its counts and its closing event are those of the first listing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.batch.reply import Kind, Reply
+from shared.cleanup.record import Cleanup
+from shared.cleanup.selection import requests_of
+from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
+from shared.deletion.guard import Guard
+from shared.parsing import grammar
+from shared.request.model import DeletionRequest
+
+log = logging.getLogger(__name__)
+
+DUE_FOR = timedelta(hours=1)
+"""A request that has been due for less may be on its way."""
+
+
+@dataclass(frozen=True)
+class Relisting:
+    """Carries out the steps of a second listing. May raise StorageUnavailable."""
+
+    steps: Steps
+    guard: Guard
+
+    def run(self, run: StepRun) -> list[str] | None:
+        """One page; None when the row moved on meanwhile."""
+        event = run.cleanup.event
+        if self.guard.protection_of(event.job_id) or self.guard.strange_account(event.batch_url):
+            return self._stop(run)
+        page = self.steps.page(run)
+        if page.reply.kind is not Kind.SUCCESS:
+            return self._refused(run, page.reply)
+        now = self.steps.clock.now()
+        requests = overdue(
+            requests_of(event, page.tasks, run.cleanup.accepted_at, ended_before=_first(run.cleanup)), now
+        )
+        self.steps.ask(run, requests)
+        if page.continuation is None:
+            return self._stop(run)
+        written = self.steps.record(run, replace(run.cleanup, next_page=page.continuation, attempts=0))
+        if written is None:
+            return None
+        self.steps.send(written, page.continuation)
+        return []
+
+    def _refused(self, run: StepRun, reply: Reply) -> list[str] | None:
+        may_pass = reply.kind in {Kind.TRANSIENT, Kind.ACCESS}
+        if may_pass and next_attempts(run.cleanup.attempts, reply) < self.steps.policy.max_attempts:
+            return self.steps.retry(run, reply, error_of(reply))
+        log.warning("relisting_stopped event_id=%s code=%s", run.cleanup.event.event_id, error_of(reply).code)
+        return self._stop(run)
+
+    def _stop(self, run: StepRun) -> list[str] | None:
+        """Also after trouble: a clean-up that still stands still is listed again on another day."""
+        done = replace(run.cleanup, is_relisting=False, next_page=None, attempts=0, error=None)
+        return None if self.steps.record(run, done) is None else []
+
+
+def overdue(requests: list[DeletionRequest], now: datetime) -> list[DeletionRequest]:
+    """Those that should have been carried out by now."""
+    return [r for r in requests if r.delete_after is None or grammar.instant(r.delete_after) <= now - DUE_FOR]
+
+
+def _first(cleanup: Cleanup) -> datetime:
+    """When the first listing began; for a row of a version that did not keep it, when the event was accepted."""
+    return cleanup.first_listed_at or cleanup.accepted_at

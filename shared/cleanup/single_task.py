@@ -1,0 +1,181 @@
+"""The one task that a diagnostic record is about: it is read first, and deleted only if it is completed, as read.
+
+A record may be late: the task may run again by now, or be another one under its id.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from shared.batch.listing import COMPLETED, TaskState
+from shared.batch.pacing import backoff_seconds
+from shared.batch.port import Batch
+from shared.batch.reply import BatchError, Kind, Reply, log_refused_access
+from shared.cleanup.message import TaskStep
+from shared.cleanup.queue import CleanupQueue
+from shared.cleanup.step import CALL_SECONDS, error_of, next_attempts
+from shared.clock import Clock, TimeBox
+from shared.deletion.acceptance import Acceptor
+from shared.deletion.delivery import Delivery
+from shared.deletion.guard import Guard
+from shared.deletion.outcomes import RetryPolicy
+from shared.deletion.poison import GIVEN_UP
+from shared.ledger import state
+from shared.ledger.decisions import Change, Leave, Reason, Write
+from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record, State
+from shared.ledger.store import Decided, RecordStore
+from shared.parsing import grammar
+from shared.request.model import DeletionRequest, payload_hash, readable
+from shared.results.publisher import Publisher
+from shared.results.result import Result
+
+log = logging.getLogger(__name__)
+
+NOT_COMPLETED = "TaskNotCompleted"
+NO_VERSION = "TaskVersionUnknown"
+
+
+class TaskDecision(StrEnum):
+    """What a message about one task does, given the row of its request."""
+
+    LOOK = "look"
+    GO_ON = "go-on"
+    """Its request is open: its message may never have gone out."""
+    TELL = "tell"
+    """It ended without a claim, so this message may owe its result."""
+    SKIP = "skip"
+    CONFLICT = "conflict"
+
+
+def on_record(found: Record | None, step: TaskStep) -> TaskDecision:
+    """What the message does about the row as just read. Pure."""
+    if found is None:
+        return TaskDecision.LOOK
+    if task_of(found.request) != task_of(step.request):
+        return TaskDecision.CONFLICT
+    if found.state is not State.DONE:
+        return TaskDecision.GO_ON
+    if found.generation < step.generation:
+        return TaskDecision.LOOK
+    return TaskDecision.TELL if found.attempts == 0 else TaskDecision.SKIP
+
+
+def task_of(request: DeletionRequest) -> tuple[str, str, str]:
+    """Which task a request is about, whatever else it asks for."""
+    return request.batch_url, request.job_id.lower(), request.task_id.lower()
+
+
+def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, BatchError | None] | str:
+    """The version to delete, or the end of the request. Pure; for replies that are not tried again."""
+    if reply.kind is Kind.GONE:
+        return Outcome.NOT_FOUND, reply.error
+    if found is None:
+        return Outcome.FAILED, error_of(reply)
+    if found.state != COMPLETED:
+        return Outcome.FAILED, BatchError(NOT_COMPLETED, f"The task is {found.state}, and is left alone.")
+    version = readable(found.etag, grammar.etag)
+    return version or (
+        Outcome.FAILED,
+        BatchError(NO_VERSION, "Batch told no version of the task, so it is left alone."),
+    )
+
+
+@dataclass(frozen=True)
+class SingleTask:
+    """Carries out messages about one task. Every method may raise StorageUnavailable."""
+
+    batch: Batch
+    store: RecordStore
+    acceptor: Acceptor
+    publisher: Publisher
+    guard: Guard
+    queue: CleanupQueue
+    policy: RetryPolicy
+    clock: Clock
+
+    def look(self, step: TaskStep, delivery: Delivery) -> list[str]:
+        """Reads the task and asks for its deletion, or ends the request; the encoded results that are owed."""
+        asked = self._asked(step)
+        found = self.store.look(asked)
+        if on_record(found, step) is not TaskDecision.LOOK:
+            return self._leave(found, step, delivery)
+        now, request = self.clock.now(), step.request
+        if veto := self.guard(asked, now):
+            return self._end(step, veto, delivery)
+        box = TimeBox.lasting(CALL_SECONDS, self.clock)
+        reply, task = self.batch.look_at_task(request.batch_url, request.job_id, request.task_id, box)
+        log_refused_access(reply, request.batch_url, request.client_request_id)
+        if reply.kind in {Kind.TRANSIENT, Kind.ACCESS}:
+            return self._retry(step, reply, delivery)
+        read = after_read(reply, task)
+        if isinstance(read, str):
+            return self._accept(step, request.model_copy(update={"if_match": read}), delivery)
+        outcome, error = read
+        end = Conclusion(outcome, Certainty.CONFIRMED, now, reply.status, error, reply.request_id)
+        return self._end(step, end, delivery)
+
+    def give_up(self, step: TaskStep, delivery: Delivery) -> list[str]:
+        """Ends a request whose message the host gave up; the encoded results that are owed."""
+        now = self.clock.now()
+        late = self.guard.expiry(self._asked(step), now)
+        return self._end(
+            step, late or Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, now, error=GIVEN_UP), delivery
+        )
+
+    def _leave(self, found: Record | None, step: TaskStep, delivery: Delivery) -> list[str]:
+        decision = on_record(found, step)
+        if decision is TaskDecision.CONFLICT:
+            return self._tell(Result.conflict(self._asked(step), self.clock.now(), delivery.body))
+        if decision is TaskDecision.TELL and found:
+            return self._tell(Result.of(found, delivery.body))
+        if decision is TaskDecision.GO_ON and found:
+            self.acceptor.accept(found.request, found.origin, found.accepted_at)
+        log.info("duplicate_record request_id=%s", step.request.client_request_id)
+        return []
+
+    def _retry(self, step: TaskStep, reply: Reply, delivery: Delivery) -> list[str]:
+        attempts, error, policy = next_attempts(step.attempts, reply), error_of(reply), self.policy
+        if attempts >= policy.max_attempts:
+            end = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, self.clock.now(), reply.status, error)
+            return self._end(step, end, delivery)
+        wait = backoff_seconds(max(1, attempts), policy.base_seconds, policy.max_seconds, reply, policy.random)
+        log.warning("task_look_retry request_id=%s attempt=%s", step.request.client_request_id, attempts)
+        self.queue.send(replace(step, attempts=attempts), wait)
+        return []
+
+    def _accept(self, step: TaskStep, request: DeletionRequest, delivery: Delivery) -> list[str]:
+        """The row first, then its message, as for any request."""
+        fresh = replace(self._asked(step), request=request, payload_hash=payload_hash(request))
+        decided = self._settle(step, fresh, Change.ACCEPTED)
+        if decided.why is not Change.ACCEPTED:
+            return self._leave(decided.row, step, delivery)
+        self.acceptor.accept(request, fresh.origin, fresh.accepted_at)
+        return []
+
+    def _end(self, step: TaskStep, end: Conclusion, delivery: Delivery) -> list[str]:
+        decided = self._settle(step, state.conclude(self._asked(step), end), Change.ENDED)
+        if decided.why is not Change.ENDED:
+            return self._leave(decided.row, step, delivery)
+        return self._tell(Result.of(decided.record, delivery.body))
+
+    def _settle(self, step: TaskStep, after: Record, why: Change) -> Decided:
+        """Writes the row of this message's generation, unless another message has had its say meanwhile."""
+
+        def decide(found: Record | None) -> Write | Leave:
+            if on_record(found, step) is not TaskDecision.LOOK:
+                return Leave(Reason.STALE)
+            if found is None:
+                return Write(after, why)
+            return Write(replace(after, maybe_effect=found.maybe_effect, etag=found.etag), why)
+
+        return self.store.settle(after.key, decide, asked=after)
+
+    def _asked(self, step: TaskStep) -> Record:
+        """The request as this message begins it."""
+        fresh = Record.new(step.request, Origin.JOB_COMPLETION, step.accepted_at)
+        return replace(fresh, generation=step.generation)
+
+    def _tell(self, result: Result) -> list[str]:
+        return self.publisher.publish([result], self.queue.name)

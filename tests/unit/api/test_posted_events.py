@@ -1,0 +1,222 @@
+"""Events over HTTP in every mode: structured, batched and binary CloudEvents, and arrays of Event Grid."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from shared.errors import StorageUnavailable
+from tests.memory_table import failing_at
+from tests.world import World, call, job_event, job_world
+
+JOB = "render-7"
+CLOUD: dict[str, Any] = {"specversion": "1.0", "id": "e-1", "source": "/batch/acct", "type": "Pipeline.JobCompleted"}
+BINARY = {f"ce-{name}": text for name, text in CLOUD.items()}
+EVENT_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, "/batch/acct|e-1"))
+BATCH = "application/cloudevents-batch+json; charset=utf-8"
+RECORD: dict[str, Any] = {
+    "time": "2026-11-24T08:00:01Z",
+    "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
+    "operationName": "TaskCompleteEvent",
+    "properties": {"jobId": JOB, "id": "t-0003"},
+}
+
+
+@pytest.fixture
+def world() -> World:
+    """The job that is cleaned up."""
+    return job_world(JOB)
+
+
+def post(world: World, body: object, **headers: str) -> Any:
+    """`POST /api/job-completions`; header names with underscores for hyphens."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    names = {name.replace("_", "-"): text for name, text in headers.items()}
+    return world.app.cleanups.submit(call(body=raw, headers=names))
+
+
+def cloud(number: int, **data: Any) -> dict[str, Any]:
+    """One of several CloudEvents."""
+    return CLOUD | {"id": f"e-{number}", "data": {"jobId": JOB} | data}
+
+
+def statuses(answer: Any) -> list[str]:
+    """What became of each of several events."""
+    return [item["status"] for item in answer.content["items"]]
+
+
+def keys(answer: Any) -> set[str]:
+    """Where a refused body is at fault."""
+    return {value["key"] for value in answer.content["values"]}
+
+
+# One event
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (CLOUD | {"data": {"jobId": JOB}}, "application/cloudevents+json"),
+        (CLOUD | {"data": {"jobId": JOB}}, "application/json"),
+        ([CLOUD | {"data": {"jobId": JOB}}], BATCH),
+        ([CLOUD | {"data": {"jobId": JOB}}], "application/json"),
+    ],
+)
+def test_one_event_in_any_mode_is_one_clean_up(world: World, body: object, content_type: str) -> None:
+    """202 with its progress, also as the only one of a batch."""
+    answer = post(world, body, content_type=content_type)
+    assert (answer.status, answer.content["eventId"]) == (202, EVENT_ID)
+    assert answer.headers["location"] == f"/api/job-completions/{EVENT_ID}"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "", "application/vnd.pipeline+json"])
+def test_binary_mode_has_the_attributes_in_headers(world: World, content_type: str) -> None:
+    """The body is the event's data, and the event the same as in the other modes."""
+    answer = post(world, {"jobId": JOB}, content_type=content_type, **BINARY, ce_time="2026-11-24T08:00:00Z")
+    assert (answer.status, answer.content["eventId"]) == (202, EVENT_ID)
+
+
+def test_attributes_in_headers_are_percent_encoded(world: World) -> None:
+    """What is not printable ASCII travels that way: the id is made of the text itself."""
+    answer = post(world, {"jobId": JOB}, **BINARY | {"ce-id": "Euro%20%E2%82%AC"})
+    assert answer.content["eventId"] == str(uuid.uuid5(uuid.NAMESPACE_URL, "/batch/acct|Euro \u20ac"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "where"),
+    [
+        ({"ce-id": ""}, {"jobId": JOB}, {"ce-id"}),
+        ({"ce-specversion": "0.3"}, {"jobId": JOB}, {"ce-specversion"}),
+        ({"ce-id": "%00"}, {"jobId": JOB}, {"ce-id"}),
+        ({}, {"jobId": ".."}, {"/jobId"}),
+        ({}, {"jobId": JOB, "selct": 1}, {"/selct"}),
+        ({}, [1], {""}),
+        ({}, b"", {""}),
+        ({}, b"{", {""}),
+    ],
+)
+def test_a_fault_in_binary_mode_is_pointed_at(
+    world: World, headers: dict[str, str], body: object, where: set[str]
+) -> None:
+    """Attributes by their headers' names, data by its place in the body."""
+    answer = post(world, body, **BINARY | headers)
+    assert (answer.status, keys(answer)) == (400, where)
+
+
+def test_a_missing_attribute_is_named_by_its_header(world: World) -> None:
+    """Some of them are there, so that the mode is plain."""
+    answer = post(world, {"jobId": JOB}, **{"ce-type": "x"})
+    assert (answer.status, keys(answer)) == (400, {"ce-specversion", "ce-id", "ce-source"})
+
+
+def test_binary_mode_takes_json_alone(world: World) -> None:
+    """415, as for every body that is none."""
+    assert post(world, b"<job/>", **BINARY, content_type="application/xml").status == 415
+
+
+# Several
+
+
+@pytest.mark.parametrize("content_type", [BATCH, "application/json"])
+def test_several_events_are_answered_one_by_one(world: World, content_type: str) -> None:
+    """In their order, each with the place to look; a repeat of the whole call changes nothing."""
+    events = [cloud(1), cloud(2, jobId=".."), cloud(3), job_event(JOB), RECORD, cloud(1), cloud(3, select="failed")]
+    answer = post(world, events, content_type=content_type)
+    assert answer.status == 202
+    told = ["accepted", "invalid", "accepted", "accepted", "accepted", "replayed", "conflict"]
+    assert statuses(answer) == told
+    items = answer.content["items"]
+    assert items[0] == {
+        "clientRequestId": EVENT_ID,
+        "status": "accepted",
+        "location": f"/api/job-completions/{EVENT_ID}",
+    }
+    assert items[1]["error"]["values"][0]["key"] == "/1/data/jobId"
+    assert items[4]["location"].startswith("/api/task-deletions/")
+    assert items[6]["error"]["code"] == "ClientRequestIdConflict"
+    again = post(world, events, content_type=content_type)
+    assert (again.status, set(statuses(again))) == (202, {"accepted", "replayed", "invalid", "conflict"})
+    world.settle()
+    assert len({(c.job_id, c.task_id) for c in world.batch.calls}) == 25
+
+
+def test_an_array_of_event_grid_is_taken(world: World) -> None:
+    """Its deliveries may hold many events."""
+    grid = {"topic": "/t", "subject": "s", "eventType": "Pipeline.JobCompleted", "dataVersion": "1"}
+    events = [grid | {"id": f"e-{number}", "data": {"jobId": JOB}} for number in range(3)]
+    assert statuses(post(world, events)) == ["accepted"] * 3
+
+
+def test_when_none_is_accepted_the_call_is_refused(world: World) -> None:
+    """400: a BatchError, with what became of each beside it."""
+    answer = post(world, [cloud(1, jobId=".."), 7])
+    assert (answer.status, answer.content["code"]) == (400, "InvalidRequest")
+    assert keys(answer) == {"/0/data/jobId", "/1"}
+    assert statuses(answer) == ["invalid", "invalid"]
+
+
+def test_a_batch_that_came_before_is_not_refused(world: World) -> None:
+    """Its sender would send it again and again."""
+    assert post(world, [cloud(1), cloud(2)]).status == 202
+    answer = post(world, [cloud(1), cloud(2)])
+    assert (answer.status, statuses(answer)) == (202, ["replayed"] * 2)
+
+
+def test_a_protected_job_is_an_invalid_item() -> None:
+    """As in bulk calls."""
+    world = World(PROTECTED_JOBS=JOB)
+    answer = post(world, [cloud(1), cloud(2, jobId="other")])
+    assert (answer.status, statuses(answer)) == (202, ["invalid", "accepted"])
+    assert answer.content["items"][0]["error"]["code"] == "ProtectedJob"
+
+
+def test_a_handshake_comes_alone(world: World) -> None:
+    """It is answered with its code, which several answers have no room for."""
+    handshake = {
+        "id": "1",
+        "topic": "t",
+        "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+        "data": {"validationCode": "512d38b6"},
+    }
+    assert post(world, [handshake]).content == {"validationResponse": "512d38b6"}
+    answer = post(world, [handshake, cloud(1)])
+    assert answer.content["items"][0]["error"]["values"][0]["key"] == "/0/eventType"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        ([], {}, 400),
+        (b"[" + b",".join([b"{}"] * 1_001) + b"]", {}, 400),
+        (CLOUD | {"data": {"jobId": JOB}}, {"content-type": BATCH}, 400),
+        (CLOUD | {"data": {"jobId": JOB}, "subject": "x" * 70_000}, {}, 413),
+        ([CLOUD | {"data": {"jobId": JOB}, "subject": "x" * 70_000}], {}, 413),
+        (b"[" + b" " * 4 * 1024 * 1024 + b"]", {}, 413),
+    ],
+)
+def test_a_body_of_the_wrong_size_or_shape_is_refused(
+    world: World, body: object, headers: dict[str, str], status: int
+) -> None:
+    """Before any event of it is looked at."""
+    assert post(world, body, **headers).status == status
+    assert world.records.rows == {}
+
+
+def test_one_event_that_is_too_large_spoils_no_other(world: World) -> None:
+    """Many small ones may be larger together."""
+    answer = post(world, [cloud(1), cloud(2) | {"subject": "x" * 70_000}, *(cloud(n) for n in range(3, 100))])
+    assert answer.status == 202
+    assert statuses(answer)[:3] == ["accepted", "invalid", "accepted"]
+    assert answer.content["items"][1]["error"]["code"] == "RequestBodyTooLarge"
+
+
+def test_nothing_is_promised_while_storage_is_down(world: World) -> None:
+    """The call is sent again as a whole, and takes each event once."""
+    world.records.fault = failing_at(2, "before", StorageUnavailable("gone"))
+    with pytest.raises(StorageUnavailable):
+        post(world, [cloud(1), cloud(2)])
+    world.storage_fault()
+    assert statuses(post(world, [cloud(1), cloud(2)])) == ["replayed", "accepted"]

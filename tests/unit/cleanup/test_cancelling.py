@@ -1,0 +1,208 @@
+"""Cancelling a clean-up: `DELETE /api/job-completions/{id}`."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from shared.errors import StorageUnavailable
+from tests.memory_table import failing_at, restless
+from tests.world import World, call, job_event, job_world, refused
+
+JOB = "render-7"
+QUEUE = "job-completions"
+
+
+@pytest.fixture
+def world() -> World:
+    """The job that is cleaned up."""
+    return job_world(JOB)
+
+
+def cancel(world: World, body: dict[str, Any], **query: str) -> Any:
+    """`DELETE /api/job-completions/{id}`."""
+    return world.app.cleanups.cancel(call(route={"id": body["clientRequestId"]}, query=query))
+
+
+def state(world: World, body: dict[str, Any]) -> tuple[str, int]:
+    """State and number of open requests, as `GET /api/job-completions/{id}` says."""
+    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    return document["state"], document["open"]
+
+
+def closings(world: World) -> dict[str, dict[str, Any]]:
+    """The events that close clean-ups, by id: repeats of one are one."""
+    return {r["id"]: r["data"] for r in world.results() if r["type"].startswith("batch.job-cleanup.")}
+
+
+def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
+    """202 with the progress, its event says so, and nothing is listed when its next step comes."""
+    world.batch.states[JOB] = "active"
+    body = job_event(JOB)
+    world.put(body, QUEUE)
+    world.deliver(QUEUE)
+    answer = cancel(world, body)
+    assert (answer.status, answer.content["state"]) == (202, "cancelled")
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    assert world.batch.calls == []
+    (closing,) = closings(world).items()
+    assert closing[0] == str(uuid.uuid5(uuid.UUID(body["clientRequestId"]), "done"))
+    assert (closing[1]["outcome"], closing[1]["error"]) == ("cancelled", None)
+    assert world.app.dead_letters.listing(call()).content["value"] == []
+
+
+def test_one_that_was_only_posted_is_never_begun(world: World) -> None:
+    """Its first message finds it cancelled; so does the repeat of the call."""
+    body = job_event(JOB)
+    world.put(body, QUEUE)
+    (message,) = world.messages(QUEUE)
+    posted = world.app.cleanups.submit(call(body=message.text.encode()))
+    assert posted.status == 202
+    assert cancel(world, body).status == 202
+    world.settle()
+    assert (world.batch.calls, state(world, body)) == ([], ("cancelled", 0))
+    assert world.app.cleanups.submit(call(body=message.text.encode())).content["state"] == "cancelled"
+
+
+def test_a_repeat_is_200(world: World) -> None:
+    """It was cancelled before, and its event is told once more at most under its id."""
+    world.batch.states[JOB] = "active"
+    body = job_event(JOB)
+    world.put(body, QUEUE)
+    world.deliver(QUEUE)
+    assert [cancel(world, body).status for _ in range(3)] == [202, 200, 200]
+    assert len(closings(world)) == 1
+
+
+def test_a_listing_stops_at_its_next_page(world: World) -> None:
+    """What was asked for and not begun is open until its message comes."""
+    body = job_event(JOB)
+    world.put(body, QUEUE)
+    world.deliver(QUEUE)
+    answer = cancel(world, body)
+    assert (answer.status, answer.content["state"], answer.content["open"]) == (202, "cancelled", 10)
+    world.settle()
+    assert world.batch.calls == []
+    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    assert (document["requested"], document["done"], document["open"]) == (10, {"cancelled": 10}, 0)
+    assert closings(world).popitem()[1]["outcome"] == "cancelled"
+
+
+def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> None:
+    """202 while something is open."""
+    body = job_event(JOB, deleteAfter="P20D")
+    world.put(body, QUEUE)
+    while world.deliver(QUEUE):
+        pass
+    answer = cancel(world, body)
+    assert (answer.status, answer.content["state"], answer.content["open"]) == (202, "listed", 25)
+    assert cancel(world, body).status == 200
+    world.settle()
+    assert (world.batch.calls, state(world, body)) == ([], ("listed", 0))
+    assert {r["data"]["outcome"] for r in world.results() if r["type"] == "batch.task-deletion.done"} == {"cancelled"}
+    assert [data.get("listed") for data in closings(world).values()] == [25]
+
+
+def test_one_that_has_ended_cannot_be_cancelled(world: World) -> None:
+    """409 once nothing of it is open."""
+    body = job_event(JOB)
+    world.put(body, QUEUE)
+    world.settle()
+    answer = cancel(world, body)
+    assert (answer.status, answer.content["code"]) == (409, "JobCompletionEnded")
+
+
+def test_an_id_is_needed_that_is_known(world: World) -> None:
+    """404 for an unknown one, also where only its dry run is known; 400 for what is no GUID."""
+    body = job_event(JOB, dryRun=True)
+    world.put(body, QUEUE)
+    world.deliver(QUEUE)
+    assert cancel(world, body).status == 404
+    assert cancel(world, body, dryRun="true").status == 202
+    assert cancel(world, body | {"clientRequestId": "x"}).status == 400
+    assert cancel(world, body, force="true").status == 400
+
+
+def test_what_was_begun_goes_on(world: World) -> None:
+    """A request whose DELETE may have been sent is not ended; the others of its clean-up are."""
+    body = job_event(JOB)
+    world.batch.script = [refused(503, "ServerBusy")] * 3
+    world.put(body, QUEUE)
+    while world.deliver(QUEUE):
+        pass
+    while len(world.batch.calls) < 3:
+        world.deliver()
+    begun = {request.task_id for request in world.batch.calls}
+    assert cancel(world, body).status == 202
+    world.settle()
+    outcomes = {r["data"]["taskId"]: r["data"]["outcome"] for r in world.results() if "taskId" in r["data"]}
+    assert {task for task, outcome in outcomes.items() if outcome == "deleted"} >= begun
+    assert "cancelled" in outcomes.values()
+    assert len(outcomes) == 25
+    assert world.app.dead_letters.listing(call()).content["value"] == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("at", range(1, 4))
+def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+    """The event is told whatever dies: by the repeat, or by the step that is still on the queue."""
+    world.batch.states[JOB] = "active"
+    body = job_event(JOB)
+    world.put(body, QUEUE)
+    world.deliver(QUEUE)
+    fault = failing_at(at, when, StorageUnavailable("gone"))
+    world.send_fault = fault
+    world.records.fault = lambda moment, what: fault(moment, what) if what == "write" else None
+    try:
+        cancel(world, body)
+    except StorageUnavailable:
+        world.storage_fault()
+        assert cancel(world, body).status in {200, 202}
+    world.storage_fault()
+    world.settle()
+    assert [data["outcome"] for data in closings(world).values()] == ["cancelled"]
+
+
+def test_a_row_that_never_holds_still_is_answered_with_503(world: World) -> None:
+    """Nothing is promised."""
+    world.batch.states[JOB] = "active"
+    body = job_event(JOB)
+    world.put(body, QUEUE)
+    world.deliver(QUEUE)
+    world.records.fault = restless(world.records)
+    with pytest.raises(StorageUnavailable, match="changed under"):
+        cancel(world, body)
+
+
+def test_a_step_that_is_at_work_meanwhile_finds_the_end(world: World) -> None:
+    """Its write is refused, and it tells the end that was made."""
+    body = job_event(JOB)
+    world.put(body, QUEUE)
+    world.deliver(QUEUE)
+    look = world.batch.list_completed_tasks
+
+    def meanwhile(*args: Any, **kwargs: Any) -> Any:
+        world.batch.list_completed_tasks = look  # type: ignore[method-assign]
+        assert cancel(world, body).status == 202
+        return look(*args, **kwargs)
+
+    world.batch.list_completed_tasks = meanwhile  # type: ignore[method-assign]
+    assert world.deliver(QUEUE)
+    assert state(world, body) == ("cancelled", 10)
+    assert world.messages(QUEUE) == []
+
+
+def test_a_failed_clean_up_that_was_cancelled_stays_so(world: World) -> None:
+    """Its dead letter is not put back: somebody took back what it had asked for."""
+    body = job_event(JOB, deleteAfter="P20D")
+    world.put(body, QUEUE)
+    world.deliver(QUEUE)
+    world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
+    while world.deliver(QUEUE):
+        pass
+    assert cancel(world, body).content["state"] == "failed"
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    assert world.app.dead_letters.put_back(call(route={"id": letter["id"]})).status == 409

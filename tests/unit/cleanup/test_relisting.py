@@ -1,0 +1,187 @@
+"""A clean-up that stands still is listed again: what was lost with its message is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.world import World, call, job_event, job_world, refused
+
+JOB = "render-7"
+QUEUE = "job-completions"
+DAY = 86_400
+
+
+@pytest.fixture
+def world() -> World:
+    """The job that is cleaned up."""
+    return job_world(JOB)
+
+
+def list_all(world: World, **fields: Any) -> dict[str, Any]:
+    """An event whose job was listed to its end, and whose deletions have not begun."""
+    body = job_event(JOB, **fields)
+    world.put(body, QUEUE)
+    while world.deliver(QUEUE):
+        pass
+    return body
+
+
+def lose(world: World, count: int) -> None:
+    """The last messages of requests vanish, and with them all that is known of their requests."""
+    del world.queues["requests"][-count:]
+    kept = "".join(message.text for message in world.messages())
+    for key in list(world.records.rows):
+        row = world.records.rows[key]
+        if "request" in row and f'"{row["request"]}"'.split('"clientRequestId":"')[1][:36] not in kept:
+            del world.records.rows[key], world.records.etags[key]
+
+
+def nights(world: World, count: int) -> int:
+    """That many daily rounds; how much they put back."""
+    put_back = 0
+    for _ in range(count):
+        world.clock.advance(DAY)
+        put_back += world.app.housekeeping.round(1_000)["put_back"]
+    return put_back
+
+
+def progress(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    """What `GET /api/job-completions/{id}` says."""
+    return world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content  # type: ignore[no-any-return]
+
+
+def closings(world: World) -> list[dict[str, Any]]:
+    """The closing events."""
+    return [r for r in world.results() if r["type"].startswith("batch.job-cleanup.")]
+
+
+def test_what_was_lost_is_asked_for_again(world: World) -> None:
+    """A day after the count first stood still, the job is listed again: each task is deleted once, all told as before."""
+    body = list_all(world)
+    lose(world, 5)
+    world.settle()
+    deleted = len(world.batch.calls)
+    assert 0 < deleted < 25
+    assert nights(world, 1) == 0
+    assert nights(world, 1) == 1
+    world.settle()
+    assert sorted(c.task_id for c in world.batch.calls) == [f"t-{n:04d}" for n in range(25)]
+    assert progress(world, body)["state"] == "listed"
+    assert len(closings(world)) == 1
+
+
+def test_a_task_that_ended_after_the_first_listing_is_left_alone(world: World) -> None:
+    """It ran again, or is another one under its id: the event was not about it."""
+    list_all(world)
+    lose(world, 16)
+    world.settle()
+    left = {task_id for _, task_id in world.batch.tasks}
+    again = min(left)
+    world.batch.completed = [
+        replace(task, end_time="2026-11-25T00:00:00Z", etag="0x8DFFFF") if task.id == again else task
+        for task in world.batch.completed
+    ]
+    nights(world, 2)
+    world.settle()
+    assert {task_id for _, task_id in world.batch.tasks} == {again}
+
+
+def test_what_is_not_yet_due_is_not_asked_for_again(world: World) -> None:
+    """Its message waits: a second one each night would be many."""
+    list_all(world, deleteAfter="P20D")
+    waiting = len(world.messages())
+    assert nights(world, 4) == 3
+    while world.deliver(QUEUE):
+        pass
+    assert len(world.messages()) == waiting
+    assert world.batch.calls == []
+
+
+def test_nothing_is_listed_again_while_the_count_moves(world: World) -> None:
+    """Its deletions go on, however slowly."""
+    list_all(world)
+    for _ in range(4):
+        world.deliver()
+        assert nights(world, 1) >= 0
+        assert world.messages(QUEUE) == []
+
+
+def test_a_cancelled_clean_up_is_not_listed_again(world: World) -> None:
+    """Nobody wants what is left of it."""
+    body = list_all(world)
+    lose(world, 5)
+    world.settle()
+    assert world.app.cleanups.cancel(call(route={"id": body["clientRequestId"]})).status == 202
+    nights(world, 3)
+    assert world.messages(QUEUE) == []
+
+
+@pytest.mark.parametrize("reply", [refused(400, "X"), refused(404, "JobNotFound")])
+def test_trouble_ends_the_second_listing_and_not_the_clean_up(world: World, reply: Any) -> None:
+    """It stays `listed`, and is listed again on another day."""
+    body = list_all(world)
+    lose(world, 5)
+    world.settle()
+    nights(world, 2)
+    world.batch.job_script = [reply]
+    world.settle()
+    assert progress(world, body)["state"] == "listed"
+    assert len(closings(world)) == 1
+    assert nights(world, 2) == 2
+    world.settle()
+    assert len(world.batch.calls) == 25
+
+
+def test_trouble_that_passes_is_waited_out(world: World) -> None:
+    """As at the first listing."""
+    list_all(world)
+    lose(world, 5)
+    world.settle()
+    nights(world, 2)
+    world.batch.job_script = [refused(503, "ServerBusy")] * 3
+    world.settle()
+    assert len(world.batch.calls) == 25
+
+
+def test_a_protected_job_is_not_listed_again(world: World) -> None:
+    """The rule may have come after the event."""
+    list_all(world)
+    lose(world, 5)
+    world.settle()
+    before = len(world.batch.calls)
+    nights(world, 2)
+    world.settings = replace(world.settings, protected_jobs=(JOB,))
+    world.app = world.worker()
+    world.settle()
+    assert len(world.batch.calls) == before
+
+
+def test_a_second_listing_that_dies_is_listed_on_another_day(world: World) -> None:
+    """Its step went to the poison queue, which closes the clean-up as before."""
+    list_all(world)
+    lose(world, 5)
+    world.settle()
+    nights(world, 2)
+    (message,) = world.messages(QUEUE)
+    message.dequeue_count = 10
+    world.settle()
+    assert {closing["type"] for closing in closings(world)} == {"batch.job-cleanup.listed"}
+    assert nights(world, 1) == 1
+    world.settle()
+    assert len(world.batch.calls) == 25
+
+
+def test_it_is_forgotten_all_the_same(world: World) -> None:
+    """Looks and second listings do not make a clean-up younger."""
+    body = list_all(world)
+    lose(world, 5)
+    world.settle()
+    for _ in range(16):
+        nights(world, 1)
+        world.batch.job_script = [refused(404, "JobNotFound")]
+        while world.deliver(QUEUE):
+            pass
+    assert world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).status == 404

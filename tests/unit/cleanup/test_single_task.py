@@ -1,0 +1,264 @@
+"""Diagnostic records about one task: it is read first, and deleted only if it is completed, as read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.errors import StorageUnavailable
+from tests.memory_table import failing_at
+from tests.world import LOST, World, call, job_world, refused
+
+JOB = "render-7"
+QUEUE, POISON = "job-completions", "job-completions-poison"
+RECORD: dict[str, Any] = {
+    "time": "2026-11-24T08:00:01Z",
+    "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
+    "operationName": "TaskCompleteEvent",
+    "properties": {"jobId": JOB, "id": "t-0003"},
+}
+
+
+@pytest.fixture
+def world() -> World:
+    """The job whose task the record is about."""
+    return job_world(JOB)
+
+
+def letters(world: World) -> list[dict[str, Any]]:
+    """The dead letters."""
+    return world.app.dead_letters.listing(call()).content["value"]  # type: ignore[no-any-return]
+
+
+def redrive(world: World, letter_id: str) -> int:
+    """`POST /api/dead-letters/{id}/redrive`; its status."""
+    return world.app.dead_letters.put_back(call(route={"id": letter_id})).status
+
+
+def post(world: World) -> Any:
+    """`POST /api/job-completions` with the record."""
+    return world.app.cleanups.submit(call(body=json.dumps(RECORD).encode()))
+
+
+def test_a_completed_task_is_deleted_as_it_was_read(world: World) -> None:
+    """Its version goes with the request."""
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert [(c.task_id, c.if_match) for c in world.batch.calls] == [("t-0003", "0x8D3")]
+    assert world.outcomes() == ["deleted"]
+
+
+def test_a_task_that_is_reactivated_after_the_look_is_kept(world: World) -> None:
+    """It was completed when it was read, and runs again when the DELETE is sent."""
+    world.put(RECORD, QUEUE)
+    world.deliver(QUEUE)
+    world.batch.completed[3] = replace(world.batch.completed[3], etag="0x8DFFFF")
+    world.settle()
+    assert world.outcomes() == ["preconditionFailed"]
+    assert (JOB, "t-0003") in world.batch.tasks
+
+
+def test_a_task_that_runs_again_is_left_alone(world: World) -> None:
+    """The record was late: the request ends without a DELETE, and its dead letter says why."""
+    del world.batch.completed[3]
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert world.batch.calls == []
+    (result,) = world.results()
+    assert (result["data"]["outcome"], result["data"]["error"]["code"]) == ("failed", "TaskNotCompleted")
+    assert (result["data"]["taskId"], result["data"]["certainty"]) == ("t-0003", "confirmed")
+    (letter,) = letters(world)
+    assert (letter["reason"], letter["queue"]) == ("TaskNotCompleted", QUEUE)
+
+
+def test_a_task_whose_version_is_not_told_is_left_alone(world: World) -> None:
+    """Nothing could tell it from one that runs again."""
+    world.batch.completed[3] = replace(world.batch.completed[3], etag=None)
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert world.batch.calls == []
+    assert world.results()[0]["data"]["error"]["code"] == "TaskVersionUnknown"
+
+
+def test_a_task_that_is_gone_is_not_asked_for(world: World) -> None:
+    """Another one under its id may come before a DELETE would."""
+    world.batch.tasks.discard((JOB, "t-0003"))
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert world.batch.calls == []
+    assert world.outcomes() == ["notFound"]
+
+
+def test_a_redrive_reads_the_task_again(world: World) -> None:
+    """By now it is completed: it is deleted as it is now, under a result of its own."""
+    kept = world.batch.completed.pop(3)
+    world.put(RECORD, QUEUE)
+    world.settle()
+    (letter,) = letters(world)
+    world.batch.completed.insert(3, replace(kept, etag="0x8DAAAA"))
+    assert redrive(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 409
+    world.settle()
+    assert [c.if_match for c in world.batch.calls] == ["0x8DAAAA"]
+    assert world.outcomes() == ["failed", "deleted"]
+    assert len({result["id"] for result in world.results()}) == 2
+
+
+def test_a_redrive_of_a_task_that_still_runs_fails_again(world: World) -> None:
+    """With a dead letter of its own, which can be put back in its turn."""
+    del world.batch.completed[3]
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert redrive(world, letters(world)[0]["id"]) == 202
+    world.settle()
+    assert world.batch.calls == []
+    assert world.outcomes() == ["failed", "failed"]
+    assert len({result["id"] for result in world.results()}) == 2
+    assert len(letters(world)) == 2
+
+
+@pytest.mark.parametrize(
+    "reply", [LOST, refused(429, "TooManyRequests"), refused(503, "ServerBusy"), refused(403, "X")]
+)
+def test_a_look_that_failed_is_tried_again(world: World, reply: Any) -> None:
+    """Trouble of the account costs a wait and nothing else."""
+    world.batch.job_script = [reply, reply]
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+def test_trouble_without_end_exhausts_the_request(world: World) -> None:
+    """After the most attempts, with Batch's own error."""
+    world.batch.job_script = [refused(500, "InternalError")] * 12
+    world.put(RECORD, QUEUE)
+    world.settle()
+    (result,) = world.results()
+    assert (result["data"]["outcome"], result["data"]["certainty"]) == ("exhausted", "confirmed")
+    assert result["data"]["error"]["code"] == "InternalError"
+
+
+def test_a_refusal_that_will_not_pass_fails_the_request(world: World) -> None:
+    """A 400 is final at once."""
+    world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert world.outcomes() == ["failed"]
+
+
+def test_a_record_that_comes_twice_has_one_effect(world: World) -> None:
+    """Also when the task was made again meanwhile: the second record is a repeat, and no conflict."""
+    world.put(RECORD, QUEUE)
+    world.settle()
+    world.batch.tasks.add((JOB, "t-0003"))
+    world.batch.completed[3] = replace(world.batch.completed[3], etag="0x8DBBBB")
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert len(world.batch.calls) == 1
+    assert world.outcomes() == ["deleted"]
+
+
+def test_an_id_that_is_another_requests_is_a_conflict(world: World) -> None:
+    """The answer over HTTP is 422 and not the other request's document; the queue is told by a result."""
+    answer = post(world)
+    request_id = answer.content["clientRequestId"]
+    world.queues.clear()
+    world.put(world.request(clientRequestId=request_id, jobId="other"))
+    world.settle()
+    refusal = post(world)
+    assert (refusal.status, refusal.content["code"]) == (422, "ClientRequestIdConflict")
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert world.outcomes() == ["deleted", "conflict"]
+
+
+def test_a_record_that_the_host_gave_up_ends_its_request(world: World) -> None:
+    """It was not carried out: a result, a dead letter, and a redrive that reads the task."""
+    world.put(RECORD, POISON)
+    world.settle()
+    assert world.batch.calls == []
+    assert world.outcomes() == ["exhausted"]
+    assert redrive(world, letters(world)[0]["id"]) == 202
+    world.settle()
+    assert world.outcomes() == ["exhausted", "deleted"]
+
+
+def test_a_copy_of_a_record_that_was_carried_out_ends_nothing(world: World) -> None:
+    """Its request has the end that it has."""
+    world.put(RECORD, QUEUE)
+    world.settle()
+    world.put(RECORD, POISON)
+    world.settle()
+    assert world.outcomes() == ["deleted"]
+
+
+@pytest.mark.parametrize("completed", [True, False])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_crash_at_any_point_changes_nothing(world: World, completed: bool, when: str, at: int) -> None:
+    """Whichever storage operation dies, there is one result, and one DELETE at most."""
+    if not completed:
+        del world.batch.completed[3]
+    world.put(RECORD, QUEUE)
+    world.storage_fault(failing_at(at, when, ConnectionError("the process died")))
+    while True:
+        try:
+            world.settle(300)
+        except ConnectionError:
+            world.clock.advance(1)
+        else:
+            break
+    assert {result["data"]["outcome"] for result in world.results()} == {"deleted" if completed else "failed"}
+    assert len({result["id"] for result in world.results()}) == 1
+
+
+def test_a_record_over_http_is_a_request_for_its_task(world: World) -> None:
+    """202 with the status document of the one deletion, which then happens."""
+    answer = post(world)
+    assert answer.status == 202
+    assert (answer.content["taskId"], answer.content["state"]) == ("t-0003", "accepted")
+    assert answer.headers["location"] == f"/api/task-deletions/{answer.content['clientRequestId']}"
+    world.settle()
+    assert [c.task_id for c in world.batch.calls] == ["t-0003"]
+    again = post(world)
+    assert (again.status, again.content["state"]) == (202, "done")
+
+
+def test_a_record_about_a_protected_job_is_refused() -> None:
+    """403 with the rule's name, before anything is stored; from the queue the request fails, and nothing is read."""
+    world = World(PROTECTED_JOBS=JOB)
+    answer = post(world)
+    assert (answer.status, answer.content["code"]) == (403, "ProtectedJob")
+    assert world.records.rows == {}
+    world.batch.job_script = [refused(400, "MustNotBeAsked")]
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert world.results()[0]["data"]["error"]["code"] == "ProtectedJob"
+    assert len(world.batch.job_script) == 1
+
+
+def test_a_record_that_fits_two_accounts_deletes_in_neither() -> None:
+    """Account names are unique within a region only, and this record tells no region."""
+    accounts = "https://acct.region.batch.azure.com,https://acct.other.batch.azure.com"
+    world = World(BATCH_ACCOUNT_URLS=accounts)
+    world.batch.seed(JOB, 5)
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert world.batch.calls == []
+    assert world.results()[0]["data"]["outcome"] == "rejected"
+    world.put(RECORD | {"location": "Other"}, QUEUE)
+    world.settle()
+    assert [c.batch_url for c in world.batch.calls] == ["https://acct.other.batch.azure.com"]
+
+
+def test_a_look_that_storage_cuts_off_is_redelivered(world: World) -> None:
+    """Nothing is told before the row says how it ended."""
+    del world.batch.completed[3]
+    world.put(RECORD, QUEUE)
+    world.records.fault = failing_at(2, "before", StorageUnavailable("gone"))
+    with pytest.raises(StorageUnavailable):
+        world.deliver(QUEUE)
+    assert world.results() == []
