@@ -10,8 +10,8 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 _USER, _SYSTEM = 11, 12  # after the closing bracket of the name; proc(5)
 
-APP_THREADS = ("function", "attempt", "accept", "storage")
-"""Prefixes of the names of threads that run the app's code: the worker's pool, and pools that the app makes itself."""
+HOST_THREADS = ("python", "message-", "listener-", "timer-", "admin", "function-loop", "http", "Thread-")
+"""Prefixes of the names of the host's own threads; all others run the app's code, in pools of the host or its own."""
 
 
 def cpu_seconds(pid: int) -> float:
@@ -20,7 +20,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def app_cpu_seconds(pid: int) -> float:
-    """CPU of the app alone in a host: of its child processes where it has some, else of the threads that run it."""
+    """CPU of the app alone in a host: of its child processes where it has some, else of all threads but the host's."""
     children = list(family(pid))[1:]
     if children:
         return sum(_cpu(Path(f"/proc/{child}/stat")) for child in children)
@@ -28,8 +28,9 @@ def app_cpu_seconds(pid: int) -> float:
     for task in Path(f"/proc/{pid}/task").glob("[0-9]*"):
         # A thread may end while it is looked at.
         with suppress(OSError):
-            if (task / "comm").read_text().strip().startswith(APP_THREADS):
-                total += _cpu(task / "stat")
+            if not (task / "comm").read_text().startswith(HOST_THREADS):
+                # In nanoseconds: `stat` has whole hundredths, of which many threads lose many.
+                total += int((task / "schedstat").read_text().split()[0]) / 1e9
     return total
 
 

@@ -2,7 +2,7 @@
 // Plain resources, no modules of a registry: what is deployed can be read here.
 targetScope = 'subscription'
 
-import { AlertThresholds, AlwaysReady, Principal, Settings, Tags } from 'app/types.bicep'
+import { AlertThresholds, AlwaysReady, Principal, RetentionPolicy, Settings, Tags } from 'app/types.bicep'
 
 @minLength(1)
 @maxLength(64)
@@ -93,6 +93,10 @@ param deadLetterTableName string = 'taskdeletiondeadletters'
 
 @description('App settings that are to differ from the defaults in app/settings.bicep, by name. Not for queues, tables and the host\'s own storage.')
 param settingOverrides Settings = {}
+
+@maxLength(50)
+@description('Policies by which the app finds finished work itself, as in the app setting RETENTION_POLICIES.')
+param retentionPolicies RetentionPolicy[] = []
 
 @minValue(1)
 @maxValue(1000)
@@ -432,6 +436,7 @@ module settings 'app/settings.bicep' = {
     resultQueueName: resultQueueName
     requestTableName: requestTableName
     deadLetterTableName: deadLetterTableName
+    retentionPolicies: retentionPolicies
     telemetryEnabled: telemetryEnabled
     overrides: checkedOverrides
   }

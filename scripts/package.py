@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from importlib.metadata import Distribution, distributions
@@ -106,8 +106,10 @@ def add_libraries(root: Path, into: Path, *, telemetry: bool) -> None:
         if unpinned := sorted(missing - pins.keys()):
             raise PackagingFailed(f"not pinned in constraints.txt: {', '.join(unpinned)}")
         _pip(target, [f"{name}=={pins[name]}" for name in sorted(missing)], deployed_python(root))
-    # Programs for a command line, with the path of this machine's Python in them.
+    # Programs for a command line, with the path of this machine's Python in them, and the lists that have their hashes.
     shutil.rmtree(target / "bin", ignore_errors=True)
+    for record in target.glob("*.dist-info/RECORD"):
+        record.unlink()
 
 
 def _missing(target: Path, wanted: list[str], python: str) -> set[str]:
@@ -149,11 +151,12 @@ def _environment(python: str, extra: str) -> dict[str, str]:
 
 
 def _pip(target: Path, requirements: list[str], python: str) -> None:
-    options = ["--no-deps", "--no-compile", "--only-binary=:all:", "--implementation", "cp", "--python-version", python]
+    # What a library says of its Python, pip holds against the one that it runs on; the pins are for the platform's.
+    options = ["--ignore-requires-python", "--no-deps", "--no-compile", "--only-binary=:all:", "--implementation", "cp"]
     platforms = [option for platform in reversed(_PLATFORMS) for option in ("--platform", platform)]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     with tempfile.TemporaryDirectory() as folder:
-        whole = [*command, *options, *platforms, "--target", folder, *requirements]
+        whole = [*command, *options, "--python-version", python, *platforms, "--target", folder, *requirements]
         ended = subprocess.run(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if ended.returncode:
             raise PackagingFailed(f"pip ended with code {ended.returncode}\n{ended.stdout.strip()[-4000:]}")
@@ -166,11 +169,11 @@ def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def add_bytecode(into: Path, python: str) -> None:
+def add_bytecode(into: Path, python: list[str]) -> None:
     """Compiles every module of a folder with an interpreter of the deployed version."""
     # By hash: unpacking changes times, and times are what bytecode is checked by otherwise (PEP 552). The package is
     # mounted read-only, so that a library's source need not even be looked at.
-    command = [python, "-m", "compileall", "-q", "-s", str(into), "--invalidation-mode"]
+    command = [*python, "-m", "compileall", "-q", "-s", str(into), "--invalidation-mode"]
     # The order of a set must not depend on the day.
     steady = {**os.environ, "PYTHONHASHSEED": "0"}
     if (into / LIBRARIES).is_dir():
@@ -178,13 +181,13 @@ def add_bytecode(into: Path, python: str) -> None:
     subprocess.run([*command, "checked-hash", "-x", r"[\\/]\.python_packages[\\/]", str(into)], check=True, env=steady)
 
 
-def compiler_for(version: str) -> str | None:
-    """An interpreter of the deployed version, which alone makes bytecode for it; None when there is none."""
-    for candidate in (sys.executable, f"python{version}", "python3", "python"):
+def compiler_for(version: str) -> list[str] | None:
+    """The command of an interpreter of the deployed version, which alone makes bytecode for it; None without one."""
+    for command in ([sys.executable], [f"python{version}"], ["python3"], ["python"], ["py", f"-{version}"]):
         with suppress(OSError):
-            shown = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False).stdout
+            shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
             if shown.startswith(f"Python {version}."):
-                return candidate
+                return command
     return None
 
 
@@ -220,8 +223,9 @@ def main(arguments: list[str] | None = None) -> int:
     archive = into.with_suffix(".zip")
     entries = pack(into, archive)
     print(*(f"{entry.file_size:>8} {entry.filename}" for entry in entries), sep="\n")
-    total = sum(entry.file_size for entry in entries)
-    print(f"{total:>8} bytes in {len(entries)} files, {archive.stat().st_size} packed into {archive}")
+    print(
+        f"{sum(entry.file_size for entry in entries):>8} bytes in {len(entries)} files, {archive.stat().st_size} packed into {archive}"
+    )
     if not python:
         print(f"Without bytecode: the platform runs Python {wanted}, and only that Python can compile for it.")
     return 0
@@ -233,16 +237,12 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--telemetry",
         action=argparse.BooleanOptionalAction,
-        default=_is_on(os.environ, "TELEMETRY_ENABLED"),
+        # In the words that azd takes for it (strconv.ParseBool).
+        default=os.environ.get("TELEMETRY_ENABLED", "").lower() in {"1", "t", "true"},
         help="ship azure-monitor-opentelemetry too (default: what TELEMETRY_ENABLED says)",
     )
     parser.add_argument("--libraries", action=argparse.BooleanOptionalAction, default=True, help="ship the libraries")
     return parser.parse_args(arguments)
-
-
-def _is_on(environment: Mapping[str, str], name: str) -> bool:
-    """Whether a variable of azd is true, in the words that azd takes for it (strconv.ParseBool)."""
-    return environment.get(name, "").lower() in {"1", "t", "true"}
 
 
 if __name__ == "__main__":

@@ -116,7 +116,8 @@ class Deployment:
         def complete() -> bool | None:
             missing[0] = wanted - self._listed()
             if missing[0]:
-                self.azure.app(self.outputs, "POST", "/syncfunctiontriggers")
+                # What the portal's Refresh does; /syncfunctiontriggers was seen to help nothing on this plan.
+                self.azure.app(self.outputs, "POST", "/host/default/sync")
             return None if missing[0] else True
 
         if not self.patience.until(complete, SYNC_SECONDS):

@@ -5,6 +5,7 @@ Of a call through a plain session these are four tenths of the CPU (docs/perform
 
 from __future__ import annotations
 
+import re
 import ssl
 from functools import cache
 from typing import Any
@@ -18,6 +19,8 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 MOST_HOSTS = 256
 """Above the number of accounts that anybody lists: a host that is pushed out loses its connections."""
+
+_AFTER_HOST = re.compile("[/?#]")
 
 PoolClasses = dict[str, type[HTTPConnectionPool]]
 
@@ -59,7 +62,8 @@ class DirectAdapter(HTTPAdapter):
     ) -> HTTPConnectionPool:
         """The pool of the request's host; no proxies."""
         url = request.url or ""
-        origin = url[: url.find("/", url.find("://") + 3)]
+        scheme, _, rest = url.partition("://")
+        origin = f"{scheme}://{_AFTER_HOST.split(rest, maxsplit=1)[0]}"
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools.setdefault(origin, self.poolmanager.connection_from_url(url))

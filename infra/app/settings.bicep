@@ -1,5 +1,5 @@
 // The app settings: every one that the app reads, with its default, so that an operator sees in the portal what there is.
-import { Settings } from 'types.bicep'
+import { RetentionPolicy, Settings } from 'types.bicep'
 
 param functionName string
 param storageAccountName string
@@ -17,6 +17,7 @@ param jobCompletionQueueName string
 param resultQueueName string
 param requestTableName string
 param deadLetterTableName string
+param retentionPolicies RetentionPolicy[]
 param telemetryEnabled bool
 param overrides Settings
 
@@ -81,6 +82,9 @@ var appSettings = {
   PROTECTED_JOBS: ''
   JOB_COMPLETION_MAX_WAIT_DAYS: '7'
   REQUEST_RETENTION_DAYS: '15'
+  DEAD_LETTER_RETENTION_DAYS: '90'
+  RETENTION_POLICIES: string(retentionPolicies)
+  RETENTION_INTERVAL_HOURS: '6'
   OPERATION_BUDGET_SECONDS: '90'
   STORAGE_TIMEOUT_SECONDS: '9'
 }

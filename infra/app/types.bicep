@@ -22,6 +22,16 @@ type Settings = {
 }
 
 @export()
+@description('One policy by which the app finds finished work itself; docs/operations.md has the fields, and the app checks them.')
+type RetentionPolicy = {
+  @maxLength(32)
+  name: string
+  // A pattern or a list of them, a text or an object: Bicep has no type for either.
+  #disable-next-line no-explicit-any
+  *: any
+}
+
+@export()
 @description('Instances that are always there, of the HTTP functions together or of one other function.')
 type AlwaysReady = {
   name:

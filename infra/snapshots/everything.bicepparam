@@ -16,6 +16,17 @@ param jobCompletionQueueName = 'jobs-done'
 param resultQueueName = 'results'
 param requestTableName = 'requests'
 param deadLetterTableName = 'deadletters'
+param retentionPolicies = [
+  {
+    name: 'nightly'
+    jobs: 'nightly-*'
+    deleteAfter: {
+      succeeded: 'P3D'
+      failed: 'P7D'
+    }
+    dryRun: true
+  }
+]
 param maximumInstanceCount = 100
 param instanceMemoryMB = 4096
 param alwaysReady = [

@@ -77,7 +77,8 @@ class StorageSession(requests.Session):
         prepared.headers = CaseInsensitiveDict(_HEADERS)
         prepared.headers.update(headers)
         prepared.body = data.encode() if isinstance(data, str) else data
-        if "Content-Length" not in headers and method not in _WITHOUT_BODY:
+        if prepared.body or method not in _WITHOUT_BODY:
+            # Counted again: of a text azure-core counts characters.
             prepared.headers["Content-Length"] = str(len(prepared.body or b""))
         response = self._adapter.send(prepared, stream=stream, timeout=options["timeout"])
         if not stream:

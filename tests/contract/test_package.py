@@ -63,7 +63,7 @@ def imported(app: Path, *arguments: str) -> dict[str, Any]:
     assert INTERPRETER is not None
     # Nothing of this process' environment may help: no settings, no path to the checkout; -S: no installed library.
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": LIBRARIES, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [INTERPRETER, "-S", "-c", IMPORT_APP, *arguments]
+    command = [*INTERPRETER, "-S", "-c", IMPORT_APP, *arguments]
     answer = subprocess.run(command, cwd=app, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     return dict(json.loads(answer.stdout))

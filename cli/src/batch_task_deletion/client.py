@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ class Answer:
     status: int
     document: Any
     repeated: bool = False
+    location: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Client:
             came = self._try(method, path, query or {}, body, deadline)
             tries += 1
             if came.answer is not None and not passes(came.answer.status, came.answer.document):
-                answer = Answer(came.answer.status, came.answer.document, repeated=tries > 1)
+                answer = replace(came.answer, repeated=tries > 1)
                 _check(answer)
                 return answer
             pause = None if once else patience.pause(self.clock.now(), came.pause)
@@ -118,7 +119,7 @@ class Client:
             return _Try(None, "the connection broke before an answer was there")
         _check_redirect(response)
         return _Try(
-            Answer(response.status_code, _document(response)),
+            Answer(response.status_code, _document(response), location=response.headers.get("Location", "")),
             f"the app answered {response.status_code}",
             asked_pause(response.headers, datetime.now(UTC)),
         )
@@ -170,6 +171,8 @@ def _check(answer: Answer) -> None:
         return
     if status in {204, 404} or (status < 300 and document is not None):
         return
+    if status == 202 and answer.location:
+        return  # accepted, and no more is said than where to look
     if status == 400 and isinstance(document, dict) and "items" in document:
         return  # a bulk call of which every item is refused
     raise OutOfReach(f"what answers at this address is not the app, or the app is not in order ({status})")

@@ -19,14 +19,14 @@ class Found:
     document: dict[str, Any]
 
 
-def find(client: Client, wanted: str, *, dry_run: bool) -> Found:
+def find(client: Client, wanted: str, *, dry_run: bool, deadline: float | None = None) -> Found:
     """Whatever has the id; where a dry run has it too, the real one unless `dry_run`.
 
-    Raises Refused when nothing has it.
+    Raises Refused when nothing has it, and TimeUp at `deadline`.
     """
     missing: list[Answer] = []
     for subject in _candidates(wanted, dry_run=dry_run):
-        answer = client.get(subject.path, subject.query)
+        answer = client.get(subject.path, subject.query, deadline=deadline)
         if answer.status != 404:
             document = object_of(answer)
             if subject.kind is not Kind.SWEEP or not dry_run or document.get("dryRun") is True:
@@ -52,6 +52,8 @@ def object_of(answer: Answer) -> dict[str, Any]:
         if is_error(answer.document):
             raise Refused(error_text(answer.document), answer.document)
         raise OutOfReach(f"what answers at this address does not know this call ({answer.status})")
+    if answer.document is None and answer.location:
+        return {}
     if not isinstance(answer.document, dict):
         raise OutOfReach("what answers at this address is not the app: its answer is no JSON object")
     return answer.document

@@ -60,12 +60,12 @@ class Following:
             self.otherwise.append((subject, document))
 
 
-def follow(run: Run, subjects: Sequence[Subject], timeout: str | None) -> Exit:
+def follow(run: Run, subjects: Sequence[Subject], deadline: float | None) -> Exit:
     """Waits until all are over and tells how they ended. Raises TimeUp."""
     if not subjects:
         return Exit.AS_ASKED
-    deadline = run.deadline(timeout)
     with progress("waiting", run.clock) as shown:
+        shown.update(0, None if len(subjects) == 1 else len(subjects))
         following = Following(run, subjects, shown)
         wait(run.client, subjects, following.seen, deadline)
     tell(run, following)

@@ -16,6 +16,10 @@ from batch_task_deletion.text import error_text, escaped, is_error, json_line
 
 Row = Sequence[object]
 
+_NOTHING = "-"
+_LEAST = 10
+"""Characters, of a column whose texts are folded."""
+
 
 def console(stream: TextIO) -> Console:
     """A console that is a terminal only when the stream is one, whatever the environment says."""
@@ -84,15 +88,15 @@ class Output:
 def cell(value: object) -> str:
     """A value of a document as text in one line."""
     if value is None:
-        return "-"
+        return _NOTHING
     if isinstance(value, bool):
         return str(value).lower()
     if is_error(value):
         return error_text(value)
     if isinstance(value, dict):
-        return ", ".join(f"{escaped(key)} {cell(inner)}" for key, inner in value.items()) or "-"
+        return ", ".join(f"{escaped(key)} {cell(inner)}" for key, inner in value.items()) or _NOTHING
     if isinstance(value, list):
-        return ", ".join(cell(inner) for inner in value) or "-"
+        return ", ".join(cell(inner) for inner in value) or _NOTHING
     return escaped(value)
 
 
@@ -116,12 +120,23 @@ def _is_count(value: dict[str, Any]) -> bool:
 
 
 def _write_table(columns: Sequence[str], rows: list[list[str]]) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
+    screen = console(sys.stdout)
+    # Room is scarce: a column in which nothing stands is left out.
+    shown = [n for n in range(len(columns)) if not rows or any(row[n] != _NOTHING for row in rows)]
+    whole = {n: max((len(row[n]) for row in rows), default=0) for n in shown if _is_whole(columns[n])}
+    if sum(whole.values()) + _LEAST * (len(shown) - len(whole)) > screen.width:
+        whole = {}
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="" if screen.no_color else "bold")
+    for n in shown:
+        table.add_column(Text(columns[n]), overflow="fold", width=whole.get(n))
     for row in rows:
-        table.add_row(*(Text(text) for text in row))
-    console(sys.stdout).print(table)
+        table.add_row(*(Text(row[n]) for n in shown))
+    screen.print(table)
+
+
+def _is_whole(column: str) -> bool:
+    """Whether a column has ids or times, which stand in one piece where the terminal has room for them."""
+    return column in {"id", "eventId", "sweepId"} or column.endswith("At")
 
 
 def _plain(columns: Sequence[str], rows: list[list[str]]) -> Iterable[str]:

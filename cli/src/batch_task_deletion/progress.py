@@ -42,7 +42,7 @@ def progress(what: str, clock: Clock) -> Shown:
 
 class _Bar:
     def __init__(self, what: str) -> None:
-        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
         words = (
             TextColumn("{task.description}", markup=False),
             *columns,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from devstack.loopback import Answer
 from tests.contract.cli.command import Command
 from tests.contract.cli.played_app import LOST, Call, PlayedApp, answer, error
 
@@ -282,3 +283,27 @@ def test_a_409_after_a_lost_answer_says_whose_sweep_it_may_be(app: PlayedApp, co
     ended = command("sweep")
     assert ended.code == 1
     assert "may be the one that this command started" in ended.err
+
+
+def test_an_answer_that_only_says_where_to_look_is_enough(app: PlayedApp, command: Command) -> None:
+    """202 with `Location`: the id of the sweep is in it, and a clean-up's is known."""
+    app.routes["POST /retention-sweeps"] = answer_with_location(f"/api/retention-sweeps/{ID}")
+    only(app, SWEEP, progress("done", done={"deleted": 1}))
+    ended = command("sweep", "--wait")
+    assert ended.code == 0
+    assert f"sweep {ID}: accepted" in ended.out
+    app.routes["POST /job-completions"] = answer_with_location(f"/api/job-completions/{ID}")
+    assert command("clean-up", "j").code == 0
+
+
+@pytest.mark.parametrize("document", [{}, {"sweepId": "none"}, {"sweepId": "../../task-deletions"}])
+def test_a_sweep_without_an_id_is_not_the_apps(app: PlayedApp, command: Command, document: dict[str, Any]) -> None:
+    """What comes in place of an id never becomes a part of an address."""
+    app.routes["POST /retention-sweeps"] = answer(202, document)
+    assert command("sweep", "--wait").code == 3
+    assert len(app.calls) == 1
+
+
+def answer_with_location(location: str) -> Answer:
+    """Accepted, without a body."""
+    return Answer(202, {"Location": location})

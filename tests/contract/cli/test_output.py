@@ -126,6 +126,15 @@ def test_on_a_narrow_terminal_ids_are_folded_and_not_cut(app: PlayedApp) -> None
     assert shown.count("x") == 100
 
 
+def test_on_a_usual_terminal_an_id_stands_in_one_piece(app: PlayedApp) -> None:
+    """To be copied; other texts make room for it, and what is empty everywhere has no column."""
+    letter = {"id": ID, "jobId": "j" * 30, "reason": "word " * 40, "settledAt": None}
+    app.routes["GET /dead-letters"] = {"value": [letter], "continuation": None}
+    _, shown = on_terminal(["dead-letters"], app.url, COLUMNS="100")
+    assert ID in shown
+    assert "settledAt" not in shown
+
+
 def test_no_color_holds_on_a_terminal(app: PlayedApp) -> None:
     """No colour; a terminal without it gets them."""
     app.routes["GET /dead-letters"] = {"value": [{"id": ID}], "continuation": None}

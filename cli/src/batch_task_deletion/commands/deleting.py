@@ -107,11 +107,12 @@ def _of_tasks(
 
 def _send(run: Run, sending: Sending, calls: Iterable[Call], *, wait: bool, timeout: str | None) -> int:
     with progress("sending", run.clock) as shown:
+        shown.update(0, sending.total)
         for call in calls:
             run.output.document(sending.send(run.client, call))
             shown.update(sending.sent, sending.total)
     _tell(run, sending)
-    ended = follow(run, sending.asked_for, timeout) if wait else Exit.AS_ASKED
+    ended = follow(run, sending.asked_for, run.deadline(timeout)) if wait else Exit.AS_ASKED
     return ended if sending.all_asked_for else Exit.OTHERWISE
 
 

@@ -32,20 +32,21 @@ def watch(run: Run, wanted: Ids, dry_run: OfDryRun = False, timeout: Timeout = N
     """
     ids = list(dict.fromkeys(typed_id(text) for text in wanted))
     run.unfinished = lambda: ["this goes on waiting:", f"  {run.again()}"]
-    found, missing = _find_all(run, ids, dry_run=dry_run)
+    deadline = run.deadline(timeout)
+    found, missing = _find_all(run, ids, dry_run=dry_run, deadline=deadline)
     for fault in missing:
         run.output.fault(fault)
-    ended = follow(run, [one.subject for one in found], timeout)
+    ended = follow(run, [one.subject for one in found], deadline)
     return Exit.OTHERWISE if missing else ended
 
 
-def _find_all(run: Run, ids: list[str], *, dry_run: bool) -> tuple[list[Found], list[Refused]]:
+def _find_all(run: Run, ids: list[str], *, dry_run: bool, deadline: float | None) -> tuple[list[Found], list[Refused]]:
     """Those that are known, and the words for those that are not."""
     client = run.client
 
     def one(wanted: str) -> Found | Refused:
         try:
-            return find(client, wanted, dry_run=dry_run)
+            return find(client, wanted, dry_run=dry_run, deadline=deadline)
         except Refused as fault:
             return fault
 

@@ -99,20 +99,27 @@ def sweep(
     if answer.status == 409 and answer.repeated:
         run.output.remark("an earlier answer was lost: the sweep that runs may be the one that this command started")
     document = object_of(answer)
-    if not isinstance(document.get("sweepId"), str):
-        raise OutOfReach("what answers at this address is not the app: a sweep without an id")
-    subject = Subject(Kind.SWEEP, document["sweepId"], dry_run)
+    subject = Subject(Kind.SWEEP, _sweep_id(document, answer.location), dry_run)
     return _started(run, subject, document, wait=wait, timeout=timeout)
 
 
+def _sweep_id(document: dict[str, Any], location: str) -> str:
+    """The id that the app gave, in its document or in where to look. Raises OutOfReach."""
+    try:
+        return forms.guid(str(document.get("sweepId") or location.partition("?")[0].rpartition("/")[2]))
+    except ValueError:
+        raise OutOfReach("what answers at this address is not the app: a sweep without an id") from None
+
+
 def _started(run: Run, subject: Subject, document: dict[str, Any], *, wait: bool, timeout: str | None) -> int:
-    run.output.document(document)
+    if document:
+        run.output.document(document)
     word = subject.kind.word + (" (dry run)" if subject.dry_run else "")
     run.output.say(f"{word} {subject.id}: {cell(document.get('state', 'accepted'))}")
     run.unfinished = lambda: [f"the {word} was accepted", *_watch(run, subject)]
     if not wait:
         return Exit.AS_ASKED
-    ended = follow(run, [subject], timeout)
+    ended = follow(run, [subject], run.deadline(timeout))
     answer = run.client.get(subject.path, subject.query)
     if not run.output.json and answer.status == 200:
         run.output.fields(object_of(answer))

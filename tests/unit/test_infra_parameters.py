@@ -1,0 +1,52 @@
+"""docs/deploy.md names every parameter, with the default that the template has."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from scripts.azd_parameters import PARAMETERS, asked_for
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+TEMPLATE = (ROOT / "infra" / "main.bicep").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| (`[^`]*`|empty|asked for|filled by azd) \| \S", DOCUMENT, re.MULTILINE))
+
+
+def variables() -> dict[str, str]:
+    """The variable of each parameter."""
+    given = json.loads(PARAMETERS.read_text(encoding="utf-8"))["parameters"]
+    return {name: each["value"].strip("${}") for name, each in given.items()}
+
+
+def test_every_parameter_is_documented_and_no_other() -> None:
+    """The subscription is azd's own; all other rows are parameters of the template."""
+    assert ROWS.keys() - {"AZURE_SUBSCRIPTION_ID"} == asked_for(PARAMETERS.read_text(encoding="utf-8"))
+
+
+def test_documented_default_is_that_of_the_template() -> None:
+    """A parameter without a default is asked for or filled by azd."""
+    defaults = dict(re.findall(r"^param (\w+) \S+ = (.+)$", TEMPLATE, re.MULTILINE))
+    filled = {"deployerPrincipalId", "deployerPrincipalType"}
+
+    for name, variable in variables().items():
+        if name in filled or name not in defaults:
+            assert ROWS[variable] in {"asked for", "filled by azd"}, variable
+        else:
+            plain = defaults[name].strip("'")
+            assert ROWS[variable] == (f"`{plain}`" if plain else "empty"), variable
+
+
+def test_every_output_is_documented() -> None:
+    """What the template puts out stands in the table of outputs."""
+    outputs = re.findall(r"^output (\w+) ", TEMPLATE, re.MULTILINE)
+
+    assert [name for name in outputs if f"`{name}`" not in DOCUMENT] == []
+
+
+def test_every_parameter_has_a_description() -> None:
+    """A person in the portal, or with `azd provision`, reads what it is for."""
+    for name in variables():
+        before = TEMPLATE[: TEMPLATE.index(f"\nparam {name} ")].rpartition("\n\n")[2]
+        assert "@description(" in before, name
