@@ -71,6 +71,7 @@ class Driver:
             "cancel": self.cancel,
             "group": self.put_group,
             "cleanup": self.put_event,
+            "cancel-cleanup": self.cancel_cleanup,
         }
         self.steps |= {name: more[name] for name in doors}
         self.accepted = False
@@ -98,7 +99,8 @@ class Driver:
         if row is None:
             return []
         closing = {event["type"] for event in self.world.results() if event["data"].get("eventId") == EVENT}
-        ends = {"listed": "batch.job-cleanup.listed", "failed": "batch.job-cleanup.done"}
+        done = "batch.job-cleanup.done"
+        ends = {"listed": "batch.job-cleanup.listed", "failed": done, "cancelled": done}
         end = ends.get(str(row["phase"]))
         return [] if end in closing else [f"the clean-up is {row['phase']}, and {closing or 'nothing'} was told"]
 
@@ -214,6 +216,11 @@ class Driver:
             route = {"clientRequestId": self.random.choice(rows)}
             worker = self._worker()
             self.tangle.begin(lambda: worker.api.cancel(call(route=route)), self.plan())
+
+    def cancel_cleanup(self) -> None:
+        """Somebody cancels the clean-up."""
+        worker = self._worker()
+        self.tangle.begin(lambda: worker.cleanups.cancel(call(route={"id": EVENT})), self.plan())
 
     def housekeeping(self) -> None:
         """The daily round, at any time of the day."""

@@ -55,6 +55,6 @@ class CleanupParent:
         return cancelled if found and found.cancelled_at else None
 
 
-def cancelled(_: Record, now: datetime) -> Conclusion:
-    """The end of a request whose clean-up was cancelled."""
-    return Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, now)
+def cancelled(record: Record, now: datetime) -> Conclusion | None:
+    """The end of a request whose clean-up was cancelled before it was begun; what retries goes on."""
+    return Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, now) if record.is_untouched else None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from shared.clock import Clock
 from shared.deletion.delivery import Timing
 from shared.deletion.guard import Guard
-from shared.deletion.parents import Parents
+from shared.deletion.parents import Parents, Veto
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
-from shared.ledger.record import Conclusion, Holder, Record
+from shared.ledger.record import Holder, Record
 from shared.ledger.store import RecordStore
 from shared.storage.table import Refused
 
@@ -29,7 +28,7 @@ class Claimed:
     record: Record
 
 
-@dataclass
+@dataclass(frozen=True)
 class Claims:
     """What became of the rows of one message."""
 
@@ -54,28 +53,6 @@ class Claims:
         """Whether anything came of the message so far."""
         return any((self.claimed, self.ended, self.repeats, self.conflicts, self.waiting, self.in_flight))
 
-    def left_alone(self, why: Reason, asked: Record, found: Record | None, holder: Holder, based_on: Record) -> None:
-        """Notes a row that nothing is written about; `based_on` is what a claim of our own was based on."""
-        if why is Reason.STALE:
-            raise StaleDelivery(f"message {holder.message_id} was delivered again while row {asked.key.row} was held")
-        if why is Reason.MINE and found is not None:
-            self.claimed.append(Claimed(based_on, found))
-        elif why is Reason.CONFLICT:
-            self.conflicts.append(asked)
-        elif why is Reason.IN_FLIGHT:
-            self.in_flight.append(asked)
-        elif why is Reason.NOT_YET:
-            self.waiting.append(found or asked)
-        elif found is not None:
-            self.repeats.append(found)
-
-    def written(self, why: Change, before: Record, after: Record) -> None:
-        """Notes a row as it was written."""
-        if why is Change.CLAIMED:
-            self.claimed.append(Claimed(before, after))
-        else:
-            (self.waiting if why is Change.ACCEPTED else self.ended).append(after)
-
 
 @dataclass(frozen=True)
 class _Known:
@@ -88,10 +65,6 @@ class _Known:
     def basis(self) -> Record:
         """What a claim is based on."""
         return self.row or self.asked
-
-
-Decide = Callable[[Record | None, Record], Write | Leave]
-"""(row as stored, request as asked for) -> what is done about it."""
 
 
 @dataclass(frozen=True)
@@ -113,75 +86,105 @@ class Claimer:
             StaleDelivery: this delivery was or may be superseded; nothing more may be done with it.
             StorageUnavailable: the host is to deliver the message again. Not once something is claimed.
         """
-        claims, half = Claims(), began + self.timing.send_window_seconds / 2
-        decide = self._decider(holder)
+        half = began + self.timing.send_window_seconds / 2
+        return _Claiming(self, holder, half, self.parents.of_message()).run(records)
+
+
+@dataclass(frozen=True)
+class _Claiming:
+    """The claiming of one message's rows."""
+
+    by: Claimer
+    holder: Holder
+    until: float
+    """Half of the time within which a DELETE may be sent."""
+    of_parent: Veto
+    claims: Claims = field(default_factory=Claims)
+
+    def run(self, records: Sequence[Record]) -> Claims:
         rest = [_Known(asked, asked if asked.etag else None) for asked in records]
-        if holder.dequeue_count == 1:
+        if self.holder.dequeue_count == 1:
             # A first delivery takes the message's word for the rows: write first, and read only what is refused.
-            rest = self._together(rest, decide, holder, half, claims)
+            rest = self._together(rest)
         try:
-            for known in self._together(self._looked(rest, half, claims), decide, holder, half, claims):
-                self._alone(known, decide, holder, half, claims)
+            for known in self._together(self._looked(rest)):
+                self._alone(known)
         except StorageUnavailable as fault:
-            if not claims.claimed:
+            if not self.claims.claimed:
                 raise
-            claims.fault = fault
-        return claims
+            return replace(self.claims, fault=fault)
+        return self.claims
 
-    def _decider(self, holder: Holder) -> Decide:
-        of_parent = self.parents.of_message()
+    def _decide(self, found: Record | None, asked: Record) -> Write | Leave:
+        now, row = self.by.clock.now(), found or asked
+        veto = self.of_parent(row, now) or self.by.guard(row, now)
+        decision = decisions.on_delivery(found, asked, self.holder, veto, now, self.by.timing.lease)
+        if isinstance(decision, Write):
+            self.by.timing.check_fresh(self.holder, self.by.clock)
+        return decision
 
-        def veto(row: Record, now: datetime) -> Conclusion | None:
-            return of_parent(row, now) or self.guard(row, now)
-
-        def decide(found: Record | None, asked: Record) -> Write | Leave:
-            now = self.clock.now()
-            ended = veto(found or asked, now)
-            decision = decisions.on_delivery(found, asked, holder, ended, now, self.timing.lease)
-            if isinstance(decision, Write):
-                self.timing.check_fresh(holder, self.clock)
-            return decision
-
-        return decide
-
-    def _looked(self, rows: Sequence[_Known], half: float, claims: Claims) -> list[_Known]:
+    def _looked(self, rows: Sequence[_Known]) -> list[_Known]:
         """The rows as stored, for as many as there is time for."""
         looked: list[_Known] = []
         for known in rows:
-            if self.clock.monotonic() >= half and (looked or claims.is_begun):
-                claims.left.append(known.asked)
+            if self._is_late() and (looked or self.claims.is_begun):
+                self.claims.left.append(known.asked)
             else:
-                looked.append(_Known(known.asked, self.store.look(known.asked)))
+                looked.append(_Known(known.asked, self.by.store.look(known.asked)))
         return looked
 
-    def _together(
-        self, rows: Sequence[_Known], decide: Decide, holder: Holder, half: float, claims: Claims
-    ) -> list[_Known]:
+    def _together(self, rows: Sequence[_Known]) -> list[_Known]:
         """One transaction for all that is to be written; those rows that were refused are returned."""
         tries: list[tuple[_Known, Write]] = []
         for known in rows:
-            decision = decide(known.row, known.asked)
+            decision = self._decide(known.row, known.asked)
             if isinstance(decision, Leave):
-                claims.left_alone(decision.why, known.asked, known.row, holder, known.asked)
+                self._left_alone(decision.why, known.asked, known.row, known.asked)
             else:
                 tries.append((known, decision))
         refused: list[_Known] = []
         while tries and len(refused) < MAX_REFUSALS:
-            written = self.store.write_group([(known.row, write.row) for known, write in tries], half)
+            written = self.by.store.write_group([(known.row, write.row) for known, write in tries], self.until)
             if not isinstance(written, Refused):
                 for (known, write), row in zip(tries, written, strict=True):
-                    claims.written(write.why, known.basis, row)
+                    self._written(write.why, known.basis, row)
                 return refused
             refused.append(tries.pop(written.index)[0])
         return refused + [known for known, _ in tries]
 
-    def _alone(self, known: _Known, decide: Decide, holder: Holder, half: float, claims: Claims) -> None:
+    def _alone(self, known: _Known) -> None:
         asked = known.asked
-        if self.clock.monotonic() >= half and claims.is_begun:
-            claims.left.append(asked)
+        if self._is_late() and self.claims.is_begun:
+            self.claims.left.append(asked)
             return
-        decided = self.store.settle(asked.key, lambda found: decide(found, asked), asked=asked)
+        decided = self.by.store.settle(asked.key, lambda found: self._decide(found, asked), asked=asked)
         if isinstance(decided.decision, Leave):
-            claims.left_alone(decided.decision.why, asked, decided.row, holder, decided.before or known.basis)
+            self._left_alone(decided.decision.why, asked, decided.row, decided.before or known.basis)
         else:
-            claims.written(decided.decision.why, decided.before or asked, decided.record)
+            self._written(decided.decision.why, decided.before or asked, decided.record)
+
+    def _left_alone(self, why: Reason, asked: Record, found: Record | None, based_on: Record) -> None:
+        """Notes a row that nothing is written about; `based_on` is what a claim of our own was based on."""
+        if why is Reason.STALE:
+            message = self.holder.message_id
+            raise StaleDelivery(f"message {message} was delivered again while row {asked.key.row} was held")
+        if why is Reason.CONFLICT:
+            self.claims.conflicts.append(asked)
+        elif why is Reason.IN_FLIGHT:
+            self.claims.in_flight.append(asked)
+        elif why is Reason.NOT_YET:
+            self.claims.waiting.append(found or asked)
+        elif found is not None and why is Reason.MINE:
+            self.claims.claimed.append(Claimed(based_on, found))
+        elif found is not None:
+            self.claims.repeats.append(found)
+
+    def _written(self, why: Change, before: Record, after: Record) -> None:
+        """Notes a row as it was written."""
+        if why is Change.CLAIMED:
+            self.claims.claimed.append(Claimed(before, after))
+        else:
+            (self.claims.waiting if why is Change.ACCEPTED else self.claims.ended).append(after)
+
+    def _is_late(self) -> bool:
+        return self.by.clock.monotonic() >= self.until

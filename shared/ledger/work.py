@@ -59,12 +59,17 @@ def messages(records: Iterable[Record], at: datetime | None = None) -> Iterator[
         times[record.key] += 1
         together.setdefault(key, []).append(record)
     for alike in together.values():
-        for rows in _chunks([_row_wire(record) for record in alike]):
-            yield at or alike[0].due, json.dumps({"work": {**_header(alike[0]), "rows": rows}}, separators=(",", ":"))
+        header = _json(_header(alike[0])).removesuffix("}")
+        for rows in _chunks([_json(_row_wire(record)) for record in alike]):
+            yield at or alike[0].due, f'{{"work":{header},"rows":[{",".join(rows)}]}}}}'
 
 
-def _header(record: Record) -> dict[str, object]:
-    header: dict[str, object] = {
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _header(record: Record) -> dict[str, Any]:
+    header: dict[str, Any] = {
         "v": 1,
         "origin": record.origin.value,
         "parentId": record.parent_id,
@@ -73,11 +78,11 @@ def _header(record: Record) -> dict[str, object]:
     return header | ({"policy": record.policy} if record.policy else {})
 
 
-def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    chunk: list[dict[str, Any]] = []
+def _chunks(rows: Iterable[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
     size = 0
     for row in rows:
-        cost = len(json.dumps(row)) + 1
+        cost = len(row) + 1
         if chunk and (len(chunk) == MAX_ROWS or size + cost > MAX_MESSAGE_BYTES - 1024):
             yield chunk
             chunk, size = [], 0

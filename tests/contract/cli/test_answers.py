@@ -7,13 +7,8 @@ import time
 
 import pytest
 
-<<<<<<< HEAD
 from devstack.http1 import Answer
-from tests.contract.cli.command import Command
-=======
-from devstack.loopback import Answer
 from tests.contract.cli.command import Command, environment, in_process
->>>>>>> heads/cli
 from tests.contract.cli.played_app import CUT, LOST, PlayedApp, answer, error
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"

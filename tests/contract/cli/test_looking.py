@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from devstack.loopback import Answer
+from devstack.http1 import Answer
 from tests.contract.cli.command import Command
 from tests.contract.cli.played_app import LOST, Call, PlayedApp, answer, error
 

@@ -32,7 +32,7 @@ DOORS = {
     "all": ("queue", "http", "synchronous", "housekeeping"),
     "redrive": ("queue", "http", "redrive", "housekeeping"),
 }
-EVERYTHING = ("queue", "http", "synchronous", "housekeeping", "redrive", "cancel", "group", "cleanup")
+EVERYTHING = ("queue", "http", "synchronous", "housekeeping", "redrive", "cancel", "group", "cleanup", "cancel-cleanup")
 
 
 @pytest.mark.parametrize("start", range(0, 100, 25))
