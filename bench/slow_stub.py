@@ -9,7 +9,8 @@ import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from devstack.http1 import Answer, Incoming, LoopbackServer, run_until_signalled
+from devstack.http1 import Answer, Incoming
+from devstack.loopback import LoopbackServer, run_until_signalled
 
 PAGE = 1000
 _NUMBER = re.compile(r"(\d+)$")

@@ -23,7 +23,8 @@ from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from devstack import tokens
-from devstack.http1 import Answer, Incoming, LoopbackServer, run_until_signalled
+from devstack.http1 import Answer, Incoming
+from devstack.loopback import LoopbackServer, run_until_signalled
 
 MSI_PATH = "/msi/token"
 API_VERSION = "2019-08-01"

@@ -84,7 +84,9 @@ def _call(req: func.HttpRequest, context: func.Context) -> Call:
     # What can be known before the app is there, which it is not while its settings are wrong.
     named = req.route_params.get("clientRequestId") or headers.get("client-request-id")
     known = Known(readable(named, grammar.guid))
-    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id, _trace(context), known)
+    # While Application Insights is off, the context is empty (Activity.Current in the host's WorkerFunctionInvoker).
+    trace = _trace(context) or readable(headers.get("traceparent"), grammar.traceparent)
+    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id, trace, known)
 
 
 def _trace(context: func.Context) -> str | None:

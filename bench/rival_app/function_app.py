@@ -5,7 +5,7 @@ It does the same work as the app for one message that goes well: one insert, one
 
 import json
 import os
-from typing import Any
+from typing import Any, List  # noqa: UP035 -- the worker's indexing refuses Out[list[str]]
 
 import azure.functions as func
 from azure.batch import BatchClient
@@ -24,9 +24,11 @@ batch = BatchClient(os.environ["BATCH_ACCOUNT_URLS"], ManagedIdentityCredential(
 PLAIN: dict[str, Any] = {"enforce_https": False} if os.environ["BATCH_ACCOUNT_URLS"].startswith("http:") else {}
 
 
-@app.queue_trigger(arg_name="message", queue_name="%REQUEST_QUEUE_NAME%", connection=CONNECTION)
+@app.queue_trigger(
+    arg_name="message", queue_name="%REQUEST_QUEUE_NAME%", connection=CONNECTION, data_type=func.DataType.BINARY
+)
 @app.queue_output(arg_name="result", queue_name="%RESULT_QUEUE_NAME%", connection=CONNECTION)
-def delete_task(message: func.QueueMessage, result: func.Out[str]) -> None:
+def delete_task(message: func.QueueMessage, result: func.Out[List[str]]) -> None:  # noqa: UP006
     """Deletes the task that the message names, once for each request id."""
     request = json.loads(message.get_body())
     request_id = request["clientRequestId"].lower()
@@ -44,4 +46,4 @@ def delete_task(message: func.QueueMessage, result: func.Out[str]) -> None:
             raise
         status = error.status_code
     table.update_entity({**keys, "state": "done", "status": status}, mode=UpdateMode.MERGE)
-    result.set(json.dumps({"clientRequestId": request_id, "status": status}))
+    result.set([json.dumps({"clientRequestId": request_id, "status": status})])

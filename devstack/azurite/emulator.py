@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -95,6 +96,16 @@ class Azurite:
         """Ends the emulator; what it kept in memory is gone, what it kept in a folder stays until `close`."""
         if self._program is not None:
             self._program.stop()
+
+    def freeze(self) -> None:
+        """Answers nothing until `thaw`, so that whatever is under way stays there."""
+        if self._program is not None:
+            self._program.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Goes on where it stopped."""
+        if self._program is not None:
+            self._program.signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Ends the emulator for good and removes what it left on the disk, save in the caller's `data_dir`."""

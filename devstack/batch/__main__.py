@@ -6,7 +6,7 @@ import argparse
 import os
 
 from devstack.batch.simulator import BatchSimulator
-from devstack.http1 import run_until_signalled
+from devstack.loopback import run_until_signalled
 from devstack.tokens import DEFAULT_SIGNING_KEY, SIGNING_KEY_VARIABLE
 
 

@@ -15,7 +15,8 @@ from devstack.batch.exchange import Exchange
 from devstack.batch.faults import FaultBook, FaultRule
 from devstack.batch.journal import Entry, Journal
 from devstack.batch.seeding import read_job_seed
-from devstack.http1 import Answer, Incoming, LoopbackServer
+from devstack.http1 import Answer, Incoming
+from devstack.loopback import LoopbackServer
 from devstack.tokens import DEFAULT_SIGNING_KEY
 
 API_VERSION = "2024-07-01.20.0"

@@ -1,20 +1,17 @@
-"""The host's own endpoints below /admin: its status, and firing a function by hand."""
+"""The host's own endpoints below /admin: whether it is there, and firing a function by hand."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from devstack.host.bindings import HttpTrigger, IndexedFunction, QueueTrigger
-from devstack.host.exchange import HttpInput, Invocation, QueueInput, TimerInput
+from devstack.host.exchange import HttpInput, Invocation, MessageProperties, QueueInput, TimerInput
 from devstack.host.invoker import Invoker
 from devstack.host.keys import AccessKeys
-from devstack.host.queue_metadata import MessageProperties
 from devstack.http1 import Answer, Incoming
 
 _FUNCTIONS = "/admin/functions/"
@@ -27,8 +24,6 @@ class AdminEndpoints:
         self._functions = {name.lower(): function for name, function in functions.items()}
         self._keys = keys
         self._invoker = invoker
-        self._host_id = uuid.uuid4().hex
-        self._began = time.monotonic()
 
     def respond(self, request: Incoming) -> Answer | None:
         """The answer; None for a path that is not the host's own."""
@@ -37,18 +32,11 @@ class AdminEndpoints:
             return None
         if path == "/admin/host/ping" and request.method in ("GET", "POST"):
             return Answer(200)
-        if path == "/admin/host/status" and request.method == "GET":
-            refusal = self._keys.refusal("admin", request)
-            return Answer(refusal) if refusal else self._status()
         function = self._functions.get(path.removeprefix(_FUNCTIONS))
         if function is None or request.method != "POST" or not path.startswith(_FUNCTIONS):
             return Answer(404)
         refusal = self._keys.refusal("admin", request)
         return Answer(refusal) if refusal else self._fire(function, request)
-
-    def _status(self) -> Answer:
-        uptime = round((time.monotonic() - self._began) * 1000)
-        return _json(200, {"id": self._host_id, "state": "Running", "processUptime": uptime})
 
     def _fire(self, function: IndexedFunction, request: Incoming) -> Answer:
         """202 at once; the function runs on its own, and nobody retries it."""
@@ -57,13 +45,9 @@ class AdminEndpoints:
         try:
             text = _input_of(request.body)
         except (TypeError, ValueError) as error:
-            return _json(400, {"error": str(error)})
+            return Answer(400, {"Content-Type": "application/json"}, json.dumps({"error": str(error)}).encode())
         threading.Thread(target=self._invoker.run, args=(_invocation(function, text),), daemon=True).start()
         return Answer(202)
-
-
-def _json(status: int, document: dict[str, Any]) -> Answer:
-    return Answer(status, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(document).encode())
 
 
 def _input_of(body: bytes) -> str:

@@ -23,7 +23,8 @@ from devstack.host.queue_registry import QueueRegistry
 from devstack.host.timers import Timer
 from devstack.host.tracing import Tracing
 from devstack.host.worker import Worker, WorkerProcess
-from devstack.http1 import Answer, Incoming, LoopbackServer
+from devstack.http1 import Answer, Incoming
+from devstack.loopback import LoopbackServer
 from shared.clock import SystemClock
 
 _log = logging.getLogger(__name__)

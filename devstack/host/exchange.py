@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from devstack.host.bindings import IndexedFunction
-from devstack.host.queue_metadata import MessageProperties
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class TraceContext:
 
     trace_parent: str = ""
     trace_state: str = ""
-    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,18 @@ class HttpInput:
     query: Mapping[str, str]
     route_parameters: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True)
+class MessageProperties:
+    """What the queue service says about one delivery of a message."""
+
+    message_id: str
+    pop_receipt: str
+    dequeue_count: int
+    inserted: datetime
+    expires: datetime
+    next_visible: datetime
 
 
 @dataclass(frozen=True)

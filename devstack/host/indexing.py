@@ -41,7 +41,6 @@ class LoadedFunction:
     indexed: IndexedFunction
     call: Callable[..., Any]
     wants_context: bool
-    directory: str
 
 
 def index_app(app_dir: Path, settings: AppSettings) -> tuple[LoadedFunction, ...]:
@@ -97,7 +96,7 @@ def _index(declared: Any, settings: AppSettings) -> LoadedFunction:
         trigger=_trigger(trigger, name, settings),
         outputs=tuple(QueueOutput(output.name, *_queue_address(output, settings)) for output in outputs),
     )
-    return LoadedFunction(indexed, call, wants_context, str(Path(inspect.getfile(call)).parent))
+    return LoadedFunction(indexed, call, wants_context)
 
 
 def _check_parameters(call: Callable[..., Any], trigger: Any, outputs: list[Any]) -> bool:

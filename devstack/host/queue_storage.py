@@ -13,7 +13,7 @@ from azure.storage.queue import LinearRetry, QueueClient, QueueMessage, QueueSer
 from requests.adapters import HTTPAdapter
 
 from devstack.host.errors import DeliveryLost, QueueMissing, StartUpFailed, StorageDown, StorageFault, StorageRefused
-from devstack.host.queue_metadata import MessageProperties
+from devstack.host.exchange import MessageProperties
 
 _GONE_QUEUE = {"QueueNotFound", "QueueBeingDeleted", "QueueDisabled"}
 _LOST_DELIVERY = {"PopReceiptMismatch", "MessageNotFound"}

@@ -40,7 +40,9 @@ class WorkerProcess:
             )
         self._socket = mine
         self._channel = Connection(os.dup(mine.fileno()))
+        # Two locks: results must get in while a large invocation goes out, or both ends wait for each other.
         self._sending = threading.Lock()
+        self._guard = threading.Lock()
         self._pending: dict[str, Result] = {}
         self.functions = self._announced()
 
@@ -58,16 +60,17 @@ class WorkerProcess:
     @property
     def pending(self) -> list[Result]:
         """What is under way."""
-        with self._sending:
+        with self._guard:
             return list(self._pending.values())
 
     def send(self, invocation: Invocation) -> Result:
         """Starts an invocation; its future fails when the process ends before it."""
         future: Result = Future()
-        with self._sending:
+        with self._guard:
             self._pending[invocation.invocation_id] = future
-            with contextlib.suppress(OSError):  # the process is gone; what is pending is failed with the rest
-                self._channel.send(invocation)
+        # A process that is gone is noticed by `listen`, and what is pending then failed.
+        with self._sending, contextlib.suppress(OSError):
+            self._channel.send(invocation)
         return future
 
     def listen(self) -> int:
@@ -75,7 +78,7 @@ class WorkerProcess:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 invocation_id, result = self._channel.recv()
-                with self._sending:
+                with self._guard:
                     future = self._pending.pop(invocation_id)
                 future.set_result(result)
         self._close()
@@ -158,10 +161,9 @@ class Worker:
 
     def abandon(self) -> None:
         """Kills the process; nobody hears of what it had in hand."""
-        with self._ready:
-            self._stopping.set()
-            if self._current is not None:
-                self._current.kill()
+        self._stopping.set()
+        if self._current is not None:
+            self._current.kill()
 
     def _watch(self, process: WorkerProcess | None) -> None:
         threading.Thread(target=self._follow, args=(process,), name="worker", daemon=True).start()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import logging
 import os
 import signal
 import threading
 import traceback
+import types
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import azure.functions as func
-from azure.functions.meta import Datum
+from azure.functions import http, queue, timer
 
 from devstack.host.app_settings import AppSettings
-from devstack.host.context import InvocationContext, invocation_of_thread
 from devstack.host.errors import AttemptFailed, StartUpFailed
 from devstack.host.exchange import (
     Done,
@@ -38,10 +37,8 @@ from devstack.host.exchange import (
 )
 from devstack.host.indexing import LoadedFunction, index_app
 from devstack.host.process_log import set_up_logging
-from devstack.host.queue_metadata import trigger_metadata
 
 _log = logging.getLogger(__name__)
-_REGISTRY = func.get_binding_registry()  # type: ignore[no-untyped-call]  # the library has no hints
 _NEVER = "0001-01-01T00:00:00"
 
 
@@ -72,44 +69,45 @@ def pool_size(settings: AppSettings) -> int:
 
 def run(loaded: LoadedFunction, invocation: Invocation) -> Done | Failed:
     """Calls the function. What it raises is returned, but for what would end a worker process."""
-    invocation_of_thread.invocation_id = invocation.invocation_id
+    outs = {output.name: Out() for output in loaded.indexed.outputs}
+    arguments: dict[str, Any] = {loaded.indexed.trigger.name: _input(invocation.given), **outs}
+    if loaded.wants_context:
+        arguments["context"] = types.SimpleNamespace(
+            invocation_id=invocation.invocation_id,
+            function_name=loaded.indexed.name,
+            trace_context=invocation.trace,
+        )
     try:
-        given, metadata = _datum(invocation.given)
-        converter = _REGISTRY.get(_TRIGGER_OF[type(invocation.given)])
-        outs = {output.name: Out() for output in loaded.indexed.outputs}
-        arguments = {loaded.indexed.trigger.name: converter.decode(given, trigger_metadata=metadata), **outs}
-        if loaded.wants_context:
-            arguments["context"] = InvocationContext(
-                loaded.indexed.name, loaded.directory, invocation.invocation_id, invocation.trace
-            )
         returned = loaded.call(**arguments)
         return Done(_reply(invocation, returned), {name: _texts(name, out) for name, out in outs.items()})
     except Exception as error:  # noqa: BLE001 -- whatever the app raises fails the attempt alone
         return Failed(type(error).__name__, traceback.format_exc())
-    finally:
-        invocation_of_thread.invocation_id = None
 
 
-def _datum(given: HttpInput | QueueInput | TimerInput) -> tuple[Datum, dict[str, Datum]]:
-    """The input and its metadata in the shapes that the library's converters take."""
+def _input(given: HttpInput | QueueInput | TimerInput) -> Any:
+    """The library's own object, as its converters make it."""
     if isinstance(given, QueueInput):
-        return Datum(given.body, "bytes"), trigger_metadata(given.properties)
+        properties = given.properties
+        return queue.QueueMessage(  # type: ignore[no-untyped-call]  # the library has no hints
+            id=properties.message_id,
+            body=given.body,
+            dequeue_count=properties.dequeue_count,
+            expiration_time=properties.expires,
+            insertion_time=properties.inserted,
+            time_next_visible=properties.next_visible,
+            pop_receipt=properties.pop_receipt,
+        )
     if isinstance(given, TimerInput):
         status = {"Last": _instant(given.last), "Next": _instant(given.due), "LastUpdated": _instant(given.last)}
-        document = {"IsPastDue": False, "ScheduleStatus": status, "Schedule": {"AdjustForDST": True}}
-        return Datum(json.dumps(document), "json"), {}
-    parts = {
-        "method": Datum(given.method, "string"),
-        "url": Datum(given.url, "string"),
-        "headers": {name: Datum(value, "string") for name, value in given.headers.items()},
-        "query": {name: Datum(value, "string") for name, value in given.query.items()},
-        "params": {name: Datum(value, "string") for name, value in given.route_parameters.items()},
-        "body": Datum(given.body, "bytes"),
-    }
-    return Datum(parts, "http"), {}
-
-
-_TRIGGER_OF = {HttpInput: "httpTrigger", QueueInput: "queueTrigger", TimerInput: "timerTrigger"}
+        return timer.TimerRequest(past_due=False, schedule_status=status, schedule={"AdjustForDST": True})
+    return func.HttpRequest(
+        given.method,
+        given.url,
+        headers=given.headers,
+        params=given.query,
+        route_params=given.route_parameters,
+        body=given.body,
+    )
 
 
 def _instant(moment: datetime | None) -> str:
@@ -123,7 +121,7 @@ def _reply(invocation: Invocation, returned: Any) -> Reply | None:
         return None
     if not isinstance(returned, func.HttpResponse):
         raise AttemptFailed(f"the answer is a {type(returned).__name__} and no HttpResponse")
-    parts = _REGISTRY.get("http").encode(returned, expected_type=None).value
+    parts = http.HttpResponseConverter.encode(returned, expected_type=None).value
     if parts["cookies"]:
         raise AttemptFailed("cookies are not imitated")
     headers = {name: datum.value for name, datum in parts["headers"].items()}
@@ -149,6 +147,7 @@ class _Process:
         self._functions = {loaded.indexed.name: loaded for loaded in functions}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
         self._sending = threading.Lock()
+        self._guard = threading.Lock()
         self._running = 0
 
     def serve(self) -> None:
@@ -156,7 +155,7 @@ class _Process:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 invocation = self._channel.recv()
-                with self._sending:
+                with self._guard:
                     self._running += 1
                 self._pool.submit(self._run, invocation)
         if self._running:
@@ -170,8 +169,9 @@ class _Process:
             logging.shutdown()
             os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
         with self._sending, contextlib.suppress(OSError):
-            self._running -= 1
             self._channel.send((invocation.invocation_id, result))
+        with self._guard:
+            self._running -= 1
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`make soak`: thousands of requests over both doors, with storms, lost replies, duplicates and SIGKILLs of the host."""
+"""`make soak`: thousands of requests over both doors, with storms, lost replies, duplicates, stops and SIGKILLs of the host."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def main() -> int:
         run.feed(deadline)
         run.finish(deadline)
         figures = run.figures()
-        tell(f"{run.chaos.kills} SIGKILLs of the host, {run.chaos.storms} storms, {run.ledger.inferred()} lost replies")
+        chaos = run.chaos
+        tell(f"{chaos.kills} SIGKILLs and {chaos.stops} stops of the host")
+        tell(f"{chaos.storms} storms, {run.ledger.inferred()} lost replies")
     for name, count in figures.items():
         tell(f"{count:8}  {name}")
     tell("All promises were kept." if is_right(figures) else "A promise was broken.")

@@ -11,6 +11,8 @@ import requests
 from devstack.stack import Stack
 
 TIMEOUT = 300
+STOPS = 0.5
+"""The share of stops, which give work in hand ten seconds, beside SIGKILLs, which give it none."""
 STORMS: tuple[dict[str, Any], ...] = (
     {"status": 429, "retryAfter": 2, "totalTimes": 60},
     {"status": 503, "totalTimes": 40},
@@ -23,7 +25,7 @@ STORMS: tuple[dict[str, Any], ...] = (
 
 
 class Chaos:
-    """Storms over the Batch account and sudden deaths of the host, each at a random time."""
+    """Storms over the Batch account, and sudden deaths and stops of the host, each at a random time."""
 
     def __init__(self, stack: Stack, seed: int) -> None:
         self._stack = stack
@@ -31,7 +33,7 @@ class Chaos:
         self._faults = f"{stack.batch_url}/_control/faults"
         self._next_storm = time.monotonic() + 2
         self._next_kill = time.monotonic() + self._random.uniform(5, 15)
-        self.storms = self.kills = 0
+        self.storms = self.kills = self.stops = 0
 
     def step(self) -> None:
         """Does what is due. Called from the thread that started the stack."""
@@ -41,9 +43,13 @@ class Chaos:
             self.storms += 1
             self._next_storm = now + self._random.uniform(2, 8)
         if now >= self._next_kill:
-            self._stack.kill_host()
+            if self._random.random() < STOPS:
+                self._stack.stop_host()
+                self.stops += 1
+            else:
+                self._stack.kill_host()
+                self.kills += 1
             self._stack.start_host()
-            self.kills += 1
             self._next_kill = time.monotonic() + self._random.uniform(10, 30)
 
     def end(self) -> None:

@@ -19,8 +19,9 @@ KEEP = {"succeeded": "P3D", "failed": "P7D"}
 
 
 def job_events(bodies: Iterable[bytes], account_urls: Mapping[str, str]) -> list[str]:
-    """The events of the jobs that the records are about; `account_urls` by the account's name in lower case.
+    """The events of the jobs that the records are about; `account_urls` by the account's resource id in lower case.
 
+    By the whole id, since two regions may each have an account of one name.
     What is no record of a completed task in one of the accounts is left out; what looks like none at all is logged.
     """
     records = (record for body in bodies for record in _records(body))
@@ -41,7 +42,7 @@ def _job_event(record: Any, account_urls: Mapping[str, str]) -> dict[str, Any] |
     try:
         if record["operationName"] != "TaskCompleteEvent":
             return None
-        account_url = account_urls[record["resourceId"].rpartition("/")[2].lower()]
+        account_url = account_urls[record["resourceId"].lower()]
         job_id = record["properties"]["jobId"]
     except (LookupError, TypeError, AttributeError) as fault:
         log.warning("record_skipped fault=%r", fault)

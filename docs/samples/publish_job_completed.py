@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 import requests
 from azure.identity import DefaultAzureCredential
 
+EVENT_TYPE = "Pipeline.JobCompleted"
+"""The subscription lets this one through alone: the app starts a clean-up with whatever event it gets."""
+
 
 def job_completed(account_url: str, job_id: str, ended_at: datetime) -> dict[str, object]:
     """The CloudEvent. `source` and `id` make its identity: sent twice, it is one event. `batchUrl` selects the account."""
@@ -19,7 +22,7 @@ def job_completed(account_url: str, job_id: str, ended_at: datetime) -> dict[str
         "specversion": "1.0",
         "id": f"{job_id}-{ended_at:%Y%m%dT%H%M%SZ}",
         "source": account_url,
-        "type": "Pipeline.JobCompleted",
+        "type": EVENT_TYPE,
         "subject": f"jobs/{job_id}",
         "time": ended_at.isoformat(),
         "datacontenttype": "application/json",

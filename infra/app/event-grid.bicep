@@ -7,6 +7,8 @@ param location string = resourceGroup().location
 param tags Tags = {}
 param storageAccountName string
 param jobCompletionQueueName string = 'job-completions'
+@description('The `type` of the events that start clean-ups, as docs/samples/publish_job_completed.py gives it.')
+param eventType string = 'Pipeline.JobCompleted'
 
 var storageQueueDataMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 
@@ -42,6 +44,12 @@ resource subscription 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15'
   name: 'task-deletion'
   properties: {
     eventDeliverySchema: 'CloudEventSchemaV1_0'
+    // Whatever reaches the queue starts a clean-up, so nothing else of a topic that others use too may.
+    filter: {
+      includedEventTypes: [
+        eventType
+      ]
+    }
     deliveryWithResourceIdentity: {
       identity: {
         type: 'SystemAssigned'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from shared.results.result import invalid_request
 
 DEFAULT_TOP = 20
 MAX_TOP = 200
+LISTING_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,10 @@ class CleanupApi:
             page = self.cleanups.newest(top, phase, query.get("continuation", ""), self.clock.now())
         except InvalidInput as fault:
             return invalid(fault)
-        return Answer(200, {"value": [self._document(c) for c in page.cleanups], "continuation": page.continuation})
+        # Sixteen queries for the counts of each: one after the other, a page would take seconds.
+        with ThreadPoolExecutor(LISTING_THREADS) as threads:
+            documents = list(threads.map(self._document, page.cleanups))
+        return Answer(200, {"value": documents, "continuation": page.continuation})
 
     def _submit_one(self, call: Call, posted: PostedEvent) -> Answer:
         # Known before storage is asked, so that even a 503 names it.

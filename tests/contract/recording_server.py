@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from devstack.http1 import ByHand, Incoming, LoopbackServer
+from devstack.http1 import Incoming
+from devstack.loopback import ByHand, LoopbackServer
 
 RESET = object()
 """An answer that cuts the connection with a TCP reset."""

@@ -12,7 +12,8 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 
-from devstack.http1 import Answer, Incoming, LoopbackServer
+from devstack.http1 import Answer, Incoming
+from devstack.loopback import LoopbackServer
 from shared.connections import DirectAdapter, verifying_context
 from shared.storage.transport import BoundedTransport, Patience
 

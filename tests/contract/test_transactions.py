@@ -21,7 +21,8 @@ from requests import PreparedRequest
 
 from devstack.azurite import Azurite
 from devstack.azurite.emulator import ACCOUNT, KEY
-from devstack.http1 import Answer, Incoming, LoopbackServer
+from devstack.http1 import Answer, Incoming
+from devstack.loopback import LoopbackServer
 from shared.settings import Settings
 from shared.storage.transactions import (
     Delete,

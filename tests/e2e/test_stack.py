@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +64,20 @@ def test_a_killed_host_comes_back_where_it_was(stack: Stack) -> None:
 def test_each_part_has_a_log(stack: Stack) -> None:
     """What a part had to say can be read while the stack runs."""
     assert {path.name for path in stack.logs.iterdir()} == {"azurite.log", "batch.log", "host.log", "identity.log"}
+
+
+def test_the_core_tools_host_is_up_when_its_routes_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--func` waits for no line of the log, for at some levels there is none; a stop is SIGTERM and waits."""
+    tool = tmp_path / "func"  # plays the real one, silently
+    own = f'"{sys.executable}" -m devstack.host --app . --settings {os.devnull} --quiet'
+    tool.write_text(f'#!/bin/sh\n[ "$1 $2" = "start --port" ] && exec {own} --port "$3" > {os.devnull}\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with Stack(ROOT, core_tools=True) as stack:
+        assert requests.get(f"{stack.http_url}/api/health", timeout=PATIENCE).status_code == 200
+        stack.stop_host()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{stack.http_url}/api/health", timeout=PATIENCE)
 
 
 def test_an_app_that_cannot_start_takes_everything_down(tmp_path: Path) -> None:

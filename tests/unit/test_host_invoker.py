@@ -15,10 +15,19 @@ import pytest
 
 from devstack.host.app_settings import AppSettings
 from devstack.host.bindings import HttpTrigger, IndexedFunction, QueueOutput, QueueTrigger, TimerTrigger, Trigger
-from devstack.host.exchange import Done, Failed, HttpInput, Invocation, QueueInput, Reply, TimerInput, TraceContext
+from devstack.host.exchange import (
+    Done,
+    Failed,
+    HttpInput,
+    Invocation,
+    MessageProperties,
+    QueueInput,
+    Reply,
+    TimerInput,
+    TraceContext,
+)
 from devstack.host.indexing import LoadedFunction
 from devstack.host.invoker import Attempt, Invoker, Renewal
-from devstack.host.queue_metadata import MessageProperties
 from devstack.host.queue_registry import QueueRegistry
 from devstack.host.worker import Result
 from devstack.host.worker_process import pool_size, run
@@ -39,20 +48,18 @@ def outcome(call: Callable[..., Any], given: HttpInput | QueueInput | TimerInput
     """What the worker makes of one call."""
     wanted = inspect.signature(call).parameters
     indexed = IndexedFunction("f", _TRIGGERS[type(given)], (OUTPUT,) if "out" in wanted else ())
-    loaded = LoadedFunction(indexed, call, "context" in wanted, "here")
+    loaded = LoadedFunction(indexed, call, "context" in wanted)
     return run(loaded, Invocation(indexed, given, TRACE, "the-id"))
 
 
 def test_a_request_reaches_its_function_and_the_answer_comes_back() -> None:
-    """Through the library's own converters; the context tells the invocation, and so do pool threads for the log."""
+    """As the library's own objects; the context tells the invocation and its trace."""
 
     def call(given: func.HttpRequest, context: Any) -> func.HttpResponse:
         assert (given.method, given.url, given.headers["X-ONE"]) == ("POST", "http://h/api/x?a=1", "1")
         assert (dict(given.params), dict(given.route_params), given.get_body()) == ({"a": "1"}, {"id": "7"}, b"body")
-        assert (context.invocation_id, context.thread_local_storage.invocation_id) == ("the-id", "the-id")
-        assert (context.function_name, context.function_directory) == ("f", "here")
+        assert (context.invocation_id, context.function_name) == ("the-id", "f")
         assert (context.trace_context.trace_parent, context.trace_context.trace_state) == ("00-trace", "state")
-        assert context.retry_context.retry_count == 0
         return func.HttpResponse(b"{}", status_code=202, mimetype="application/json", headers={"Location": "/x"})
 
     headers = {"Location": "/x", "content-type": "application/json"}

@@ -12,10 +12,10 @@ from typing import Any, cast
 import pytest
 
 from devstack.host.errors import StorageDown, StorageRefused
+from devstack.host.exchange import MessageProperties
 from devstack.host.host_json import QueueOptions
 from devstack.host.queue_delivery import Lease
 from devstack.host.queue_listener import QueueListener
-from devstack.host.queue_metadata import MessageProperties
 from devstack.host.queue_storage import Received, StorageQueue
 
 AT = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)

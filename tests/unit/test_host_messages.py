@@ -7,12 +7,12 @@ import re
 import pytest
 
 from devstack.host.app_settings import AppSettings
-from devstack.host.http_functions import folded_query, http_input, is_disabled
+from devstack.host.http_functions import http_input, is_disabled
 from devstack.host.tracing import APPLICATION_INSIGHTS, Tracing
 from devstack.http1 import Headers, Incoming
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-OFF, ON = Tracing(AppSettings({})), Tracing(AppSettings({APPLICATION_INSIGHTS: "InstrumentationKey=0"}))
+ON = Tracing(AppSettings({APPLICATION_INSIGHTS: "InstrumentationKey=0"}))
 
 
 def test_repeated_headers_are_joined_and_their_names_lower_cased() -> None:
@@ -21,21 +21,6 @@ def test_repeated_headers_are_joined_and_their_names_lower_cased() -> None:
     seen = http_input(Incoming("POST", "/api/x?a=1", headers, b"body"), "/api/x", {"id": "7"})
     assert (seen.headers["x-one"], seen.url, seen.query) == ("1,2", "http://h:1/api/x?a=1", {"a": "1"})
     assert (seen.method, seen.route_parameters, seen.body) == ("POST", {"id": "7"}, b"body")
-
-
-@pytest.mark.parametrize(
-    ("raw", "values"),
-    [("a=1&a=2", {"a": "1,2"}), ("a=1&A=3&b=", {"a": "1,3"}), ("a=&A=3", {"A": "3"}), ("c=%2B+d", {"c": "+ d"})],
-)
-def test_query_values_merge_and_empty_ones_are_dropped(raw: str, values: dict[str, str]) -> None:
-    """Names that differ in case alone are one, spelled as the first."""
-    assert folded_query(raw) == values
-
-
-def test_without_application_insights_there_is_no_trace() -> None:
-    """Whatever the caller sent."""
-    assert OFF.of_call(Headers({"traceparent": CALLER})).trace_parent == ""
-    assert OFF.of_message().trace_parent == ""
 
 
 def test_with_application_insights_the_trace_goes_on_under_a_new_parent() -> None:

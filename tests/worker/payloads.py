@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from devstack.host.queue_metadata import MessageProperties, trigger_metadata
 from tests.worker.results import FunctionRecord, HarnessError
 
 
@@ -23,18 +22,6 @@ class Delivery:
     dequeue_count: int = 1
     inserted: datetime = field(default_factory=lambda: datetime.now(UTC))
     next_visible: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(minutes=10))
-
-    @property
-    def properties(self) -> MessageProperties:
-        """The same as the queue service says it."""
-        return MessageProperties(
-            self.message_id,
-            self.pop_receipt,
-            self.dequeue_count,
-            inserted=self.inserted,
-            expires=self.inserted + timedelta(days=7),
-            next_visible=self.next_visible,
-        )
 
 
 def http_payload(
@@ -67,9 +54,17 @@ def queue_payload(protos: Any, record: FunctionRecord, body: bytes, delivery: De
     """
     if str(record.trigger.get("dataType", "")).upper() != "BINARY":
         raise HarnessError(f"{record.name} does not ask for bytes")
-    metadata = trigger_metadata(delivery.properties)
-    typed = {name: protos.TypedData(**{str(datum.type): datum.value}) for name, datum in metadata.items()}
-    return protos.TypedData(bytes=body), typed
+    instants = {
+        "InsertionTime": delivery.inserted,
+        "ExpirationTime": delivery.inserted + timedelta(days=7),
+        "NextVisibleTime": delivery.next_visible,
+    }
+    return protos.TypedData(bytes=body), {
+        "Id": protos.TypedData(string=delivery.message_id),
+        "PopReceipt": protos.TypedData(string=delivery.pop_receipt),
+        "DequeueCount": protos.TypedData(json=json.dumps(delivery.dequeue_count)),
+        **{name: protos.TypedData(json=json.dumps(instant.isoformat())) for name, instant in instants.items()},
+    }
 
 
 def timer_payload(protos: Any, *, past_due: bool) -> Any:

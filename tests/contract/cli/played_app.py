@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from devstack.http1 import Answer, Incoming, LoopbackServer
+from devstack.http1 import Answer, Incoming
+from devstack.loopback import LoopbackServer
 
 LOST = object()
 """A fault: the call takes effect, and the connection is cut in place of an answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +16,10 @@ from shared.cleanup.event import JobEvent, Select, read_event
 from shared.cleanup.record import event_hash
 from shared.cleanup.task_record import TaskRecord
 
-SAMPLES = Path(__file__).resolve().parents[3] / "docs" / "samples"
+ROOT = Path(__file__).resolve().parents[3]
+SAMPLES = ROOT / "docs" / "samples"
 ACCOUNT = "https://account.region.batch.azure.com"
+RESOURCE = "/subscriptions/s/resourcegroups/r/providers/microsoft.batch/batchaccounts/account"
 ACCOUNTS = ("https://default.region.batch.azure.com", ACCOUNT)
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
@@ -69,11 +72,20 @@ def test_custom_topic_event_is_accepted_in_both_forms() -> None:
     assert accepted(json.dumps([event])) == alone
 
 
+def test_custom_topic_lets_its_own_events_through_alone() -> None:
+    """The app starts a clean-up with whatever it gets, so the subscription filters by the publisher's type."""
+    template = (ROOT / "infra" / "app" / "event-grid.bicep").read_text(encoding="utf-8")
+    event_type = sample("publish_job_completed").EVENT_TYPE
+
+    assert f"param eventType string = '{event_type}'" in template
+    assert re.search(r"includedEventTypes: \[\s*eventType\s*\]", template)
+
+
 def test_diagnostic_records_make_one_event_for_each_job() -> None:
     """Two tasks of one job give one event; records of pools give none."""
     body = (SAMPLES / "batch_diagnostics.json").read_bytes()
 
-    (text,) = sample("diagnostics_to_events").job_events([body, body], {"account": ACCOUNT})
+    (text,) = sample("diagnostics_to_events").job_events([body, body], {RESOURCE: ACCOUNT})
 
     event = accepted(text)
     assert (event.job_id, event.batch_url, event.require_job_completed) == ("render-7", ACCOUNT, True)
@@ -83,10 +95,21 @@ def test_job_that_reports_both_ways_is_cleaned_up_once() -> None:
     """The job manager and the diagnostics make one id with one payload: the later of the two is a duplicate."""
     body = (SAMPLES / "batch_diagnostics.json").read_bytes()
 
-    (from_log,) = map(accepted, sample("diagnostics_to_events").job_events([body], {"account": ACCOUNT}))
+    (from_log,) = map(accepted, sample("diagnostics_to_events").job_events([body], {RESOURCE: ACCOUNT}))
     from_manager = accepted(sample("job_manager_done").job_completed(ACCOUNT, "render-7"))
 
     assert (from_log.event_id, event_hash(from_log)) == (from_manager.event_id, event_hash(from_manager))
+
+
+def test_accounts_of_one_name_in_two_regions_are_told_apart() -> None:
+    """Names of accounts are unique within a region only; resource ids are."""
+    body = (SAMPLES / "batch_diagnostics.json").read_bytes()
+    elsewhere = body.replace(b"RESOURCEGROUPS/R/", b"RESOURCEGROUPS/OTHER/")
+    urls = {RESOURCE: ACCOUNT, RESOURCE.replace("/r/", "/other/"): ACCOUNTS[0]}
+
+    texts = sample("diagnostics_to_events").job_events([body, elsewhere], urls)
+
+    assert {accepted(text).batch_url for text in texts} == set(ACCOUNTS)
 
 
 def test_foreign_records_are_skipped_and_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -97,7 +120,7 @@ def test_foreign_records_are_skipped_and_told(caplog: pytest.LogCaptureFixture) 
     bodies = [b"\xff", b"[]", b"{}", diagnostics(*foreign, elsewhere, good)]
 
     with caplog.at_level(logging.WARNING):
-        (text,) = sample("diagnostics_to_events").job_events(bodies, {"account": ACCOUNT})
+        (text,) = sample("diagnostics_to_events").job_events(bodies, {RESOURCE: ACCOUNT})
 
     assert accepted(text).job_id == "render-7"
     assert [record.getMessage().split()[0] for record in caplog.records] == ["message_skipped"] * 3 + [
