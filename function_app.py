@@ -10,12 +10,23 @@ import azure.functions as func
 
 from shared.api import webhook
 from shared.settings import POISON_SUFFIX
-from shared.triggers import answer_with, delivery_of, give, respond, respond_with_description, respond_with_health
+from shared.triggers import (
+    answer_with,
+    delivery_of,
+    give,
+    respond,
+    respond_with_description,
+    respond_with_health,
+    respond_with_summary,
+)
 from shared.wiring.connect import WIRING
 
 CONNECTION = "TaskDeleteStorage"
+LETTER_SECONDS = 20
 HOUSEKEEPING_SECONDS = 180
-"""With the longest scan that may be under way then (54 s), and a row at its slowest, below `functionTimeout`."""
+"""With the seconds before it, the longest scan that may be under way then (54 s), and a row at its slowest, below
+`functionTimeout`.
+"""
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -121,32 +132,52 @@ def get_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpRe
 
 @app.route("dead-letters/{id}/redrive", methods=["POST"])
 def redrive_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Puts one dead letter back."""
-    return respond(req, context, lambda services: services.dead_letters.put_back)
+    """Puts one dead letter back on its queue."""
+    return respond(req, context, lambda services: services.dead_letters.redrive)
 
 
 @app.route("dead-letters/redrive", methods=["POST"])
 def redrive_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Puts the dead letters back that a filter takes."""
-    return respond(req, context, lambda services: services.dead_letters.put_back_many)
+    return respond(req, context, lambda services: services.dead_letters.redrive_many)
+
+
+@app.route("dead-letters/{id}", methods=["DELETE"])
+def settle_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Settles one dead letter: somebody dealt with it."""
+    return respond(req, context, lambda services: services.dead_letters.settle)
+
+
+@app.route("dead-letters/settle", methods=["POST"])
+def settle_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Settles the dead letters that a filter takes."""
+    return respond(req, context, lambda services: services.dead_letters.settle_many)
 
 
 @app.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")
 def keep_house(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
     """Forgets what is past retention, puts back what is stuck, sends what is owed."""
-    WIRING.app().housekeeping.round(HOUSEKEEPING_SECONDS)
+    services = WIRING.app()
+    try:
+        services.letter_retention.forget(LETTER_SECONDS)
+    finally:
+        services.housekeeping.round(HOUSEKEEPING_SECONDS)
 
 
 @app.timer_trigger(schedule="0 */5 * * * *", arg_name="timer")
 def report_queue_depths(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
     """Logs depth and age of the input queues and of their poison queues, for the alerts."""
-    WIRING.connected().report_depths()
+    connected = WIRING.connected()
+    connected.report_depths()
+    connected.timers.ran("report_queue_depths")
 
 
 @app.timer_trigger(schedule="30 */5 * * * *", arg_name="timer")
 def sweep_accounts(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
     """Begins a sweep of each account whose time has come, and puts back those whose message was lost."""
-    WIRING.app().sweeps.tick()
+    connected = WIRING.connected()
+    connected.app.sweeps.tick()
+    connected.timers.ran("sweep_accounts")
 
 
 @app.route("retention-policies", methods=["GET"])
@@ -177,6 +208,12 @@ def stop_retention_sweep(req: func.HttpRequest, context: func.Context) -> func.H
 def delete_task(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """The REST operation itself."""
     return respond(req, context, lambda services: services.api.delete_task)
+
+
+@app.route("operations/summary", methods=["GET"])
+def get_summary(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """What an operator sees first: queues, dead letters, clean-ups and sweeps in numbers."""
+    return respond_with_summary(req, context)
 
 
 @app.route("openapi.json", methods=["GET"])

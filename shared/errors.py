@@ -14,7 +14,7 @@ are values, not exceptions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -43,6 +43,10 @@ class InvalidInput(AppError):
     def at(cls, pointer: str, text: str) -> InvalidInput:
         """The one problem at a place."""
         return cls([Problem(pointer, text)])
+
+    def renamed(self, names: Mapping[str, str]) -> InvalidInput:
+        """The same problems under the names by which the sender knows their places."""
+        return InvalidInput([Problem(names.get(p.pointer, p.pointer), p.text) for p in self.problems], self.code)
 
 
 class InvalidConfiguration(AppError):

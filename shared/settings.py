@@ -52,6 +52,8 @@ class Settings:
     retry_max_seconds: float
     max_concurrency: int
     protected_jobs: tuple[str, ...]
+    dead_letter_retention_days: int
+    """Counted from when a dead letter was last seen."""
     job_completion_max_wait_days: int
     retention_days: int
     retention_policies: tuple[Policy, ...]
@@ -87,6 +89,7 @@ class Settings:
             retry_max_seconds=read.number("BATCH_RETRY_MAX_SECONDS", 0.05, 604_800, 900),
             max_concurrency=read.whole("BATCH_MAX_CONCURRENCY", 1, 256, 32),
             protected_jobs=read.listed("PROTECTED_JOBS", protection.check_pattern),
+            dead_letter_retention_days=read.whole("DEAD_LETTER_RETENTION_DAYS", 2, 3650, 90),
             job_completion_max_wait_days=read.whole("JOB_COMPLETION_MAX_WAIT_DAYS", 0, 30, 7),
             retention_days=read.whole("REQUEST_RETENTION_DAYS", 2, 365, 15),
             retention_policies=(),

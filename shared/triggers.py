@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import cast
 
 import azure.functions as func
 
-from shared.api.answer import Answer, Call, Known, misconfigured_call, unavailable
-from shared.api.health import health, misconfigured
+from shared.api.answer import Answer, Call, Subject
+from shared.api.edge import answered
+from shared.api.health import misconfigured
+from shared.api.query import read_query
 from shared.deletion.delivery import Delivery
-from shared.errors import InvalidConfiguration, StorageUnavailable
+from shared.errors import InvalidConfiguration
 from shared.parsing import grammar
+from shared.parsing.strict_json import excerpt
 from shared.request.model import readable
 from shared.wiring.connect import WIRING
 from shared.wiring.services import App
 
 log = logging.getLogger(__name__)
+
+MAX_CALLER = 256
+"""Characters kept of a caller's name: as long as a user principal name may be, and more."""
 
 
 def delivery_of(message: func.QueueMessage, context: func.Context, queue: str) -> Delivery:
@@ -44,49 +51,93 @@ def give(results: func.Out[list[str]], texts: list[str]) -> None:
 def respond(
     req: func.HttpRequest, context: func.Context, call_of: Callable[[App], Callable[[Call], Answer]]
 ) -> func.HttpResponse:
-    """Answers an HTTP call with one method of the app; 503 while settings are wrong or storage is down."""
-    call = _call(req, context)
-    try:
-        answer = call_of(WIRING.app())(call)
-    except InvalidConfiguration as fault:
-        answer = misconfigured_call(fault)
-    except StorageUnavailable as fault:
-        log.warning("storage_unavailable function=%s fault=%s", context.function_name, fault)
-        answer = unavailable(str(fault))
-    return _response(answer, call)
+    """Answers an HTTP call with one method of the app."""
+
+    def answer_of(call: Call) -> Answer:
+        return call_of(WIRING.app())(call)
+
+    return answer_with(answer_of, req, context)
 
 
 def answer_with(answer_of: Callable[[Call], Answer], req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answers an HTTP call that neither settings nor storage have a part in."""
+    """Answers an HTTP call, and logs who asked when it acts."""
     call = _call(req, context)
-    return _response(answer_of(call), call)
+    answer = answered(answer_of, call)
+    if call.method in {"POST", "DELETE"}:
+        log.info(
+            "call function=%s status=%s request_id=%s asked_by=%s",
+            call.function,
+            answer.status,
+            call.subject.client_request_id,
+            call.caller,
+        )
+    return _response(answer, call)
 
 
 def respond_with_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers with the app's health, whatever the settings are."""
-    try:
-        answer = health(WIRING.connected().checks)
-    except InvalidConfiguration as fault:
-        answer = misconfigured(fault)
-    return _response(answer, _call(req, context))
+
+    def look(call: Call) -> Answer:
+        read_query(call)
+        try:
+            return WIRING.connected().health.get()
+        except InvalidConfiguration as fault:
+            return misconfigured(fault)
+
+    return answer_with(look, req, context)
+
+
+def respond_with_summary(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answers with what an operator sees first."""
+
+    def look(call: Call) -> Answer:
+        read_query(call)
+        return WIRING.connected().summary.get()
+
+    return answer_with(look, req, context)
 
 
 def respond_with_description(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers with the OpenAPI document."""
-    # Imported here: most instances are never asked for it.
-    from shared.api.openapi import document
 
-    return _response(Answer(200, document()), _call(req, context))
+    def describe(call: Call) -> Answer:
+        # Imported here: most instances are never asked for it.
+        from shared.api.openapi import document
+
+        read_query(call)
+        return Answer(200, document())
+
+    return answer_with(describe, req, context)
 
 
 def _call(req: func.HttpRequest, context: func.Context) -> Call:
     headers = {name.lower(): text for name, text in req.headers.items()}
     # What can be known before the app is there, which it is not while its settings are wrong.
     named = req.route_params.get("clientRequestId") or headers.get("client-request-id")
-    known = Known(readable(named, grammar.guid))
-    # While Application Insights is off, the context is empty (Activity.Current in the host's WorkerFunctionInvoker).
-    trace = _trace(context) or readable(headers.get("traceparent"), grammar.traceparent)
-    return Call(headers, req.params, req.route_params, req.get_body(), context.invocation_id, trace, known)
+    return Call(
+        headers=headers,
+        query=req.params,
+        route=req.route_params,
+        body=req.get_body(),
+        invocation_id=context.invocation_id,
+        # While Application Insights is off, the context is empty (Activity.Current in the host's WorkerFunctionInvoker).
+        traceparent=_trace(context) or readable(headers.get("traceparent"), grammar.traceparent),
+        method=req.method.upper(),
+        function=context.function_name,
+        caller=caller_of(headers, os.environ),
+        subject=Subject(readable(named, grammar.guid)),
+    )
+
+
+def caller_of(headers: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
+    """The name that the platform's sign-in gave the caller; None without it, for then the caller sets the headers.
+
+    https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
+    """
+    if environment.get("WEBSITE_AUTH_ENABLED") != "True":
+        return None
+    name = headers.get("x-ms-client-principal-name") or headers.get("x-ms-client-principal-id")
+    return excerpt(name, MAX_CALLER) if name else None
 
 
 def _trace(context: func.Context) -> str | None:
@@ -97,7 +148,24 @@ def _trace(context: func.Context) -> str | None:
     return readable(context.trace_context.trace_parent, grammar.traceparent)
 
 
+class _Untyped(dict[str, str]):
+    """Headers among which a content type seems to be, so that the library adds none."""
+
+    def __contains__(self, key: object) -> bool:
+        return key == "content-type" or super().__contains__(key)
+
+
+class _WithoutContent(func.HttpResponse):
+    """A response that has no body, and so no type of one."""
+
+    @property
+    def headers(self) -> _Untyped:  # type: ignore[override]  # the library only looks names up and reads the pairs
+        """The headers as they were given."""
+        return _Untyped(super().headers.items())
+
+
 def _response(answer: Answer, call: Call) -> func.HttpResponse:
-    return func.HttpResponse(
-        answer.text(), status_code=answer.status, headers=answer.all_headers(call), mimetype="application/json"
-    )
+    headers, text = answer.all_headers(call), answer.text()
+    if text is None:
+        return _WithoutContent(status_code=answer.status, headers=headers)
+    return func.HttpResponse(text, status_code=answer.status, headers=headers, mimetype="application/json")

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.api.answer import Answer, Call
+from shared.api.answer import Answer, Call, invalid
+from shared.api.placement import refuse_misplaced
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.lanes import Lanes
 from shared.batch.listing import CompletedTask, TaskPage, TaskState
 from shared.batch.reply import BatchError, Kind, Reply, Sent
 from shared.clock import TimeBox
 from shared.deletion.delivery import Delivery
+from shared.errors import InvalidInput
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.request.model import DeletionRequest
 from shared.settings import Settings
@@ -330,19 +332,20 @@ class World:
 
     # HTTP
 
-    def post(self, body: object, **headers: str) -> Answer:
+    def post(self, body: object, **headers: str) -> Told:
         """`POST /api/task-deletions`."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.app.api.submit(call(body=raw, headers=headers))
+        return ask(self.app.api.submit, call(body=raw, headers=headers, method="POST"))
 
-    def get(self, client_request_id: str, **query: str) -> Answer:
+    def get(self, client_request_id: str, **query: str) -> Told:
         """`GET /api/task-deletions/{id}`."""
-        return self.app.api.status(call(route={"clientRequestId": client_request_id}, query=query))
+        return ask(self.app.api.status, call(route={"clientRequestId": client_request_id}, query=query))
 
-    def delete(self, job_id: str = "job-1", task_id: str = "task-1", **headers: str) -> Answer:
+    def delete(self, job_id: str = "job-1", task_id: str = "task-1", **headers: str) -> Told:
         """The synchronous DELETE; header names with underscores."""
         names = {name.replace("_", "-"): text for name, text in headers.items()}
-        return self.app.api.delete_task(call(route={"jobId": job_id, "taskId": task_id}, headers=names))
+        route = {"jobId": job_id, "taskId": task_id}
+        return ask(self.app.api.delete_task, call(route=route, headers=names, method="DELETE"))
 
 
 def job_world(job_id: str) -> World:
@@ -358,12 +361,32 @@ def job_event(job_id: str, **fields: Any) -> dict[str, Any]:
     return {"clientRequestId": str(uuid.uuid4()), "jobId": job_id} | fields
 
 
+@dataclass(frozen=True)
+class Told(Answer):
+    """An answer, and the id that it carries."""
+
+    client_request_id: str | None = None
+
+
+def ask(answer_of: Callable[[Call], Answer], the_call: Call) -> Told:
+    """Answers a call as the edge does, but lets storage faults and the death of a worker through."""
+    try:
+        refuse_misplaced(the_call)
+        answer = answer_of(the_call)
+    except InvalidInput as fault:
+        answer = invalid(fault)
+    known = the_call.subject.client_request_id
+    return Told(answer.status, answer.content, answer.headers, answer.batch_request_id, known)
+
+
 def call(
     body: bytes = b"",
     headers: dict[str, str] | None = None,
     query: dict[str, str] | None = None,
     route: dict[str, str] | None = None,
     traceparent: str | None = None,
+    method: str = "",
+    caller: str | None = None,
 ) -> Call:
     """An HTTP call as a function gets it."""
-    return Call(headers or {}, query or {}, route or {}, body, str(uuid.uuid4()), traceparent)
+    return Call(headers or {}, query or {}, route or {}, body, str(uuid.uuid4()), traceparent, method, caller=caller)

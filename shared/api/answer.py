@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from shared.api.query import boolean, read_query
 from shared.batch.reply import BatchError
-from shared.errors import InvalidConfiguration, InvalidInput, Problem
+from shared.errors import InvalidConfiguration, InvalidInput
 from shared.parsing import grammar
 from shared.results.event import error_wire
 
-_JSON_TYPE = re.compile(
-    r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE
-)
 RETRY_AFTER_SECONDS = 10
 """What a caller is asked to wait when storage is down."""
 
 
 @dataclass
-class Known:
-    """What a call was found to be about, for whatever answer it gets: storage may fail after that."""
+class Subject:
+    """The request that a call turned out to concern, kept so that even a 503 can name it."""
 
     client_request_id: str | None = None
 
@@ -39,7 +35,17 @@ class Call:
     invocation_id: str
     traceparent: str | None = None
     """The caller's trace as the host passes it on, or the one that the host began."""
-    known: Known = field(default_factory=Known, compare=False)
+    method: str = ""
+    """In capitals."""
+    function: str = ""
+    """The function's name, for the log."""
+    caller: str | None = None
+    """Who asks, by the platform's sign-in; None without it. Personal data."""
+    subject: Subject = field(default_factory=Subject, compare=False)
+
+    def concerns(self, client_request_id: str | None) -> None:
+        """Keeps the id that every answer to this call carries."""
+        self.subject.client_request_id = client_request_id
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,6 @@ class Answer:
     status: int
     content: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    client_request_id: str | None = None
     batch_request_id: str | None = None
     """Batch's own, when its answer is passed on."""
 
@@ -57,7 +62,7 @@ class Answer:
         """The headers with the ids that every answer carries."""
         headers = dict(self.headers)
         headers["request-id"] = self.batch_request_id or call.invocation_id
-        if known := self.client_request_id or call.known.client_request_id:
+        if known := call.subject.client_request_id:
             headers["client-request-id"] = known
         return headers
 
@@ -67,7 +72,7 @@ class Answer:
 
 def dry_run_of(call: Call) -> bool:
     """Whether a call is about a dry run, which is all that its query may say. Raises InvalidInput."""
-    return boolean(read_query(call.query, "dryRun"), "dryRun")
+    return boolean(read_query(call, "dryRun"), "dryRun")
 
 
 def guid_of(call: Call, name: str) -> str:
@@ -76,7 +81,7 @@ def guid_of(call: Call, name: str) -> str:
         found = grammar.guid(call.route.get(name, ""))
     except ValueError as fault:
         raise InvalidInput.at(name, str(fault)) from None
-    call.known.client_request_id = found
+    call.concerns(found)
     return found
 
 
@@ -86,33 +91,30 @@ def refusal(
     message: str,
     values: Iterable[tuple[str, str]] = (),
     headers: Mapping[str, str] | None = None,
-    client_request_id: str | None = None,
 ) -> Answer:
     """An answer whose body is an error of the app's own."""
-    error = BatchError(code, message, tuple(values))
-    return Answer(status, error_wire(error), headers or {}, client_request_id)
+    return Answer(status, error_wire(BatchError(code, message, tuple(values))), headers or {})
 
 
-def invalid(
-    fault: InvalidInput, client_request_id: str | None = None, names: Mapping[str, str] | None = None
-) -> Answer:
-    """400, or 413 for what is too large, with a pointer for each problem.
-
-    `names` translates pointers where the values came in headers.
-    """
-    status = 413 if fault.code == "RequestBodyTooLarge" else 400
-    values = [(_name(problem, names or {}), problem.text) for problem in fault.problems]
-    return refusal(status, fault.code, "The request is not valid.", values, client_request_id=client_request_id)
+_STATUS = {"RequestBodyTooLarge": 413, "UnsupportedMediaType": 415}
+"""Codes of invalid input that are not answered with 400."""
 
 
-def _name(problem: Problem, names: Mapping[str, str]) -> str:
-    return names.get(problem.pointer, problem.pointer)
+def invalid(fault: InvalidInput) -> Answer:
+    """400, 413 for what is too large or 415 for what is not JSON, with a pointer for each problem."""
+    values = [(problem.pointer, problem.text) for problem in fault.problems]
+    return refusal(_STATUS.get(fault.code, 400), fault.code, "The request is not valid.", values)
 
 
 def unavailable(text: str) -> Answer:
     """503: storage did not do its work, and nothing is promised."""
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
     return refusal(503, "StorageUnavailable", text, headers=headers)
+
+
+def internal_error() -> Answer:
+    """500: a defect of the app. The text says nothing of it; the log has the stack."""
+    return refusal(500, "InternalError", "The app met an error that it did not foresee; its log says more.")
 
 
 def misconfigured_call(fault: InvalidConfiguration) -> Answer:
@@ -126,15 +128,3 @@ def _setting(problem: str) -> tuple[str, str]:
     name, _, text = problem.partition(" ")
     several = name.endswith(",") or text.startswith("and ")
     return (name.rstrip(","), problem) if several else (name, text)
-
-
-def is_json(call: Call) -> bool:
-    """Whether the content type is absent or JSON in UTF-8."""
-    media_type = call.headers.get("content-type", "").strip()
-    return not media_type or _JSON_TYPE.fullmatch(media_type) is not None
-
-
-def not_json() -> Answer:
-    """415."""
-    values = [("content-type", "must be application/json or another JSON type, in UTF-8, or absent")]
-    return refusal(415, "UnsupportedMediaType", "The body must be JSON.", values)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from shared.api.answer import Answer
 from shared.batch.reply import BatchError
 from shared.clock import Clock
-from shared.deletion.acceptance import Acceptance, Acceptor, Answer
+from shared.deletion import acceptance
+from shared.deletion.acceptance import Acceptance, Acceptor
 from shared.deletion.guard import Guard
+from shared.errors import Problem
 from shared.ledger.record import Key, Origin, Record
-from shared.request.envelope import Envelope, Item
-from shared.results.event import error_wire
+from shared.parsing.strict_json import few
+from shared.request.envelope import Envelope, Item, Kind
+from shared.results.event import error_body, error_wire
 from shared.results.result import ID_CONFLICT, invalid_request
 
 INVALID = "invalid"
@@ -25,12 +31,12 @@ class Bulk:
         self._guard = guard
         self._clock = clock
 
-    def accept(self, envelope: Envelope) -> dict[str, Any]:
-        """The body of the answer: an entry for each item, in order, and how many came to what.
+    def accept(self, envelope: Envelope) -> Answer:
+        """202 with an entry for each item, in order, and a count per status; 400 when every item is invalid.
 
         Raises StorageUnavailable: repeat the call, what was accepted is then replayed.
         """
-        faults = {item.index: fault for item in envelope.items if (fault := self._fault(item))}
+        faults = {item.index: fault for item in envelope.items if (fault := self._fault(item, envelope.kind))}
         good = [item for item in envelope.items if item.index not in faults]
         now, parent = self._clock.now(), envelope.parent_id
         asked = [Record.new(item.request, Origin.BULK, now, parent) for item in good if item.request]
@@ -42,12 +48,24 @@ class Bulk:
             for item in envelope.items
         ]
         counts = Counter(entry["status"] for entry in entries)
-        return {"items": entries, "counts": {name: counts[name] for name in (*map(str, Answer), INVALID)}}
+        body = {"items": entries, "counts": {name: counts[name] for name in (*map(str, acceptance.Answer), INVALID)}}
+        return Answer(202, body) if good else Answer(400, {**error_body(_all_of(faults.values())), **body})
 
-    def _fault(self, item: Item) -> BatchError | None:
+    def _fault(self, item: Item, kind: Kind) -> BatchError | None:
         if item.request is None:
             return invalid_request(item.problems)
-        return self._guard.protection(item.request)
+        error = self._guard.protection(item.request)
+        if error is None or kind is not Kind.MANY:
+            return error
+        at = f"/requests/{item.index}"
+        return replace(error, values=tuple((f"{at}{key}", text) for key, text in error.values))
+
+
+def _all_of(faults: Iterable[BatchError]) -> BatchError:
+    """One error for a body of which nothing was accepted, with the first problems of its items."""
+    problems = [Problem(key, text) for fault in faults for key, text in fault.values]
+    error = invalid_request(few(problems))
+    return replace(error, message="None of the items is valid.")
 
 
 def _refused(item: Item, fault: BatchError) -> dict[str, Any]:
@@ -69,7 +87,7 @@ def _answered(answer: Acceptance) -> dict[str, Any]:
         "taskId": request.task_id,
         "status": answer.answer.value,
     }
-    if answer.answer is Answer.CONFLICT:
+    if answer.answer is acceptance.Answer.CONFLICT:
         return entry | {"error": error_wire(ID_CONFLICT)}
     return entry | {"location": location(Key.of(request))}
 

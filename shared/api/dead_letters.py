@@ -1,127 +1,152 @@
-"""The HTTP calls about dead letters: look, and put back, one or many."""
+"""The HTTP calls about dead letters: look, redrive and settle, one or many."""
 
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
-from pydantic import Field
-
-from shared.api.answer import Answer, Call, invalid, refusal
-from shared.api.query import read_query
-from shared.clock import to_text
-from shared.errors import InvalidInput, Problem
-from shared.ledger.record import DEAD_LETTERED
-from shared.operations.redrive import HOPELESS, Redrive, Redriven
-from shared.parsing import grammar, strict_json
-from shared.parsing.strict_model import StrictModel, checked
+from shared.api.answer import Answer, Call, refusal
+from shared.api.body import parse_json
+from shared.api.letter_pass import (
+    BulkRedrive,
+    BulkWishes,
+    LetterWishes,
+    Pass,
+    begin,
+    filter_of,
+    from_token,
+    place_from,
+    place_wire,
+    to_token,
+)
+from shared.api.placement import refuse_body
+from shared.api.query import boolean, key, read_query
+from shared.clock import Clock, to_text
+from shared.errors import InvalidInput
+from shared.operations.redrive import Redrive, Redriven
+from shared.parsing import grammar
+from shared.parsing.strict_model import checked
 from shared.request.model import readable
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
 from shared.results.event import dry_run_mark, error_wire
+from shared.results.letter_listing import LetterFilter, LetterListing, Place
+from shared.results.letter_rows import place_of
 
 MAX_TOP = 200
 DEFAULT_TOP = 50
 MAX_FILTER_BYTES = 16 * 1024
+FILTERS = ("outcome", "reason", "jobId", "queue", "since", "before")
 
 
-class Selection(StrictModel):
-    """Which dead letters a bulk redrive takes, newest first, and how fast it puts them back."""
-
-    outcome: str | None = None
-    reason: str | None = None
-    job_id: str | None = None
-    queue: str | None = None
-    most: Annotated[int, Field(ge=1, le=1_000)] = 100
-    per_second: Annotated[int, Field(ge=1, le=1_000)] = 10
-    dry_run: bool = False
-    all: bool = False
-    """Must be said when no filter is: an empty body would put everything back."""
-
-    def check(self, queues: tuple[str, ...]) -> None:
-        """Raises InvalidInput for a filter that can match nothing, and for none at all."""
-        problems = [
-            Problem(f"/{name}", f"must be one of {', '.join(known)}")
-            for name, text, known in (("outcome", self.outcome, sorted(DEAD_LETTERED)), ("queue", self.queue, queues))
-            if text is not None and text not in known
-        ]
-        if not self.all and all(wish is None for wish in (self.outcome, self.reason, self.job_id, self.queue)):
-            problems.append(Problem("", 'must name an outcome, reason, jobId or queue, or say "all": true'))
-        if problems:
-            raise InvalidInput(problems)
-
-    def takes(self, letter: DeadLetter) -> bool:
-        """Whether a dead letter is meant; those that are put back already or never can be are not."""
-        wanted = (self.outcome, self.reason, self.job_id and self.job_id.lower(), self.queue)
-        has = (letter.outcome, letter.reason, (letter.job_id or "").lower(), letter.queue)
-        return (
-            letter.redriven_at is None
-            and letter.outcome not in HOPELESS
-            and all(want is None or want == value for want, value in zip(wanted, has, strict=True))
-        )
-
-
+@dataclass(frozen=True)
 class DeadLetterApi:
-    """`/api/dead-letters`. Methods may raise StorageUnavailable."""
+    """`/api/dead-letters`. Methods may raise InvalidInput and StorageUnavailable."""
 
-    def __init__(self, letters: DeadLetterStore, redrive: Redrive, queues: tuple[str, ...]) -> None:
-        self._letters = letters
-        self._redrive = redrive
-        self._queues = queues
+    letters: DeadLetterStore
+    listed: LetterListing
+    redriving: Redrive
+    queues: tuple[str, ...]
+    clock: Clock
 
     def listing(self, call: Call) -> Answer:
-        """`GET /api/dead-letters?top=&continuation=`."""
-        try:
-            query = read_query(call.query, "top", "continuation")
-            letters, more = self._letters.newest(_top(query.get("top")), query.get("continuation", ""))
-        except InvalidInput as fault:
-            return invalid(fault)
-        except ValueError as fault:
-            return refusal(400, "InvalidRequest", "The query is not valid.", [("continuation", str(fault))])
+        """`GET /api/dead-letters`, newest first."""
+        query = read_query(call, *FILTERS, "settled", "top", "continuation")
+        settled, top = boolean(query, "settled"), _top(query.get("top"))
+        wishes = self._wishes(query) | ({"settled": "true"} if settled else {})
+        place = _place(query.get("continuation"), wishes)
+        letters, rest = self.listed.page(filter_of(wishes, settled=settled), top, place)
+        more = to_token({"wishes": wishes, "place": place_wire(rest)}) if rest else None
         return Answer(200, {"value": [summary(letter) for letter in letters], "continuation": more})
 
     def one(self, call: Call) -> Answer:
         """`GET /api/dead-letters/{id}`."""
-        letter_id = readable(call.route.get("id"), grammar.guid)
-        letter = self._letters.read(letter_id) if letter_id else None
+        read_query(call)
+        letter_id = _id(call)
+        letter = self.letters.read(letter_id) if letter_id else None
         return Answer(200, summary(letter) | body_of(letter)) if letter else _unknown()
 
-    def put_back(self, call: Call) -> Answer:
+    def redrive(self, call: Call) -> Answer:
         """`POST /api/dead-letters/{id}/redrive`."""
-        letter_id = readable(call.route.get("id"), grammar.guid)
-        came = self._redrive.put_back(letter_id) if letter_id else Redriven.UNKNOWN
-        if came is Redriven.PUT_BACK:
+        read_query(call)
+        refuse_body(call)
+        letter_id = _id(call)
+        redriven = self.redriving.put_back(letter_id, by=call.caller) if letter_id else Redriven.UNKNOWN
+        if redriven is Redriven.PUT_BACK:
             return Answer(202, {"id": letter_id, "redriven": True})
-        if came is Redriven.ALREADY:
-            return refusal(409, "AlreadyRedriven", "This dead letter was put back before.")
-        if came is Redriven.NEVER:
+        if redriven is Redriven.ALREADY:
+            return refusal(409, "AlreadyRedriven", "This dead letter was redriven before.")
+        if redriven is Redriven.NEVER:
             return refusal(422, "NotRedrivable", "Another try cannot succeed; send a corrected request with a new id.")
         return _unknown()
 
-    def put_back_many(self, call: Call) -> Answer:
-        """`POST /api/dead-letters/redrive`: those that a filter takes, spread over time by message delays."""
-        try:
-            value = strict_json.parse(call.body or b"{}", max_bytes=MAX_FILTER_BYTES)
-            selection = checked(Selection, value)
-            selection.check(self._queues)
-        except InvalidInput as fault:
-            return invalid(fault)
-        taken = self._matching(selection)
-        counts = {"matched": len(taken), "redriven": 0}
-        if not selection.dry_run:
-            for index, letter in enumerate(taken):
-                came = self._redrive.put_back(letter.id, index / selection.per_second)
-                counts["redriven"] += came is Redriven.PUT_BACK
-        answer = {"dryRun": selection.dry_run, **counts, "ids": [letter.id for letter in taken]}
-        return Answer(200 if selection.dry_run else 202, answer)
+    def settle(self, call: Call) -> Answer:
+        """`DELETE /api/dead-letters/{id}`: it is dealt with, and listed no longer."""
+        read_query(call)
+        letter_id = _id(call)
+        known = letter_id is not None and self.letters.settle(letter_id, self.clock.now(), call.caller)
+        return Answer(204) if known else _unknown()
 
-    def _matching(self, selection: Selection) -> list[DeadLetter]:
-        taken: list[DeadLetter] = []
-        place: str | None = ""
-        while True:
-            letters, place = self._letters.newest(MAX_TOP, place or "")
-            taken += [letter for letter in letters if selection.takes(letter)]
-            if len(taken) >= selection.most or place is None:
-                return taken[: selection.most]
+    def redrive_many(self, call: Call) -> Answer:
+        """`POST /api/dead-letters/redrive`: those that a filter takes, spread over time by message delays."""
+        read_query(call)
+        asked = checked(BulkRedrive, parse_json(call, MAX_FILTER_BYTES))
+        now = self.clock.now()
+        one = begin("redrive", asked, self.queues, now)
+        pause = timedelta(seconds=1) / asked.per_second
+
+        def act(letter: DeadLetter, index: int) -> bool:
+            delay = (one.due - now + index * pause).total_seconds()
+            return self.redriving.put_back(letter.id, delay, call.caller) is Redriven.PUT_BACK
+
+        return self._many(one, asked.most, "redriven", act, pause)
+
+    def settle_many(self, call: Call) -> Answer:
+        """`POST /api/dead-letters/settle`: those that a filter takes, redriven and hopeless ones too."""
+        read_query(call)
+        asked = checked(BulkWishes, parse_json(call, MAX_FILTER_BYTES))
+        one = begin("settle", asked, self.queues, self.clock.now())
+
+        def act(letter: DeadLetter, _: int) -> bool:
+            return self.letters.settle(letter.id, self.clock.now(), call.caller)
+
+        return self._many(one, asked.most, "settled", act, timedelta(0))
+
+    def _wishes(self, query: dict[str, str]) -> dict[str, str]:
+        """The filters of a query, by the rules of the bulk calls. Raises InvalidInput."""
+        names = {f"/{name}": key(name) for name in FILTERS}
+        try:
+            asked = checked(LetterWishes, {name: text for name, text in query.items() if name in FILTERS})
+        except InvalidInput as fault:
+            raise fault.renamed(names) from None
+        if problems := asked.check(self.queues):
+            raise InvalidInput(problems).renamed(names)
+        return asked.wishes()
+
+    def _many(
+        self, one: Pass, most: int, word: str, act: Callable[[DeadLetter, int], bool], pause: timedelta
+    ) -> Answer:
+        taken, rest = self._take(one.filter(), most, one.place)
+        done = 0 if one.dry_run else sum(act(letter, index) for index, letter in enumerate(taken))
+        answer = {
+            "dryRun": one.dry_run,
+            "matched": len(taken),
+            word: done,
+            "ids": [letter.id for letter in taken],
+            "more": rest is not None,
+            "before": to_text(one.before),
+            "continuation": one.at(rest, one.due + len(taken) * pause),
+        }
+        return Answer(200 if one.dry_run else 202, answer)
+
+    def _take(self, wanted: LetterFilter, most: int, place: Place) -> tuple[list[DeadLetter], Place | None]:
+        """At most so many letters, and where others begin; None when there are no others."""
+        letters, rest = self.listed.page(wanted, most + 1, place)
+        if len(letters) <= most:
+            return letters, rest
+        return letters[:most], Place(place_of(letters[most - 1]))
 
 
 def summary(letter: DeadLetter) -> dict[str, Any]:
@@ -138,6 +163,9 @@ def summary(letter: DeadLetter) -> dict[str, Any]:
         "firstSeenAt": to_text(letter.first_seen_at),
         "lastSeenAt": to_text(letter.last_seen_at),
         "redrivenAt": to_text(letter.redriven_at) if letter.redriven_at else None,
+        "redrivenBy": letter.redriven_by,
+        "settledAt": to_text(letter.settled_at) if letter.settled_at else None,
+        "settledBy": letter.settled_by,
         "statusCode": letter.status,
         "batchRequestId": letter.batch_request_id,
         "error": error_wire(letter.error),
@@ -153,12 +181,30 @@ def body_of(letter: DeadLetter) -> dict[str, str]:
         return {"body": base64.b64encode(letter.body).decode("ascii"), "bodyEncoding": "base64"}
 
 
+def _id(call: Call) -> str | None:
+    return readable(call.route.get("id"), grammar.guid)
+
+
 def _top(text: str | None) -> int:
     if text is None:
         return DEFAULT_TOP
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_TOP):
-        raise InvalidInput([Problem("top", f"must be a whole number from 1 to {MAX_TOP}")])
+        raise InvalidInput.at(key("top"), f"must be a whole number from 1 to {MAX_TOP}")
     return int(text)
+
+
+def _place(text: str | None, wishes: dict[str, str]) -> Place | None:
+    """Where a continuation goes on. Raises InvalidInput for one of other filters, and for one that no answer gave."""
+    if text is None:
+        return None
+    try:
+        value = from_token(text)
+        place = place_from(value["place"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise InvalidInput.at(key("continuation"), "must be the text that an earlier answer gave") from None
+    if value.get("wishes") != wishes:
+        raise InvalidInput.at(key("continuation"), "belongs to a call with other filters")
+    return place
 
 
 def _unknown() -> Answer:

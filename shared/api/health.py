@@ -1,4 +1,4 @@
-"""Whether the app could do its work now: settings, storage and identity, each by a real call."""
+"""Whether the app could do its work now: settings, storage, identity and timers, each by a real look."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from shared.api.answer import Answer
 from shared.errors import AppError, InvalidConfiguration
 
 OK = "ok"
+KEPT_SECONDS = 5.0
+"""Anyone may ask, and each look costs calls to storage."""
 
 
 def health(checks: dict[str, Callable[[], object]]) -> Answer:
@@ -20,7 +22,7 @@ def health(checks: dict[str, Callable[[], object]]) -> Answer:
 def misconfigured(fault: InvalidConfiguration) -> Answer:
     """503 while the settings are wrong: nothing else can be looked at."""
     unknown = "not checked, the settings are wrong"
-    checks = {"storage": unknown, "identity": unknown, "settings": "; ".join(fault.problems)}
+    checks = {"storage": unknown, "identity": unknown, "settings": "; ".join(fault.problems), "timers": unknown}
     return Answer(503, {"status": "failing", "checks": checks})
 
 

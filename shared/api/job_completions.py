@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from shared.api.answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
+from shared.api.answer import Answer, Call, dry_run_of, guid_of, refusal
+from shared.api.body import refuse_empty, require_json
 from shared.api.bulk import location as request_location
+from shared.api.placement import refuse_any_id, refuse_other_id
 from shared.api.posted_events import PostedEvent, check_size, posted_events
-from shared.api.query import read_query
+from shared.api.query import key, read_query
 from shared.cleanup.cancelling import CleanupCancelling
 from shared.cleanup.event import SubscriptionValidation, partial_event, read_event
 from shared.cleanup.intake import EventIntake, Intake, Taken, traced
@@ -20,7 +22,7 @@ from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
 from shared.errors import InvalidInput, Problem
 from shared.parsing.strict_json import few
-from shared.results.event import dry_run_mark, error_wire, status_document
+from shared.results.event import dry_run_mark, error_body, error_wire, status_document
 from shared.results.result import invalid_request
 
 DEFAULT_TOP = 20
@@ -40,34 +42,27 @@ class CleanupApi:
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/job-completions`."""
-        if not is_json(call):
-            return not_json()
-        try:
-            events = posted_events(call.headers, call.body)
-        except InvalidInput as fault:
-            return invalid(fault)
+        read_query(call)
+        require_json(call)
+        refuse_empty(call)
+        events = posted_events(call.headers, call.body)
         if len(events) > 1:
+            refuse_any_id(call)
             return self._submit_many(call, events)
         try:
             return self._submit_one(call, events[0])
         except InvalidInput as fault:
-            return invalid(events[0].told(fault), partial_event(events[0].value, self.accounts).event_id)
+            raise events[0].told(fault) from None
 
     def progress(self, call: Call) -> Answer:
         """`GET /api/job-completions/{id}`."""
-        try:
-            event_id, dry_run = guid_of(call, "id"), dry_run_of(call)
-        except InvalidInput as fault:
-            return invalid(fault)
+        event_id, dry_run = guid_of(call, "id"), dry_run_of(call)
         cleanup = self.cleanups.read(event_id, dry_run=dry_run)
         return Answer(200, self._document(cleanup)) if cleanup else _unknown()
 
     def cancel(self, call: Call) -> Answer:
         """`DELETE /api/job-completions/{id}`."""
-        try:
-            event_id, dry_run = guid_of(call, "id"), dry_run_of(call)
-        except InvalidInput as fault:
-            return invalid(fault)
+        event_id, dry_run = guid_of(call, "id"), dry_run_of(call)
         cancelled = self.cancelling.cancel(event_id, dry_run=dry_run)
         if cancelled.decision is CancelDecision.UNKNOWN:
             return _unknown()
@@ -78,12 +73,12 @@ class CleanupApi:
 
     def listing(self, call: Call) -> Answer:
         """`GET /api/job-completions?state=&top=&continuation=`."""
+        query = read_query(call, "state", "top", "continuation")
+        phase, top = _phase(query.get("state")), _top(query.get("top"))
         try:
-            query = read_query(call.query, "state", "top", "continuation")
-            phase, top = _phase(query.get("state")), _top(query.get("top"))
             page = self.cleanups.newest(top, phase, query.get("continuation", ""), self.clock.now())
         except InvalidInput as fault:
-            return invalid(fault)
+            raise fault.renamed({"continuation": key("continuation")}) from None
         # Sixteen queries for the counts of each: one after the other, a page would take seconds.
         with ThreadPoolExecutor(LISTING_THREADS) as threads:
             documents = list(threads.map(self._document, page.cleanups))
@@ -91,13 +86,14 @@ class CleanupApi:
 
     def _submit_one(self, call: Call, posted: PostedEvent) -> Answer:
         # Known before storage is asked, so that even a 503 names it.
-        call.known.client_request_id = partial_event(posted.value, self.accounts).event_id
+        call.concerns(partial_event(posted.value, self.accounts).event_id)
         event = read_event(posted.value, self.accounts, self.clock.now())
         if isinstance(event, SubscriptionValidation):
             # https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema
             return Answer(200, {"validationResponse": event.code})
+        refuse_other_id(call, call.subject.client_request_id, "the event's id")
         taken = self.intake.take(traced(event, call.traceparent))
-        call.known.client_request_id = taken.client_request_id
+        call.concerns(taken.client_request_id)
         if taken.error:
             return Answer(403 if taken.intake is Intake.PROTECTED else 422, error_wire(taken.error))
         return Answer(202, self._body(taken), {"location": _location(taken)})
@@ -117,8 +113,7 @@ class CleanupApi:
             items.append(_item(taken))
         if good:
             return Answer(202, {"items": items})
-        error = error_wire(invalid_request(few(problems))) or {}
-        return Answer(400, error | {"items": items})
+        return Answer(400, error_body(invalid_request(few(problems))) | {"items": items})
 
     def _take(self, call: Call, posted: PostedEvent) -> Taken:
         check_size(posted)
@@ -184,14 +179,14 @@ def _phase(text: str | None) -> Phase | None:
     try:
         return Phase(text)
     except ValueError:
-        raise InvalidInput.at("state", f"must be one of {', '.join(Phase)}") from None
+        raise InvalidInput.at(key("state"), f"must be one of {', '.join(Phase)}") from None
 
 
 def _top(text: str | None) -> int:
     if text is None:
         return DEFAULT_TOP
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_TOP):
-        raise InvalidInput.at("top", f"must be a whole number from 1 to {MAX_TOP}")
+        raise InvalidInput.at(key("top"), f"must be a whole number from 1 to {MAX_TOP}")
     return int(text)
 
 

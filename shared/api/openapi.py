@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from shared.api.letter_pass import MAX_REASON
 from shared.api.openapi_events import event_schemas
-from shared.api.openapi_retention import retention_schemas
-from shared.api.openapi_schemas import TEXT, Schema, ref, schemas
+from shared.api.openapi_letters import operator_schemas
+from shared.api.openapi_retention import retention_paths, retention_schemas
+from shared.api.openapi_schemas import MOMENT, TEXT, Schema, ref, schemas
+from shared.ledger.record import DEAD_LETTERED
 
 Document = dict[str, Any]
 
@@ -17,6 +20,12 @@ _PARAMETERS = {
     "jobId": ("path", {"type": "string"}),
     "taskId": ("path", {"type": "string"}),
     "dryRun": ("query", {"enum": ["true", "false"]}),
+    "outcome": ("query", {"type": "string", "enum": sorted(DEAD_LETTERED)}),
+    "reason": ("query", {"type": "string", "minLength": 1, "maxLength": MAX_REASON}),
+    "queue": ("query", TEXT),
+    "since": ("query", MOMENT),
+    "before": ("query", MOMENT),
+    "settled": ("query", {"type": "string", "enum": ["true", "false"]}),
     "state": ("query", {"type": "string", "enum": ["waiting", "listing", "listed", "failed", "cancelled"]}),
     "top": ("query", {"type": "integer", "minimum": 1, "maximum": 200}),
     "continuation": ("query", TEXT),
@@ -35,6 +44,7 @@ _PARAMETERS = {
 _MEANINGS = {
     200: "Done.",
     202: "Accepted.",
+    204: "Done.",
     304: "A condition does not hold.",
     400: "The request is not valid; `values` points at what is wrong.",
     401: "The function key is missing or wrong.",
@@ -47,6 +57,7 @@ _MEANINGS = {
     415: "The body must be JSON.",
     422: "The id was used before with another payload, or another try cannot succeed.",
     502: "Batch answered with something that is not passed on.",
+    500: "A defect of the app; its log says more.",
     503: "Storage is down, or the settings are wrong; nothing is promised.",
 }
 # What Batch itself may answer to Task - Delete is passed on.
@@ -64,14 +75,14 @@ def document() -> Document:
         "security": [{"key": []}],
         "paths": _paths(),
         "components": {
-            "schemas": named | event_schemas(named["JobEvent"]) | retention_schemas(),
+            "schemas": named | event_schemas(named["JobEvent"]) | operator_schemas() | retention_schemas(),
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
         },
     }
 
 
 def _paths() -> Document:
-    return _request_paths() | _job_paths() | _retention_paths() | _dead_letter_paths() | _service_paths()
+    return _request_paths() | _job_paths() | retention_paths(_operation) | _dead_letter_paths() | _service_paths()
 
 
 def _request_paths() -> Document:
@@ -86,7 +97,7 @@ def _request_paths() -> Document:
                 {200: status, 202: accepted},
                 (400, 403, 413, 415, 422),
                 body=request,
-                others={400: {"oneOf": [ref("BatchError"), ref("Bulk")]}},
+                others={400: {"oneOf": [ref("BatchError"), ref("InvalidBulk")]}},
             ),
         },
         "/task-deletions/{clientRequestId}": {
@@ -96,7 +107,7 @@ def _request_paths() -> Document:
         "/jobs/{jobId}/tasks/{taskId}": {
             "delete": _operation(
                 "Task - Delete",
-                {200: status, 202: status},
+                {200: None, 202: status},
                 (*_PASSED_ON, 403, 410, 422, 502),
                 f"jobId taskId {operation}",
             ),
@@ -154,34 +165,27 @@ def _handshake() -> Document:
     return found
 
 
-def _retention_paths() -> Document:
-    sweep = ref("Sweep")
-    return {
-        "/retention-policies": {
-            "get": _operation("The policies as understood", {200: ref("RetentionPolicies")}, (400,)),
-        },
-        "/retention-sweeps": {
-            "post": _operation("Begin a sweep", {202: sweep}, (400, 404, 409, 413, 415), body=ref("SweepWish")),
-        },
-        "/retention-sweeps/{id}": {
-            "get": _operation("How a sweep goes", {200: sweep}, (400, 404), "id"),
-            "delete": _operation("Stop a sweep", {200: sweep, 202: sweep}, (400, 404, 409), "id"),
-        },
-    }
-
-
 def _dead_letter_paths() -> Document:
-    many = ref("RedrivenMany")
+    redriven, settled = ref("RedrivenMany"), ref("SettledMany")
+    filters = "outcome reason jobIdFilter queue since before settled top continuation"
     return {
         "/dead-letters": {
-            "get": _operation("What could not be done", {200: ref("DeadLetters")}, (400,), "top continuation"),
+            "get": _operation("What could not be done", {200: ref("DeadLetters")}, (400,), filters),
         },
-        "/dead-letters/{id}": {"get": _operation("One dead letter", {200: ref("DeadLetter")}, (404,), "id")},
+        "/dead-letters/{id}": {
+            "get": _operation("Get a dead letter", {200: ref("DeadLetter")}, (400, 404), "id"),
+            "delete": _operation("Settle a dead letter", {204: None}, (400, 404), "id"),
+        },
         "/dead-letters/{id}/redrive": {
-            "post": _operation("Put one back", {202: ref("Redriven")}, (404, 409, 422), "id"),
+            "post": _operation("Redrive a dead letter", {202: ref("Redriven")}, (400, 404, 409, 422), "id"),
         },
         "/dead-letters/redrive": {
-            "post": _operation("Put many back", {200: many, 202: many}, (400, 413), body=ref("Selection")),
+            "post": _operation(
+                "Redrive several", {200: redriven, 202: redriven}, (400, 413, 415), body=ref("BulkRedrive")
+            ),
+        },
+        "/dead-letters/settle": {
+            "post": _operation("Settle several", {200: settled, 202: settled}, (400, 413, 415), body=ref("BulkSettle")),
         },
     }
 
@@ -191,21 +195,25 @@ def _service_paths() -> Document:
     health = _operation("Whether the app could work now", {200: ref("Health"), 503: ref("Health")})
     return {
         "/health": {"get": health | {"security": []}},
+        "/operations/summary": {
+            "get": _operation("Get the state of the app in numbers", {200: ref("Summary")}, (400,))
+        },
         "/openapi.json": {"get": _operation("This description", {200: {"type": "object"}})},
     }
 
 
 def _operation(
     summary: str,
-    answers: dict[int, Schema],
+    answers: dict[int, Schema | None],
     refusals: tuple[int, ...] = (),
     parameters: str = "",
     *,
     body: Schema | None = None,
-    others: dict[int, Schema] | None = None,
+    others: dict[int, Schema | None] | None = None,
 ) -> Document:
     """One operation: its answers, and the refusals, whose body is a BatchError."""
-    told: dict[int, Schema] = {status: ref("BatchError") for status in (*refusals, 503)} | answers | (others or {})
+    told: dict[int, Schema | None] = dict.fromkeys((*refusals, 500, 503), ref("BatchError"))
+    told |= answers | (others or {})
     found: Document = {
         "summary": summary,
         "responses": {str(status): _response(status, schema) for status, schema in sorted(told.items())},
@@ -218,12 +226,14 @@ def _operation(
     return found
 
 
-def _response(status: int, schema: Schema) -> Document:
-    if status == 304:
+def _response(status: int, schema: Schema | None) -> Document:
+    if status == 304 or schema is None:
         return {"description": _MEANINGS[status]}
     return {"description": _MEANINGS[status], "content": {"application/json": {"schema": schema}}}
 
 
 def _parameter(name: str) -> Document:
+    if name == "jobIdFilter":
+        return {"name": "jobId", "in": "query", "required": False, "schema": TEXT}
     place, schema = _PARAMETERS[name]
     return {"name": name, "in": place, "required": place == "path", "schema": schema}

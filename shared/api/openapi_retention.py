@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from shared.api.openapi_schemas import COUNT, ERROR, MOMENT, TEXT, Schema, nullable, record
+from collections.abc import Callable
+from typing import Any
+
+from shared.api.openapi_schemas import COUNT, ERROR, MOMENT, TEXT, Schema, nullable, record, ref
 from shared.parsing.retention_policy import JobState
 from shared.retention.sweep import MOST_SAMPLES, Phase
 
 _FLAG: Schema = {"type": "boolean"}
 _STATE: Schema = {"type": "string", "enum": [phase.value for phase in Phase]}
+
+
+def retention_paths(operation: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """The calls, each described by `operation` as those of the other resources are."""
+    sweep = ref("Sweep")
+    return {
+        "/retention-policies": {
+            "get": operation("The policies as understood", {200: ref("RetentionPolicies")}, (400,)),
+        },
+        "/retention-sweeps": {
+            "post": operation("Begin a sweep", {202: sweep}, (400, 404, 409, 413, 415), body=ref("SweepWish")),
+        },
+        "/retention-sweeps/{id}": {
+            "get": operation("How a sweep goes", {200: sweep}, (400, 404), "id"),
+            "delete": operation("Stop a sweep", {200: sweep, 202: sweep}, (400, 404, 409), "id"),
+        },
+    }
 
 
 def retention_schemas() -> dict[str, Schema]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.api.dead_letters import Selection
+from shared.api.letter_pass import BulkRedrive, BulkWishes
 from shared.cleanup.event import JobEvent
 from shared.ledger.record import Certainty, Origin, Outcome
+from shared.parsing.strict_model import StrictModel
 from shared.request.envelope import LIMITS
 from shared.request.model import DeletionRequest
 
@@ -26,6 +27,12 @@ def ref(name: str) -> Schema:
 
 
 ERROR = ref("BatchError")
+_MODELS: dict[type[StrictModel], str] = {
+    DeletionRequest: "DeletionRequest",
+    JobEvent: "JobEvent",
+    BulkRedrive: "BulkRedrive",
+    BulkWishes: "BulkSettle",
+}
 
 
 def record(required: str, optional: str = "", **special: Schema) -> Schema:
@@ -46,7 +53,7 @@ def nullable(schema: Schema) -> Schema:
 def schemas() -> dict[str, Schema]:
     """All named schemas."""
     found: dict[str, Schema] = {}
-    for model, name in ((DeletionRequest, "DeletionRequest"), (JobEvent, "JobEvent"), (Selection, "Selection")):
+    for model, name in _MODELS.items():
         schema = model.model_json_schema(by_alias=True, ref_template=_REF + "{model}")
         found |= schema.pop("$defs", {})
         found[name] = _without_null(schema)
@@ -93,6 +100,13 @@ def _answers() -> dict[str, Schema]:
     values = {"type": "array", "items": record("key value")}
     return {
         "BatchError": record("code message values", message=record("lang value"), values=values),
+        "InvalidBulk": record(
+            "code message values items counts",
+            message=record("lang value"),
+            values=values,
+            items={"type": "array", "items": _bulk_item()},
+            counts=counts,
+        ),
         "Result": record(
             "specversion id source type time datacontenttype data", "subject traceparent", time=MOMENT, data=_result()
         ),
@@ -121,9 +135,8 @@ def _answers() -> dict[str, Schema]:
             dryRun=DRY_RUN,
         ),
         "Health": record(
-            "status checks", status={"enum": ["ok", "failing"]}, checks=record("storage identity settings")
+            "status checks", status={"enum": ["ok", "failing"]}, checks=record("storage identity settings timers")
         ),
-        **_dead_letters(),
     }
 
 
@@ -131,7 +144,7 @@ def _result() -> Schema:
     return record(
         "clientRequestId jobId taskId batchUrl outcome certainty attempts statusCode batchRequestId error "
         "acceptedAt completedAt origin parentId replayed metadata",
-        "dryRun",
+        "dryRun messageId",
         outcome={"enum": [outcome.value for outcome in Outcome]},
         certainty={"enum": [certainty.value for certainty in Certainty]},
         origin={"enum": [origin.value for origin in Origin]},
@@ -158,35 +171,3 @@ def _bulk_item() -> Schema:
         status={"enum": ["accepted", "replayed", "conflict", "invalid"]},
         error=ERROR,
     )
-
-
-def _dead_letters() -> dict[str, Schema]:
-    letter = record(
-        "id reason outcome queue clientRequestId jobId taskId attempts firstSeenAt lastSeenAt redrivenAt error",
-        "statusCode batchRequestId body bodyEncoding dryRun",
-        clientRequestId=nullable(TEXT),
-        jobId=nullable(TEXT),
-        taskId=nullable(TEXT),
-        attempts=COUNT,
-        firstSeenAt=MOMENT,
-        lastSeenAt=MOMENT,
-        redrivenAt=nullable(MOMENT),
-        error=nullable(ERROR),
-        statusCode=nullable({"type": "integer"}),
-        batchRequestId=nullable(TEXT),
-        dryRun=DRY_RUN,
-    )
-    return {
-        "DeadLetter": letter,
-        "DeadLetters": record(
-            "value continuation", value={"type": "array", "items": ref("DeadLetter")}, continuation=nullable(TEXT)
-        ),
-        "Redriven": record("id redriven", redriven={"const": True}),
-        "RedrivenMany": record(
-            "dryRun matched redriven ids",
-            dryRun={"type": "boolean"},
-            matched=COUNT,
-            redriven=COUNT,
-            ids={"type": "array", "items": TEXT},
-        ),
-    }

@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import field_validator
 
-from shared.api.answer import Answer, Call, guid_of, invalid, is_json, not_json, refusal
+from shared.api.answer import Answer, Call, guid_of, refusal
+from shared.api.body import parse_json, require_json
 from shared.api.query import read_query
 from shared.clock import to_text
 from shared.errors import InvalidInput
-from shared.parsing import account_url, strict_json
+from shared.parsing import account_url
 from shared.parsing.retention_policy import digest_of, document_of, policies_of
 from shared.parsing.strict_model import StrictModel, checked
 from shared.retention.agenda import Agenda, AgendaStore
@@ -24,6 +25,7 @@ from shared.retention.timer import SweepTimer
 from shared.settings import Settings
 
 MAX_BODY_BYTES = 64 * 1024
+EMPTY = "is empty; {} asks for everything. A body that is sent without Content-Length (chunked) arrives empty"
 
 
 class Wish(StrictModel):
@@ -43,7 +45,7 @@ class Wish(StrictModel):
 
 
 class RetentionApi:
-    """`/api/retention-policies` and `/api/retention-sweeps`. Methods may raise StorageUnavailable."""
+    """`/api/retention-policies` and `/api/retention-sweeps`. Methods may raise InvalidInput and StorageUnavailable."""
 
     def __init__(
         self,
@@ -63,10 +65,7 @@ class RetentionApi:
 
     def policies(self, call: Call) -> Answer:
         """`GET /api/retention-policies`."""
-        try:
-            read_query(call.query)
-        except InvalidInput as fault:
-            return invalid(fault)
+        read_query(call)
         policies = self._settings.retention_policies
         accounts = [account for account in self._settings.batch_accounts if policies_of(policies, account)]
         return Answer(
@@ -79,14 +78,12 @@ class RetentionApi:
 
     def begin(self, call: Call) -> Answer:
         """`POST /api/retention-sweeps`."""
-        if not is_json(call):
-            return not_json()
-        try:
-            read_query(call.query)
-            wish = _read(call)
-            found = self._account_of(wish)
-        except InvalidInput as fault:
-            return invalid(fault)
+        read_query(call)
+        require_json(call)
+        if not call.body.strip():
+            raise InvalidInput.at("", EMPTY)
+        wish = checked(Wish, parse_json(call, MAX_BODY_BYTES))
+        found = self._account_of(wish)
         if isinstance(found, Answer):
             return found
         sweep = self._timer.begin(found, only=wish.policy or "", dry_run=wish.dry_run)
@@ -97,20 +94,14 @@ class RetentionApi:
 
     def status(self, call: Call) -> Answer:
         """`GET /api/retention-sweeps/{id}`."""
-        try:
-            read_query(call.query)
-            sweep = self._sweeps.read(guid_of(call, "id"))
-        except InvalidInput as fault:
-            return invalid(fault)
+        read_query(call)
+        sweep = self._sweeps.read(guid_of(call, "id"))
         return self._answer(200, sweep) if sweep else _unknown()
 
     def stop(self, call: Call) -> Answer:
         """`DELETE /api/retention-sweeps/{id}`."""
-        try:
-            read_query(call.query)
-            stop, sweep = self._stopper.stop(guid_of(call, "id"))
-        except InvalidInput as fault:
-            return invalid(fault)
+        read_query(call)
+        stop, sweep = self._stopper.stop(guid_of(call, "id"))
         if sweep is None:
             return _unknown()
         if stop is Stop.TOO_LATE:
@@ -146,14 +137,6 @@ class RetentionApi:
             "lastSweep": _last(agenda),
             "nextSweepAt": to_text(agenda.next_sweep_at(interval)) if agenda and is_seen else None,
         }
-
-
-def _read(call: Call) -> Wish:
-    if not call.body.strip():
-        raise InvalidInput.at(
-            "", "is empty; {} asks for everything. A body that is sent without Content-Length (chunked) arrives empty"
-        )
-    return checked(Wish, strict_json.parse(call.body, max_bytes=MAX_BODY_BYTES))
 
 
 def _last(agenda: Agenda | None) -> dict[str, Any] | None:

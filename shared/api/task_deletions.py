@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from shared.api.answer import Answer, Call, dry_run_of, guid_of, invalid, is_json, not_json, refusal
-from shared.api.bulk import INVALID, Bulk, location
-from shared.api.rest_operation import HEADERS, operation_answer, read_operation
+from shared.api.answer import Answer, Call, dry_run_of, guid_of, refusal
+from shared.api.body import read_json, require_json
+from shared.api.bulk import Bulk, location
+from shared.api.placement import refuse_any_id, refuse_other_id
+from shared.api.query import read_query
+from shared.api.rest_operation import operation_answer, read_operation
 from shared.clock import Clock
 from shared.deletion import acceptance
+from shared.deletion.acceptance import Acceptor
 from shared.deletion.cancellation import Cancellation
 from shared.deletion.guard import Guard
 from shared.deletion.synchronous import Standing, SynchronousDeletion
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Key, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
-from shared.parsing import grammar, strict_json
+from shared.parsing import grammar
 from shared.parsing.strict_json import TOO_LARGE
-from shared.request.envelope import Item, Kind, read_requests
-from shared.request.model import DeletionRequest, partial_fields, readable
+from shared.request.envelope import Item, Kind, is_single, read_requests
+from shared.request.model import DeletionRequest, readable
 from shared.results.event import error_wire, status_document
 from shared.results.result import ID_CONFLICT
 from shared.settings import Settings
@@ -32,122 +36,91 @@ REPLAYED = {"idempotency-replayed": "true"}
 _RESPOND_ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:;|,|$)", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
 class TaskDeletionApi:
-    """`/api/task-deletions` and the REST operation itself. Methods may raise StorageUnavailable."""
+    """`/api/task-deletions` and the REST operation itself. Methods may raise InvalidInput and StorageUnavailable."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        clock: Clock,
-        store: RecordStore,
-        acceptor: acceptance.Acceptor,
-        guard: Guard,
-        synchronous: SynchronousDeletion,
-        cancellation: Cancellation,
-    ) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._store = store
-        self._acceptor = acceptor
-        self._guard = guard
-        self._synchronous = synchronous
-        self._cancellation = cancellation
-        self._bulk = Bulk(acceptor, guard, clock)
+    settings: Settings
+    clock: Clock
+    store: RecordStore
+    acceptor: Acceptor
+    guard: Guard
+    synchronous: SynchronousDeletion
+    cancellation: Cancellation
+
+    @property
+    def _bulk(self) -> Bulk:
+        return Bulk(self.acceptor, self.guard, self.clock)
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
-        if not is_json(call):
-            return not_json()
-        value: object = None
-        try:
-            value = strict_json.read(call.body, max_bytes=MAX_ENVELOPE_BYTES)
-            envelope = read_requests(value, self._settings.batch_accounts, self._clock.now())
-            envelope = envelope.traced(call.traceparent)
-            if envelope.kind is Kind.SINGLE:
-                return self._submit_one(_only(envelope.items, call), call)
-        except InvalidInput as fault:
-            partial = partial_fields(value, self._settings.batch_accounts)
-            return invalid(fault, partial.client_request_id)
-        call.known.client_request_id = envelope.parent_id
-        answer = self._bulk.accept(envelope)
-        return Answer(400 if answer["counts"][INVALID] == len(envelope.items) else 202, answer)
+        read_query(call)
+        require_json(call)
+        value = read_json(call, MAX_ENVELOPE_BYTES)
+        call.concerns(_readable_id(value))
+        _refuse_large_single(value, call)
+        envelope = read_requests(value, self.settings.batch_accounts, self.clock.now())
+        envelope = envelope.traced(call.traceparent)
+        if envelope.kind is Kind.MANY:
+            refuse_any_id(call)
+            return self._bulk.accept(envelope)
+        if envelope.kind is Kind.TASK_IDS:
+            refuse_other_id(call, envelope.parent_id)
+            return self._bulk.accept(envelope)
+        request = _only(envelope.items)
+        refuse_other_id(call, request.client_request_id)
+        return self._protected(request) or self._accept(request)
 
     def status(self, call: Call) -> Answer:
         """`GET /api/task-deletions/{clientRequestId}`."""
-        try:
-            key = _key(call)
-        except InvalidInput as fault:
-            return invalid(fault)
-        record = self._store.read(key)
-        if record is None:
-            return unknown(key)
-        return self._status(200, record)
+        record = self.store.read(_key(call))
+        return unknown() if record is None else self._status(200, record)
 
     def cancel(self, call: Call) -> Answer:
         """`DELETE /api/task-deletions/{clientRequestId}`."""
-        try:
-            key = _key(call)
-        except InvalidInput as fault:
-            return invalid(fault)
-        record, ended = self._cancellation.cancel(key)
+        record, ended = self.cancellation.cancel(_key(call))
         if record is None:
-            return unknown(key)
+            return unknown()
         if ended or (record.conclusion and record.conclusion.outcome is Outcome.CANCELLED):
             # A repeat: the caller may not have heard the first answer.
             return self._status(200, record)
-        begun = f"is done: {record.conclusion.outcome.value}" if record.conclusion else "was begun"
-        return refusal(
-            409,
-            "RequestBegun",
-            f"The request {begun}; it can no longer be taken back.",
-            client_request_id=key.client_request_id,
-        )
+        begun = f"is done: {record.conclusion.outcome.value}" if record.conclusion else "has begun"
+        return refusal(409, "RequestBegun", f"The request {begun}; it cannot be cancelled any more.")
 
     def delete_task(self, call: Call) -> Answer:
         """`DELETE /api/jobs/{jobId}/tasks/{taskId}`: the REST operation, at once or with `Prefer: respond-async`."""
-        settings = self._settings
-        try:
-            request = read_operation(call, settings, self._clock.now())
-        except InvalidInput as fault:
-            return invalid(fault, readable(call.headers.get("client-request-id"), grammar.guid), HEADERS)
-        call.known.client_request_id = request.client_request_id
+        request = read_operation(call, self.settings, self.clock.now())
+        call.concerns(request.client_request_id)
         if protected := self._protected(request):
             return protected
         if _RESPOND_ASYNC.search(call.headers.get("prefer", "")):
             return self._accept(request, done=_replayed)
-        came = self._synchronous.delete(request, call.invocation_id)
-        if came.standing is Standing.CONFLICT:
-            return conflict(request)
-        if came.standing is Standing.OPEN:
-            return self._status(202, came.record)
-        return _replayed(came.record) if came.standing is Standing.REPLAYED else operation_answer(came.record)
-
-    def _submit_one(self, request: DeletionRequest, call: Call) -> Answer:
-        call.known.client_request_id = request.client_request_id
-        return self._protected(request) or self._accept(request)
+        settled = self.synchronous.delete(request, call.invocation_id)
+        if settled.standing is Standing.CONFLICT:
+            return conflict()
+        if settled.standing is Standing.OPEN:
+            return self._status(202, settled.record)
+        return _replayed(settled.record) if settled.standing is Standing.REPLAYED else operation_answer(settled.record)
 
     def _accept(self, request: DeletionRequest, done: Callable[[Record], Answer] | None = None) -> Answer:
         """Accepts for the queue; `done` words the answer of a request that is done already."""
-        came = self._acceptor.accept(request, Origin.HTTP)
-        if came.answer is acceptance.Answer.CONFLICT:
-            return conflict(request)
-        if done and came.record.state is State.DONE:
-            return done(came.record)
-        replayed = came.answer is acceptance.Answer.REPLAYED
-        return self._status(200 if came.record.state is State.DONE else 202, came.record, replayed=replayed)
+        accepted = self.acceptor.accept(request, Origin.HTTP)
+        if accepted.answer is acceptance.Answer.CONFLICT:
+            return conflict()
+        if done and accepted.record.state is State.DONE:
+            return done(accepted.record)
+        replayed = accepted.answer is acceptance.Answer.REPLAYED
+        return self._status(200 if accepted.record.state is State.DONE else 202, accepted.record, replayed=replayed)
 
     def _protected(self, request: DeletionRequest) -> Answer | None:
-        error = self._guard.protection(request)
-        if error is None:
-            return None
-        return Answer(403, error_wire(error), client_request_id=request.client_request_id)
+        error = self.guard.protection(request)
+        return None if error is None else Answer(403, error_wire(error))
 
     def _status(self, status: int, record: Record, *, replayed: bool = False) -> Answer:
         headers = dict(REPLAYED) if replayed else {}
         if status == 202:
             headers["location"] = location(record.key)
-        document = status_document(record, self._clock.now())
-        return Answer(status, document, headers, record.request.client_request_id)
+        return Answer(status, status_document(record, self.clock.now()), headers)
 
 
 def _key(call: Call) -> Key:
@@ -160,24 +133,29 @@ def _replayed(record: Record) -> Answer:
     return replace(operation_answer(record), headers=REPLAYED)
 
 
-def conflict(request: DeletionRequest) -> Answer:
+def conflict() -> Answer:
     """422: the id was used before with another payload."""
-    return Answer(422, error_wire(ID_CONFLICT), client_request_id=request.client_request_id)
+    return Answer(422, error_wire(ID_CONFLICT))
 
 
-def unknown(key: Key) -> Answer:
+def unknown() -> Answer:
     """404: no such request is remembered."""
-    return refusal(
-        404, "TaskDeletionNotFound", "No request with this id is remembered.", client_request_id=key.client_request_id
-    )
+    return refusal(404, "TaskDeletionNotFound", "No request with this id is remembered.")
 
 
-def _only(items: tuple[Item, ...], call: Call) -> DeletionRequest:
-    if len(call.body) > MAX_REQUEST_BYTES:
-        raise InvalidInput(
-            [Problem("", f"is {len(call.body)} bytes long; at most {MAX_REQUEST_BYTES} are allowed")], TOO_LARGE
-        )
-    request = items[0].request
-    if request is None:
+def _readable_id(value: object) -> str | None:
+    """The id that a body names, whatever else is wrong with it."""
+    return readable(value.get("clientRequestId"), grammar.guid) if isinstance(value, dict) else None
+
+
+def _refuse_large_single(value: object, call: Call) -> None:
+    """Before the body becomes a model: one request may not be as long as many."""
+    if is_single(value) and len(call.body) > MAX_REQUEST_BYTES:
+        text = f"is {len(call.body)} bytes long; at most {MAX_REQUEST_BYTES} are allowed"
+        raise InvalidInput([Problem("", text)], TOO_LARGE)
+
+
+def _only(items: tuple[Item, ...]) -> DeletionRequest:
+    if items[0].request is None:
         raise InvalidInput(items[0].problems)
-    return request
+    return items[0].request

@@ -20,13 +20,12 @@ from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
 from shared.request.model import parse_request
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.letter_listing import NOT_REDRIVABLE
 from shared.results.result import Result
 from shared.settings import Settings
 
 MAY_BE_OWED = timedelta(hours=1)
 """So long a message may still stand behind an outcome without its result having gone out: ten deliveries and poison."""
-HOPELESS = frozenset({Outcome.REJECTED.value, Outcome.CONFLICT.value})
-"""Outcomes that another try cannot change: the sender must change the request."""
 
 
 class Redriven(StrEnum):
@@ -50,12 +49,12 @@ class Redrive:
     cleanups: CleanupRedrive
     outbox: Outbox
 
-    def put_back(self, letter_id: str, delay_seconds: float = 0) -> Redriven:
+    def put_back(self, letter_id: str, delay_seconds: float = 0, by: str | None = None) -> Redriven:
         """A new generation of the request behind a dead letter, its message hidden for the delay."""
         letter = self.letters.read(letter_id)
         if letter is None:
             return Redriven.UNKNOWN
-        if letter.outcome in HOPELESS:
+        if letter.outcome in NOT_REDRIVABLE:
             return Redriven.NEVER
         if letter.redriven_at is not None:
             return Redriven.ALREADY
@@ -67,7 +66,7 @@ class Redrive:
         if why is Reason.STALE:
             return Redriven.ALREADY  # Not by this letter: it may be put back once its request has ended in this way.
         # Last: a call that died on the way is repeated, and finds the row of its own generation still open.
-        marked = self.letters.mark_redriven(letter_id, self.clock.now())
+        marked = self.letters.mark_redriven(letter_id, self.clock.now(), by)
         return Redriven.PUT_BACK if marked and why is not Reason.SUPERSEDED else Redriven.ALREADY
 
     def _put_back(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
@@ -119,4 +118,4 @@ def _is_end_of(record: Record, letter: DeadLetter) -> bool:
         (letter.job_id or "").lower(),
         (letter.task_id or "").lower(),
     )
-    return Result.of(record).id == letter.id or (same and end.outcome is Outcome.EXPIRED)
+    return Result.of(record).id == (letter.result_id or letter.id) or (same and end.outcome is Outcome.EXPIRED)

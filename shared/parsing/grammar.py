@@ -17,6 +17,8 @@ GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Jobs made by a job schedule are named "<schedule id>:job-<number>", and the schedule's own id may have 64 characters.
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(?::job-[0-9]{1,10})?")
+MAX_JOB_ID = 64 + len(":job-") + 10
+NIL = "00000000-0000-0000-0000-000000000000"
 # https://www.w3.org/TR/trace-context/#traceparent-header, version 00; ids of zeros alone are no ids.
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _ETAG = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
@@ -39,8 +41,10 @@ _INSTANT = re.compile(
 
 
 def guid(text: str) -> str:
-    """A GUID of 36 characters, in lower case."""
+    """A GUID of 36 characters, in lower case. The nil one is none: clients send it by mistake, and all the same one."""
     found = parse_guid(text)
+    if found == NIL:
+        raise ValueError("must not be the nil GUID, which all who send it by mistake would share")
     if found is None:
         raise ValueError("must be a GUID of 36 characters, with hyphens and without braces")
     return found

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-_PATTERN = re.compile(r"[A-Za-z0-9_:*?-]{1,64}")
+from shared.parsing.grammar import MAX_JOB_ID
+
+_PATTERN = re.compile(rf"[A-Za-z0-9_:*?-]{{1,{MAX_JOB_ID}}}")
 
 
 def check_pattern(text: str) -> str:
     """The pattern itself; raises ValueError when it could never match a job's id as meant."""
     if not _PATTERN.fullmatch(text):
-        raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_', '-', ':', '*' and '?'")
+        raise ValueError(f"must be 1 to {MAX_JOB_ID} of A-Z, a-z, 0-9, '_', '-', ':', '*' and '?'")
     return text
 
 

@@ -20,6 +20,13 @@ MAX_DEPTH = 8
 TOO_LARGE = "RequestBodyTooLarge"
 """Code of the InvalidInput for a body over its limit (HTTP answers 413, the rest 400)."""
 
+MAX_OBJECTS = 8_000
+MAX_VALUES = 80_000
+"""Of one text, names not counted: more than twice what the largest body that is allowed holds.
+
+A body of 4 MiB holds 1.4 million times `{}`, which would take seconds and some hundred MB before anyone counts items.
+"""
+
 _MAX_DIGITS = 40
 _MAX_EXCERPT = 64
 _MAX_POINTER = 256
@@ -37,9 +44,9 @@ class Fault:
     text: str
 
 
-def excerpt(text: str) -> str:
-    """The text for an error message: short, and with everything unprintable escaped."""
-    return _cut("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: _MAX_EXCERPT + 1]), _MAX_EXCERPT)
+def excerpt(text: str, most: int = _MAX_EXCERPT) -> str:
+    """The text for an error message or the log: short, and with everything unprintable escaped."""
+    return _cut("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: most + 1]), most)
 
 
 def pointer(at: str, token: str | int) -> str:
@@ -82,6 +89,8 @@ def read(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> obj
     Raises InvalidInput only when nothing can be read: over `max_bytes`, not UTF-8, not JSON.
     """
     text = _decoded(raw, max_bytes)
+    if not text.strip():
+        raise _whole("is empty")
     try:
         # strict=False lets raw control characters through, so that the check below can say where they are.
         value = json.loads(
@@ -90,13 +99,13 @@ def read(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> obj
             parse_int=_integer,
             parse_float=_fraction,
             parse_constant=lambda name: Fault(f"is {name}, which is no JSON number"),
-            object_pairs_hook=_unique,
+            object_pairs_hook=_Objects().unique,
         )
     except json.JSONDecodeError as error:
         raise _whole(f"is not JSON (line {error.lineno}, column {error.colno})") from None
     except RecursionError:
         raise _whole(f"is nested deeper than {max_depth}") from None
-    return _marked(value, max_depth)
+    return _Marker().marked(value, max_depth)
 
 
 def faults(value: object, at: str = "") -> Iterator[Problem]:
@@ -146,31 +155,49 @@ def _fraction(text: str) -> float | Fault:
     return number if math.isfinite(number) else Fault("is too large a number")
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                members[key] = Fault("is there more than once")
-            seen.add(key)
-    return members
+class _Objects:
+    """Makes the objects of one text, and stops when there are too many."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def unique(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        """The object, with a fault in place of each member whose name is there more than once."""
+        self._count += 1
+        if self._count > MAX_OBJECTS:
+            raise _whole(f"holds more than {MAX_OBJECTS} objects")
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            seen: set[str] = set()
+            for key, _ in pairs:
+                if key in seen:
+                    members[key] = Fault("is there more than once")
+                seen.add(key)
+        return members
 
 
-def _marked(value: object, room: int) -> object:
-    """Put faults in place of bad strings, of members with bad keys and of what is too deep."""
-    if isinstance(value, str):
-        fault = text_fault(value)
-        return value if fault is None else Fault(fault)
-    if not isinstance(value, dict | list):
-        return value
-    if room == 0:
-        return Fault("is nested too deep")
-    if isinstance(value, list):
-        return [_marked(member, room - 1) for member in value]
-    return {key: _member(key, member, room - 1) for key, member in value.items()}
+class _Marker:
+    """Puts faults in place of bad strings, of members with bad names and of what is too deep, in one text."""
 
+    def __init__(self) -> None:
+        self._left = MAX_VALUES
 
-def _member(key: str, value: object, room: int) -> object:
-    fault = text_fault(key)
-    return _marked(value, room) if fault is None else Fault(f"has a name that {fault}")
+    def marked(self, value: object, room: int) -> object:
+        """The value with its faults marked; `room` is how much deeper it may go."""
+        self._left -= 1
+        if self._left < 0:
+            raise _whole(f"holds more than {MAX_VALUES} values")
+        if isinstance(value, str):
+            fault = text_fault(value)
+            return value if fault is None else Fault(fault)
+        if not isinstance(value, dict | list):
+            return value
+        if room == 0:
+            return Fault("is nested too deep")
+        if isinstance(value, list):
+            return [self.marked(member, room - 1) for member in value]
+        return {key: self._member(key, member, room - 1) for key, member in value.items()}
+
+    def _member(self, key: str, value: object, room: int) -> object:
+        fault = text_fault(key)
+        return self.marked(value, room) if fault is None else Fault(f"has a name that {fault}")

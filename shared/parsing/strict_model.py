@@ -17,7 +17,6 @@ from shared.parsing.strict_json import Fault, few, pointer
 
 _TEXTS = {
     "missing": "is required",
-    "extra_forbidden": "is not a field of this object",
     "string_type": "must be text",
     "string_unicode": "must not hold a lone surrogate",
     "int_type": "must be a whole number",
@@ -69,14 +68,37 @@ def parse_model(model: type[Model], value: object, around: Surroundings, at: str
 
 def checked(model: type[Model], value: object, around: Surroundings | None = None, at: str = "") -> Model:
     """Any strict model from a JSON value; raises InvalidInput with a problem for each fault."""
+    names = _names(model)
+    if isinstance(value, dict) and len(value) > 2 * len(names):
+        # Before pydantic makes a description of some hundred bytes for each of them.
+        _refuse_unknown(value, names, at)
     try:
         return model.model_validate(value, context=around, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidInput(_problems(error, at)) from None
+        raise InvalidInput(_problems(error, names, at)) from None
 
 
-def _problems(error: ValidationError, at: str) -> list[Problem]:
-    found = [Problem(_pointer(details, at), _text(details)) for details in error.errors(include_url=False)]
+def unknown_field(meant: str | None) -> str:
+    """What is said of a field that an object does not have, and that differs from `meant` in its letter case alone."""
+    text = "is not a field of this object"
+    return f"{text}; names are case-sensitive: {meant}" if meant else text
+
+
+def _names(model: type[StrictModel]) -> dict[str, str]:
+    """The names of the model's fields by their lower case."""
+    return {alias.lower(): alias for field in model.model_fields.values() if (alias := field.alias)}
+
+
+def _refuse_unknown(value: dict[str, object], names: dict[str, str], at: str) -> None:
+    known = set(names.values())
+    unknown = (key for key in value if key not in known)
+    found = [Problem(pointer(at, key), unknown_field(names.get(key.lower()))) for key in unknown]
+    if found:
+        raise InvalidInput(few(found, at))
+
+
+def _problems(error: ValidationError, names: dict[str, str], at: str) -> list[Problem]:
+    found = [Problem(_pointer(details, at), _text(details, names)) for details in error.errors(include_url=False)]
     return few(found, at)
 
 
@@ -86,7 +108,10 @@ def _pointer(details: ErrorDetails, at: str) -> str:
     return at
 
 
-def _text(details: ErrorDetails) -> str:
+def _text(details: ErrorDetails, names: dict[str, str]) -> str:
+    if details["type"] == "extra_forbidden":
+        meant = names.get(str(details["loc"][-1]).lower()) if len(details["loc"]) == 1 else None
+        return unknown_field(meant)
     if isinstance(details["input"], Fault):
         return details["input"].text
     if details["type"] == "value_error":

@@ -18,9 +18,12 @@ from enum import StrEnum
 from shared.errors import InvalidInput, Problem
 from shared.parsing import grammar, strict_json
 from shared.parsing.strict_json import Fault, few, pointer
+from shared.parsing.strict_model import unknown_field
 from shared.request.model import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
 
 _NOTHING = PartialRequest()
+_LISTS = {"requests": "requests", "taskids": "taskIds"}
+"""The fields that make an envelope, by their names in lower case."""
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -91,6 +94,17 @@ def read_body(raw: bytes, *, max_bytes: int) -> object:
         raise InvalidInput([Problem("", f"is not JSON, and what its base64 holds {found}")]) from None
 
 
+def body_text(raw: bytes) -> str:
+    """The JSON text of an object that `read_body` has read."""
+    decoded = None if raw.lstrip().startswith(b"{") else _from_base64(raw)
+    return (raw if decoded is None else decoded).decode("utf-8")
+
+
+def is_single(value: object) -> bool:
+    """Whether a JSON value has the shape of one request."""
+    return isinstance(value, dict) and not value.keys() & _LISTS.values()
+
+
 def read_requests(value: object, accounts: tuple[str, ...], now: datetime, limits: Limits = LIMITS) -> Envelope:
     """The requests in a JSON value (with or without faults in it), told apart by its top-level fields.
 
@@ -101,11 +115,23 @@ def read_requests(value: object, accounts: tuple[str, ...], now: datetime, limit
         raise InvalidInput([Problem("", value.text)])
     if not isinstance(value, dict):
         raise InvalidInput([Problem("", "must be an object")])
+    _refuse_misspelt(value)
     if "requests" in value:
         return _many(value, accounts, now, limits)
     if "taskIds" in value:
         return _task_ids(value, accounts, now, limits)
     return Envelope(Kind.SINGLE, (_item(0, value, accounts, now, ""),))
+
+
+def _refuse_misspelt(value: dict[str, object]) -> None:
+    """A list whose name has the wrong letter case would read as one request with an unknown field."""
+    problems = [
+        Problem(pointer("", key), unknown_field(_LISTS[key.lower()]))
+        for key in value
+        if key.lower() in _LISTS and key != _LISTS[key.lower()]
+    ]
+    if problems:
+        raise InvalidInput(problems)
 
 
 def _from_base64(raw: bytes) -> bytes | None:

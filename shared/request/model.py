@@ -64,7 +64,9 @@ def _form(**schema: object) -> WithJsonSchema:
 
 
 Guid = Annotated[str, AfterValidator(grammar.guid), _form(pattern=f"^{grammar.GUID.pattern}$")]
-JobId = Annotated[str, AfterValidator(grammar.job_id), _form(pattern=f"^{grammar.JOB_ID.pattern}$")]
+JobId = Annotated[
+    str, AfterValidator(grammar.job_id), _form(pattern=f"^{grammar.JOB_ID.pattern}$", maxLength=grammar.MAX_JOB_ID)
+]
 TaskId = Annotated[str, AfterValidator(grammar.task_id), _form(pattern=f"^{grammar.TASK_ID.pattern}$")]
 Account = Annotated[str, AfterValidator(_account), _form(format="uri")]
 Delay = Annotated[str, AfterValidator(_within_reach), _form(description="ISO 8601 duration, or instant with offset")]

@@ -1,12 +1,13 @@
-"""What could not be done, kept with its reason until somebody redrives it.
+"""What could not be done, kept with its reason until somebody redrives or settles it, or its time is over.
 
 Two rows per dead letter in one partition, written in one transaction: `id:<result id>` holds everything and is found
-by id; `at:<inverted time>:<result id>` holds the summary, in an order that lists the newest first.
+by id; `at:<inverted time>:<result id>` holds the summary, in an order that lists the newest first. The partition comes
+from the id, so that a stopped app can end a large backlog faster than one partition takes. Letters of the time before
+that lie in `OLD_PARTITION` and stay there.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,15 +17,13 @@ from shared.batch.reply import BatchError
 from shared.clock import from_text, to_text
 from shared.errors import StorageUnavailable
 from shared.ledger.entity import error_from, error_text
+from shared.results.letter_rows import OLD_PARTITION, PARTITIONS, id_row, partition_of, time_row
 from shared.storage.table import Found, Refused, Table, Write
 
-PARTITION = "dead-letters"
-_END_OF_TIME = 253_402_300_799_999
-"""Milliseconds to the year 9999: what is left of them sorts the newest first."""
-_PLACE = re.compile(r"[0-9]{15}:[0-9a-f-]{36}")
 MAX_BODY_BYTES = 64 * 1024
 MAX_TRIES = 20
 """Of a write that others keep getting in the way of."""
+DELETED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class DeadLetter:
     """One request or event that ended without being carried out."""
 
     id: str
-    """The result id, so that a repeat of the same end is the same dead letter."""
+    """The result id, so that a repeat of the same end is the same dead letter; or that of a task (`result_id`)."""
     reason: str
     outcome: str
     queue: str
@@ -45,10 +44,16 @@ class DeadLetter:
     attempts: int = 0
     generation: int = 0
     redriven_at: datetime | None = None
+    redriven_by: str | None = None
+    """The name that the platform's sign-in gave; personal data."""
+    settled_at: datetime | None = None
+    settled_by: str | None = None
     error: BatchError | None = None
     batch_request_id: str | None = None
     status: int | None = None
     body: bytes = b""
+    result_id: str | None = None
+    """Of a letter that many requests for one task share: which of their ends it tells of."""
 
 
 class DeadLetterStore:
@@ -56,113 +61,151 @@ class DeadLetterStore:
 
     def __init__(self, table: Table) -> None:
         self.table = table
+        self._has_old: bool | None = None
 
     def keep(self, letter: DeadLetter) -> None:
-        """Keeps a dead letter; a repeat of one that is kept moves its `last_seen_at` alone.
-
-        The same id ends anew when its row was purged and the request came again. Such an end is later than the
-        redrive, which then counts no more: the letter can be put back again.
-        """
-        for _ in range(MAX_TRIES):
-            found = self.table.read(PARTITION, _id_row(letter.id))
+        """Keeps a dead letter; a repeat of one that is kept moves its `last_seen_at`, see `_seen_again`."""
+        for number in range(MAX_TRIES):
+            # Most are new: they are inserted without a look.
+            found = self._found(letter.id) if number or self._old_ones_are_left() else None
             if found is None:
+                partition = partition_of(letter.id)
                 writes = [
-                    Write(_entity(letter, _id_row(letter.id), with_body=True)),
-                    Write(_entity(letter, _time_row(letter), with_body=False)),
+                    Write(_entity(letter, partition, id_row(letter.id), with_body=True)),
+                    Write(_entity(letter, partition, time_row(letter), with_body=False)),
                 ]
             else:
-                kept = _letter(found)
-                columns = {"last_seen_at": to_text(letter.last_seen_at)}
-                if kept.redriven_at and from_text(to_text(letter.first_seen_at)) > kept.redriven_at:
-                    columns["redriven_at"] = ""
-                writes = self._changes(found, kept, columns)
+                kept = letter_of(found)
+                writes = self._changes(found, kept, _seen_again(kept, letter))
             if not isinstance(self.table.write_group(writes), Refused):
                 return
         raise StorageUnavailable(f"dead letter {letter.id} changed under {MAX_TRIES} reads")
 
     def read(self, letter_id: str) -> DeadLetter | None:
         """The dead letter with its body, or None."""
-        found = self.table.read(PARTITION, _id_row(letter_id))
-        return _letter(found) if found else None
+        found = self._found(letter_id)
+        return letter_of(found) if found else None
 
-    def mark_redriven(self, letter_id: str, moment: datetime) -> bool:
-        """Marks it as put back; False when it was marked before (or is gone)."""
+    def mark_redriven(self, letter_id: str, moment: datetime, by: str | None = None) -> bool:
+        """Marks it as redriven; False when it was marked before (or is gone)."""
+        return self._mark(letter_id, "redriven", moment, by) is True
+
+    def settle(self, letter_id: str, moment: datetime, by: str | None = None) -> bool:
+        """Marks it as settled, if it is not; False when it is not there."""
+        return self._mark(letter_id, "settled", moment, by) is not None
+
+    def forget(self, partition: str, before: datetime) -> int:
+        """Deletes a page of the letters of a partition that were last seen before an instant; how many rows it took."""
+        over = f"PartitionKey eq '{partition}' and last_seen_at lt '{to_text(before)}'"
+        rows = self.table.query(over, ["PartitionKey", "RowKey"], 1_000).rows
+        gone = 0
+        for start in range(0, len(rows), DELETED_AT_ONCE):
+            group = rows[start : start + DELETED_AT_ONCE]
+            # One that was seen again meanwhile keeps its group; the next round takes the others.
+            gone += len(group) if self.table.delete_group(group) else 0
+        return gone
+
+    def partitions(self) -> tuple[str, ...]:
+        """Where letters may lie."""
+        return (*PARTITIONS, OLD_PARTITION) if self._old_ones_are_left() else PARTITIONS
+
+    def _mark(self, letter_id: str, what: str, moment: datetime, by: str | None) -> bool | None:
+        """True when marked by this call, False when marked before, None when there is no such letter."""
         mark = to_text(moment)
         for number in range(MAX_TRIES):
-            found = self.table.read(PARTITION, _id_row(letter_id))
-            if found is None or found.entity["redriven_at"]:
+            found = self._found(letter_id)
+            if found is None:
+                return None
+            if found.entity.get(f"{what}_at"):
                 # After a refusal the mark may be this call's own: the client library had repeated the write.
-                return found is not None and number > 0 and found.entity["redriven_at"] == mark
-            writes = self._changes(found, _letter(found), {"redriven_at": mark})
+                return number > 0 and found.entity[f"{what}_at"] == mark
+            writes = self._changes(found, letter_of(found), {f"{what}_at": mark, f"{what}_by": by or ""})
             if not isinstance(self.table.write_group(writes), Refused):
                 return True
         raise StorageUnavailable(f"dead letter {letter_id} changed under {MAX_TRIES} reads")
 
-    def newest(self, top: int, after: str = "") -> tuple[list[DeadLetter], str | None]:
-        """A page, newest first by `first_seen_at`, without bodies, and the place after it (None at the end).
+    def _found(self, letter_id: str) -> Found | None:
+        found = self.table.read(partition_of(letter_id), id_row(letter_id))
+        if found is None and self._old_ones_are_left():
+            return self.table.read(OLD_PARTITION, id_row(letter_id))
+        return found
 
-        Raises ValueError when `after` is no such place.
-        """
-        if after and not _PLACE.fullmatch(after):
-            raise ValueError("must be the text that an earlier answer gave")
-        filter_text = f"PartitionKey eq '{PARTITION}' and RowKey gt 'at:{after}' and RowKey lt 'at;'"
-        page = self.table.query(filter_text, None, top)
-        rows = page.rows
-        # The service may end a page early, an empty one too, wherever its rows lie:
-        # https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
-        while page.continuation and len(rows) < top:
-            page = self.table.query(filter_text, None, top - len(rows), page.continuation)
-            rows += page.rows
-        letters = [_letter(found) for found in rows]
-        return letters, _place(letters[-1]) if letters and page.continuation else None
+    def _old_ones_are_left(self) -> bool:
+        """Whether the one partition of before holds any; asked once, for nothing is put there any more."""
+        if self._has_old is None:
+            self._has_old = bool(self.table.query(f"PartitionKey eq '{OLD_PARTITION}'", ["RowKey"], 1).rows)
+        return self._has_old
 
     def _changes(self, found: Found, kept: DeadLetter, columns: dict[str, Any]) -> list[Write]:
-        row = self.table.read(PARTITION, _time_row(kept))
-        writes = [Write({"PartitionKey": PARTITION, "RowKey": _id_row(kept.id), **columns}, found.etag)]
+        partition = str(found.entity["PartitionKey"])
+        row = self.table.read(partition, time_row(kept))
+        writes = [Write({"PartitionKey": partition, "RowKey": id_row(kept.id), **columns}, found.etag)]
         if row is not None:
-            writes.append(Write({"PartitionKey": PARTITION, "RowKey": _time_row(kept), **columns}, row.etag))
+            summary = columns | {"body": b""} if "body" in columns else columns
+            writes.append(Write({"PartitionKey": partition, "RowKey": time_row(kept), **summary}, row.etag))
         return writes
 
 
-def _id_row(letter_id: str) -> str:
-    return f"id:{letter_id}"
+def _seen_again(kept: DeadLetter, letter: DeadLetter) -> dict[str, Any]:
+    """The columns that change when an end comes again.
+
+    A letter that many requests share goes over to the newest, and stays settled until the reason is another. Any other
+    id can fail again after its row was purged and the request resubmitted. That failure is newer than a redrive or a
+    settlement, which it undoes.
+    """
+    columns: dict[str, Any] = {"last_seen_at": to_text(letter.last_seen_at)}
+    if letter.result_id and letter.result_id != kept.result_id:
+        columns |= _columns(letter) | {
+            "first_seen_at": to_text(kept.first_seen_at),
+            "body": letter.body[:MAX_BODY_BYTES],
+        }
+        if kept.settled_at and letter.reason == kept.reason:
+            del columns["settled_at"], columns["settled_by"]
+        return columns
+    ended_at = from_text(to_text(letter.first_seen_at))
+    for what, marked_at in (("redriven", kept.redriven_at), ("settled", kept.settled_at)):
+        if marked_at and ended_at > marked_at:
+            columns |= {f"{what}_at": "", f"{what}_by": ""}
+    return columns
 
 
-def _time_row(letter: DeadLetter) -> str:
-    return f"at:{_place(letter)}"
-
-
-def _place(letter: DeadLetter) -> str:
-    # From the stored text: milliseconds of a float would not always be the same ones again.
-    since = round(from_text(to_text(letter.first_seen_at)).timestamp() * 1000)
-    return f"{_END_OF_TIME - since:015d}:{letter.id}"
-
-
-def _entity(letter: DeadLetter, row: str, *, with_body: bool) -> dict[str, Any]:
+def _entity(letter: DeadLetter, partition: str, row: str, *, with_body: bool) -> dict[str, Any]:
     return {
-        "PartitionKey": PARTITION,
+        "PartitionKey": partition,
         "RowKey": row,
+        **_columns(letter),
+        "body": letter.body[:MAX_BODY_BYTES] if with_body else b"",
+    }
+
+
+def _columns(letter: DeadLetter) -> dict[str, Any]:
+    return {
         "id": letter.id,
+        "result_id": letter.result_id or "",
         "reason": letter.reason,
         "outcome": letter.outcome,
         "queue": letter.queue,
         "client_request_id": letter.client_request_id or "",
         "job_id": letter.job_id or "",
+        "job_key": (letter.job_id or "").lower(),
         "task_id": letter.task_id or "",
         "dry_run": letter.dry_run,
         "attempts": letter.attempts,
         "generation": letter.generation,
         "first_seen_at": to_text(letter.first_seen_at),
         "last_seen_at": to_text(letter.last_seen_at),
-        "redriven_at": to_text(letter.redriven_at) if letter.redriven_at else "",
+        "redriven_at": _text(letter.redriven_at),
+        "redriven_by": letter.redriven_by or "",
+        "settled_at": _text(letter.settled_at),
+        "settled_by": letter.settled_by or "",
         "error": error_text(letter.error),
         "batch_request_id": letter.batch_request_id or "",
         "status_code": letter.status or 0,
-        "body": letter.body[:MAX_BODY_BYTES] if with_body else b"",
     }
 
 
-def _letter(found: Found) -> DeadLetter:
+def letter_of(found: Found) -> DeadLetter:
+    """The letter in a row of either kind; columns that came later may be missing."""
     entity: Mapping[str, Any] = found.entity
     return DeadLetter(
         id=entity["id"],
@@ -177,9 +220,21 @@ def _letter(found: Found) -> DeadLetter:
         dry_run=entity["dry_run"],
         attempts=entity["attempts"],
         generation=entity["generation"],
-        redriven_at=from_text(entity["redriven_at"]) if entity["redriven_at"] else None,
+        redriven_at=_moment(entity["redriven_at"]),
+        redriven_by=entity.get("redriven_by") or None,
+        settled_at=_moment(entity.get("settled_at")),
+        settled_by=entity.get("settled_by") or None,
         error=error_from(entity["error"]),
         batch_request_id=entity["batch_request_id"] or None,
         status=entity["status_code"] or None,
         body=bytes(entity["body"]),
+        result_id=entity.get("result_id") or None,
     )
+
+
+def _text(moment: datetime | None) -> str:
+    return to_text(moment) if moment else ""
+
+
+def _moment(text: str | None) -> datetime | None:
+    return from_text(text) if text else None

@@ -53,7 +53,9 @@ def cloud_event(result: Result) -> Event:
             **dry_run_mark(dry_run=result.dry_run),
         },
     }
-    if result.outcome is not Outcome.REJECTED:
+    if result.outcome is Outcome.REJECTED:
+        event["data"]["messageId"] = result.message_id
+    else:
         event["subject"] = f"jobs/{result.job_id}/tasks/{result.task_id}"
     if result.traceparent:
         event["traceparent"] = result.traceparent
@@ -88,8 +90,11 @@ def _dump(event: Event) -> str:
 
 def error_wire(error: BatchError | None) -> dict[str, Any] | None:
     """An error in the shape of the REST operation's BatchError."""
-    if error is None:
-        return None
+    return None if error is None else error_body(error)
+
+
+def error_body(error: BatchError) -> dict[str, Any]:
+    """The same of an error that is there."""
     return {
         "code": error.code,
         "message": {"lang": "en-US", "value": error.message},

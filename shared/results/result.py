@@ -69,6 +69,8 @@ class Result:
     raw: bytes | None = field(default=None, compare=False)
     """The message as received, where it held this request alone."""
     request: DeletionRequest | None = field(default=None, compare=False)
+    message_id: str | None = None
+    """The queue's id of a message that was rejected."""
 
     @property
     def latency_seconds(self) -> float | None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from shared.storage.table import storage_faults
+from shared.storage.faults import storage_faults
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600 - 60
 """A message is hidden for at most seven days: https://learn.microsoft.com/rest/api/storageservices/put-message"""
@@ -21,10 +21,10 @@ MAX_DELAY_SECONDS = 7 * 24 * 3600 - 60
 
 @dataclass(frozen=True)
 class Depth:
-    """How many messages a queue holds (hidden ones too), and the age in seconds of the oldest visible one."""
+    """How many messages a queue holds (hidden ones too), and the age in seconds of the oldest visible one, if any."""
 
     messages: int
-    oldest_age_seconds: float
+    oldest_age_seconds: float | None
 
 
 class Sender(Protocol):
@@ -65,14 +65,14 @@ class QueueSender:
 
     def depth(self, queue: str, now: datetime) -> Depth:
         """How full a queue is. The count is the service's approximation and includes hidden messages."""
-        found = Depth(0, 0.0)
+        found = Depth(0, None)
 
         def look() -> None:
             nonlocal found
             client = self.client(queue)
             count = client.get_queue_properties().approximate_message_count or 0
             ages = [(now - m.inserted_on).total_seconds() for m in client.peek_messages(1) if m.inserted_on]
-            found = Depth(count, max(ages, default=0.0))
+            found = Depth(count, max(ages, default=None))
 
         self.run(queue, look)
         return found

@@ -1,25 +1,21 @@
-"""One Azure table with conditional writes; the only place that knows the Tables client and its exceptions."""
+"""One Azure table with conditional writes; the only place that knows the Tables client."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
-    AzureError,
-    DeserializationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
-    SerializationError,
 )
 from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 
-from shared.errors import StorageUnavailable, TokenUnavailable
+from shared.storage.faults import storage_faults
 from shared.storage.transactions import Delete, Insert, InsertOrMerge, Merge, Operation, TransactionFailed, Transactions
 
 Entity = dict[str, Any]
@@ -93,26 +89,6 @@ _AGAIN: dict[str, Any] = {"retry_on_methods": frozenset({"POST", "PATCH"})}
 Every write here has a condition: had the first try been carried out, the second is refused, and whoever wrote reads
 the row and knows its own claim again. Without it, one connection that breaks costs a redelivery, and a second DELETE.
 """
-
-
-@contextmanager
-def storage_faults(what: str) -> Iterator[None]:
-    """Turns whatever the storage clients raise into StorageUnavailable. The text holds a status and a code, no body.
-
-    Nor does it name the fault as its cause: a stack trace would show the URL, with a shared access signature in it.
-    """
-    try:
-        yield
-    except HttpResponseError as fault:
-        code = getattr(fault, "error_code", None)
-        # The tables' library has an enumeration of codes, whose text would be its class and name.
-        text = getattr(code, "value", code) or fault.reason or ""
-        raise StorageUnavailable(f"{what}: HTTP {fault.status_code} {text}".rstrip()) from None
-    except TokenUnavailable as fault:
-        raise StorageUnavailable(f"{what}: {fault}") from None
-    except (AzureError, DeserializationError, SerializationError) as fault:
-        # The last two are plain ValueErrors: what answered was not the service, or not whole.
-        raise StorageUnavailable(f"{what}: {type(fault).__name__}") from None
 
 
 class AzureTable:

@@ -8,12 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
+from shared.api.answer import Answer
+from shared.api.health import KEPT_SECONDS, health
+from shared.api.kept import Kept
+from shared.api.summary import Summary
 from shared.batch.client import BatchClient
 from shared.batch.lanes import Lanes
 from shared.batch.tokens import TokenSource, normalised_scope
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
-from shared.operations.depth import report_depths, watched_queues
+from shared.operations.depth import queue_depths, report_depths, watched_queues
+from shared.operations.running import running_clean_ups
+from shared.operations.timers import Timers
+from shared.results.dead_letters import DeadLetterStore
+from shared.results.letter_listing import LetterListing
 from shared.results.telemetry import Telemetry
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
@@ -35,8 +43,9 @@ class Connected:
     """The app on the real outside, with what looks at that outside itself."""
 
     app: App
-    checks: dict[str, Callable[[], object]]
-    """What `health` looks at."""
+    health: Kept[Answer]
+    summary: Kept[Answer]
+    timers: Timers
     report_depths: Callable[[], None]
 
 
@@ -61,15 +70,30 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
     records = AzureTable(tables, settings.request_table)
     scans = AzureTable(table_service(settings, identity, SCAN_SECONDS), settings.request_table)
     letters = AzureTable(tables, settings.dead_letter_table)
+    timers = Timers(records, clock)
     lanes = Lanes(settings.batch_accounts, settings.max_concurrency)
 
     def storage() -> None:
         records.probe()
         queues.probe(settings.request_queue)
 
+    checks: dict[str, Callable[[], object]] = {
+        "storage": storage,
+        "identity": tokens.token,
+        "settings": lambda: None,
+        "timers": timers.check,
+    }
+    summary = Summary(
+        clock,
+        lambda: queue_depths(queues, (*watched_queues(settings), settings.result_queue), clock),
+        LetterListing(DeadLetterStore(letters)),
+        lambda: running_clean_ups(records),
+    )
     return Connected(
         App(settings, Outside(records, letters, queues, batch, lanes, clock, telemetry=telemetry, scans=scans)),
-        {"storage": storage, "identity": tokens.token, "settings": lambda: None},
+        Kept(lambda: health(checks), KEPT_SECONDS, clock),
+        Kept(summary.look, KEPT_SECONDS, clock),
+        timers,
         lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
     )
 

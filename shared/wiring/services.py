@@ -43,9 +43,11 @@ from shared.ledger.pauses import Pauses
 from shared.ledger.record import Origin
 from shared.ledger.store import RecordStore
 from shared.operations.housekeeping import Housekeeping
+from shared.operations.letter_retention import LetterRetention
 from shared.operations.redrive import Redrive
 from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
+from shared.results.letter_listing import LetterListing
 from shared.results.publisher import Publisher
 from shared.results.telemetry import SILENT, Call, Telemetry
 from shared.retention.job_messages import JobMessages
@@ -120,11 +122,14 @@ class App:
 
         cleanup_redrive = CleanupRedrive(accounts, clock, cleanups, queue)
         redrive = Redrive(settings, clock, letters, store, dispatcher, cleanup_redrive, outbox)
-        self.dead_letters = DeadLetterApi(letters, redrive, (settings.request_queue, settings.job_completion_queue))
+        queues = (settings.request_queue, settings.job_completion_queue)
+        self.dead_letters = DeadLetterApi(letters, LetterListing(letters), redrive, queues, clock)
+        self.letter_retention = LetterRetention(letters, clock, settings.dead_letter_retention_days)
         retention = timedelta(days=settings.retention_days)
         upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, cleanups, queue)
-        scans = outside.scans or outside.records
-        self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
+        self.housekeeping = Housekeeping(
+            settings, clock, outside.scans or outside.records, sender, dispatcher, outbox, upkeep
+        )
         self._serve_sweeps(outside, dispatcher, policy)
 
     def _serve_sweeps(self, outside: Outside, dispatcher: Dispatcher, policy: RetryPolicy) -> None:

@@ -102,7 +102,7 @@ def test_the_probe(sender: QueueSender, queue: QueueClient) -> None:
 
 def test_the_depth_of_a_queue(sender: QueueSender, queue: QueueClient) -> None:
     """Hidden messages count; the age is that of the oldest one in sight, and nothing is taken."""
-    assert sender.depth(queue.queue_name, datetime.now(UTC)) == Depth(0, 0.0)
+    assert sender.depth(queue.queue_name, datetime.now(UTC)) == Depth(0, None)
     sender.send(queue.queue_name, "seen")
     sender.send(queue.queue_name, "hidden", 3_600)
     (message,) = queue.peek_messages()

@@ -25,8 +25,9 @@ from azure.data.tables import TableTransactionError
 from shared.batch.tokens import TokenSource
 from shared.batch.transport import fault
 from shared.errors import StorageUnavailable, TokenUnavailable
+from shared.storage.faults import storage_faults
 from shared.storage.queues import QueueSender
-from shared.storage.table import AzureTable, Found, Write, storage_faults
+from shared.storage.table import AzureTable, Found, Write
 from tests.fake_clock import FakeClock
 
 SECRET = "secret-body"
@@ -110,6 +111,7 @@ def test_storage(cls: type[Any]) -> None:
     with pytest.raises(StorageUnavailable) as translated, storage_faults("table rows: read"):
         raise made(cls)
     assert str(translated.value).startswith("table rows: read: ")
+    assert cls.__name__ not in str(translated.value)
     assert SECRET not in str(translated.value)
 
 

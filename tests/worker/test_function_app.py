@@ -151,6 +151,7 @@ def test_the_rest_operation_answers_as_batch_does(worker: WorkerHarness, batch_s
     route = {"jobId": "job-1", "taskId": "t-1"}
     first, second = (worker.invoke_http("delete_task", "DELETE", route_params=route).answer() for _ in range(2))
     assert (first.status, first.body) == (200, b"")
+    assert "content-type" not in first.headers
     assert (second.status, second.json()["code"]) == (404, "TaskNotFound")
     entries = batch_simulator.journal.entries("task-delete")
     assert len(entries) == 2
@@ -294,3 +295,56 @@ def test_many_at_once_have_one_effect(worker: WorkerHarness, batch_simulator: Ba
     assert len(ids) == 1
     assert len(batch_simulator.journal.entries("task-delete")) == 1
     assert all(one.answer().status in {200, 202} for one in found[10:])
+
+
+def test_what_operators_do_is_logged_with_who_asked(
+    worker: WorkerHarness, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the platform's sign-in, and by nothing that a caller could have set without it."""
+    worker.invoke_queue("end_poisoned_requests", json.dumps(request()).encode()).unwrap()
+    (letter,) = worker.invoke_http("list_dead_letters").answer().json()["value"]
+    route, headers = {"id": letter["id"]}, {"X-MS-CLIENT-PRINCIPAL-NAME": "ann@example.org"}
+
+    def lines(name: str, method: str) -> list[str]:
+        done = worker.invoke_http(name, method, route_params=route, headers=headers)
+        assert done.answer().status in {202, 204}
+        return [r.getMessage() for r in done.logs if r.getMessage().startswith("call ")]
+
+    assert lines("redrive_dead_letter", "POST")[0].endswith("asked_by=None")
+    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
+    assert lines("settle_dead_letter", "DELETE")[0].endswith("asked_by=ann@example.org")
+    found = worker.invoke_http("get_dead_letter", route_params=route).answer().json()
+    assert (found["redrivenBy"], found["settledBy"]) == (None, "ann@example.org")
+
+
+def test_settling_has_no_content(worker: WorkerHarness) -> None:
+    """204 with neither a body nor the type of one."""
+    worker.invoke_queue("end_poisoned_requests", json.dumps(request()).encode()).unwrap()
+    (letter,) = worker.invoke_http("list_dead_letters").answer().json()["value"]
+    answer = worker.invoke_http("settle_dead_letter", "DELETE", route_params={"id": letter["id"]}).answer()
+    assert (answer.status, answer.body) == (204, b"")
+    assert "content-type" not in answer.headers
+
+
+def test_the_summary_counts_what_is_there(worker: WorkerHarness, settings: dict[str, str]) -> None:
+    """Both inputs, their poison queues and the results; dead letters by their reasons."""
+    worker.invoke_queue("end_poisoned_requests", json.dumps(request()).encode()).unwrap()
+    found = worker.invoke_http("get_summary").answer().json()
+    inputs = [settings["REQUEST_QUEUE_NAME"], settings["JOB_COMPLETION_QUEUE_NAME"]]
+    names = [*inputs, *(f"{name}-poison" for name in inputs), settings["RESULT_QUEUE_NAME"]]
+    assert [queue["name"] for queue in found["queues"]] == names
+    assert [queue["depth"] for queue in found["queues"]] == [0, 0, 0, 0, 1]
+    assert found["deadLetters"]["byReason"] == [{"reason": "DeliveriesExhausted", "count": 1}]
+
+
+def test_a_timer_that_ran_is_remembered(worker: WorkerHarness) -> None:
+    """So that health can tell when it stops."""
+    worker.invoke_timer("report_queue_depths").unwrap()
+    assert worker.invoke_http("get_health").answer().json()["checks"]["timers"] == "ok"
+
+
+@pytest.mark.parametrize("name", ["get_health", "get_openapi", "get_summary", "list_dead_letters", "get_task_deletion"])
+def test_no_call_takes_a_parameter_that_it_does_not_know(worker: WorkerHarness, name: str) -> None:
+    """400 that points at it."""
+    answer = worker.invoke_http(name, query={"whatever": "1"}, route_params={"clientRequestId": str(uuid.uuid4())})
+    assert (answer.answer().status, answer.answer().json()["values"][0]["key"]) == (400, "query:whatever")

@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import StorageUnavailable
 from tests.memory_table import failing_at
-from tests.world import World, call, job_event, job_world
+from tests.world import World, ask, call, job_event, job_world
 
 JOB = "render-7"
 CLOUD: dict[str, Any] = {"specversion": "1.0", "id": "e-1", "source": "/batch/acct", "type": "Pipeline.JobCompleted"}
@@ -35,7 +35,7 @@ def post(world: World, body: object, **headers: str) -> Any:
     """`POST /api/job-completions`; header names with underscores for hyphens."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     names = {name.replace("_", "-"): text for name, text in headers.items()}
-    return world.app.cleanups.submit(call(body=raw, headers=names))
+    return ask(world.app.cleanups.submit, call(body=raw, headers=names))
 
 
 def cloud(number: int, **data: Any) -> dict[str, Any]:

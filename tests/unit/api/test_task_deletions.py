@@ -12,7 +12,7 @@ from shared.api.answer import Answer, unavailable
 from shared.batch.reply import Reply
 from shared.errors import StorageUnavailable
 from tests.memory_table import no_fault, restless
-from tests.world import DELETED, World, call, refused
+from tests.world import DELETED, Told, World, ask, call, refused
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 JSON = {"content-type": "application/json"}
@@ -260,9 +260,9 @@ def test_the_headers_of_every_answer(world: World) -> None:
 # Taking one back: DELETE
 
 
-def cancel(world: World, guid: str = ID, **query: str) -> Answer:
+def cancel(world: World, guid: str = ID, **query: str) -> Told:
     """Takes a request back."""
-    return world.app.api.cancel(call(route={"clientRequestId": guid}, query=query))
+    return ask(world.app.api.cancel, call(route={"clientRequestId": guid}, query=query, method="DELETE"))
 
 
 @pytest.mark.parametrize("fields", [{}, {"deleteAfter": "P3D"}], ids=["accepted", "scheduled"])
@@ -325,9 +325,9 @@ def test_names_in_a_query_have_any_letter_case(world: World, name: str) -> None:
 def test_an_unknown_parameter_is_refused(world: World, service: str) -> None:
     """It would otherwise be about another request than was meant."""
     world.post(world.request(clientRequestId=ID))
-    answer = getattr(world.app.api, service)(call(route={"clientRequestId": ID}, query={"dry": "true"}))
+    answer = ask(getattr(world.app.api, service), call(route={"clientRequestId": ID}, query={"dry": "true"}))
     assert (answer.status, answer.content["code"]) == (400, "InvalidQueryParameterName")
-    assert answer.content["values"][0]["key"] == "dry"
+    assert answer.content["values"][0]["key"] == "query:dry"
 
 
 def test_taking_back_what_is_not_there(world: World) -> None:
@@ -382,12 +382,11 @@ def test_a_row_that_is_forgotten_between_refusal_and_look_is_made_anew(world: Wo
 # DELETE /api/jobs/{jobId}/tasks/{taskId}: what the caller can get wrong
 
 
-def operation(world: World, query: dict[str, str] | None = None, **headers: str) -> Answer:
+def operation(world: World, query: dict[str, str] | None = None, **headers: str) -> Told:
     """The REST operation; header names with underscores."""
     names = {name.replace("_", "-"): text for name, text in headers.items()}
-    return world.app.api.delete_task(
-        call(route={"jobId": "job-1", "taskId": "task-1"}, query=query or {}, headers=names)
-    )
+    route = {"jobId": "job-1", "taskId": "task-1"}
+    return ask(world.app.api.delete_task, call(route=route, query=query or {}, headers=names, method="DELETE"))
 
 
 def test_query_and_headers_reach_batch(world: World) -> None:
@@ -414,10 +413,10 @@ def test_query_and_headers_reach_batch(world: World) -> None:
 @pytest.mark.parametrize(
     ("query", "headers", "code", "key"),
     [
-        ({"api-version": "2019-01-01.1.0"}, {}, "UnsupportedRequestVersion", "api-version"),
-        ({"force": "true"}, {}, "InvalidQueryParameterName", "force"),
-        ({"timeout": "0"}, {}, "InvalidRequest", "/timeout"),
-        ({"timeout": "1.5"}, {}, "InvalidRequest", "/timeout"),
+        ({"api-version": "2019-01-01.1.0"}, {}, "UnsupportedRequestVersion", "query:api-version"),
+        ({"force": "true"}, {}, "InvalidQueryParameterName", "query:force"),
+        ({"timeout": "0"}, {}, "InvalidRequest", "query:timeout"),
+        ({"timeout": "1.5"}, {}, "InvalidRequest", "query:timeout"),
         ({}, {"client_request_id": "7"}, "InvalidRequest", "client-request-id"),
         ({}, {"return_client_request_id": "yes"}, "InvalidRequest", "return-client-request-id"),
         ({}, {"ocp_date": "today"}, "InvalidRequest", "ocp-date"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.api.webhook import allow
-from tests.world import call
+from tests.world import ask, call
 
 
 @pytest.mark.parametrize("origin", ["eventgrid.azure.net", "x", "a b", "~" * 256])
@@ -23,6 +23,6 @@ def test_any_origin_is_allowed(origin: str) -> None:
 @pytest.mark.parametrize("origin", [None, "", " ", " a", "a ", "x\r\nset-cookie: y", "a\x00", "bücher", "~" * 257])
 def test_what_may_not_be_echoed_is_refused(origin: str | None) -> None:
     """400, pointing at the header."""
-    answer = allow(call(headers={} if origin is None else {"webhook-request-origin": origin}))
+    answer = ask(allow, call(headers={} if origin is None else {"webhook-request-origin": origin}))
     assert (answer.status, answer.content["values"][0]["key"]) == (400, "webhook-request-origin")
     assert "webhook-allowed-origin" not in answer.headers

@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import StorageUnavailable
 from tests.memory_table import failing_at, restless
-from tests.world import World, call, job_event, job_world, refused
+from tests.world import World, ask, call, job_event, job_world, refused
 
 JOB = "render-7"
 QUEUE = "job-completions"
@@ -23,7 +23,7 @@ def world() -> World:
 
 def cancel(world: World, body: dict[str, Any], **query: str) -> Any:
     """`DELETE /api/job-completions/{id}`."""
-    return world.app.cleanups.cancel(call(route={"id": body["clientRequestId"]}, query=query))
+    return ask(world.app.cleanups.cancel, call(route={"id": body["clientRequestId"]}, query=query))
 
 
 def state(world: World, body: dict[str, Any]) -> tuple[str, int]:
@@ -205,4 +205,4 @@ def test_a_failed_clean_up_that_was_cancelled_stays_so(world: World) -> None:
         pass
     assert cancel(world, body).content["state"] == "failed"
     (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert world.app.dead_letters.put_back(call(route={"id": letter["id"]})).status == 409
+    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 409

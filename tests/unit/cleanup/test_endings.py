@@ -16,6 +16,7 @@ from shared.clock import to_text
 from shared.errors import InvalidInput, StorageUnavailable
 from shared.ledger.pauses import Pauses
 from shared.results.dead_letters import DeadLetterStore
+from shared.results.letter_rows import partition_of
 from tests.memory_table import failing_at, no_fault, restless
 from tests.world import ACCOUNT, World, call, job_event, job_world, refused
 
@@ -58,7 +59,7 @@ def fail(world: World, body: dict[str, Any] | None = None) -> str:
 
 def put_back(world: World, letter_id: str) -> int:
     """`POST /api/dead-letters/{id}/redrive`; its status."""
-    return world.app.dead_letters.put_back(call(route={"id": letter_id})).status
+    return world.app.dead_letters.redrive(call(route={"id": letter_id})).status
 
 
 def lose_return(world: World) -> None:
@@ -388,7 +389,7 @@ def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world
         assert put_back(world, letter) == 202
         world.messages("job-completions")[0].dequeue_count = 10
         world.settle()
-        world.letters.rows[("dead-letters", f"id:{letter}")]["redriven_at"] = ""
+        world.letters.rows[(partition_of(letter), f"id:{letter}")]["redriven_at"] = ""
     assert put_back(world, letter) == 409
     world.settle()
     assert ends(world) == ["failed", again]

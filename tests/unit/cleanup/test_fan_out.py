@@ -14,7 +14,7 @@ import pytest
 from shared.clock import TimeBox
 from shared.errors import StaleDelivery, StorageUnavailable
 from tests.memory_table import failing_at, no_fault
-from tests.world import LOST, World, call, job_event, job_world, refused
+from tests.world import LOST, World, ask, call, job_event, job_world, refused
 
 JOB = "render-7"
 LISTED, DONE = "batch.job-cleanup.listed", "batch.job-cleanup.done"
@@ -425,8 +425,8 @@ def test_a_clean_up_that_the_host_gave_up_is_ended(world: World) -> None:
     (closing,) = closings(world)
     assert (closing["data"]["outcome"], closing["data"]["error"]["code"]) == ("exhausted", "DeliveriesExhausted")
     (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert world.app.dead_letters.put_back(call(route={"id": letter["id"]})).status == 202
-    assert world.app.dead_letters.put_back(call(route={"id": letter["id"]})).status == 409
+    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 202
+    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 409
     world.settle()
     assert len(world.batch.calls) == 25
     assert len({c["id"] for c in closings(world)}) == 2
@@ -488,7 +488,7 @@ def test_two_deliveries_of_one_step_do_not_both_count(world: World) -> None:
 
 def post(world: World, body: object, **headers: str) -> Any:
     """`POST /api/job-completions`."""
-    return world.app.cleanups.submit(call(body=json.dumps(body).encode(), headers=headers))
+    return ask(world.app.cleanups.submit, call(body=json.dumps(body).encode(), headers=headers, method="POST"))
 
 
 def test_an_event_over_http_is_accepted_and_shows_its_progress(world: World) -> None:
@@ -553,7 +553,7 @@ def test_http_tells_at_once_what_the_queue_would_tell_later(world: World) -> Non
     assert post(world, body).status == 202
     assert post(world, body | {"select": "failed"}).status == 422
     assert world.app.cleanups.progress(call(route={"id": str(uuid.uuid4())})).status == 404
-    assert world.app.cleanups.progress(call(route={"id": "x"})).status == 400
+    assert ask(world.app.cleanups.progress, call(route={"id": "x"})).status == 400
 
 
 def test_a_protected_job_is_refused_over_http() -> None:

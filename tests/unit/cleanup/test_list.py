@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import StorageUnavailable
 from tests.memory_table import failing_at
-from tests.world import World, call, job_event, refused
+from tests.world import World, ask, call, job_event, refused
 
 QUEUE = "job-completions"
 
@@ -35,7 +35,7 @@ def wait_for(world: World, *jobs: str, **fields: Any) -> list[str]:
 
 def listing(world: World, **query: str) -> Any:
     """What the call answers."""
-    answer = world.app.cleanups.listing(call(query=query))
+    answer = ask(world.app.cleanups.listing, call(query=query))
     assert answer.status == 200, answer.content
     return answer.content
 
@@ -115,7 +115,7 @@ def test_a_redriven_clean_up_keeps_its_place(world: World) -> None:
     world.clock.advance(5)
     wait_for(world, "later")
     (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert world.app.dead_letters.put_back(call(route={"id": letter["id"]})).status == 202
+    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 202
     assert jobs(listing(world)) == ["later", "gone"]
 
 
@@ -185,6 +185,6 @@ def test_what_was_forgotten_is_not_listed(world: World) -> None:
 )
 def test_a_wrong_query_is_pointed_at(world: World, query: dict[str, str], key: str) -> None:
     """400, and nothing is read."""
-    answer = world.app.cleanups.listing(call(query=query))
+    answer = ask(world.app.cleanups.listing, call(query=query))
     assert answer.status == 400
     assert [value["key"].removeprefix("query:") for value in answer.content["values"]] == [key]

@@ -167,7 +167,7 @@ def redriven(world: World) -> list[str]:
     world.put(body)
     world.settle()
     letter = next(row["id"] for row in world.letters.rows.values())
-    assert insist(world, lambda: world.app.dead_letters.put_back(call(route={"id": str(letter)}))).status in {202, 409}
+    assert insist(world, lambda: world.app.dead_letters.redrive(call(route={"id": str(letter)}))).status in {202, 409}
     return [body["clientRequestId"]]
 
 

@@ -144,7 +144,7 @@ def redriven_after_an_effect() -> list[str]:
     tangle.world.batch.script = [deleted_and_refused]
     tangle.deliver()
     (letter,) = {str(row["id"]) for row in tangle.world.letters.rows.values()}
-    tangle.world.app.dead_letters.put_back(call(route={"id": letter}))
+    tangle.world.app.dead_letters.redrive(call(route={"id": letter}))
     return by_messages_alone(tangle, guid)
 
 
@@ -201,7 +201,7 @@ def cancelled_after_an_effect() -> list[str]:
     tangle.world.batch.script = [lost]
     tangle.deliver()
     (letter,) = {str(row["id"]) for row in tangle.world.letters.rows.values()}
-    tangle.world.app.dead_letters.put_back(call(route={"id": letter}))
+    tangle.world.app.dead_letters.redrive(call(route={"id": letter}))
     tangle.world.app.api.cancel(call(route={"clientRequestId": guid}))
     return by_messages_alone(tangle, guid)
 

@@ -151,7 +151,7 @@ def test_a_request_that_a_person_redrives_goes_on(world: World) -> None:
     world.settle()
     stop(world)
     (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    world.app.dead_letters.put_back(call(route={"id": letter["id"]}))
+    world.app.dead_letters.redrive(call(route={"id": letter["id"]}))
     world.settle()
     assert world.outcomes()[-1] == "deleted"
     assert world.batch.tasks == set()

@@ -379,7 +379,7 @@ def own_message(world: World, body: dict[str, Any]) -> str:
 def redrive(world: World) -> None:
     """Puts the only dead letter back."""
     (letter,) = letters(world)
-    assert world.app.dead_letters.put_back(call(route={"id": str(letter["id"])})).status == 202
+    assert world.app.dead_letters.redrive(call(route={"id": str(letter["id"])})).status == 202
 
 
 @pytest.mark.parametrize("text_of", [own_message, lambda _, body: json.dumps(body)], ids=["own", "from outside"])

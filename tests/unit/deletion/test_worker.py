@@ -578,7 +578,7 @@ def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None
     world.put(body)
     world.settle()
     (letter,) = letters(world)
-    world.app.dead_letters.put_back(call(route={"id": str(letter["id"])}))
+    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
     world.queues["requests"].clear()
     world.post(body)
     world.settle()
@@ -685,7 +685,7 @@ def test_a_redriven_request_that_is_cancelled_is_uncertain_after_a_possible_effe
     world.put(body)
     world.settle()
     (letter,) = letters(world)
-    world.app.dead_letters.put_back(call(route={"id": str(letter["id"])}))
+    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
     answer = world.app.api.cancel(call(route={"clientRequestId": body["clientRequestId"]}))
     data = answer.content["result"]["data"]
     assert (data["outcome"], data["certainty"]) == ("cancelled", "unknown")
@@ -697,7 +697,7 @@ def test_a_redriven_request_that_had_certainly_no_effect_is_not_there_for_certai
     world.put(world.request())
     world.settle()
     (letter,) = letters(world)
-    world.app.dead_letters.put_back(call(route={"id": str(letter["id"])}))
+    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
     world.settle()
     last = world.results()[-1]["data"]
     assert (last["outcome"], last["certainty"]) == ("notFound", "confirmed")

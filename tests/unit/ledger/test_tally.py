@@ -61,7 +61,7 @@ def test_a_redrive_takes_the_old_outcome_back() -> None:
     world.settle()
     assert totals(world.records, parent, dry_run=False).done == {"failed": 1}
     (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    world.app.dead_letters.put_back(call(route={"id": letter["id"]}))
+    world.app.dead_letters.redrive(call(route={"id": letter["id"]}))
     assert totals(world.records, parent, dry_run=False).done == {}
     world.settle()
     assert totals(world.records, parent, dry_run=False).done == {"deleted": 1}

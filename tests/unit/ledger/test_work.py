@@ -35,7 +35,7 @@ def text_of(*rows: Record) -> str:
 
 def requests(count: int, bucket: str | None = None, **fields: Any) -> list[DeletionRequest]:
     """Different requests, all of one bucket where one is named."""
-    ids = (str(uuid.UUID(int=n)) for n in range(10_000))
+    ids = (str(uuid.UUID(int=n)) for n in range(1, 10_000))
     of_bucket = (guid for guid in ids if bucket is None or Key(guid).bucket == bucket)
     return [request(clientRequestId=next(of_bucket), **fields) for _ in range(count)]
 

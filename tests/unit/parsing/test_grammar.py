@@ -93,7 +93,7 @@ def test_a_job_of_a_schedule_has_a_colon(text: str) -> None:
     ],
 )
 def test_no_other_colon_is_allowed(text: str) -> None:
-    """The form of a schedule's job is exact, and the 64 characters hold for the whole."""
+    """The form of a schedule's job is exact, and the 64 characters hold for the schedule's own id."""
     with pytest.raises(ValueError, match="must be"):
         grammar.job_id(text)
 

@@ -11,7 +11,7 @@ import pytest
 from shared.api.answer import Answer
 from shared.ledger.record import Key, Outcome
 from shared.request.model import derived_id
-from tests.world import ACCOUNT, World, call, refused
+from tests.world import ACCOUNT, World, ask, call, refused
 
 OLD = {"name": "old", "jobs": "*", "deleteAfter": "PT0S"}
 
@@ -30,7 +30,8 @@ def with_settings(world: World, *policies: dict[str, Any], **settings: str) -> N
 
 def begin(world: World, body: object = None) -> Answer:
     """`POST /api/retention-sweeps`."""
-    return world.app.retention.begin(call(body=json.dumps({} if body is None else body).encode()))
+    raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
+    return ask(world.app.retention.begin, call(body=raw, method="POST"))
 
 
 def sweep_id(answer: Answer) -> str:
@@ -41,14 +42,14 @@ def sweep_id(answer: Answer) -> str:
 
 def status(world: World, which: str) -> dict[str, Any]:
     """`GET /api/retention-sweeps/{id}`."""
-    answer = world.app.retention.status(call(route={"id": which}))
+    answer = ask(world.app.retention.status, call(route={"id": which}))
     assert answer.status == 200
     return dict(answer.content)
 
 
 def stop(world: World, which: str) -> Answer:
     """`DELETE /api/retention-sweeps/{id}`."""
-    return world.app.retention.stop(call(route={"id": which}))
+    return ask(world.app.retention.stop, call(route={"id": which}))
 
 
 def told(world: World) -> list[dict[str, Any]]:
@@ -250,8 +251,8 @@ def test_a_sweep_is_forgotten_after_retention() -> None:
     assert status(world, which)["state"] == "done"
     world.clock.advance(timedelta(days=2).total_seconds())
     world.app.housekeeping.round(600)
-    assert world.app.retention.status(call(route={"id": which})).status == 404
-    assert world.app.retention.policies(call()).content["accounts"][0]["lastSweep"]["sweepId"] == which
+    assert ask(world.app.retention.status, call(route={"id": which})).status == 404
+    assert ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]["sweepId"] == which
 
 
 # The calls
@@ -262,7 +263,7 @@ def test_the_policies_are_shown_as_understood() -> None:
     world = world_of(
         {**OLD, "deleteAfter": {"succeeded": "P3D"}}, {"name": "keep", "jobs": "x", "deleteAfter": "never"}
     )
-    content = world.app.retention.policies(call()).content
+    content = ask(world.app.retention.policies, call()).content
     assert content["policies"][0] == {
         "name": "old",
         "jobs": ["*"],
@@ -276,10 +277,10 @@ def test_the_policies_are_shown_as_understood() -> None:
     assert content["policies"][1]["deleteAfter"] == "never"
     assert content["accounts"] == [{"batchUrl": ACCOUNT, "lastSweep": None, "nextSweepAt": None}]
     world.app.sweeps.tick()
-    assert world.app.retention.policies(call()).content["accounts"][0]["nextSweepAt"] == "2026-11-24T13:30:00.000Z"
+    assert ask(world.app.retention.policies, call()).content["accounts"][0]["nextSweepAt"] == "2026-11-24T13:30:00.000Z"
     which = sweep_id(begin(world))
     world.settle()
-    last = world.app.retention.policies(call()).content["accounts"][0]["lastSweep"]
+    last = ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]
     assert last == {
         "sweepId": which,
         "state": "done",
@@ -292,7 +293,7 @@ def test_the_policies_are_shown_as_understood() -> None:
 def test_without_policies_there_is_nothing_to_sweep(settings: dict[str, str]) -> None:
     """404, and no account in the list."""
     world = World(**settings)
-    assert world.app.retention.policies(call()).content == {"policies": [], "accounts": []}
+    assert ask(world.app.retention.policies, call()).content == {"policies": [], "accounts": []}
     assert begin(world).status == 404
     world.app.sweeps.tick()
     assert world.records.rows == {}
@@ -317,7 +318,7 @@ def test_a_sweep_that_begins_has_a_place_to_look() -> None:
 def test_a_lost_body_is_not_everything(body: bytes) -> None:
     """Only {} asks for everything."""
     world = world_of()
-    assert world.app.retention.begin(call(body=body)).status == 400
+    assert ask(world.app.retention.begin, call(body=body)).status == 400
     assert world.messages("job-completions") == []
 
 
@@ -374,6 +375,6 @@ def test_a_sweep_that_nobody_knows(name: str) -> None:
     """404; 400 for what is no GUID."""
     api = world_of().app.retention
     unknown = call(route={"id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"})
-    assert getattr(api, name)(unknown).status == 404
-    assert getattr(api, name)(call(route={"id": "x"})).status == 400
-    assert getattr(api, name)(call(route={"id": "x"}, query={"dryRun": "true"})).status == 400
+    assert ask(getattr(api, name), unknown).status == 404
+    assert ask(getattr(api, name), call(route={"id": "x"})).status == 400
+    assert ask(getattr(api, name), call(route={"id": "x"}, query={"dryRun": "true"})).status == 400

@@ -1,0 +1,211 @@
+"""The bulk calls about dead letters: what one asks for, and the pass that it begins or goes on with.
+
+A pass is a series of calls, each beginning where the last one ended. Its continuation carries the filters, the instant
+that it began at and the time of its next message, so that nothing is remembered between the calls. It is no secret and
+gives nobody more than the filters would.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from shared.clock import from_text, to_text
+from shared.errors import InvalidInput, Problem
+from shared.ledger.record import DEAD_LETTERED
+from shared.parsing import grammar
+from shared.parsing.strict_model import StrictModel
+from shared.request.model import JobId
+from shared.results.letter_listing import LetterFilter, Place
+from shared.results.letter_rows import PLACE
+
+MAX_REASON = 128
+MAX_CONTINUATION = 8 * 1024
+MAX_DELAY = timedelta(days=30)
+"""Ahead, for the next message of a pass; far more than a queue hides one for."""
+
+
+def _instant(text: str) -> str:
+    return to_text(grammar.instant(text))
+
+
+def _reason(text: str) -> str:
+    if not 1 <= len(text) <= MAX_REASON or not text.isascii() or not text.isprintable() or "'" in text:
+        raise ValueError(f"must be 1 to {MAX_REASON} printable ASCII characters")
+    return text
+
+
+Instant = Annotated[str, AfterValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Reason = Annotated[
+    str, AfterValidator(_reason), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_REASON})
+]
+
+
+class LetterWishes(StrictModel):
+    """The filters that the listing and the bulk calls share."""
+
+    outcome: str | None = None
+    reason: Reason | None = None
+    job_id: JobId | None = None
+    queue: str | None = None
+    since: Instant | None = None
+    before: Instant | None = None
+
+    def check(self, queues: tuple[str, ...]) -> list[Problem]:
+        """What is wrong with filters that can match nothing."""
+        known = (("outcome", self.outcome, sorted(DEAD_LETTERED)), ("queue", self.queue, queues))
+        return [
+            Problem(f"/{name}", f"must be one of {', '.join(words)}")
+            for name, text, words in known
+            if text is not None and text not in words
+        ]
+
+    def wishes(self) -> dict[str, str]:
+        """The filters that are there, by their names."""
+        fields = {field.alias or name: getattr(self, name) for name, field in LetterWishes.model_fields.items()}
+        return {name: text for name, text in fields.items() if text is not None}
+
+
+class BulkWishes(LetterWishes):
+    """Which dead letters a bulk call takes, newest first."""
+
+    most: Annotated[int, Field(ge=1, le=1_000)] = 100
+    dry_run: bool = False
+    all: bool = False
+    """Must be said when no filter is: an empty body would take everything."""
+    continuation: Annotated[str, Field(min_length=1, max_length=MAX_CONTINUATION)] | None = None
+
+
+class BulkRedrive(BulkWishes):
+    """The same, and how fast they come back."""
+
+    per_second: Annotated[int, Field(ge=1, le=1_000)] = 10
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Where one pass stands."""
+
+    act: str
+    wishes: dict[str, str]
+    before: datetime
+    """Letters first seen from this instant on belong to no call of the pass."""
+    due: datetime
+    """When the next message of the pass may appear."""
+    dry_run: bool
+    place: Place = field(default_factory=Place)
+
+    def filter(self) -> LetterFilter:
+        """The letters that it takes."""
+        return filter_of(self.wishes | {"before": to_text(self.before)}, redrivable=self.act == "redrive")
+
+    def at(self, place: Place | None, due: datetime) -> str | None:
+        """The continuation for the next call; None when nothing is left."""
+        return None if place is None else encoded(replace(self, place=place, due=due))
+
+
+def filter_of(wishes: dict[str, str], *, settled: bool = False, redrivable: bool = False) -> LetterFilter:
+    """The filter that wishes by their names make."""
+    since, before = wishes.get("since"), wishes.get("before")
+    return LetterFilter(
+        outcome=wishes.get("outcome"),
+        reason=wishes.get("reason"),
+        job_id=wishes.get("jobId"),
+        queue=wishes.get("queue"),
+        since=from_text(since) if since else None,
+        before=from_text(before) if before else None,
+        settled=settled,
+        redrivable=redrivable,
+    )
+
+
+def begin(act: str, asked: BulkWishes, queues: tuple[str, ...], now: datetime) -> Pass:
+    """The pass that a call begins, or goes on with by its continuation. Raises InvalidInput."""
+    problems = asked.check(queues)
+    wishes = asked.wishes()
+    if not (asked.all or wishes or asked.continuation):
+        text = 'must name an outcome, reason, jobId, queue, since or before, or say "all": true'
+        problems.append(Problem("", text))
+    if problems:
+        raise InvalidInput(problems)
+    if asked.continuation is not None:
+        return _go_on(act, asked, wishes, now)
+    before = from_text(wishes["before"]) if "before" in wishes else now
+    return Pass(act, wishes, before, now, asked.dry_run)
+
+
+def _go_on(act: str, asked: BulkWishes, wishes: dict[str, str], now: datetime) -> Pass:
+    found = decoded(asked.continuation or "")
+    if found.act != act:
+        raise InvalidInput.at("/continuation", "belongs to another kind of call")
+    if (wishes or asked.all) and wishes not in (found.wishes, found.wishes | {"before": to_text(found.before)}):
+        raise InvalidInput.at("/continuation", "belongs to a call with other filters")
+    if found.dry_run != asked.dry_run:
+        told = "true" if found.dry_run else "absent or false"
+        raise InvalidInput.at("/dryRun", f"must be {told}, as in the call that the continuation belongs to")
+    return replace(found, due=min(max(found.due, now), now + MAX_DELAY))
+
+
+def encoded(one: Pass) -> str:
+    """The continuation of a pass."""
+    return to_token(
+        {
+            "act": one.act,
+            "wishes": one.wishes,
+            "before": to_text(one.before),
+            "due": to_text(one.due),
+            "dryRun": one.dry_run,
+            "place": place_wire(one.place),
+        }
+    )
+
+
+def decoded(text: str) -> Pass:
+    """The pass of a continuation. Raises InvalidInput for a text that no answer gave."""
+    fault = InvalidInput.at("/continuation", "must be the text that an earlier answer gave")
+    try:
+        value = from_token(text)
+        wishes = LetterWishes.model_validate(value["wishes"], by_alias=True, by_name=False).wishes()
+        return Pass(
+            act=str(value["act"]),
+            wishes=wishes,
+            before=grammar.instant(value["before"]),
+            due=grammar.instant(value["due"]),
+            dry_run=value["dryRun"] is True,
+            place=place_from(value["place"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise fault from None
+
+
+def to_token(value: dict[str, Any]) -> str:
+    """A value as text for a URL or a body."""
+    return base64.urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def from_token(text: str) -> dict[str, Any]:
+    """The value of such a text, or an empty one. Raises ValueError."""
+    try:
+        value = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+    except RecursionError:
+        value = None
+    return value if isinstance(value, dict) else {}
+
+
+def place_wire(place: Place) -> dict[str, Any]:
+    """A place in a continuation."""
+    return {"after": place.after, "scans": dict(place.scans)}
+
+
+def place_from(value: Any) -> Place:
+    """The place in a continuation; its parts go into a query. Raises ValueError, TypeError or KeyError."""
+    after, scans = value["after"], value["scans"]
+    if after and not PLACE.fullmatch(after):
+        raise ValueError("is no place")
+    keys = {name: {key: str(scan[key]) for key in ("PartitionKey", "RowKey")} for name, scan in scans.items()}
+    return Place(str(after), keys)

@@ -1,0 +1,47 @@
+"""Whether the app's own timers run: each run leaves a row behind, which `health` looks at."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.clock import Clock, from_text, to_text
+from shared.errors import AppError
+from shared.storage.table import Table, Write
+
+PARTITION = "timers"
+PERIODS = {"report_queue_depths": timedelta(minutes=5), "sweep_accounts": timedelta(minutes=5)}
+"""By function name; those that run less often than every hour are left out."""
+MISSED = 3
+"""Periods without a run after which a timer counts as stopped."""
+
+
+class TimerStopped(AppError):
+    """Raised when a timer that ran before has not run for three of its periods."""
+
+
+class Timers:
+    """The runs of the app's timers. Every method may raise StorageUnavailable."""
+
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self._table = table
+        self._clock = clock
+
+    def ran(self, name: str) -> None:
+        """Notes that a timer has done its work."""
+        found = self._table.read(PARTITION, name)
+        entity = {"PartitionKey": PARTITION, "RowKey": name, "ran_at": to_text(self._clock.now())}
+        # Refused when another instance was faster, which says the same.
+        self._table.write(Write(entity, found.etag if found else None))
+
+    def check(self) -> None:
+        """Raises TimerStopped with each timer that has stopped and its last run. One that never ran is none."""
+        page = self._table.query(f"PartitionKey eq '{PARTITION}'", None, 100)
+        runs = {str(row.entity["RowKey"]): str(row.entity["ran_at"]) for row in page.rows}
+        now = self._clock.now()
+        late = [
+            f"{name} has not run since {runs[name]}"
+            for name, period in PERIODS.items()
+            if name in runs and now - from_text(runs[name]) > MISSED * period
+        ]
+        if late:
+            raise TimerStopped("; ".join(late))

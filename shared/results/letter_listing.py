@@ -1,0 +1,174 @@
+"""Dead letters newest first, of all partitions together, as far as a filter takes them.
+
+Each partition is in that order, so that a page is a merge of their heads. What the service can judge, it judges: time
+does not grow with letters that are not wanted but for its own look at them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from shared.ledger.record import Outcome
+from shared.results.dead_letters import DeadLetter, DeadLetterStore, letter_of
+from shared.results.letter_rows import OLD_PARTITION, place_at
+from shared.storage.table import Found
+
+NOT_REDRIVABLE = frozenset({Outcome.REJECTED.value, Outcome.CONFLICT.value})
+"""Outcomes that another try cannot change: the sender must change the request."""
+MOST_QUERIES = 100
+"""Of one page: the service may answer any of them with no row and where to go on, after five seconds of its own.
+
+https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
+"""
+MOST_ROWS = 1_000
+
+Continuation = dict[str, str]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LetterFilter:
+    """Which dead letters are meant."""
+
+    outcome: str | None = None
+    reason: str | None = None
+    job_id: str | None = None
+    queue: str | None = None
+    since: datetime | None = None
+    """First seen at this instant or later."""
+    before: datetime | None = None
+    """First seen before this instant."""
+    settled: bool = False
+    redrivable: bool = False
+    """Only those that were not redriven and could succeed."""
+
+    def takes(self, letter: DeadLetter) -> bool:
+        """Whether a letter is meant. The service judges the most of it, but for what older rows do not have."""
+        wanted = (self.outcome, self.reason, self.job_id and self.job_id.lower(), self.queue)
+        has = (letter.outcome, letter.reason, (letter.job_id or "").lower(), letter.queue)
+        return (
+            all(want is None or want == value for want, value in zip(wanted, has, strict=True))
+            and (letter.settled_at is not None) == self.settled
+            and not (self.redrivable and (letter.redriven_at or letter.outcome in NOT_REDRIVABLE))
+        )
+
+    def query(self, partition: str, after: str) -> str:
+        """The filter for the service: a range of one partition's rows, and conditions on them."""
+        low = max(after, place_at(self.before) if self.before else "")
+        high = f"at:{place_at(self.since)}" if self.since else "at;"
+        clauses = [f"PartitionKey eq '{partition}'", f"RowKey gt 'at:{low}'", f"RowKey lt '{high}'"]
+        clauses += [f"{column} eq {_quoted(text)}" for column, text in self._texts(partition) if text is not None]
+        if self.redrivable:
+            clauses += ["redriven_at eq ''", *(f"outcome ne '{outcome}'" for outcome in sorted(NOT_REDRIVABLE))]
+        if partition != OLD_PARTITION:
+            clauses.append("settled_at gt ''" if self.settled else "settled_at eq ''")
+        return " and ".join(clauses)
+
+    def _texts(self, partition: str) -> list[tuple[str, str | None]]:
+        texts = [("outcome", self.outcome), ("reason", self.reason), ("queue", self.queue)]
+        job = self.job_id.lower() if self.job_id else None
+        return texts if partition == OLD_PARTITION else [*texts, ("job_key", job)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page begins: after a letter, and, in partitions where the service was still looking, where it was."""
+
+    after: str = ""
+    scans: Mapping[str, Continuation] = field(default_factory=dict)
+
+
+@dataclass
+class _Lane(Generic[T]):
+    """One partition's letters with their places, read as they are needed."""
+
+    query: str
+    continuation: Continuation | None
+    items: deque[tuple[str, T]] = field(default_factory=deque)
+    is_read: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its next letter is not known yet."""
+        return not self.items and not (self.is_read and self.continuation is None)
+
+
+@dataclass(frozen=True)
+class LetterListing:
+    """Pages of dead letters. Raises StorageUnavailable."""
+
+    letters: DeadLetterStore
+
+    def page(self, wanted: LetterFilter, top: int, place: Place | None = None) -> tuple[list[DeadLetter], Place | None]:
+        """At most `top` letters without bodies, and where the next page begins; None at the end.
+
+        The page may be shorter, or empty, and not the last, when the service took long to look.
+        """
+
+        def take(row: Found) -> DeadLetter | None:
+            letter = letter_of(row)
+            return letter if wanted.takes(letter) else None
+
+        return self._merged(wanted, top, place or Place(), None, take)
+
+    def reasons(self, top: int) -> tuple[list[str], bool]:
+        """The reasons of the newest letters that are not settled, and whether there are more."""
+
+        def take(row: Found) -> str | None:
+            return None if row.entity.get("settled_at") else str(row.entity["reason"])
+
+        # Most of a page's time goes into columns: with three of them it takes a fifth.
+        columns = ["RowKey", "reason", "settled_at"]
+        found, rest = self._merged(LetterFilter(), top, Place(), columns, take)
+        return found, rest is not None
+
+    def _merged(
+        self,
+        wanted: LetterFilter,
+        top: int,
+        place: Place,
+        columns: Sequence[str] | None,
+        take: Callable[[Found], T | None],
+    ) -> tuple[list[T], Place | None]:
+        lanes: dict[str, _Lane[T]] = {
+            name: _Lane(wanted.query(name, place.after), place.scans.get(name)) for name in self.letters.partitions()
+        }
+        # Some more than the share of each, so that few have to be asked twice.
+        size, queries = min(MOST_ROWS, top // 5 + 5), 0
+        found: list[T] = []
+        last = place.after
+        while len(found) < top:
+            while unread := [lane for lane in lanes.values() if lane.is_open]:
+                if queries >= MOST_QUERIES:
+                    return found, Place(last, _still_looking(lanes))
+                self._read(unread[0], size, columns, take)
+                queries += 1
+            heads = [lane.items for lane in lanes.values() if lane.items]
+            if not heads:
+                return found, None
+            last, item = min(heads, key=lambda items: items[0][0]).popleft()
+            found.append(item)
+        is_more = any(lane.items or lane.continuation for lane in lanes.values())
+        return found, Place(last) if is_more else None
+
+    def _read(
+        self, lane: _Lane[T], size: int, columns: Sequence[str] | None, take: Callable[[Found], T | None]
+    ) -> None:
+        page = self.letters.table.query(lane.query, columns, size, lane.continuation)
+        lane.is_read, lane.continuation = True, page.continuation
+        for row in page.rows:
+            if (item := take(row)) is not None:
+                lane.items.append((str(row.entity["RowKey"]).removeprefix("at:"), item))
+
+
+def _still_looking(lanes: Mapping[str, _Lane[T]]) -> dict[str, Continuation]:
+    """Where to go on in the partitions that have not told their next letter."""
+    return {name: lane.continuation for name, lane in lanes.items() if lane.is_open and lane.continuation}
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

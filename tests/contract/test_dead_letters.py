@@ -1,0 +1,108 @@
+"""Dead letters in a table of the storage service, and in the one that the unit tests use in its place."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from devstack.azurite import Azurite
+from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.letter_listing import LetterFilter, LetterListing, Place
+from shared.settings import Settings
+from shared.storage.table import AzureTable, Table, Write
+from shared.wiring.storage_clients import storage_credential, table_service
+from tests.fake_clock import FakeClock
+from tests.letters import old_rows
+from tests.memory_table import MemoryTable
+from tests.rows import NOW
+from tests.world import ENVIRONMENT
+
+
+@pytest.fixture(params=["memory", "azurite"])
+def letters(request: pytest.FixtureRequest) -> DeadLetterStore:
+    """An empty store of either kind, with three letters of the time before they were spread."""
+    table = MemoryTable() if request.param == "memory" else real_table(request.getfixturevalue("azurite"))
+    for row in old_rows(3, NOW).values():
+        table.write(Write(row))
+    return DeadLetterStore(table)
+
+
+def real_table(azurite: Azurite) -> Table:
+    """A table on the storage emulator."""
+    settings = Settings.from_env({**ENVIRONMENT, "TaskDeleteStorage": azurite.connection_string})
+    service = table_service(settings, storage_credential(settings, FakeClock()))
+    return AzureTable(service, f"t{uuid.uuid4().hex}")
+
+
+def letter(number: int, **columns: object) -> DeadLetter:
+    """A letter of its own second, newer than those of the time before."""
+    moment = NOW + timedelta(seconds=number)
+    known: dict[str, object] = {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))),
+        "reason": "InvalidUri",
+        "outcome": "failed",
+        "queue": "requests",
+        "first_seen_at": moment,
+        "last_seen_at": moment,
+        "job_id": "Job-1",
+        "body": b"{}",
+    }
+    return DeadLetter(**known | columns)  # type: ignore[arg-type]
+
+
+def all_of(letters: DeadLetterStore, wanted: LetterFilter, top: int = 5) -> list[str]:
+    """The ids that a filter takes, page by page."""
+    found: list[str] = []
+    place: Place | None = Place()
+    while place is not None:
+        page, place = LetterListing(letters).page(wanted, top, place)
+        found += [each.id for each in page]
+    return found
+
+
+OLD = [f"{number:08x}-0000-5000-8000-00000000000f" for number in range(3)]
+
+
+def test_old_and_new_letters_are_one_list(letters: DeadLetterStore) -> None:
+    """Newest first, over nine partitions and pages of five."""
+    new = [letter(number) for number in range(1, 21)]
+    for each in new:
+        letters.keep(each)
+    expected = [each.id for each in reversed(new)] + OLD
+    assert all_of(letters, LetterFilter()) == expected
+    assert all_of(letters, LetterFilter(job_id="jOB-1"), 200) == expected
+
+
+def test_the_service_judges_what_the_filters_say(letters: DeadLetterStore) -> None:
+    """Texts, ranges of time and marks, also where rows of the time before have no such column."""
+    plain, other, rejected = letter(1), letter(2, reason="NodeNotReady", job_id="job-2"), letter(3, outcome="rejected")
+    redriven, settled = letter(4), letter(5)
+    for each in (plain, other, rejected, redriven, settled):
+        letters.keep(each)
+    letters.mark_redriven(redriven.id, NOW + timedelta(minutes=1), "ann@example.org")
+    letters.settle(settled.id, NOW + timedelta(minutes=1))
+    letters.settle(OLD[0], NOW + timedelta(minutes=1))
+    letters.mark_redriven(OLD[1], NOW + timedelta(minutes=1))
+
+    assert all_of(letters, LetterFilter(redrivable=True)) == [other.id, plain.id, OLD[2]]
+    assert all_of(letters, LetterFilter(settled=True)) == [settled.id, OLD[0]]
+    assert all_of(letters, LetterFilter(reason="NodeNotReady")) == [other.id]
+    assert all_of(letters, LetterFilter(job_id="JOB-2")) == [other.id]
+    assert all_of(letters, LetterFilter(outcome="rejected")) == [rejected.id]
+    since, before = NOW + timedelta(seconds=2), NOW + timedelta(seconds=4)
+    assert all_of(letters, LetterFilter(since=since, before=before)) == [rejected.id, other.id]
+    kept = letters.read(redriven.id)
+    assert kept is not None
+    assert kept.redriven_by == "ann@example.org"
+
+
+def test_forgetting_takes_both_rows_of_what_is_old(letters: DeadLetterStore) -> None:
+    """And leaves what was seen since."""
+    young = letter(1, last_seen_at=NOW + timedelta(days=100))
+    for each in (young, letter(2), letter(3)):
+        letters.keep(each)
+    gone = sum(letters.forget(partition, NOW + timedelta(days=1)) for partition in letters.partitions())
+    assert gone == 10
+    assert all_of(letters, LetterFilter()) == [young.id]

@@ -1,0 +1,339 @@
+"""The HTTP calls about dead letters: what a filter takes, one pass over many, and what a person settles."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.clock import to_text
+from shared.results.dead_letters import DeadLetter
+from tests.letters import old_rows
+from tests.rows import PROBLEM
+from tests.world import Told, World, ask, call, refused
+
+
+@pytest.fixture
+def world() -> World:
+    """An app whose clock has gone on since it was made."""
+    world = World()
+    world.clock.advance(3600)
+    return world
+
+
+def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", job: str = "job-1") -> str:
+    """A request that ends as `failed`; the id of its dead letter."""
+    world.batch.script = [refused(400, code)]
+    world.put(world.request(taskId=task, jobId=job))
+    world.settle()
+    world.clock.advance(1)
+    return str(world.results()[-1]["id"])
+
+
+def reject(world: World) -> str:
+    """A message that is no request; the id of its dead letter."""
+    world.put({"jobId": f"!{uuid.uuid4()}"})
+    world.settle()
+    world.clock.advance(1)
+    return str(world.results()[-1]["id"])
+
+
+def listed(world: World, **query: str) -> list[str]:
+    """The ids that the listing shows, newest first."""
+    answer = ask(world.app.dead_letters.listing, call(query=query))
+    assert answer.status == 200
+    return [letter["id"] for letter in answer.content["value"]]
+
+
+def many(world: World, act: str = "redrive", caller: str | None = None, **body: Any) -> Told:
+    """One of the bulk calls."""
+    method = {"redrive": world.app.dead_letters.redrive_many, "settle": world.app.dead_letters.settle_many}[act]
+    return ask(method, call(body=json.dumps(body).encode(), method="POST", caller=caller))
+
+
+def settle(world: World, letter_id: str, caller: str | None = None) -> int:
+    """`DELETE /api/dead-letters/{id}`; its status."""
+    return ask(world.app.dead_letters.settle, call(route={"id": letter_id}, method="DELETE", caller=caller)).status
+
+
+def one(world: World, letter_id: str) -> Any:
+    """`GET /api/dead-letters/{id}`."""
+    return ask(world.app.dead_letters.one, call(route={"id": letter_id})).content
+
+
+# Filters
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, {"a", "b", "c", "no request"}),
+        ({"outcome": "failed"}, {"a", "b", "c"}),
+        ({"outcome": "rejected"}, {"no request"}),
+        ({"reason": "InvalidUri"}, {"b"}),
+        ({"jobId": "JOB-2"}, {"c"}),
+        ({"queue": "requests"}, {"a", "b", "c", "no request"}),
+        ({"queue": "job-completions"}, set()),
+        ({"outcome": "failed", "jobId": "job-1", "reason": "InvalidHeaderValue"}, {"a"}),
+        ({"since": "2026-11-24T08:30:01Z"}, {"b", "c", "no request"}),
+        ({"before": "2026-11-24T08:30:01Z"}, {"a"}),
+        ({"since": "2026-11-24T09:30:01+01:00", "before": "2026-11-24T08:30:02Z"}, {"b"}),
+        ({"JOBID": "job-2", "settled": "false"}, {"c"}),
+    ],
+)
+def test_a_filter_takes_what_it_names(world: World, query: dict[str, str], expected: set[str]) -> None:
+    """Each one and all together; `since` is inclusive, `before` is not; the listing and the bulk calls agree."""
+    assert to_text(world.clock.now()) == "2026-11-24T08:30:00.000Z"
+    ids = {"a": fail(world, "a"), "b": fail(world, "b", "InvalidUri"), "c": fail(world, "c", job="job-2")}
+    ids["no request"] = reject(world)
+    assert set(listed(world, **query)) == {ids[name] for name in expected}
+    body: dict[str, Any] = {
+        "jobId" if name == "JOBID" else name: text for name, text in query.items() if name != "settled"
+    }
+    taken = many(world, "settle", dryRun=True, **(body or {"all": True})).content["ids"]
+    assert set(taken) == {ids[name] for name in expected}
+    redriven = many(world, dryRun=True, **(body or {"all": True})).content["ids"]
+    assert set(redriven) == {ids[name] for name in expected if name != "no request"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"outcome": "deleted"},
+        {"queue": "results"},
+        {"since": "yesterday"},
+        {"before": "2026-11-24"},
+        {"jobId": ".."},
+        {"reason": "it's"},
+        {"settled": "yes"},
+        {"top": "0"},
+        {"continuation": "x"},
+        {"continuation": base64.b64encode(b"[" * 3_000).decode()},
+        {"continuation": base64.b64encode(b'{"place": {"after": "\' or true", "scans": {}}}').decode()},
+    ],
+)
+def test_a_filter_that_can_match_nothing_is_refused(world: World, query: dict[str, str]) -> None:
+    """400 that names the parameter, and the same in a body."""
+    answer = ask(world.app.dead_letters.listing, call(query=query))
+    (name,) = query
+    assert (answer.status, answer.content["values"][0]["key"]) == (400, f"query:{name}")
+    if name not in {"settled", "top"}:
+        answer = many(world, **query)
+        assert (answer.status, answer.content["values"][0]["key"]) == (400, f"/{name}")
+
+
+def test_a_continuation_belongs_to_its_filters(world: World) -> None:
+    """400 with others: its place says nothing among them."""
+    for n in range(3):
+        fail(world, f"t-{n}")
+    answer = ask(world.app.dead_letters.listing, call(query={"top": "1", "outcome": "failed"}))
+    more = {"continuation": answer.content["continuation"]}
+    assert len(listed(world, outcome="failed", **more)) == 2
+    assert ask(world.app.dead_letters.listing, call(query=more)).status == 400
+    assert (
+        ask(world.app.dead_letters.listing, call(query=more | {"outcome": "failed", "settled": "true"})).status == 400
+    )
+
+
+def test_a_stored_letter_that_cannot_be_read_is_not_the_callers_fault(world: World) -> None:
+    """A row that no version of the app writes is a defect, and loud."""
+    letter_id = fail(world)
+    for row in world.letters.rows.values():
+        row["first_seen_at"] = "nonsense"
+    assert letter_id
+    with pytest.raises(ValueError, match="nonsense"):
+        ask(world.app.dead_letters.listing, call())
+
+
+# A pass over many
+
+
+def test_a_pass_goes_on_where_its_last_call_ended(world: World) -> None:
+    """Each letter once, newest first, and the end says so."""
+    ids = [fail(world, f"t-{n}") for n in range(5)]
+    first = many(world, all=True, most=2).content
+    second = many(world, all=True, most=2, continuation=first["continuation"]).content
+    third = many(world, most=2, continuation=second["continuation"]).content
+
+    assert [call["ids"] for call in (first, second, third)] == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
+    assert [call["matched"] for call in (first, second, third)] == [2, 2, 1]
+    assert [call["more"] for call in (first, second, third)] == [True, True, False]
+    assert third["continuation"] is None
+
+
+def test_one_rate_holds_for_a_whole_pass(world: World) -> None:
+    """The second call goes on where the first one's messages end; a late one does not make up for lost time."""
+    for n in range(6):
+        fail(world, f"t-{n}")
+    began = world.clock.now()
+    more = many(world, all=True, most=2, perSecond=1).content["continuation"]
+    more = many(world, most=2, perSecond=1, continuation=more).content["continuation"]
+    world.clock.advance(60)
+    many(world, most=2, perSecond=1, continuation=more)
+    due = [(message.visible_at - began).total_seconds() for message in world.messages()]
+    assert due == [0, 1, 2, 3, 60, 61]
+
+
+def test_a_pass_takes_none_that_fails_while_it_runs(world: World) -> None:
+    """Its first call fixes the instant; a dry run tells it, so that what was shown is what is taken."""
+    old = fail(world, "old")
+    shown = many(world, all=True, dryRun=True)
+    new = fail(world, "new")
+    assert (shown.status, shown.content["ids"]) == (200, [old])
+    taken = many(world, all=True, before=shown.content["before"]).content
+    assert taken["ids"] == [old]
+    assert taken["before"] == shown.content["before"]
+    assert many(world, before="2030-01-01T00:00:00Z").content["ids"] == [new]
+
+
+def test_what_cannot_be_redriven_is_passed_over(world: World) -> None:
+    """None that is settled, was redriven or can never succeed."""
+    redriven, settled, rejected, left = fail(world, "a"), fail(world, "b"), reject(world), fail(world, "c")
+    ask(world.app.dead_letters.redrive, call(route={"id": redriven}, method="POST"))
+    settle(world, settled)
+    assert many(world, all=True, dryRun=True).content["ids"] == [left]
+    assert many(world, "settle", all=True, dryRun=True).content["ids"] == [left, rejected, redriven]
+
+
+def test_what_was_redriven_before_costs_a_pass_no_calls(world: World) -> None:
+    """The service is asked for open letters alone."""
+
+    def cost() -> int:
+        before = world.letters.operations
+        many(world, all=True, dryRun=True)
+        return world.letters.operations - before
+
+    fail(world, "first")
+    empty = cost()
+    for n in range(60):
+        fail(world, f"t-{n}")
+    while many(world, all=True, most=50).content["more"]:
+        pass
+    assert cost() <= empty
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"outcome": "exhausted"},
+        {"dryRun": True},
+        {"all": True},
+        {"continuation": "x"},
+        {"reason": "InvalidUri", "outcome": "failed"},
+        {"before": "2026-11-24T09:00:00Z", "outcome": "failed"},
+    ],
+)
+def test_a_continuation_fits_its_pass_alone(world: World, wrong: dict[str, Any]) -> None:
+    """Other filters would make its place meaningless, and a lost `dryRun` a redrive for real."""
+    for n in range(3):
+        fail(world, f"t-{n}")
+    more = many(world, outcome="failed", most=1).content["continuation"]
+    sent = len(world.messages())
+    assert many(world, **{"continuation": more} | wrong).status == 400
+    assert many(world, "settle", continuation=more).status == 400
+    assert len(world.messages()) == sent
+
+
+def test_the_continuation_of_a_dry_run_redrives_nothing(world: World) -> None:
+    """Without `dryRun` it is refused; with it the pass goes on counting."""
+    for n in range(3):
+        fail(world, f"t-{n}")
+    more = many(world, all=True, most=2, dryRun=True).content["continuation"]
+    refusal = many(world, continuation=more)
+    assert (refusal.status, refusal.content["values"][0]["key"]) == (400, "/dryRun")
+    assert many(world, continuation=more, dryRun=True).content["matched"] == 1
+    assert world.messages() == []
+
+
+# Settling
+
+
+def test_a_settled_letter_is_listed_no_longer(world: World) -> None:
+    """204, and 204 again; read by its id, listed on demand, and still redrivable."""
+    letter_id, other = fail(world, "a"), fail(world, "b")
+    assert (settle(world, letter_id, "ann@example.org"), settle(world, letter_id, "bob@example.org")) == (204, 204)
+    assert listed(world) == [other]
+    assert listed(world, settled="true") == [letter_id]
+    found = one(world, letter_id)
+    assert (found["settledAt"], found["settledBy"]) == ("2026-11-24T08:30:02.000Z", "ann@example.org")
+    assert ask(world.app.dead_letters.redrive, call(route={"id": letter_id}, method="POST")).status == 202
+
+
+@pytest.mark.parametrize("letter_id", [str(uuid.UUID(int=7)), "x", ""])
+def test_an_unknown_letter_cannot_be_settled(world: World, letter_id: str) -> None:
+    """404."""
+    assert settle(world, letter_id) == 404
+
+
+def test_many_are_settled_by_filter(world: World) -> None:
+    """Those that were redriven or can never succeed too; the answer says how many."""
+    fail(world, "a", "InvalidUri")
+    rejected = reject(world)
+    answer = many(world, "settle", caller="ann@example.org", outcome="rejected")
+    assert (answer.status, answer.content["settled"], answer.content["ids"]) == (202, 1, [rejected])
+    assert one(world, rejected)["settledBy"] == "ann@example.org"
+    assert len(listed(world)) == 1
+    assert many(world, "settle", perSecond=5, all=True).status == 400
+
+
+def test_who_redrove_is_kept(world: World) -> None:
+    """One or many; null where nobody is known."""
+    first, second, third = fail(world, "a"), fail(world, "b"), fail(world, "c")
+    ask(world.app.dead_letters.redrive, call(route={"id": first}, method="POST", caller="ann@example.org"))
+    many(world, caller="bob@example.org", most=1, all=True)
+    assert one(world, first)["redrivenBy"] == "ann@example.org"
+    assert one(world, third)["redrivenBy"] == "bob@example.org"
+    assert one(world, second)["redrivenBy"] is None
+
+
+# Many partitions
+
+
+def test_letters_of_all_partitions_are_one_list(world: World) -> None:
+    """In the order of time, page by page, whatever each partition holds."""
+    expected = []
+    for n in range(100):
+        letter = DeadLetter(
+            id=str(uuid.uuid5(uuid.NAMESPACE_URL, str(n))),
+            reason="InvalidUri",
+            outcome="failed",
+            queue="requests",
+            first_seen_at=world.clock.now() + timedelta(milliseconds=n // 2),
+            last_seen_at=world.clock.now(),
+            error=PROBLEM,
+        )
+        world.app.dead_letters.letters.keep(letter)
+        expected.append(letter)
+    order = [letter.id for letter in sorted(expected, key=lambda each: (-each.first_seen_at.timestamp(), each.id))]
+    found: list[str] = []
+    query: dict[str, str] = {"top": "7"}
+    while True:
+        content = ask(world.app.dead_letters.listing, call(query=query)).content
+        found += [letter["id"] for letter in content["value"]]
+        if content["continuation"] is None:
+            break
+        query["continuation"] = content["continuation"]
+    assert found == order
+
+
+def test_letters_of_the_time_before_are_listed_and_redriven() -> None:
+    """They stay in their one partition, without the columns that came later."""
+    world = World()
+    world.letters.rows.update(old_rows(3, world.clock.now()))
+    world.letters.etags.update(dict.fromkeys(world.letters.rows, "old"))
+    world.clock.advance(60)
+    new = fail(world)
+    old = [str(row["id"]) for key, row in world.letters.rows.items() if key[1].startswith("id:") and row["id"] != new]
+
+    assert listed(world) == [new, *sorted(old)]
+    assert set(listed(world, jobId="job-1", outcome="failed")) == {new, *old}
+    assert settle(world, old[0], "ann@example.org") == 204
+    assert listed(world, settled="true") == [old[0]]
+    assert ask(world.app.dead_letters.redrive, call(route={"id": old[1]}, method="POST")).status == 202
+    assert many(world, all=True).content["ids"] == [new, old[2]]
+    assert one(world, old[1])["redrivenAt"] is not None
+    assert len(world.messages()) == 3

@@ -1,0 +1,165 @@
+"""What is said in the wrong place is refused, for it may be what keeps a task."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from shared.api.answer import Answer, Call
+from tests.world import Told, World, ask, call, job_event
+
+ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+OTHER = "1f8fad5b-d9cb-469f-a165-70867728950e"
+ROUTE = {"jobId": "job-1", "taskId": "task-1"}
+
+Method = Callable[[Call], Answer]
+
+
+def posts(world: World) -> dict[str, tuple[Method, object]]:
+    """Each call that acts by POST, with a body that it would take."""
+    dead_letters = world.app.dead_letters
+    return {
+        "request": (world.app.api.submit, world.request()),
+        "many": (world.app.api.submit, {"requests": [world.request()]}),
+        "tasks": (world.app.api.submit, {"clientRequestId": ID, "jobId": "job-1", "taskIds": ["task-1"]}),
+        "event": (world.app.cleanups.submit, job_event("job-1", requireJobCompleted=False)),
+        "redrive": (dead_letters.redrive_many, {"all": True}),
+        "settle": (dead_letters.settle_many, {"all": True}),
+    }
+
+
+def post(name: str, query: dict[str, str] | None = None, **headers: str) -> tuple[Told, World]:
+    """One of the posts, with something said beside its body; header names with underscores."""
+    world = World()
+    method, body = posts(world)[name]
+    names = {key.replace("_", "-"): text for key, text in headers.items()}
+    the_call = call(body=json.dumps(body).encode(), headers=names, query=query, method="POST")
+    return ask(method, the_call), world
+
+
+def keys(answer: Answer) -> set[str]:
+    """What an error body points at."""
+    return {value["key"] for value in answer.content["values"]}
+
+
+POSTS = sorted(posts(World()))
+
+
+@pytest.mark.parametrize("name", POSTS)
+@pytest.mark.parametrize("parameter", ["dryRun", "DRYRUN", "if-match", "whatever"])
+def test_the_query_of_a_post_says_nothing(name: str, parameter: str) -> None:
+    """`Location` and GET use `?dryRun=true`; carried over to a POST it would be dropped, and the task deleted."""
+    answer, world = post(name, {parameter: "true"})
+    assert (answer.status, keys(answer)) == (400, {f"query:{parameter}"})
+    assert (world.records.rows, world.messages(), world.messages("job-completions")) == ({}, [], [])
+
+
+@pytest.mark.parametrize("name", POSTS)
+def test_the_parameters_of_the_host_and_empty_ones_count_as_absent(name: str) -> None:
+    """The host reads the first two itself and drops what is empty."""
+    answer, _ = post(name, {"code": "key", "clientId": "x", "dryRun": ""})
+    assert answer.status == 202
+
+
+@pytest.mark.parametrize("name", POSTS)
+@pytest.mark.parametrize("header", ["if_match", "if_none_match", "if_modified_since", "if_unmodified_since"])
+def test_a_condition_is_no_header_of_a_post(name: str, header: str) -> None:
+    """The REST operation takes it there; a request has a field for it."""
+    answer, world = post(name, None, **{header: "*"})
+    assert (answer.status, keys(answer)) == (400, {header.replace("_", "-")})
+    assert world.records.rows == {}
+
+
+@pytest.mark.parametrize("name", ["request", "tasks", "event"])
+def test_another_id_in_the_header_is_refused(name: str) -> None:
+    """Only one of the two can be meant."""
+    answer, world = post(name, client_request_id=OTHER)
+    assert (answer.status, keys(answer)) == (400, {"client-request-id"})
+    assert world.records.rows == {}
+
+
+def test_the_same_id_in_the_header_is_fine_in_any_letter_case() -> None:
+    """Clients of the REST operation send it with every call."""
+    assert post("tasks", client_request_id=ID.upper())[0].status == 202
+
+
+def test_beside_requests_no_id_can_be_the_same() -> None:
+    """Each has its own."""
+    answer, world = post("many", client_request_id=ID)
+    assert (answer.status, keys(answer), world.records.rows) == (400, {"client-request-id"}, {})
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"dryRun": true}', {"/dryRun"}),
+        (b'{"ifMatch": "x", "timeout": 5}', {"/ifMatch", "/timeout"}),
+        (b"{}", {""}),
+        (b"nonsense", {""}),
+        (b" ", {""}),
+    ],
+)
+def test_the_body_of_the_operation_says_nothing(body: bytes, expected: set[str]) -> None:
+    """`{"dryRun": true}` would be dropped, and the task deleted."""
+    world = World()
+    world.request()
+    answer = ask(world.app.api.delete_task, call(body=body, route=ROUTE, method="DELETE"))
+    assert (answer.status, keys(answer), world.batch.calls) == (400, expected, [])
+
+
+def test_a_body_that_is_lost_on_the_way_is_refused_too() -> None:
+    """The host hands over nothing of a chunked body but its header."""
+    world = World()
+    headers = {"transfer-encoding": "chunked"}
+    answer = ask(world.app.api.delete_task, call(route=ROUTE, headers=headers, method="DELETE"))
+    assert (answer.status, world.batch.calls) == (400, [])
+
+
+@pytest.mark.parametrize("name", ["cancel", "settle"])
+def test_no_delete_has_a_body(name: str) -> None:
+    """Each problem says where the wish belongs."""
+    world = World()
+    method = {"cancel": world.app.api.cancel, "settle": world.app.dead_letters.settle}[name]
+    route = {"clientRequestId": ID, "id": ID}
+    answer = ask(method, call(body=b'{"dryRun": true}', route=route, method="DELETE"))
+    assert (answer.status, keys(answer)) == (400, {"/dryRun"})
+    assert "query:dryRun" in answer.content["values"][0]["value"]
+
+
+def test_the_redrive_of_one_reads_no_body() -> None:
+    """`dryRun` belongs to the redrive of many."""
+    world = World()
+    answer = ask(world.app.dead_letters.redrive, call(body=b'{"dryRun": true}', route={"id": ID}, method="POST"))
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
+def test_an_encoded_body_is_refused(encoding: str) -> None:
+    """415 by the header's name: the host passes the bytes on as they are."""
+    answer, world = post("request", content_encoding=encoding)
+    assert (answer.status, keys(answer), world.records.rows) == (415, {"content-encoding"}, {})
+
+
+def test_identity_is_no_encoding() -> None:
+    """It may be said."""
+    assert post("request", content_encoding="Identity")[0].status == 202
+
+
+def test_the_operation_keeps_its_own_headers() -> None:
+    """There they are in the right place."""
+    world = World()
+    world.request()
+    assert world.delete(if_match='"1"', client_request_id=str(uuid.uuid4())).status == 200
+
+
+def test_beside_several_events_no_id_can_be_the_same() -> None:
+    """Each has its own."""
+    world = World()
+    body = json.dumps([job_event("job-1"), job_event("job-2")]).encode()
+    the_call = call(body=body, headers={"client-request-id": ID}, method="POST")
+    answer = ask(world.app.cleanups.submit, the_call)
+    assert (answer.status, keys(answer)) == (400, {"client-request-id"})
+    assert world.records.rows == {}

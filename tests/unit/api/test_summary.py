@@ -1,0 +1,84 @@
+"""What an operator sees first, in numbers."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from shared import VERSION
+from shared.api.summary import Summary
+from shared.operations.running import running_clean_ups
+from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.letter_listing import LetterListing
+from shared.storage.queues import Depth
+from tests.world import World, call, job_event
+
+
+def summary(world: World) -> Summary:
+    """The summary of a world, with queues as they are said to be."""
+    depths = [("requests", Depth(3, 12.5)), ("results", Depth(2, None))]
+    letters = LetterListing(DeadLetterStore(world.letters))
+    return Summary(world.clock, lambda: depths, letters, lambda: running_clean_ups(world.records))
+
+
+def letters(world: World, count: int, reason: str = "InvalidUri") -> list[str]:
+    """So many dead letters; their ids."""
+    found = []
+    for _ in range(count):
+        now = world.clock.now()
+        letter = DeadLetter(str(uuid.uuid4()), reason, "failed", "requests", now, now)
+        world.app.dead_letters.letters.keep(letter)
+        world.clock.advance(timedelta(milliseconds=1).total_seconds())
+        found.append(letter.id)
+    return found
+
+
+def test_the_numbers_of_a_quiet_app() -> None:
+    """Nothing is null but what is not known."""
+    world = World()
+    assert summary(world).look().content == {
+        "at": "2026-11-24T07:30:00.000Z",
+        "queues": [
+            {"name": "requests", "depth": 3, "oldestAgeSeconds": 12.5},
+            {"name": "results", "depth": 2, "oldestAgeSeconds": None},
+        ],
+        "deadLetters": {"total": 0, "byReason": [], "counted": "all"},
+        "cleanUps": {"running": 0},
+        "sweeps": [],
+        "version": VERSION,
+    }
+
+
+def test_dead_letters_are_counted_by_reason() -> None:
+    """Those that the listing shows, the most frequent reason first; settled ones are not among them."""
+    world = World()
+    letters(world, 2, "NodeNotReady")
+    settled, *_ = letters(world, 4)
+    world.app.dead_letters.settle(call(route={"id": settled}))
+    assert summary(world).look().content["deadLetters"] == {
+        "total": 5,
+        "byReason": [{"reason": "InvalidUri", "count": 3}, {"reason": "NodeNotReady", "count": 2}],
+        "counted": "all",
+    }
+
+
+def test_more_than_a_thousand_are_not_counted_to_the_end() -> None:
+    """The total is not known then, and the reasons are those of the newest."""
+    world = World()
+    letters(world, 1_001)
+    assert summary(world).look().content["deadLetters"] == {
+        "total": None,
+        "byReason": [{"reason": "InvalidUri", "count": 1_000}],
+        "counted": "the newest 1,000",
+    }
+
+
+def test_clean_ups_count_until_they_have_listed_all() -> None:
+    """Waiting for their job, or listing it."""
+    world = World()
+    world.batch.seed("waits", 1, state="active")
+    world.batch.seed("ends", 1)
+    for job in ("waits", "ends"):
+        world.put(job_event(job), "job-completions")
+        world.deliver("job-completions")
+    assert summary(world).look().content["cleanUps"] == {"running": 1}

@@ -1,0 +1,92 @@
+"""What is not a valid request among the items of one message: told, kept once, and no larger than it came."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.world import ACCOUNT, World, ask, call
+
+OTHER = "https://other.region.batch.azure.com"
+
+
+@pytest.fixture
+def world() -> World:
+    """An app with its defaults."""
+    return World()
+
+
+def letters(world: World) -> list[dict[str, Any]]:
+    """The dead letters, as `GET /api/dead-letters/{id}` shows each, in the order of the results."""
+    routes = [{"id": result["id"]} for result in world.results()]
+    return [ask(world.app.dead_letters.one, call(route=route)).content for route in routes]
+
+
+def test_a_rejected_result_names_its_message(world: World) -> None:
+    """Its sender may know no other id of what it sent."""
+    world.put("nonsense")
+    (message,) = world.messages()
+    world.settle()
+    (result,) = world.results()
+    assert result["data"]["messageId"] == message.id
+
+
+def test_no_other_result_has_the_id_of_a_message(world: World) -> None:
+    """Those have the request's."""
+    world.put(world.request())
+    world.settle()
+    assert "messageId" not in world.results()[0]["data"]
+
+
+@pytest.mark.parametrize("encode", [str, lambda text: base64.b64encode(text.encode()).decode()], ids=["json", "base64"])
+def test_each_dead_letter_holds_its_item_alone(world: World, encode: Any) -> None:
+    """Letter for letter, whatever is wrong with it."""
+    items = ['{"jobId": "!"}', '{"jobId" : "a", "jobId":"b"}', "5", "NaN"]
+    world.put(encode('{"requests": [' + ", ".join(items) + "]}"))
+    world.settle()
+    assert [letter["body"] for letter in letters(world)] == items
+
+
+def test_an_item_of_task_ids_is_its_id(world: World) -> None:
+    """The options are told by the fields that could be read."""
+    parent = str(uuid.uuid4())
+    body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": ["../x", "ok"], "metadata": {"k": "v"}}
+    world.put(body)
+    world.settle()
+    rejected = next(r["data"] for r in world.results() if r["data"]["outcome"] == "rejected")
+    assert (rejected["jobId"], rejected["parentId"], rejected["metadata"]) == ("job-1", parent, {"k": "v"})
+    (body_kept,) = [letter["body"] for letter in letters(world) if letter.get("outcome") == "rejected"]
+    assert body_kept == '"../x"'
+
+
+@pytest.mark.parametrize("form", ["requests", "taskIds"])
+def test_invalid_items_beyond_the_hundredth_come_together(world: World, form: str) -> None:
+    """One result and one dead letter for all of them, with a hundred pointers and their number."""
+    if form == "requests":
+        world.put({"requests": [{"jobId": f"!{n}"} for n in range(1_000)]})
+    else:
+        ids = {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "taskIds": [f"!{n}" for n in range(3_000)]}
+        world.put(ids)
+    size = len(world.messages()[0].text)
+    world.settle()
+
+    assert (len(world.results()), len(letters(world))) == (101, 101)
+    together = world.results()[-1]["data"]["error"]
+    count = 900 if form == "requests" else 2_900
+    assert together["message"]["value"] == f"{count} more items of the message are not valid."
+    assert len(together["values"]) == 100
+    assert together["values"][0]["key"].startswith(f"/{form}/100")
+    assert letters(world)[-1]["error"] == together
+    assert len(json.loads(letters(world)[-1]["body"])[form]) == count
+    assert sum(len(letter["body"]) for letter in letters(world)) <= size
+
+
+def test_a_refusal_names_an_account_of_the_list_alone(world: World) -> None:
+    """Any other text may be somebody's; the default stands in for it."""
+    world.put({"batchUrl": OTHER})
+    world.settle()
+    assert world.results()[0]["source"] == ACCOUNT
