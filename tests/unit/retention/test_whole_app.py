@@ -255,6 +255,58 @@ def test_a_sweep_is_forgotten_after_retention() -> None:
     assert ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]["sweepId"] == which
 
 
+def letters(world: World) -> list[dict[str, Any]]:
+    """`GET /api/dead-letters`."""
+    return list(ask(world.app.dead_letters.listing, call()).content["value"])
+
+
+def failed(world: World) -> dict[str, Any]:
+    """One more sweep whose request for the one task Batch refuses for good; the one dead letter."""
+    world.clock.advance(60)
+    world.batch.script = [refused(409, "TaskCompleted")]
+    begin(world)
+    world.settle()
+    (letter,) = letters(world)
+    return letter
+
+
+def redriven(world: World, letter: dict[str, Any]) -> Answer:
+    """`POST /api/dead-letters/{id}/redrive`."""
+    return ask(world.app.dead_letters.redrive, call(route={"id": letter["id"]}, method="POST"))
+
+
+def test_a_task_that_cannot_be_deleted_has_one_dead_letter() -> None:
+    """However many sweeps ask for it: a repeat moves the letter to the newest request, and it can be redriven."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    first, second = failed(world), failed(world)
+    assert (first["id"], first["firstSeenAt"]) == (second["id"], second["firstSeenAt"])
+    assert first["clientRequestId"] != second["clientRequestId"]
+    assert second["lastSeenAt"] > first["lastSeenAt"]
+    assert len({event["id"] for event in world.results() if "outcome" in event["data"]}) == 2
+
+    world.batch.script = [refused(409, "TaskCompleted")]
+    assert redriven(world, second).status == 202
+    world.settle()
+    (again,) = letters(world)
+    assert (again["clientRequestId"], again["redrivenAt"]) == (second["clientRequestId"], None)
+    assert redriven(world, second).status == 202
+    world.settle()
+    assert world.batch.tasks == set()
+
+
+def test_a_redrive_counts_no_policy_any_more_but_protection() -> None:
+    """The sweep and its policy asked once; a person asks now, and hears of a protected job as of a failure."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    letter = failed(world)
+    with_settings(world, {**OLD, "deleteAfter": "never"}, PROTECTED_JOBS="job-1")
+    assert redriven(world, letter).status == 202
+    world.settle()
+    assert outcomes(world)[-1] == "failed"
+    assert letters(world)[0]["reason"] == "ProtectedJob"
+
+
 # The calls
 
 
