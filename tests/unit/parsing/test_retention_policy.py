@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.parsing.grammar import MAX_JOB_ID
 from shared.parsing.retention_policy import (
     JobState,
     Policy,
@@ -128,7 +129,10 @@ def test_fifty_policies_are_taken() -> None:
         (without("jobs"), "policy 'render': jobs is required"),
         (without("deleteAfter"), "policy 'render': deleteAfter is required"),
         (wish(keep=True), "policy 'render': keep is not a field of this object"),
-        (wish(deleteafter="P1D"), "policy 'render': deleteafter is not a field of this object"),
+        (
+            wish(deleteafter="P1D"),
+            "policy 'render': deleteafter is not a field of this object; names are case-sensitive: deleteAfter",
+        ),
     ],
 )
 def test_a_policy_with_a_field_missing_or_unknown_is_refused(item: object, problem: str) -> None:
@@ -198,10 +202,10 @@ def test_a_pattern_counts_in_any_letter_case(jobs: object, job_id: str, matches:
     assert (first_match(policies(wish(jobs=jobs)), NORTH, job_id) is not None) is matches
 
 
-@pytest.mark.parametrize("pattern", ["", "a b", "a/b", "[ab]", "é*", "a,b", "a" * 65])
+@pytest.mark.parametrize("pattern", ["", "a b", "a/b", "[ab]", "é*", "a,b", "a" * (MAX_JOB_ID + 1)])
 def test_a_pattern_that_no_job_id_can_match_is_refused(pattern: str) -> None:
     """It would be a policy that does nothing, and nobody would know."""
-    assert only_problem(jobs=pattern).startswith("policy 'render': jobs must be 1 to 64 of A-Z")
+    assert only_problem(jobs=pattern).startswith(f"policy 'render': jobs must be 1 to {MAX_JOB_ID} of A-Z")
 
 
 @pytest.mark.parametrize(
