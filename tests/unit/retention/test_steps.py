@@ -238,6 +238,16 @@ def test_a_step_on_the_poison_queue_ends_the_sweep_as_failed() -> None:
     assert world.timer().begin(ACCOUNT) is not None
 
 
+def test_a_poison_copy_of_a_step_of_a_sweep_that_has_ended_closes_it_again() -> None:
+    """Under the same id: its event may never have gone out."""
+    world = world_of(1)
+    sweep = world.sweep()
+    world.sweeper().give_up(SweepStep(sweep.sweep_id, 0))
+    assert world.row(sweep.sweep_id).phase is Phase.DONE
+    assert len(world.results) == 2
+    assert world.results[0] == world.results[1]
+
+
 def test_a_poison_copy_of_a_step_that_is_long_done_ends_nothing() -> None:
     """Nor does one of a sweep that nobody knows."""
     world = world_of(6)
