@@ -75,6 +75,7 @@ class CleanupCloser:
                 last_seen_at=now,
                 client_request_id=event["data"]["eventId"],
                 job_id=event["data"]["jobId"],
+                batch_url=event["data"]["batchUrl"],
                 dry_run=cleanup.event.dry_run if cleanup else False,
                 attempts=cleanup.attempts if cleanup else 0,
                 generation=cleanup.generation if cleanup else 0,

@@ -18,7 +18,7 @@ from shared.ledger.store import Decided, RecordStore
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
-from shared.request.model import parse_request
+from shared.request.model import parse_request, with_default
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
 from shared.results.letter_listing import NOT_REDRIVABLE
 from shared.results.result import Result
@@ -95,12 +95,12 @@ class Redrive:
     def _from_letter(self, letter: DeadLetter, now: datetime) -> Record:
         """The row anew when it was purged: the request is in the dead letter as received."""
         value = read_body(letter.body, max_bytes=MAX_MESSAGE_BYTES)
-        request = parse_request(value, self.settings.batch_accounts, now)
+        request = parse_request(value, with_default(self.settings.batch_accounts, letter.batch_url), now)
         return replace(
             Record.new(request, Origin.REDRIVE, now),
             due_at=due_at(request.delete_after, letter.first_seen_at) if request.delete_after else None,
-            # The row that knew is gone: an absent task may well be the work of the earlier generation.
-            maybe_effect=letter.attempts > 0 and not letter.dry_run,
+            # The row that knew is gone: an absent task may well be the work of this generation or of one before it.
+            maybe_effect=(letter.attempts > 0 or letter.generation > 0) and not letter.dry_run,
         )
 
     def _send_owed(self, record: Record, now: datetime) -> None:

@@ -17,6 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from shared.errors import InvalidInput
 from shared.parsing import account_url, grammar
 from shared.parsing.strict_json import text_fault
 from shared.parsing.strict_model import StrictModel, Surroundings, parse_model
@@ -170,6 +171,18 @@ def with_own_account(accounts: tuple[str, ...], stored: object) -> tuple[str, ..
     """
     own = readable(stored.get("batchUrl") if isinstance(stored, dict) else None, account_url.canonical)
     return (*accounts, own) if own else accounts
+
+
+def with_default(accounts: tuple[str, ...], meant: str | None) -> tuple[str, ...]:
+    """The allow list for a body that comes again later, the account first that it meant when it named none.
+
+    The default may be another by then. Raises InvalidInput when that account is no longer listed.
+    """
+    if meant is None:
+        return accounts
+    if meant not in accounts:
+        raise InvalidInput.at("/batchUrl", "must be one of the Batch accounts that this app is set up for")
+    return (meant, *accounts)
 
 
 def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:

@@ -168,6 +168,19 @@ def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) ->
     assert put_back(world, letter["id"]) == 422
 
 
+def test_a_clean_up_made_anew_stays_with_its_account() -> None:
+    """Its row was purged, it named no account, and the default is another one by now: no other account is asked."""
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
+    world.batch.seed(JOB, 3)
+    letter_id = fail(world)
+    world.records.rows.clear()
+    world.settings = replace(world.settings, batch_accounts=(OTHER, ACCOUNT))
+    world.app = world.worker()
+    assert put_back(world, letter_id) == 202
+    world.settle()
+    assert [request.batch_url for request in world.batch.calls] == [ACCOUNT] * 3
+
+
 def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> None:
     """The account that it names is not even looked at."""
     page = {"v": 1, "event": event(batchUrl=OTHER), "acceptedAt": to_text(world.clock.now()), "step": 3}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from shared.deletion.delivery import Delivery
 from shared.errors import StorageUnavailable
 from tests.memory_table import failing_at, no_fault, restless
-from tests.world import LOST, World, ask, call, refused
+from tests.world import ACCOUNT, LOST, World, ask, call, refused
 
 
 @pytest.fixture
@@ -163,6 +164,42 @@ def test_a_request_whose_row_was_purged_is_made_anew(world: World) -> None:
     assert put_back(world, letter["id"]) == 202
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_a_request_is_made_anew_for_the_account_that_it_meant() -> None:
+    """Its row was purged, it named no account, and the default is another one by now: no other account is asked."""
+    other = "https://other.region.batch.azure.com"
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
+    letter = fail(world)
+    world.records.rows.clear()
+    world.settings = replace(world.settings, batch_accounts=(other, ACCOUNT))
+    world.app = world.worker()
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert [request.batch_url for request in world.batch.calls] == [ACCOUNT, ACCOUNT]
+    assert [result["source"] for result in world.results()] == [ACCOUNT, ACCOUNT]
+
+
+def test_a_request_made_anew_knows_of_all_generations_before() -> None:
+    """The first may have deleted the task, the second sent nothing; the third finds no task: deleted, as far as known."""
+    world = World(BATCH_MAX_ATTEMPTS="1")
+    world.batch.script = [LOST]
+    world.put(world.request())
+    world.settle()
+    world.clock.advance(3_601)
+    world.settings, kept = replace(world.settings, protected_jobs=("job-1",)), world.settings
+    world.app = world.worker()
+    put_back(world, listing(world)[0]["id"])
+    world.settle()
+    world.records.rows.clear()
+    world.batch.tasks.clear()
+    world.settings = kept
+    world.app = world.worker()
+    put_back(world, listing(world)[0]["id"])
+    world.settle()
+    end = world.results()[-1]["data"]
+    assert world.outcomes() == ["exhausted", "failed", "deleted"]
+    assert end["certainty"] == "inferred"
 
 
 def test_a_dead_letter_whose_request_is_at_work_again_is_left_alone(world: World) -> None:
