@@ -192,6 +192,28 @@ def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> No
     assert len(world.batch.job_script) == 1
 
 
+def test_a_clean_up_that_cannot_be_read_is_ended(world: World) -> None:
+    """Its message ends on the poison queue, and its poison copy ends it, so that it can be read and put back."""
+    world.batch.states[JOB] = "active"
+    body = event()
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    (key,) = [key for key in world.records.rows if key[1] == f"cleanup:{body['clientRequestId']}"]
+    world.records.rows[key]["event"] = "{"
+    world.queues[POISON] = world.queues.pop("job-completions")
+    world.settle()
+    (closing,) = world.results()
+    assert (closing["data"]["outcome"], closing["data"]["error"]["code"]) == ("exhausted", "CorruptRecord")
+    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    assert document["state"] == "failed"
+    world.batch.states[JOB] = "completed"
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert ends(world) == ["exhausted", "listed"]
+    assert len(world.batch.effects) == 25
+
+
 # Late copies
 
 
