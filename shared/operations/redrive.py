@@ -10,7 +10,7 @@ from shared.cleanup.redrive import CleanupRedrive
 from shared.clock import Clock
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.outbox import Outbox
-from shared.errors import InvalidInput
+from shared.errors import CorruptRecord, InvalidInput
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Key, Origin, Outcome, Record
@@ -87,10 +87,19 @@ class Redrive:
             fresh = replace(fresh, generation=letter.generation + 1)
             return decisions.on_redrive(found, fresh, now, is_its_end=found is not None and _is_end_of(found, letter))
 
-        found = self.store.read(key)
+        try:
+            found = self.store.read(key)
+        except CorruptRecord:
+            found = self._ended(letter, now)
         if found and isinstance(decide(found), Write):
             self._send_owed(found, now)
         return self.store.settle(key, decide)
+
+    def _ended(self, letter: DeadLetter, now: datetime) -> Record | None:
+        """The row that could not be read, ended: that end has a dead letter of its own, which can be redriven."""
+        asked = replace(self._from_letter(letter, now), generation=letter.generation)
+        row = self.store.look(asked)
+        return self.outbox.send(row) if row and row.emit_pending else row
 
     def _from_letter(self, letter: DeadLetter, now: datetime) -> Record:
         """The row anew when it was purged: the request is in the dead letter as received."""

@@ -346,6 +346,22 @@ def test_a_request_of_an_account_that_is_no_longer_listed_is_never_put_back() ->
     assert put_back(world, former["id"]) == 422
 
 
+def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
+    """Its request ends as `exhausted`, with a dead letter that can be redriven; the others are put back."""
+    broken = fail(world, "task-1")
+    fail(world, "task-2")
+    (key,) = [key for key in world.records.rows if key[1] == broken["clientRequestId"]]
+    world.records.rows[key]["state"] = "?"
+    answer = put_back_many(world, all=True)
+    assert (answer.status, answer.content["matched"], answer.content["redriven"]) == (202, 2, 1)
+    world.clock.advance(1)
+    again = put_back_many(world, reason="CorruptRecord")
+    assert (again.content["matched"], again.content["redriven"]) == (1, 1)
+    world.settle()
+    assert ("job-1", "task-1") not in world.batch.tasks
+    assert ("job-1", "task-2") not in world.batch.tasks
+
+
 def test_pages_are_newest_first(world: World) -> None:
     """`top` limits a page, and the continuation leads to the next."""
     for n in range(5):
