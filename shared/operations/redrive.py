@@ -72,19 +72,23 @@ class Redrive:
     def _put_back(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
         if letter.queue == self.settings.job_completion_queue:
             return Change.REOPENED if self.cleanups.redrive(letter, delay_seconds) else Reason.STALE
-        decided = self._reopen(letter)
+        until = self.clock.now() + timedelta(seconds=delay_seconds)
+        decided = self._reopen(letter, until if delay_seconds > 0 else None)
         if decided.why in {Change.REOPENED, Reason.OPEN}:
-            until = self.clock.now() + timedelta(seconds=delay_seconds)
             self.dispatcher.send([decided.record], at=max(until, decided.record.due or until))
         return decided.why
 
-    def _reopen(self, letter: DeadLetter) -> Decided:
-        """The row of the new generation, or why there is none."""
+    def _reopen(self, letter: DeadLetter, until: datetime | None) -> Decided:
+        """The row of the new generation, due at `until` at the earliest, or why there is none.
+
+        Due, and not merely hidden: the daily round puts back what has been due for an hour.
+        """
         key, now = Key(letter.client_request_id or "", letter.dry_run), self.clock.now()
 
         def decide(found: Record | None) -> Write | Leave:
             fresh = self._from_letter(letter, now) if found is None else replace(found, origin=Origin.REDRIVE)
-            fresh = replace(fresh, generation=letter.generation + 1)
+            due_at = max(until, fresh.due_at or until) if until else fresh.due_at
+            fresh = replace(fresh, generation=letter.generation + 1, due_at=due_at)
             return decisions.on_redrive(found, fresh, now, is_its_end=found is not None and _is_end_of(found, letter))
 
         try:

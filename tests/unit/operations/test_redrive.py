@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shared.clock import from_text
 from shared.deletion.delivery import Delivery
 from shared.errors import StorageUnavailable
 from tests.memory_table import failing_at, no_fault, restless
@@ -360,6 +361,21 @@ def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
     world.settle()
     assert ("job-1", "task-1") not in world.batch.tasks
     assert ("job-1", "task-2") not in world.batch.tasks
+
+
+def test_the_daily_round_hurries_no_pass(world: World) -> None:
+    """What a slow pass put back for later is not stuck: it waits for its time, and a second copy does so too."""
+    letter = fail(world)
+    world.app.dead_letters.redriving.put_back(letter["id"], delay_seconds=3 * 3_600)
+    world.clock.advance(2 * 3_600)
+    assert world.app.housekeeping.round(1_000)["put_back"] == 0
+    assert world.get(letter["clientRequestId"]).content["state"] == "scheduled"
+    world.put({name: letter[name] for name in ("clientRequestId", "jobId", "taskId")})
+    world.deliver()
+    assert world.outcomes() == ["failed"]
+    world.settle()
+    assert world.outcomes()[:2] == ["failed", "deleted"]
+    assert world.clock.now() - from_text(letter["firstSeenAt"]) >= timedelta(hours=3)
 
 
 def test_pages_are_newest_first(world: World) -> None:
