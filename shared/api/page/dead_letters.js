@@ -4,15 +4,23 @@ const LETTERS_TOP = 50;
 const OUTCOMES = ["conflict", "exhausted", "failed", "rejected"];
 const LETTER_COLUMNS = ["Tick", "First seen", "Reason", "Outcome", "Job and task", "Attempts#", "State", "Letter"];
 
-function letterRow(letter, { tick, isTicked, hrefOf }) {
+function letterRow(letter, { tick, isTicked, openHref, closeHref }) {
   const box = el("input", { type: "checkbox", on: { change: () => tick(letter.id, box.checked) } });
   const cells = { seen: timeCell(), reason: textCell(), outcome: textCell(), job: textCell(), task: textCell(), state: textCell() };
-  const attempts = el("span"), open = el("a", { href: hrefOf(letter.id), "aria-expanded": "false" }, "Open");
+  const attempts = el("span"), open = el("a");
   box.checked = isTicked(letter.id);
+  let name = "";
   const row = {
     open,
+    /** Its link opens the letter, or closes it where it is open. */
+    showOpen(isOpen) {
+      put(open, isOpen ? "Close" : "Open");
+      mark(open, "href", isOpen ? closeHref() : openHref(letter.id));
+      mark(open, "aria-expanded", isOpen);
+      mark(open, "aria-label", `${isOpen ? "Close" : "Open"} ${name}`);
+    },
     node: el("tr", {}, el("td", {}, box), el("td", {}, cells.seen.node), el("td", {}, cells.reason.node), el("td", {}, cells.outcome.node),
-      el("td", { class: "cut" }, cells.job.node, " ", cells.task.node), el("td", { class: "number" }, attempts), el("td", {}, cells.state.node), el("td", {}, open)),
+      el("td", { class: "cut" }, cells.job.node, letter.taskId ? " / " : "", cells.task.node), el("td", { class: "number" }, attempts), el("td", {}, cells.state.node), el("td", {}, open)),
     update(found) {
       cells.seen.update(found.firstSeenAt);
       cells.reason.update(found.reason);
@@ -21,9 +29,8 @@ function letterRow(letter, { tick, isTicked, hrefOf }) {
       cells.task.update(found.taskId);
       put(attempts, number(found.attempts));
       cells.state.update(stateOfLetter(found));
-      const name = `dead letter ${letterTitle(found)}`;
+      name = `dead letter ${letterTitle(found)}`;
       mark(box, "aria-label", `Tick ${name}`);
-      mark(open, "aria-label", `Open ${name}`);
       row.node.classList.remove("gone");
     },
     gone() {
@@ -32,6 +39,7 @@ function letterRow(letter, { tick, isTicked, hrefOf }) {
     },
   };
   row.update(letter);
+  row.showOpen(false);
   return row;
 }
 
@@ -54,23 +62,25 @@ function filterForm(params) {
     go(routeTo("dead-letters", { ...Object.fromEntries(said), settled: settled.input.checked ? "true" : "" }));
   };
   const { summary } = latest;
-  return el("form", { "aria-label": "Filter dead letters", on: { submit } },
+  const isOpen = Object.keys(filterOf(params)).length > 0 || params.settled === "true" || matchMedia("(min-width: 40rem)").matches;
+  const form = el("form", { "aria-label": "Filter dead letters", on: { submit } },
     el("div", { class: "filters" }, field("Reason", inputs.reason), field("Outcome", inputs.outcome), field("Job", inputs.jobId), field("Queue", inputs.queue),
       field("First seen since", inputs.since, "(UTC)"), field("First seen before", inputs.before, "(UTC)"), settled.node),
     known("reasons", (summary?.deadLetters.byReason || []).map((one) => one.reason)), known("queues", (summary?.queues || []).filter((one) => isInput(one, summary.queues)).map((one) => one.name)),
     el("div", { class: "buttons" }, el("button", { type: "submit", class: "main" }, "Show"), el("a", { href: routeTo("dead-letters") }, "Without filter")));
+  return el("details", { open: isOpen }, el("summary", {}, "Filter"), form);
 }
 
 function deadLettersPart(params) {
   const filter = filterOf(params), ticks = new Set(), table = tableBox("Dead letters", LETTER_COLUMNS);
   const kept = { ...filter, settled: params.settled };
-  const hrefOf = (id) => routeTo("dead-letters", { ...kept, id });
+  const openHref = (id) => routeTo("dead-letters", { ...kept, id }), closeHref = () => routeTo("dead-letters", kept);
   const tick = (id, isOn) => { ticks[isOn ? "add" : "delete"](id); acts.update(ticks.size); };
   const path = (continuation) => `dead-letters${query({ ...kept, top: LETTERS_TOP, continuation })}`;
   const list = pagedList({ body: table.body, box: table.box, path, keyOf: (letter) => letter.id, none: `No dead letter: ${filterWords(filter)}.`,
-    make: (letter) => letterRow(letter, { tick, isTicked: (id) => ticks.has(id), hrefOf }), changed: () => opened.settle() });
+    make: (letter) => letterRow(letter, { tick, isTicked: (id) => ticks.has(id), openHref, closeHref }), changed: () => opened.settle() });
   const acts = letterActs({ filterNow: () => filter, ticked: () => ticks, changed: afterAct });
-  const opened = openedLetter(list, () => routeTo("dead-letters", kept));
+  const opened = openedLetter(list, closeHref);
   show(acts.node, params.settled !== "true");
   async function afterAct() {
     ticks.clear();
@@ -108,7 +118,7 @@ function openedLetter(list, closeHref) {
       if (!view.node.isConnected) place.append(view.node);
       return;
     }
-    mark(row.open, "aria-expanded", "true");
+    row.showOpen(true);
     if (view.node.parentNode === place || !holder.isConnected) {
       holder.firstChild.append(view.node);
       row.node.after(holder);
@@ -116,7 +126,7 @@ function openedLetter(list, closeHref) {
   }
   function close() {
     const row = list.rows.get(id);
-    if (row) mark(row.open, "aria-expanded", "false");
+    row?.showOpen(false);
     if (row && holder.contains(document.activeElement)) row.open.focus();
     holder.remove();
     view?.node.remove();

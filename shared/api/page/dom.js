@@ -197,6 +197,12 @@ function tableBox(label, columns) {
   return { box, body };
 }
 
+/** The call that is under way, for whoever asks again before it has ended. */
+function oneAtATime(act) {
+  let running = null;
+  return () => (running ??= act().finally(() => { running = null; }));
+}
+
 function field(label, input, hint = "") {
   const name = el("label", { for: input.id }, label, hint ? " " : "", hint ? el("span", { class: "hint" }, hint) : null);
   return el("div", {}, name, input);

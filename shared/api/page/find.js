@@ -56,13 +56,13 @@ function findPart(params) {
     place.replaceChildren(view.node);
     view.update(found.document);
   }
-  async function refresh() {
-    if (!params.id || (line.node.hidden === false && !found)) return;
+  const refresh = oneAtATime(async () => {
+    if (!params.id || (line.node.hidden === false && !found)) return undefined;
     if (!found) return attempt(line, look);
-    if (view.isOver?.(found.document)) return;
+    if (view.isOver(found.document)) return undefined;
     found.document = await call("GET", KINDS[found.kind].path(params.id, found.dryRun));
-    view.update(found.document);
-  }
+    return view.update(found.document);
+  });
   return { node: el("section", { "aria-label": "Find" }, el("h2", {}, "Find"), form, line.node, place), title: "Find", refresh };
 }
 

@@ -28,11 +28,10 @@ function plotCell() {
 }
 
 function queueRow(queue) {
-  const depth = el("span"), age = el("span"), plot = plotCell(), most = el("span", { class: "hint" });
-  const isPoison = queue.name.endsWith("-poison");
-  const name = isPoison ? el("a", { href: routeTo("dead-letters", { queue: queue.name.replace(/-poison$/, "") }) }, queue.name) : queue.name;
+  const isPoison = queue.name.endsWith("-poison"), letters = routeTo("dead-letters", { queue: queue.name.replace(/-poison$/, "") });
+  const depth = isPoison ? el("a", { href: letters }) : el("span"), age = el("span"), plot = plotCell(), most = el("span", { class: "hint" });
   return {
-    node: el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "number" }, depth), el("td", {}, age), el("td", {}, plot.node, most)),
+    node: el("tr", {}, el("th", { scope: "row" }, queue.name), el("td", { class: "number" }, depth), el("td", {}, age), el("td", {}, plot.node, most)),
     update(found) {
       if (!found) return;
       put(depth, number(found.depth));

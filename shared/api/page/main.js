@@ -6,7 +6,7 @@ const PARTS = { "first-look": firstLookPart, find: findPart, "clean-ups": cleanU
 /** The last numbers that came, and when by the browser's clock. */
 const latest = { summary: null, health: null, at: 0, fault: "", verdict: "" };
 let current = { name: "", part: null };
-let timer = 0, isRefreshing = false;
+let timer = 0, round = 0;
 
 function go(fragment) {
   if (location.hash === fragment) route(true);
@@ -37,54 +37,54 @@ function route(isAsked = false) {
 async function refreshNow() {
   clearTimeout(timer);
   if (document.hidden || !access.isChosen) return;
-  if (isRefreshing) {
-    isWantedAgain = true;
-    return;
-  }
-  isRefreshing = true;
-  isWantedAgain = false;
-  const { part } = current;
-  try {
-    const numbers = look();
-    if (part) await Promise.all([numbers, part.refresh()]);
-    await numbers;
-    noteFault("");
-  } catch (error) {
-    noteFault(error.message);
-  } finally {
-    isRefreshing = false;
-    tellFreshness();
-    renewTimes();
-    timer = setTimeout(refreshNow, isWantedAgain ? 0 : REFRESH_SECONDS * 1000);
-  }
+  round += 1;
+  const mine = round, { part } = current;
+  const found = await Promise.allSettled([look(), part?.refresh()]);
+  // A later round, of another part say, has taken over.
+  if (mine !== round) return;
+  noteFault(found.find((one) => one.status === "rejected")?.reason);
+  tellVerdict();
+  tellFreshness();
+  renewTimes();
+  timer = setTimeout(refreshNow, REFRESH_SECONDS * 1000);
 }
-let isWantedAgain = false;
 
 async function look() {
-  const [summary, health] = await Promise.all([call("GET", "operations/summary"), call("GET", "health")]);
-  Object.assign(latest, { summary, health, at: Date.now() });
+  const [summary, health] = await Promise.allSettled([call("GET", "operations/summary"), call("GET", "health")]);
+  if (health.status === "fulfilled") latest.health = health.value;
+  if (summary.status === "fulfilled") noteSummary(summary.value);
+  current.part?.update?.();
+  for (const one of [summary, health]) if (one.status === "rejected") throw one.reason;
+}
+
+function noteSummary(summary) {
+  latest.summary = summary;
+  latest.at = Date.now();
   setClock(summary.at);
   version = summary.version;
   put(byId("version"), `Version ${version}`);
   noteDepths(summary);
-  tellVerdict();
-  current.part?.update?.();
 }
 
+/** Old numbers give no verdict; what health finds does. */
 function tellVerdict() {
-  const verdict = verdictOf(latest.health, latest.summary), node = byId("verdict");
+  const found = verdictOf(latest.health, latest.summary), node = byId("verdict");
+  const verdict = latest.fault && found.level !== "bad" ? { ...found, level: "unknown", kind: "old", words: "Not known now: the numbers are old" } : found;
   if (!node.firstChild) node.append(el("a", {}));
   mark(node, "data-level", verdict.level);
   mark(node.firstChild, "href", verdict.href);
   put(node.firstChild, `${verdict.words}.`);
-  show(node, true);
-  if (latest.verdict && latest.verdict !== verdict.level) say(escaped(verdict.words));
-  latest.verdict = verdict.level;
+  show(node, latest.at > 0 || verdict.level === "bad");
+  // The fault has been said already.
+  if (latest.verdict && latest.verdict !== verdict.kind && !latest.fault) say(escaped(verdict.words));
+  latest.verdict = verdict.kind;
 }
 
 /** A fault is said once, not at each try. */
-function noteFault(words) {
-  const node = byId("fault");
+function noteFault(fault) {
+  const node = byId("fault"), words = fault?.message ?? "";
+  // Nothing has been seen with this key yet, so it is asked for again, as it was given.
+  if (fault?.status === 401 && !latest.at && byId("key-panel").hidden) showKeyPanel();
   show(node, Boolean(words));
   if (words) putVisible(node, words);
   if (words && words !== latest.fault) say(escaped(words));

@@ -7,7 +7,7 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
   const rows = new Map(), waiting = new Map(), keys = new WeakMap();
   const fresh = actButton("", takeWaiting, { hidden: true }), more = actButton("Load more", loadMore, { hidden: true });
   const empty = el("p", { class: "note", hidden: true }, none), line = outcomeLine();
-  const list = { node: el("div", {}, fresh, line.node, empty, box, el("div", { class: "buttons" }, more)), rows, refresh, isLoaded: false };
+  const list = { node: el("div", {}, fresh, line.node, empty, box, el("div", { class: "buttons" }, more)), rows, refresh: oneAtATime(refresh), isLoaded: false };
   let rest = null, hasHole = false;
   show(box, false);
 
