@@ -75,6 +75,7 @@ class Driver:
         }
         self.steps |= {name: more[name] for name in doors}
         self.accepted = False
+        self.is_seeded = False
         self.promised: list[str] = []
         """Ids that the app has taken on for certain, beside the first request's."""
 
@@ -189,8 +190,9 @@ class Driver:
         names = [f"group-{n}" for n in range(4)]
         body: dict[str, Any] = {"clientRequestId": PARENT, "jobId": "job-1", "taskIds": names, "deleteAfter": "PT1M"}
         ids = [derived_id(PARENT, "job-1", name) for name in names]
-        if not self.promised:
+        if not self.is_seeded:
             self.world.batch.tasks |= {("job-1", name) for name in names}
+            self.is_seeded = True
 
         def asked() -> None:
             assert self._worker().api.submit(_post(body)).status == 202

@@ -88,6 +88,30 @@ def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
     return Totals(requested, {name: count for name, count in total.items() if count})
 
 
+def forgettable(table: Table, rows: Sequence[Found], before: str) -> list[Found]:
+    """Of some rows of counts of one bucket, those that may be purged.
+
+    A parent's rows of a bucket go together, when all of them were last touched before the instant `before` (as text)
+    and none of their requests is open: what is left would tell of fewer requests than there were.
+    """
+    by_parent: dict[tuple[str, str], list[Found]] = {}
+    for row in rows:
+        bucket, prefix = str(row.entity["PartitionKey"]), ":".join(str(row.entity["RowKey"]).split(":")[:2])
+        by_parent.setdefault((bucket, prefix), []).append(row)
+    return [
+        row
+        for (bucket, prefix), own in by_parent.items()
+        if _is_over(list(_rows(table, bucket, prefix)), before)
+        for row in own
+    ]
+
+
+def _is_over(rows: Sequence[Found], before: str) -> bool:
+    requested = sum(int(row.entity.get(REQUESTED) or 0) for row in rows)
+    done = sum(int(row.entity.get(str(outcome)) or 0) for row in rows for outcome in Outcome)
+    return requested <= done and all(str(row.entity["touched_at"]) < before for row in rows)
+
+
 def _rows(table: Table, bucket: str, prefix: str) -> Iterator[Found]:
     """The row of earlier versions, and those beside it; of a parent, not of its dry run, which lies between."""
     filter_text = f"PartitionKey eq '{bucket}' and RowKey ge '{prefix}' and RowKey lt '{prefix};'"

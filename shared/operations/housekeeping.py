@@ -20,7 +20,7 @@ from shared.deletion.outbox import Outbox
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.entity import from_entity
 from shared.ledger.record import Record, State
-from shared.ledger.tally import BUCKETS
+from shared.ledger.tally import BUCKETS, forgettable
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import Queues
 from shared.storage.table import Found, Table, Write
@@ -28,6 +28,7 @@ from shared.storage.table import Found, Table, Write
 log = logging.getLogger(__name__)
 CURSOR = ("housekeeping", "cursor")
 PAGE = 1_000
+KEYS = ("PartitionKey", "RowKey")
 STUCK_AFTER = timedelta(hours=1)
 OWED_AFTER = timedelta(minutes=15)
 """The writer that sets the mark normally sends the result immediately. After this long, assume it died."""
@@ -85,22 +86,20 @@ class Housekeeping:
         forgotten = f"{here} and state eq 'done' and {over} and emit_pending eq false"
         owed = f"{here} and emit_pending eq true and completed_at lt '{to_text(now - OWED_AFTER)}'"
         untouched = f"touched_at lt '{before}'"
-        purged = [
-            forgotten,
-            f"{here} and RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}",
-            *self.cleanups.forgotten(bucket, before),
-        ]
+        counts = f"{here} and RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}"
+        purged = [forgotten, *self.cleanups.forgotten(bucket, before)]
         return [
             # `accepted` and `claimed`: the states before `done` in the alphabet.
             Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest), 16),
             *(Step(text, lambda rows: self._cleanups(rows, oldest)) for text in self.cleanups.filters(bucket)),
             Step(owed, self._send_owed),
-            *(Step(filter_text, self._purge, 100, ("PartitionKey", "RowKey")) for filter_text in purged),
+            *(Step(filter_text, self._purge, 100, KEYS) for filter_text in purged),
+            Step(counts, lambda rows: self._purge(forgettable(self.records, rows, before)), 100, KEYS),
         ]
 
     def _purge(self, rows: Sequence[Found]) -> Counter[str]:
         # Somebody may have redriven one of them since it was read: then the next round takes the rest.
-        return Counter(purged=len(rows) if self.records.delete_group(rows) else 0)
+        return Counter(purged=len(rows) if rows and self.records.delete_group(rows) else 0)
 
     def _send_owed(self, rows: Sequence[Found]) -> Counter[str]:
         owed = list(_records(rows))

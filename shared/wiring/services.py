@@ -37,6 +37,7 @@ from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import RetryPolicy
 from shared.deletion.parents import Parent, Parents
 from shared.deletion.poison import PoisonWorker
+from shared.deletion.side_by_side import ONE_BY_ONE, SideBySide
 from shared.deletion.synchronous import SynchronousDeletion
 from shared.deletion.worker import Worker
 from shared.ledger.pauses import Pauses
@@ -71,6 +72,8 @@ class Outside:
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     random: Callable[[], float] = random.random
     telemetry: Telemetry = SILENT
+    side_by_side: SideBySide = ONE_BY_ONE
+    """For the rows of a call that has many."""
     scans: Table | None = None
     """`records` for the daily round, whose queries go through whole partitions: with more time. None: as `records`."""
 
@@ -86,7 +89,7 @@ class App:
         publisher = Publisher(letters, settings, clock, outside.telemetry)
         outbox = Outbox(publisher, sender, store, settings)
         dispatcher = Dispatcher(sender, settings.request_queue, clock)
-        acceptor = Acceptor(store, dispatcher, clock)
+        acceptor = Acceptor(store, dispatcher, clock, outside.side_by_side)
         self.parents: dict[Origin, Parent] = {}
         guard, parents = Guard(settings), Parents(self.parents)
         policy = RetryPolicy(

@@ -20,9 +20,11 @@ Load = Callable[[str], tuple[LoadedFunction, ...]]
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Iterator[Load]:
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     """Indexes an app with this source, below the usual imports."""
     path_before = list(sys.path)
+    # Another test of this process may have imported the app itself.
+    monkeypatch.delitem(sys.modules, "function_app", raising=False)
 
     def index(source: str) -> tuple[LoadedFunction, ...]:
         head = "import typing\nimport azure.functions as func\napp = func.FunctionApp()\n"

@@ -227,6 +227,20 @@ def test_a_record_over_http_is_a_request_for_its_task(world: World) -> None:
     assert (again.status, again.content["state"]) == (202, "done")
 
 
+def test_a_repeat_puts_what_is_open_again(world: World) -> None:
+    """The message of its request may never have gone out: over HTTP and from the queue."""
+    post(world)
+    world.deliver(QUEUE)
+    world.queues["requests"].clear()
+    assert post(world).content["state"] == "accepted"
+    assert len(world.messages()) == 1
+    world.queues["requests"].clear()
+    world.put(RECORD, QUEUE)
+    world.settle()
+    assert [c.task_id for c in world.batch.calls] == ["t-0003"]
+    assert world.outcomes() == ["deleted"]
+
+
 def test_a_record_about_a_protected_job_is_refused() -> None:
     """403 with the rule's name, before anything is stored; from the queue the request fails, and nothing is read."""
     world = World(PROTECTED_JOBS=JOB)

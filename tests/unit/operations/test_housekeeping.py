@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import uuid
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Key
+from shared.ledger.tally import totals
+from shared.request.model import derived_id
 from shared.storage.queues import Depth
 from tests.memory_table import no_fault
-from tests.world import World, call
+from tests.world import World, call, refused
 
 DAY = 86_400
 
@@ -43,6 +47,33 @@ def test_what_is_past_retention_is_forgotten(world: World) -> None:
     assert sweep(world)["purged"] == 0
     world.clock.advance(120)
     assert sweep(world)["purged"] == 250
+    assert rows(world) == set()
+
+
+def test_the_counts_of_a_parent_are_forgotten_together(world: World) -> None:
+    """Not while one of its requests is open, nor while one of its rows is younger: the others would tell too little."""
+    chances = itertools.cycle((0.0, 0.3, 0.6, 0.9))
+    app = world.worker(random=lambda: next(chances))
+    parent = str(uuid.uuid4())
+    names = [name for name in (f"t-{n}" for n in range(400)) if Key(derived_id(parent, "job-1", name)).bucket == "a"][
+        :9
+    ]
+    body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": names}
+    world.batch.tasks |= {("job-1", name) for name in names}
+    app.api.submit(call(body=json.dumps(body).encode()))
+    world.batch.script = [refused(403, "Forbidden")]
+    world.deliver(app=app)
+    (waiting,) = world.messages()
+    waiting.visible_at += 15 * timedelta(days=1)
+    world.clock.advance(15 * DAY + 3_600)
+    sweep(world)
+    assert totals(world.records, parent, dry_run=False).requested == 9
+    world.settle()
+    world.clock.advance(14 * DAY)
+    sweep(world)
+    assert totals(world.records, parent, dry_run=False).requested == 9
+    world.clock.advance(2 * DAY)
+    sweep(world)
     assert rows(world) == set()
 
 
