@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 from tests.browser.backstage import Backstage
@@ -37,8 +38,7 @@ def test_a_refresh_changes_nothing_under_the_hands_of_a_person(look: Watched, ba
     tick.check()
     look.page.get_by_label("Open dead letter task task-5 ").click()
     look.page.get_by_label("Body as received").wait_for()
-    look.page.evaluate("scrollTo(0, 700)")
-    tick.focus(timeout=1_000)
+    tick.focus()
     look.page.evaluate("scrollTo(0, 700)")
     look.page.evaluate(MARK)
     marked = look.page.evaluate("document.getSelection().toString()")
@@ -80,8 +80,6 @@ def test_a_tab_that_nobody_sees_asks_nothing(look: Watched) -> None:
     look.page.wait_for_timeout(7_000)
     assert len(look.calls) == calls
     look.page.evaluate(HIDE, False)
-    refreshed_at_once = look.page.wait_for_function("performance.getEntriesByType('resource').length > 0")
-    assert refreshed_at_once
     look.page.wait_for_timeout(1_000)
     assert len(look.calls) > calls
 
@@ -116,6 +114,4 @@ def test_times_count_from_the_clock_of_the_app(look: Watched, backstage: Backsta
 
 
 def _a_day_ahead() -> float:
-    import time
-
     return time.time() + 86_400

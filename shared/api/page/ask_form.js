@@ -21,7 +21,7 @@ function askPart(params) {
   const conditions = el("details", {}, el("summary", {}, "Conditions, timeout, metadata"), el("div", { class: "filters" }, ...FORM_CONDITIONS.map(make), field("Metadata", metadata, "(JSON object of texts)")));
   let id = newId(), wasSent = false, view = null, letter = null;
   const tryOut = actButton("Try it: a dry run", () => attempt(line, () => send(true))), real = actButton("Ask for the deletion", () => attempt(line, () => send(false)), { class: "main" });
-  const form = el("form", { "aria-label": "Ask for one deletion", on: { submit: (event) => event.preventDefault() } }, about, el("div", { class: "filters" }, ...FORM_FIELDS.map(make)), conditions,
+  const form = el("form", { on: { submit: (event) => event.preventDefault() } }, about, el("div", { class: "filters" }, ...FORM_FIELDS.map(make)), conditions,
     el("p", { class: "hint" }, "Client request id: ", idText), el("div", { class: "buttons" }, tryOut, real));
   put(idText, id);
 

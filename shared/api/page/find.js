@@ -36,7 +36,7 @@ function findPart(params) {
   id.value = params.id || "";
   kind.value = params.kind in KINDS ? params.kind : "";
   dryRun.input.checked = params.dryRun === "true";
-  const form = el("form", { "aria-label": "Find by id", on: { submit } }, field("Id", id, "of a request, a clean-up, a sweep or a dead letter"),
+  const form = el("form", { on: { submit } }, field("Id", id, "of a request, a clean-up, a sweep or a dead letter"),
     field("Kind", kind), dryRun.node, el("div", { class: "buttons" }, el("button", { type: "submit", class: "main" }, "Find")));
   function submit(event) {
     event.preventDefault();

@@ -7,7 +7,9 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
   const rows = new Map(), waiting = new Map(), keys = new WeakMap();
   const fresh = actButton("", takeWaiting, { hidden: true }), more = actButton("Load more", loadMore, { hidden: true });
   const empty = el("p", { class: "note", hidden: true }, none), line = outcomeLine();
-  const list = { node: el("div", {}, fresh, line.node, empty, box, el("div", { class: "buttons" }, more)), rows, refresh: oneAtATime(refresh), isLoaded: false };
+  const shown = el("span", { class: "hint" });
+  // Its height is the same with and without the button: nothing below it moves when new rows are there.
+  const list = { node: el("div", {}, line.node, el("div", { class: "list-bar" }, shown, fresh), empty, box, el("div", { class: "buttons" }, more)), rows, refresh: oneAtATime(refresh), isLoaded: false };
   let rest = null, hasHole = false;
   show(box, false);
 
@@ -55,9 +57,9 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
   /** A row that should be on the page and is not has left the list; it stays where it is, struck out. */
   function noteGone(page) {
     const told = new Set(page.value.map(keyOf));
-    const shown = [...body.children].filter((node) => keys.has(node)).map((node) => keys.get(node));
-    const last = page.continuation ? shown.findLastIndex((key) => told.has(key)) : shown.length;
-    shown.slice(0, Math.max(0, last)).filter((key) => !told.has(key)).forEach((key) => rows.get(key).gone?.());
+    const listed = [...body.children].filter((node) => keys.has(node)).map((node) => keys.get(node));
+    const last = page.continuation ? listed.findLastIndex((key) => told.has(key)) : listed.length;
+    listed.slice(0, Math.max(0, last)).filter((key) => !told.has(key)).forEach((key) => rows.get(key).gone?.());
     for (const key of waiting.keys()) if (!told.has(key) && !page.continuation) waiting.delete(key);
   }
 
@@ -87,6 +89,7 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
   function tell() {
     put(fresh, hasHole ? `more than ${number(waiting.size)} new` : `${number(waiting.size)} new`);
     show(fresh, waiting.size > 0);
+    put(shown, rows.size ? `${number(rows.size)} shown${rest ? ", there are more" : ""}` : "");
     show(more, rest !== null);
     show(empty, rows.size === 0 && waiting.size === 0);
     show(box, rows.size > 0);
