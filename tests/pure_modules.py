@@ -31,7 +31,7 @@ PURE = (
         "settings",
         "parsing/strict_json",
     ),
-    *("parsing/strict_model", "ledger/work"),
+    *("parsing/strict_model", "ledger/work", "parsing/retention_policy", "batch/job_listing", "retention/message"),
     # Deciding and wording
     *(
         "cleanup/closing_event",
@@ -58,6 +58,14 @@ PURE = (
         "ledger/decisions",
         "ledger/state",
         "api/webhook",
+    ),
+    *(
+        "retention/sweep",
+        "retention/judging",
+        "retention/course",
+        "retention/trouble",
+        "retention/step",
+        "retention/report",
     ),
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 from shared.api.letter_pass import MAX_REASON
 from shared.api.openapi_events import event_schemas
 from shared.api.openapi_letters import operator_schemas
+from shared.api.openapi_retention import retention_paths, retention_schemas
 from shared.api.openapi_schemas import MOMENT, TEXT, Schema, ref, schemas
 from shared.ledger.record import DEAD_LETTERED
 
@@ -74,14 +75,14 @@ def document() -> Document:
         "security": [{"key": []}],
         "paths": _paths(),
         "components": {
-            "schemas": named | event_schemas(named["JobEvent"]) | operator_schemas(),
+            "schemas": named | event_schemas(named["JobEvent"]) | operator_schemas() | retention_schemas(),
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
         },
     }
 
 
 def _paths() -> Document:
-    return _request_paths() | _job_paths() | _dead_letter_paths() | _service_paths()
+    return _request_paths() | _job_paths() | retention_paths(_operation) | _dead_letter_paths() | _service_paths()
 
 
 def _request_paths() -> Document:

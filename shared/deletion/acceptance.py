@@ -136,9 +136,9 @@ class Acceptor:
             for answer in answers
             if answer.receipt is not Receipt.CONFLICT and decisions.needs_requeue(answer.record, now)
         ]
-        self.dispatcher.send(record for record in open_ if record.state is State.ACCEPTED)
+        self.dispatcher.send(record for record in open_ if not _is_held_by_a_call(record))
         for record in open_:
-            if record.state is not State.ACCEPTED:
+            if _is_held_by_a_call(record):
                 self.requeue(record)
 
     def requeue(self, record: Record) -> None:
@@ -152,6 +152,10 @@ class Acceptor:
             self.store.write(record, replace(record, is_queued=True))
         except StorageUnavailable as fault:
             log.warning("requeue_not_marked request_id=%s fault=%s", record.request.client_request_id, fault)
+
+
+def _is_held_by_a_call(record: Record) -> bool:
+    return record.state is State.CLAIMED and record.claim is not None and not record.claim.has_message
 
 
 def _answer_of(asked: Record, found: Record) -> Acceptance:
