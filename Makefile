@@ -19,7 +19,7 @@ setup:
 demo: setup ## starts the local stack, runs real deletions through it and checks every outcome
 	@$(RUN) -m devstack.demo
 
-up: setup ## starts the local stack and leaves it running for you; ARGS="--func" runs the app in Core Tools
+up: setup ## starts the local stack and leaves it running for you; ARGS="--open" opens the operator's page, "--func" runs the app in Core Tools
 	@$(RUN) -m devstack $(ARGS)
 
 test: setup ## the tests; ARGS="tests/unit -k pacing" some of them

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import uuid
+import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -22,9 +23,13 @@ from devstack.stack_settings import USUAL_PORTS, where_free
 LOGS = ROOT / ".stack" / "logs"
 LOOK_SECONDS = 1.0
 
+PAGE = "/api/operations?code=local"
+"""The operator's page. The stack asks for no key, so any will do, and the page then asks for none."""
+
 UP = """
 The local stack is up; Ctrl-C ends it.
 
+  page        {http}{page}
   app         {http}/api          (description: {http}/api/openapi.json)
   Batch       {batch}      (control calls: {batch}/_control)
   identity    {identity}
@@ -48,6 +53,7 @@ def main() -> int:
     parser.add_argument(
         "--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="an app setting; repeatable"
     )
+    parser.add_argument("--open", action="store_true", help="open the operator's page in the browser")
     options = parser.parse_args()
     if options.func and not core_tools.is_installed():
         print("--func needs the Azure Functions Core Tools on the path", file=sys.stderr)
@@ -58,6 +64,8 @@ def main() -> int:
         ports = where_free(USUAL_PORTS)
         with Stack(ROOT, ports=ports, logs=logs, core_tools=options.func, env=dict(options.set)) as stack:
             print(describe(stack), flush=True)
+            if options.open and not webbrowser.open(stack.http_url + PAGE):
+                print(f"no browser was found; open {stack.http_url}{PAGE}", file=sys.stderr)
             while stack.host_running:
                 time.sleep(LOOK_SECONDS)
             print(f"the host ended by itself; see {logs}", file=sys.stderr)
@@ -88,6 +96,7 @@ def describe(stack: Stack) -> str:
         tables=stack.azurite.table_url,
         logs=stack.logs,
         id=uuid.uuid4(),
+        page=PAGE,
     )
 
 

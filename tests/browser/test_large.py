@@ -14,7 +14,7 @@ import pytest
 
 from devstack.stack import Stack
 from scripts.browser_tools import ROOT
-from shared.cleanup.event import JobEvent
+from shared.cleanup.event import JobEvent, read_event
 from shared.cleanup.record import Cleanup, Phase, event_hash
 from shared.cleanup.store import CleanupStore
 from shared.clock import SystemClock
@@ -56,14 +56,16 @@ def a_letter(number: int) -> DeadLetter:
     """A letter that can be redriven, each older than the one before."""
     seen = NOW - timedelta(seconds=number)
     body = b'{"jobId": "render", "taskId": "frame"}'
-    return DeadLetter(str(uuid.uuid4()), f"Reason{number % 5}", "exhausted", "task-delete-requests", seen, seen, body=body)
+    return DeadLetter(
+        str(uuid.uuid4()), f"Reason{number % 5}", "exhausted", "task-delete-requests", seen, seen, body=body
+    )
 
 
 def a_clean_up(number: int, settings: Settings) -> Cleanup:
     """A clean-up that has listed a job without tasks."""
-    event = JobEvent.model_validate(
-        {"clientRequestId": str(uuid.uuid4()), "jobId": f"render-{number}", "batchUrl": settings.batch_accounts[0]}
-    )
+    asked = {"clientRequestId": str(uuid.uuid4()), "jobId": f"render-{number}"}
+    event = read_event(asked, settings.batch_accounts, NOW)
+    assert isinstance(event, JobEvent)
     began = NOW - timedelta(minutes=number)
     return Cleanup(event, event_hash(event), began, Phase.LISTED, first_listed_at=began, ended_at=began)
 

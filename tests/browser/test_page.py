@@ -86,10 +86,9 @@ def test_a_dead_letter_is_shown_as_text_whatever_its_sender_wrote(look: Watched,
     """Markup in its fields and their names is no markup in the page."""
     mark = uuid.uuid4().hex
     names = ("jobId", "taskId", "batchUrl", "ifMatch", HOSTILE)
-    backstage.put({"clientRequestId": str(uuid.uuid4()), **{name: f"{HOSTILE}\u0007\u202e{mark}" for name in names}})
-    found: list[str] = []
-    backstage.until(lambda: found.extend(_ids_with(backstage, mark)) or found)
-    look.open(f"#dead-letters?id={found[0]}")
+    backstage.put({"clientRequestId": str(uuid.uuid4()), **dict.fromkeys(names, f"{HOSTILE}\u0007\u202e{mark}")})
+    backstage.until(lambda: _ids_with(backstage, mark))
+    look.open(f"#dead-letters?id={_ids_with(backstage, mark)[0]}")
     look.page.get_by_label("Body as received").wait_for()
     assert "<img src=x onerror=" in look.page.get_by_label("Body as received").inner_text()
     assert _is_unharmed(look)
@@ -169,11 +168,12 @@ def test_a_no_does_nothing(look: Watched, backstage: Backstage) -> None:
     job = backstage.job(1)
     backstage.given_up(job, 1)
     look.open(f"#dead-letters?jobId={job}")
-    for no in (lambda: look.page.get_by_role("button", name="Cancel").click(), lambda: look.page.keyboard.press("Escape")):
+    for key in ("Enter", "Escape"):
+        # The focus is on Cancel.
         calls = len(look.acts())
         look.page.get_by_role("button", name="Settle all that match").click()
         look.page.get_by_role("dialog").wait_for()
-        no()
+        look.page.keyboard.press(key)
         look.page.wait_for_selector("dialog", state="hidden")
         assert look.acts()[calls:] == [("POST", "/api/dead-letters/settle")]
     assert backstage.count(jobId=job) == 1
@@ -287,7 +287,12 @@ def test_a_letter_is_copied_for_a_ticket(new_page: Callable[..., Watched], backs
     look.until("document.getElementById('spoken').textContent.includes('Copied')")
     text = look.page.evaluate("navigator.clipboard.readText()")
     link = f"link: {look.url}/api/operations#dead-letters?id={letter['id']}"
-    for line in (f"app: {look.url.removeprefix('http://')}", f"dead letter: {letter['id']}", f"reason: {letter['reason']}", link):
+    for line in (
+        f"app: {look.url.removeprefix('http://')}",
+        f"dead letter: {letter['id']}",
+        f"reason: {letter['reason']}",
+        link,
+    ):
         assert line in text.splitlines()
     assert re.search(r"(?m)^version: .+\ntime: .+Z$", text)
     assert KEY not in text

@@ -7,12 +7,13 @@ const ACT_WORDS = {
 };
 
 /** How many letters a pass would take, by dry runs that go on until nothing is left: `{matched, before}`. */
-async function countMatching(act, filter, most) {
+async function countMatching(act, filter, most, told) {
   const first = Object.keys(filter).length ? filter : { all: true };
   let matched = 0, body = first, before = null, answer;
   do {
     answer = await call("POST", `dead-letters/${act}`, { ...body, dryRun: true, most: Math.min(A_LOOK, most - matched) });
     matched += answer.matched;
+    told(matched);
     before ??= answer.before;
     body = { continuation: answer.continuation };
   } while (answer.continuation && matched < most);
@@ -37,6 +38,7 @@ function letterActs({ filterNow, ticked, changed }) {
   const rate = el("input", { id: "per-second", type: "number", min: "1", max: "1000", value: "10", class: "short" });
   const most = el("input", { id: "most", type: "number", min: "1", class: "short" });
   const line = outcomeLine(), bar = progressView("Progress of the act"), progress = el("div", { hidden: true }, bar.node);
+  const counting = el("p", { class: "hint", hidden: true });
   let isStopped = false;
   const stop = el("button", { type: "button", hidden: true, on: { click: () => { isStopped = true; } } }, "Stop after this call");
   progress.append(stop);
@@ -48,7 +50,10 @@ function letterActs({ filterNow, ticked, changed }) {
   async function actOnAll(act) {
     const words = ACT_WORDS[act], filter = filterNow(), perSecond = Number(rate.value) || 10;
     line.clear();
-    const { matched, before } = await countMatching(act, filter, Number(most.value) || Infinity);
+    show(counting, true);
+    const told = (count) => put(counting, `Counting: ${number(count)} so far`);
+    told(0);
+    const { matched, before } = await countMatching(act, filter, Number(most.value) || Infinity, told).finally(() => show(counting, false));
     if (!matched) return line.tell(`Nothing to ${act}: no dead letter fits (${filterWords(filter)}).`);
     const named = counted(matched, "dead letter"), pace = act === "redrive" ? [el("p", {}, `${number(perSecond)} a second, spread over ${duration(matched / perSecond)}.`)] : [];
     const more = [el("p", {}, `Filter: ${filterWords({ ...filter, before: undefined })}; first seen before ${exactTime(before)}, the newest first.`), ...pace];
@@ -105,7 +110,7 @@ function letterActs({ filterNow, ticked, changed }) {
   }
 
   const node = el("div", {}, el("div", { class: "buttons" }, buttons.redrive, buttons.settle, many("redrive"), many("settle")),
-    el("details", {}, el("summary", {}, "Rate and number"), el("div", { class: "filters" }, field("Redrive so many a second", rate), field("At most", most, "(empty: all)"))), progress, line.node);
+    el("details", {}, el("summary", {}, "Rate and number"), el("div", { class: "filters" }, field("Redrive so many a second", rate), field("At most", most, "(empty: all)"))), counting, progress, line.node);
   return {
     node,
     update(count) {
