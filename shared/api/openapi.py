@@ -193,8 +193,11 @@ def _dead_letter_paths() -> Document:
 def _service_paths() -> Document:
     """What tells of the app itself."""
     health = _operation("Whether the app could work now", {200: ref("Health"), 503: ref("Health")})
+    page = _operation("The operator's page", {}, (400,))
+    page["responses"]["200"] = {"description": _MEANINGS[200], "content": {"text/html": {"schema": TEXT}}}
     return {
         "/health": {"get": health | {"security": []}},
+        "/operations": {"get": page | {"security": []}},
         "/operations/summary": {
             "get": _operation("Get the state of the app in numbers", {200: ref("Summary")}, (400,))
         },
