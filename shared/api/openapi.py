@@ -18,6 +18,11 @@ Names in JSON are case-sensitive, unknown fields are refused, and a field that h
 Every error but those of `health` has the shape of the Batch service's own; `key` of its `values` is a JSON pointer into
 the body, `query:<name>`, or the name of a header or of an app setting. An answer may get new fields in time."""
 
+# No operation lists the 401: it is the platform's, has no body, and would take the type from all other errors of a
+# client that hey-api generates.
+_KEY = """A function key or a host key of the app; the query parameter `code` may hold it too. Without a right one the
+platform answers 401, without a body."""
+
 _TAGS = {
     REQUESTS: "Ask for the deletion of tasks, see how a request stands, take it back.",
     CLEANUPS: "Delete the completed tasks of a job once it is completed.",
@@ -53,7 +58,7 @@ def document() -> Document:
                     "type": "apiKey",
                     "in": "header",
                     "name": "x-functions-key",
-                    "description": "A function key or host key of the app; the query parameter `code` may hold it too.",
+                    "description": _KEY,
                 }
             },
         },

@@ -92,7 +92,6 @@ _MEANINGS = {
     204: "Done.",
     304: "A condition does not hold.",
     400: "The call is not valid; `values` points at what is wrong.",
-    401: "The function key is missing or wrong. The platform answers, without a body.",
     403: "Nothing is deleted from this job.",
     404: "Not there.",
     409: "Too late for that.",
@@ -133,7 +132,6 @@ def operation(
         "parameters": [_parameter(name) for name in parameters.split()],
         "responses": {str(status): _response(status, schema, headers) for status, schema in sorted(told.items())},
     }
-    found["responses"]["401"] = {"description": _MEANINGS[401]}
     if not found["parameters"]:
         del found["parameters"]
     return found | ({"requestBody": body} if body else {})

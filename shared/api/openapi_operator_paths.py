@@ -99,7 +99,7 @@ def service_paths() -> Document:
         ("Get the app's health", "Whether the app could work now; anyone may ask."),
         {200: "Health", 503: "Health"},
     )
-    del health["responses"]["401"], health["responses"]["503"]["headers"]["retry-after"]
+    del health["responses"]["503"]["headers"]["retry-after"]
     health["responses"]["503"]["description"] = "The app could not work now; `checks` says why."
     description = operation(
         "getOpenapi",

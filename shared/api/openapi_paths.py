@@ -83,9 +83,8 @@ def _delete() -> Document:
         parameters=_OPERATION,
         headers="location idempotency-replayed",
     )
-    for status, response in found["responses"].items():
-        if status != "401" and "idempotency-replayed" not in response["headers"]:
-            response["headers"] |= header_refs("idempotency-replayed")
+    for response in found["responses"].values():
+        response["headers"] |= header_refs("idempotency-replayed")
     return found
 
 
