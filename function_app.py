@@ -55,9 +55,9 @@ def end_poisoned_requests(message: func.QueueMessage, context: func.Context) -> 
 )
 @app.queue_output(arg_name="results", queue_name="%RESULT_QUEUE_NAME%", connection=CONNECTION)
 def clean_up_job(message: func.QueueMessage, context: func.Context, results: func.Out[List[str]]) -> None:  # noqa: UP006
-    """Job-completion events: lists the job's completed tasks and asks for their deletion."""
+    """Job-completion events and steps of sweeps: lists completed tasks and asks for their deletion."""
     services = WIRING.app()
-    give(results, services.fan_out.deliver(delivery_of(message, context, services.settings.job_completion_queue)))
+    give(results, services.job_messages.deliver(delivery_of(message, context, services.settings.job_completion_queue)))
 
 
 @app.queue_trigger(
@@ -67,9 +67,9 @@ def clean_up_job(message: func.QueueMessage, context: func.Context, results: fun
     data_type=func.DataType.BINARY,
 )
 def end_poisoned_clean_ups(message: func.QueueMessage, context: func.Context) -> None:
-    """Clean-ups that the host gave up: each gets its end, a dead letter and a closing event."""
+    """Clean-ups and sweeps that the host gave up: each gets its end and a closing event."""
     services = WIRING.app()
-    services.cleanup_poison.deliver(
+    services.job_messages.deliver_poisoned(
         delivery_of(message, context, services.settings.job_completion_queue + POISON_SUFFIX)
     )
 
@@ -170,6 +170,38 @@ def report_queue_depths(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- th
     connected = WIRING.connected()
     connected.report_depths()
     connected.timers.ran("report_queue_depths")
+
+
+@app.timer_trigger(schedule="30 */5 * * * *", arg_name="timer")
+def sweep_accounts(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
+    """Begins a sweep of each account whose time has come, and puts back those whose message was lost."""
+    connected = WIRING.connected()
+    connected.app.sweeps.tick()
+    connected.timers.ran("sweep_accounts")
+
+
+@app.route("retention-policies", methods=["GET"])
+def get_retention_policies(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The policies as understood, and when each account is swept."""
+    return respond(req, context, lambda services: services.retention.policies)
+
+
+@app.route("retention-sweeps", methods=["POST"])
+def begin_retention_sweep(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Begins a sweep now."""
+    return respond(req, context, lambda services: services.retention.begin)
+
+
+@app.route("retention-sweeps/{id}", methods=["GET"])
+def get_retention_sweep(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """How a sweep goes."""
+    return respond(req, context, lambda services: services.retention.status)
+
+
+@app.route("retention-sweeps/{id}", methods=["DELETE"])
+def stop_retention_sweep(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Stops a sweep."""
+    return respond(req, context, lambda services: services.retention.stop)
 
 
 @app.route("jobs/{jobId}/tasks/{taskId}", methods=["DELETE"])

@@ -22,6 +22,7 @@ from bench import (
     partition_simulation,
     single_messages,
     storage_calls,
+    sweep,
     throttling,
     whole_jobs,
 )
@@ -46,18 +47,19 @@ PARTS = {
 def main() -> int:
     """Runs the parts; 0 when each came to its end."""
     options = parse()
-    if options.sweep:
-        print("there is no measurement of sweeps yet", file=sys.stderr)
-        return 2
     plan = Plan(1 if options.quick else options.rounds, options.quick)
     folder = Path(tempfile.mkdtemp(prefix="bench-quick-")) if options.quick else options.into
-    for name in options.parts:
+    parts = {"sweep": sweep.measure} if options.sweep else {name: PARTS[name] for name in options.parts}
+    for name, measure in parts.items():
         print(f"{name}", file=sys.stderr, flush=True)
         began = time.monotonic()
-        under = conditions(plan, f'make bench ARGS="--parts {name}"')
-        part = PARTS[name](plan)
+        under = conditions(plan, f'make bench ARGS="{"--sweep" if options.sweep else f"--parts {name}"}"')
+        part = measure(plan)
         save(folder, name, part, under)
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    if options.sweep:
+        print(f"written to {folder}", file=sys.stderr)
+        return 0
     drawn = subprocess.run([str(delete_call.PYTHON), "-m", "bench.plots", str(folder)], check=False)
     print(f"written to {folder}", file=sys.stderr)
     return drawn.returncode

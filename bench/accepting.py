@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ import requests
 from bench.arithmetic import Figures, percentile
 from bench.calls import Calls, call_from
 from bench.load import wait_until_empty
-from bench.rig import APP, HTTP_ONLY, ROOT, Rig
+from bench.rig import APP, PAUSED, ROOT, Rig
 from bench.rounds import Part, Plan, compare, side_by_side, tabulate
 from devstack.stack_settings import inherited_environment
 
@@ -34,8 +33,8 @@ def measure(plan: Plan) -> Part:
     for callers in (1, 16) if plan.quick else (1, 16, 64):
         most = plan.of(640, 64)
         sides = {
-            "app, functions running": partial(singles, APP, callers, most),
-            "app, functions paused": partial(singles, HTTP_ONLY, callers, most),
+            "app, functions running": partial(singles, {}, callers, most),
+            "app, functions paused": partial(singles, PAUSED, callers, most),
             "one insert and one put": partial(bare_singles, callers, most),
         }
         found = side_by_side(plan.rounds, sides)
@@ -45,8 +44,8 @@ def measure(plan: Plan) -> Part:
             compare(part, found, side, "one insert and one put", "p99_ms", label)
     for ids in (200,) if plan.quick else (1_000, 10_000):
         sides = {
-            "app, functions running": partial(bulk, APP, ids),
-            "app, functions paused": partial(bulk, HTTP_ONLY, ids),
+            "app, functions running": partial(bulk, {}, ids),
+            "app, functions paused": partial(bulk, PAUSED, ids),
             "bare table client": partial(bare_bulk, ids),
         }
         found = side_by_side(plan.rounds, sides)
@@ -57,9 +56,9 @@ def measure(plan: Plan) -> Part:
     return part
 
 
-def singles(app_dir: Path, callers: int, most: int) -> Figures:
+def singles(env: dict[str, str], callers: int, most: int) -> Figures:
     """One request a call, from so many callers, each on a connection of its own."""
-    with Rig(app_dir) as rig:
+    with Rig(APP, env=env) as rig:
         _bulk_call(rig, 50)
         return _latencies(call_from(callers, lambda: _poster(rig.urls[0]), seconds=60, most=most))
 
@@ -78,18 +77,18 @@ def bare_singles(callers: int, most: int) -> Figures:
         return _latencies(call_from(callers, lambda: call, seconds=60, most=most))
 
 
-def bulk(app_dir: Path, ids: int) -> Figures:
+def bulk(env: dict[str, str], ids: int) -> Figures:
     """Seconds of one call for so many ids."""
-    with Rig(app_dir) as rig:
+    with Rig(APP, env=env) as rig:
         _bulk_call(rig, 200)
-        if app_dir == APP:
+        if not env:
             wait_until_empty(rig, GIVE_UP_SECONDS)
         return {"seconds": _bulk_call(rig, ids)}
 
 
 def bare_bulk(ids: int) -> Figures:
     """The same rows by the bare client in group transactions, eight at a time, in a process of its own."""
-    with Rig(HTTP_ONLY) as rig:
+    with Rig(APP, env=PAUSED) as rig:
         _bulk_call(rig, 200)
         with rig.tables() as tables:
             rows = tables.get_table_client(rig.env["REQUEST_TABLE_NAME"]).list_entities(results_per_page=300)

@@ -1,4 +1,4 @@
-"""CPU and memory of processes and of their threads, from /proc. Linux alone."""
+"""CPU and memory of processes, from /proc. Linux alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 _USER, _SYSTEM = 11, 12  # after the closing bracket of the name; proc(5)
 
-HOST_THREADS = ("python", "message-", "listener-", "timer-", "admin", "function-loop", "http", "Thread-")
-"""Prefixes of the names of the host's own threads; all others run the app's code, in pools of the host or its own."""
-
 
 def cpu_seconds(pid: int) -> float:
     """CPU of a process and of the children that it has now."""
@@ -20,18 +17,8 @@ def cpu_seconds(pid: int) -> float:
 
 
 def app_cpu_seconds(pid: int) -> float:
-    """CPU of the app alone in a host: of its child processes where it has some, else of all threads but the host's."""
-    children = list(family(pid))[1:]
-    if children:
-        return sum(_cpu(Path(f"/proc/{child}/stat")) for child in children)
-    total = 0.0
-    for task in Path(f"/proc/{pid}/task").glob("[0-9]*"):
-        # A thread may end while it is looked at.
-        with suppress(OSError):
-            if not (task / "comm").read_text().startswith(HOST_THREADS):
-                # In nanoseconds: `stat` has whole hundredths, of which many threads lose many.
-                total += int((task / "schedstat").read_text().split()[0]) / 1e9
-    return total
+    """CPU of the app alone: of the worker processes that the host has started for it."""
+    return cpu_seconds(pid) - _cpu(Path(f"/proc/{pid}/stat"))
 
 
 def memory_mib(pid: int, field: str = "VmRSS") -> float:

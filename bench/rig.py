@@ -23,7 +23,12 @@ from devstack.stack_settings import app_settings, inherited_environment
 from devstack.storage_layout import create_queues_and_tables
 
 ROOT = Path(__file__).resolve().parents[1]
-APP, RIVAL, HTTP_ONLY = ROOT, ROOT / "bench" / "rival_app", ROOT / "bench" / "http_only_app"
+APP, RIVAL = ROOT, ROOT / "bench" / "rival_app"
+PAUSED = {
+    f"AzureWebJobs.{function}.Disabled": "true"
+    for function in ("delete_tasks", "end_poisoned_requests", "clean_up_job", "end_poisoned_clean_ups")
+}
+"""Settings with which the queue functions are paused."""
 LATENCY_MS = 20.0
 """Of a DELETE, in the measurements of the whole way."""
 START_SECONDS = 300
@@ -118,7 +123,7 @@ class Rig:
 
     def _start_host(self, number: int) -> None:
         options = ["--app", str(self._app_dir), "--settings", os.devnull, "--port", "0", "--quiet"]
-        command = [sys.executable, "-m", "bench.named_threads", "devstack.host", *options]
+        command = [sys.executable, "-m", "devstack.host", *options]
         host = self._program(f"host-{number}", command, self.env)
         host.start()
         self.urls.append(host.wait_for(r"(?m)^host ready (\S+)$", START_SECONDS)[1])

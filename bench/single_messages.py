@@ -77,7 +77,7 @@ def messages(
 
 
 def operations(app_dir: Path, count: int) -> Figures:
-    """Storage operations of a message; polls that find nothing are not among them."""
+    """Storage operations of a message, without receives."""
     with Rig(app_dir, log_requests=True) as rig:
         begin = len(rig.emulator_log())
         feed_until_done(rig, bodies(count), GIVE_UP_SECONDS)

@@ -14,7 +14,7 @@ from typing import Self
 
 from devstack import core_tools
 from devstack.azurite import Azurite
-from devstack.program import Program
+from devstack.program import Program, ProgramFailed
 from devstack.stack_settings import Ports, app_settings, free_port, inherited_environment
 from devstack.storage_layout import create_queues_and_tables
 
@@ -70,6 +70,13 @@ class Stack:
     def host_running(self) -> bool:
         """False after `kill_host`, and when the host ended by itself."""
         return self._host is not None and self._host.running
+
+    @property
+    def host_pid(self) -> int:
+        """The process of the host, whose children run the app."""
+        if self._host is None:
+            raise ProgramFailed("the host was not started")
+        return self._host.pid
 
     def __enter__(self) -> Self:
         """Returns when everything takes requests. Raises ProgramFailed or InstallFailed, and leaves nothing then."""

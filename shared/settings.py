@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.errors import InvalidConfiguration
 from shared.parsing import account_url, grammar, protection
+from shared.parsing.retention_policy import Policy, read_policies
 from shared.storage.connection import StorageConnection, read_connection
 
 POISON_SUFFIX = "-poison"
@@ -55,6 +56,9 @@ class Settings:
     """Counted from when a dead letter was last seen."""
     job_completion_max_wait_days: int
     retention_days: int
+    retention_policies: tuple[Policy, ...]
+    """In their order: for each job the first of its account that matches decides."""
+    retention_interval_hours: int
     operation_budget_seconds: float
     """The longest that one attempt may take; a claim's lease is twice that."""
     storage_timeout_seconds: float
@@ -88,13 +92,16 @@ class Settings:
             dead_letter_retention_days=read.whole("DEAD_LETTER_RETENTION_DAYS", 2, 3650, 90),
             job_completion_max_wait_days=read.whole("JOB_COMPLETION_MAX_WAIT_DAYS", 0, 30, 7),
             retention_days=read.whole("REQUEST_RETENTION_DAYS", 2, 365, 15),
+            retention_policies=(),
+            retention_interval_hours=read.whole("RETENTION_INTERVAL_HOURS", 1, 168, 6),
             operation_budget_seconds=read.number("OPERATION_BUDGET_SECONDS", 1, 90, 90),
             storage_timeout_seconds=read.number("STORAGE_TIMEOUT_SECONDS", 1, 60, 9),
         )
+        policies = read_policies(env.get("RETENTION_POLICIES", ""), settings.batch_accounts, problems)
         problems += _contradictions(settings)
         if problems:
             raise InvalidConfiguration(problems)
-        return settings
+        return replace(settings, retention_policies=policies)
 
 
 class _Reader:

@@ -32,6 +32,7 @@ AMBIENT = (
     "PROTECTED_JOBS",
     "REQUEST_",
     "RESULT_",
+    "RETENTION_",
     "STORAGE_TIMEOUT_",
     "TASKDELETESTORAGE",
 )

@@ -31,7 +31,7 @@ PURE = (
         "settings",
         "parsing/strict_json",
     ),
-    *("parsing/strict_model", "ledger/work"),
+    *("parsing/strict_model", "ledger/work", "parsing/retention_policy", "batch/job_listing", "retention/message"),
     # Deciding and wording
     *(
         "cleanup/closing_event",
@@ -48,6 +48,7 @@ PURE = (
         "api/openapi_operator_paths",
         "api/openapi_paths",
         "api/posted_events",
+        "api/openapi_retention",
         "api/openapi_schemas",
         "api/openapi_webhooks",
         "api/openapi_words",
@@ -67,6 +68,14 @@ PURE = (
         "ledger/decisions",
         "ledger/state",
         "api/webhook",
+    ),
+    *(
+        "retention/sweep",
+        "retention/judging",
+        "retention/course",
+        "retention/trouble",
+        "retention/step",
+        "retention/report",
     ),
 )
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from shared.api.answer import Answer, Call, invalid
 from shared.api.placement import refuse_misplaced
+from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.lanes import Lanes
 from shared.batch.listing import CompletedTask, TaskPage, TaskState
 from shared.batch.reply import BatchError, Kind, Reply, Sent
@@ -120,6 +121,8 @@ class ScriptedJobs(ScriptedBatch):
     states: dict[str, str] = field(default_factory=dict)
     completed: list[CompletedTask] = field(default_factory=list)
     page_size: int = 1_000
+    metadata: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Names and values, by job."""
     job_script: list[Reply] = field(default_factory=list)
     """Answers to the next looks at a job or a page."""
 
@@ -159,7 +162,14 @@ class ScriptedJobs(ScriptedBatch):
         etags = {task.id: task.etag for task in self.completed}
         return DELETED, TaskState("completed", etags[task_id]) if task_id in etags else TaskState("active", "0x8D0")
 
-    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage:
+    def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
+        """*Job - List*, all on one page."""
+        jobs = [ListedJob(job_id, state, self.metadata.get(job_id, ())) for job_id, state in self.states.items()]
+        return JobPage(DELETED, tuple(jobs))
+
+    def list_completed_tasks(
+        self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
+    ) -> TaskPage:
         """*Task - List*: a page begins after the id that the continuation names, as the service's do."""
         if self.job_script:
             return TaskPage(self.job_script.pop(0))
@@ -292,8 +302,8 @@ class World:
         worker = app or self.app
         service = {
             "requests-poison": worker.poison.deliver,
-            "job-completions": worker.fan_out.deliver,
-            "job-completions-poison": worker.cleanup_poison.deliver,
+            "job-completions": worker.job_messages.deliver,
+            "job-completions-poison": worker.job_messages.deliver_poisoned,
         }.get(queue, worker.worker.deliver)
         return service(delivery) or []
 

@@ -29,6 +29,8 @@ class Account:
         self.now = now
         self._transition = timedelta(seconds=transition_seconds)
         self._jobs: dict[str, Job] = {}
+        self._settling: set[str] = set()
+        """Keys of the jobs that are on their way to their end: an account may have thousands of others."""
         self._sequence = itertools.count(1)
         self._lock = threading.RLock()
 
@@ -40,7 +42,7 @@ class Account:
             if job_id.lower() in self._jobs:
                 raise ServiceError("JobExists")
             now = self.now()
-            job = Job(job_id, "active", now, now, definition=dict(definition))
+            job = Job(job_id, "active", now, now, definition=dict(definition), sequence=next(self._sequence))
             self._jobs[job_id.lower()] = job
             return job
 
@@ -127,10 +129,12 @@ class Account:
             self._settle()
             job = self._jobs.get(seed.id.lower())
             if job is None:
-                job = Job(seed.id, seed.state or "active", now, now, definition={"poolInfo": {"poolId": "pool-1"}})
+                job = Job(seed.id, "active", now, now, definition={"poolInfo": {"poolId": "pool-1"}})
+                job.sequence = next(self._sequence)
                 self._jobs[seed.id.lower()] = job
-            elif seed.state is not None:
+            if seed.state is not None:
                 job.state, job.state_changed, job.settles_at = seed.state, now, None
+            job.definition.update(seed.definition)
             placed = 0
             for task in seed.tasks(now):
                 key = task.id.lower()
@@ -151,16 +155,22 @@ class Account:
     def _begin(self, job: Job, state: str) -> None:
         now = self.now()
         job.state, job.state_changed, job.settles_at = state, now, now + self._transition
+        self._settling.add(job.id.lower())
 
     def _settle(self) -> None:
-        for key, job in [item for item in self._jobs.items() if item[1].settles_at is not None]:
-            if job.settles_at is None or self.now() < job.settles_at:
-                continue
-            if job.state == "deleting":
-                del self._jobs[key]
-            else:
-                job.state, job.state_changed, job.settles_at = "completed", job.settles_at, None
-                _complete_tasks(job, job.state_changed)
+        for key in list(self._settling):
+            job = self._jobs.get(key)
+            if job is None or job.settles_at is None:
+                self._settling.remove(key)
+            elif self.now() >= job.settles_at:
+                self._end(job, job.settles_at)
+
+    def _end(self, job: Job, moment: datetime) -> None:
+        if job.state == "deleting":
+            del self._jobs[job.id.lower()]
+        else:
+            job.state, job.state_changed, job.settles_at = "completed", moment, None
+            _complete_tasks(job, moment)
 
 
 def _task_of(job: Job, task_id: str) -> Task:

@@ -1,5 +1,7 @@
 """The control API under `/_control`: what tests and people use to prepare the service and to look into it.
 
+A call that it cannot read is answered 400, one about something that is not there 404, each with `{"error": text}`.
+
 GET    /_control                        counters, and the jobs with their task counts
 POST   /_control/jobs                   a job seed or a list of them, see `seeding.read_job_seed`
 GET    /_control/jobs/{id}              the job with its tasks
@@ -19,34 +21,80 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from devstack.batch.access import Gate
+from devstack.batch.account import Account
 from devstack.batch.errors import ServiceError
-from devstack.batch.faults import FaultRule, InvalidFault
-from devstack.batch.seeding import InvalidSeed
+from devstack.batch.faults import FaultBook, FaultRule, InvalidFault
+from devstack.batch.journal import Journal
+from devstack.batch.seeding import InvalidSeed, read_job_seed
 from devstack.http1 import Answer, Incoming
-
-if TYPE_CHECKING:
-    from devstack.batch.simulator import BatchSimulator
 
 PREFIX = "/_control"
 
 
-def answer_control(simulator: BatchSimulator, incoming: Incoming) -> Answer:
+@dataclass(frozen=True)
+class Service:
+    """What control calls act on."""
+
+    account: Account
+    faults: FaultBook
+    journal: Journal
+    gate: Gate
+    url: Callable[[], str]
+    """Known only once the server listens."""
+
+    def reset(self) -> None:
+        """No jobs, no faults, an empty journal."""
+        self.account.remove()
+        self.faults.remove()
+        self.journal.clear()
+
+
+class _BadCall(Exception):
+    """Raised when a control call cannot be read; the text says what it should be."""
+
+
+@dataclass(frozen=True)
+class _Control:
+    """A control call as read."""
+
+    id: str | None
+    content: Any
+    """The body, or where there is none the query."""
+
+    @property
+    def needed_id(self) -> str:
+        if self.id is None:
+            raise _BadCall("an id is missing in the path")
+        return self.id
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        if not isinstance(self.content, dict):
+            raise _BadCall("the content is no object")
+        return self.content
+
+
+def answer_control(service: Service, incoming: Incoming) -> Answer:
     """Carries a control call out: 200 with JSON, 400 or 404 with `{"error": text}`."""
     path, _, query = incoming.target.removeprefix(PREFIX).partition("?")
-    name, *ids = [unquote(segment) for segment in path.split("/") if segment] or [""]
-    action = _ACTIONS.get((incoming.method, name))
-    if action is None:
+    segments = [unquote(segment) for segment in path.split("/") if segment]
+    found = _find(incoming.method, segments)
+    if found is None:
         return _json(404, {"error": "there is no such control call"})
+    action, control_id = found
     try:
-        content = json.loads(incoming.body) if incoming.body else dict(parse_qsl(query))
-        return _json(200, action(simulator, ids, content))
-    except (KeyError, ServiceError) as error:
+        control = _Control(control_id, _content(incoming.body, query))
+        return _json(200, action(service, control))
+    except _NotThere as error:
         return _json(404, {"error": f"not there: {error}"})
-    except (InvalidFault, InvalidSeed, TypeError, ValueError) as error:
+    except ServiceError as error:
+        return _json(404 if error.status == 404 else 400, {"error": str(error)})
+    except (InvalidFault, InvalidSeed, _BadCall) as error:
         return _json(400, {"error": str(error)})
 
 
@@ -59,37 +107,47 @@ def read_fault(content: dict[str, Any]) -> FaultRule:
     return FaultRule(**{names[name]: value for name, value in content.items()})
 
 
-def _summary(simulator: BatchSimulator, _ids: list[str], _content: Any) -> dict[str, Any]:
-    jobs = [{"id": job.id, "state": job.state, "tasks": len(job.tasks)} for job in simulator.account.jobs()]
-    return {"url": simulator.url, "jobs": jobs, "counters": simulator.journal.counters().document()}
+class _NotThere(Exception):
+    """Raised when there is nothing with the id of a call."""
 
 
-def _seed(simulator: BatchSimulator, _ids: list[str], content: Any) -> dict[str, Any]:
-    seeds = content if isinstance(content, list) else [content]
-    return {"jobs": len(seeds), "tasks": sum(simulator.seed(seed) for seed in seeds)}
+def _summary(service: Service, _: _Control) -> dict[str, Any]:
+    jobs = [{"id": job.id, "state": job.state, "tasks": len(job.tasks)} for job in service.account.jobs()]
+    return {"url": service.url(), "jobs": jobs, "counters": service.journal.counters().document()}
 
 
-def _show_job(simulator: BatchSimulator, ids: list[str], _content: Any) -> dict[str, Any]:
-    job = simulator.account.job(ids[0])
-    job_url = f"{simulator.url}/jobs/{job.id}"
-    tasks = [task.document(job_url) for task in simulator.account.tasks(job.id)]
-    return {**job.document(simulator.url), "tasks": tasks}
+def _seed(service: Service, control: _Control) -> dict[str, Any]:
+    descriptions = control.content if isinstance(control.content, list) else [control.content]
+    seeds = [read_job_seed(description) for description in descriptions]
+    return {"jobs": len(seeds), "tasks": sum(service.account.place(seed) for seed in seeds)}
 
 
-def _remove_jobs(simulator: BatchSimulator, ids: list[str], _content: Any) -> dict[str, Any]:
-    simulator.account.remove(ids[0] if ids else None)
+def _show_job(service: Service, control: _Control) -> dict[str, Any]:
+    job = service.account.job(control.needed_id)
+    job_url = f"{service.url()}/jobs/{job.id}"
+    tasks = [task.document(job_url) for task in service.account.tasks(job.id)]
+    return {**job.document(service.url()), "tasks": tasks}
+
+
+def _remove_jobs(service: Service, control: _Control) -> dict[str, Any]:
+    service.account.remove(control.id)
     return {}
 
 
-def _change_faults(simulator: BatchSimulator, ids: list[str], content: Any) -> dict[str, Any]:
-    if ids:
-        simulator.faults.release(ids[0])
-        return {"id": ids[0]}
-    return {"id": simulator.faults.add(read_fault(content))}
+def _add_fault(service: Service, control: _Control) -> dict[str, Any]:
+    return {"id": service.faults.add(read_fault(control.fields))}
 
 
-def _show_faults(simulator: BatchSimulator, _ids: list[str], _content: Any) -> dict[str, Any]:
-    rules = simulator.faults.rules().items()
+def _release(service: Service, control: _Control) -> dict[str, Any]:
+    try:
+        service.faults.release(control.needed_id)
+    except KeyError:
+        raise _NotThere(f"fault rule {control.id}") from None
+    return {"id": control.id}
+
+
+def _show_faults(service: Service, _: _Control) -> dict[str, Any]:
+    rules = service.faults.rules().items()
     return {
         "value": [
             {"id": rule_id, "bitten": count, **{_camel_case(name): value for name, value in asdict(rule).items()}}
@@ -98,49 +156,73 @@ def _show_faults(simulator: BatchSimulator, _ids: list[str], _content: Any) -> d
     }
 
 
-def _end_faults(simulator: BatchSimulator, ids: list[str], _content: Any) -> dict[str, Any]:
-    simulator.faults.remove(ids[0] if ids else None)
+def _end_faults(service: Service, control: _Control) -> dict[str, Any]:
+    service.faults.remove(control.id)
     return {}
 
 
-def _show_journal(simulator: BatchSimulator, _ids: list[str], content: dict[str, str]) -> dict[str, Any]:
-    entries = simulator.journal.entries(content.get("operation"), content.get("job"), content.get("task"))
+def _show_journal(service: Service, control: _Control) -> dict[str, Any]:
+    wanted = control.fields
+    unknown = set(wanted) - {"operation", "job", "task"}
+    if unknown or not all(isinstance(value, str) for value in wanted.values()):
+        raise _BadCall("the journal is filtered by operation, job and task alone, which are texts")
+    entries = service.journal.entries(wanted.get("operation"), wanted.get("job"), wanted.get("task"))
     return {"value": [entry.document() for entry in entries]}
 
 
-def _clear_journal(simulator: BatchSimulator, _ids: list[str], _content: Any) -> dict[str, Any]:
-    simulator.journal.clear()
+def _clear_journal(service: Service, _: _Control) -> dict[str, Any]:
+    service.journal.clear()
     return {}
 
 
-def _show_counters(simulator: BatchSimulator, _ids: list[str], _content: Any) -> dict[str, Any]:
-    return simulator.journal.counters().document()
+def _show_counters(service: Service, _: _Control) -> dict[str, Any]:
+    return service.journal.counters().document()
 
 
-def _revoke(simulator: BatchSimulator, _ids: list[str], _content: Any) -> dict[str, Any]:
-    simulator.revoke_tokens()
+def _revoke(service: Service, _: _Control) -> dict[str, Any]:
+    service.gate.revoke_issued_tokens()
     return {}
 
 
-def _reset(simulator: BatchSimulator, _ids: list[str], _content: Any) -> dict[str, Any]:
-    simulator.reset()
+def _reset(service: Service, _: _Control) -> dict[str, Any]:
+    service.reset()
     return {}
 
 
-_ACTIONS: dict[tuple[str, str], Callable[[BatchSimulator, list[str], Any], dict[str, Any]]] = {
+Action = Callable[[Service, _Control], dict[str, Any]]
+
+# The shape of a path after the prefix, with `*` for an id.
+_ACTIONS: dict[tuple[str, str], Action] = {
     ("GET", ""): _summary,
     ("POST", "jobs"): _seed,
     ("GET", "jobs"): _show_job,
+    ("GET", "jobs/*"): _show_job,
     ("DELETE", "jobs"): _remove_jobs,
-    ("POST", "faults"): _change_faults,
+    ("DELETE", "jobs/*"): _remove_jobs,
+    ("POST", "faults"): _add_fault,
     ("GET", "faults"): _show_faults,
     ("DELETE", "faults"): _end_faults,
+    ("DELETE", "faults/*"): _end_faults,
+    ("POST", "faults/*/release"): _release,
     ("GET", "journal"): _show_journal,
     ("DELETE", "journal"): _clear_journal,
     ("GET", "counters"): _show_counters,
     ("POST", "revoke-tokens"): _revoke,
     ("POST", "reset"): _reset,
 }
+
+
+def _find(method: str, segments: list[str]) -> tuple[Action, str | None] | None:
+    shape = "/".join([*segments[:1], *("*" for _ in segments[1:2]), *segments[2:]])
+    action = _ACTIONS.get((method, shape))
+    return (action, segments[1] if len(segments) > 1 else None) if action else None
+
+
+def _content(body: bytes, query: str) -> Any:
+    try:
+        return json.loads(body) if body.strip() else dict(parse_qsl(query))
+    except (ValueError, RecursionError):
+        raise _BadCall("the body is not JSON") from None
 
 
 def _camel_case(name: str) -> str:

@@ -26,6 +26,7 @@ _TEXTS = {
     "JobNotFound": "The specified job does not exist.",
     "MissingRequiredQueryParameter": "A query parameter that's mandatory for this request is not specified.",
     "NodeNotReady": "The node is not ready.",
+    "OperationNotSimulated": "The Batch service has this operation; this simulator of it does not carry it out.",
     "OperationTimedOut": "The operation could not be completed within the permitted time.",
     "OutOfRangeQueryParameterValue": "A query parameter specified in the request URI is outside the permissible range.",
     "ResourceNotFound": "The specified resource does not exist.",
@@ -48,6 +49,7 @@ _STATUSES = {
     412: ("ConditionNotMet",),
     429: ("TooManyRequests",),
     500: ("InternalError",),
+    501: ("OperationNotSimulated",),
     503: ("ServerBusy",),
 }
 _STATUS_OF = {code: status for status, codes in _STATUSES.items() for code in codes}

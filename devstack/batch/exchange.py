@@ -45,7 +45,8 @@ class Exchange:
         if answer is None:
             return None
         common = answer_headers(incoming.headers, entry.request_id)
-        return Answer(answer.status, {**common, **answer.headers}, answer.body)
+        body = b"" if incoming.method == "HEAD" else answer.body
+        return Answer(answer.status, {**common, **answer.headers}, body)
 
     def _answer(self, incoming: Incoming, entry: Entry) -> Answer | None:
         base_url = f"http://{incoming.headers.get('Host') or '127.0.0.1'}"

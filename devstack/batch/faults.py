@@ -24,6 +24,20 @@ class InvalidFault(Exception):
     """Raised when a rule cannot be read; the text says what is wrong."""
 
 
+_NOTHING = type(None)
+# A rule of the wrong type would break the call that it bites, and not the one that ordered it.
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("operation", "job", "task"), (str,)),
+    **dict.fromkeys(("code", "message", "location", "body", "next_link"), (str, _NOTHING)),
+    **dict.fromkeys(("drop", "hold", "after_effect"), (bool,)),
+    **dict.fromkeys(("status", "times", "total_times"), (int, _NOTHING)),
+    "retry_after": (str, int, float, _NOTHING),
+    "headers": (Mapping,),
+    "delay_seconds": (float, int),
+    "skip": (int,),
+}
+
+
 @dataclass(frozen=True)
 class FaultRule:
     """What happens to the calls that match. Globs count without case; the rest of the fields add up.
@@ -62,11 +76,12 @@ class FaultRule:
     """Calls on all targets together that it bites."""
 
     def __post_init__(self) -> None:
-        if not any(fnmatchcase(name, self.operation) for name in OPERATIONS):
+        if not any(fnmatchcase(name, str(self.operation)) for name in OPERATIONS):
             raise InvalidFault(f"operation: {self.operation!r} matches none of {', '.join(sorted(OPERATIONS))}")
-
-        if self.status is not None and not isinstance(self.status, int):
-            raise InvalidFault(f"status: {self.status!r} is no number")
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                raise InvalidFault(f"{name}: {value!r} is no {kinds[0].__name__}")
 
     @property
     def answers(self) -> bool:

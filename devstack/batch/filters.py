@@ -1,36 +1,24 @@
-"""The `$filter` of List Tasks: comparisons of a task's properties, joined by `and`, `or`, `not` and brackets.
+"""The language of `$filter`: comparisons of properties, joined by `and`, `or` and brackets.
 
-The grammar is the part of OData that "OData filters in Batch" lists; per-property limits of the real service are not
-kept, since they are not documented for every property.
+It is the part of OData that "OData filters in Batch" lists, property by property and operator by operator
+(https://learn.microsoft.com/rest/api/batchservice/odata-filters-in-batch). What the page does not list is refused: a
+filter that only the simulator understands would hide a fault of the client.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from devstack.batch.errors import ServiceError
-from devstack.batch.resources import Task
+from devstack.batch.resources import Job, Task
 
-Predicate = Callable[[Task], bool]
+Resource = TypeVar("Resource", Job, Task)
 
-_PROPERTIES: dict[str, Callable[[Task], Any]] = {
-    "id": lambda task: task.id.lower(),
-    "state": lambda task: task.state,
-    "stateTransitionTime": lambda task: task.state_changed,
-    "creationTime": lambda task: task.created,
-    "lastModified": lambda task: task.last_modified,
-    "displayName": lambda task: task.definition.get("displayName"),
-    "executionInfo/exitCode": lambda task: task.exit_code,
-    "executionInfo/startTime": lambda task: task.started,
-    "executionInfo/endTime": lambda task: task.ended,
-    "executionInfo/result": lambda task: task.result,
-    "executionInfo/retryCount": lambda _: 0,
-}
-_WITHOUT_CASE = {"id", "state", "executionInfo/result"}
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -39,50 +27,79 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "le": operator.le,
 }
+EQUALITY = frozenset({"eq", "ne"})
+ORDER = frozenset(_COMPARISONS)
 _TOKEN = re.compile(
     r"\s*(?:(?P<instant>datetime'[^']*')|(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<word>[A-Za-z][\w/]*)|(?P<mark>[(),]))",
     re.IGNORECASE | re.ASCII,
 )
 
 
-def read_filter(text: str) -> Predicate:
-    """The filter as a function of a task; raises InvalidQueryParameterValue when it cannot be read."""
+@dataclass(frozen=True)
+class Property(Generic[Resource]):
+    """One property that a list can be filtered by."""
+
+    read: Callable[[Resource], Any]
+    kind: type
+    """`str`, `int` or `datetime`: what it is compared with."""
+    operators: frozenset[str] = ORDER
+    has_prefixes: bool = False
+    """Whether `startswith` takes it."""
+
+    def literal(self, kind: str, raw: str) -> Any:
+        """The value of a literal; raises ValueError for one of another kind."""
+        value: Any = None
+        if kind == "instant":
+            value = datetime.fromisoformat(raw[len("datetime'") : -1])
+        elif kind == "number":
+            value = int(raw)
+        elif kind == "text":
+            value = raw[1:-1].replace("''", "'")
+        if not isinstance(value, self.kind) or (isinstance(value, datetime) and value.tzinfo is None):
+            raise ValueError(f"{self.kind.__name__} expected, not {raw or 'the end'}")
+        return value
+
+
+Properties = Mapping[str, Property[Resource]]
+Predicate = Callable[[Resource], bool]
+
+
+def read_filter(text: str, properties: Properties[Resource]) -> Predicate[Resource]:
+    """The filter as a function of a resource; raises InvalidQueryParameterValue when it cannot be read."""
     try:
-        return _Reader(text).whole()
-    except (ValueError, LookupError) as error:
+        return _Reader(text, properties).whole()
+    except ValueError as error:
         values = [("QueryParameterName", "$filter"), ("QueryParameterValue", text), ("Reason", str(error))]
         raise ServiceError("InvalidQueryParameterValue", values) from error
 
 
-class _Reader:
-    """Recursive descent: or < and < not < comparison."""
+class _Reader(Generic[Resource]):
+    """Recursive descent: or < and < comparison."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, properties: Properties[Resource]) -> None:
         self._tokens = _split(text)
+        self._properties: Properties[Resource] = properties
         self._at = 0
 
-    def whole(self) -> Predicate:
+    def whole(self) -> Predicate[Resource]:
         predicate = self._disjunction()
         if self._at < len(self._tokens):
             raise ValueError(f"unexpected {self._tokens[self._at][1]}")
         return predicate
 
-    def _disjunction(self) -> Predicate:
+    def _disjunction(self) -> Predicate[Resource]:
         parts = [self._conjunction()]
         while self._skip("or"):
             parts.append(self._conjunction())
-        return parts[0] if len(parts) == 1 else lambda task: any(part(task) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda resource: any(part(resource) for part in parts)
 
-    def _conjunction(self) -> Predicate:
+    def _conjunction(self) -> Predicate[Resource]:
         parts = [self._term()]
         while self._skip("and"):
             parts.append(self._term())
-        return parts[0] if len(parts) == 1 else lambda task: all(part(task) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda resource: all(part(resource) for part in parts)
 
-    def _term(self) -> Predicate:
-        if self._skip("not"):
-            inner = self._term()
-            return lambda task: not inner(task)
+    def _term(self) -> Predicate[Resource]:
         if self._skip("("):
             inner = self._disjunction()
             self._need(")")
@@ -91,30 +108,39 @@ class _Reader:
             return self._prefix()
         return self._comparison()
 
-    def _prefix(self) -> Predicate:
+    def _prefix(self) -> Predicate[Resource]:
+        """Heeds letter case, unlike comparisons of ids: what the service does is not documented, and this is worse."""
         self._need("(")
-        name = self._next("word")
+        name, found = self._property()
+        if not found.has_prefixes:
+            raise ValueError(f"startswith does not take {name}")
         self._need(",")
-        prefix = _literal(name, "text", self._next("text"))
+        prefix = found.literal("text", self._next("text"))
         self._need(")")
-        read = _PROPERTIES[name]
-        return lambda task: str(read(task) or "").startswith(prefix)
+        return lambda resource: str(found.read(resource) or "").startswith(prefix)
 
-    def _comparison(self) -> Predicate:
-        name = self._next("word")
-        read, compare = _PROPERTIES[name], _COMPARISONS[self._next("word").lower()]
+    def _comparison(self) -> Predicate[Resource]:
+        name, found = self._property()
+        sign = self._next("word").lower()
+        if sign not in found.operators:
+            raise ValueError(f"{name} cannot be compared by {sign}")
         kind, raw = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
         self._at += 1
-        wanted = _literal(name, kind, raw)
+        compare, wanted = _COMPARISONS[sign], _folded(found.literal(kind, raw))
 
-        def holds(task: Task) -> bool:
-            value = read(task)
+        def holds(resource: Resource) -> bool:
+            value = _folded(found.read(resource))
             if value is None:
-                return compare is operator.ne  # OData: null equals nothing and has no order
+                return sign == "ne"  # OData: null equals nothing and has no order
             return compare(value, wanted)
 
-        _refuse_other_kinds(name, wanted)
         return holds
+
+    def _property(self) -> tuple[str, Property[Resource]]:
+        name = self._next("word")
+        if name not in self._properties:
+            raise ValueError(f"{name} is none of {', '.join(sorted(self._properties))}")
+        return name, self._properties[name]
 
     def _skip(self, text: str) -> bool:
         if self._at < len(self._tokens) and self._tokens[self._at][1].lower() == text:
@@ -134,6 +160,11 @@ class _Reader:
         return raw
 
 
+def _folded(value: Any) -> Any:
+    """Ids are compared without letter case, and public use shows `'Completed'` and `'Success'` for states and results."""
+    return value.lower() if isinstance(value, str) else value
+
+
 def _split(text: str) -> list[tuple[str, str]]:
     tokens, at = [], 0
     while text[at:].strip():
@@ -143,25 +174,3 @@ def _split(text: str) -> list[tuple[str, str]]:
         tokens.append((str(match.lastgroup), match.group(str(match.lastgroup))))
         at = match.end()
     return tokens
-
-
-def _literal(name: str, kind: str, raw: str) -> Any:
-    if kind == "instant":
-        return datetime.fromisoformat(raw[len("datetime'") : -1])
-    if kind == "number":
-        return int(raw)
-    if kind == "text":
-        value = raw[1:-1].replace("''", "'")
-        return value.lower() if name in _WITHOUT_CASE else value
-    raise ValueError(f"value expected, not {raw or 'the end'}")
-
-
-def _refuse_other_kinds(name: str, wanted: Any) -> None:
-    if name.endswith("Time") or name == "lastModified":
-        kind: type = datetime
-    elif name.endswith(("exitCode", "retryCount")):
-        kind = int
-    else:
-        kind = str
-    if not isinstance(wanted, kind) or (isinstance(wanted, datetime) and wanted.tzinfo is None):
-        raise ValueError(f"{name} cannot be compared with that")

@@ -5,40 +5,41 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 from urllib.parse import quote, urlencode
 
 from devstack.batch.errors import ServiceError
-from devstack.batch.filters import read_filter
-from devstack.batch.resources import Task
+from devstack.batch.filters import Properties, Resource, read_filter
 
 MOST_RESULTS = 1000
 _SKIP_MARK = "1!/"  # holds marks that clients encode in different ways, as real tokens do
 
 
 @dataclass(frozen=True)
-class Page:
-    """The tasks of one page, and the skip token of the next one when there is one."""
+class Page(Generic[Resource]):
+    """The jobs or tasks of one page, and the skip token of the next one when there is one."""
 
-    tasks: list[Task]
+    found: list[Resource]
     next_token: str | None
 
 
-def cut_page(tasks: Iterable[Task], query: Mapping[str, str]) -> Page:
+def cut_page(
+    resources: Iterable[Resource], query: Mapping[str, str], properties: Properties[Resource]
+) -> Page[Resource]:
     """The page that `$filter`, `maxresults` and `$skiptoken` ask for.
 
-    The token names the last task of the page before, not an offset, so tasks that are deleted between two pages
-    make nothing else disappear.
+    The token names the last resource of the page before, not an offset, so what is deleted between two pages makes
+    nothing else disappear.
     """
-    matches = read_filter(query["$filter"]) if query.get("$filter") else None
+    matches = read_filter(query["$filter"], properties) if "$filter" in query else None
     most, after = read_max_results(query), _read_token(query.get("$skiptoken"))
-    found: list[Task] = []
-    for task in tasks:
-        if task.sequence <= after or (matches and not matches(task)):
+    found: list[Resource] = []
+    for resource in resources:
+        if resource.sequence <= after or (matches and not matches(resource)):
             continue
         if len(found) == most:
             return Page(found, _token(found[-1].sequence))
-        found.append(task)
+        found.append(resource)
     return Page(found, None)
 
 

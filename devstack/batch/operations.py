@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from devstack.batch import filterable
 from devstack.batch.account import MOST_TASKS_PER_COLLECTION, Account
 from devstack.batch.errors import ServiceError, instant
 from devstack.batch.listing import cut_page, next_link, select
@@ -29,8 +30,8 @@ def perform(call: Call, account: Account) -> Outcome:
 
 
 def _list_jobs(call: Call, account: Account) -> Outcome:
-    documents = [select(job.document(call.base_url), call.query.get("$select")) for job in account.jobs()]
-    return Outcome(_json({"odata.metadata": f"{call.base_url}/$metadata#jobs", "value": documents}))
+    page = cut_page(account.jobs(), call.query, filterable.JOBS)
+    return _listed(call, account, "jobs", [job.document(call.base_url) for job in page.found], page.next_token)
 
 
 def _add_job(call: Call, account: Account) -> Outcome:
@@ -58,17 +59,23 @@ def _delete_job(call: Call, account: Account) -> Outcome:
 
 
 def _list_tasks(call: Call, account: Account) -> Outcome:
-    page = cut_page(account.tasks(call.route.job), call.query)
+    page = cut_page(account.tasks(call.route.job), call.query, filterable.TASKS)
     job_url = _job_url(call, account.job(call.route.job).id)
+    return _listed(call, account, "tasks", [task.document(job_url) for task in page.found], page.next_token)
+
+
+def _listed(
+    call: Call, account: Account, kind: str, documents: list[dict[str, Any]], next_token: str | None
+) -> Outcome:
     names = call.query.get("$select")
     document: dict[str, Any] = {
-        "odata.metadata": f"{call.base_url}/$metadata#tasks",
-        "value": [select(task.document(job_url), names) for task in page.tasks],
+        "odata.metadata": f"{call.base_url}/$metadata#{kind}",
+        "value": [select(each, names) for each in documents],
     }
     if call.next_link:
         document["odata.nextLink"] = call.next_link
-    elif page.next_token:
-        document["odata.nextLink"] = next_link(call.base_url, call.path, call.query, page.next_token)
+    elif next_token:
+        document["odata.nextLink"] = next_link(call.base_url, call.path, call.query, next_token)
     return Outcome(_json(document, resource_headers(new_etag(), account.now())))
 
 

@@ -32,6 +32,8 @@ class Task:
     etag: str = field(default_factory=new_etag)
     sequence: int = 0
     """Place in the job's order of listing."""
+    own_result: str | None = None
+    """A result that its exit code does not tell: of outputs that could not be uploaded, for instance."""
 
     @property
     def last_modified(self) -> datetime:
@@ -43,7 +45,7 @@ class Task:
         """`success` or `failure` once it is completed."""
         if self.state != "completed":
             return None
-        return "success" if self.exit_code == 0 else "failure"
+        return self.own_result or ("success" if self.exit_code == 0 else "failure")
 
     def document(self, job_url: str) -> dict[str, Any]:
         """The task as Task - Get and Task - List show it."""
@@ -89,20 +91,29 @@ class Job:
     settles_at: datetime | None = None
     """When `deleting` ends in its removal and `terminating` in `completed`; None: it stays as it is."""
     terminate_reason: str | None = None
+    sequence: int = 0
+    """Place in the account's order of listing."""
 
     @property
     def last_modified(self) -> datetime:
         """When its definition last changed."""
         return self.created
 
+    @property
+    def ended(self) -> datetime | None:
+        """When it was completed; None before."""
+        return self.state_changed if self.state == "completed" else None
+
+    @property
+    def pool_id(self) -> str:
+        """The pool that its definition names."""
+        return str(self.definition.get("poolInfo", {}).get("poolId", ""))
+
     def document(self, base_url: str) -> dict[str, Any]:
         """The job as Job - Get and Job - List show it."""
-        execution: dict[str, Any] = {
-            "startTime": instant(self.created),
-            "poolId": self.definition.get("poolInfo", {}).get("poolId", ""),
-        }
-        if self.state == "completed":
-            execution["endTime"] = instant(self.state_changed)
+        execution: dict[str, Any] = {"startTime": instant(self.created), "poolId": self.pool_id}
+        if self.ended:
+            execution["endTime"] = instant(self.ended)
             execution["terminateReason"] = self.terminate_reason or "UserTerminate"
         return {
             **self.definition,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from devstack.batch.errors import ServiceError
+from devstack.batch.unsimulated import methods_of
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,22 @@ OPERATIONS = frozenset(name for methods in _OPERATIONS.values() for name in meth
 
 
 def find_route(method: str, path: str) -> Route:
-    """The operation of a raw path. Raises ResourceNotFound, or UnsupportedHttpVerb for a known resource.
+    """The operation of a raw path.
+
+    Raises OperationNotSimulated for one that Batch alone has, else UnsupportedHttpVerb for a known resource, else
+    ResourceNotFound.
 
     Dot segments are folded and a slash at the end does not count, as in the HTTP stacks on the way to the real
-    service: `DELETE /jobs/j1/tasks/..` is the deletion of the whole job, and a client that lets it through shall see that.
+    service: `DELETE /jobs/j1/tasks/..` is the deletion of the whole job, and a client that lets it through is to see that.
     """
     segments = _fold(path)
     shape = tuple("*" if index in (1, 3) else segment for index, segment in enumerate(segments))
-    methods = _OPERATIONS.get(shape)
-    if methods is None:
-        raise ServiceError("ResourceNotFound")
-    if method not in methods:
-        raise ServiceError("UnsupportedHttpVerb")
-    return Route(methods[method], *segments[1:2], *segments[3:4])
+    methods, others = _OPERATIONS.get(shape, {}), methods_of(segments)
+    if method in methods:
+        return Route(methods[method], *segments[1:2], *segments[3:4])
+    if method in others:
+        raise ServiceError("OperationNotSimulated", [("Operation", f"{method} /{'/'.join(segments)}")])
+    raise ServiceError("UnsupportedHttpVerb" if methods or others else "ResourceNotFound")
 
 
 def _fold(path: str) -> list[str]:

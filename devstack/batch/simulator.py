@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from devstack.batch.access import AUDIENCE, Gate
 from devstack.batch.account import Account
-from devstack.batch.control import PREFIX, answer_control
+from devstack.batch.control import PREFIX, Service, answer_control
 from devstack.batch.errors import ServiceError
 from devstack.batch.exchange import Exchange
 from devstack.batch.faults import FaultBook, FaultRule
@@ -52,6 +52,7 @@ class BatchSimulator:
             self.account, self.faults, self.journal, self._gate, now, api_versions, latency_seconds
         )
         self.server = LoopbackServer(self._serve, port)
+        self._controlled = Service(self.account, self.faults, self.journal, self._gate, lambda: self.url)
 
     @property
     def url(self) -> str:
@@ -101,11 +102,9 @@ class BatchSimulator:
 
     def reset(self) -> None:
         """No jobs, no faults, an empty journal."""
-        self.account.remove()
-        self.faults.remove()
-        self.journal.clear()
+        self._controlled.reset()
 
     def _serve(self, incoming: Incoming) -> Answer | None:
         if incoming.target.startswith(PREFIX):
-            return answer_control(self, incoming)
+            return answer_control(self._controlled, incoming)
         return self._exchange.serve(incoming)

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from devstack.client import AppClient
+from devstack.demo import policy
 from devstack.demo.scenes import CLEANED_JOB, JOB, Ask, Scene, scenes
 from devstack.demo.verdict import Row, Seen, row_of
 from devstack.stack import Stack
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 900
 SUCCEEDED, FAILED = 150, 50
 # Short waits, so that the retries are over while somebody watches.
-SETTINGS = {"BATCH_RETRY_BASE_SECONDS": "0.5"}
+SETTINGS = {"BATCH_RETRY_BASE_SECONDS": "0.5", **policy.SETTINGS}
 
 
 def main() -> int:
@@ -37,6 +38,7 @@ def main() -> int:
     with Stack(ROOT, env=SETTINGS) as stack:
         console.print(f"Up: {stack.http_url}/api  (Batch at {stack.batch_url}, logs in {stack.logs})\n")
         rows = run(AppClient(stack), arguments.size, console)
+        rows.append(policy.play(stack, console))
     console.print(report(rows))
     right = all(row.ok for row in rows)
     console.print("[green]Every outcome is as expected.[/]" if right else "[red]Some outcomes are not as expected.[/]")

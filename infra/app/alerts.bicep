@@ -18,6 +18,8 @@ var thresholds = union(
     failedResults: 10
     exhaustedResults: 0
     refusedCalls: 0
+    failedSweeps: 0
+    overdueSweeps: 0
   },
   overrides
 )
@@ -84,6 +86,26 @@ var rules = [
     column: 'refusals'
     dimension: 'account'
     threshold: thresholds.refusedCalls
+  }
+  {
+    name: 'failed-sweeps'
+    description: 'A sweep by the retention policies failed.'
+    severity: 2
+    query: loadTextContent('../queries/failed-sweeps.kql')
+    aggregation: 'Maximum'
+    column: 'sweeps'
+    dimension: 'account'
+    threshold: thresholds.failedSweeps
+  }
+  {
+    name: 'overdue-sweeps'
+    description: 'No sweep of an account has ended for three intervals and a day.'
+    severity: 2
+    query: loadTextContent('../queries/overdue-sweeps.kql')
+    aggregation: 'Maximum'
+    column: 'looks'
+    dimension: 'account'
+    threshold: thresholds.overdueSweeps
   }
 ]
 

@@ -42,6 +42,7 @@ type AlwaysReady = {
     | 'function:end_poisoned_requests'
     | 'function:keep_house'
     | 'function:report_queue_depths'
+    | 'function:sweep_accounts'
   @minValue(1)
   @maxValue(20)
   instanceCount: int
@@ -57,4 +58,6 @@ type AlertThresholds = {
   failedResults: int?
   exhaustedResults: int?
   refusedCalls: int?
+  failedSweeps: int?
+  overdueSweeps: int?
 }

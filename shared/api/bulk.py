@@ -48,7 +48,7 @@ class Bulk:
             for item in envelope.items
         ]
         counts = Counter(entry["status"] for entry in entries)
-        body = {"items": entries, "counts": {name: counts[name] for name in (*map(str, acceptance.Answer), INVALID)}}
+        body = {"items": entries, "counts": {name: counts[name] for name in (*map(str, acceptance.Receipt), INVALID)}}
         return Answer(202, body) if good else Answer(400, {**error_body(_all_of(faults.values())), **body})
 
     def _fault(self, item: Item, kind: Kind) -> BatchError | None:
@@ -85,9 +85,9 @@ def _answered(answer: Acceptance) -> dict[str, Any]:
         "clientRequestId": request.client_request_id,
         "jobId": request.job_id,
         "taskId": request.task_id,
-        "status": answer.answer.value,
+        "status": answer.receipt.value,
     }
-    if answer.answer is acceptance.Answer.CONFLICT:
+    if answer.receipt is acceptance.Receipt.CONFLICT:
         return entry | {"error": error_wire(ID_CONFLICT)}
     return entry | {"location": location(Key.of(request))}
 

@@ -8,6 +8,7 @@ from shared import VERSION
 from shared.api.openapi_operations import HEADERS, Document
 from shared.api.openapi_operator_paths import APP, LETTERS, letter_paths, service_paths
 from shared.api.openapi_paths import CLEANUPS, REQUESTS, cleanup_paths, request_paths
+from shared.api.openapi_retention import RETENTION, retention_paths
 from shared.api.openapi_schemas import schemas
 from shared.api.openapi_webhooks import MESSAGES, webhooks
 
@@ -26,6 +27,7 @@ platform answers 401, without a body."""
 _TAGS = {
     REQUESTS: "Ask for the deletion of tasks, see how a request stands, take it back.",
     CLEANUPS: "Delete the completed tasks of a job once it is completed.",
+    RETENTION: "Policies by which the app finds finished work itself, and its sweeps through the accounts.",
     LETTERS: "What could not be done: look, try again, settle.",
     APP: "How the app itself is.",
     MESSAGES: "What lies on the queues.",
@@ -48,7 +50,7 @@ def document() -> Document:
         "servers": [{"url": "/api", "description": "The app that this description comes from."}],
         "security": [{"key": []}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
-        "paths": request_paths() | cleanup_paths() | letter_paths() | service_paths(),
+        "paths": request_paths() | cleanup_paths() | retention_paths() | letter_paths() | service_paths(),
         "webhooks": webhooks(),
         "components": {
             "schemas": schemas(),

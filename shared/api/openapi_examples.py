@@ -52,6 +52,10 @@ EVENTS = _named(
         },
     ),
 )
+SWEEPS = _named(
+    all=("All policies of the default account", {}),
+    preview=("What one policy would delete", {"policy": "nightly", "dryRun": True}),
+)
 BULK_REDRIVES = _named(
     preview=("How many there are", {"reason": "ServerBusy", "dryRun": True}),
     redrive=("Put them back", {"reason": "ServerBusy", "perSecond": 5}),

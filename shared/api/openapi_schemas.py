@@ -7,7 +7,9 @@ from shared.api.openapi_answers import ANSWERS
 from shared.api.openapi_dialect import Schema, answered_schemas, asked_schemas, merged, ref
 from shared.api.openapi_events import EVENT_ANSWERS, carriers
 from shared.api.openapi_letters import LETTER_ANSWERS
+from shared.api.openapi_retention import RETENTION_ANSWERS
 from shared.api.openapi_words import described
+from shared.api.retention import Wish
 from shared.cleanup.event import JobEvent
 from shared.ledger.record import DEAD_LETTERED
 from shared.parsing.strict_model import StrictModel
@@ -19,6 +21,7 @@ _ASKED: dict[str, type[StrictModel]] = {
     "JobEvent": JobEvent,
     "BulkRedrive": BulkRedrive,
     "BulkSettle": BulkWishes,
+    "SweepWish": Wish,
 }
 _PARTS = {"Bulk", "InvalidBulk", "EventsAccepted", "EventsRefused"}
 """Kinds of answers that are described together with others."""
@@ -32,9 +35,11 @@ def schemas() -> dict[str, Schema]:
         found[name]["required"].remove("batchUrl")
     for name in ("BulkRedrive", "BulkSettle"):
         found[name]["properties"]["outcome"] = {"type": "string", "enum": sorted(DEAD_LETTERED)}
+    for name in ("policy", "batchUrl"):
+        found["SweepWish"]["properties"][name]["minLength"] = 1
     found["JobEvent"]["properties"]["deleteAfter"] = {"oneOf": [{"type": "string"}, ref("DeleteAfter")]}
     found |= _envelopes(found["DeletionRequest"]) | carriers(found["JobEvent"])
-    found |= answered_schemas(*ANSWERS, *EVENT_ANSWERS, *LETTER_ANSWERS)
+    found |= answered_schemas(*ANSWERS, *EVENT_ANSWERS, *LETTER_ANSWERS, *RETENTION_ANSWERS)
     found |= _unions(found)
     return {name: described(name, found[name]) for name in sorted(found.keys() - _PARTS)}
 

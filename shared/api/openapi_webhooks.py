@@ -11,6 +11,7 @@ RESULTS = {
     "batch.task-deletion.done": "Result",
     "batch.job-cleanup.listed": "CleanupListed",
     "batch.job-cleanup.done": "CleanupDone",
+    "batch.retention-sweep.done": "SweepDone",
 }
 """The events on the result queue by their type."""
 

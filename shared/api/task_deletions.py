@@ -17,7 +17,7 @@ from shared.deletion import acceptance
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.cancellation import Cancellation
 from shared.deletion.guard import Guard
-from shared.deletion.synchronous import Standing, SynchronousDeletion
+from shared.deletion.synchronous import SynchronousDeletion, SyncOutcome
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Key, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
@@ -95,21 +95,21 @@ class TaskDeletionApi:
             return protected
         if _RESPOND_ASYNC.search(call.headers.get("prefer", "")):
             return self._accept(request, done=_replayed)
-        settled = self.synchronous.delete(request, call.invocation_id)
-        if settled.standing is Standing.CONFLICT:
+        called = self.synchronous.delete(request, call.invocation_id)
+        if called.outcome is SyncOutcome.CONFLICT:
             return conflict()
-        if settled.standing is Standing.OPEN:
-            return self._status(202, settled.record)
-        return _replayed(settled.record) if settled.standing is Standing.REPLAYED else operation_answer(settled.record)
+        if called.outcome is SyncOutcome.CONTINUES:
+            return self._status(202, called.record)
+        return _replayed(called.record) if called.outcome is SyncOutcome.REPLAYED else operation_answer(called.record)
 
     def _accept(self, request: DeletionRequest, done: Callable[[Record], Answer] | None = None) -> Answer:
         """Accepts for the queue; `done` words the answer of a request that is done already."""
         accepted = self.acceptor.accept(request, Origin.HTTP)
-        if accepted.answer is acceptance.Answer.CONFLICT:
+        if accepted.receipt is acceptance.Receipt.CONFLICT:
             return conflict()
         if done and accepted.record.state is State.DONE:
             return done(accepted.record)
-        replayed = accepted.answer is acceptance.Answer.REPLAYED
+        replayed = accepted.receipt is acceptance.Receipt.REPLAYED
         return self._status(200 if accepted.record.state is State.DONE else 202, accepted.record, replayed=replayed)
 
     def _protected(self, request: DeletionRequest) -> Answer | None:

@@ -1,4 +1,4 @@
-"""The client of the Batch service: *Task - Delete* and the three reads around it.
+"""The client of the Batch service: *Task - Delete* and the reads around it.
 
 https://learn.microsoft.com/rest/api/batchservice/task/delete-task
 Each call is one request and at most one more, after a 401, with a fresh token.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from email.utils import format_datetime
 from typing import Final, Protocol
 
@@ -16,14 +17,15 @@ import requests
 
 from shared.batch import target
 from shared.batch.answer import without_answer
+from shared.batch.job_listing import JOBS_QUERY, JobPage, job_page_of
 from shared.batch.limit import AccountLimit, OnChange
 from shared.batch.listing import (
     MOST_PAGE_BYTES,
-    PAGE_QUERY,
     TaskPage,
     TaskState,
     job_state_of,
     page_of,
+    page_query,
     task_state_of,
 )
 from shared.batch.reply import Kind, Reply, Sent
@@ -108,20 +110,35 @@ class BatchClient:
         url = target.url_of(account, path, self._query({"$select": "id,state,eTag"}))
         return task_state_of(self._carry_out(_Call("GET", account, url, path, {}), box))
 
-    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage:
+    def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
+        """One page of the account's jobs: the first, or the one that `continuation` of the last page names."""
+        return job_page_of(self._page(account, "/jobs", JOBS_QUERY, continuation, box))
+
+    def list_completed_tasks(
+        self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
+    ) -> TaskPage:
         """One page of the job's completed tasks: the first, or the one that `continuation` of the last page names.
 
-        A continuation that leads away from this listing is refused; no token is sent there.
+        With `ended_by` those that ended later are left out, as far as the service goes by that.
         """
         try:
             path = f"{target.job_path(job_id)}/tasks"
-            if continuation is None:
-                url = target.url_of(account, path, self._query(PAGE_QUERY))
-            else:
-                url = target.follow(continuation, account, path)
         except target.UnsafeTarget as error:
             return TaskPage(fault(error, sent=False))
-        return page_of(self._carry_out(_Call("GET", account, url, path, {}, MOST_PAGE_BYTES), box))
+        return page_of(self._page(account, path, page_query(ended_by), continuation, box))
+
+    def _page(
+        self, account: str, path: str, query: Mapping[str, str | int], continuation: str | None, box: TimeBox
+    ) -> Answer:
+        """A continuation that leads away from this listing is refused; no token is sent there."""
+        if continuation is None:
+            url = target.url_of(account, path, self._query(query))
+        else:
+            try:
+                url = target.follow(continuation, account, path)
+            except target.UnsafeTarget as error:
+                return Answer(fault(error, sent=False))
+        return self._carry_out(_Call("GET", account, url, path, {}, MOST_PAGE_BYTES), box)
 
     def _task(self, method: str, request: DeletionRequest, query: Mapping[str, str | int], box: TimeBox) -> Reply:
         try:

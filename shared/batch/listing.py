@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.batch.answer import parsed_object, without_answer
@@ -21,6 +22,18 @@ PAGE_QUERY: Final[Mapping[str, str | int]] = {
     "$select": "id,state,eTag,executionInfo",
     "maxresults": MOST_TASKS,
 }
+
+
+def page_query(ended_by: datetime | None = None) -> dict[str, str | int]:
+    """The query for the first page; with an instant, only tasks that had ended by then.
+
+    In whole seconds, rounded up: a filter only saves work, and what comes back is checked again.
+    """
+    if ended_by is None:
+        return dict(PAGE_QUERY)
+    # https://learn.microsoft.com/rest/api/batchservice/odata-filters-in-batch
+    moment = (ended_by + timedelta(microseconds=999_999)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {**PAGE_QUERY, "$filter": f"{PAGE_QUERY['$filter']} and executionInfo/endTime le DateTime'{moment}'"}
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
+from shared.batch.job_listing import JobPage
 from shared.batch.listing import TaskPage, TaskState
 from shared.batch.reply import Reply
 from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
 
 
-class Batch(Protocol):
+class Lists(Protocol):
+    """The lists of an account. Nothing is raised: what happened is in the reply."""
+
+    def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage: ...
+
+    def list_completed_tasks(
+        self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
+    ) -> TaskPage:
+        """With `ended_by`, tasks that ended later may be left out."""
+
+
+class Batch(Lists, Protocol):
     """One deletion and the reads around it. Nothing is raised: what happened is in the reply."""
 
     def delete(self, request: DeletionRequest, box: TimeBox) -> Reply: ...
@@ -20,5 +33,3 @@ class Batch(Protocol):
     def get_job(self, account: str, job_id: str, box: TimeBox) -> tuple[Reply, str | None]: ...
 
     def look_at_task(self, account: str, job_id: str, task_id: str, box: TimeBox) -> tuple[Reply, TaskState | None]: ...
-
-    def list_completed_tasks(self, account: str, job_id: str, continuation: str | None, box: TimeBox) -> TaskPage: ...

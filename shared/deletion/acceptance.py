@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.clock import Clock
+from shared.deletion.side_by_side import ONE_BY_ONE, SideBySide
 from shared.errors import StorageUnavailable
 from shared.ledger import decisions
 from shared.ledger.decisions import Change
@@ -25,7 +26,7 @@ MAX_REFUSALS = 3
 """Rows dropped from a group one by one before each is looked at."""
 
 
-class Answer(StrEnum):
+class Receipt(StrEnum):
     """What a caller is told of one request."""
 
     ACCEPTED = "accepted"
@@ -37,7 +38,7 @@ class Answer(StrEnum):
 class Acceptance:
     """The answer for one request, and its row as it stands."""
 
-    answer: Answer
+    receipt: Receipt
     asked: Record
     record: Record
 
@@ -64,13 +65,18 @@ class Acceptor:
     store: RecordStore
     dispatcher: Dispatcher
     clock: Clock
+    side_by_side: SideBySide = ONE_BY_ONE
 
     def accept(self, request: DeletionRequest, origin: Origin, accepted_at: datetime | None = None) -> Acceptance:
         """Accepts one request that just came in, or that waited in a queue since `accepted_at`."""
         return self.accept_all([Record.new(request, origin, accepted_at or self.clock.now())])[0]
 
     def accept_all(self, records: Sequence[Record]) -> list[Acceptance]:
-        """Accepts many, a transaction and a message per bucket; answers in the order of the records."""
+        """Accepts many, a transaction and a message per bucket; answers in the order of the records.
+
+        All rows come before the first message: in one process with those who take the messages, these would work on
+        them beside, and take the time in which the caller waits. A crash between is repaired as one within a bucket is.
+        """
         answers: dict[int, Acceptance] = {}
         first: dict[Key, int] = {}
         repeats: list[int] = []
@@ -82,10 +88,15 @@ class Acceptor:
             first[record.key] = index
             buckets.setdefault(record.key.bucket, []).append(index)
         # Bucket by bucket in turn: messages of one bucket next to each other would fight over its count.
-        for start in range(0, max(map(len, buckets.values()), default=0), MAX_ROWS):
-            for indexes in buckets.values():
-                if chunk := indexes[start : start + MAX_ROWS]:
-                    answers.update(self._accept_chunk(chunk, records))
+        chunks = [
+            chunk
+            for start in range(0, max(map(len, buckets.values()), default=0), MAX_ROWS)
+            for indexes in buckets.values()
+            if (chunk := indexes[start : start + MAX_ROWS])
+        ]
+        for accepted in self.side_by_side.each(lambda chunk: self._accept_chunk(chunk, records), chunks):
+            answers.update(accepted)
+        self.side_by_side.each(lambda chunk: self._put_what_is_open([answers[index] for index in chunk]), chunks)
         for index in repeats:
             asked = records[index]
             # Read or written a moment ago; but a message of its own, which brings the repeat its own result.
@@ -101,7 +112,7 @@ class Acceptor:
             written = self.store.write_group([(None, records[index]) for index in left])
             if not isinstance(written, Refused):
                 for index, record in zip(left, written, strict=True):
-                    answers[index] = Acceptance(Answer.ACCEPTED, records[index], record)
+                    answers[index] = Acceptance(Receipt.ACCEPTED, records[index], record)
                 left = []
                 break
             index = left.pop(written.index)
@@ -109,13 +120,12 @@ class Acceptor:
         # A repeat of a whole call: every row is there, and each transaction would find but one more of them.
         for index in left:
             answers[index] = self._accept_one(records[index])
-        self._put_what_is_open(answers.values())
         return answers
 
     def _accept_one(self, asked: Record) -> Acceptance:
         decided = self.store.settle(asked.key, lambda found: decisions.on_repeat(found, asked), asked=asked)
         if decided.why is Change.ACCEPTED:
-            return Acceptance(Answer.ACCEPTED, asked, decided.record)
+            return Acceptance(Receipt.ACCEPTED, asked, decided.record)
         return _answer_of(asked, decided.record)
 
     def _put_what_is_open(self, answers: Iterable[Acceptance]) -> None:
@@ -124,11 +134,11 @@ class Acceptor:
         open_ = [
             answer.record
             for answer in answers
-            if answer.answer is not Answer.CONFLICT and decisions.needs_requeue(answer.record, now)
+            if answer.receipt is not Receipt.CONFLICT and decisions.needs_requeue(answer.record, now)
         ]
-        self.dispatcher.send(record for record in open_ if record.state is State.ACCEPTED)
+        self.dispatcher.send(record for record in open_ if not _is_held_by_a_call(record))
         for record in open_:
-            if record.state is not State.ACCEPTED:
+            if _is_held_by_a_call(record):
                 self.requeue(record)
 
     def requeue(self, record: Record) -> None:
@@ -144,7 +154,11 @@ class Acceptor:
             log.warning("requeue_not_marked request_id=%s fault=%s", record.request.client_request_id, fault)
 
 
+def _is_held_by_a_call(record: Record) -> bool:
+    return record.state is State.CLAIMED and record.claim is not None and not record.claim.has_message
+
+
 def _answer_of(asked: Record, found: Record) -> Acceptance:
     """The answer for a request whose id is taken: a repeat, or a conflict."""
     same = found.payload_hash == asked.payload_hash
-    return Acceptance(Answer.REPLAYED if same else Answer.CONFLICT, asked, found)
+    return Acceptance(Receipt.REPLAYED if same else Receipt.CONFLICT, asked, found)

@@ -26,7 +26,7 @@ TOO_LATE = Reply(Sent.HELD, error=BatchError("AttemptTimedOut", "The attempt's t
 
 
 @dataclass
-class Settled:
+class Attempted:
     """What came of claimed rows."""
 
     done: list[Record] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Attempt:
     timing: Timing
     policy: RetryPolicy
 
-    def carry_out(self, claims: Sequence[Claimed], began: float, *, emit_pending: bool = False) -> Settled:
+    def carry_out(self, claims: Sequence[Claimed], began: float, *, emit_pending: bool = False) -> Attempted:
         """Sends, judges and records. `began` is the monotonic time from before the claims were written.
 
         Raises:
@@ -53,7 +53,7 @@ class Attempt:
             StorageUnavailable: an outcome could not be recorded; the redelivery will send again.
         """
         if not claims:
-            return Settled()
+            return Attempted()
         replies = self._send_all(claims, began)
         now = self.clock.now()
         verdicts = [
@@ -78,15 +78,15 @@ class Attempt:
         log_refused_access(reply, request.batch_url, request.client_request_id)
         return reply
 
-    def _record(self, changes: list[tuple[Record, Record]], until: float) -> Settled:
+    def _record(self, changes: list[tuple[Record, Record]], until: float) -> Attempted:
         """T6 and T7, all together where nobody is in the way."""
         written = self.store.write_group(changes, until)
         if isinstance(written, Refused):
             written = [self._record_one(before, after, until) for before, after in changes]
-        settled = Settled()
+        attempted = Attempted()
         for record in written:
-            (settled.done if record.state is State.DONE else settled.released).append(record)
-        return settled
+            (attempted.done if record.state is State.DONE else attempted.released).append(record)
+        return attempted
 
     def _record_one(self, claimed: Record, after: Record, until: float) -> Record:
         """T6 or T7 for one row; recognises its own earlier write if the answer to it was lost."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.clock import Clock
-from shared.deletion.acceptance import Acceptor, Answer
+from shared.deletion.acceptance import Acceptor, Receipt
 from shared.deletion.attempt import Attempt
 from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
@@ -20,21 +20,21 @@ from shared.ledger.store import RecordStore
 from shared.request.model import DeletionRequest
 
 
-class Standing(StrEnum):
+class SyncOutcome(StrEnum):
     """How a synchronous call came out."""
 
-    SETTLED = "settled"
-    OPEN = "open"
+    ENDED = "ended"
+    CONTINUES = "continues"
     """The app goes on from the queue."""
     REPLAYED = "replayed"
     CONFLICT = "conflict"
 
 
 @dataclass(frozen=True)
-class Settlement:
-    """The standing, and the row behind it."""
+class Called:
+    """How a synchronous call came out, and the row behind it."""
 
-    standing: Standing
+    outcome: SyncOutcome
     record: Record
 
 
@@ -50,7 +50,7 @@ class SynchronousDeletion:
     acceptor: Acceptor
     outbox: Outbox
 
-    def delete(self, request: DeletionRequest, invocation_id: str) -> Settlement:
+    def delete(self, request: DeletionRequest, invocation_id: str) -> Called:
         """One attempt, or what became of the id before.
 
         Raises StorageUnavailable: nothing is promised; a repeat of the call goes on with what was begun.
@@ -66,17 +66,17 @@ class SynchronousDeletion:
         if decided.why not in {Change.CLAIMED, Reason.MINE}:
             return self._repeat(asked)
         try:
-            settled = self.attempt.carry_out([Claimed(asked, decided.record)], began, emit_pending=True)
+            attempted = self.attempt.carry_out([Claimed(asked, decided.record)], began, emit_pending=True)
         except StaleDelivery:
             return self._repeat(asked)  # Stalled for longer than its claim: a message took the request over.
-        if settled.done:
-            return Settlement(Standing.SETTLED, self.outbox.try_to_send(settled.done[0]))
-        self.acceptor.requeue(settled.released[0])
-        return Settlement(Standing.OPEN, settled.released[0])
+        if attempted.done:
+            return Called(SyncOutcome.ENDED, self.outbox.try_to_send(attempted.done[0]))
+        self.acceptor.requeue(attempted.released[0])
+        return Called(SyncOutcome.CONTINUES, attempted.released[0])
 
-    def _repeat(self, asked: Record) -> Settlement:
+    def _repeat(self, asked: Record) -> Called:
         answer = self.acceptor.accept_all([asked])[0]
-        if answer.answer is Answer.CONFLICT:
-            return Settlement(Standing.CONFLICT, answer.record)
+        if answer.receipt is Receipt.CONFLICT:
+            return Called(SyncOutcome.CONFLICT, answer.record)
         done = answer.record.state is State.DONE
-        return Settlement(Standing.REPLAYED if done else Standing.OPEN, answer.record)
+        return Called(SyncOutcome.REPLAYED if done else SyncOutcome.CONTINUES, answer.record)

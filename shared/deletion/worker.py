@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.clock import Clock, to_text
-from shared.deletion.acceptance import Acceptor, Answer, Dispatcher
-from shared.deletion.attempt import Attempt, Settled
+from shared.deletion.acceptance import Acceptor, Dispatcher, Receipt
+from shared.deletion.attempt import Attempt, Attempted
 from shared.deletion.claiming import Claimer, Claims
 from shared.deletion.delivery import Delivery
 from shared.deletion.message import Message, read_message
-from shared.ledger.record import Record, State
+from shared.ledger.record import Origin, Record, State
 from shared.results.publisher import Publisher
 from shared.results.result import Result
 from shared.settings import Settings
@@ -53,27 +53,27 @@ class Worker:
             return []
         began = self.clock.monotonic()
         claims = self.claimer.claim(message.records, delivery.holder(self.new_id()), began)
-        settled = self.attempt.carry_out(claims.claimed, began)
+        attempted = self.attempt.carry_out(claims.claimed, began)
         # Before this delivery ends: until then the message at hand would bring the rows back if the put failed.
-        self.dispatcher.send([*claims.waiting, *claims.left, *settled.released])
-        _log_what_waits(claims, settled, delivery)
+        self.dispatcher.send([*claims.waiting, *claims.left, *attempted.released])
+        _log_what_waits(claims, attempted, delivery)
         if claims.fault is not None:
             raise claims.fault
-        return self._owed(claims, settled, message, delivery)
+        return self._owed(claims, attempted, message, delivery)
 
-    def _owed(self, claims: Claims, settled: Settled, message: Message, delivery: Delivery) -> list[Result]:
+    def _owed(self, claims: Claims, attempted: Attempted, message: Message, delivery: Delivery) -> list[Result]:
         now, raw = self.clock.now(), message.body
         return [
-            *(Result.of(record, raw) for record in settled.done + claims.ended),
+            *(Result.of(record, raw) for record in attempted.done + claims.ended),
             *(Result.of(record, raw, replayed=is_repeat(record, delivery)) for record in claims.repeats),
-            *(Result.conflict(asked, now, raw) for asked in claims.conflicts),
+            *(Result.conflict(asked, now, raw) for asked in claims.conflicts if asked.origin is not Origin.RETENTION),
         ]
 
     def _accept(self, message: Message) -> list[Result]:
         """Many requests in one message: accepted as rows, then worked on bucket by bucket."""
         results = []
         for answer in self.acceptor.accept_all(message.records):
-            if answer.answer is Answer.CONFLICT:
+            if answer.receipt is Receipt.CONFLICT:
                 results.append(Result.conflict(answer.asked, self.clock.now()))
             elif answer.record.state is State.DONE:
                 results.append(Result.of(answer.record, replayed=True))
@@ -85,8 +85,8 @@ def is_repeat(record: Record, delivery: Delivery) -> bool:
     return record.claim is None or record.claim.message_id != delivery.message_id
 
 
-def _log_what_waits(claims: Claims, settled: Settled, delivery: Delivery) -> None:
-    for record in settled.released:
+def _log_what_waits(claims: Claims, attempted: Attempted, delivery: Delivery) -> None:
+    for record in attempted.released:
         error = record.last_error
         log.warning(
             "retry request_id=%s message_id=%s attempt=%s code=%s next_attempt_at=%s",

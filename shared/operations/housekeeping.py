@@ -87,7 +87,8 @@ class Housekeeping:
         owed = f"{here} and emit_pending eq true and completed_at lt '{to_text(now - OWED_AFTER)}'"
         untouched = f"touched_at lt '{before}'"
         counts = f"{here} and RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}"
-        purged = [forgotten, *self.cleanups.forgotten(bucket, before)]
+        sweeps = f"{here} and RowKey ge 'sweep:' and RowKey lt 'sweep;' and {untouched}"
+        purged = [forgotten, sweeps, *self.cleanups.forgotten(bucket, before)]
         return [
             # `accepted` and `claimed`: the states before `done` in the alphabet.
             Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest), 16),

@@ -9,7 +9,7 @@ from shared.errors import AppError
 from shared.storage.table import Table, Write
 
 PARTITION = "timers"
-PERIODS = {"report_queue_depths": timedelta(minutes=5)}
+PERIODS = {"report_queue_depths": timedelta(minutes=5), "sweep_accounts": timedelta(minutes=5)}
 """By function name; those that run less often than every hour are left out."""
 MISSED = 3
 """Periods without a run after which a timer counts as stopped."""

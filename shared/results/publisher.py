@@ -10,7 +10,7 @@ from shared.clock import Clock
 from shared.ledger.record import DEAD_LETTERED
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
 from shared.results.event import cloud_event, event_text
-from shared.results.result import Result
+from shared.results.result import Result, result_id
 from shared.results.telemetry import SILENT, Telemetry
 from shared.settings import Settings
 from shared.storage.queues import encoded
@@ -63,8 +63,11 @@ class Publisher:
 
     def _dead_letter(self, result: Result, queue: str) -> DeadLetter:
         code = result.error.code if result.error else None
+        # A task that cannot be deleted has one dead letter, however many sweeps ask for it.
+        shared = task_letter_id(result) if result.policy else None
         return DeadLetter(
-            id=result.id,
+            id=shared or result.id,
+            result_id=result.id if shared else None,
             reason=code or result.outcome.value,
             outcome=result.outcome.value,
             queue=queue,
@@ -81,3 +84,9 @@ class Publisher:
             status=result.status,
             body=result.body,
         )
+
+
+def task_letter_id(result: Result) -> str:
+    """The id of the dead letter that all sweeps' requests for one task share."""
+    job, task = (result.job_id or "").lower(), (result.task_id or "").lower()
+    return result_id("task", result.source, job, task)

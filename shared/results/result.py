@@ -71,6 +71,8 @@ class Result:
     request: DeletionRequest | None = field(default=None, compare=False)
     message_id: str | None = None
     """The queue's id of a message that was rejected."""
+    policy: str | None = None
+    """Digest of the retention policy that asked."""
 
     @property
     def latency_seconds(self) -> float | None:
@@ -114,6 +116,7 @@ class Result:
             replayed=replayed,
             raw=raw,
             request=request,
+            policy=record.policy,
         )
 
     @classmethod

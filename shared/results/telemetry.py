@@ -23,6 +23,9 @@ class Telemetry:
     def ended(self, result: Result) -> None:
         """A request has ended."""
 
+    def sweep_ended(self, account: str, state: str) -> None:
+        """A sweep has ended."""
+
     def rate_limit(self, account: str, calls_per_second: float | None) -> None:
         """The rate at which an account takes calls was lowered, or (None) is no longer limited."""
 

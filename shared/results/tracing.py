@@ -32,6 +32,7 @@ class OpenTelemetry(Telemetry):
         self._ended = meter.create_counter("task_deletions", "{request}", "Requests that came to an end")
         self._duration = meter.create_histogram("task_deletion.duration", "s", "From acceptance to the result")
         self._attempts = meter.create_histogram("task_deletion.attempts", "{attempt}", "Attempts that a request took")
+        self._sweeps = meter.create_counter("retention_sweeps", "{sweep}", "Sweeps that came to an end")
         self._refused = meter.create_counter("batch.refused_calls", "{call}", "Calls that Batch refused the app itself")
         self._rate = meter.create_gauge(
             "batch.rate_limit", "{call}/s", "Calls that an account takes a second; 0: no limit"
@@ -67,6 +68,10 @@ class OpenTelemetry(Telemetry):
         self._attempts.record(result.attempts, outcome)
         if result.latency_seconds is not None:
             self._duration.record(result.latency_seconds, outcome)
+
+    def sweep_ended(self, account: str, state: str) -> None:
+        """Counts a sweep by its end."""
+        self._sweeps.add(1, {"account": account, "state": state})
 
     def rate_limit(self, account: str, calls_per_second: float | None) -> None:
         """Sets the gauge of one account; 0 for no limit."""

@@ -6,14 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from azure.core import MatchConditions
 from azure.core.exceptions import (
     HttpResponseError,
-    ResourceExistsError,
-    ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import TableClient, TableServiceClient, UpdateMode
+from azure.data.tables import TableClient, TableServiceClient
 
 from shared.storage.faults import storage_faults
 from shared.storage.transactions import Delete, Insert, InsertOrMerge, Merge, Operation, TransactionFailed, Transactions
@@ -114,18 +111,8 @@ class AzureTable:
     def write(self, write: Write) -> str | None:
         def put() -> str | None:
             try:
-                if write.etag is None:
-                    return str(self._client.create_entity(write.entity, **_AGAIN)["etag"])
-                return str(
-                    self._client.update_entity(
-                        write.entity,
-                        mode=UpdateMode.MERGE,
-                        etag=write.etag,
-                        match_condition=MatchConditions.IfNotModified,
-                        **_AGAIN,
-                    )["etag"]
-                )
-            except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError) as fault:
+                return self._transactions.write(_operation(write), **_AGAIN)
+            except TransactionFailed as fault:
                 return _refusal(fault, None)
 
         return self._run("write", put)
@@ -197,10 +184,7 @@ def _is_missing_table(fault: HttpResponseError) -> bool:
 
 
 def _code(fault: HttpResponseError) -> str:
-    """The service's error code; where the client left it out (`create_entity` does on a 404), from the header."""
     code = getattr(fault, "error_code", None)
-    if code is None:
-        code = getattr(fault.response, "headers", {}).get("x-ms-error-code")
     return str(getattr(code, "value", code) or "")
 
 

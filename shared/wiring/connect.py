@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
@@ -17,6 +18,7 @@ from shared.batch.lanes import Lanes
 from shared.batch.tokens import TokenSource, normalised_scope
 from shared.batch.transport import batch_session
 from shared.clock import SystemClock
+from shared.deletion.side_by_side import SideBySide
 from shared.operations.depth import queue_depths, report_depths, watched_queues
 from shared.operations.running import running_clean_ups
 from shared.operations.timers import Timers
@@ -30,6 +32,9 @@ from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
 from shared.wiring.storage_clients import queue_service, storage_credential, table_service
 from shared.wiring.telemetry import telemetry_of
+
+AT_ONCE = 8
+"""Transactions and messages of all calls that accept many: beyond it a partition's own pace decides."""
 
 SCAN_SECONDS = 54
 """For one query of the daily round: the service may take 30 s for one, and answer with an empty page and where to go on
@@ -77,6 +82,10 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         records.probe()
         queues.probe(settings.request_queue)
 
+    together = SideBySide(ThreadPoolExecutor(AT_ONCE, "accept"))
+    outside = Outside(
+        records, letters, queues, batch, lanes, clock, telemetry=telemetry, side_by_side=together, scans=scans
+    )
     checks: dict[str, Callable[[], object]] = {
         "storage": storage,
         "identity": tokens.token,
@@ -90,7 +99,7 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         lambda: running_clean_ups(records),
     )
     return Connected(
-        App(settings, Outside(records, letters, queues, batch, lanes, clock, telemetry=telemetry, scans=scans)),
+        App(settings, outside),
         Kept(lambda: health(checks), KEPT_SECONDS, clock),
         Kept(summary.look, KEPT_SECONDS, clock),
         timers,

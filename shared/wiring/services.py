@@ -37,6 +37,7 @@ from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import RetryPolicy
 from shared.deletion.parents import Parent, Parents
 from shared.deletion.poison import PoisonWorker
+from shared.deletion.side_by_side import ONE_BY_ONE, SideBySide
 from shared.deletion.synchronous import SynchronousDeletion
 from shared.deletion.worker import Worker
 from shared.ledger.pauses import Pauses
@@ -50,9 +51,11 @@ from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterListing
 from shared.results.publisher import Publisher
 from shared.results.telemetry import SILENT, Call, Telemetry
+from shared.retention.job_messages import JobMessages
 from shared.settings import Settings
 from shared.storage.queues import Queues
 from shared.storage.table import Table
+from shared.wiring.sweeps import sweep_services
 
 LONGEST_CALL_SECONDS = 40.0
 """The service spends at most 30 s on a deletion; what takes longer has lost its answer."""
@@ -71,6 +74,8 @@ class Outside:
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     random: Callable[[], float] = random.random
     telemetry: Telemetry = SILENT
+    side_by_side: SideBySide = ONE_BY_ONE
+    """For the rows of a call that has many."""
     scans: Table | None = None
     """`records` for the daily round, whose queries go through whole partitions: with more time. None: as `records`."""
 
@@ -86,7 +91,7 @@ class App:
         publisher = Publisher(letters, settings, clock, outside.telemetry)
         outbox = Outbox(publisher, sender, store, settings)
         dispatcher = Dispatcher(sender, settings.request_queue, clock)
-        acceptor = Acceptor(store, dispatcher, clock)
+        acceptor = Acceptor(store, dispatcher, clock, outside.side_by_side)
         self.parents: dict[Origin, Parent] = {}
         guard, parents = Guard(settings), Parents(self.parents)
         policy = RetryPolicy(
@@ -125,8 +130,18 @@ class App:
         self.letter_retention = LetterRetention(letters, clock, settings.dead_letter_retention_days)
         retention = timedelta(days=settings.retention_days)
         upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, cleanups, queue)
-        scans = outside.scans or outside.records
-        self.housekeeping = Housekeeping(settings, clock, scans, sender, dispatcher, outbox, upkeep)
+        self.housekeeping = Housekeeping(
+            settings, clock, outside.scans or outside.records, sender, dispatcher, outbox, upkeep
+        )
+        self._serve_sweeps(outside, dispatcher, policy)
+
+    def _serve_sweeps(self, outside: Outside, dispatcher: Dispatcher, policy: RetryPolicy) -> None:
+        found = sweep_services(
+            self.settings, outside.records, outside.batch, dispatcher, policy, outside.new_id, outside.telemetry
+        )
+        self.parents[Origin.RETENTION] = found.parent
+        self.job_messages = JobMessages(self.fan_out, self.cleanup_poison, found.sweeper)
+        self.sweeps, self.retention = found.timer, found.api
 
 
 def _call(batch: Batch, clock: Clock) -> Call:

@@ -22,6 +22,7 @@ GENERATED = HERE / "generated"
 DESCRIPTION = GENERATED / "openapi.json"
 TOOLS = HERE / "node_modules" / ".bin"
 STAMP = HERE / "node_modules" / ".installed-from"
+POLICIES = '[{"name": "swept", "jobs": "swept-*", "deleteAfter": "PT0S"}]'
 KEY = "a-key-of-the-local-stack"
 SECONDS = 900
 DOTNET_TOOLS = {"NSwag": "nswag", "Kiota": "kiota"}
@@ -38,7 +39,7 @@ def main() -> int:
     _install(node)
     shutil.rmtree(GENERATED, ignore_errors=True)
     GENERATED.mkdir()
-    settings = {"HOST_FUNCTION_KEY": KEY, "BATCH_RETRY_BASE_SECONDS": "0.5"}
+    settings = {"HOST_FUNCTION_KEY": KEY, "RETENTION_POLICIES": POLICIES, "BATCH_RETRY_BASE_SECONDS": "0.5"}
     with Stack(ROOT, env=settings, host_options=["--enable-auth"]) as stack:
         answer = requests.get(f"{stack.http_url}/api/openapi.json", headers={"x-functions-key": KEY}, timeout=60)
         answer.raise_for_status()

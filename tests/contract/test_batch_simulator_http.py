@@ -177,20 +177,46 @@ def test_the_control_api_seeds_breaks_and_reports(session: requests.Session, bat
 
 
 @pytest.mark.parametrize(
-    ("call", "content", "status"),
+    ("line", "body", "status"),
     [
-        ("faults", {"taks": "x"}, 400),
-        ("jobs", {"name": "x"}, 400),
-        ("faults/fault-9/release", None, 404),
-        ("nope", {}, 404),
+        ("POST faults", b'{"taks": "x"}', 400),
+        ("POST faults", b"[1]", 400),
+        ("POST faults", b"{", 400),
+        ("POST faults", b'{"times": "x"}', 400),
+        ("POST jobs", b'{"name": "x"}', 400),
+        ("POST jobs", b"", 400),
+        ("POST jobs", b'[{"id": "good"}, {"id": 7}]', 400),
+        ("POST jobs", b"\xff", 400),
+        ("POST jobs", b"[" * 100_000, 400),
+        ("GET jobs", b"", 400),
+        ("GET jobs/nope", b"", 404),
+        ("GET journal?task=a&opration=b", b"", 400),
+        ("POST faults/fault-9/release", b"", 404),
+        ("POST faults/fault-9/relase", b"", 404),
+        ("POST nope", b"{}", 404),
+        ("GET jobs/a/b/c", b"", 404),
     ],
 )
 def test_a_control_call_with_a_mistake_is_refused(
-    batch_simulator: BatchSimulator, call: str, content: object, status: int
+    batch_simulator: BatchSimulator, line: str, body: bytes, status: int
 ) -> None:
-    """With a text that says what there is."""
-    answer = requests.post(f"{batch_simulator.url}/_control/{call}", json=content, timeout=90)
+    """With a text that says what is wrong, and nothing done."""
+    method, _, call = line.partition(" ")
+    answer = requests.request(method, f"{batch_simulator.url}/_control/{call}", data=body, timeout=90)
     assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    assert batch_simulator.account.jobs() == []
+
+
+def test_an_operation_that_is_not_simulated_says_so(session: requests.Session, account: BatchSimulator) -> None:
+    """Not "no such operation": the real service has it. A HEAD says it by its status alone."""
+    url = f"{task_url(account)}/reactivate"
+    answer = session.post(url, params=VERSION, timeout=90)
+    assert (answer.status_code, answer.json()["code"]) == (501, "OperationNotSimulated")
+    assert "does not carry it out" in answer.json()["message"]["value"]
+    assert answer.json()["values"] == [{"key": "Operation", "value": "POST /jobs/j1/tasks/task-1/reactivate"}]
+    head = session.head(f"{account.url}/pools/p1", params=VERSION, timeout=90)
+    assert (head.status_code, head.content) == (501, b"")
+    assert session.get(task_url(account), params=VERSION, timeout=90).status_code == 200
 
 
 def test_many_clients_delete_at_the_same_time(batch_simulator: BatchSimulator, batch_token: str) -> None:

@@ -5,12 +5,15 @@ What the official client can do here is evidence that the simulator speaks the s
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from azure.batch import BatchClient
+from azure.batch._operations import _operations
 from azure.batch.models import BatchJobCreateOptions, BatchPoolInfo, BatchTaskCreateOptions
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
@@ -19,6 +22,8 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.identity import ManagedIdentityCredential
 
 from devstack.batch import API_VERSION, BatchSimulator
+from devstack.batch.errors import ServiceError
+from devstack.batch.routes import OPERATIONS, find_route
 from devstack.identity import IdentityEndpoint
 
 
@@ -100,6 +105,81 @@ def test_completed_tasks_are_listed_over_pages(client: BatchClient, batch_simula
     assert {task.execution_info.result for task in listed if task.execution_info} == {"success"}
     assert {task.state for task in listed} == {None}
     assert len(batch_simulator.journal.entries("task-list")) == 3
+
+
+def test_jobs_are_listed_over_pages(client: BatchClient, batch_simulator: BatchSimulator) -> None:
+    """What a sweep asks of an account: the marks of each job, by the link from page to page."""
+    for number in range(25):
+        batch_simulator.seed(id=f"job-{number}", state="completed" if number % 2 else "active")
+    batch_simulator.seed(id="marked", metadata={"task-retention": "keep"}, usesTaskDependencies=True)
+    names = ["id", "state", "metadata", "usesTaskDependencies"]
+    listed = list(client.list_jobs(max_results=10, select=names))
+    assert [job.id for job in listed] == [*(f"job-{number}" for number in range(25)), "marked"]
+    assert len(batch_simulator.journal.entries("job-list")) == 3
+    *_, marked = listed
+    assert marked.uses_task_dependencies
+    assert [(item.name, item.value) for item in marked.metadata or []] == [("task-retention", "keep")]
+    completed = list(client.list_jobs(max_results=10, filter="state eq 'completed'", select=["id"]))
+    assert [job.id for job in completed] == [f"job-{number}" for number in range(1, 25, 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("state eq 'completed'", ["old-good", "old-bad", "new-good"]),
+        ("state eq 'completed' and executionInfo/endTime lt DateTime'2026-11-20T00:00:00Z'", ["old-good", "old-bad"]),
+        (
+            "executionInfo/endTime le DateTime'2026-11-23T12:00:00.000Z' and executionInfo/result eq 'Success'",
+            ["old-good", "new-good"],
+        ),
+        ("startswith(id,'old-') and executionInfo/exitCode ne 0", ["old-bad"]),
+    ],
+)
+def test_tasks_are_listed_by_when_and_how_they_ended(
+    client: BatchClient, batch_simulator: BatchSimulator, text: str, ids: list[str]
+) -> None:
+    """The filters that the service documents, as the official client sends them."""
+    old, new = "2026-11-10T12:00:00Z", "2026-11-23T12:00:00Z"
+    tasks = [
+        {"id": "old-good", "endTime": old},
+        {"id": "old-bad", "endTime": old, "exitCode": 1},
+        {"id": "new-good", "endTime": new},
+        {"id": "busy", "state": "running"},
+    ]
+    batch_simulator.seed(id="j", tasks=tasks)
+    listed = client.list_tasks("j", filter=text, select=["id", "state", "eTag", "executionInfo"])
+    assert [task.id for task in listed] == ids
+
+
+@pytest.mark.parametrize("text", ["executionInfo/endTime lt '2026-11-20'", "metadata eq 'x'", "not state eq 'active'"])
+def test_a_filter_that_the_service_does_not_document_is_refused(
+    client: BatchClient, batch_simulator: BatchSimulator, text: str
+) -> None:
+    """400 for jobs and tasks alike: taken for no filter it would list everything."""
+    batch_simulator.seed(id="j")
+    for listing in (client.list_jobs(filter=text), client.list_tasks("j", filter=text)):
+        with pytest.raises(HttpResponseError) as caught:
+            list(listing)
+        assert status_and_code(caught) == (400, "InvalidQueryParameterValue")
+
+
+def test_each_operation_of_the_client_is_simulated_or_said_not_to_be() -> None:
+    """Read from the client's own code, so that a newer client with another operation shows here."""
+    source = inspect.getsource(_operations)
+    found = re.findall(
+        r'def build_batch_\w+_request\(.*?_url = "([^"]+)".*?HttpRequest\(method="(\w+)"', source, re.DOTALL
+    )
+    assert len(found) > 60
+    answers = {(method, url): _answer(method, re.sub(r"\{\w+\}", "x", url)) for url, method in found}
+    assert {key for key, answer in answers.items() if answer not in {*OPERATIONS, "OperationNotSimulated"}} == set()
+    assert answers["GET", "/jobs"] == "job-list"
+
+
+def _answer(method: str, path: str) -> str:
+    try:
+        return find_route(method, path).operation
+    except ServiceError as error:
+        return error.code
 
 
 def test_a_condition_protects_a_task_that_was_made_again(client: BatchClient, batch_simulator: BatchSimulator) -> None:

@@ -146,8 +146,8 @@ class Raising:
 
 OPERATIONS: dict[str, Callable[[Any], object]] = {
     "read": lambda service: AzureTable(service, "rows").read("a", "b"),
-    "write": lambda service: AzureTable(service, "rows").write(Write({})),
-    "merge": lambda service: AzureTable(service, "rows").write(Write({}, "e")),
+    "write": lambda service: AzureTable(service, "rows").write(Write(KEYS)),
+    "merge": lambda service: AzureTable(service, "rows").write(Write(KEYS, "e")),
     "group": lambda service: AzureTable(service, "rows").write_group([Write(KEYS), Write(KEYS, "e")]),
     "query": lambda service: AzureTable(service, "rows").query("", None, 1),
     "delete": lambda service: AzureTable(service, "rows").delete_group([Found(KEYS, "e")]),

@@ -32,6 +32,7 @@ from shared.storage.transactions import (
     Operation,
     TransactionFailed,
     Transactions,
+    UnreadableAnswer,
 )
 from shared.wiring.storage_clients import table_service
 from tests.world import ENVIRONMENT
@@ -158,6 +159,53 @@ def test_more_than_a_hundred_are_refused_whole(azurite: Azurite) -> None:
     assert len(contents(client)) == 2
 
 
+ALONE: dict[str, Callable[[Etags], Operation]] = {
+    "an insert": lambda _: Insert(row("n", text="hé", empty="", number=-(2**31), flag=True)),
+    "an insert of a row that is there": lambda _: Insert(row("it's:2", text="other")),
+    "an insert of what is too long": lambda _: Insert(row("n", text="x" * 40_000)),
+    "a merge": lambda etags: Merge(row("it's:2", text="new", more=1), etags["it's:2"]),
+    "a merge of a version that is over": lambda _: Merge(row("it's:2", text="new"), STALE),
+    "a merge of a row that is not there": lambda _: Merge(row("nowhere", text="new"), STALE),
+}
+
+
+def alone(way: str, client: TableClient, operation: Operation) -> object:
+    """What came of one write by itself."""
+    condition: dict[str, Any] = {"match_condition": MatchConditions.IfNotModified, **AGAIN}
+    try:
+        if way == "ours":
+            return bool(Transactions(client).write(operation, **AGAIN))
+        if isinstance(operation, Merge):
+            merge = client.update_entity(operation.entity, UpdateMode.MERGE, etag=operation.etag, **condition)
+            return bool(merge["etag"])
+        return bool(client.create_entity(operation.entity, **AGAIN)["etag"])
+    except HttpResponseError as fault:
+        code = getattr(fault, "error_code", None)
+        return fault.status_code, getattr(code, "value", code)
+
+
+def without_code(end: object) -> object:
+    """The status alone: for an insert the library leaves the code out."""
+    return end[0] if isinstance(end, tuple) else end
+
+
+@pytest.mark.parametrize("asked", ALONE)
+def test_a_write_by_itself_is_answered_both_ways_alike(azurite: Azurite, asked: str) -> None:
+    """Answer, code and what is in the table afterwards do not depend on the way."""
+    seen = []
+    for way in WAYS:
+        client = client_of(azurite.connection_string, f"t{uuid.uuid4().hex}")
+        operation = ALONE[asked](filled(client))
+        seen.append((without_code(alone(way, client, operation)), contents(client)))
+    assert seen[0] == seen[1]
+
+
+def test_a_write_by_itself_to_a_table_that_is_not_there_says_so(azurite: Azurite) -> None:
+    """With the code that the library leaves out for an insert."""
+    client = client_of(azurite.connection_string, f"t{uuid.uuid4().hex}")
+    assert alone("ours", client, Insert(row("1"))) == (404, "TableNotFound")
+
+
 def test_the_etags_are_those_of_the_rows(azurite: Azurite) -> None:
     """In the order of the operations, so that the next write needs no read."""
     client = client_of(azurite.connection_string, f"t{uuid.uuid4().hex}")
@@ -275,6 +323,38 @@ def test_trouble_is_met_both_ways_alike(scripted: Any, name: str) -> None:
         assert isinstance(ours[0], tuple)
         ours = (ours[0][0], ours[1])
     assert ours == theirs
+
+
+ALONE_SCRIPTS: dict[str, list[Answer | None]] = {
+    "taken at once": [Answer(204, {"ETag": "1"})],
+    "busy, then taken": [BUSY, Answer(204, {"ETag": "1"})],
+    "busy for good": [BUSY] * 9,
+    "a connection that is lost": [None, Answer(204, {"ETag": "1"})],
+    "a connection that is lost again and again": [None] * 9,
+    "not allowed": [Answer(403, JSON, error("AuthorizationFailure"))],
+    "there already": [Answer(409, JSON, error("EntityAlreadyExists"))],
+}
+
+
+@pytest.mark.parametrize("name", ALONE_SCRIPTS)
+def test_trouble_of_a_write_by_itself_is_met_both_ways_alike(scripted: Any, name: str) -> None:
+    """As many tries, and the same end."""
+    found = []
+    for way in WAYS:
+        service, client = scripted(ALONE_SCRIPTS[name])
+        try:
+            end = alone(way, client, Insert(row("1")))
+        except AzureError as fault:
+            end = type(fault).__name__
+        found.append((without_code(end), len(service.seen)))
+    assert found[0] == found[1]
+
+
+def test_a_write_without_an_etag_in_its_answer_is_no_success(scripted: Any) -> None:
+    """Whatever answered so is not the service."""
+    _, client = scripted([Answer(200, {"Content-Type": "text/html"}, b"<html>sign in</html>")])
+    with pytest.raises(UnreadableAnswer):
+        Transactions(client).write(Insert(row("1")))
 
 
 UNREADABLE: dict[str, Answer] = {

@@ -150,9 +150,42 @@ def test_a_seeded_task_replaces_the_one_of_its_id_in_its_place(account: Account)
 
 @pytest.mark.parametrize(
     "description",
-    [{}, {"id": "j", "task": 1}, {"id": "j", "tasks": {"endtime": "x"}}, {"id": "j", "tasks": {"endTime": "today"}}],
+    [
+        *({}, [], {"id": 7}, {"id": ""}, {"id": "j", "task": 1}, {"id": "j", "tasks": 3}, {"id": "j", "tasks": [3]}),
+        *({"id": "j", "tasks": {"endtime": "x"}}, {"id": "j", "tasks": {"endTime": "today"}}),
+        *({"id": "j", "tasks": {"endTime": "2026-11-24T08:00:00"}}, {"id": "j", "tasks": {"count": "3"}}),
+        *(
+            {"id": "j", "tasks": {"state": "done"}},
+            {"id": "j", "tasks": {"result": "ok"}},
+            {"id": "j", "state": "done"},
+        ),
+        *({"id": "j", "metadata": ["keep"]}, {"id": "j", "metadata": {"a": 1}}, {"id": "j", "usesTaskDependencies": 1}),
+    ],
 )
 def test_a_seed_that_cannot_be_read_is_refused(description: dict[str, object]) -> None:
     """A mistyped field does not become a seed without it."""
     with pytest.raises(InvalidSeed):
         read_job_seed(description)
+
+
+def test_a_seeded_job_shows_its_marks(account: Account) -> None:
+    """Metadata in the service's own form, dependencies, the pool; a job that is there already takes them on."""
+    account.place(read_job_seed({"id": "render-7", "metadata": {"a": "b"}, "usesTaskDependencies": True}))
+    account.place(read_job_seed({"id": "render-7", "poolId": "pool-2"}))
+    shown = account.job("render-7").document("http://127.0.0.1:1")
+    assert (shown["id"], shown["metadata"], shown["usesTaskDependencies"]) == (
+        "Render-7",
+        [{"name": "a", "value": "b"}],
+        True,
+    )
+    assert shown["executionInfo"]["poolId"] == "pool-2"
+    assert len(account.tasks("render-7")) == 3
+
+
+def test_a_seeded_task_may_have_ended_long_ago_and_otherwise_than_its_exit_code_says(account: Account) -> None:
+    """Outputs that cannot be uploaded are a failure with exit code 0."""
+    account.place(read_job_seed({"id": "old", "tasks": {"endTime": "2026-11-01T00:00:00Z", "result": "failure"}}))
+    (task,) = account.tasks("old")
+    shown = task.document("http://127.0.0.1:1/jobs/old")["executionInfo"]
+    assert (shown["endTime"], shown["exitCode"], shown["result"]) == ("2026-11-01T00:00:00.0000000Z", 0, "failure")
+    assert task.created < datetime(2026, 11, 1, tzinfo=UTC)

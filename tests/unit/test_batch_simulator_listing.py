@@ -9,11 +9,12 @@ import pytest
 
 from devstack.batch.account import Account
 from devstack.batch.errors import ServiceError
+from devstack.batch.filterable import JOBS, TASKS
 from devstack.batch.filters import read_filter
 from devstack.batch.listing import cut_page, next_link, select
 from devstack.batch.seeding import read_job_seed
 
-TASKS = [
+SEEDS = [
     {"id": "Good", "endTime": "2026-11-24T08:00:00Z"},
     {"id": "bad", "exitCode": 3, "endTime": "2026-11-24T09:00:00Z"},
     {"id": "busy", "state": "running"},
@@ -25,7 +26,7 @@ TASKS = [
 def account() -> Account:
     """One job with a task of each kind."""
     made = Account(lambda: datetime(2026, 11, 24, 12, tzinfo=UTC))
-    made.place(read_job_seed({"id": "j", "tasks": TASKS}))
+    made.place(read_job_seed({"id": "j", "tasks": SEEDS}))
     return made
 
 
@@ -41,16 +42,19 @@ def account() -> Account:
         ("executionInfo/result eq 'success' or state eq 'active'", ["Good", "it-waits"]),
         ("executionInfo/endTime lt datetime'2026-11-24T08:30:00Z'", ["Good"]),
         ("executionInfo/endTime ge DateTime'2026-11-24T09:00:00.0000000Z'", ["bad"]),
-        ("startswith(id, 'B') and not (state eq 'running')", ["bad"]),
-        ("not state eq 'completed'", ["busy", "it-waits"]),
+        ("startswith(id,'b') and (state ne 'running')", ["bad"]),
+        ("startswith(id, 'B')", []),
         ("id eq 'GOOD'", ["Good"]),
-        ("displayName eq 'it''s'", []),
+        ("id ge 'BUSY' and id lt 'h'", ["Good", "busy"]),
+        ("id eq 'it''s'", []),
+        ("executionInfo/result ne 'failure'", ["Good", "busy", "it-waits"]),
+        ("lastModifiedTime lt DateTime'2026-11-24T08:00:00Z'", ["Good"]),
         ("(state eq 'running' or state eq 'active') and id ne 'busy'", ["it-waits"]),
     ],
 )
 def test_a_filter_picks_tasks(account: Account, text: str, ids: list[str]) -> None:
-    """Comparisons with and, or, not and brackets, as OData has them."""
-    holds = read_filter(text)
+    """Comparisons with and, or and brackets; ids, states and results in any letter case, but not `startswith`."""
+    holds = read_filter(text, TASKS)
     assert [task.id for task in account.tasks("j") if holds(task)] == ids
 
 
@@ -67,41 +71,90 @@ def test_a_filter_picks_tasks(account: Account, text: str, ids: list[str]) -> No
         ),
         *("(state eq 'a'", "state eq 'a')", "executionInfo/exitCode eq '0'", "state eq 3", "startswith(id 'x')", "%"),
         "executionInfo/endTime lt datetime'2026-11-24T08:30:00'",
+        "executionInfo/endTime lt datetime'soon'",
+        "executionInfo/endTime lt '2026-11-24T08:30:00Z'",
+        *("", "not state eq 'completed'", "displayName eq 'x'", "executionInfo/retryCount eq 0"),
+        *("lastModified lt DateTime'2026-11-24T08:00:00Z'", "state lt 'completed'", "startswith(state, 'c')"),
+        *("executionInfo/result gt 'failure'", "executionInfo/poolId eq 'p'", "id eq 7"),
     ],
 )
 def test_a_filter_that_cannot_be_read_is_refused(text: str) -> None:
-    """It never counts as no filter."""
+    """It never counts as no filter; nor is one understood that the service's page does not list."""
     with pytest.raises(ServiceError) as caught:
-        read_filter(text)
+        read_filter(text, TASKS)
     assert caught.value.code == "InvalidQueryParameterValue"
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("state eq 'Completed'", ["old", "New"]),
+        ("state ne 'completed'", ["busy"]),
+        ("startswith(id,'n')", []),
+        ("id eq 'new'", ["New"]),
+        ("executionInfo/poolId eq 'POOL-2'", ["New"]),
+        ("startswith(executionInfo/poolId, 'pool-')", ["old", "New", "busy"]),
+        ("state eq 'completed' and executionInfo/endTime lt DateTime'2026-11-24T10:00:00Z'", ["old"]),
+        ("executionInfo/startTime le DateTime'2026-11-24T09:00:00Z'", ["old"]),
+        ("lastModified gt DateTime'2026-11-24T09:00:00Z'", ["New", "busy"]),
+    ],
+)
+def test_a_filter_picks_jobs(text: str, ids: list[str]) -> None:
+    """By the properties that jobs have, pool and times among them."""
+    times = [datetime(2026, 11, 24, 9, tzinfo=UTC), datetime(2026, 11, 24, 12, tzinfo=UTC)]
+    account = Account(lambda: times[0])
+    account.place(read_job_seed({"id": "old", "state": "completed"}))
+    times.pop(0)
+    account.place(read_job_seed({"id": "New", "state": "completed", "poolId": "pool-2"}))
+    account.place(read_job_seed({"id": "busy"}))
+    holds = read_filter(text, JOBS)
+    assert [job.id for job in account.jobs() if holds(job)] == ids
+
+
+@pytest.mark.parametrize("text", ["executionInfo/result eq 'success'", "lastModifiedTime gt DateTime'2026-11-24Z'"])
+def test_a_property_of_tasks_is_none_of_jobs(text: str) -> None:
+    """The two lists have tables of their own."""
+    with pytest.raises(ServiceError, match="InvalidQueryParameterValue"):
+        read_filter(text, JOBS)
+
+
+def test_jobs_come_in_pages(account: Account) -> None:
+    """Like tasks, in the order of their making; one that goes between two pages makes no other disappear."""
+    for name in ("b", "a", "c"):
+        account.place(read_job_seed({"id": name}))
+    first = cut_page(account.jobs(), {"maxresults": "2"}, JOBS)
+    account.remove("b")
+    second = cut_page(account.jobs(), {"maxresults": "2", "$skiptoken": str(first.next_token)}, JOBS)
+    assert [[job.id for job in page.found] for page in (first, second)] == [["j", "b"], ["a", "c"]]
+    assert second.next_token is None
 
 
 def test_pages_neither_skip_nor_repeat_when_tasks_go_between_them(account: Account) -> None:
     """The token names the last task shown, not an offset."""
-    first = cut_page(account.tasks("j"), {"maxresults": "2"})
+    first = cut_page(account.tasks("j"), {"maxresults": "2"}, TASKS)
     account.delete_task("j", "Good")
     account.delete_task("j", "bad")
-    second = cut_page(account.tasks("j"), {"maxresults": "2", "$skiptoken": str(first.next_token)})
-    assert [task.id for task in first.tasks] == ["Good", "bad"]
-    assert [task.id for task in second.tasks] == ["busy", "it-waits"]
+    second = cut_page(account.tasks("j"), {"maxresults": "2", "$skiptoken": str(first.next_token)}, TASKS)
+    assert [task.id for task in first.found] == ["Good", "bad"]
+    assert [task.id for task in second.found] == ["busy", "it-waits"]
     assert second.next_token is None
 
 
 def test_a_page_that_is_just_full_has_no_successor(account: Account) -> None:
     """The filter is applied before the count."""
-    page = cut_page(account.tasks("j"), {"maxresults": "2", "$filter": "state eq 'completed'"})
-    assert (len(page.tasks), page.next_token) == (2, None)
+    page = cut_page(account.tasks("j"), {"maxresults": "2", "$filter": "state eq 'completed'"}, TASKS)
+    assert (len(page.found), page.next_token) == (2, None)
 
 
 def test_the_link_to_the_next_page_survives_another_encoding(account: Account) -> None:
     """Clients decode and encode it with rules of their own: the slash of the token comes back bare."""
-    page = cut_page(account.tasks("j"), {"maxresults": "1"})
+    page = cut_page(account.tasks("j"), {"maxresults": "1"}, TASKS)
     query = {"api-version": "2024-07-01.20.0", "$filter": "state eq 'completed'", "maxresults": "1"}
     link = next_link("http://127.0.0.1:1", "/jobs/j/tasks", query, str(page.next_token))
     again = quote(unquote(urlsplit(link).query), safe="/=&$'!")
     sent = {name: values[0] for name, values in parse_qs(again).items()}
     assert {name: sent[name] for name in query} == query
-    assert [task.id for task in cut_page(account.tasks("j"), sent).tasks] == ["bad"]
+    assert [task.id for task in cut_page(account.tasks("j"), sent, TASKS).found] == ["bad"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +170,7 @@ def test_the_link_to_the_next_page_survives_another_encoding(account: Account) -
 def test_a_page_that_cannot_be_is_refused(account: Account, query: dict[str, str], code: str) -> None:
     """1 to 1000 results, and a token that the service made."""
     with pytest.raises(ServiceError) as caught:
-        cut_page(account.tasks("j"), query)
+        cut_page(account.tasks("j"), query, TASKS)
     assert caught.value.code == code
 
 

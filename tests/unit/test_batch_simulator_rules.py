@@ -47,14 +47,19 @@ def test_a_request_line_means_an_operation(line: str, route: Route) -> None:
     ("line", "status"),
     [
         ("DELETE /jobs/j1/tasks/", 405),
-        ("PUT /jobs/j1", 405),
-        ("GET /pools", 404),
+        ("PUT /jobs", 405),
+        ("PUT /pools", 405),
+        ("PUT /jobs/j1", 501),
+        ("GET /pools", 501),
+        ("POST /jobs/j1/tasks/t1/reactivate", 501),
+        ("HEAD /jobs/j1/tasks/t1/files/wd%2Fout", 501),
         ("GET /", 404),
+        ("GET /poolz", 404),
         ("GET /jobs/a/b/c/d", 404),
     ],
 )
 def test_a_request_line_that_means_nothing_is_refused(line: str, status: int) -> None:
-    """405 for a known resource, 404 for an unknown one."""
+    """501 for an operation that Batch alone has, 405 for a known resource, 404 for an unknown one."""
     with pytest.raises(ServiceError) as caught:
         find_route(*line.split())
     assert caught.value.status == status
@@ -183,7 +188,14 @@ def test_a_fault_without_a_code_is_a_gateway_s_page(rule: FaultRule) -> None:
     assert answer.headers["Content-Type"] == "text/html"
 
 
-@pytest.mark.parametrize("fields", [{"operation": "task-remove"}, {"status": "503"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"operation": "task-remove"},
+        {"operation": 7},
+        *({"status": "503"}, {"times": True}, {"delay_seconds": "1"}, {"task": None}, {"drop": 1}, {"headers": "x"}),
+    ],
+)
 def test_a_rule_that_could_never_work_is_refused(fields: dict[str, object]) -> None:
     """A mistyped operation would otherwise match nothing, and the test that ordered it would be green."""
     with pytest.raises(InvalidFault):

@@ -42,6 +42,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert (settings.max_concurrency, settings.protected_jobs) == (32, ())
     assert (settings.job_completion_max_wait_days, settings.retention_days) == (7, 15)
     assert (settings.operation_budget_seconds, settings.storage_timeout_seconds) == (90, 9)
+    assert (settings.retention_policies, settings.retention_interval_hours) == ((), 6)
 
 
 def test_every_setting_can_be_chosen() -> None:
@@ -64,6 +65,8 @@ def test_every_setting_can_be_chosen() -> None:
         REQUEST_RETENTION_DAYS="365",
         OPERATION_BUDGET_SECONDS="1.5",
         STORAGE_TIMEOUT_SECONDS="60",
+        RETENTION_POLICIES='[{"name": "old", "jobs": "*", "batchUrl": "http://127.0.0.1:8101/", "deleteAfter": "P3D"}]',
+        RETENTION_INTERVAL_HOURS="168",
     )
     assert (settings.result_encoding, settings.request_table, settings.dead_letter_table) == ("none", "Rows", "Letters")
     assert settings.batch_accounts == ("https://a.region.batch.azure.com", "http://127.0.0.1:8101")
@@ -74,6 +77,23 @@ def test_every_setting_can_be_chosen() -> None:
     assert (settings.max_concurrency, settings.protected_jobs) == (256, ("prod-*", "nightly:job-?"))
     assert (settings.job_completion_max_wait_days, settings.retention_days) == (0, 365)
     assert (settings.operation_budget_seconds, settings.storage_timeout_seconds) == (1.5, 60)
+    assert [policy.batch_url for policy in settings.retention_policies] == ["http://127.0.0.1:8101"]
+    assert settings.retention_interval_hours == 168
+
+
+def test_policies_that_are_wrong_are_problems_like_any_other() -> None:
+    """Beside those of other settings, each with the policy and the field."""
+    policies = (
+        '[{"name": "old", "jobs": "*", "batchUrl": "https://b.region.batch.azure.com", "deleteAfter": "P3D"}, {}]'
+    )
+    problems = _problems_of(REQUIRED | {"RETENTION_POLICIES": policies, "BATCH_MAX_ATTEMPTS": "0"})
+    assert problems == [
+        "BATCH_MAX_ATTEMPTS must be a whole number from 1 to 100",
+        "RETENTION_POLICIES policy 'old': batchUrl must be one of the Batch accounts that this app is set up for",
+        "RETENTION_POLICIES policy at index 1: name is required",
+        "RETENTION_POLICIES policy at index 1: jobs is required",
+        "RETENTION_POLICIES policy at index 1: deleteAfter is required",
+    ]
 
 
 def test_all_that_is_required_is_told_at_once() -> None:
@@ -92,6 +112,7 @@ NUMBERS = {
     "BATCH_MAX_CONCURRENCY": ("1", "256"),
     "JOB_COMPLETION_MAX_WAIT_DAYS": ("0", "30"),
     "REQUEST_RETENTION_DAYS": ("2", "365"),
+    "RETENTION_INTERVAL_HOURS": ("1", "168"),
     "BATCH_RETRY_BASE_SECONDS": ("0.05", "900"),
     "BATCH_RETRY_MAX_SECONDS": ("5", "604800"),
     "OPERATION_BUDGET_SECONDS": ("1", "90"),

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { client } from "../generated/hey-api/client.gen.js";
 import {
+  beginRetentionSweep,
   cancelTaskDeletion,
   deleteTask,
   getDeadLetter,
   getHealth,
   getJobCompletion,
+  getRetentionSweep,
   getSummary,
   getTaskDeletion,
   listDeadLetters,
@@ -82,6 +84,16 @@ assert.deepEqual(redriven.data?.ids, [letter.id]);
 await settleDeadLetter({ path: { id: letter.id } });
 const settled = await settleDeadLetters({ body: { jobId: job, dryRun: true } });
 assert.equal(settled.data?.matched, 0);
+
+await seed(`swept-${job}`, 1);
+const begun = await beginRetentionSweep({ body: { policy: "swept" } });
+const sweepId = begun.data?.sweepId;
+assert.ok(sweepId, JSON.stringify(begun.error));
+const sweep = await eventually("the end of the sweep", async () => {
+  const { data } = await getRetentionSweep({ path: { id: sweepId } });
+  return data?.state === "done" && data.open === 0 ? data : undefined;
+});
+assert.ok((sweep.done["deleted"] ?? 0) >= 1);
 
 assert.equal((await getHealth()).data?.status, "ok");
 assert.ok((await getSummary()).data?.version);

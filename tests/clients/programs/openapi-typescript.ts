@@ -109,6 +109,21 @@ assert.equal(twice.error?.code, "AlreadyRedriven");
 const settled = await client.DELETE("/dead-letters/{id}", { params: { path: { id: letter.id } } });
 assert.equal(settled.response.status, 204);
 
+// A dry run of a sweep.
+const policies = await client.GET("/retention-policies");
+assert.deepEqual(policies.data?.policies[0]?.deleteAfterSeconds, { succeeded: 0, failed: 0 });
+await seed(`swept-${job}`, 2);
+const begun = await client.POST("/retention-sweeps", { body: { policy: "swept", dryRun: true } });
+const sweepId = begun.data?.sweepId;
+assert.ok(sweepId, JSON.stringify(begun.error));
+const sweep = await eventually("the end of the sweep", async () => {
+  const { data } = await client.GET("/retention-sweeps/{id}", { params: { path: { id: sweepId } } });
+  return data?.state === "done" ? data : undefined;
+});
+assert.ok(sweep.policies[0]?.sample.includes(`jobs/swept-${job}/tasks/task-0`));
+const noPolicy = await client.POST("/retention-sweeps", { body: { policy: "unknown" } });
+assert.equal(noPolicy.error?.code, "PolicyNotFound");
+
 // The app itself; health needs no key.
 const health = await createClient<paths>({ baseUrl: `${url}/api` }).GET("/health");
 assert.equal(health.data?.status, "ok");

@@ -12,6 +12,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,10 +20,11 @@ import pytest
 from shared.batch.reply import Reply
 from shared.errors import AppError
 from shared.ledger.record import Key
+from shared.parsing.retention_policy import read_policies
 from shared.request.model import derived_id
 from tests.faults import Kind, OneFault, ProcessDied, Watch, insist, until_quiet
 from tests.memory_table import no_fault
-from tests.world import LOST, World, call, refused
+from tests.world import ACCOUNT, LOST, World, call, refused
 
 # Hundreds of short runs in one test: a busy machine may take its time.
 pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
@@ -169,6 +171,18 @@ def redriven(world: World) -> list[str]:
     return [body["clientRequestId"]]
 
 
+def swept(world: World) -> list[str]:
+    """The tasks that a policy says are due, without anybody asking for each; a page of two is asked for at a time."""
+    policies = '[{"name": "all", "jobs": "*", "deleteAfter": "PT0S"}]'
+    world.settings = replace(world.settings, retention_policies=read_policies(policies, (ACCOUNT,), []))
+    world.app = world.worker()
+    world.batch.seed("job-1", 3)
+    world.batch.page_size = 2
+    begun = world.app.sweeps.begin(ACCOUNT)
+    assert begun is not None
+    return [derived_id(begun.sweep_id, "job-1", f"t-{n:04d}") for n in range(3)]
+
+
 SCENARIOS: list[tuple[Scenario, set[str]]] = [
     (single, DELETED_ONLY),
     (duplicate, DELETED_ONLY),
@@ -182,6 +196,7 @@ SCENARIOS: list[tuple[Scenario, set[str]]] = [
     (without_rows, DELETED_ONLY),
     (scheduled, DELETED_ONLY),
     (cleaned_up, DELETED_ONLY),
+    (swept, DELETED_ONLY),
     (poisoned, {"exhausted"}),
     (poisoned_while_it_waits, DELETED_ONLY),
     (redriven, {"failed", "deleted"}),

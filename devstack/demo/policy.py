@@ -1,0 +1,79 @@
+"""A retention policy at work: two jobs whose tasks ended at different times, what would go, what goes, and what stays."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+from rich.console import Console
+
+from devstack.demo.verdict import Row
+from devstack.stack import Stack
+
+PATIENCE_SECONDS = 900
+TIMEOUT = 300
+SWEPT, KEPT = "nightly-render", "nightly-audit"
+POLICIES = [
+    {"name": "audit", "jobs": KEPT, "deleteAfter": "never"},
+    {"name": "nightly", "jobs": "nightly-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}},
+]
+SETTINGS = {"RETENTION_POLICIES": json.dumps(POLICIES)}
+# Prefix, number, days since their end, exit code; then whether the policy takes them.
+TASKS = [("old-", 40, 4, 0, True), ("new-", 20, 2, 0, False), ("bad-", 20, 4, 1, False), ("worse-", 10, 8, 1, True)]
+DUE = sum(count for _, count, _, _, is_due in TASKS if is_due)
+STAYS = {prefix for prefix, _, _, _, is_due in TASKS if not is_due}
+
+
+def play(stack: Stack, console: Console) -> Row:
+    """Seeds, looks, sweeps, and judges what is left."""
+    for job in (SWEPT, KEPT):
+        body = {"id": job, "tasks": list(_tasks())}
+        requests.post(f"{stack.batch_url}/_control/jobs", json=body, timeout=TIMEOUT).raise_for_status()
+    would = _swept(stack, dryRun=True)
+    untouched = len(_left(stack, SWEPT))
+    console.print(f"By policy, without anybody asking: a dry-run sweep says that {_requested(would)} tasks would go.")
+    did = _swept(stack)
+    left = _left(stack, SWEPT)
+    audit = len(_left(stack, KEPT))
+    console.print(f"A sweep deleted {did['done'].get('deleted', 0)}; {len(left)} stay, and all {audit} of {KEPT}.\n")
+    total = sum(count for _, count, *_ in TASKS)
+    ok = (
+        (_requested(would), untouched) == (DUE, total)
+        and (_requested(did), did["done"]) == (DUE, {"deleted": DUE})
+        and {task.partition("-")[0] + "-" for task in left} == STAYS
+        and (len(left), audit) == (total - DUE, total)
+    )
+    words = f"{did['done']}, {len(left)} kept"
+    return Row("a retention policy", DUE, f"{DUE} deleted, {total - DUE} kept", words, str(DUE), ok)
+
+
+def _tasks() -> Iterator[dict[str, Any]]:
+    for prefix, count, days, exit_code, _ in TASKS:
+        ended = datetime.now(UTC) - timedelta(days=days)
+        yield {"count": count, "prefix": prefix, "endTime": ended.isoformat(), "exitCode": exit_code}
+
+
+def _swept(stack: Stack, **wish: Any) -> dict[str, Any]:
+    """The status of a sweep that has ended, its requests too."""
+    url = f"{stack.http_url}/api/retention-sweeps"
+    begun = requests.post(url, json=wish, timeout=TIMEOUT)
+    begun.raise_for_status()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        status: dict[str, Any] = requests.get(f"{url}/{begun.json()['sweepId']}", timeout=TIMEOUT).json()
+        if (status["state"] != "running" and not status["open"]) or time.monotonic() > deadline:
+            return status
+        time.sleep(0.2)
+
+
+def _requested(status: dict[str, Any]) -> int:
+    return sum(policy["requested"] for policy in status["policies"])
+
+
+def _left(stack: Stack, job: str) -> list[str]:
+    found = requests.get(f"{stack.batch_url}/_control/jobs/{job}", timeout=TIMEOUT).json()
+    return [task["id"] for task in found["tasks"]]

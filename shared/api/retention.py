@@ -1,0 +1,155 @@
+"""The HTTP calls about retention: the policies as understood, and sweeps to begin, to look at and to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from pydantic import field_validator
+
+from shared.api.answer import Answer, Call, guid_of, refusal
+from shared.api.body import parse_json, require_json
+from shared.api.query import read_query
+from shared.clock import to_text
+from shared.errors import InvalidInput
+from shared.parsing import account_url
+from shared.parsing.retention_policy import digest_of, document_of, policies_of
+from shared.parsing.strict_model import StrictModel, checked
+from shared.retention.agenda import Agenda, AgendaStore
+from shared.retention.record import SweepStore
+from shared.retention.report import status_of
+from shared.retention.stopping import Stop, SweepStopper
+from shared.retention.sweep import Sweep
+from shared.retention.timer import SweepTimer
+from shared.settings import Settings
+
+MAX_BODY_BYTES = 64 * 1024
+EMPTY = "is empty; {} asks for everything. A body that is sent without Content-Length (chunked) arrives empty"
+
+
+class Wish(StrictModel):
+    """What a sweep is to go through; what is absent means all of it."""
+
+    batch_url: str | None = None
+    policy: str | None = None
+    dry_run: bool = False
+
+    @field_validator("policy", "batch_url")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        # A value that got lost on the way is no wish for everything.
+        if not value:
+            raise ValueError("must not be empty; leave the field out instead")
+        return value
+
+
+class RetentionApi:
+    """`/api/retention-policies` and `/api/retention-sweeps`. Methods may raise InvalidInput and StorageUnavailable."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        timer: SweepTimer,
+        stopper: SweepStopper,
+        sweeps: SweepStore,
+        agendas: AgendaStore,
+        done_of: Callable[[Sweep], dict[str, int]],
+    ) -> None:
+        self._settings = settings
+        self._timer = timer
+        self._stopper = stopper
+        self._sweeps = sweeps
+        self._agendas = agendas
+        self._done_of = done_of
+
+    def policies(self, call: Call) -> Answer:
+        """`GET /api/retention-policies`."""
+        read_query(call)
+        policies = self._settings.retention_policies
+        accounts = [account for account in self._settings.batch_accounts if policies_of(policies, account)]
+        return Answer(
+            200,
+            {
+                "policies": [document_of(policy) for policy in policies],
+                "accounts": [self._account(account) for account in accounts],
+            },
+        )
+
+    def begin(self, call: Call) -> Answer:
+        """`POST /api/retention-sweeps`."""
+        read_query(call)
+        require_json(call)
+        if not call.body.strip():
+            raise InvalidInput.at("", EMPTY)
+        wish = checked(Wish, parse_json(call, MAX_BODY_BYTES))
+        found = self._account_of(wish)
+        if isinstance(found, Answer):
+            return found
+        sweep = self._timer.begin(found, only=wish.policy or "", dry_run=wish.dry_run)
+        if sweep is None:
+            return refusal(409, "SweepRunning", "A sweep of this account is running; there is one at a time.")
+        headers = {"location": f"/api/retention-sweeps/{sweep.sweep_id}"}
+        return Answer(202, status_of(sweep, {}), headers)
+
+    def status(self, call: Call) -> Answer:
+        """`GET /api/retention-sweeps/{id}`."""
+        read_query(call)
+        sweep = self._sweeps.read(guid_of(call, "id"))
+        return self._answer(200, sweep) if sweep else _unknown()
+
+    def stop(self, call: Call) -> Answer:
+        """`DELETE /api/retention-sweeps/{id}`."""
+        read_query(call)
+        stop, sweep = self._stopper.stop(guid_of(call, "id"))
+        if sweep is None:
+            return _unknown()
+        if stop is Stop.TOO_LATE:
+            return refusal(409, "SweepEnded", "The sweep has ended, and nothing of it is open.")
+        return self._answer(200 if stop is Stop.AGAIN else 202, sweep)
+
+    def _answer(self, status: int, sweep: Sweep) -> Answer:
+        return Answer(status, status_of(sweep, self._done_of(sweep)))
+
+    def _account_of(self, wish: Wish) -> str | Answer:
+        """The account that is to be swept, or 404. Raises InvalidInput for one that is not on the list."""
+        accounts, policies = self._settings.batch_accounts, self._settings.retention_policies
+        named = next((policy for policy in policies if policy.name == wish.policy), None)
+        account = (named.batch_url if named else None) or accounts[0]
+        if wish.batch_url is not None:
+            try:
+                account = account_url.select(wish.batch_url, accounts)
+            except ValueError as error:
+                raise InvalidInput.at("/batchUrl", str(error)) from None
+        own = policies_of(policies, account)
+        if wish.policy is not None and named not in own:
+            values = [("/policy", "must be the name of a policy of this account")]
+            return refusal(404, "PolicyNotFound", "There is no such policy.", values)
+        return account if own else refusal(404, "PolicyNotFound", "No policy holds for this account.")
+
+    def _account(self, account: str) -> dict[str, Any]:
+        agenda = self._agendas.read(account)
+        digest = digest_of(policies_of(self._settings.retention_policies, account))
+        interval = timedelta(hours=self._settings.retention_interval_hours)
+        is_seen = agenda is not None and agenda.policies_digest == digest
+        return {
+            "batchUrl": account,
+            "lastSweep": _last(agenda),
+            "nextSweepAt": to_text(agenda.next_sweep_at(interval)) if agenda and is_seen else None,
+        }
+
+
+def _last(agenda: Agenda | None) -> dict[str, Any] | None:
+    if agenda is None or agenda.last is None:
+        return None
+    last = agenda.last
+    return {
+        "sweepId": last.sweep_id,
+        "state": last.state.value,
+        "startedAt": to_text(last.started_at),
+        "endedAt": to_text(last.ended_at) if last.ended_at else None,
+    }
+
+
+def _unknown() -> Answer:
+    return refusal(404, "SweepNotFound", "No sweep with this id is remembered.")

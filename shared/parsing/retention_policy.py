@@ -1,0 +1,250 @@
+"""Retention policies: read from the setting, matched with jobs, and by when a task is due. Pure.
+
+    [{"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}]
+
+For each job the first policy of its account whose `jobs` matches decides alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+
+from shared.errors import InvalidInput, Problem
+from shared.parsing import account_url, grammar, protection
+from shared.parsing.strict_json import read, refuse_faults
+from shared.parsing.strict_model import StrictModel, checked
+
+SETTING: Final = "RETENTION_POLICIES"
+NEVER: Final = "never"
+MOST_POLICIES: Final = 50
+MOST_PATTERNS: Final = 20
+MOST_PER_SWEEP: Final = 1_000_000
+LONGEST_DELAY: Final = timedelta(days=3_650)
+
+_MAX_BYTES: Final = 256 * 1024
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+class JobState(StrEnum):
+    """Which jobs a policy takes by their state; without one all but those whose tasks may still wait for each other."""
+
+    COMPLETED = "completed"
+    ANY = "any"
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("must be 1 to 32 of a-z, 0-9 and '-', the first no hyphen")
+    return text
+
+
+def _patterns(value: object) -> object:
+    patterns = [value] if isinstance(value, str) else value
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise ValueError("must be a pattern or a list of patterns")
+    if not 1 <= len(patterns) <= MOST_PATTERNS:
+        raise ValueError(f"must have 1 to {MOST_PATTERNS} patterns")
+    return tuple(protection.check_pattern(pattern) for pattern in patterns)
+
+
+def _delay(value: object) -> timedelta:
+    if not isinstance(value, str):
+        raise ValueError("must be text")  # noqa: TRY004 -- pydantic's way
+    delay = grammar.duration(value)
+    if delay > LONGEST_DELAY:
+        raise ValueError(f"must be at most {LONGEST_DELAY.days} days")
+    return delay
+
+
+def _job_state(value: object) -> JobState:
+    for state in JobState:
+        if value == state:
+            return state
+    raise ValueError(f"must be {' or '.join(JobState)}")
+
+
+Delay = Annotated[timedelta, BeforeValidator(_delay)]
+
+
+class Delays(StrictModel):
+    """How long a task is kept after its end; None keeps that class for good."""
+
+    succeeded: Delay | None = None
+    failed: Delay | None = None
+
+
+class Policy(StrictModel):
+    """One policy, checked."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    jobs: Annotated[tuple[str, ...], BeforeValidator(_patterns)]
+    batch_url: Annotated[str | None, AfterValidator(lambda text: text and account_url.canonical(text))] = None
+    """The one account that it is for; None: all of them."""
+    delete_after: Delays
+    job_state: Annotated[JobState | None, BeforeValidator(_job_state)] = None
+    most: Annotated[int | None, Field(ge=1, le=MOST_PER_SWEEP)] = None
+    """So many deletions at most are asked for per sweep; None: any number."""
+    dry_run: bool = False
+    """It only counts."""
+
+    @field_validator("delete_after", mode="before")
+    @classmethod
+    def _for_both_classes(cls, value: object) -> object:
+        if value == NEVER:
+            return Delays()
+        if isinstance(value, str):
+            delay = _delay(value)
+            return Delays.model_construct(succeeded=delay, failed=delay)
+        if value == {}:
+            raise ValueError(f"must name succeeded, failed or both; '{NEVER}' keeps both")
+        if value is None or isinstance(value, dict | Delays):
+            return value
+        raise ValueError(f"must be a duration, '{NEVER}', or an object of succeeded and failed")
+
+    @property
+    def keeps_all(self) -> bool:
+        """`"never"`: what it takes is not even listed."""
+        return self.delete_after.succeeded is None and self.delete_after.failed is None
+
+    def delay_of(self, *, succeeded: bool) -> timedelta | None:
+        """How long a task of this class is kept after its end; None: for good."""
+        return self.delete_after.succeeded if succeeded else self.delete_after.failed
+
+    def is_due(self, *, succeeded: bool, ended: datetime, at: datetime) -> bool:
+        """Whether a task that ended then may go at this instant."""
+        delay = self.delay_of(succeeded=succeeded)
+        return delay is not None and ended <= at - delay
+
+    def ended_by(self, at: datetime) -> datetime | None:
+        """The latest end that any task due at this instant can have; None when all are kept."""
+        delays = [d for d in (self.delete_after.succeeded, self.delete_after.failed) if d is not None]
+        return at - min(delays) if delays else None
+
+    def matches(self, account: str, job_id: str) -> bool:
+        """Whether it decides about a job, if no policy before it does."""
+        # The patterns of PROTECTED_JOBS, matched in the same way.
+        return self.is_for(account) and protection.is_protected(job_id, self.jobs) is not None
+
+    def is_for(self, account: str) -> bool:
+        """Whether it holds for an account, by its canonical URL."""
+        return self.batch_url in {None, account}
+
+    @cached_property
+    def digest(self) -> str:
+        """What it says, in 32 hex digits: equal for policies that mean the same, however they are written."""
+        return _digest(document_of(self))
+
+
+def read_policies(text: str, accounts: Sequence[str], problems: list[str]) -> tuple[Policy, ...]:
+    """The policies in the setting's text; empty when it is not right.
+
+    `problems` gets a line for each fault, with the policy's name or place and the field.
+    """
+    if not text:
+        return ()
+    try:
+        items = read(text, max_bytes=_MAX_BYTES)
+        refuse_faults(items)
+    except InvalidInput as fault:
+        problems += [f"{SETTING} {_at(problem.pointer)}{problem.text}" for problem in fault.problems]
+        return ()
+    if not isinstance(items, list) or len(items) > MOST_POLICIES:
+        problems.append(f"{SETTING} must be a JSON list of at most {MOST_POLICIES} policies")
+        return ()
+    before = len(problems)
+    policies: dict[str, Policy] = {}
+    for index, item in enumerate(items):
+        policy = _read_one(index, item, accounts, problems)
+        if policy is not None and policies.setdefault(policy.name, policy) is not policy:
+            problems.append(f"{SETTING} policy at index {index}: name must not be that of another policy")
+    return tuple(policies.values()) if len(problems) == before else ()
+
+
+def _read_one(index: int, item: object, accounts: Sequence[str], problems: list[str]) -> Policy | None:
+    try:
+        policy = checked(Policy, item)
+        if policy.batch_url is not None and accounts:
+            account_url.select(policy.batch_url, accounts)
+    except ValueError as error:
+        problems.append(f"{SETTING} {_place(index, item)}: batchUrl {error}")
+        return None
+    except InvalidInput as fault:
+        place = _place(index, item)
+        problems += [f"{SETTING} {place}: {_field(problem)}{problem.text}" for problem in fault.problems]
+        return None
+    return policy
+
+
+def _place(index: int, item: object) -> str:
+    name = item.get("name") if isinstance(item, dict) else None
+    known = isinstance(name, str) and _NAME.fullmatch(name)
+    return f"policy '{name}'" if known else f"policy at index {index}"
+
+
+def _field(problem: Problem) -> str:
+    return f"{problem.pointer.removeprefix('/')} " if problem.pointer else ""
+
+
+def _at(place: str) -> str:
+    """A fault of the text itself: `/2/jobs` is the third policy's."""
+    if not place:
+        return ""
+    _, index, *fields = place.split("/")
+    return f"policy at index {index}: {'/'.join(fields)}{' ' if fields else ''}"
+
+
+def policies_of(policies: Iterable[Policy], account: str) -> tuple[Policy, ...]:
+    """Those that hold for an account, in their order."""
+    return tuple(policy for policy in policies if policy.is_for(account))
+
+
+def first_match(policies: Iterable[Policy], account: str, job_id: str) -> Policy | None:
+    """The policy that decides about a job, whatever its other fields say; None: none does."""
+    return next((policy for policy in policies if policy.matches(account, job_id)), None)
+
+
+def is_in_force(policies: Iterable[Policy], account: str, job_id: str, digest: str) -> bool:
+    """Whether a job's first match is still the policy that this is the digest of, unchanged."""
+    found = first_match(policies, account, job_id)
+    return found is not None and found.digest == digest
+
+
+def digest_of(policies: Iterable[Policy]) -> str:
+    """What policies say together, their order included."""
+    return _digest([policy.digest for policy in policies])
+
+
+def document_of(policy: Policy) -> dict[str, Any]:
+    """A policy as understood, for people and for its digest."""
+    delays = {"succeeded": policy.delete_after.succeeded, "failed": policy.delete_after.failed}
+    written = {name: _iso(delay) for name, delay in delays.items() if delay is not None}
+    return {
+        "name": policy.name,
+        "jobs": list(policy.jobs),
+        "batchUrl": policy.batch_url,
+        "deleteAfter": written or NEVER,
+        "deleteAfterSeconds": {
+            name: None if delay is None else round(delay.total_seconds()) for name, delay in delays.items()
+        },
+        "jobState": policy.job_state,
+        "most": policy.most,
+        "dryRun": policy.dry_run,
+    }
+
+
+def _iso(delay: timedelta) -> str:
+    return f"P{delay.days}D" + (f"T{delay.seconds}S" if delay.seconds else "")
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]

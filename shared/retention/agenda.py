@@ -1,0 +1,217 @@
+"""When an account is swept: one row for each account, and what the timer does about it.
+
+The row is also what keeps an account's sweeps apart: a sweep runs only once its id stands in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from shared.clock import from_text, to_text
+from shared.errors import CorruptRecord
+from shared.parsing.retention_policy import digest_of
+from shared.retention.sweep import Phase, Sweep
+from shared.storage.table import Found, Table, Write
+
+PARTITION: Final = "sweeps"
+"""Beside the sixteen of the requests, so that no purge goes through it."""
+STUCK_AFTER: Final = timedelta(hours=1)
+WAITS_FOR_REQUESTS: Final = timedelta(days=1)
+"""So long from its start the open requests of a sweep hold the next one back."""
+NO_POLICIES: Final = digest_of(())
+
+
+@dataclass(frozen=True)
+class LastSweep:
+    """The last sweep that moved the timer."""
+
+    sweep_id: str
+    started_at: datetime
+    state: Phase = Phase.RUNNING
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """One account's row."""
+
+    account: str
+    policies_digest: str
+    """Of the account's policies, as they were last seen."""
+    first_seen_at: datetime
+    """When they were first seen as they are."""
+    running: str = ""
+    """Id of the sweep that runs now, of whatever kind; empty for none."""
+    last: LastSweep | None = None
+    last_ended_at: datetime | None = None
+    """When the last sweep that moved the timer ended, while the one after it may be running."""
+    begin_after: Mapping[str, str] = field(default_factory=dict)
+    """By a policy's digest the job at which its last sweep reached `most`."""
+    etag: str | None = field(default=None, compare=False)
+
+    def next_sweep_at(self, interval: timedelta) -> datetime:
+        """Before this the timer starts no sweep: an interval from the last one's start, and time for a dry run."""
+        moments = [self.first_seen_at, *([self.last.started_at] if self.last else [])]
+        return max(moments) + interval
+
+    def is_overdue(self, interval: timedelta, now: datetime) -> bool:
+        """Whether no sweep has ended for three intervals and a day, though it should have."""
+        since = max(self.first_seen_at, self.last_ended_at or self.first_seen_at)
+        return self.policies_digest != NO_POLICIES and now - since > 3 * interval + timedelta(days=1)
+
+
+class Act(StrEnum):
+    """What the timer does about an account."""
+
+    REST = "rest"
+    SEE = "see"
+    """Its policies are new or have changed: their time begins to count."""
+    START = "start"
+    PUT_BACK = "put-back"
+    """The message of the sweep's next step was lost."""
+    CLOSE = "close"
+    """The sweep has ended, or was never begun, and the row does not know yet."""
+
+
+def act_of(
+    agenda: Agenda | None,
+    running: Sweep | None,
+    policies_digest: str,
+    interval: timedelta,
+    now: datetime,
+    open_requests: Callable[[], int],
+) -> Act:
+    """What the timer does now. `running` is the sweep that the row names; `open_requests` counts those of its last."""
+    if agenda is None or agenda.policies_digest != policies_digest:
+        return Act.REST if agenda is None and policies_digest == NO_POLICIES else Act.SEE
+    if agenda.running:
+        if running is None or running.has_ended:
+            return Act.CLOSE
+        return Act.PUT_BACK if running.due_at + STUCK_AFTER <= now else Act.REST
+    if policies_digest == NO_POLICIES or now < agenda.next_sweep_at(interval):
+        return Act.REST
+    if agenda.last and now < agenda.last.started_at + WAITS_FOR_REQUESTS and open_requests() > 0:
+        return Act.REST
+    return Act.START
+
+
+def seen(agenda: Agenda | None, account: str, policies_digest: str, now: datetime) -> Agenda:
+    """The row with the account's policies as they are now."""
+    if agenda is None:
+        return Agenda(account, policies_digest, now)
+    if agenda.policies_digest == policies_digest:
+        return agenda
+    return replace(agenda, policies_digest=policies_digest, first_seen_at=now)
+
+
+def begun(agenda: Agenda, sweep: Sweep) -> Agenda:
+    """The row with a sweep that begins."""
+    after = replace(agenda, running=sweep.sweep_id)
+    return replace(after, last=LastSweep(sweep.sweep_id, sweep.started_at)) if sweep.moves_timer else after
+
+
+def closed(agenda: Agenda, sweep: Sweep) -> Agenda:
+    """The row after a sweep that has ended; the row itself when it knows already."""
+    if agenda.running != sweep.sweep_id:
+        return agenda
+    after = replace(agenda, running="", begin_after=_begin_after(agenda, sweep))
+    if after.last and after.last.sweep_id == sweep.sweep_id:
+        last = replace(after.last, state=sweep.phase, ended_at=sweep.ended_at)
+        after = replace(after, last=last, last_ended_at=sweep.ended_at)
+    return after
+
+
+def abandoned(agenda: Agenda) -> Agenda:
+    """The row without a sweep whose own row is not there: it never began, or was forgotten long since."""
+    return replace(agenda, running="")
+
+
+def _begin_after(agenda: Agenda, sweep: Sweep) -> dict[str, str]:
+    """Where the next sweep of each policy begins. A dry run changes nothing, also not that of a policy alone."""
+    after = dict(agenda.begin_after)
+    for count in sweep.counts:
+        if count.dry_run:
+            continue
+        if count.reached_at:
+            after[count.digest] = count.reached_at
+        elif sweep.phase is Phase.DONE:
+            after.pop(count.digest, None)
+    if sweep.moves_timer:
+        known = {count.digest for count in sweep.counts}
+        after = {digest: job for digest, job in after.items() if digest in known}
+    return after
+
+
+class AgendaStore:
+    """Agendas in the request table. Every method may raise StorageUnavailable."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def read(self, account: str) -> Agenda | None:
+        """The account's row, or None. Raises CorruptRecord for one that no version of this app writes."""
+        found = self._table.read(PARTITION, _row(account))
+        return _of(found) if found else None
+
+    def write(self, before: Agenda | None, after: Agenda) -> Agenda | None:
+        """Inserts (`before` is None) or replaces; None when the row changed meanwhile."""
+        etag = self._table.write(Write(_entity(after), before.etag if before else None))
+        return replace(after, etag=etag) if etag else None
+
+
+def _row(account: str) -> str:
+    return f"agenda:{hashlib.sha256(account.encode()).hexdigest()[:32]}"
+
+
+def _entity(agenda: Agenda) -> dict[str, Any]:
+    last = agenda.last
+    return {
+        "PartitionKey": PARTITION,
+        "RowKey": _row(agenda.account),
+        "account": agenda.account,
+        "policies_digest": agenda.policies_digest,
+        "first_seen_at": to_text(agenda.first_seen_at),
+        "running": agenda.running,
+        "last_sweep_id": last.sweep_id if last else "",
+        "last_started_at": to_text(last.started_at) if last else "",
+        "last_state": last.state.value if last else "",
+        "last_sweep_ended_at": to_text(last.ended_at) if last and last.ended_at else "",
+        "last_ended_at": to_text(agenda.last_ended_at) if agenda.last_ended_at else "",
+        "begin_after": json.dumps(dict(agenda.begin_after), sort_keys=True),
+    }
+
+
+def _of(found: Found) -> Agenda:
+    entity = found.entity
+    try:
+        return Agenda(
+            account=entity["account"],
+            policies_digest=entity["policies_digest"],
+            first_seen_at=from_text(entity["first_seen_at"]),
+            running=entity["running"],
+            last=_last(entity) if entity["last_sweep_id"] else None,
+            last_ended_at=_moment(entity["last_ended_at"]),
+            begin_after=json.loads(entity["begin_after"]),
+            etag=found.etag,
+        )
+    except (KeyError, ValueError, TypeError) as fault:
+        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}") from fault
+
+
+def _last(entity: Mapping[str, Any]) -> LastSweep:
+    return LastSweep(
+        entity["last_sweep_id"],
+        from_text(entity["last_started_at"]),
+        Phase(entity["last_state"]),
+        _moment(entity["last_sweep_ended_at"]),
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    return from_text(text) if text else None

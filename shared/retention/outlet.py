@@ -1,0 +1,43 @@
+"""What a sweep puts on queues: the deletions that it asks for, its own next step, its closing event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.clock import Clock
+from shared.deletion.acceptance import Dispatcher
+from shared.ledger.record import Origin, Record
+from shared.retention.message import SweepStep, write_sweep_step
+from shared.retention.step import request_of
+from shared.retention.sweep import Asked, Sweep
+from shared.storage.queues import Sender
+
+
+@dataclass(frozen=True)
+class QueueOutlet:
+    """The queues of the app. Every method may raise StorageUnavailable."""
+
+    dispatcher: Dispatcher
+    sender: Sender
+    clock: Clock
+    job_queue: str
+    result_queue: str
+
+    def ask(self, sweep: Sweep) -> None:
+        """Asks for the deletions that the sweep's last step noted, without rows: the first claim makes those.
+
+        A repeat asks for the same under the same ids, so that each takes effect once.
+        """
+        self.dispatcher.send(self._record(sweep, asked) for asked in sweep.asked)
+
+    def send_step(self, step: SweepStep, delay_seconds: float = 0.0) -> None:
+        """Sends the message of a sweep's next step."""
+        self.sender.send(self.job_queue, write_sweep_step(step), delay_seconds)
+
+    def send_result(self, text: str) -> None:
+        """Sends a closing event."""
+        self.sender.send(self.result_queue, text)
+
+    def _record(self, sweep: Sweep, asked: Asked) -> Record:
+        digest = next(count.digest for count in sweep.counts if count.name == asked.policy)
+        return Record.new(request_of(sweep, asked), Origin.RETENTION, self.clock.now(), sweep.sweep_id, digest)

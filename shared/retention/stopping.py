@@ -1,0 +1,58 @@
+"""A person stops a sweep: nothing more is listed, and its requests that no claim has touched end as cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from shared.clock import Clock
+from shared.errors import StorageUnavailable
+from shared.retention.closing import SweepCloser
+from shared.retention.record import SweepStore
+from shared.retention.step import stopped
+from shared.retention.sweep import Sweep
+
+MAX_WRITES: Final = 10
+
+
+class Stop(StrEnum):
+    """What the wish to stop came to."""
+
+    UNKNOWN = "unknown"
+    STOPPED = "stopped"
+    """Or being stopped: at once while it waits, else at its next step."""
+    AGAIN = "again"
+    """It was stopped before."""
+    TOO_LATE = "too-late"
+    """It ended by itself, and nothing of it is open."""
+
+
+@dataclass(frozen=True)
+class SweepStopper:
+    """Stops sweeps. Raises StorageUnavailable."""
+
+    clock: Clock
+    sweeps: SweepStore
+    closer: SweepCloser
+    open_of: Callable[[Sweep], int]
+    """How many of a sweep's requests are not done."""
+
+    def stop(self, sweep_id: str) -> tuple[Stop, Sweep | None]:
+        """What came of it, and the sweep as it stands."""
+        for _ in range(MAX_WRITES):
+            sweep = self.sweeps.read(sweep_id)
+            if sweep is None:
+                return Stop.UNKNOWN, None
+            if sweep.is_stopping:
+                return Stop.AGAIN, sweep
+            if sweep.has_ended and self.open_of(sweep) == 0:
+                return Stop.TOO_LATE, sweep
+            now = self.clock.now()
+            written = self.sweeps.write(sweep, stopped(sweep, now), now)
+            if written is not None:
+                if written.has_ended and not sweep.has_ended:
+                    self.closer.close(written)
+                return Stop.STOPPED, written
+        raise StorageUnavailable(f"sweep {sweep_id} changed under {MAX_WRITES} reads")

@@ -1,0 +1,187 @@
+"""One sweep of one account as a value: where it stands, what it has counted, what its last step asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from shared.batch.reply import BatchError
+from shared.parsing.retention_policy import Policy, digest_of, policies_of
+
+MOST_SAMPLES = 20
+MOST_NAMED = 100
+"""So many jobs that were passed over are named; the others are counted."""
+
+
+class Phase(StrEnum):
+    """Where a sweep stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one policy came to."""
+
+    name: str
+    digest: str
+    dry_run: bool
+    """The stricter of the policy's and the sweep's."""
+    jobs: int = 0
+    requested: int = 0
+    kept: int = 0
+    sample: tuple[str, ...] = ()
+    begin_after: str = ""
+    """The job, in lower case, at which the last sweep reached `most`: this one begins with the job after it."""
+    is_begun: bool = True
+    """Whether that job was met in this lap; without one from the start."""
+    held_back: int = 0
+    """Jobs up to that one, which wait for the second lap."""
+    reached_at: str = ""
+    """The job, in lower case, at which this sweep reached `most`."""
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """Jobs that a policy of the sweep would have taken."""
+
+    protected: int = 0
+    marked: int = 0
+    dependencies: int = 0
+    unlisted: int = 0
+    """Passed over after trouble."""
+
+
+@dataclass(frozen=True)
+class PendingJob:
+    """A job of the present page whose tasks are still to be listed."""
+
+    job_id: str
+    policy: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One deletion that the last step asked for, by the version that was listed."""
+
+    job_id: str
+    task_id: str
+    etag: str
+    policy: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far the listing is."""
+
+    lap: int = 1
+    """The second one is for the jobs that were held back in the first."""
+    jobs_page: str = ""
+    """The link to the page of jobs that comes next; empty for the first."""
+    jobs_end: bool = False
+    """No page of jobs is left in this lap."""
+    jobs_seen: tuple[str, ...] = ()
+    """Digests of the links that were followed in this lap, so that one which leads back is known."""
+    pending: tuple[PendingJob, ...] = ()
+    tasks_page: str = ""
+    """The link to the next page of the first pending job's tasks; empty for the first."""
+    tasks_seen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One row."""
+
+    sweep_id: str
+    account: str
+    started_at: datetime
+    """Also the instant at which tasks are due, on every page."""
+    policies_digest: str
+    """Of all policies of the account, in their order."""
+    counts: tuple[Count, ...]
+    """Of the policies of this sweep, in the order of the setting."""
+    due_at: datetime
+    """When the next step is due."""
+    dry_run: bool = False
+    policy: str = ""
+    """The one policy that it is for; empty: all of the account's."""
+    phase: Phase = Phase.RUNNING
+    is_stopping: bool = False
+    """Somebody has asked it to stop: the next step ends it, and its requests end before their first claim."""
+    ended_at: datetime | None = None
+    error: BatchError | None = None
+    left_alone: LeftAlone = LeftAlone()
+    passed_over: tuple[tuple[str, str], ...] = ()
+    """The first jobs that were passed over, and why."""
+    place: Place = Place()
+    step: int = 0
+    """The step that comes next."""
+    step_message: str = ""
+    """Id of the message that did the last one."""
+    attempts: int = 0
+    """Troubles of the account in a row."""
+    tries: int = 0
+    """Troubles in a row of the job, or of the list of jobs, that is at hand."""
+    asked: tuple[Asked, ...] = ()
+    """What the last step asked for: a repeat of that step asks for the same again, whatever is listed by then."""
+    etag: str | None = field(default=None, compare=False)
+
+    @property
+    def moves_timer(self) -> bool:
+        """Whether the timer counts from it: a dry run, and a sweep of one policy, leave its next where it is."""
+        return not self.dry_run and not self.policy
+
+    @property
+    def has_ended(self) -> bool:
+        return self.phase is not Phase.RUNNING
+
+    @property
+    def requested(self) -> int:
+        """Deletions really asked for: those of dry runs are only counted."""
+        return sum(count.requested for count in self.counts if not count.dry_run)
+
+    def count_of(self, policy: str) -> Count | None:
+        """What a policy came to; None when it is not one of this sweep."""
+        return next((count for count in self.counts if count.name == policy), None)
+
+    def counted(self, after: Count) -> Sweep:
+        """The sweep with what one policy came to."""
+        return replace(self, counts=tuple(after if c.name == after.name else c for c in self.counts))
+
+    def ended(self, phase: Phase, now: datetime, error: BatchError | None = None) -> Sweep:
+        """The sweep at its end. What its last step asked for stays: whoever closes it asks for that once more."""
+        return replace(self, phase=phase, ended_at=now, error=error, place=Place(), due_at=now)
+
+
+def new_sweep(
+    sweep_id: str,
+    account: str,
+    policies: tuple[Policy, ...],
+    now: datetime,
+    *,
+    only: str = "",
+    dry_run: bool = False,
+    begin_after: dict[str, str] | None = None,
+) -> Sweep:
+    """The sweep that begins now, of all policies of its account or of one of them.
+
+    `begin_after` says by a policy's digest at which job its last sweep reached `most`.
+    """
+    own = policies_of(policies, account)
+    after = begin_after or {}
+    counts = tuple(
+        Count(
+            policy.name,
+            policy.digest,
+            dry_run or policy.dry_run,
+            begin_after=after.get(policy.digest, ""),
+            is_begun=policy.digest not in after,
+        )
+        for policy in own
+        if only in {"", policy.name}
+    )
+    return Sweep(sweep_id, account, now, digest_of(own), counts, now, dry_run, only)

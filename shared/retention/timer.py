@@ -1,0 +1,123 @@
+"""The timer of the sweeps, and the way in which any sweep begins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from shared.clock import Clock
+from shared.errors import StorageUnavailable
+from shared.parsing.retention_policy import digest_of, policies_of
+from shared.retention.agenda import Act, Agenda, AgendaStore, abandoned, act_of, begun, seen
+from shared.retention.closing import Outlet, SweepCloser
+from shared.retention.judging import Rules
+from shared.retention.message import SweepStep
+from shared.retention.record import SweepStore
+from shared.retention.step import put_back
+from shared.retention.sweep import Sweep, new_sweep
+
+log = logging.getLogger(__name__)
+
+MAX_WRITES: Final = 10
+
+
+@dataclass(frozen=True)
+class TimerParts:
+    """What the timer is put together from."""
+
+    clock: Clock
+    accounts: Sequence[str]
+    rules: Rules
+    interval: timedelta
+    sweeps: SweepStore
+    agendas: AgendaStore
+    outlet: Outlet
+    closer: SweepCloser
+    new_id: Callable[[], str]
+    open_of: Callable[[Sweep], int]
+    """How many of a sweep's requests are not done."""
+
+
+class SweepTimer:
+    """Begins sweeps when their time has come. Every method may raise StorageUnavailable."""
+
+    def __init__(self, parts: TimerParts) -> None:
+        self._parts = parts
+
+    def tick(self) -> None:
+        """Looks at each account once. One whose rows cannot be read holds up no other."""
+        failures: list[StorageUnavailable] = []
+        for account in self._parts.accounts:
+            try:
+                self._look_at(account)
+            except StorageUnavailable as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    def begin(self, account: str, *, only: str = "", dry_run: bool = False) -> Sweep | None:
+        """Begins a sweep at once; None while one runs on the account."""
+        parts, now = self._parts, self._parts.clock.now()
+        agenda = parts.agendas.read(account)
+        if agenda and agenda.running:
+            return None
+        begin_after = dict(agenda.begin_after) if agenda else {}
+        wanted = new_sweep(
+            parts.new_id(), account, parts.rules.policies, now, only=only, dry_run=dry_run, begin_after=begin_after
+        )
+        # Its row comes first: once the agenda names it, whoever looks finds it. Without the agenda it does not run.
+        # Refused it is there all the same, when the client library had repeated a write whose answer was lost.
+        sweep = parts.sweeps.write(None, wanted, now) or parts.sweeps.read(wanted.sweep_id)
+        if sweep is None or not self._is_registered(sweep):
+            return None
+        parts.outlet.send_step(SweepStep(sweep.sweep_id, sweep.step))
+        log.info("sweep_begun sweep_id=%s account=%s dry_run=%s policy=%s", sweep.sweep_id, account, dry_run, only)
+        return sweep
+
+    def _is_registered(self, sweep: Sweep) -> bool:
+        for _ in range(MAX_WRITES):
+            before = self._parts.agendas.read(sweep.account)
+            if before and before.running:
+                # Its own, when the answer to the first write was lost and the client library had repeated it.
+                return before.running == sweep.sweep_id
+            after = begun(seen(before, sweep.account, sweep.policies_digest, sweep.started_at), sweep)
+            if self._parts.agendas.write(before, after):
+                return True
+        raise StorageUnavailable(f"the agenda of {sweep.account} changed under {MAX_WRITES} reads")
+
+    def _look_at(self, account: str) -> None:
+        parts, now = self._parts, self._parts.clock.now()
+        digest = digest_of(policies_of(parts.rules.policies, account))
+        agenda = parts.agendas.read(account)
+        running = parts.sweeps.read(agenda.running) if agenda and agenda.running else None
+        act = act_of(agenda, running, digest, parts.interval, now, lambda: self._open_of_last(agenda))
+        if act is Act.SEE:
+            parts.agendas.write(agenda, seen(agenda, account, digest, now))
+        elif act is Act.START:
+            self.begin(account)
+        elif act is Act.PUT_BACK and running:
+            self._put_back(running)
+        elif act is Act.CLOSE and agenda:
+            self._close(agenda, running)
+        if agenda and agenda.is_overdue(parts.interval, now):
+            # An alert reads it (`infra/queries/overdue-sweeps.kql`), which itself could not look back so far.
+            log.error("sweep_overdue account=%s last_ended_at=%s", account, agenda.last_ended_at)
+
+    def _open_of_last(self, agenda: Agenda | None) -> int:
+        last = self._parts.sweeps.read(agenda.last.sweep_id) if agenda and agenda.last else None
+        return self._parts.open_of(last) if last else 0
+
+    def _put_back(self, sweep: Sweep) -> None:
+        after, step = put_back(sweep, self._parts.clock.now())
+        if self._parts.sweeps.write(sweep, after, self._parts.clock.now()):
+            self._parts.outlet.send_step(step)
+            log.warning("put_back sweep_id=%s step=%s", sweep.sweep_id, sweep.step)
+
+    def _close(self, agenda: Agenda, sweep: Sweep | None) -> None:
+        if sweep is None:
+            self._parts.agendas.write(agenda, abandoned(agenda))
+            return
+        self._parts.closer.close(sweep)

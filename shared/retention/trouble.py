@@ -1,0 +1,109 @@
+"""What a sweep does when a list call brings no page: whose trouble it is, and whether to wait, to go on or to end. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from shared.batch.answer import clean
+from shared.batch.job_listing import UNREADABLE
+from shared.batch.pacing import backoff_seconds
+from shared.batch.reply import BatchError, Kind, Reply, Sent
+from shared.deletion.outcomes import RetryPolicy
+from shared.retention import course
+from shared.retention.course import ListJobs, ListTasks
+from shared.retention.sweep import Phase, Sweep
+
+MOST_TRIES: Final = 3
+"""Of one job's list, and of the list of jobs."""
+LEADS_BACK: Final = BatchError("ContinuationLeadsBack", "The link to the next page is one that was followed before.")
+JOBS_PASSED_OVER: Final = "JobsPassedOver"
+
+JOB_BEING_DELETED: Final = "JobBeingDeleted"
+LEAST_WAIT_SECONDS: Final = 1.0
+_OWN_WAIT_SECONDS: Final = 5.0
+_JOB_WAIT_SECONDS: Final = 2.0
+_MOST_REASON: Final = 300
+_OF_THE_ACCOUNT: Final = frozenset({401, 403, 429, 503})
+
+
+class Trouble(StrEnum):
+    """Why there is no page."""
+
+    NONE = "none"
+    OWN = "own"
+    """The app did not make the call in time: nobody is to blame."""
+    ACCOUNT = "account"
+    """Waited out: no token, no answer, no right, too much."""
+    GONE = "gone"
+    """The job is not there any more, or soon will not be."""
+    CALL = "call"
+    """Any other answer: of this job's list, or of the list of jobs."""
+
+
+def trouble_of(reply: Reply) -> Trouble:
+    """Whose trouble a reply tells of."""
+    if reply.kind is Kind.SUCCESS:
+        return Trouble.NONE
+    if reply.sent is Sent.HELD:
+        return Trouble.OWN
+    if reply.sent is Sent.REFUSED or _is_unreadable(reply):
+        return Trouble.CALL
+    if reply.sent is not Sent.ANSWERED or reply.kind is Kind.ACCESS or reply.status in _OF_THE_ACCOUNT:
+        return Trouble.ACCOUNT
+    is_gone = reply.kind is Kind.GONE or reply.batch_code == JOB_BEING_DELETED
+    return Trouble.GONE if is_gone else Trouble.CALL
+
+
+def _is_unreadable(reply: Reply) -> bool:
+    return reply.error is not None and not reply.has_batch_code and reply.error.code == UNREADABLE
+
+
+def after_trouble(sweep: Sweep, call: ListJobs | ListTasks, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:
+    """The sweep after a call that brought no page: it waits, goes on without the job, or has failed."""
+    trouble = trouble_of(reply)
+    if trouble is Trouble.OWN:
+        # The account may have asked every call to wait, of a sweep or not.
+        return _waiting(sweep, now, max(_OWN_WAIT_SECONDS, reply.retry_after or 0.0))
+    if trouble is Trouble.ACCOUNT:
+        return _of_the_account(sweep, reply, policy, now)
+    if trouble is Trouble.GONE and isinstance(call, ListTasks):
+        return course.on_job_gone(sweep)
+    return after_bad_page(sweep, call, _error_of(reply), now)
+
+
+def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: BatchError, now: datetime) -> Sweep:
+    """Trouble of one list: the same call a few times more, then the job is passed over, or the sweep has failed."""
+    tries = sweep.tries + 1
+    if tries < MOST_TRIES:
+        return _waiting(replace(sweep, tries=tries), now, _JOB_WAIT_SECONDS * tries)
+    if isinstance(call, ListTasks):
+        return course.on_job_passed_over(sweep, clean(f"{error.code}: {error.message}", _MOST_REASON))
+    return sweep.ended(Phase.FAILED, now, error)
+
+
+def passed_over_error(sweep: Sweep) -> BatchError | None:
+    """What a sweep that went to its end says of the jobs that it passed over; None when there are none."""
+    count = sweep.left_alone.unlisted
+    if not count:
+        return None
+    values = tuple((f"jobs/{clean(job_id, 128)}", reason) for job_id, reason in sweep.passed_over)
+    return BatchError(JOBS_PASSED_OVER, f"{count} jobs were passed over after trouble.", values)
+
+
+def _of_the_account(sweep: Sweep, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:
+    attempts = sweep.attempts + 1
+    if attempts >= policy.max_attempts:
+        return sweep.ended(Phase.FAILED, now, _error_of(reply))
+    wait = backoff_seconds(attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
+    return _waiting(replace(sweep, attempts=attempts), now, wait)
+
+
+def _waiting(sweep: Sweep, now: datetime, seconds: float) -> Sweep:
+    return replace(sweep, due_at=now + timedelta(seconds=max(LEAST_WAIT_SECONDS, seconds)))
+
+
+def _error_of(reply: Reply) -> BatchError:
+    return reply.error or BatchError("UnexpectedAnswer", f"The service answered {reply.status}.")

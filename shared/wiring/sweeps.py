@@ -1,0 +1,81 @@
+"""The services of the sweeps, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.api.retention import RetentionApi
+from shared.batch.port import Lists
+from shared.clock import Clock
+from shared.deletion.acceptance import Dispatcher
+from shared.deletion.outcomes import RetryPolicy
+from shared.ledger.tally import totals
+from shared.results.event import event_text
+from shared.results.telemetry import Telemetry
+from shared.retention.agenda import AgendaStore
+from shared.retention.closing import SweepCloser
+from shared.retention.judging import Rules
+from shared.retention.outlet import QueueOutlet
+from shared.retention.parent import SweepParent
+from shared.retention.record import SweepStore
+from shared.retention.report import closing_event, open_of
+from shared.retention.stopping import SweepStopper
+from shared.retention.sweep import Sweep
+from shared.retention.sweeper import Sweeper, SweeperParts
+from shared.retention.timer import SweepTimer, TimerParts
+from shared.settings import Settings
+from shared.storage.queues import encoded
+from shared.storage.table import Table
+
+
+@dataclass(frozen=True)
+class SweepServices:
+    """What the functions, and the requests of sweeps, need of them."""
+
+    parent: SweepParent
+    sweeper: Sweeper
+    timer: SweepTimer
+    api: RetentionApi
+
+
+def sweep_services(
+    settings: Settings,
+    table: Table,
+    batch: Lists,
+    dispatcher: Dispatcher,
+    policy: RetryPolicy,
+    new_id: Callable[[], str],
+    telemetry: Telemetry,
+) -> SweepServices:
+    """The services on the app's own table and queues; the dispatcher says which queues, and what time it is."""
+    clock: Clock = dispatcher.clock
+    sweeps, agendas = SweepStore(table), AgendaStore(table)
+    rules = Rules(settings.retention_policies, settings.protected_jobs)
+    outlet = QueueOutlet(dispatcher, dispatcher.sender, clock, settings.job_completion_queue, settings.result_queue)
+    closer = SweepCloser(agendas, outlet, lambda sweep: _event(sweep, settings.result_encoding), telemetry)
+
+    def done_of(sweep: Sweep) -> dict[str, int]:
+        return totals(table, sweep.sweep_id, dry_run=False).done
+
+    def open_requests(sweep: Sweep) -> int:
+        return open_of(sweep, done_of(sweep))
+
+    interval = timedelta(hours=settings.retention_interval_hours)
+    timer = SweepTimer(
+        TimerParts(
+            clock, settings.batch_accounts, rules, interval, sweeps, agendas, outlet, closer, new_id, open_requests
+        )
+    )
+    stopper = SweepStopper(clock, sweeps, closer, open_requests)
+    return SweepServices(
+        SweepParent(sweeps, rules),
+        Sweeper(SweeperParts(clock, settings.batch_accounts, rules, sweeps, batch, outlet, closer, policy)),
+        timer,
+        RetentionApi(settings, timer, stopper, sweeps, agendas, done_of),
+    )
+
+
+def _event(sweep: Sweep, encoding: str) -> str:
+    return encoded(event_text(closing_event(sweep)), encoding)

@@ -1,0 +1,69 @@
+"""Pages of jobs as the service answers them, whatever stands in them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shared.batch.job_listing import ListedJob, job_page_of
+from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.transport import Answer
+
+OK = Reply(Sent.ANSWERED, 200, request_id="batch-1")
+
+
+def page(*items: object, **fields: object) -> Answer:
+    """An answer with these jobs."""
+    return Answer(OK, json.dumps({"value": items, **fields}).encode())
+
+
+def test_a_page_tells_what_a_policy_needs() -> None:
+    """Id, state, the owner's marks, dependencies, and the link to the next page."""
+    found = job_page_of(
+        page(
+            {"id": "a", "state": "Active", "metadata": [{"name": "n", "value": "v"}], "usesTaskDependencies": True},
+            {"id": "b", "state": "completed", "metadata": None},
+            **{"odata.nextLink": "https://x/jobs?$skiptoken=1"},
+        )
+    )
+    assert found.jobs == (ListedJob("a", "active", (("n", "v"),), True), ListedJob("b", "completed"))
+    assert found.continuation == "https://x/jobs?$skiptoken=1"
+    assert job_page_of(page()).continuation is None
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"id": "a"},
+        {"id": "a", "state": 1},
+        {"id": "a", "state": "active", "metadata": {"task-retention": "keep"}},
+        {"id": "a", "state": "active", "metadata": ["keep"]},
+        {"id": "a", "state": "active", "metadata": [{"name": 1, "value": "keep"}]},
+        {"id": "a", "state": "active", "metadata": [{"name": "task-retention", "value": ["keep"]}]},
+        {"id": "a", "state": "active", "usesTaskDependencies": "true"},
+    ],
+)
+def test_a_job_whose_marks_cannot_be_read_is_not_one_without_marks(item: object) -> None:
+    """It may be its owner's wish to keep it."""
+    assert job_page_of(page(item)).jobs == (ListedJob("a", "", is_readable=False),)
+
+
+def test_an_item_without_an_id_is_no_job() -> None:
+    """There is nothing that could be asked about it."""
+    assert job_page_of(page({"state": "active"}, 7, {"id": 3})).jobs == ()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"value": {}}', b'{"value": [], "odata.nextLink": 1}', b"\xff"])
+def test_a_body_that_is_no_page_counts_as_no_answer(body: bytes) -> None:
+    """An empty list would be an account without jobs."""
+    found = job_page_of(Answer(OK, body))
+    assert found.reply.error is not None
+    assert found.reply.error.code == "UnreadableAnswer"
+
+
+def test_a_refusal_is_passed_on() -> None:
+    """With no jobs in it."""
+    reply = Reply(Sent.ANSWERED, 403, BatchError("AuthenticationFailed", "No."), True)
+    assert job_page_of(Answer(reply, b'{"value": [{"id": "a"}]}')).jobs == ()
+    assert job_page_of(Answer(reply)).reply is reply

@@ -1,0 +1,451 @@
+"""Retention policies: what the setting may say, which policy decides about a job, and when a task is due."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.parsing.grammar import MAX_JOB_ID
+from shared.parsing.retention_policy import (
+    JobState,
+    Policy,
+    digest_of,
+    document_of,
+    first_match,
+    is_in_force,
+    policies_of,
+    read_policies,
+)
+
+NORTH, SOUTH = "https://north.region.batch.azure.com", "https://south.region.batch.azure.com"
+ACCOUNTS = (NORTH, SOUTH)
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def wish(**fields: Any) -> dict[str, Any]:
+    """A policy as somebody writes it, with the fields of this test."""
+    return {"name": "render", "jobs": "render-*", "deleteAfter": "P3D", **fields}
+
+
+def without(name: str) -> dict[str, Any]:
+    """A policy that lacks a field."""
+    return {key: value for key, value in wish().items() if key != name}
+
+
+def policies(*wishes: dict[str, Any]) -> tuple[Policy, ...]:
+    """Policies that are right."""
+    problems: list[str] = []
+    found = read_policies(json.dumps(wishes), ACCOUNTS, problems)
+    assert problems == []
+    return found
+
+
+def problems_of(text: str) -> list[str]:
+    """What is wrong with the setting; nothing of it counts then."""
+    problems: list[str] = []
+    assert read_policies(text, ACCOUNTS, problems) == ()
+    return problems
+
+
+def only_problem(**fields: Any) -> str:
+    """The one problem of a policy with these fields, without the words that all of them begin with."""
+    (problem,) = problems_of(json.dumps([wish(**fields)]))
+    return problem.removeprefix("RETENTION_POLICIES ")
+
+
+# The setting
+
+
+@pytest.mark.parametrize("text", ["", "[]", " [ ] "])
+def test_without_policies_there_are_none(text: str) -> None:
+    """The default."""
+    problems: list[str] = []
+    assert read_policies(text, ACCOUNTS, problems) == ()
+    assert problems == []
+
+
+def test_the_fields_of_a_policy_are_understood() -> None:
+    """All of them at once, in the form that people are shown."""
+    (policy,) = policies(
+        wish(
+            jobs=["render-*", "Frame-?"],
+            batchUrl="HTTPS://South.region.batch.azure.com:443/",
+            deleteAfter={"succeeded": "P3DT1H", "failed": "P1W"},
+            jobState="completed",
+            most=100,
+            dryRun=True,
+        )
+    )
+    assert document_of(policy) == {
+        "name": "render",
+        "jobs": ["render-*", "Frame-?"],
+        "batchUrl": SOUTH,
+        "deleteAfter": {"succeeded": "P3DT3600S", "failed": "P7D"},
+        "deleteAfterSeconds": {"succeeded": 262_800, "failed": 604_800},
+        "jobState": "completed",
+        "most": 100,
+        "dryRun": True,
+    }
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    """All accounts, both classes, no cap, and tasks of jobs whose state does not matter but for dependencies."""
+    (policy,) = policies(wish())
+    assert (policy.batch_url, policy.job_state, policy.most, policy.dry_run) == (None, None, None, False)
+    assert document_of(policy)["deleteAfterSeconds"] == {"succeeded": 259_200, "failed": 259_200}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[", "is not JSON (line 1, column 2)"),
+        ("{}", "must be a JSON list of at most 50 policies"),
+        ("null", "must be a JSON list of at most 50 policies"),
+        (json.dumps([wish(name=f"p{n}") for n in range(51)]), "must be a JSON list of at most 50 policies"),
+        ('[{"name": "a", "name": "b"}]', "policy at index 0: name is there more than once"),
+        ('[{"most": NaN}]', "policy at index 0: most is NaN, which is no JSON number"),
+        ('[[[[[[[[["x"]]]]]]]]]', "policy at index 0: 0/0/0/0/0/0/0 is nested too deep"),
+    ],
+)
+def test_a_text_that_is_no_list_of_policies_is_refused(text: str, problem: str) -> None:
+    """By the rules of all JSON here: nothing is dropped, coerced or guessed."""
+    assert problems_of(text) == [f"RETENTION_POLICIES {problem}"]
+
+
+def test_fifty_policies_are_taken() -> None:
+    """The most that there may be."""
+    assert len(policies(*(wish(name=f"p{n}") for n in range(50)))) == 50
+
+
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        ("x", "policy at index 0: must be an object"),
+        (without("name"), "policy at index 0: name is required"),
+        (without("jobs"), "policy 'render': jobs is required"),
+        (without("deleteAfter"), "policy 'render': deleteAfter is required"),
+        (wish(keep=True), "policy 'render': keep is not a field of this object"),
+        (
+            wish(deleteafter="P1D"),
+            "policy 'render': deleteafter is not a field of this object; names are case-sensitive: deleteAfter",
+        ),
+    ],
+)
+def test_a_policy_with_a_field_missing_or_unknown_is_refused(item: object, problem: str) -> None:
+    """Named by its name where that can be read, else by its place in the list."""
+    assert problems_of(json.dumps([item])) == [f"RETENTION_POLICIES {problem}"]
+
+
+def test_all_problems_of_all_policies_come_at_once() -> None:
+    """Each with its own policy; a policy that is right does not count either."""
+    found = problems_of(json.dumps([wish(most=0, dryRun="yes"), wish(name="other"), wish(name="-")]))
+    assert [problem.removeprefix("RETENTION_POLICIES ") for problem in found] == [
+        "policy 'render': most must be at least 1",
+        "policy 'render': dryRun must be true or false",
+        "policy at index 2: name must be 1 to 32 of a-z, 0-9 and '-', the first no hyphen",
+    ]
+
+
+@pytest.mark.parametrize("field", ["name", "jobs", "batchUrl", "deleteAfter", "jobState", "most", "dryRun"])
+def test_a_null_is_not_absence(field: str) -> None:
+    """It is more likely a value that got lost."""
+    (problem,) = problems_of(json.dumps([wish(**{field: None})]))
+    assert problem.endswith(f"{field} must not be null; leave the field out instead")
+
+
+# name
+
+
+@pytest.mark.parametrize("name", ["a", "0", "nightly-2", "a" * 32, "a-"])
+def test_a_name_is_lower_case_letters_digits_and_hyphens(name: str) -> None:
+    """1 to 32 of them."""
+    assert policies(wish(name=name))[0].name == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", "A", "a_b", "é", "a" * 33, "a\n", 7])
+def test_another_name_is_refused(name: object) -> None:
+    """And not quoted in the problem."""
+    (problem,) = problems_of(json.dumps([wish(name=name)]))
+    assert problem.startswith("RETENTION_POLICIES policy at index 0: name ")
+
+
+def test_a_name_is_used_once() -> None:
+    """The second one is named by its place."""
+    assert problems_of(json.dumps([wish(), wish(name="other"), wish(jobs="x")])) == [
+        "RETENTION_POLICIES policy at index 2: name must not be that of another policy"
+    ]
+
+
+# jobs
+
+
+@pytest.mark.parametrize(
+    ("jobs", "job_id", "matches"),
+    [
+        ("render-*", "render-7", True),
+        ("render-*", "RENDER-7", True),
+        ("RENDER-?", "render-7", True),
+        ("render-?", "render-77", False),
+        ("render", "render-7", False),
+        ("*", "nightly:job-1", True),
+        ("nightly:*", "nightly:job-1", True),
+        (["a", "b-*"], "b-1", True),
+        (["a", "b-*"], "c", False),
+    ],
+)
+def test_a_pattern_counts_in_any_letter_case(jobs: object, job_id: str, matches: bool) -> None:
+    """As in PROTECTED_JOBS: `*` stands for any characters, a colon among them, `?` for one."""
+    assert (first_match(policies(wish(jobs=jobs)), NORTH, job_id) is not None) is matches
+
+
+@pytest.mark.parametrize("pattern", ["", "a b", "a/b", "[ab]", "é*", "a,b", "a" * (MAX_JOB_ID + 1)])
+def test_a_pattern_that_no_job_id_can_match_is_refused(pattern: str) -> None:
+    """It would be a policy that does nothing, and nobody would know."""
+    assert only_problem(jobs=pattern).startswith(f"policy 'render': jobs must be 1 to {MAX_JOB_ID} of A-Z")
+
+
+@pytest.mark.parametrize(
+    ("jobs", "text"),
+    [
+        ([], "must have 1 to 20 patterns"),
+        (["a"] * 21, "must have 1 to 20 patterns"),
+        (7, "must be a pattern or a list of patterns"),
+        (["a", 7], "must be a pattern or a list of patterns"),
+        ({"a": "b"}, "must be a pattern or a list of patterns"),
+    ],
+)
+def test_jobs_are_one_to_twenty_patterns(jobs: object, text: str) -> None:
+    """One may stand without its list."""
+    assert only_problem(jobs=jobs) == f"policy 'render': jobs {text}"
+
+
+# batchUrl
+
+
+def test_a_policy_is_for_its_account_or_for_all() -> None:
+    """What is for another account decides about nothing here, whatever it matches."""
+    found = policies(wish(name="south", batchUrl=f"{SOUTH}/"), wish(name="all"))
+    matched = [first_match(found, account, "render-7") for account in ACCOUNTS]
+    assert [policy and policy.name for policy in matched] == ["all", "south"]
+    assert [policy.name for policy in policies_of(found, NORTH)] == ["all"]
+    assert [policy.name for policy in policies_of(found, SOUTH)] == ["south", "all"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://east.region.batch.azure.com", "http://north.region.batch.azure.com", "north", 7]
+)
+def test_an_account_that_is_not_on_the_list_is_refused(url: object) -> None:
+    """A mistyped one would make a policy that does nothing."""
+    assert only_problem(batchUrl=url).startswith("policy 'render': batchUrl must ")
+
+
+def test_accounts_that_are_wrong_themselves_blame_no_policy() -> None:
+    """BATCH_ACCOUNT_URLS has its own problem then."""
+    problems: list[str] = []
+    assert len(read_policies(json.dumps([wish(batchUrl=SOUTH)]), (), problems)) == 1
+    assert problems == []
+
+
+# The first match
+
+
+def test_the_first_match_alone_decides() -> None:
+    """A policy that keeps, or only counts, or wants completed jobs, lets nothing fall through to a later one."""
+    found = policies(
+        wish(name="keep", jobs="render-gold-*", deleteAfter="never"),
+        wish(name="ended", jobs="render-*", jobState="completed"),
+        wish(name="rest", jobs="*"),
+    )
+    jobs = ["render-gold-1", "render-7", "other"]
+    assert [getattr(first_match(found, NORTH, job), "name", None) for job in jobs] == ["keep", "ended", "rest"]
+    assert first_match(found[:2], NORTH, "other") is None
+
+
+# deleteAfter
+
+
+@pytest.mark.parametrize(
+    ("delete_after", "succeeded", "failed"),
+    [
+        ("P3D", 3 * DAY, 3 * DAY),
+        ("PT0S", timedelta(), timedelta()),
+        ("P3650D", 3_650 * DAY, 3_650 * DAY),
+        ({"succeeded": "PT90M"}, timedelta(minutes=90), None),
+        ({"failed": "P1W"}, None, 7 * DAY),
+        ({"succeeded": "PT0S", "failed": "P1DT1H"}, timedelta(), timedelta(hours=25)),
+        ("never", None, None),
+    ],
+)
+def test_a_delay_is_one_for_both_classes_or_one_for_each(
+    delete_after: object, succeeded: timedelta | None, failed: timedelta | None
+) -> None:
+    """A class that is left out is kept for good, and so are both with `never`."""
+    (policy,) = policies(wish(deleteAfter=delete_after))
+    assert (policy.delay_of(succeeded=True), policy.delay_of(succeeded=False)) == (succeeded, failed)
+    assert policy.keeps_all is (delete_after == "never")
+
+
+@pytest.mark.parametrize(
+    ("delete_after", "problem"),
+    [
+        ("P3651D", "deleteAfter must be at most 3650 days"),
+        ("P99999999W", "deleteAfter must be at most 3650 days"),
+        ("P1M", "deleteAfter must be an ISO 8601 duration of whole weeks, days, hours, minutes and seconds"),
+        ("-P1D", "deleteAfter must be an ISO 8601 duration of whole weeks, days, hours, minutes and seconds"),
+        (
+            "2026-11-24T08:00:00Z",
+            "deleteAfter must be an ISO 8601 duration of whole weeks, days, hours, minutes and seconds",
+        ),
+        (
+            "Never",
+            "deleteAfter must be an ISO 8601 duration of whole weeks, days, hours, minutes and seconds",
+        ),
+        (3, "deleteAfter must be a duration, 'never', or an object of succeeded and failed"),
+        ([], "deleteAfter must be a duration, 'never', or an object of succeeded and failed"),
+        ({}, "deleteAfter must name succeeded, failed or both; 'never' keeps both"),
+        ({"succeeded": "P3651D"}, "deleteAfter/succeeded must be at most 3650 days"),
+        ({"failed": 3}, "deleteAfter/failed must be text"),
+        ({"failed": None}, "deleteAfter/failed must not be null; leave the field out instead"),
+        ({"completed": "P1D"}, "deleteAfter/completed is not a field of this object"),
+        (
+            {"failed": "never"},
+            "deleteAfter/failed must be an ISO 8601 duration of whole weeks, days, hours, minutes and seconds",
+        ),
+    ],
+)
+def test_another_delay_is_refused(delete_after: object, problem: str) -> None:
+    """No instants, no months, nothing negative, and at most ten years."""
+    assert only_problem(deleteAfter=delete_after) == f"policy 'render': {problem}"
+
+
+# jobState, most, dryRun
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_a_job_state_is_completed_or_any(state: JobState) -> None:
+    """Absent is a third wish."""
+    assert policies(wish(jobState=state.value))[0].job_state is state
+
+
+@pytest.mark.parametrize("state", ["active", "Completed", "", 1])
+def test_another_job_state_is_refused(state: object) -> None:
+    """Whoever writes `active` may mean that jobs are to be swept while they run, or only then."""
+    assert only_problem(jobState=state) == "policy 'render': jobState must be completed or any"
+
+
+@pytest.mark.parametrize(
+    ("most", "text"),
+    [
+        (0, "must be at least 1"),
+        (-1, "must be at least 1"),
+        (1_000_001, "must be at most 1000000"),
+        ("10", "must be a whole number"),
+        (10.0, "must be a whole number"),
+        (True, "must be a whole number"),
+    ],
+)
+def test_a_cap_is_a_whole_number_from_1_to_a_million(most: object, text: str) -> None:
+    """Nothing is coerced."""
+    assert only_problem(most=most) == f"policy 'render': most {text}"
+
+
+@pytest.mark.parametrize("dry_run", ["true", 1, 0])
+def test_a_dry_run_is_true_or_false(dry_run: object) -> None:
+    """Taken for false, `"true"` would delete."""
+    assert only_problem(dryRun=dry_run) == "policy 'render': dryRun must be true or false"
+
+
+# When a task is due
+
+
+@pytest.mark.parametrize(
+    ("delete_after", "succeeded", "age", "due"),
+    [
+        ("P3D", True, 3 * DAY, True),
+        ("P3D", True, 3 * DAY - timedelta(microseconds=1), False),
+        ("PT0S", False, timedelta(), True),
+        ("PT0S", False, -timedelta(seconds=1), False),
+        ({"succeeded": "P3D", "failed": "P7D"}, True, 5 * DAY, True),
+        ({"succeeded": "P3D", "failed": "P7D"}, False, 5 * DAY, False),
+        ({"succeeded": "P3D", "failed": "P7D"}, False, 7 * DAY, True),
+        ({"succeeded": "PT0S"}, False, 3_000 * DAY, False),
+        ("never", True, 3_000 * DAY, False),
+    ],
+)
+def test_a_task_is_due_when_its_delay_has_passed_since_its_end(
+    delete_after: object, succeeded: bool, age: timedelta, due: bool
+) -> None:
+    """By the class of the task; a class that is kept is never due."""
+    (policy,) = policies(wish(deleteAfter=delete_after))
+    assert policy.is_due(succeeded=succeeded, ended=NOON - age, at=NOON) is due
+
+
+@pytest.mark.parametrize(
+    ("delete_after", "age"),
+    [("P3D", 3 * DAY), ({"succeeded": "P3D", "failed": "P1D"}, DAY), ({"failed": "P7D"}, 7 * DAY)],
+)
+def test_no_task_that_ended_later_can_be_due(delete_after: object, age: timedelta) -> None:
+    """The shorter delay says which tasks need to be listed at all."""
+    (policy,) = policies(wish(deleteAfter=delete_after))
+    assert policy.ended_by(NOON) == NOON - age
+
+
+def test_a_policy_that_keeps_everything_needs_no_list() -> None:
+    """There is no end time to ask for."""
+    assert policies(wish(deleteAfter="never"))[0].ended_by(NOON) is None
+
+
+# The digest
+
+
+def test_a_digest_is_that_of_the_meaning() -> None:
+    """However a policy is written."""
+    same = [
+        wish(jobs=["render-*"], deleteAfter={"failed": "PT72H", "succeeded": "P3D"}, dryRun=False),
+        wish(deleteAfter="PT72H"),
+    ]
+    digests = {policies(each)[0].digest for each in (wish(), *same)}
+    assert len(digests) == 1
+    assert len(digests.pop()) == 32
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"jobs": ["render-*", "x"]},
+        {"batchUrl": NORTH},
+        {"deleteAfter": "P4D"},
+        {"deleteAfter": {"succeeded": "P3D"}},
+        {"deleteAfter": "never"},
+        {"jobState": "any"},
+        {"most": 5},
+        {"dryRun": True},
+    ],
+)
+def test_any_change_makes_another_digest(change: dict[str, Any]) -> None:
+    """A request of the old policy is not in force then."""
+    (old,), (new,) = policies(wish()), policies(wish(**change))
+    assert old.digest != new.digest
+    assert not is_in_force((new,), NORTH, "render-7", old.digest)
+    assert is_in_force((old,), NORTH, "render-7", old.digest)
+
+
+def test_a_request_is_in_force_while_its_policy_is_its_job_s_first_match() -> None:
+    """A new policy before it, or one that went, takes the job away although the old one is unchanged."""
+    old, first = policies(wish(), wish(name="first", jobs="*-7"))
+    assert is_in_force((old, first), NORTH, "render-7", old.digest)
+    assert not is_in_force((first, old), NORTH, "render-7", old.digest)
+    assert is_in_force((first, old), NORTH, "render-8", old.digest)
+    assert not is_in_force((), NORTH, "render-7", old.digest)
+
+
+def test_the_order_of_policies_is_part_of_what_they_say_together() -> None:
+    """Since the first match decides."""
+    one, two = policies(wish(), wish(name="other"))
+    assert digest_of((one, two)) != digest_of((two, one))
+    assert digest_of((one, two)) == digest_of([one, two])

@@ -1,0 +1,246 @@
+"""What each safeguard of a sweep is for: without it, some order of events breaks a promise.
+
+Each is taken out in turn; a story that is harmless with it then breaks just the promise that it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import Phase, find, settings
+
+from shared.parsing.retention_policy import Policy
+from shared.retention import agenda, course, judging, step, sweeper
+from shared.retention import sweep as sweeps
+from shared.retention.closing import SweepCloser
+from shared.retention.judging import Finding
+from tests.unit.retention.sweep_world import ACCOUNT, DAY, refused
+from tests.unit.retention.test_any_order import ORDERS, RUN, Judge, faults_of
+
+Patch = pytest.MonkeyPatch
+OLD = {"hours": 100, "succeeded": True, "can_go": True}
+STUCK = {**OLD, "can_go": False}
+ALL = {"name": "all", "jobs": "*", "deleteAfter": "P1D"}
+Story = Callable[[], list[str]]
+UNSHRUNK = settings(RUN, max_examples=1_000, phases=[Phase.generate])
+"""One example is enough: nobody has to read it."""
+
+
+def job(*tasks: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A job with these tasks."""
+    return {"tasks": list(tasks), "state": "active", "marked": False, "uses_dependencies": False, **fields}
+
+
+def told(judge: Judge) -> list[str]:
+    """What was broken after everything came to its end."""
+    judge.finish()
+    return judge.faults
+
+
+def simple(*jobs: dict[str, Any], wish: dict[str, Any] | None = None) -> Story:
+    """One sweep after another, without trouble."""
+
+    def story() -> list[str]:
+        judge = Judge([wish or ALL], list(jobs))
+        judge.play("begin", False)
+        return told(judge)
+
+    return story
+
+
+def crashing(operation: int) -> Story:
+    """A process that dies at an operation of the step that asks; meanwhile the first task goes by another hand."""
+
+    def story() -> list[str]:
+        judge = Judge([ALL], [job(OLD, OLD, OLD)])
+        judge.play("begin", False)
+        judge.play("crash", operation)
+        judge.play("run again", 0)
+        return told(judge)
+
+    return story
+
+
+def crash_in_the_first_step() -> list[str]:
+    """At each operation in turn."""
+    return [fault for operation in range(6) for fault in crashing(operation)()]
+
+
+def stopped() -> list[str]:
+    """Somebody stops a sweep whose next step waits for a message."""
+    judge = Judge([ALL], [job(OLD)])
+    judge.play("begin", False)
+    judge.play("stop", None)
+    judge.world.settle()
+    asked = sum(judge.world.asked.values())
+    return [*judge.faults, *(["asked for after it was stopped"] if asked else [])]
+
+
+def lost_message() -> list[str]:
+    """The message of the next step is gone."""
+    judge = Judge([ALL], [job(OLD)])
+    judge.play("begin", False)
+    judge.play("lose", 0)
+    return told(judge)
+
+
+def stuck_job() -> list[str]:
+    """A job with a task that cannot be deleted, and a cap of one a sweep."""
+    return simple(job(STUCK), job(OLD), wish={**ALL, "most": 1})()
+
+
+def bad_job() -> list[str]:
+    """A job whose list is never answered; the one after it has due tasks."""
+    judge = Judge([ALL], [job(OLD), job(OLD)])
+    lists = judge.world.list_completed_tasks
+
+    def list_completed_tasks(account: str, job_id: str, *arguments: Any, **named: Any) -> Any:
+        page = lists(account, job_id, *arguments, **named)
+        return replace(page, reply=refused(500), tasks=()) if job_id == "a-1" else page
+
+    judge.world.list_completed_tasks = list_completed_tasks  # type: ignore[method-assign]
+    judge.play("begin", False)
+    judge.finish()
+    return [fault for fault in judge.faults if "a-1" not in fault]
+
+
+def early_first_sweep() -> list[str]:
+    """New policies, and the timer looks at once and an hour later: there is to be time for a dry run."""
+    judge = Judge([ALL], [job(OLD)])
+    for hours in (0, 1):
+        judge.play("tick", hours)
+        judge.world.settle()
+    return ["asked for at once"] if judge.world.requests else []
+
+
+def two_at_once() -> list[str]:
+    """A second sweep is wished for while one runs."""
+    judge = Judge([ALL], [job(OLD)])
+    judge.play("begin", False)
+    second = judge.world.timer().begin(ACCOUNT)
+    return ["two sweeps run"] if second else []
+
+
+# The safeguards, taken out
+
+
+def without_marks(patch: Patch) -> None:
+    """A job's owner is not heard."""
+    patch.setattr(judging, "KEEP_MARK", ("", ""))
+
+
+def without_dependencies(patch: Patch) -> None:
+    """Jobs whose tasks wait for each other are taken like the others."""
+    real = judging._left_alone
+    patch.setattr(judging, "_left_alone", lambda *what: None if real(*what) is Finding.DEPENDENCIES else real(*what))
+
+
+def without_the_check_of_what_is_listed(patch: Patch) -> None:
+    """The service's filter is trusted, which knows the shorter delay alone."""
+    patch.setattr(Policy, "is_due", lambda *_, **__: True)
+
+
+def without_the_outbox(patch: Patch) -> None:
+    """A repeated step goes on without what the first try may not have sent."""
+    patch.setattr(SweepCloser, "close", close_alone)
+    real = step.standing_of
+
+    def standing_of(*what: Any) -> Any:
+        found = real(*what)
+        return step.Standing.PASSED if found is step.Standing.AGAIN else found
+
+    patch.setattr(sweeper, "standing_of", standing_of)
+
+
+def close_alone(self: Any, sweep: Any) -> None:
+    """The end without what may not have been sent."""
+    self._outlet.send_result(self._text(sweep))
+    self._note(sweep)
+
+
+def without_stopping(patch: Patch) -> None:
+    """The wish to stop is noted and not heeded."""
+    patch.setattr(sweeper, "at_step", lambda sweep, *_: replace(sweep, asked=(), is_stopping=False))
+
+
+def without_put_back(patch: Patch) -> None:
+    """The timer leaves a sweep alone for as long as it seems to run."""
+    patch.setattr(agenda, "STUCK_AFTER", 1_000 * DAY)
+
+
+def without_turns(patch: Patch) -> None:
+    """Each sweep begins with the first job."""
+    patch.setattr(agenda, "_begin_after", lambda *_: {})
+
+
+def without_passing_over(patch: Patch) -> None:
+    """A job that makes trouble is tried for ever, or ends the sweep."""
+    patch.setattr(course, "on_job_passed_over", lambda sweep, _: sweep.ended(sweeps.Phase.FAILED, sweep.started_at))
+
+
+def without_the_first_interval(patch: Patch) -> None:
+    """New policies are carried out as soon as the timer looks."""
+    patch.setattr(agenda.Agenda, "next_sweep_at", lambda self, _: self.first_seen_at)
+
+
+def without_one_at_a_time(patch: Patch) -> None:
+    """Nobody looks who is there already."""
+    real = agenda.AgendaStore.read
+
+    def read(self: Any, account: str) -> Any:
+        found = real(self, account)
+        return found and replace(found, running="")
+
+    patch.setattr(agenda.AgendaStore, "read", read)
+
+
+@pytest.mark.parametrize(
+    ("story", "mutation", "broken"),
+    [
+        (simple(job(OLD, marked=True)), without_marks, "was marked or waited for"),
+        (simple(job(OLD, uses_dependencies=True)), without_dependencies, "was marked or waited for"),
+        (
+            simple(
+                job({**OLD, "succeeded": False, "hours": 30}, OLD),
+                wish={**ALL, "deleteAfter": {"succeeded": "PT1H", "failed": "P3D"}},
+            ),
+            without_the_check_of_what_is_listed,
+            "was not due",
+        ),
+        (stopped, without_stopping, "asked for after it was stopped"),
+        (lost_message, without_put_back, "never ends"),
+        (stuck_job, without_turns, "is left"),
+        (bad_job, without_passing_over, "is left"),
+        (early_first_sweep, without_the_first_interval, "asked for at once"),
+        (two_at_once, without_one_at_a_time, "two sweeps run"),
+        (crash_in_the_first_step, without_the_outbox, "counted"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_safeguard_is_needed(
+    story: Story, mutation: Callable[[Patch], None], broken: str, monkeypatch: Patch
+) -> None:
+    """The story is harmless with it, and breaks just this promise without it."""
+    assert story() == []
+    mutation(monkeypatch)
+    assert any(broken in fault for fault in story())
+
+
+@pytest.mark.parametrize(
+    ("mutation", "broken"),
+    [
+        (without_marks, "was marked or waited for"),
+        (without_the_check_of_what_is_listed, "was not due"),
+        (without_the_outbox, "counted"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_hypothesis_finds_it_too(mutation: Callable[[Patch], None], broken: str, monkeypatch: Patch) -> None:
+    """The events that it makes reach the orders that matter; the same ones break nothing with the safeguard."""
+    mutation(monkeypatch)
+    found = find(ORDERS, lambda order: any(broken in fault for fault in faults_of(*order)), settings=UNSHRUNK)
+    monkeypatch.undo()
+    assert faults_of(*found) == []

@@ -1,0 +1,366 @@
+"""The steps of a sweep as messages: repeats, what stops it, what ends it, and the row between them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.errors import CorruptRecord, InvalidInput
+from shared.retention.message import SweepStep, is_sweep_step, read_sweep_step, write_sweep_step
+from shared.retention.record import sweep_of, to_entity
+from shared.retention.report import closing_event, status_of
+from shared.retention.step import Standing, given_up, put_back, standing_of
+from shared.retention.stopping import Stop
+from shared.retention.sweep import Asked, PendingJob, Phase, Place, Sweep
+from shared.retention.sweeper import MOST_ASKED
+from shared.storage.table import Found
+from tests.unit.retention.sweep_world import ACCOUNT, Crash, SweepWorld, refused
+
+ALL = {"name": "all", "jobs": "*", "deleteAfter": "P1D"}
+OTHER = {"name": "other", "jobs": "x", "deleteAfter": "P1D"}
+ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+
+
+def running(world: SweepWorld) -> Sweep:
+    """A sweep that has just begun."""
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    return begun
+
+
+def world_of(jobs: int, *policies: Any) -> SweepWorld:
+    """An account of jobs with one due task each."""
+    world = SweepWorld(*(policies or (ALL,)))
+    for number in range(jobs):
+        world.job(f"j-{number}", world.ended("t"))
+    return world
+
+
+def dies_after_its_row(world: SweepWorld) -> None:
+    """The process dies between the row of the step that is delivered now and what it asks for."""
+    left = 2  # before and after the write
+
+    def fault() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Crash
+
+    def at_the_list() -> None:
+        world.clock.advance(5)
+        world.fault = fault
+
+    world.answers = [None, at_the_list]
+    world.deliver(world.messages[0])
+    world.fault = lambda: None
+
+
+# Messages
+
+
+def test_a_step_s_message_says_which_step_is_due_and_nothing_else() -> None:
+    """All else stands in the row, where nobody can forge it."""
+    step = SweepStep(ID, 3, repeats=True)
+    value = json.loads(write_sweep_step(step))
+    assert value == {"sweep": {"v": 1, "id": ID, "step": 3, "repeat": True}}
+    assert is_sweep_step(value)
+    assert read_sweep_step(value) == step
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (None, "/sweep"),
+        ({"v": 2, "id": ID, "step": 0, "repeat": False}, "/sweep"),
+        ({"v": 1, "id": ID, "step": 0}, "/sweep"),
+        ({"v": 1, "id": ID, "step": 0, "repeat": False, "account": ACCOUNT}, "/sweep"),
+        ({"v": 1, "id": "x", "step": 0, "repeat": False}, "/sweep/id"),
+        ({"v": 1, "id": ID, "step": True, "repeat": False}, "/sweep/step"),
+        ({"v": 1, "id": ID, "step": -1, "repeat": False}, "/sweep/step"),
+        ({"v": 1, "id": ID, "step": 0, "repeat": 1}, "/sweep/repeat"),
+    ],
+)
+def test_a_step_that_the_app_did_not_write_is_refused(body: object, pointer: str) -> None:
+    """As strictly as a caller's message."""
+    with pytest.raises(InvalidInput) as caught:
+        read_sweep_step({"sweep": body})
+    assert caught.value.problems[0].pointer == pointer
+
+
+def test_a_message_is_the_next_step_a_repeat_or_a_duplicate() -> None:
+    """By the number of the step and by the message that did the last one."""
+    world = world_of(3)
+    sweep = running(world)
+    first = world.messages[0]
+    world.answers = [None, lambda: world.clock.advance(5)]
+    world.deliver(first)
+    row = world.row(sweep.sweep_id)
+    assert (row.step, row.step_message) == (1, first.id)
+    assert standing_of(row, SweepStep(sweep.sweep_id, 1), "m") is Standing.NEXT
+    assert standing_of(row, SweepStep(sweep.sweep_id, 0), first.id) is Standing.AGAIN
+    assert standing_of(row, SweepStep(sweep.sweep_id, 0), "m") is Standing.PASSED
+    assert standing_of(row, SweepStep(sweep.sweep_id, 7), "m") is Standing.PASSED
+    world.settle()
+    assert standing_of(world.row(sweep.sweep_id), SweepStep(sweep.sweep_id, 1), "m") is Standing.ENDED
+
+
+def test_a_repeat_asks_for_what_was_noted_and_not_for_what_is_listed_by_then() -> None:
+    """A task under another version leaves the first request as it is: no conflict."""
+    world = world_of(1)
+    sweep = running(world)
+    dies_after_its_row(world)
+    assert world.asked[sweep.sweep_id] == 0
+    world.jobs["j-0"].tasks["t"].version = 2
+    world.settle()
+    (request,) = world.requests.values()
+    assert request.request.if_match == "0x0001"
+    assert world.row(sweep.sweep_id).requested == 1
+
+
+def test_a_duplicate_of_a_step_that_another_message_did_is_dropped() -> None:
+    """Its successor is on its way."""
+    world = world_of(2)
+    running(world)
+    (message,) = world.messages
+    world.send_step(SweepStep(world.agenda.running if world.agenda else "", 0))
+    world.answers = [None, lambda: world.clock.advance(5)]
+    world.deliver(message)
+    calls = len(world.calls)
+    world.deliver(world.messages[0])
+    assert len(world.calls) == calls
+
+
+# What ends it
+
+
+def stop(world: SweepWorld, sweep: Sweep) -> None:
+    """Somebody asks it to."""
+    world.stop(sweep.sweep_id)
+
+
+def test_a_change_of_policies_stops_a_sweep_at_its_next_step() -> None:
+    """Any change of the account's, also one that touches none of its jobs."""
+    world = world_of(4)
+    sweep = running(world)
+    world.answers = [None, lambda: world.clock.advance(5)]
+    world.deliver(world.messages[0])
+    world.set_rules(ALL, OTHER)
+    world.settle()
+    row = world.row(sweep.sweep_id)
+    assert (row.phase, row.error and row.error.code, row.requested) == (Phase.CANCELLED, "PoliciesChanged", 1)
+    world.carry_out_all()
+    assert list(world.done.values()) == ["deleted"], "its own policy is in force as it was"
+
+
+def test_a_request_of_a_policy_that_changed_ends_as_cancelled() -> None:
+    """The next sweep judges anew."""
+    world = world_of(1)
+    world.sweep()
+    world.set_rules({**ALL, "deleteAfter": "P2D"})
+    world.carry_out_all()
+    assert list(world.done.values()) == ["cancelled"]
+
+
+def test_an_account_that_was_taken_off_the_list_ends_its_sweep_as_failed() -> None:
+    """Its policies hold for no account of the app's."""
+    world = world_of(1)
+    sweep = running(world)
+    world.accounts = ()
+    world.settle()
+    row = world.row(sweep.sweep_id)
+    assert (row.phase, row.error and row.error.code) == (Phase.FAILED, "AccountNotAllowed")
+
+
+def test_a_sweep_is_stopped_at_its_next_step() -> None:
+    """Until then another one cannot begin; what was asked for ends as cancelled."""
+    world = world_of(4)
+    sweep = running(world)
+    world.answers = [None, lambda: world.clock.advance(5)]
+    world.deliver(world.messages[0])
+    assert world.stop(sweep.sweep_id) is Stop.STOPPED
+    assert world.row(sweep.sweep_id).phase is Phase.RUNNING
+    assert world.stop(sweep.sweep_id) is Stop.AGAIN
+    assert world.timer().begin(ACCOUNT) is None
+    world.settle()
+    row = world.row(sweep.sweep_id)
+    assert (row.phase, row.error and row.error.code, world.asked[sweep.sweep_id]) == (Phase.CANCELLED, "Stopped", 1)
+    world.carry_out_all()
+    assert list(world.done.values()) == ["cancelled"]
+    assert world.timer().begin(ACCOUNT) is not None
+
+
+def test_a_sweep_that_waits_is_stopped_at_once() -> None:
+    """Nobody has to wait for the account to recover."""
+    world = world_of(1)
+    sweep = running(world)
+    world.answers = [refused(429, "TooManyRequests", 600)]
+    world.deliver(world.messages[0])
+    assert world.stop(sweep.sweep_id) is Stop.STOPPED
+    assert world.row(sweep.sweep_id).phase is Phase.CANCELLED
+    assert [event["data"]["state"] for event in world.results] == ["cancelled"]
+    assert world.timer().begin(ACCOUNT) is not None
+
+
+def test_a_sweep_that_has_ended_can_be_stopped_while_requests_of_it_are_open() -> None:
+    """It keeps its state and its event; when nothing is open it is too late."""
+    world = world_of(2)
+    sweep = world.sweep()
+    world.carry_out(next(iter(world.requests)))
+    assert world.stop(sweep.sweep_id) is Stop.STOPPED
+    world.carry_out_all()
+    assert list(world.done.values()) == ["deleted", "cancelled"]
+    assert (world.row(sweep.sweep_id).phase, len(world.results)) == (Phase.DONE, 1)
+    late = world.sweep()
+    world.carry_out_all()
+    assert world.stop(late.sweep_id) is Stop.TOO_LATE
+    assert world.stop(ID) is Stop.UNKNOWN
+
+
+def test_a_stop_while_a_step_is_at_work_wins() -> None:
+    """The step's row is refused, and nothing of it was asked for."""
+    world = world_of(1)
+    sweep = running(world)
+    world.answers = [None, lambda: stop(world, sweep)]
+    world.settle()
+    assert (world.row(sweep.sweep_id).phase, world.requests) == (Phase.CANCELLED, {})
+
+
+def test_a_step_on_the_poison_queue_ends_the_sweep_as_failed() -> None:
+    """No dead letter; the account may be swept again, and what was noted is asked for."""
+    world = world_of(1)
+    sweep = running(world)
+    world.sweeper().give_up(SweepStep(sweep.sweep_id, 0))
+    row = world.row(sweep.sweep_id)
+    assert (row.phase, row.error and row.error.code) == (Phase.FAILED, "GivenUp")
+    assert [event["data"]["state"] for event in world.results] == ["failed"]
+    assert world.timer().begin(ACCOUNT) is not None
+
+
+def test_a_poison_copy_of_a_step_of_a_sweep_that_has_ended_closes_it_again() -> None:
+    """Under the same id: its event may never have gone out."""
+    world = world_of(1)
+    sweep = world.sweep()
+    world.sweeper().give_up(SweepStep(sweep.sweep_id, 0))
+    assert world.row(sweep.sweep_id).phase is Phase.DONE
+    assert len(world.results) == 2
+    assert world.results[0] == world.results[1]
+
+
+def test_a_poison_copy_of_a_step_that_is_long_done_ends_nothing() -> None:
+    """Nor does one of a sweep that nobody knows."""
+    world = world_of(6)
+    sweep = running(world)
+    world.page_size = 1
+    for _ in range(2):
+        world.answers = [None, lambda: world.clock.advance(5)]
+        world.deliver(world.messages[0])
+    assert world.row(sweep.sweep_id).step == 2
+    world.sweeper().give_up(SweepStep(sweep.sweep_id, 0))
+    world.sweeper().give_up(SweepStep(ID, 0))
+    assert world.row(sweep.sweep_id).phase is Phase.RUNNING
+    assert given_up(world.row(sweep.sweep_id), SweepStep(sweep.sweep_id, 9), world.clock.now()) is None
+
+
+def test_a_sweep_that_is_put_back_asks_first_for_what_its_last_step_noted() -> None:
+    """That step may have died before it sent anything."""
+    world = world_of(4)
+    sweep = running(world)
+    dies_after_its_row(world)
+    world.messages.clear()
+    assert (world.row(sweep.sweep_id).requested, world.asked[sweep.sweep_id]) == (1, 0)
+    row, step = put_back(world.row(sweep.sweep_id), world.clock.now())
+    assert row.due_at == world.clock.now()
+    world.send_step(step)
+    world.settle()
+    assert (world.row(sweep.sweep_id).requested, world.asked[sweep.sweep_id]) == (4, 4)
+
+
+# The row
+
+
+def test_a_row_is_read_as_it_was_written() -> None:
+    """In the middle of everything."""
+    world = world_of(5, {**ALL, "most": 3}, OTHER)
+    sweep = running(world)
+    world.answers = [None, None, refused(500)]
+    world.deliver(world.messages[0])
+    row = world.row(sweep.sweep_id)
+    assert (row.tries, len(row.place.pending), len(row.asked)) == (1, 1, 1)
+    assert sweep_of(Found(to_entity(row, world.clock.now()), "x")) == row
+
+
+def test_a_full_row_fits_the_table() -> None:
+    """A page of jobs with the longest ids, and what a step asks for at most: no column above 64 KiB, less than 1 MiB."""
+    job_ids = [f"{number:04d}" + "Abc_-9xYz"[number % 9] * 60 + ":job-1234567890" for number in range(1_000)]
+    asked = tuple(
+        Asked(job_ids[n % 1_000], f"{n * 7919:064d}", f"0x8D{n * 104729:016X}", "all") for n in range(2 * MOST_ASKED)
+    )
+    world = world_of(0)
+    place = Place(
+        pending=tuple(PendingJob(job_id, "all") for job_id in job_ids),
+        tasks_page="https://acct.region.batch.azure.com/jobs/x/tasks?" + "x" * 8_000,
+        tasks_seen=tuple(f"{n:012x}" for n in range(1_000)),
+    )
+    sweep = running(world)
+    full = Sweep(**{**sweep.__dict__, "place": place, "asked": asked})
+    entity = to_entity(full, world.clock.now())
+    assert max(len(value) for value in entity.values() if isinstance(value, bytes | str)) < 64 * 1024
+    assert sum(len(value) for value in entity.values() if isinstance(value, bytes)) < 512 * 1024
+    assert sweep_of(Found(entity, "x")) == full
+
+
+@pytest.mark.parametrize("change", [{"parts": 2}, {"part_0": b"x"}, {"phase": "asleep"}, {"due_at": "soon"}])
+def test_a_row_that_no_version_writes_is_loud(change: dict[str, object]) -> None:
+    """It is no sweep that has not begun."""
+    world = world_of(0)
+    entity = to_entity(running(world), world.clock.now()) | change
+    with pytest.raises(CorruptRecord):
+        sweep_of(Found(entity, "x"))
+
+
+# What is told
+
+
+def test_the_closing_event_tells_what_the_sweep_came_to() -> None:
+    """One id at every emission, no sample, no subject."""
+    world = world_of(2, ALL)
+    world.job("marked", marked=True)
+    sweep = world.sweep()
+    (event,) = world.results
+    assert event == closing_event(sweep)
+    assert event["type"] == "batch.retention-sweep.done"
+    assert event["source"] == ACCOUNT
+    assert "subject" not in event
+    assert event["data"] == {
+        "sweepId": sweep.sweep_id,
+        "batchUrl": ACCOUNT,
+        "state": "done",
+        "startedAt": "2026-11-24T07:30:00.000Z",
+        "endedAt": "2026-11-24T07:30:00.000Z",
+        "dryRun": False,
+        "jobs": 2,
+        "leftAlone": {"protected": 0, "marked": 1, "dependencies": 0, "unlisted": 0},
+        "policies": [{"name": "all", "dryRun": False, "jobs": 2, "requested": 2, "kept": 0}],
+        "error": None,
+    }
+
+
+def test_the_status_tells_what_is_open_and_how_the_rest_ended() -> None:
+    """What was asked for and is not done, whether a row of it is there or not; a dry run has nothing open."""
+    world = world_of(3)
+    sweep = world.sweep()
+    status = status_of(sweep, {"deleted": 1, "notFound": 1})
+    assert (status["open"], status["done"]) == (1, {"deleted": 1, "notFound": 1})
+    assert status["policies"][0]["sample"] == ["jobs/j-0/tasks/t", "jobs/j-1/tasks/t", "jobs/j-2/tasks/t"]
+    assert list(status["policies"][0]) == ["name", "dryRun", "jobs", "requested", "kept", "sample"]
+    dry = status_of(world.sweep(dry_run=True), {})
+    assert (dry["open"], dry["dryRun"], dry["policies"][0]["requested"]) == (0, True, 3)
+
+
+def test_a_running_sweep_has_no_end_yet() -> None:
+    """Null, not absent."""
+    world = world_of(1)
+    status = status_of(running(world), {})
+    assert (status["state"], status["endedAt"], status["error"]) == ("running", None, None)

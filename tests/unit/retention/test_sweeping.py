@@ -1,0 +1,514 @@
+"""One sweep from its first page of jobs to its closing event: what it takes, what it leaves alone, what it counts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.batch.job_listing import JobPage, ListedJob
+from shared.batch.listing import CompletedTask, TaskPage
+from shared.batch.reply import BatchError, Reply, Sent
+from shared.retention.sweep import LeftAlone, Phase, Sweep
+from tests.unit.retention.sweep_world import ACCOUNT, DAY, OK, FakeTask, SweepWorld, refused
+
+RENDER = {"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}
+REST = {"name": "rest", "jobs": "*", "deleteAfter": "P3D"}
+NO_ANSWER = Reply(Sent.UNANSWERED, error=BatchError("NoAnswer", "The service did not answer."))
+NO_TOKEN = Reply(Sent.FAILED, error=BatchError("TokenUnavailable", "No token."))
+
+
+def counts(sweep: Sweep) -> list[tuple[str, int, int, int]]:
+    """Name, jobs, requested and kept of each policy."""
+    return [(count.name, count.jobs, count.requested, count.kept) for count in sweep.counts]
+
+
+def asked(world: SweepWorld) -> list[str]:
+    """What was asked for, as job/task."""
+    return [f"{each.request.job_id}/{each.request.task_id}" for each in world.requests.values()]
+
+
+def left_alone(sweep: Sweep) -> dict[str, int]:
+    """The reasons that counted."""
+    return {reason: count for reason, count in asdict(sweep.left_alone).items() if count}
+
+
+# What goes and what stays
+
+
+def test_each_completed_task_goes_when_its_class_s_delay_has_passed() -> None:
+    """Succeeded after three days, failed after seven; a task that still runs is not looked at."""
+    world = SweepWorld(RENDER)
+    world.job(
+        "render-7",
+        world.ended("old", 4 * DAY),
+        world.ended("new", 2 * DAY),
+        world.ended("bad", 4 * DAY, succeeded=False),
+        world.ended("worse", 8 * DAY, succeeded=False),
+        FakeTask("busy", None),
+    )
+    sweep = world.sweep()
+    assert (sweep.phase, sweep.error) == (Phase.DONE, None)
+    assert asked(world) == ["render-7/old", "render-7/worse"]
+    assert counts(sweep) == [("render", 1, 2, 1)]
+    world.carry_out_all()
+    assert world.left() == ["render-7/new", "render-7/bad", "render-7/busy"]
+
+
+def test_due_is_judged_at_the_start_of_the_sweep_on_every_page() -> None:
+    """However long it takes: a dry run before it has counted the same."""
+    world = SweepWorld(RENDER)
+    world.job("render-7", *(world.ended(f"t{n}", 3 * DAY - timedelta(minutes=n - 1)) for n in range(4)))
+    world.answers = [None, lambda: world.clock.advance(3_600), lambda: world.clock.advance(3_600)]
+    world.sweep()
+    assert asked(world) == ["render-7/t0", "render-7/t1"]
+
+
+def test_a_request_is_for_the_version_that_was_listed() -> None:
+    """Derived id, `ifMatch`, and the policy in its metadata; a task made anew meanwhile is kept."""
+    world = SweepWorld(RENDER)
+    world.job("render-7", world.ended("a"), world.ended("b"))
+    sweep = world.sweep()
+    (first, _) = world.requests.values()
+    assert (first.request.if_match, first.request.metadata) == ("0x0001", {"policy": "render"})
+    assert first.request.batch_url == ACCOUNT
+    assert (first.request.delete_after, first.request.dry_run) == (None, False)
+    world.jobs["render-7"].tasks["a"].version = 2
+    world.carry_out_all()
+    assert list(world.done.values()) == ["preconditionFailed", "deleted"]
+    assert world.open_of(sweep) == 0
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        CompletedTask("t", 0, "success", None, "0x1"),
+        CompletedTask("t", 0, "success", "yesterday", "0x1"),
+        CompletedTask("t", 0, "success", "2026-01-01T00:00:00Z", None),
+        CompletedTask("t", 0, "success", "2026-01-01T00:00:00Z", " "),
+        CompletedTask("..", 0, "success", "2026-01-01T00:00:00Z", "0x1"),
+    ],
+)
+def test_a_task_that_cannot_be_judged_is_left_alone(task: CompletedTask) -> None:
+    """Without an end time, a version, or an id that a URL may be built from; it counts as kept."""
+    world = SweepWorld(RENDER)
+    world.job("render-7")
+    world.answers = [None, TaskPage(OK, (task,))]
+    assert counts(world.sweep()) == [("render", 1, 0, 1)]
+    assert asked(world) == []
+
+
+def test_what_the_service_lists_is_checked_again() -> None:
+    """A filter that it did not understand must not delete what is not due."""
+    world = SweepWorld(RENDER)
+    world.job("render-7")
+    young = CompletedTask("t", 0, "success", "2026-11-24T07:00:00Z", "0x1")
+    world.answers = [None, TaskPage(OK, (young,))]
+    assert counts(world.sweep()) == [("render", 1, 0, 1)]
+
+
+def test_the_first_match_alone_decides() -> None:
+    """A job that a keeping policy takes is counted there, not listed, and never falls through."""
+    world = SweepWorld({"name": "gold", "jobs": "render-gold-*", "deleteAfter": "never"}, RENDER, REST)
+    for job_id in ("render-gold-1", "RENDER-7", "other"):
+        world.job(job_id, world.ended("t"))
+    sweep = world.sweep()
+    assert counts(sweep) == [("gold", 1, 0, 0), ("render", 1, 1, 0), ("rest", 1, 1, 0)]
+    assert asked(world) == ["RENDER-7/t", "other/t"]
+    assert "render-gold-1" not in world.calls
+
+
+@pytest.mark.parametrize(
+    ("fields", "policy", "reason"),
+    [
+        ({"marked": True}, {}, "marked"),
+        ({"uses_dependencies": True}, {}, "dependencies"),
+        ({"uses_dependencies": True, "state": "completed"}, {}, None),
+        ({"uses_dependencies": True}, {"jobState": "any"}, None),
+        ({"marked": True}, {"jobState": "any"}, "marked"),
+        ({"state": "disabled"}, {}, None),
+    ],
+)
+def test_a_job_is_left_alone_for_a_reason_that_is_counted(
+    fields: dict[str, Any], policy: dict[str, Any], reason: str | None
+) -> None:
+    """Its owner's mark always counts, dependencies while the job is not completed and the policy does not say `any`."""
+    world = SweepWorld({**RENDER, **policy})
+    world.job("render-7", world.ended("t"), **fields)
+    sweep = world.sweep()
+    assert left_alone(sweep) == ({reason: 1} if reason else {})
+    assert counts(sweep) == [("render", 0 if reason else 1, 0 if reason else 1, 0)]
+
+
+def test_a_job_that_the_wanted_state_excludes_counts_nowhere() -> None:
+    """And does not fall through to the next policy."""
+    world = SweepWorld({**RENDER, "jobState": "completed"}, REST)
+    world.job("render-1", world.ended("t"), marked=True)
+    world.job("render-2", world.ended("t"), state="completed")
+    world.job("render-3", world.ended("t"), state="deleting")
+    sweep = world.sweep()
+    assert counts(sweep) == [("render", 1, 1, 0), ("rest", 0, 0, 0)]
+    assert sweep.left_alone == LeftAlone()
+
+
+def test_of_several_reasons_the_first_counts() -> None:
+    """Protected before marked before dependencies; each job once."""
+    world = SweepWorld(RENDER, protected=("RENDER-1",))
+    for job_id in ("render-1", "render-2", "render-3", "other"):
+        world.job(job_id, marked=job_id != "render-3", uses_dependencies=True)
+    assert left_alone(world.sweep()) == {"protected": 1, "marked": 1, "dependencies": 1}
+
+
+def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
+    """Nobody knows whether its owner keeps it; the others go on."""
+    world = SweepWorld(RENDER)
+    world.job("render-2", world.ended("t"))
+    bad = ListedJob("render-1", "", is_readable=False)
+    world.answers = [JobPage(OK, (bad, ListedJob("render-../2", "active"), world.jobs["render-2"].listed()))]
+    sweep = world.sweep()
+    assert asked(world) == ["render-2/t"]
+    assert left_alone(sweep) == {"unlisted": 2}
+    assert sweep.error == BatchError(
+        "JobsPassedOver",
+        "2 jobs were passed over after trouble.",
+        (("jobs/render-1", "cannot be read"), ("jobs/render-../2", "cannot be read")),
+    )
+
+
+def test_protection_that_comes_meanwhile_takes_the_job_out() -> None:
+    """It is no policy: the sweep goes on without the job, which counts as protected."""
+    world = SweepWorld(RENDER)
+    world.page_size = 10
+    for number in (1, 2):
+        world.job(f"render-{number}", world.ended("t"))
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    world.answers = [None, refused(500)]
+    world.deliver(world.messages[0])
+    world.set_rules(RENDER, protected=("render-1",))
+    world.settle()
+    sweep = world.row(begun.sweep_id)
+    assert (sweep.phase, left_alone(sweep)) == (Phase.DONE, {"protected": 1})
+    assert counts(sweep) == [("render", 1, 1, 0)]
+    assert asked(world) == ["render-2/t"]
+
+
+def test_a_sweep_of_one_policy_takes_only_its_jobs() -> None:
+    """The first match still decides which those are."""
+    world = SweepWorld(RENDER, REST)
+    for job_id in ("render-1", "other"):
+        world.job(job_id, world.ended("t"), marked=False)
+    world.job("render-2", marked=True)
+    sweep = world.sweep(only="rest")
+    assert counts(sweep) == [("rest", 1, 1, 0)]
+    assert asked(world) == ["other/t"]
+    assert sweep.left_alone == LeftAlone()
+
+
+# Dry runs
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 100])
+def test_a_dry_run_counts_what_a_sweep_would_ask_for(page_size: int) -> None:
+    """The same jobs, requests and kept tasks, and a sample; nothing is asked for."""
+    world = SweepWorld({**RENDER, "most": 3}, REST)
+    world.page_size = page_size
+    for job_id in ("render-1", "render-2", "other", "render-3"):
+        world.job(
+            job_id,
+            *(world.ended(f"t{n}") for n in range(2)),
+            world.ended("new", DAY),
+            world.ended("b", 4 * DAY, succeeded=False),
+        )
+    dry = world.sweep(dry_run=True)
+    assert (asked(world), dry.requested) == ([], 0)
+    real = world.sweep()
+    assert counts(dry) == counts(real)
+    assert dry.counts[0].sample == ("jobs/render-1/tasks/t0", "jobs/render-1/tasks/t1", "jobs/render-2/tasks/t0")
+
+
+def test_a_policy_that_only_counts_asks_for_nothing() -> None:
+    """Of a policy's and a sweep's wish the stricter holds."""
+    world = SweepWorld({**RENDER, "dryRun": True}, REST)
+    for job_id in ("render-1", "other"):
+        world.job(job_id, world.ended("t"))
+    sweep = world.sweep()
+    assert [(count.dry_run, count.requested) for count in sweep.counts] == [(True, 1), (False, 1)]
+    assert asked(world) == ["other/t"]
+    assert sweep.requested == 1
+
+
+def test_a_sample_has_twenty_tasks() -> None:
+    """Enough to see what is meant."""
+    world = SweepWorld(RENDER)
+    world.job("render-1", *(world.ended(f"t{n}") for n in range(30)))
+    sweep = world.sweep()
+    assert (sweep.counts[0].requested, len(sweep.counts[0].sample)) == (30, 20)
+
+
+# most
+
+
+def test_a_cap_ends_a_policy_s_asking_and_the_next_sweep_begins_after_it() -> None:
+    """So that one job with more due tasks than the cap starves no other; the others' tasks all have their turn."""
+    world = SweepWorld({**RENDER, "most": 3}, REST)
+    for number in range(4):
+        world.job(f"render-{number}", *(world.ended(f"t{n}") for n in range(2)))
+    world.job("other", *(world.ended(f"t{n}") for n in range(4)))
+    first = world.sweep()
+    assert counts(first) == [("render", 4, 3, 1), ("rest", 1, 4, 0)]
+    assert asked(world) == ["render-0/t0", "render-0/t1", "render-1/t0", *(f"other/t{n}" for n in range(4))]
+    world.requests.clear()
+    second = world.sweep()
+    assert counts(second)[0] == ("render", 4, 3, 1)
+    assert asked(world)[:2] == ["render-2/t0", "render-2/t1"]
+    assert "render-3/t0" in asked(world)
+    world.requests.clear()
+    world.sweep()
+    assert [each for each in asked(world) if "render" in each] == ["render-0/t0", "render-0/t1", "render-1/t0"]
+
+
+def test_a_sweep_that_begins_in_the_middle_comes_round_to_the_rest() -> None:
+    """Up to the job with which it began, that one too: the list is gone through once more for those."""
+    world = SweepWorld({**RENDER, "most": 3})
+    for number in range(3):
+        world.job(f"render-{number}", *(world.ended(f"t{n}") for n in range(2)))
+    world.sweep()
+    world.carry_out_all()
+    assert world.left() == ["render-1/t1", "render-2/t0", "render-2/t1"]
+    second = world.sweep()
+    assert counts(second) == [("render", 3, 3, 0)]
+    world.carry_out_all()
+    assert world.left() == []
+
+
+def test_a_sweep_whose_first_job_is_gone_takes_all_of_them() -> None:
+    """Nobody knows where it stood."""
+    world = SweepWorld({**RENDER, "most": 1})
+    for number in range(3):
+        world.job(f"render-{number}", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    del world.jobs["render-0"]
+    assert counts(world.sweep()) == [("render", 2, 1, 0)]
+    assert asked(world)[-1] == "render-1/t"
+
+
+def test_tasks_that_cannot_go_do_not_hold_the_others_up() -> None:
+    """As long as a job has fewer of them than the cap."""
+    world = SweepWorld({**RENDER, "most": 2})
+    world.job("render-0", world.ended("stuck", can_go=False), world.ended("b"), world.ended("c"))
+    world.job("render-1", world.ended("stuck", can_go=False), world.ended("b"))
+    for _ in range(6):
+        world.sweep()
+        world.carry_out_all()
+    assert world.left() == ["render-0/stuck", "render-1/stuck"]
+
+
+def test_a_dry_run_does_not_move_where_the_next_begins() -> None:
+    """It changes nothing at all."""
+    world = SweepWorld({**RENDER, "most": 1})
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    for _ in range(2):
+        world.sweep(dry_run=True)
+    world.sweep()
+    assert asked(world) == ["render-0/t"]
+
+
+# Trouble
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(
+            refused(429, "TooManyRequests", 30),
+            refused(503, "ServerBusy"),
+            refused(403, "InsufficientAccountPermissions"),
+        ),
+        *(refused(401, "AuthenticationFailed"), refused(400, "InvalidAuthenticationInfo"), NO_ANSWER, NO_TOKEN),
+    ],
+)
+@pytest.mark.parametrize("at_jobs", [True, False])
+def test_trouble_of_the_account_is_waited_out(reply: Reply, at_jobs: bool) -> None:
+    """At any list, and nothing of what was counted before is lost or counted twice."""
+    world = SweepWorld(RENDER)
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    world.answers = [reply, None, reply] if at_jobs else [None, reply, None, reply, reply]
+    sweep = world.sweep()
+    assert (sweep.phase, sweep.error, counts(sweep)) == (Phase.DONE, None, [("render", 2, 2, 0)])
+    assert sweep.ended_at is not None
+    assert sweep.ended_at > sweep.started_at
+
+
+def test_a_retry_after_is_obeyed() -> None:
+    """The next step is due then, and not before."""
+    world = SweepWorld(RENDER)
+    world.answers = [refused(429, "TooManyRequests", 120)]
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    world.deliver(world.messages[0])
+    assert world.messages[0].visible_at - world.clock.now() == timedelta(seconds=120)
+
+
+def test_trouble_of_the_account_that_stays_ends_the_sweep_as_failed() -> None:
+    """When the attempts run out; what was asked for before goes on."""
+    world = SweepWorld(RENDER)
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    world.answers = [None, None, *[refused(403, "AuthenticationFailed")] * 4]
+    sweep = world.sweep()
+    assert (sweep.phase, sweep.error and sweep.error.code) == (Phase.FAILED, "AuthenticationFailed")
+    assert asked(world) == ["render-0/t"]
+    assert (sweep.requested, world.asked[sweep.sweep_id]) == (1, 1)
+
+
+BAD_PAGES = [
+    refused(500),
+    refused(404),
+    refused(400, "InvalidQueryParameterValue"),
+    refused(501, "NotImplemented"),
+    Reply(Sent.UNANSWERED, error=BatchError("UnreadableAnswer", "No list.")),
+    Reply(Sent.REFUSED, error=BatchError("UnsafeTarget", "Elsewhere.")),
+]
+
+
+@pytest.mark.parametrize("reply", BAD_PAGES, ids=lambda reply: f"{reply.status} {reply.error.code}")
+def test_a_job_that_makes_trouble_is_tried_three_times_and_passed_over(reply: Reply) -> None:
+    """It is named, the others go on, and it counts as left alone alone."""
+    world = SweepWorld(RENDER)
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    world.page_size = 10
+    world.answers = [None, reply, reply, reply]
+    sweep = world.sweep()
+    assert [call for call in world.calls if call == "render-0"] == ["render-0"] * 3
+    assert asked(world) == ["render-1/t"]
+    assert (sweep.phase, counts(sweep), left_alone(sweep)) == (Phase.DONE, [("render", 1, 1, 0)], {"unlisted": 1})
+    assert sweep.error is not None
+    ((key, text),) = sweep.error.values
+    assert key == "jobs/render-0"
+    assert reply.error is not None
+    assert reply.error.code in text
+
+
+def test_a_job_that_recovers_in_time_is_swept() -> None:
+    """Two bad pages are not three."""
+    world = SweepWorld(RENDER)
+    world.job("render-0", world.ended("t"))
+    world.answers = [None, refused(500), refused(500)]
+    sweep = world.sweep()
+    assert (sweep.error, asked(world)) == (None, ["render-0/t"])
+
+
+def test_what_was_asked_for_before_a_job_is_passed_over_stays() -> None:
+    """It is counted, and goes."""
+    world = SweepWorld(RENDER)
+    world.job("render-0", *(world.ended(f"t{n}") for n in range(4)))
+    world.answers = [None, None, refused(500), refused(500), refused(500)]
+    sweep = world.sweep()
+    assert (counts(sweep), left_alone(sweep)) == ([("render", 0, 2, 0)], {"unlisted": 1})
+    assert asked(world) == ["render-0/t0", "render-0/t1"]
+
+
+@pytest.mark.parametrize("reply", [refused(404, "JobNotFound"), refused(409, "JobBeingDeleted")])
+def test_a_job_that_is_gone_is_no_trouble(reply: Reply) -> None:
+    """It counts nowhere."""
+    world = SweepWorld(RENDER)
+    world.job("render-0", world.ended("t"))
+    world.answers = [None, reply]
+    sweep = world.sweep()
+    assert (sweep.phase, sweep.error, counts(sweep)) == (Phase.DONE, None, [("render", 0, 0, 0)])
+    assert sweep.left_alone == LeftAlone()
+
+
+@pytest.mark.parametrize("reply", BAD_PAGES, ids=lambda reply: f"{reply.status} {reply.error.code}")
+def test_a_list_of_jobs_that_stays_bad_ends_the_sweep_as_failed(reply: Reply) -> None:
+    """After three tries."""
+    world = SweepWorld(RENDER)
+    world.answers = [reply] * 3
+    sweep = world.sweep()
+    assert (sweep.phase, sweep.error, world.calls) == (Phase.FAILED, reply.error, ["jobs"] * 3)
+
+
+def test_a_link_that_leads_back_does_not_go_round_for_ever() -> None:
+    """To the same page or to one before: the job is passed over, and no task is counted twice."""
+    world = SweepWorld(RENDER)
+    world.job("render-0")
+    pages = [
+        TaskPage(OK, (world.ended(name).listed(),), link) for name, link in (("a", "two"), ("b", "three"), ("c", "two"))
+    ]
+    world.answers = [None, *pages, pages[2], pages[2]]
+    sweep = world.sweep()
+    assert (counts(sweep), left_alone(sweep)) == ([("render", 0, 2, 0)], {"unlisted": 1})
+    assert sweep.error is not None
+    assert sweep.error.values[0][1].startswith("ContinuationLeadsBack")
+
+
+def test_a_list_of_jobs_that_leads_back_ends_the_sweep_as_failed() -> None:
+    """As any trouble of that list."""
+    world = SweepWorld(RENDER)
+    world.answers = [JobPage(OK, (), "two"), *[JobPage(OK, (), "two")] * 3]
+    sweep = world.sweep()
+    assert (sweep.phase, sweep.error and sweep.error.code) == (Phase.FAILED, "ContinuationLeadsBack")
+
+
+def test_a_call_that_the_app_could_not_make_in_time_counts_as_nothing() -> None:
+    """Its own limit on calls in flight is no trouble of the account."""
+    world = SweepWorld(RENDER)
+    world.job("render-0", world.ended("t"))
+    busy = Reply(Sent.HELD, error=BatchError("TooManyInFlight", "No place."))
+    world.answers = [busy] * 50
+    assert world.sweep().phase is Phase.DONE
+
+
+# Steps
+
+
+def test_a_step_is_bounded_by_time_and_by_what_it_asks_for() -> None:
+    """Four seconds, or a thousand deletions: what is left travels in a message of its own."""
+    world = SweepWorld(RENDER)
+    world.page_size = 400
+    world.job("render-0", *(world.ended(f"t{n}") for n in range(3_000)))
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    world.deliver(world.messages[0])
+    assert world.asked[begun.sweep_id] == 1_200
+    world.answers = [lambda: world.clock.advance(5)]
+    world.deliver(world.messages[0])
+    assert world.asked[begun.sweep_id] == 1_600
+    world.settle()
+    assert world.row(begun.sweep_id).requested == 3_000
+
+
+def test_a_job_with_nothing_due_costs_one_list_call() -> None:
+    """And the whole sweep one more for each page of jobs."""
+    world = SweepWorld(RENDER)
+    for number in range(10):
+        world.job(f"render-{number}", world.ended("new", DAY))
+    world.sweep()
+    assert (world.calls.count("jobs"), len(world.calls)) == (5, 15)
+
+
+def test_a_task_that_shifts_into_the_next_page_of_a_step_is_asked_for_once() -> None:
+    """Two rows of one id would make a message that nobody can read."""
+    world = SweepWorld(RENDER)
+    world.job("render-0")
+    task = world.ended("t").listed()
+    world.answers = [None, TaskPage(OK, (task, task), "two"), TaskPage(OK, (task,))]
+    sweep = world.sweep()
+    assert (counts(sweep), asked(world)) == ([("render", 1, 1, 2)], ["render-0/t"])
+
+
+def test_a_message_of_an_unknown_sweep_is_dropped() -> None:
+    """A forged one, or one of a sweep that was forgotten."""
+    world = SweepWorld(RENDER)
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    world.table.rows.clear()
+    world.settle()
+    assert (world.calls, world.results) == ([], [])

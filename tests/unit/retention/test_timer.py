@@ -1,0 +1,288 @@
+"""When an account is swept, and that its sweeps do not overlap."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import CorruptRecord, StorageUnavailable
+from shared.parsing.retention_policy import digest_of
+from shared.retention.agenda import Act, Agenda, AgendaStore, LastSweep, act_of
+from shared.retention.sweep import Phase, Sweep
+from tests.memory_table import Repeated, failing_at, no_fault
+from tests.unit.retention.sweep_world import ACCOUNT, DAY, INTERVAL, SweepWorld
+
+ALL = {"name": "all", "jobs": "*", "deleteAfter": "P1D"}
+OTHER = {"name": "other", "jobs": "x", "deleteAfter": "P1D"}
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world() -> SweepWorld:
+    """One job with a due task."""
+    made = SweepWorld(ALL)
+    made.job("j", made.ended("t"))
+    return made
+
+
+def later(world: SweepWorld, ahead: timedelta) -> None:
+    """Time passes, and the timer looks."""
+    world.clock.advance(ahead.total_seconds())
+    world.timer().tick()
+    world.settle()
+
+
+def sweeps(world: SweepWorld) -> int:
+    """How many have ended."""
+    return len({event["data"]["sweepId"] for event in world.results})
+
+
+def agenda(world: SweepWorld) -> Agenda:
+    """The account's row."""
+    found = world.agenda
+    assert found is not None
+    return found
+
+
+def test_new_policies_leave_an_interval_for_a_dry_run(world: SweepWorld) -> None:
+    """From when the app first saw them."""
+    later(world, timedelta())
+    assert agenda(world).next_sweep_at(INTERVAL) == world.clock.now() + INTERVAL
+    later(world, INTERVAL - MINUTE)
+    assert sweeps(world) == 0
+    later(world, MINUTE)
+    assert (sweeps(world), agenda(world).running) == (1, "")
+
+
+def test_policies_that_have_changed_are_new(world: SweepWorld) -> None:
+    """Any change, also one back to what they were before."""
+    later(world, timedelta())
+    later(world, INTERVAL - MINUTE)
+    world.set_rules(ALL, OTHER)
+    later(world, MINUTE)
+    world.set_rules(ALL)
+    later(world, MINUTE)
+    later(world, INTERVAL - MINUTE)
+    assert sweeps(world) == 0
+    later(world, MINUTE)
+    assert sweeps(world) == 1
+
+
+def test_a_sweep_follows_an_interval_after_the_last_one_began(world: SweepWorld) -> None:
+    """Not after it ended."""
+    later(world, timedelta())
+    later(world, INTERVAL)
+    world.carry_out_all()
+    began_at = agenda(world).last
+    assert began_at is not None
+    later(world, INTERVAL - MINUTE)
+    assert sweeps(world) == 1
+    later(world, MINUTE)
+    assert sweeps(world) == 2
+
+
+def test_open_requests_hold_the_next_sweep_back_for_a_day_at_most(world: SweepWorld) -> None:
+    """Counted from the start of the one that asked for them."""
+    later(world, timedelta())
+    later(world, INTERVAL)
+    later(world, INTERVAL)
+    later(world, DAY - INTERVAL - MINUTE)
+    assert sweeps(world) == 1
+    later(world, MINUTE)
+    assert sweeps(world) == 2
+
+
+def test_a_sweep_that_somebody_wishes_for_does_not_wait(world: SweepWorld) -> None:
+    """It moves the timer's next; a dry run, and a sweep of one policy, do not."""
+    later(world, timedelta())
+    world.clock.advance(3_600)
+    world.sweep(dry_run=True)
+    world.sweep(only="all")
+    assert agenda(world).last is None
+    started_at = world.sweep().started_at
+    assert agenda(world).last == LastSweep(agenda(world).last.sweep_id, started_at, Phase.DONE, started_at)  # type: ignore[union-attr]
+    assert agenda(world).next_sweep_at(INTERVAL) == started_at + INTERVAL
+
+
+def test_before_the_timer_ever_looked_a_sweep_can_begin(world: SweepWorld) -> None:
+    """The policies are seen then."""
+    assert agenda_of_nobody(world)
+    world.sweep(dry_run=True)
+    assert agenda(world).first_seen_at == world.clock.now()
+
+
+def agenda_of_nobody(world: SweepWorld) -> bool:
+    """Whether the account has no row."""
+    return world.agenda is None
+
+
+def test_sweeps_of_an_account_do_not_overlap(world: SweepWorld) -> None:
+    """Whatever their kind; neither the timer nor a person begins another."""
+    later(world, timedelta())
+    begun = world.timer().begin(ACCOUNT, dry_run=True)
+    assert begun is not None
+    assert world.timer().begin(ACCOUNT) is None
+    world.clock.advance(INTERVAL.total_seconds())
+    world.clock.advance(-INTERVAL.total_seconds() + 60)
+    world.timer().tick()
+    assert agenda(world).running == begun.sweep_id
+
+
+def test_of_two_that_begin_at_once_one_does(world: SweepWorld) -> None:
+    """The loser leaves nothing that runs."""
+    begun: list[Sweep | None] = []
+
+    def another(*_: str) -> None:
+        world.table.fault = no_fault
+        begun.append(world.timer().begin(ACCOUNT))
+
+    world.table.fault = another
+    begun.append(world.timer().begin(ACCOUNT))
+    assert [each is None for each in begun] == [False, True]
+    assert len(world.messages) == 1
+
+
+@pytest.mark.parametrize("write", [1, 2])
+def test_a_begin_whose_answer_was_lost_knows_its_own_write(world: SweepWorld, write: int) -> None:
+    """The storage client repeats a write that had succeeded, and is refused."""
+    left = write
+
+    def repeated(when: str, what: str) -> None:
+        nonlocal left
+        left -= (when, what) == ("after", "write")
+        if (when, what, left) == ("after", "write", 0):
+            raise Repeated
+
+    world.table.fault = repeated
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    assert (agenda(world).running, len(world.messages)) == (begun.sweep_id, 1)
+
+
+def test_a_sweep_whose_message_was_lost_is_put_back_after_an_hour(world: SweepWorld) -> None:
+    """It never blocks its account for good; once put back it has another hour."""
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    world.messages.clear()
+    world.clock.advance(3_599)
+    world.timer().tick()
+    assert world.messages == []
+    world.clock.advance(1)
+    world.timer().tick()
+    world.timer().tick()
+    assert len(world.messages) == 1
+    world.settle()
+    assert world.row(begun.sweep_id).phase is Phase.DONE
+
+
+def test_an_end_that_the_agenda_does_not_know_is_closed_by_the_timer(world: SweepWorld) -> None:
+    """The process died after the row, and its message is gone."""
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    ended = world.row(begun.sweep_id).ended(Phase.DONE, world.clock.now())
+    assert world.sweeps.write(world.row(begun.sweep_id), ended, world.clock.now())
+    world.messages.clear()
+    world.timer().tick()
+    world.timer().tick()
+    assert (agenda(world).running, sweeps(world)) == ("", 1)
+
+
+def test_a_sweep_whose_row_is_gone_does_not_block_its_account(world: SweepWorld) -> None:
+    """It was forgotten long since."""
+    world.timer().begin(ACCOUNT)
+    for key in [key for key in world.table.rows if key[1].startswith("sweep:")]:
+        del world.table.rows[key], world.table.etags[key]
+    world.timer().tick()
+    assert agenda(world).running == ""
+
+
+def test_an_account_without_policies_is_left_in_peace(world: SweepWorld) -> None:
+    """It gets no row; one that had policies is not swept any more, and its policies are new when they come back."""
+    world.set_rules()
+    later(world, timedelta())
+    assert agenda_of_nobody(world)
+    world.set_rules(ALL)
+    later(world, timedelta())
+    world.set_rules()
+    later(world, INTERVAL)
+    later(world, 100 * INTERVAL)
+    assert sweeps(world) == 0
+    world.set_rules(ALL)
+    later(world, MINUTE)
+    later(world, INTERVAL - MINUTE)
+    assert sweeps(world) == 0
+
+
+def test_a_sweep_under_way_whose_policies_were_taken_away_still_ends(world: SweepWorld) -> None:
+    """Its message lost, too."""
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    world.messages.clear()
+    world.set_rules()
+    later(world, timedelta(hours=1))
+    later(world, MINUTE)
+    assert world.row(begun.sweep_id).phase is Phase.CANCELLED
+
+
+def test_an_account_that_is_not_swept_for_long_is_told_of(world: SweepWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """Three intervals and a day after the last one ended, or its policies came."""
+    later(world, timedelta())
+    later(world, INTERVAL)
+    agenda_before = agenda(world)
+    assert agenda_before.last_ended_at is not None
+    world.timer().begin(ACCOUNT)
+    world.messages.clear()
+    for hours, overdue in ((3 * 6 + 24, False), (1, True)):
+        caplog.clear()
+        with caplog.at_level(logging.ERROR):
+            world.clock.advance(hours * 3_600)
+            world.messages.clear()
+            world.timer().tick()
+        assert ("sweep_overdue" in caplog.text) is overdue
+
+
+def test_a_failed_sweep_is_an_error_in_the_log(world: SweepWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """An alert reads the line."""
+    world.accounts = (ACCOUNT,)
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    world.accounts = ()
+    with caplog.at_level(logging.INFO):
+        world.settle()
+    lines = {record.getMessage().partition(" ")[0]: record.levelno for record in caplog.records}
+    assert (lines["sweep_failed"], lines["sweep_ended"]) == (logging.ERROR, logging.INFO)
+
+
+def test_one_account_s_trouble_holds_up_no_other() -> None:
+    """Storage that fails for its row; the error is told at the end."""
+    world = SweepWorld(ALL)
+    world.accounts = ("https://first.region.batch.azure.com", ACCOUNT)
+    world.table.fault = failing_at(1, "before", StorageUnavailable("down"))
+    with pytest.raises(StorageUnavailable):
+        world.timer().tick()
+    assert world.agenda is not None
+
+
+def test_an_agenda_that_no_version_writes_is_loud(world: SweepWorld) -> None:
+    """It is no account that was never swept."""
+    later(world, timedelta())
+    (key,) = world.table.rows
+    world.table.rows[key]["first_seen_at"] = "soon"
+    with pytest.raises(CorruptRecord):
+        AgendaStore(world.table).read(ACCOUNT)
+
+
+def test_what_the_timer_does_is_a_decision_without_side_effects(world: SweepWorld) -> None:
+    """And it counts open requests only when it has to."""
+    now, digest = world.clock.now(), digest_of(world.rules.policies)
+
+    def never() -> int:
+        raise AssertionError
+
+    row = Agenda(ACCOUNT, digest, now - INTERVAL, last=LastSweep("s", now - DAY))
+    assert act_of(None, None, digest, INTERVAL, now, never) is Act.SEE
+    assert act_of(row, None, "else", INTERVAL, now, never) is Act.SEE
+    assert act_of(row, None, digest, INTERVAL, now - MINUTE, never) is Act.REST
+    assert act_of(row, None, digest, INTERVAL, now, never) is Act.START

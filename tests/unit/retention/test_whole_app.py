@@ -1,0 +1,432 @@
+"""Policies in the whole app: from the timer or a call to the deletion, its result and the closing event."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.api.answer import Answer
+from shared.ledger.record import Key, Outcome
+from shared.request.model import derived_id
+from tests.world import ACCOUNT, World, ask, call, refused
+
+OLD = {"name": "old", "jobs": "*", "deleteAfter": "PT0S"}
+
+
+def world_of(*policies: dict[str, Any], **settings: str) -> World:
+    """An app with these policies."""
+    return World(RETENTION_POLICIES=json.dumps(policies or [OLD]), **settings)
+
+
+def with_settings(world: World, *policies: dict[str, Any], **settings: str) -> None:
+    """The same storage and account, and an app with other settings."""
+    other = world_of(*policies, **settings)
+    world.settings = other.settings
+    world.app = world.worker()
+
+
+def begin(world: World, body: object = None) -> Answer:
+    """`POST /api/retention-sweeps`."""
+    raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
+    return ask(world.app.retention.begin, call(body=raw, method="POST"))
+
+
+def sweep_id(answer: Answer) -> str:
+    """The id of a sweep that began."""
+    assert answer.status == 202, answer.content
+    return str(answer.content["sweepId"])
+
+
+def status(world: World, which: str) -> dict[str, Any]:
+    """`GET /api/retention-sweeps/{id}`."""
+    answer = ask(world.app.retention.status, call(route={"id": which}))
+    assert answer.status == 200
+    return dict(answer.content)
+
+
+def stop(world: World, which: str) -> Answer:
+    """`DELETE /api/retention-sweeps/{id}`."""
+    return ask(world.app.retention.stop, call(route={"id": which}))
+
+
+def told(world: World) -> list[dict[str, Any]]:
+    """The closing events so far."""
+    return [event for event in world.results() if event["type"] == "batch.retention-sweep.done"]
+
+
+def outcomes(world: World) -> list[str]:
+    """How deletions ended."""
+    return [event["data"]["outcome"] for event in world.results() if event["type"] == "batch.task-deletion.done"]
+
+
+def test_finished_work_goes_by_itself() -> None:
+    """The timer looks, an interval later it sweeps, and each deletion has its result."""
+    world = world_of()
+    world.batch.seed("job-1", 3)
+    world.app.sweeps.tick()
+    world.clock.advance(6 * 3_600)
+    world.app.sweeps.tick()
+    world.settle()
+    assert world.batch.tasks == set()
+    (closing,) = told(world)
+    which = closing["data"]["sweepId"]
+    results = [event for event in world.results() if event["type"] == "batch.task-deletion.done"]
+    assert {(r["data"]["outcome"], r["data"]["origin"], r["data"]["parentId"]) for r in results} == {
+        ("deleted", "retention", which)
+    }
+    assert {r["data"]["clientRequestId"] for r in results} == {
+        derived_id(which, "job-1", f"t-{n:04d}") for n in range(3)
+    }
+    assert {json.dumps(r["data"]["metadata"]) for r in results} == {'{"policy": "old"}'}
+    assert closing["data"]["policies"] == [{"name": "old", "dryRun": False, "jobs": 1, "requested": 3, "kept": 0}]
+    assert (status(world, which)["open"], status(world, which)["done"]) == (0, {"deleted": 3})
+
+
+def test_each_deletion_is_for_the_version_that_was_listed() -> None:
+    """A task that ran again meanwhile stays."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    begin(world)
+    world.deliver("job-completions")
+    (message,) = world.messages()
+    row = json.loads(message.text)["work"]
+    assert (row["origin"], row["policy"], len(row["rows"])) == (
+        "retention",
+        world.settings.retention_policies[0].digest,
+        1,
+    )
+    assert row["rows"][0]["request"]["ifMatch"] == "0x8D0"
+    assert "etag" not in row["rows"][0]
+    world.batch.completed[0] = world.batch.completed[0].__class__("t-0000", 0, None, "2026-11-24T07:29:00Z", "0x9")
+    world.settle()
+    assert outcomes(world) == ["preconditionFailed"]
+    assert world.batch.tasks == {("job-1", "t-0000")}
+
+
+def test_a_dry_run_asks_for_nothing_and_is_told() -> None:
+    """No requests, hence no rows and results; it has its status and its event."""
+    world = world_of()
+    world.batch.seed("job-1", 2)
+    which = sweep_id(begin(world, {"dryRun": True}))
+    world.settle()
+    assert (outcomes(world), len(told(world))) == ([], 1)
+    found = status(world, which)
+    assert (found["state"], found["dryRun"], found["open"], found["policies"][0]["requested"]) == ("done", True, 0, 2)
+    assert found["policies"][0]["sample"] == ["jobs/job-1/tasks/t-0000", "jobs/job-1/tasks/t-0001"]
+
+
+def swept_but_not_deleted(world: World) -> str:
+    """A sweep whose requests wait in the queue."""
+    which = sweep_id(begin(world))
+    while world.deliver("job-completions"):
+        pass
+    assert world.messages()
+    return which
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        [{**OLD, "deleteAfter": "PT1M"}],
+        [{"name": "keep", "jobs": "job-*", "deleteAfter": "never"}, OLD],
+        [{**OLD, "dryRun": True}],
+        [{"name": "other", "jobs": "x", "deleteAfter": "PT0S"}],
+    ],
+    ids=["changed", "another first", "only counts", "gone"],
+)
+def test_a_request_whose_policy_is_no_longer_in_force_ends_as_cancelled(policies: list[dict[str, Any]]) -> None:
+    """Without a dead letter: the next sweep judges anew."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    which = swept_but_not_deleted(world)
+    with_settings(world, *policies)
+    world.settle()
+    assert outcomes(world) == ["cancelled"]
+    assert (world.batch.calls, world.letters.rows) == ([], {})
+    assert (status(world, which)["open"], status(world, which)["done"]) == (0, {"cancelled": 1})
+
+
+def test_a_request_whose_policy_is_unchanged_goes_on_though_others_changed() -> None:
+    """It is still its job's first match."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    swept_but_not_deleted(world)
+    with_settings(world, OLD, {"name": "later", "jobs": "*", "deleteAfter": "never"})
+    world.settle()
+    assert outcomes(world) == ["deleted"]
+
+
+def test_a_request_of_a_job_that_was_protected_meanwhile_ends_as_cancelled() -> None:
+    """Also when an earlier try of it was refused."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    world.batch.script = [refused(429, "TooManyRequests", 30)]
+    swept_but_not_deleted(world)
+    world.deliver()
+    with_settings(world, OLD, PROTECTED_JOBS="JOB-*")
+    world.settle()
+    assert outcomes(world) == ["cancelled"]
+    assert (len(world.batch.calls), world.letters.rows) == (1, {})
+
+
+def test_a_stopped_sweep_s_requests_end_as_cancelled() -> None:
+    """Open until their messages come; stopped again it says so, and when nothing is open it is too late."""
+    world = world_of()
+    world.batch.seed("job-1", 2)
+    which = swept_but_not_deleted(world)
+    first = stop(world, which)
+    assert (first.status, first.content["state"], first.content["open"]) == (202, "done", 2)
+    assert stop(world, which).status == 200
+    world.settle()
+    assert outcomes(world) == ["cancelled", "cancelled"]
+    later = sweep_id(begin(world))
+    world.settle()
+    assert stop(world, later).status == 409
+
+
+def test_a_request_has_no_row_before_its_first_claim() -> None:
+    """Nothing is written for it but its message."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    which = swept_but_not_deleted(world)
+    request_id = derived_id(which, "job-1", "t-0000")
+    assert (Key(request_id).bucket, request_id) not in world.records.rows
+    assert world.get(request_id).status == 404
+    assert status(world, which)["open"] == 1
+    world.settle()
+    assert world.get(request_id).content["result"]["data"]["outcome"] == Outcome.DELETED
+
+
+def test_a_job_that_its_owner_has_marked_is_left_alone() -> None:
+    """No app setting is needed for that."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    world.batch.metadata["job-1"] = (("task-retention", "keep"),)
+    which = sweep_id(begin(world))
+    world.settle()
+    assert status(world, which)["leftAlone"] == {"protected": 0, "marked": 1, "dependencies": 0, "unlisted": 0}
+    assert world.batch.tasks == {("job-1", "t-0000")}
+
+
+def test_a_forged_step_is_refused_as_any_message_that_nobody_can_read() -> None:
+    """Rejected, with a dead letter; a forged request gets nobody past the policies."""
+    world = world_of()
+    world.put({"sweep": {"v": 1, "id": "x", "step": 0, "repeat": False}}, "job-completions")
+    world.settle()
+    assert [event["data"]["outcome"] for event in world.results()] == ["rejected"]
+    world.batch.seed("job-1", 1)
+    which = swept_but_not_deleted(world)
+    (message,) = world.messages()
+    forged = json.loads(message.text)
+    forged["work"]["policy"] = "0" * 32
+    message.text = json.dumps(forged)
+    world.settle()
+    assert status(world, which)["done"] == {"cancelled": 1}
+
+
+def test_a_step_that_never_succeeds_ends_the_sweep_without_a_dead_letter() -> None:
+    """The copy on the poison queue fails it; the account may be swept again."""
+    world = world_of()
+    which = sweep_id(begin(world))
+    (message,) = world.messages("job-completions")
+    world.queues["job-completions"].clear()
+    world.put(message.text, "job-completions-poison")
+    world.settle()
+    assert (status(world, which)["state"], status(world, which)["error"]["code"]) == ("failed", "GivenUp")
+    assert world.letters.rows == {}
+    assert begin(world).status == 202
+
+
+def test_a_sweep_is_forgotten_after_retention() -> None:
+    """Not before, and never one of an account's agenda."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    which = sweep_id(begin(world))
+    world.settle()
+    world.clock.advance(timedelta(days=15).total_seconds())
+    world.app.housekeeping.round(600)
+    assert status(world, which)["state"] == "done"
+    world.clock.advance(timedelta(days=2).total_seconds())
+    world.app.housekeeping.round(600)
+    assert ask(world.app.retention.status, call(route={"id": which})).status == 404
+    assert ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]["sweepId"] == which
+
+
+def letters(world: World) -> list[dict[str, Any]]:
+    """`GET /api/dead-letters`."""
+    return list(ask(world.app.dead_letters.listing, call()).content["value"])
+
+
+def failed(world: World) -> dict[str, Any]:
+    """One more sweep whose request for the one task Batch refuses for good; the one dead letter."""
+    world.clock.advance(60)
+    world.batch.script = [refused(409, "TaskCompleted")]
+    begin(world)
+    world.settle()
+    (letter,) = letters(world)
+    return letter
+
+
+def redriven(world: World, letter: dict[str, Any]) -> Answer:
+    """`POST /api/dead-letters/{id}/redrive`."""
+    return ask(world.app.dead_letters.redrive, call(route={"id": letter["id"]}, method="POST"))
+
+
+def test_a_task_that_cannot_be_deleted_has_one_dead_letter() -> None:
+    """However many sweeps ask for it: a repeat moves the letter to the newest request, and it can be redriven."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    first, second = failed(world), failed(world)
+    assert (first["id"], first["firstSeenAt"]) == (second["id"], second["firstSeenAt"])
+    assert first["clientRequestId"] != second["clientRequestId"]
+    assert second["lastSeenAt"] > first["lastSeenAt"]
+    assert len({event["id"] for event in world.results() if "outcome" in event["data"]}) == 2
+
+    world.batch.script = [refused(409, "TaskCompleted")]
+    assert redriven(world, second).status == 202
+    world.settle()
+    (again,) = letters(world)
+    assert (again["clientRequestId"], again["redrivenAt"]) == (second["clientRequestId"], None)
+    assert redriven(world, second).status == 202
+    world.settle()
+    assert world.batch.tasks == set()
+
+
+def test_a_redrive_counts_no_policy_any_more_but_protection() -> None:
+    """The sweep and its policy asked once; a person asks now, and hears of a protected job as of a failure."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    letter = failed(world)
+    with_settings(world, {**OLD, "deleteAfter": "never"}, PROTECTED_JOBS="job-1")
+    assert redriven(world, letter).status == 202
+    world.settle()
+    assert outcomes(world)[-1] == "failed"
+    assert letters(world)[0]["reason"] == "ProtectedJob"
+
+
+# The calls
+
+
+def test_the_policies_are_shown_as_understood() -> None:
+    """With when each account is swept: null before the app first saw its policies."""
+    world = world_of(
+        {**OLD, "deleteAfter": {"succeeded": "P3D"}}, {"name": "keep", "jobs": "x", "deleteAfter": "never"}
+    )
+    content = ask(world.app.retention.policies, call()).content
+    assert content["policies"][0] == {
+        "name": "old",
+        "jobs": ["*"],
+        "batchUrl": None,
+        "deleteAfter": {"succeeded": "P3D"},
+        "deleteAfterSeconds": {"succeeded": 259_200, "failed": None},
+        "jobState": None,
+        "most": None,
+        "dryRun": False,
+    }
+    assert content["policies"][1]["deleteAfter"] == "never"
+    assert content["accounts"] == [{"batchUrl": ACCOUNT, "lastSweep": None, "nextSweepAt": None}]
+    world.app.sweeps.tick()
+    assert ask(world.app.retention.policies, call()).content["accounts"][0]["nextSweepAt"] == "2026-11-24T13:30:00.000Z"
+    which = sweep_id(begin(world))
+    world.settle()
+    last = ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]
+    assert last == {
+        "sweepId": which,
+        "state": "done",
+        "startedAt": "2026-11-24T07:30:00.000Z",
+        "endedAt": "2026-11-24T07:30:00.000Z",
+    }
+
+
+@pytest.mark.parametrize("settings", [{}, {"RETENTION_POLICIES": "[]"}])
+def test_without_policies_there_is_nothing_to_sweep(settings: dict[str, str]) -> None:
+    """404, and no account in the list."""
+    world = World(**settings)
+    assert ask(world.app.retention.policies, call()).content == {"policies": [], "accounts": []}
+    assert begin(world).status == 404
+    world.app.sweeps.tick()
+    assert world.records.rows == {}
+
+
+def test_a_sweep_that_begins_has_a_place_to_look() -> None:
+    """202 with its status; another one has to wait."""
+    world = world_of()
+    answer = begin(world)
+    assert answer.headers["location"] == f"/api/retention-sweeps/{sweep_id(answer)}"
+    assert (answer.content["state"], answer.content["batchUrl"], answer.content["endedAt"]) == (
+        "running",
+        ACCOUNT,
+        None,
+    )
+    assert begin(world).status == 409
+    world.settle()
+    assert begin(world).status == 202
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"null", b"[]", b'""', b"{"])
+def test_a_lost_body_is_not_everything(body: bytes) -> None:
+    """Only {} asks for everything."""
+    world = world_of()
+    assert ask(world.app.retention.begin, call(body=body)).status == 400
+    assert world.messages("job-completions") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"policy": None}, "/policy"),
+        ({"policy": ""}, "/policy"),
+        ({"batchUrl": ""}, "/batchUrl"),
+        ({"batchUrl": None}, "/batchUrl"),
+        ({"batchUrl": "https://other.region.batch.azure.com"}, "/batchUrl"),
+        ({"dryRun": None}, "/dryRun"),
+        ({"dryRun": "true"}, "/dryRun"),
+        ({"dryrun": True}, "/dryrun"),
+        ({"policies": ["old"]}, "/policies"),
+    ],
+)
+def test_a_wish_that_cannot_be_read_begins_nothing(body: dict[str, Any], pointer: str) -> None:
+    """400 with the place."""
+    world = world_of()
+    answer = begin(world, body)
+    assert (answer.status, answer.content["values"][0]["key"]) == (400, pointer)
+
+
+SOUTH = "https://south.region.batch.azure.com"
+
+
+@pytest.mark.parametrize(
+    ("body", "account"),
+    [
+        ({}, ACCOUNT),
+        ({"policy": "south"}, SOUTH),
+        ({"policy": "all"}, ACCOUNT),
+        ({"policy": "all", "batchUrl": f"{SOUTH}/"}, SOUTH),
+        ({"policy": "south", "batchUrl": ACCOUNT}, None),
+        ({"policy": "nope"}, None),
+    ],
+)
+def test_the_account_is_the_named_one_the_policy_s_or_the_default(body: dict[str, Any], account: str | None) -> None:
+    """404 for a policy that is not one of the account's."""
+    world = world_of(
+        {"name": "all", "jobs": "*", "deleteAfter": "P1D"},
+        {"name": "south", "jobs": "*", "batchUrl": SOUTH, "deleteAfter": "P1D"},
+        BATCH_ACCOUNT_URLS=f"{ACCOUNT},{SOUTH}",
+    )
+    answer = begin(world, body)
+    assert answer.status == (202 if account else 404)
+    if account:
+        assert answer.content["batchUrl"] == account
+
+
+@pytest.mark.parametrize("name", ["status", "stop"])
+def test_a_sweep_that_nobody_knows(name: str) -> None:
+    """404; 400 for what is no GUID."""
+    api = world_of().app.retention
+    unknown = call(route={"id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"})
+    assert ask(getattr(api, name), unknown).status == 404
+    assert ask(getattr(api, name), call(route={"id": "x"})).status == 400
+    assert ask(getattr(api, name), call(route={"id": "x"}, query={"dryRun": "true"})).status == 400
