@@ -92,7 +92,9 @@ def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding)
     is_begun = count.is_begun
     if not is_begun and job.id.lower() == count.begin_after:
         count = replace(count, is_begun=True)
-        sweep = sweep.counted(count)
+    elif is_begun and count.begin_after and not count.goes_on_at:
+        count = replace(count, goes_on_at=job.id.lower())
+    sweep = sweep.counted(count)
     if finding in COUNTED:
         return _left_alone(sweep, finding, job.id)
     if finding is Finding.NOWHERE:
@@ -111,9 +113,10 @@ def _second_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding
     count = _count(sweep, policy.name)
     if count.held_back == 0 or not count.begin_after:
         return sweep
-    if job.id.lower() == count.begin_after:
+    is_taken_before = job.id.lower() == count.goes_on_at
+    if is_taken_before or job.id.lower() == count.begin_after:
         sweep = sweep.counted(replace(count, held_back=0))
-    if finding is not Finding.TAKEN or _is_full(sweep, policy):
+    if is_taken_before or finding is not Finding.TAKEN or _is_full(sweep, policy):
         return sweep
     return _with_pending(sweep, job, policy)
 

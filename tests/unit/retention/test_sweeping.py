@@ -313,6 +313,25 @@ def test_a_job_whose_marks_cannot_be_read_is_named_once_though_the_list_is_gone_
     assert sweep.passed_over == (("render-0", "cannot be read"),)
 
 
+def test_a_job_that_goes_between_the_laps_does_not_make_the_others_count_twice() -> None:
+    """The second lap ends before the first job that the first lap took, though the one before it is gone."""
+    world = SweepWorld({**RENDER, "most": 4})
+    world.page_size = 10
+    world.job("render-0", *(world.ended(f"t{n}") for n in range(4)))
+    for number in range(1, 3):
+        world.job(f"render-{number}", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    world.requests.clear()
+
+    def gone() -> None:
+        del world.jobs["render-0"]
+
+    world.answers = [None, None, gone]
+    assert counts(world.sweep()) == [("render", 3, 2, 0)]
+    assert asked(world) == ["render-1/t", "render-2/t"]
+
+
 def test_a_sweep_whose_first_job_is_gone_takes_all_of_them() -> None:
     """Nobody knows where it stood."""
     world = SweepWorld({**RENDER, "most": 1})
