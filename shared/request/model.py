@@ -136,6 +136,7 @@ class PartialRequest:
     batch_url: str | None = None
     metadata: dict[str, str] | None = None
     traceparent: str | None = None
+    dry_run: bool = False
 
 
 def parse_request(value: object, accounts: tuple[str, ...], now: datetime, *, at: str = "") -> DeletionRequest:
@@ -201,6 +202,7 @@ def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:
         batch_url=readable(value.get("batchUrl"), lambda text: account_url.select(text, accounts)),
         metadata=_readable_metadata(value.get("metadata")),
         traceparent=readable(value.get("traceparent"), grammar.traceparent),
+        dry_run=value.get("dryRun") is True,
     )
 
 

@@ -294,6 +294,19 @@ def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
     assert ends(world) == ["listed", "rejected"]
 
 
+@pytest.mark.parametrize("fields", [{"select": "failed"}, {"select": "none"}])
+def test_what_is_refused_of_a_dry_run_says_so(world: World, fields: dict[str, str]) -> None:
+    """A conflict and a wrong event alike, in the event and in the dead letter."""
+    body = event(dryRun=True)
+    world.put(body, "job-completions")
+    world.settle()
+    world.put(body | fields, "job-completions")
+    world.settle()
+    assert (ends(world)[-1], world.results()[-1]["data"]["dryRun"]) == ("rejected", True)
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    assert letter["dryRun"] is True
+
+
 def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) -> None:
     """The closing event may never have gone out; its reader drops a second one by its id."""
     body = event()
