@@ -12,14 +12,16 @@ class Fault extends Error {
   }
 }
 
-// sessionStorage is this tab's alone, and outlives a reload.
+// sessionStorage is this tab's alone, and outlives a reload; a browser that keeps nothing refuses it.
+const stored = (() => { try { return sessionStorage; } catch { return null; } })();
 const access = {
-  get isChosen() { return sessionStorage.getItem("key") !== null; },
-  get key() { return sessionStorage.getItem("key") || ""; },
-  get token() { return sessionStorage.getItem("token") || ""; },
+  key: stored?.getItem("key") ?? "",
+  token: stored?.getItem("token") ?? "",
+  isChosen: Boolean(stored) && stored.getItem("key") !== null,
   choose(key, token) {
-    sessionStorage.setItem("key", key);
-    sessionStorage.setItem("token", token);
+    Object.assign(access, { key, token, isChosen: true });
+    stored?.setItem("key", key);
+    stored?.setItem("token", token);
   },
 };
 

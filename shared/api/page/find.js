@@ -89,7 +89,7 @@ function requestView(dryRun, changed) {
   const facts = factsView(), line = outcomeLine();
   let shown = {};
   const fragment = () => routeTo("find", { id: shown.clientRequestId, kind: "request", dryRun });
-  const cancel = cancelButton("Cancel the request", () => `Cancel 1 request: task ${shown.taskId} of job ${shown.jobId}?`, () => KINDS.request.path(shown.clientRequestId, dryRun), line, changed);
+  const cancel = cancelButton("Take the request back", () => `Take 1 request back: task ${shown.taskId} of job ${shown.jobId}?`, () => KINDS.request.path(shown.clientRequestId, dryRun), line, changed);
   const copy = ticketButton(() => requestPairs(shown), fragment);
   return {
     node: el("article", { "aria-label": "Request" }, el("h3", {}, dryRun ? "Request (dry run)" : "Request"), facts.node, line.node, el("div", { class: "buttons" }, cancel, copy)),
@@ -125,7 +125,7 @@ function cleanUpView(dryRun, changed) {
   const facts = factsView(), line = outcomeLine(), bar = progressView("Progress of the clean-up");
   let shown = {}, wasOver = null;
   const fragment = () => routeTo("find", { id: shown.eventId, kind: "clean-up", dryRun });
-  const cancel = cancelButton("Cancel the clean-up", () => `Cancel 1 clean-up: job ${shown.jobId}?`, () => KINDS["clean-up"].path(shown.eventId, dryRun), line, changed);
+  const cancel = cancelButton("Stop the clean-up", () => `Stop 1 clean-up: job ${shown.jobId}?`, () => KINDS["clean-up"].path(shown.eventId, dryRun), line, changed);
   const copy = ticketButton(() => cleanUpPairs(shown), fragment);
   return {
     node: el("article", { "aria-label": "Clean-up" }, el("h3", {}, dryRun ? "Clean-up (dry run)" : "Clean-up"), bar.node, facts.node, line.node, el("div", { class: "buttons" }, cancel, copy)),

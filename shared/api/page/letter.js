@@ -45,7 +45,8 @@ function letterView(changed, closeHref = () => null) {
     const href = closeHref();
     show(close, Boolean(href));
     if (href) mark(close, "href", href);
-    show(redrive, !letter.redrivenAt);
+    // The API refuses those two for good: the request itself has to change, in the form.
+    show(redrive, !letter.redrivenAt && !["rejected", "conflict"].includes(letter.outcome));
     show(settle, !letter.settledAt);
   }
   const node = el("article", { class: "letter", "aria-label": "Dead letter" }, facts.node, el("h3", {}, "Body as received ", encoding), body, line.node,

@@ -12,7 +12,7 @@ function policiesPart() {
   const accountList = keptList(accounts.body, (one) => one.batchUrl, (one) => accountRow(one, begin));
   const accountsTitle = el("h3", {}, "Accounts");
   async function begin(wish, words) {
-    if (!wish.dryRun && !await ask(`Sweep now: ${words}?`, "Sweep now", [el("p", {}, "How many go is not known before; “what would go now” counts them and deletes nothing.")])) return;
+    if (!wish.dryRun && !await ask(`Sweep now by ${words}?`, "Sweep now", [el("p", {}, "How many tasks go is not known before; “What would go now” counts them and deletes nothing.")])) return;
     await attempt(line, async () => {
       const sweep = await call("POST", "retention-sweeps", wish);
       go(routeTo("find", { id: sweep.sweepId, kind: "sweep" }));
@@ -32,7 +32,7 @@ function policyRow(policy, begin) {
   const cells = [textCell(), textCell(), textCell(), textCell(), textCell()], name = textCell();
   const wish = policy.batchUrl ? { policy: policy.name, batchUrl: policy.batchUrl } : { policy: policy.name };
   const look = actButton("What would go now", () => begin({ ...wish, dryRun: true }), { class: "small", "aria-label": `What would go now by ${policy.name}` });
-  const sweep = actButton("Sweep now", () => begin(wish, `policy ${policy.name}`), { class: "small", "aria-label": `Sweep now by ${policy.name}` });
+  const sweep = actButton("Sweep now", () => begin(wish, `1 policy: ${policy.name}`), { class: "small", "aria-label": `Sweep now by ${policy.name}` });
   return {
     node: el("tr", {}, el("th", { scope: "row" }, name.node), ...cells.map((cell) => el("td", {}, cell.node)), el("td", {}, look, " ", sweep)),
     update(found) {
@@ -49,7 +49,7 @@ function accountRow(account, begin) {
   const state = textCell(), last = idCell(), began = timeCell(), next = timeCell();
   const wish = { batchUrl: account.batchUrl };
   const look = actButton("What would go now", () => begin({ ...wish, dryRun: true }), { class: "small", "aria-label": `What would go now in ${account.batchUrl}` });
-  const sweep = actButton("Sweep now", () => begin(wish, `all policies of ${account.batchUrl}`), { class: "small", "aria-label": `Sweep now ${account.batchUrl}` });
+  const sweep = actButton("Sweep now", () => begin(wish, `all policies of 1 account: ${account.batchUrl}`), { class: "small", "aria-label": `Sweep now ${account.batchUrl}` });
   return {
     node: el("tr", {}, el("th", { scope: "row", class: "cut" }, account.batchUrl), el("td", {}, state.node, " ", began.node, " ", last.node), el("td", {}, next.node), el("td", {}, look, " ", sweep)),
     update(found) {
