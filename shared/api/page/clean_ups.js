@@ -3,7 +3,7 @@
 const CLEAN_UP_STATES = ["waiting", "listing", "listed", "failed", "cancelled"];
 const CLEAN_UPS_TOP = 20;
 // The counts of one clean-up cost the app sixteen queries: the list is looked at less often than the rest.
-const LIST_SECONDS = 20, MOST_WATCHED = 5;
+const LIST_SECONDS = 15, MOST_WATCHED = 5;
 
 function cleanUpRow(first) {
   const job = linkCell(), state = textCell(), bar = progressView(`Progress of ${first.jobId}`), open = el("span"), done = textCell(), id = idCell();

@@ -192,7 +192,7 @@ function keptList(parent, keyOf, make) {
 function tableBox(label, columns) {
   const body = el("tbody");
   const heads = columns.map((name) => el("th", { scope: "col", class: name.endsWith("#") ? "number" : null }, name.replace("#", "")));
-  const box = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+  const box = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${label}, table` },
     el("table", {}, el("thead", {}, el("tr", {}, ...heads)), body));
   return { box, body };
 }

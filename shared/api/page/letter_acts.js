@@ -1,23 +1,24 @@
 // Redriving and settling many dead letters: those that are ticked, or all that a filter takes.
 
-const A_CALL = 100, A_LOOK = 1000;
+const A_CALL = 100, A_LOOK = 1000, A_SAMPLE = 5;
 const ACT_WORDS = {
   redrive: { verb: "Redrive", done: "redriven", past: "Redriven" },
   settle: { verb: "Settle", done: "settled", past: "Settled" },
 };
 
-/** How many letters a pass would take, by dry runs that go on until nothing is left: `{matched, before}`. */
+/** What a pass would take, by dry runs that go on until nothing is left: `{matched, before, ids}`, some of the ids. */
 async function countMatching(act, filter, most, told) {
   const first = Object.keys(filter).length ? filter : { all: true };
-  let matched = 0, body = first, before = null, answer;
+  let matched = 0, body = first, before = null, ids = null, answer;
   do {
     answer = await call("POST", `dead-letters/${act}`, { ...body, dryRun: true, most: Math.min(A_LOOK, most - matched) });
     matched += answer.matched;
     told(matched);
     before ??= answer.before;
+    ids ??= answer.ids.slice(0, A_SAMPLE);
     body = { continuation: answer.continuation };
   } while (answer.continuation && matched < most);
-  return { matched, before };
+  return { matched, before, ids };
 }
 
 /** Carries a pass out, call by call; `told(taken, done)` after each. Goes on from `from` where an answer was lost. */
@@ -32,6 +33,13 @@ async function carryOut(act, { filter, before, most, perSecond }, told, isStoppe
     told(taken, done);
   } while (answer.continuation && taken < most && !isStopped());
   return done;
+}
+
+/** The newest of those that would be taken, for the question. */
+async function sampleOf(ids, matched) {
+  const letters = await Promise.all(ids.map((id) => call("GET", `dead-letters/${id}`)));
+  const lines = letters.map((letter) => el("li", {}, `${exactTime(letter.firstSeenAt)} ${escaped(letter.reason)}: ${letterTitle(letter)}`));
+  return [el("p", {}, matched > ids.length ? `The newest ${ids.length} of them:` : "They are:"), el("ul", { class: "errors" }, ...lines)];
 }
 
 function letterActs({ filterNow, ticked, changed }) {
@@ -53,10 +61,10 @@ function letterActs({ filterNow, ticked, changed }) {
     show(counting, true);
     const told = (count) => put(counting, `Counting: ${number(count)} so far`);
     told(0);
-    const { matched, before } = await countMatching(act, filter, Number(most.value) || Infinity, told).finally(() => show(counting, false));
+    const { matched, before, ids } = await countMatching(act, filter, Number(most.value) || Infinity, told).finally(() => show(counting, false));
     if (!matched) return line.tell(`Nothing to ${act}: no dead letter fits (${filterWords(filter)}).`);
     const named = counted(matched, "dead letter"), pace = act === "redrive" ? [el("p", {}, `${number(perSecond)} a second, spread over ${duration(matched / perSecond)}.`)] : [];
-    const more = [el("p", {}, `Filter: ${filterWords({ ...filter, before: undefined })}; first seen before ${exactTime(before)}, the newest first.`), ...pace];
+    const more = [el("p", {}, `Filter: ${filterWords({ ...filter, before: undefined })}; first seen before ${exactTime(before)}, the newest first.`), ...pace, ...await sampleOf(ids, matched)];
     if (!await ask(`${words.verb} ${named} (${filterWords(filter)})?`, `${words.verb} ${number(matched)}`, more)) return undefined;
     return run(words, matched, (told) => carryOut(act, { filter, before, most: matched, perSecond }, told, () => isStopped));
   }
@@ -110,7 +118,7 @@ function letterActs({ filterNow, ticked, changed }) {
   }
 
   const node = el("div", {}, el("div", { class: "buttons" }, buttons.redrive, buttons.settle, many("redrive"), many("settle")),
-    el("details", {}, el("summary", {}, "Rate and number"), el("div", { class: "filters" }, field("Redrive so many a second", rate), field("At most", most, "(empty: all)"))), counting, progress, line.node);
+    el("div", { class: "rates" }, field("Redriven a second", rate), field("At most", most, "(empty: all)")), counting, progress, line.node);
   return {
     node,
     update(count) {

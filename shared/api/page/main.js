@@ -27,7 +27,10 @@ function route(isAsked = false) {
   current = { name, part: PARTS[name](params) };
   byId("view").replaceChildren(current.part.node);
   document.title = `${current.part.title} · ${appName} · Batch task deletion`;
-  if (!isFirst) byId("main").focus({ preventScroll: true });
+  if (!isFirst) {
+    scrollTo(0, 0);
+    byId("main").focus({ preventScroll: true });
+  }
   current.part.update?.();
   refreshNow();
 }
