@@ -265,7 +265,7 @@ def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> No
     look.page.get_by_role("button", name="Ask for the deletion").click()
     question = look.page.get_by_role("dialog")
     assert question.get_by_role("heading").inner_text() == f"Delete 1 task: task-1 of job {job}?"
-    question.get_by_role("button", name="Delete 1 task").click()
+    question.get_by_role("button", name="Delete 1 task").dblclick()
     look.page.wait_for_selector("article >> text=deleted")
     assert look.acts() == [("POST", "/api/task-deletions")] * 2
 

@@ -23,6 +23,7 @@ function ask(title, act, more = []) {
       if (event.detail > 1) return;
       dialog.isWanted = isWanted;
       dialog.close();
+      ignoreSecondClick();
     };
     dialog.isWanted = false;
     byId("question-act").onclick = answer(true);
@@ -31,6 +32,17 @@ function ask(title, act, more = []) {
     dialog.showModal();
     byId("question-cancel").focus();
   });
+}
+
+/** The second of a double click falls on what lay behind the question: it is for nothing there. */
+function ignoreSecondClick() {
+  const ignore = (event) => {
+    if (event.detail > 1) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  };
+  document.addEventListener("click", ignore, { capture: true, once: true });
 }
 
 async function copyText(text, told) {

@@ -2,7 +2,7 @@
 
 const LETTERS_TOP = 50;
 const OUTCOMES = ["conflict", "exhausted", "failed", "rejected"];
-const LETTER_COLUMNS = ["Tick", "First seen", "Reason", "Outcome", "Job and task", "Attempts#", "State", "Letter"];
+const LETTER_COLUMNS = ["Tick", "Letter", "First seen", "Reason", "Outcome", "Job and task", "Attempts#", "State"];
 
 function letterRow(letter, { tick, isTicked, openHref, closeHref }) {
   const box = el("input", { type: "checkbox", on: { change: () => tick(letter.id, box.checked) } });
@@ -19,8 +19,8 @@ function letterRow(letter, { tick, isTicked, openHref, closeHref }) {
       mark(open, "aria-expanded", isOpen);
       mark(open, "aria-label", `${isOpen ? "Close" : "Open"} ${name}`);
     },
-    node: el("tr", {}, el("td", {}, box), el("td", {}, cells.seen.node), el("td", {}, cells.reason.node), el("td", {}, cells.outcome.node),
-      el("td", { class: "cut" }, cells.job.node, letter.taskId ? " / " : "", cells.task.node), el("td", { class: "number" }, attempts), el("td", {}, cells.state.node), el("td", {}, open)),
+    node: el("tr", {}, el("td", {}, box), el("td", {}, open), el("td", {}, cells.seen.node), el("td", {}, cells.reason.node), el("td", {}, cells.outcome.node),
+      el("td", { class: "cut" }, cells.job.node, letter.taskId ? " / " : "", cells.task.node), el("td", { class: "number" }, attempts), el("td", {}, cells.state.node)),
     update(found) {
       cells.seen.update(found.firstSeenAt);
       cells.reason.update(found.reason);
