@@ -43,7 +43,7 @@ def results(worker: WorkerHarness, body: object, **delivery: Any) -> list[dict[s
 
 
 def test_the_functions_are_those_of_the_contract(worker: WorkerHarness, settings: dict[str, str]) -> None:
-    """Every trigger binds its queue by setting, as binary; every route needs a key but health."""
+    """Every trigger binds its queue by setting, as binary; every route needs a key but health and the page."""
     queues = {
         name: (record.trigger["queueName"], record.trigger["dataType"], record.trigger["connection"])
         for name, record in worker.functions().items()
@@ -56,7 +56,7 @@ def test_the_functions_are_those_of_the_contract(worker: WorkerHarness, settings
         "end_poisoned_clean_ups": ("%JOB_COMPLETION_QUEUE_NAME%-poison", "BINARY", "TaskDeleteStorage"),
     }
     levels = {r.route: r.auth_level for r in worker.functions().values() if r.trigger_type == "httpTrigger"}
-    assert {route for route, level in levels.items() if level == "anonymous"} == {"health"}
+    assert {route for route, level in levels.items() if level == "anonymous"} == {"health", "operations"}
     assert not any(record.is_async for record in worker.functions().values())
 
 
