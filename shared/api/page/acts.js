@@ -76,12 +76,15 @@ function errorLine(error) {
 
 /** A line that tells how an act ended or what a call was refused for, as the API words it. */
 function outcomeLine() {
-  const words = el("p"), details = errorCell();
+  const words = el("p"),
+    details = errorCell();
   const node = el("div", { hidden: true }, words, details.node);
   details.update(null);
   return {
     node,
-    clear() { show(node, false); },
+    clear() {
+      show(node, false);
+    },
     tell(text) {
       node.className = "note";
       show(node, true);
@@ -121,7 +124,8 @@ function newId() {
 
 /** A bar with rate and time left: `update({done, total, isGrowing, isOver}, open, words)`. */
 function progressView(label) {
-  const bar = el("progress", { "aria-label": label, max: "1" }), words = el("span");
+  const bar = el("progress", { "aria-label": label, max: "1" }),
+    words = el("span");
   const node = el("div", {}, bar, " ", words);
   let samples = [];
   return {
@@ -136,7 +140,11 @@ function progressView(label) {
         bar.removeAttribute("value");
       }
       const rate = progress.isOver ? "" : rateWords(rateOf(samples, open));
-      const told = [`${number(progress.done)} of ${number(progress.total)}${progress.isGrowing ? " so far" : ""}`, rate, extra];
+      const told = [
+        `${number(progress.done)} of ${number(progress.total)}${progress.isGrowing ? " so far" : ""}`,
+        rate,
+        extra,
+      ];
       put(words, told.filter(Boolean).join(" · "));
     },
   };

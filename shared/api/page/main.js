@@ -1,12 +1,20 @@
 // Start, routes and refreshes.
 
 const REFRESH_SECONDS = 5;
-const PARTS = { "first-look": firstLookPart, find: findPart, "clean-ups": cleanUpsPart, "dead-letters": deadLettersPart, policies: policiesPart, ask: askPart };
+const PARTS = {
+  "first-look": firstLookPart,
+  find: findPart,
+  "clean-ups": cleanUpsPart,
+  "dead-letters": deadLettersPart,
+  policies: policiesPart,
+  ask: askPart,
+};
 
 /** The last numbers that came, and when by the browser's clock. */
 const latest = { summary: null, health: null, at: 0, fault: "", isOld: false, verdict: "" };
 let current = { name: "", part: null };
-let timer = 0, round = 0;
+let timer = 0,
+  round = 0;
 
 function go(fragment) {
   if (location.hash === fragment) route(true);
@@ -40,7 +48,8 @@ async function refreshNow() {
   clearTimeout(timer);
   if (document.hidden || !access.isChosen) return;
   round += 1;
-  const mine = round, { part } = current;
+  const mine = round,
+    { part } = current;
   const [numbers, shown] = await Promise.allSettled([look(), refreshPart(part)]);
   // A later round, of another part say, has taken over.
   if (mine !== round) return;
@@ -81,8 +90,12 @@ function noteSummary(summary) {
 
 /** Old numbers give no verdict; what health finds does. */
 function tellVerdict() {
-  const found = verdictOf(latest.health, latest.summary), node = byId("verdict");
-  const verdict = latest.isOld && found.level !== "bad" ? { ...found, level: "unknown", kind: "old", words: "Not known now: the numbers are old" } : found;
+  const found = verdictOf(latest.health, latest.summary),
+    node = byId("verdict");
+  const verdict =
+    latest.isOld && found.level !== "bad"
+      ? { ...found, level: "unknown", kind: "old", words: "Not known now: the numbers are old" }
+      : found;
   if (!node.firstChild) node.append(el("a", {}));
   mark(node, "data-level", verdict.level);
   mark(node.firstChild, "href", verdict.href);
@@ -95,7 +108,8 @@ function tellVerdict() {
 
 /** A fault is said once, not at each try. */
 function noteFault(fault) {
-  const node = byId("fault"), words = fault?.message ?? "";
+  const node = byId("fault"),
+    words = fault?.message ?? "";
   // Nothing has been seen with this key yet, so it is asked for again, as it was given.
   if (fault?.status === 401 && !latest.at && byId("key-panel").hidden) showKeyPanel();
   show(node, Boolean(words));
@@ -106,7 +120,9 @@ function noteFault(fault) {
 
 /** When what is shown is of, and how old that is once it should be newer. */
 function tellFreshness() {
-  const node = byId("freshness"), at = Math.min(latest.at, current.part?.at ?? latest.at), age = (Date.now() - at) / 1000;
+  const node = byId("freshness"),
+    at = Math.min(latest.at, current.part?.at ?? latest.at),
+    age = (Date.now() - at) / 1000;
   const isOld = at > 0 && (Boolean(latest.fault) || age > 3 * REFRESH_SECONDS);
   show(node, at > 0);
   node.classList.toggle("old", isOld);
@@ -155,7 +171,12 @@ function start() {
   takeCode();
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    access.choose(byId("key").value.trim(), byId("token").value.trim().replace(/^bearer\s+/i, ""));
+    access.choose(
+      byId("key").value.trim(),
+      byId("token")
+        .value.trim()
+        .replace(/^bearer\s+/i, ""),
+    );
     open();
   });
   byId("change-key").addEventListener("click", showKeyPanel);
@@ -167,7 +188,9 @@ function start() {
   });
   window.addEventListener("hashchange", () => route());
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refreshNow()));
-  setInterval(() => { if (!document.hidden && latest.at) tellFreshness(); }, 1000);
+  setInterval(() => {
+    if (!document.hidden && latest.at) tellFreshness();
+  }, 1000);
   if (access.isChosen) open();
   else showKeyPanel();
 }
