@@ -31,6 +31,15 @@ def faults(name: str, text: str) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in _validator(name).iter_errors(json.loads(text))]
 
 
+def is_own(text: str) -> bool:
+    """Whether a message has the form of those that the app writes to itself."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and set(value) in OWN_KINDS
+
+
 def check_sent_by_app(name: str, text: str) -> None:
     """Fails for a message of the app that is not as it is described; `name` is that of the queue's schema.
 
@@ -39,8 +48,6 @@ def check_sent_by_app(name: str, text: str) -> None:
     like = (name, text.translate(_HEX))
     if like in _seen:
         return
-    value = json.loads(text)
-    is_own = isinstance(value, dict) and set(value) in OWN_KINDS
-    found = faults(OWN if is_own else name, text)
+    found = faults(OWN if is_own(text) else name, text)
     assert not found, f"{text[:2000]}: {found[:3]}"
     _seen.add(like)
