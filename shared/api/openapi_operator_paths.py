@@ -107,8 +107,17 @@ def service_paths() -> Document:
         ("Get this description", "This document."),
         {200: "Description"},
     )
+    page = operation(
+        "getOperationsPage",
+        APP,
+        ("Get the operator's page", "One HTML document without data; it asks for a key, and calls the API with it."),
+        {200: "Description"},
+    )
+    page["responses"]["200"]["description"] = "The page."
+    page["responses"]["200"]["content"] = {"text/html": {"schema": {"type": "string"}}}
     return {
         "/health": {"get": health | {"security": []}},
+        "/operations": {"get": page | {"security": []}},
         "/operations/summary": {
             "get": operation(
                 "getSummary",

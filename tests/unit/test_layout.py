@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 LONGEST = 250
 LONGEST_BY_NAME = {"function_app.py": 250}
 
-WRITTEN = {".py", ".toml", ".json", ".txt", ".md", ".bicep", ".yaml", ".yml", ".sh"}
+WRITTEN = {".py", ".toml", ".json", ".txt", ".md", ".bicep", ".yaml", ".yml", ".sh", ".js", ".mjs", ".css", ".html"}
 WRITTEN_WITHOUT_SUFFIX = {"Makefile", "LICENSE", "run"}
 NOT_OURS = {"node_modules", "build", "__pycache__"}
 
