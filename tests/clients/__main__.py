@@ -16,7 +16,7 @@ import requests
 
 from devstack.azurite.install import Node, ensure_installed, find_node
 from devstack.stack import ROOT, Stack
-from tests.clients.page import JOBS, samples
+from tests.clients.page import JOBS, has_az, samples
 
 HERE = Path(__file__).parent
 GENERATED = HERE / "generated"
@@ -128,8 +128,9 @@ def _install(node: Node) -> None:
 
 
 def _missing() -> list[str]:
-    """The generators for .NET that are not on the search path; they are tools of its SDK."""
-    return [f"{name} ({tool})" for name, tool in DOTNET_TOOLS.items() if shutil.which(tool) is None]
+    """What is not on the search path: the generators for .NET, which are tools of its SDK, and the Azure CLI."""
+    missing = [f"{name} ({tool})" for name, tool in DOTNET_TOOLS.items() if shutil.which(tool) is None]
+    return missing if has_az() else [*missing, "the samples of the Azure CLI (az)"]
 
 
 def _for_dotnet() -> list[tuple[str, list[str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from azure.storage.queue import QueueClient
 requests_queue = QueueClient.from_connection_string(os.environ["STORAGE"], os.environ["REQUEST_QUEUE_NAME"])
 results_queue = QueueClient.from_connection_string(os.environ["STORAGE"], os.environ["RESULT_QUEUE_NAME"])
 """
+_SIGNED_IN = '--auth-mode login --account-name "$ACCOUNT"'
 _JS_QUEUES = """import { QueueServiceClient } from "@azure/storage-queue";
 const service = QueueServiceClient.fromConnectionString(process.env.STORAGE);
 const requests = service.getQueueClient(process.env.REQUEST_QUEUE_NAME);
@@ -35,12 +37,25 @@ def samples(folder: Path, node: str) -> list[tuple[str, list[str]]]:
     folder.mkdir(exist_ok=True)
     commands = {"python": [sys.executable], "js": [node], "sh": ["sh", "-eu"]}
     found = []
-    for index, (language, text) in enumerate(_SAMPLE.findall(PAGE.read_text(encoding="utf-8"))):
-        line = PAGE.read_text(encoding="utf-8").partition(text)[0].count("\n")
+    page = PAGE.read_text(encoding="utf-8")
+    for index, (language, text) in enumerate(_SAMPLE.findall(page)):
+        if _wants_az(text) and not has_az():
+            continue
+        line = page.partition(text)[0].count("\n")
         file = folder / f"sample-{index}.{language}"
-        file.write_text(_queues(language, text) + text, encoding="utf-8")
+        own = text.replace(_SIGNED_IN, '--connection-string "$STORAGE"')
+        file.write_text(_queues(language, text) + own, encoding="utf-8")
         found.append((f"docs/clients.md, {language}, line {line}", [*commands[language], str(file)]))
     return found
+
+
+def has_az() -> bool:
+    """Whether there is an Azure CLI."""
+    return shutil.which("az") is not None
+
+
+def _wants_az(text: str) -> bool:
+    return re.search(r"^az ", text, re.MULTILINE) is not None
 
 
 def _queues(language: str, text: str) -> str:
