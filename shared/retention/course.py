@@ -92,7 +92,9 @@ def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding)
     is_begun = count.is_begun
     if not is_begun and job.id.lower() == count.begin_after:
         count = replace(count, is_begun=True)
-        sweep = sweep.counted(count)
+    elif is_begun and count.begin_after and not count.goes_on_at:
+        count = replace(count, goes_on_at=job.id.lower())
+    sweep = sweep.counted(count)
     if finding in COUNTED:
         return _left_alone(sweep, finding, job.id)
     if finding is Finding.NOWHERE:
@@ -104,15 +106,17 @@ def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding)
 
 
 def _second_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding) -> Sweep:
-    """Only the jobs that were held back: up to the one with which the first lap began, or all if that is gone."""
+    """Only the jobs that were held back: up to the one with which the first lap began, or all if that is gone.
+
+    What a job counts as was said in the first lap; which of them that one left alone nobody remembers.
+    """
     count = _count(sweep, policy.name)
     if count.held_back == 0 or not count.begin_after:
         return sweep
-    if job.id.lower() == count.begin_after:
+    is_taken_before = job.id.lower() == count.goes_on_at
+    if is_taken_before or job.id.lower() == count.begin_after:
         sweep = sweep.counted(replace(count, held_back=0))
-    if finding in COUNTED:
-        return _left_alone(_job_dropped(sweep, PendingJob(job.id, policy.name), is_pending=False), finding, job.id)
-    if finding is Finding.NOWHERE or _is_full(sweep, policy):
+    if is_taken_before or finding is not Finding.TAKEN or _is_full(sweep, policy):
         return sweep
     return _with_pending(sweep, job, policy)
 
@@ -175,11 +179,10 @@ def _without_first(sweep: Sweep) -> Sweep:
     return replace(sweep, place=place, tries=0)
 
 
-def _job_dropped(sweep: Sweep, job: PendingJob, *, is_pending: bool = True) -> Sweep:
-    """A job that was counted when it was listed, and counts no longer."""
+def _job_dropped(sweep: Sweep, job: PendingJob) -> Sweep:
+    """The first pending job, which was counted when it was listed, and counts no longer."""
     count = _count(sweep, job.policy)
-    sweep = sweep.counted(replace(count, jobs=max(0, count.jobs - 1)))
-    return _without_first(sweep) if is_pending else sweep
+    return _without_first(sweep.counted(replace(count, jobs=max(0, count.jobs - 1))))
 
 
 def _left_alone(sweep: Sweep, finding: Finding, job_id: str = "", reason: str = "cannot be read") -> Sweep:

@@ -38,7 +38,9 @@ class Count:
     begin_after: str = ""
     """The job, in lower case, at which the last sweep reached `most`: this one begins with the job after it."""
     is_begun: bool = True
-    """Whether that job was met in this lap; without one from the start."""
+    """Whether that job was met in the first lap; without one from the start."""
+    goes_on_at: str = ""
+    """The job, in lower case, that came next then: the second lap ends before it, though that job may be gone."""
     held_back: int = 0
     """Jobs up to that one, which wait for the second lap."""
     reached_at: str = ""

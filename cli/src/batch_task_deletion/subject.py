@@ -9,7 +9,8 @@ from typing import Any
 
 DRY_RUN = {"dryRun": "true"}
 
-_AS_ASKED = frozenset({"deleted", "notFound", "wouldDelete"})
+_WOULD_DELETE = "wouldDelete"
+_AS_ASKED = frozenset({"deleted", "notFound", _WOULD_DELETE})
 # A task that changed since it was listed was kept, as it should be.
 _AS_ASKED_OF_MANY = _AS_ASKED | {"preconditionFailed"}
 _ENDED = frozenset({"done", "listed", "failed", "cancelled"})
@@ -54,11 +55,20 @@ def is_over(kind: Kind, document: dict[str, Any]) -> bool:
 
 
 def outcomes(kind: Kind, document: dict[str, Any]) -> Counter[str]:
-    """How many deletions ended how."""
+    """How many deletions ended how, those that a sweep only counted among them."""
     if kind is Kind.REQUEST:
         data = (document.get("result") or {}).get("data") or {}
         return Counter({str(data.get("outcome", "unknown")): 1})
-    return Counter({str(name): int(number) for name, number in (document.get("done") or {}).items()})
+    found = Counter({str(name): int(number) for name, number in (document.get("done") or {}).items()})
+    if kind is Kind.SWEEP and (counted := _only_counted(document)):
+        found[_WOULD_DELETE] += counted
+    return found
+
+
+def _only_counted(document: dict[str, Any]) -> int:
+    """What the policies of a sweep that only count came to: there are no requests of those, hence no outcomes."""
+    policies = document.get("policies") or []
+    return sum(int(policy.get("requested") or 0) for policy in policies if policy.get("dryRun"))
 
 
 def ended_as_asked(kind: Kind, document: dict[str, Any]) -> bool:

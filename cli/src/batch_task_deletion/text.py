@@ -38,7 +38,8 @@ def error_text(document: Any) -> str:
     message = document["message"]
     said = message.get("value", "") if isinstance(message, dict) else message
     values = document.get("values") or []
-    pairs = [f"{value.get('key')} {value.get('value')}" for value in values if isinstance(value, dict)]
+    # The key is a pointer, which is empty for the whole.
+    pairs = [f"{value.get('key')} {value.get('value')}".strip() for value in values if isinstance(value, dict)]
     return escaped(f"{document['code']}: {said}" + (f" ({'; '.join(pairs)})" if pairs else ""))
 
 

@@ -15,8 +15,8 @@ from batch_task_deletion.address import is_loopback
 from batch_task_deletion.anywhere import moved
 from batch_task_deletion.azd import env_values
 from batch_task_deletion.patience import Patience, asked_pause, passes
-from batch_task_deletion.subject import Kind, ended_as_asked, is_over, steps
-from batch_task_deletion.text import counted, escaped, json_line
+from batch_task_deletion.subject import Kind, ended_as_asked, is_over, outcomes, steps
+from batch_task_deletion.text import counted, error_text, escaped, json_line
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 COMMANDS = {"delete", "status", "clean-up"}
@@ -203,6 +203,21 @@ def test_values_of_azd() -> None:
 def test_when_something_is_over(kind: Kind, document: dict[str, Any], over: bool) -> None:
     """Nothing more will happen: the listing is at its end, and so are the requests that came of it."""
     assert is_over(kind, document) is over
+
+
+def test_what_a_sweep_only_counted_would_be_deleted() -> None:
+    """There is no request of it, hence no outcome that the app could tell."""
+    policies = [{"dryRun": False, "requested": 2}, {"dryRun": True, "requested": 3}]
+    document = {"state": "done", "open": 0, "done": {"deleted": 2}, "policies": policies}
+    assert outcomes(Kind.SWEEP, document) == {"deleted": 2, "wouldDelete": 3}
+    assert ended_as_asked(Kind.SWEEP, document)
+    assert outcomes(Kind.SWEEP, {"state": "done", "policies": [{"dryRun": True, "requested": 0}]}) == {}
+
+
+def test_what_is_wrong_with_the_whole_has_no_place() -> None:
+    """Its pointer is empty."""
+    error = {"code": "InvalidRequest", "message": {"value": "Not valid."}, "values": [{"key": "", "value": "is empty"}]}
+    assert error_text(error) == "InvalidRequest: Not valid. (is empty)"
 
 
 def test_outcomes_that_did_not_happen_do_not_count() -> None:

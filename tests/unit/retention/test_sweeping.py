@@ -284,6 +284,54 @@ def test_a_sweep_that_begins_in_the_middle_comes_round_to_the_rest() -> None:
     assert world.left() == []
 
 
+def test_a_job_that_is_left_alone_counts_once_though_the_list_is_gone_through_twice() -> None:
+    """And takes nothing off the jobs that the policy took."""
+    world = SweepWorld({**RENDER, "most": 2}, protected=("render-0",))
+    world.job("render-0", world.ended("t"))
+    world.job("render-1", world.ended("t"), marked=True)
+    world.job("render-2", world.ended("t"), uses_dependencies=True)
+    for number in range(3, 6):
+        world.job(f"render-{number}", world.ended("t"))
+    world.sweep()
+    second = world.sweep()
+    assert counts(second) == [("render", 3, 2, 0)]
+    assert left_alone(second) == {"protected": 1, "marked": 1, "dependencies": 1}
+
+
+def test_a_job_whose_marks_cannot_be_read_is_named_once_though_the_list_is_gone_through_twice() -> None:
+    """Each job once."""
+    world = SweepWorld({**RENDER, "most": 1})
+    world.page_size = 10
+    for number in range(1, 3):
+        world.job(f"render-{number}", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    jobs = (ListedJob("render-0", "", is_readable=False), *(job.listed() for job in world.jobs.values()))
+    world.answers = [JobPage(OK, jobs[:2]), JobPage(OK, jobs)]
+    sweep = world.sweep()
+    assert left_alone(sweep) == {"unlisted": 1}
+    assert sweep.passed_over == (("render-0", "cannot be read"),)
+
+
+def test_a_job_that_goes_between_the_laps_does_not_make_the_others_count_twice() -> None:
+    """The second lap ends before the first job that the first lap took, though the one before it is gone."""
+    world = SweepWorld({**RENDER, "most": 4})
+    world.page_size = 10
+    world.job("render-0", *(world.ended(f"t{n}") for n in range(4)))
+    for number in range(1, 3):
+        world.job(f"render-{number}", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    world.requests.clear()
+
+    def gone() -> None:
+        del world.jobs["render-0"]
+
+    world.answers = [None, None, gone]
+    assert counts(world.sweep()) == [("render", 3, 2, 0)]
+    assert asked(world) == ["render-1/t", "render-2/t"]
+
+
 def test_a_sweep_whose_first_job_is_gone_takes_all_of_them() -> None:
     """Nobody knows where it stood."""
     world = SweepWorld({**RENDER, "most": 1})
