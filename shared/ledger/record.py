@@ -60,6 +60,9 @@ class Origin(StrEnum):
     REDRIVE = "redrive"
 
 
+OF_A_LISTING = frozenset({Origin.JOB_COMPLETION, Origin.RETENTION})
+
+
 @dataclass(frozen=True)
 class Key:
     """Identity of a row. A dry run has its own id space, so it never uses up the real id."""
@@ -199,6 +202,14 @@ class Record:
     def is_released(self) -> bool:
         """Whether its claim was given back: it waits for its next attempt."""
         return self.state is State.CLAIMED and self.next_attempt_at is not None
+
+    @property
+    def is_of_a_listing(self) -> bool:
+        """Whether a clean-up or a sweep listed its task.
+
+        Should that find the task once more, in another version, the request that is there counts: nobody is told.
+        """
+        return self.parent_id is not None and self.origin in OF_A_LISTING
 
     @property
     def is_untouched(self) -> bool:
