@@ -154,8 +154,8 @@ def on_cancel(found: Record | None, end: Conclusion) -> Write | Leave:
 def on_redrive(found: Record | None, fresh: Record, now: datetime, *, is_its_end: bool) -> Write | Leave:
     """A new generation of a request that a dead letter is about (T9).
 
-    `fresh` is the request as the dead letter alone tells it, in the generation to come; `is_its_end` says whether the
-    row ended as the letter tells.
+    `fresh` is the request as the dead letter alone tells it, in the generation to come and with the time that it is due;
+    `is_its_end` says whether the row ended as the letter tells.
     """
     if found is None:
         return Write(fresh, Change.REOPENED)
@@ -165,7 +165,9 @@ def on_redrive(found: Record | None, fresh: Record, now: datetime, *, is_its_end
     if found.state is not State.DONE or not is_its_end:
         # At work, or ended otherwise: the id was used again after its row had been purged.
         return Leave(Reason.STALE)
-    return Write(replace(state.reopen(found, now), origin=fresh.origin, generation=fresh.generation), Change.REOPENED)
+    again = state.reopen(found, now)
+    again = replace(again, origin=fresh.origin, generation=fresh.generation, due_at=fresh.due_at)
+    return Write(again, Change.REOPENED)
 
 
 def on_record(found: Record | None, mine: str, after: Record, why: Change) -> Write | Leave:

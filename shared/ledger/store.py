@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 10.0
 """How long a write is tried that others get in the way of, where nobody says how long there is."""
-CORRUPT = BatchError("CorruptRecord", "The app's own row of this request cannot be read.")
+CORRUPT = BatchError("CorruptRecord", "The app's own row of this request, or of its clean-up, cannot be read.")
 
 Decide = Callable[[Record | None], decisions.Write | Leave]
 
