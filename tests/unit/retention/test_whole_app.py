@@ -172,6 +172,36 @@ def test_a_request_of_a_job_that_was_protected_meanwhile_ends_as_cancelled() -> 
     assert (len(world.batch.calls), world.letters.rows) == (1, {})
 
 
+def test_a_request_whose_account_was_taken_off_the_list_ends_as_cancelled() -> None:
+    """A policy without an account holds for those of the list alone: no dead letter for each task."""
+    accounts = "https://other.region.batch.azure.com"
+    world = world_of(BATCH_ACCOUNT_URLS=f"{accounts},{ACCOUNT}")
+    world.batch.seed("job-1", 1)
+    sweep_id(begin(world, {"batchUrl": ACCOUNT}))
+    while world.deliver("job-completions"):
+        pass
+    with_settings(world, OLD, BATCH_ACCOUNT_URLS=accounts)
+    world.settle()
+    assert outcomes(world) == ["cancelled"]
+    assert (world.batch.calls, world.letters.rows) == ([], {})
+
+
+@pytest.mark.parametrize("queue", ["requests", "requests-poison"])
+def test_a_request_that_comes_again_for_another_version_is_no_conflict(queue: str) -> None:
+    """The first of that id stays as it is, also where the host gave the message up."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    swept_but_not_deleted(world)
+    (message,) = world.messages()
+    again = json.loads(message.text)
+    again["work"]["rows"][0]["request"]["ifMatch"] = "0x9"
+    world.settle()
+    world.put(again, queue)
+    world.settle()
+    assert outcomes(world) == ["deleted"]
+    assert world.letters.rows == {}
+
+
 def test_a_stopped_sweep_s_requests_end_as_cancelled() -> None:
     """Open until their messages come; stopped again it says so, and when nothing is open it is too late."""
     world = world_of()
