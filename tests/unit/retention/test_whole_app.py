@@ -285,6 +285,37 @@ def test_a_sweep_is_forgotten_after_retention() -> None:
     assert ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]["sweepId"] == which
 
 
+def test_a_sweep_is_remembered_with_how_its_requests_ended() -> None:
+    """At no time of its last days are they open again; then it goes, and its counts with it."""
+    world = world_of()
+    world.batch.seed("job-1", 3)
+    which = sweep_id(begin(world))
+    world.settle()
+    seen = []
+    for _ in range(18):
+        world.clock.advance(timedelta(days=1).total_seconds() + 1)
+        world.app.housekeeping.round(600)
+        answer = ask(world.app.retention.status, call(route={"id": which}))
+        seen.append((answer.content["open"], answer.content["done"]) if answer.status == 200 else None)
+        assert stop(world, which).status == (409 if answer.status == 200 else 404)
+    assert seen[:15] == [(0, {"deleted": 3})] * 15
+    assert seen[-2:] == [None, None]
+    assert not [row for _, row in world.records.rows if row.startswith("tally:")]
+
+
+def test_a_sweep_is_remembered_until_its_last_request_is_past_retention() -> None:
+    """Though the sweep itself ended long before."""
+    world = world_of(BATCH_RETRY_BASE_SECONDS="604800", BATCH_RETRY_MAX_SECONDS="604800")
+    world.batch.seed("job-1", 1)
+    world.batch.script = [refused(429, "TooManyRequests", 604_800)]
+    which = sweep_id(begin(world))
+    world.settle()
+    assert outcomes(world) == ["deleted"]
+    world.clock.advance(timedelta(days=14).total_seconds())
+    world.app.housekeeping.round(600)
+    assert status(world, which)["done"] == {"deleted": 1}
+
+
 def letters(world: World) -> list[dict[str, Any]]:
     """`GET /api/dead-letters`."""
     return list(ask(world.app.dead_letters.listing, call()).content["value"])
