@@ -128,7 +128,7 @@ def closed(agenda: Agenda, sweep: Sweep) -> Agenda:
 
 
 def abandoned(agenda: Agenda) -> Agenda:
-    """The row without a sweep whose own row is not there: it never began, or was forgotten long since."""
+    """The row without a sweep whose own row is not there (never begun, or long forgotten) or cannot be read."""
     return replace(agenda, running="")
 
 
