@@ -356,6 +356,23 @@ def test_a_task_that_cannot_be_deleted_has_one_dead_letter() -> None:
     assert world.batch.tasks == set()
 
 
+def test_a_late_copy_of_an_older_request_does_not_take_the_letter_back() -> None:
+    """It stays with the newest request, on which a redrive acts."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    world.batch.script = [refused(409, "TaskCompleted")]
+    swept_but_not_deleted(world)
+    older = world.messages()[0].text
+    world.settle()
+    newest = failed(world)
+    world.clock.advance(60)
+    world.put(older)
+    world.settle()
+    (letter,) = letters(world)
+    assert letter["clientRequestId"] == newest["clientRequestId"]
+    assert letter["lastSeenAt"] > newest["lastSeenAt"]
+
+
 def test_a_redrive_counts_no_policy_any_more_but_protection() -> None:
     """The sweep and its policy asked once; a person asks now, and hears of a protected job as of a failure."""
     world = world_of()
