@@ -97,7 +97,7 @@ class Redrive:
         value = read_body(letter.body, max_bytes=MAX_MESSAGE_BYTES)
         request = parse_request(value, self.settings.batch_accounts, now)
         return replace(
-            Record.new(request, Origin.REDRIVE, now),
+            Record.new(request, Origin.REDRIVE, now, policy=letter.policy),
             due_at=due_at(request.delete_after, letter.first_seen_at) if request.delete_after else None,
             # The row that knew is gone: an absent task may well be the work of the earlier generation.
             maybe_effect=letter.attempts > 0 and not letter.dry_run,

@@ -56,6 +56,8 @@ class DeadLetter:
     """Of a letter that many requests for one task share: which of their ends it tells of."""
     ended_at: datetime | None = None
     """Of such a letter: when that end was."""
+    policy: str | None = None
+    """Of such a letter: digest of the retention policy that asked."""
 
 
 class DeadLetterStore:
@@ -187,6 +189,7 @@ def _columns(letter: DeadLetter) -> dict[str, Any]:
         "id": letter.id,
         "result_id": letter.result_id or "",
         "ended_at": _text(letter.ended_at),
+        "policy": letter.policy or "",
         "reason": letter.reason,
         "outcome": letter.outcome,
         "queue": letter.queue,
@@ -235,6 +238,7 @@ def letter_of(found: Found) -> DeadLetter:
         body=bytes(entity["body"]),
         result_id=entity.get("result_id") or None,
         ended_at=_moment(entity.get("ended_at")),
+        policy=entity.get("policy") or None,
     )
 
 

@@ -356,6 +356,21 @@ def test_a_task_that_cannot_be_deleted_has_one_dead_letter() -> None:
     assert world.batch.tasks == set()
 
 
+def test_a_redrive_after_the_request_was_forgotten_keeps_the_one_dead_letter() -> None:
+    """Letters outlive requests; the new end is told by the letter of the task."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    letter = failed(world)
+    world.clock.advance(timedelta(days=20).total_seconds())
+    world.app.housekeeping.round(600)
+    assert world.get(letter["clientRequestId"]).status == 404
+    world.batch.script = [refused(409, "TaskCompleted")]
+    assert redriven(world, letter).status == 202
+    world.settle()
+    (again,) = letters(world)
+    assert (again["id"], again["redrivenAt"]) == (letter["id"], None)
+
+
 def test_a_late_copy_of_an_older_request_does_not_take_the_letter_back() -> None:
     """It stays with the newest request, on which a redrive acts."""
     world = world_of()
