@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up test test-all test-host check check-infra infra-snapshots audit-infra coverage bench soak fuzz clean
+.PHONY: help setup demo up test test-all test-host test-browser test-clients check check-infra infra-snapshots audit-infra coverage bench soak fuzz clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -19,17 +19,24 @@ setup:
 demo: setup ## starts the local stack, runs real deletions through it and checks every outcome
 	@$(RUN) -m devstack.demo
 
-up: setup ## starts the local stack and leaves it running for you; ARGS="--func" runs the app in Core Tools
+up: setup ## starts the local stack and leaves it running for you; ARGS="--open" opens the operator's page, "--func" runs the app in Core Tools
 	@$(RUN) -m devstack $(ARGS)
 
 test: setup ## the tests; ARGS="tests/unit -k pacing" some of them
 	@$(RUN) -m pytest $(ARGS)
 
 test-all: setup ## all tests and those that take minutes: outages of storage and identity, the demonstration
-	@$(RUN) -m pytest -m "slow or not slow" $(ARGS)
+	@$(RUN) -m pytest -m "(slow or not slow) and not browser" $(ARGS)
+
+test-browser: setup ## the operator's page in Chromium, against the local stack; needs Debian's chromium, installs the rest
+	@$(RUN) -m scripts.browser_tools
+	@$(RUN) -m pytest tests/browser -m browser -n0 $(ARGS)
 
 test-host: setup ## what the Functions host does; ARGS="--func" asks the real one of the Core Tools the same
 	@$(RUN) -m pytest tests/contract/test_host_http.py tests/contract/test_host_process.py tests/contract/test_host_queues.py $(ARGS)
+
+test-clients: setup ## clients of others, generated from the description and official ones, on the local stack
+	@$(RUN) -m tests.clients
 
 check: setup ## lint, format, types, and which package may import which
 	@$(RUN) -m ruff check .
@@ -60,6 +67,6 @@ audit-infra: setup ## the rules of checkov and azure-functions-doctor for the de
 	@scripts/audit-infra.sh
 
 clean: ## removes what set-up and tools left, .venv included
-	@rm -rf .venv .venv-infra .venv-fuzz .venv-bench devstack/azurite/node_modules devstack/azurite/.install.lock build .stack htmlcov .coverage*
+	@rm -rf .venv .venv-infra .venv-fuzz .venv-bench devstack/azurite/node_modules tests/browser/node_modules tests/clients/node_modules tests/clients/generated devstack/azurite/.install.lock build .stack htmlcov .coverage*
 	@rm -rf .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path "./.git/*" -prune -exec rm -rf {} +

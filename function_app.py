@@ -17,6 +17,7 @@ from shared.triggers import (
     respond,
     respond_with_description,
     respond_with_health,
+    respond_with_page,
     respond_with_summary,
 )
 from shared.wiring.connect import WIRING
@@ -214,6 +215,12 @@ def delete_task(req: func.HttpRequest, context: func.Context) -> func.HttpRespon
 def get_summary(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """What an operator sees first: queues, dead letters, clean-ups and sweeps in numbers."""
     return respond_with_summary(req, context)
+
+
+@app.route("operations", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def get_operations_page(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The operator's page, which has no data in it and asks the other calls with the operator's key."""
+    return respond_with_page(req, context)
 
 
 @app.route("openapi.json", methods=["GET"])

@@ -10,8 +10,8 @@ from bench.report import FOLDER
 from bench.rounds import Part, Plan
 
 PRICES_OF = "2025-05"
-"""US dollars, East US, locally redundant, pay as you go; read off the price pages then:
-https://azure.microsoft.com/pricing/details/functions/, .../storage/tables/ and .../storage/queues/
+"""US dollars, East US, locally redundant, pay as you go. Taken from secondary sources, not from the price pages: check
+https://azure.microsoft.com/pricing/details/functions/, .../storage/tables/ and .../storage/queues/ before relying on it.
 """
 TABLE_OPERATION = 0.00036 / 10_000
 """A group transaction is one."""

@@ -9,22 +9,39 @@ import signal
 import sys
 import time
 import uuid
+import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+import requests
+
 from devstack import core_tools
 from devstack.azurite.install import InstallFailed
 from devstack.program import ProgramFailed
-from devstack.stack import ROOT, Stack
+from devstack.stack import ROOT, START_SECONDS, Stack
 from devstack.stack_settings import USUAL_PORTS, where_free
 
 LOGS = ROOT / ".stack" / "logs"
 LOOK_SECONDS = 1.0
 
+PAGE = "/api/operations?code=local"
+"""The operator's page. The stack asks for no key, so any will do, and the page then asks for none."""
+
+STUBBORN = "task-13"
+REFUSED_ONCE = {
+    "job": "example",
+    "task": STUBBORN,
+    "status": 400,
+    "code": "InvalidRequestBody",
+    "message": "The simulated account refuses this task once, so that there is a dead letter to redrive.",
+    "totalTimes": 1,
+}
+
 UP = """
 The local stack is up; Ctrl-C ends it.
 
+  page        {http}{page}
   app         {http}/api          (description: {http}/api/openapi.json)
   Batch       {batch}      (control calls: {batch}/_control)
   identity    {identity}
@@ -32,11 +49,11 @@ The local stack is up; Ctrl-C ends it.
   tables      {tables}
   logs        {logs}
 
-Make a job with three tasks, ask for the deletion of one, and look at how it went:
+The simulated account has a job "example" with tasks task-1 to task-100; it refuses to delete {stubborn} once.
+Ask for the deletion of one, on the page or by hand, and look at how it went:
 
-  curl -s {batch}/_control/jobs -d '[{{"id": "render-7", "tasks": {{"count": 3, "prefix": "frame-"}}}}]'
   curl -s {http}/api/task-deletions -H 'content-type: application/json' \\
-    -d '{{"clientRequestId": "{id}", "jobId": "render-7", "taskId": "frame-1"}}'
+    -d '{{"clientRequestId": "{id}", "jobId": "example", "taskId": "task-1"}}'
   curl -s {http}/api/task-deletions/{id}
 """
 
@@ -48,6 +65,7 @@ def main() -> int:
     parser.add_argument(
         "--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="an app setting; repeatable"
     )
+    parser.add_argument("--open", action="store_true", help="open the operator's page in the browser")
     options = parser.parse_args()
     if options.func and not core_tools.is_installed():
         print("--func needs the Azure Functions Core Tools on the path", file=sys.stderr)
@@ -57,7 +75,10 @@ def main() -> int:
     try:
         ports = where_free(USUAL_PORTS)
         with Stack(ROOT, ports=ports, logs=logs, core_tools=options.func, env=dict(options.set)) as stack:
+            furnish(stack.batch_url)
             print(describe(stack), flush=True)
+            if options.open and not webbrowser.open(stack.http_url + PAGE):
+                print(f"no browser was found; open {stack.http_url}{PAGE}", file=sys.stderr)
             while stack.host_running:
                 time.sleep(LOOK_SECONDS)
             print(f"the host ended by itself; see {logs}", file=sys.stderr)
@@ -78,6 +99,13 @@ def setting(text: str) -> tuple[str, str]:
     return name, value
 
 
+def furnish(batch_url: str) -> None:
+    """Gives the simulated account something to delete, and something that fails."""
+    job = {"id": "example", "tasks": {"count": 100, "prefix": "task-"}}
+    for path, body in (("jobs", job), ("faults", REFUSED_ONCE)):
+        requests.post(f"{batch_url}/_control/{path}", json=body, timeout=START_SECONDS).raise_for_status()
+
+
 def describe(stack: Stack) -> str:
     """Where everything is, and what to type first."""
     return UP.format(
@@ -88,6 +116,8 @@ def describe(stack: Stack) -> str:
         tables=stack.azurite.table_url,
         logs=stack.logs,
         id=uuid.uuid4(),
+        page=PAGE,
+        stubborn=STUBBORN,
     )
 
 

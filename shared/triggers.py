@@ -97,6 +97,20 @@ def respond_with_summary(req: func.HttpRequest, context: func.Context) -> func.H
     return answer_with(look, req, context)
 
 
+def respond_with_page(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answers with the operator's page, whatever the settings are."""
+
+    def show(call: Call) -> Answer:
+        # Imported here: most instances are never asked for it.
+        from shared.api.operations_page import page
+
+        read_query(call)
+        text, headers = page()
+        return Answer(200, text, headers)
+
+    return answer_with(show, req, context)
+
+
 def respond_with_description(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers with the OpenAPI document."""
 

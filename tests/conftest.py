@@ -14,7 +14,7 @@ from devstack.azurite import Azurite
 
 TESTS = Path(__file__).parent
 
-SECONDS_BY_TIER = {"unit": 300, "contract": 600, "worker": 600, "e2e": 1800}
+SECONDS_BY_TIER = {"unit": 300, "contract": 600, "worker": 600, "e2e": 1800, "browser": 600}
 """Longest one test may take, with room for a machine that is busy with something else."""
 
 AMBIENT = (

@@ -42,7 +42,7 @@ def main() -> int:
     console.print(report(rows))
     right = all(row.ok for row in rows)
     console.print("[green]Every outcome is as expected.[/]" if right else "[red]Some outcomes are not as expected.[/]")
-    console.print("Next: `make up` leaves the stack running; README.md has a request to type by hand.")
+    console.print('Next: `make up ARGS="--open"` starts the stack again for you, and opens the operator\'s page.')
     return 0 if right else 1
 
 

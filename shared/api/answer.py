@@ -50,7 +50,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP response. `content` is a JSON value; None for no body."""
+    """One HTTP response. `content` is a JSON value, or a text that goes out as it is; None for no body."""
 
     status: int
     content: Any = None
@@ -67,7 +67,9 @@ class Answer:
         return headers
 
     def text(self) -> str | None:
-        return None if self.content is None else json.dumps(self.content, separators=(",", ":"))
+        if self.content is None or isinstance(self.content, str):
+            return self.content
+        return json.dumps(self.content, separators=(",", ":"))
 
 
 def dry_run_of(call: Call) -> bool:

@@ -1,71 +1,191 @@
-"""The schemas of job-completion events in the envelopes of their carriers, and of the answers to several of them."""
+"""Job-completion events in the envelopes of their carriers, the answers to them, and the events that close a clean-up."""
 
 from __future__ import annotations
 
-from shared.api.openapi_schemas import ERROR, TEXT, Schema, nullable, record, ref
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from shared.api.openapi_answers import WIRE, BatchError, Count, Id, Moment, OnlyTrue, Url
+from shared.api.openapi_dialect import Schema, ref
+from shared.cleanup.task_record import TASK_COMPLETE
+
+VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
+_WORD: Schema = {"type": "string", "minLength": 1}
+_TEXT: Schema = {"type": "string"}
 
 
-def event_schemas(event: Schema) -> dict[str, Schema]:
-    """The named schemas; `event` is that of the bare event."""
-    return _carriers(event) | _taken_events()
+class Progress(TypedDict):
+    """How the clean-up of one job goes."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    event_id: Id
+    job_id: str
+    batch_url: Url
+    state: Literal["waiting", "listing", "listed", "failed", "cancelled"]
+    listed: Count
+    requested: Count
+    skipped: Count
+    open: Count
+    done: dict[str, Count]
+    job_state: NotRequired[str]
+    error: NotRequired[BatchError]
+    dry_run: NotRequired[OnlyTrue]
 
 
-def _carriers(event: Schema) -> dict[str, Schema]:
-    """An event in the envelope of its carrier, which may say more than is read here."""
+class CleanupPage(TypedDict):
+    """A page of clean-ups."""
+
+    value: list[Progress]
+    continuation: str | None
+
+
+class EventItem(TypedDict):
+    """What became of one event of several."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    client_request_id: Id | None
+    status: Literal["accepted", "replayed", "conflict", "invalid"]
+    location: NotRequired[str]
+    error: NotRequired[BatchError]
+
+
+class EventsAccepted(TypedDict):
+    """The answer to several events."""
+
+    items: list[EventItem]
+
+
+class EventsRefused(BatchError):
+    """The answer to several events of which none was accepted."""
+
+    items: list[EventItem]
+
+
+class SubscriptionValidated(TypedDict):
+    """The answer to Event Grid's validation of a subscription."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    validation_response: str
+
+
+class CleanupListedData(TypedDict):
+    """What was found."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    event_id: Id
+    job_id: str
+    batch_url: Url
+    job_state: str | None
+    listed: Count
+    requested: Count
+    skipped: Count
+    dry_run: NotRequired[OnlyTrue]
+
+
+class CleanupDoneData(TypedDict):
+    """Why the clean-up was not carried out."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    event_id: Id | None
+    job_id: str | None
+    batch_url: Url | None
+    outcome: Literal["rejected", "failed", "exhausted", "expired", "cancelled", "conflict"]
+    error: BatchError | None
+    dry_run: NotRequired[OnlyTrue]
+
+
+class _Closing(TypedDict):
+    specversion: Literal["1.0"]
+    id: Id
+    source: Url
+    subject: NotRequired[str]
+    time: Moment
+    datacontenttype: Literal["application/json"]
+    traceparent: NotRequired[str]
+
+
+class CleanupListed(_Closing):
+    """Every task of the job was asked for, a CloudEvent."""
+
+    type: Literal["batch.job-cleanup.listed"]
+    data: CleanupListedData
+
+
+class CleanupDone(_Closing):
+    """The clean-up could not be carried out, a CloudEvent."""
+
+    type: Literal["batch.job-cleanup.done"]
+    data: CleanupDoneData
+
+
+EVENT_ANSWERS = (
+    Progress,
+    CleanupPage,
+    EventsAccepted,
+    EventsRefused,
+    SubscriptionValidated,
+    CleanupListed,
+    CleanupDone,
+)
+
+
+def carriers(event: Schema) -> dict[str, Schema]:
+    """An event in the envelope of its carrier, which may say more than is read here; `event` is the bare one."""
     bare = {name: field for name, field in event["properties"].items() if name != "clientRequestId"}
-    data = {"type": "object", "properties": bare, "required": ["jobId"], "additionalProperties": False}
-    word: Schema = {"type": "string", "minLength": 1}
-    cloud = record(
-        "specversion id source type",
-        "datacontenttype traceparent data data_base64",
-        specversion={"type": "string", "const": "1.0"},
-        id=word,
-        source=word,
-        type=word,
-        data=ref("JobEventData"),
-        data_base64={"type": "string", "contentEncoding": "base64", "contentMediaType": "application/json"},
-    ) | {"oneOf": [{"required": ["data"]}, {"required": ["data_base64"]}]}
-    grid = record(
-        "id topic eventType data",
-        "subject eventTime dataVersion metadataVersion",
-        id=word,
-        topic=word,
-        eventType=word,
-        data=ref("JobEventData"),
-    )
-    validation = record(
-        "id topic eventType data",
-        eventType={"type": "string", "const": "Microsoft.EventGrid.SubscriptionValidationEvent"},
-        data=record("validationCode", "validationUrl"),
-    )
-    diagnostic = record(
-        "resourceId operationName properties",
-        "time location traceparent",
-        operationName={"type": "string", "const": "TaskCompleteEvent"},
-        properties=record("jobId id"),
-    )
+    data: Schema = {"type": "object", "properties": bare, "required": ["jobId"], "additionalProperties": False}
+    base64: Schema = {"type": "string", "contentEncoding": "base64", "contentMediaType": "application/json"}
     return {
         "JobEventData": data,
-        "CloudEvent": cloud,
-        "EventGridEvent": grid,
-        "SubscriptionValidation": validation,
-        "SubscriptionValidated": record("validationResponse"),
-        "DiagnosticRecord": diagnostic,
+        "CloudEvent": _envelope(
+            "specversion id source type",
+            specversion={"type": "string", "const": "1.0"},
+            id=_WORD,
+            source=_WORD,
+            type=_WORD,
+            subject=_TEXT,
+            time=_TEXT,
+            datacontenttype=_TEXT,
+            traceparent=_TEXT,
+            data=ref("JobEventData"),
+            data_base64=base64,
+        ),
+        "EventGridEvent": _envelope(
+            "id topic eventType data",
+            id=_WORD,
+            topic=_WORD,
+            eventType=_WORD,
+            subject=_TEXT,
+            eventTime=_TEXT,
+            dataVersion=_TEXT,
+            metadataVersion=_TEXT,
+            data=ref("JobEventData"),
+        ),
+        "SubscriptionValidation": _envelope(
+            "eventType data",
+            id=_TEXT,
+            topic=_TEXT,
+            eventType={"type": "string", "const": VALIDATION},
+            data=ref("SubscriptionValidationData"),
+        ),
+        "SubscriptionValidationData": _envelope("validationCode", validationCode=_TEXT, validationUrl=_TEXT),
+        "DiagnosticRecord": _envelope(
+            "resourceId operationName properties",
+            time=_TEXT,
+            resourceId=_TEXT,
+            location=_TEXT,
+            operationName={"type": "string", "const": TASK_COMPLETE},
+            traceparent=_TEXT,
+            properties=ref("DiagnosticTask"),
+        ),
+        "DiagnosticTask": _envelope("jobId id", jobId=_TEXT, id=_TEXT),
     }
 
 
-def _taken_events() -> dict[str, Schema]:
-    """The answers to several events in one body."""
-    status = {"type": "string", "enum": ["accepted", "replayed", "conflict", "invalid"]}
-    item = record(
-        "clientRequestId status", "location error", clientRequestId=nullable(TEXT), status=status, error=ERROR
-    )
-    items = {"type": "array", "items": item}
-    values = {"type": "array", "items": record("key value")}
+def _envelope(required: str, **properties: Any) -> Schema:
     return {
-        "EventsAccepted": record("items", items=items),
-        "EventsRefused": record("code message values items", message=record("lang value"), values=values, items=items),
-        "Cleanups": record(
-            "value continuation", value={"type": "array", "items": ref("Progress")}, continuation=nullable(TEXT)
-        ),
+        "type": "object",
+        "properties": properties,
+        "required": required.split(),
+        "additionalProperties": True,
     }

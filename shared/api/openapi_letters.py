@@ -1,75 +1,117 @@
-"""The schemas of what operators read: dead letters, what the bulk calls did, the summary."""
+"""What operators read: dead letters, what the bulk calls did, the summary. As types, for the description alone."""
 
 from __future__ import annotations
 
-from shared.api.openapi_schemas import COUNT, DRY_RUN, ERROR, MOMENT, TEXT, Schema, nullable, record, ref
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from shared.api.openapi_answers import WIRE, BatchError, Count, Id, Json, Moment, OnlyTrue
 
 
-def operator_schemas() -> dict[str, Schema]:
-    """The named schemas."""
-    return {"Summary": _summary(), **_dead_letters()}
+class DeadLetter(TypedDict):
+    """A request or an event that could not be carried out; a listing leaves `body` and `bodyEncoding` out."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    id: Id
+    reason: str
+    outcome: Literal["failed", "exhausted", "rejected", "conflict"]
+    queue: str
+    client_request_id: Id | None
+    job_id: str | None
+    task_id: str | None
+    attempts: Count
+    first_seen_at: Moment
+    last_seen_at: Moment
+    redriven_at: Moment | None
+    redriven_by: str | None
+    settled_at: Moment | None
+    settled_by: str | None
+    status_code: int | None
+    batch_request_id: str | None
+    error: BatchError | None
+    body: NotRequired[str]
+    body_encoding: NotRequired[Literal["utf-8", "base64"]]
+    dry_run: NotRequired[OnlyTrue]
 
 
-def _summary() -> Schema:
-    queue = record("name depth oldestAgeSeconds", depth=COUNT, oldestAgeSeconds=nullable({"type": "number"}))
-    reason = record("reason count", count=COUNT)
-    letters = record(
-        "total byReason counted",
-        total=nullable(COUNT),
-        byReason={"type": "array", "items": reason},
-        counted={"type": "string", "enum": ["all", "the newest 1,000"]},
-    )
-    return record(
-        "at queues deadLetters cleanUps sweeps version",
-        at=MOMENT,
-        queues={"type": "array", "items": queue},
-        deadLetters=letters,
-        cleanUps=record("running", running=COUNT),
-        sweeps={"type": "array", "items": {"type": "object"}},
-    )
+class DeadLetterPage(TypedDict):
+    """A page of dead letters; it may be empty and not the last."""
+
+    value: list[DeadLetter]
+    continuation: str | None
 
 
-def _dead_letters() -> dict[str, Schema]:
-    letter = record(
-        "id reason outcome queue clientRequestId jobId taskId attempts firstSeenAt lastSeenAt redrivenAt redrivenBy "
-        "settledAt settledBy error",
-        "statusCode batchRequestId body bodyEncoding dryRun",
-        clientRequestId=nullable(TEXT),
-        jobId=nullable(TEXT),
-        taskId=nullable(TEXT),
-        attempts=COUNT,
-        firstSeenAt=MOMENT,
-        lastSeenAt=MOMENT,
-        redrivenAt=nullable(MOMENT),
-        redrivenBy=nullable(TEXT),
-        settledAt=nullable(MOMENT),
-        settledBy=nullable(TEXT),
-        error=nullable(ERROR),
-        statusCode=nullable({"type": "integer"}),
-        batchRequestId=nullable(TEXT),
-        dryRun=DRY_RUN,
-    )
-    return {
-        "DeadLetter": letter,
-        "DeadLetters": record(
-            "value continuation", value={"type": "array", "items": ref("DeadLetter")}, continuation=nullable(TEXT)
-        ),
-        "Redriven": record("id redriven", redriven={"const": True}),
-        "RedrivenMany": _many_of("redriven"),
-        "SettledMany": _many_of("settled"),
-    }
+class Redriven(TypedDict):
+    """A dead letter that was put back on its queue."""
+
+    id: Id
+    redriven: OnlyTrue
 
 
-def _many_of(word: str) -> Schema:
-    """What a bulk call about dead letters did."""
-    found = record(
-        f"dryRun matched {word} ids more before continuation",
-        dryRun={"type": "boolean"},
-        matched=COUNT,
-        ids={"type": "array", "items": TEXT},
-        more={"type": "boolean"},
-        before=MOMENT,
-        continuation=nullable(TEXT),
-    )
-    found["properties"][word] = COUNT
-    return found
+class _Many(TypedDict):
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    dry_run: bool
+    matched: Count
+    ids: list[Id]
+    more: bool
+    before: Moment
+    continuation: str | None
+
+
+class RedrivenMany(_Many):
+    """What one call of a bulk redrive did."""
+
+    redriven: Count
+
+
+class SettledMany(_Many):
+    """What one call of a bulk settlement did."""
+
+    settled: Count
+
+
+class QueueDepth(TypedDict):
+    """How much waits on one queue."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    name: str
+    depth: Count
+    oldest_age_seconds: float | None
+
+
+class ReasonCount(TypedDict):
+    """How many dead letters have one reason."""
+
+    reason: str
+    count: Count
+
+
+class DeadLetterCounts(TypedDict):
+    """The dead letters that are not settled, in numbers."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    total: Count | None
+    by_reason: list[ReasonCount]
+    counted: Literal["all", "the newest 1,000"]
+
+
+class RunningCleanups(TypedDict):
+    """The clean-ups under way."""
+
+    running: Count
+
+
+class Summary(TypedDict):
+    """The app in numbers."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    at: Moment
+    queues: list[QueueDepth]
+    dead_letters: DeadLetterCounts
+    clean_ups: RunningCleanups
+    sweeps: list[Json]
+    version: str
+
+
+LETTER_ANSWERS = (DeadLetter, DeadLetterPage, Redriven, RedrivenMany, SettledMany, Summary)

@@ -2,85 +2,184 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired
 
-from shared.api.openapi_schemas import COUNT, ERROR, MOMENT, TEXT, Schema, nullable, record, ref
-from shared.parsing.retention_policy import JobState
+from pydantic import Field, WithJsonSchema
+from typing_extensions import TypedDict
+
+from shared.api import openapi_examples as examples
+from shared.api.openapi_answers import WIRE, BatchError, Count, Id, Moment, Url
+from shared.api.openapi_dialect import ref
+from shared.api.openapi_operations import JSON, Document, body_of, operation
 from shared.retention.sweep import MOST_SAMPLES, Phase
 
-_FLAG: Schema = {"type": "boolean"}
-_STATE: Schema = {"type": "string", "enum": [phase.value for phase in Phase]}
+RETENTION = "Retention"
+Delays = Annotated[Any, WithJsonSchema({"oneOf": [{"type": "string", "const": "never"}, ref("PolicyDelays")]})]
 
 
-def retention_paths(operation: Callable[..., dict[str, Any]]) -> dict[str, Any]:
-    """The calls, each described by `operation` as those of the other resources are."""
-    sweep = ref("Sweep")
+class LeftAlone(TypedDict):
+    """Jobs that a policy would have taken and that were left alone, each counted once."""
+
+    protected: Count
+    marked: Count
+    dependencies: Count
+    unlisted: Count
+
+
+class SweptPolicy(TypedDict):
+    """What one policy came to in a sweep."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    name: str
+    dry_run: bool
+    jobs: Count
+    requested: Count
+    kept: Count
+
+
+class SampledPolicy(SweptPolicy):
+    """What one policy came to in a sweep, with some of the tasks."""
+
+    sample: Annotated[list[str], Field(max_length=MOST_SAMPLES)]
+
+
+class _Sweep(TypedDict):
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    sweep_id: Id
+    batch_url: Url
+    state: Phase
+    started_at: Moment
+    ended_at: Moment | None
+    dry_run: bool
+    jobs: Count
+    left_alone: LeftAlone
+    error: BatchError | None
+
+
+class Sweep(_Sweep):
+    """How a sweep through one account goes."""
+
+    policies: list[SampledPolicy]
+    open: Count
+    done: dict[str, Count]
+
+
+class SweepDoneData(_Sweep):
+    """What the sweep came to."""
+
+    policies: list[SweptPolicy]
+
+
+class SweepDone(TypedDict):
+    """A sweep has ended, a CloudEvent."""
+
+    specversion: Literal["1.0"]
+    id: Id
+    source: Url
+    type: Literal["batch.retention-sweep.done"]
+    time: Moment
+    datacontenttype: Literal["application/json"]
+    data: SweepDoneData
+
+
+class PolicyDelays(TypedDict):
+    """How long tasks are kept after their end; a class that is left out is kept for good."""
+
+    succeeded: NotRequired[str]
+    failed: NotRequired[str]
+
+
+class PolicySeconds(TypedDict):
+    """The same delays in seconds."""
+
+    succeeded: Count | None
+    failed: Count | None
+
+
+class Policy(TypedDict):
+    """A policy as the app understands it."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    name: str
+    jobs: list[str]
+    batch_url: Url | None
+    delete_after: Delays
+    delete_after_seconds: PolicySeconds
+    job_state: Literal["completed", "any"] | None
+    most: Count | None
+    dry_run: bool
+
+
+class LastSweep(TypedDict):
+    """The last sweep of an account that moved the timer."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    sweep_id: Id
+    state: Phase
+    started_at: Moment
+    ended_at: Moment | None
+
+
+class SweptAccount(TypedDict):
+    """An account that has policies."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    batch_url: Url
+    last_sweep: LastSweep | None
+    next_sweep_at: Moment | None
+
+
+class RetentionPolicies(TypedDict):
+    """The policies in force, in the order of the setting, and the accounts that they hold for."""
+
+    policies: list[Policy]
+    accounts: list[SweptAccount]
+
+
+RETENTION_ANSWERS = (Sweep, SweepDone, PolicyDelays, RetentionPolicies)
+
+
+def retention_paths() -> Document:
+    """How the app finds finished work itself."""
     return {
         "/retention-policies": {
-            "get": operation("The policies as understood", {200: ref("RetentionPolicies")}, (400,)),
+            "get": operation(
+                "getRetentionPolicies",
+                RETENTION,
+                ("Get the policies", "The policies as understood, and when each account is swept."),
+                {200: "RetentionPolicies"},
+            ),
         },
         "/retention-sweeps": {
-            "post": operation("Begin a sweep", {202: sweep}, (400, 404, 409, 413, 415), body=ref("SweepWish")),
+            "post": operation(
+                "beginRetentionSweep",
+                RETENTION,
+                ("Begin a sweep", "Sweeps one account now. `{}` asks for all policies of the default account."),
+                {202: "Sweep"},
+                "400 404 409 413",
+                body=body_of({JSON: ref("SweepWish")}, examples.SWEEPS),
+                headers="location",
+            ),
         },
         "/retention-sweeps/{id}": {
-            "get": operation("How a sweep goes", {200: sweep}, (400, 404), "id"),
-            "delete": operation("Stop a sweep", {200: sweep, 202: sweep}, (400, 404, 409), "id"),
+            "get": operation(
+                "getRetentionSweep",
+                RETENTION,
+                ("Get a sweep", "How a sweep goes."),
+                {200: "Sweep"},
+                "400 404",
+                parameters="id",
+            ),
+            "delete": operation(
+                "stopRetentionSweep",
+                RETENTION,
+                (
+                    "Stop a sweep",
+                    "It ends at its next step, and its requests that have not begun end as `cancelled`: 202, and 200 when it was stopped before.",
+                ),
+                {200: "Sweep", 202: "Sweep"},
+                "400 404 409",
+                parameters="id",
+            ),
         },
     }
-
-
-def retention_schemas() -> dict[str, Schema]:
-    """The named schemas."""
-    return {
-        "SweepWish": {
-            "type": "object",
-            "properties": {"batchUrl": TEXT, "policy": TEXT, "dryRun": _FLAG},
-            "additionalProperties": False,
-        },
-        "Sweep": _sweep(),
-        "RetentionPolicies": _policies(),
-    }
-
-
-def _sweep() -> Schema:
-    reasons = "protected marked dependencies unlisted"
-    sample: Schema = {"type": "array", "items": TEXT, "maxItems": MOST_SAMPLES}
-    policy = record(
-        "name dryRun jobs requested kept sample", dryRun=_FLAG, jobs=COUNT, requested=COUNT, kept=COUNT, sample=sample
-    )
-    return record(
-        "sweepId batchUrl state startedAt endedAt dryRun jobs leftAlone policies open done error",
-        state=_STATE,
-        startedAt=MOMENT,
-        endedAt=nullable(MOMENT),
-        dryRun=_FLAG,
-        jobs=COUNT,
-        leftAlone=record(reasons, "", **dict.fromkeys(reasons.split(), COUNT)),
-        policies={"type": "array", "items": policy},
-        open=COUNT,
-        done={"type": "object", "additionalProperties": COUNT},
-        error=nullable(ERROR),
-    )
-
-
-def _policies() -> Schema:
-    delays = {"oneOf": [TEXT, record("", "succeeded failed")]}
-    seconds = record("succeeded failed", succeeded=nullable(COUNT), failed=nullable(COUNT))
-    policy = record(
-        "name jobs batchUrl deleteAfter deleteAfterSeconds jobState most dryRun",
-        jobs={"type": "array", "items": TEXT},
-        batchUrl=nullable(TEXT),
-        deleteAfter=delays,
-        deleteAfterSeconds=seconds,
-        jobState=nullable({"type": "string", "enum": [state.value for state in JobState]}),
-        most=nullable(COUNT),
-        dryRun=_FLAG,
-    )
-    last = record("sweepId state startedAt endedAt", state=_STATE, startedAt=MOMENT, endedAt=nullable(MOMENT))
-    account = record("batchUrl lastSweep nextSweepAt", lastSweep=nullable(last), nextSweepAt=nullable(MOMENT))
-    return record(
-        "policies accounts",
-        policies={"type": "array", "items": policy},
-        accounts={"type": "array", "items": account},
-    )

@@ -66,13 +66,11 @@ class RetentionApi:
     def policies(self, call: Call) -> Answer:
         """`GET /api/retention-policies`."""
         read_query(call)
-        policies = self._settings.retention_policies
-        accounts = [account for account in self._settings.batch_accounts if policies_of(policies, account)]
         return Answer(
             200,
             {
-                "policies": [document_of(policy) for policy in policies],
-                "accounts": [self._account(account) for account in accounts],
+                "policies": [document_of(policy) for policy in self._settings.retention_policies],
+                "accounts": [self._account(account) for account in self._swept()],
             },
         )
 
@@ -107,6 +105,16 @@ class RetentionApi:
         if stop is Stop.TOO_LATE:
             return refusal(409, "SweepEnded", "The sweep has ended, and nothing of it is open.")
         return self._answer(200 if stop is Stop.AGAIN else 202, sweep)
+
+    def last_sweeps(self) -> list[dict[str, Any]]:
+        """The last sweep of each account that has policies and was swept, for the summary."""
+        found = [(account, _last(self._agendas.read(account))) for account in self._swept()]
+        return [{"batchUrl": account, **last} for account, last in found if last]
+
+    def _swept(self) -> list[str]:
+        """The accounts that have policies."""
+        policies = self._settings.retention_policies
+        return [account for account in self._settings.batch_accounts if policies_of(policies, account)]
 
     def _answer(self, status: int, sweep: Sweep) -> Answer:
         return Answer(status, status_of(sweep, self._done_of(sweep)))

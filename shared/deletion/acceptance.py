@@ -23,7 +23,7 @@ from shared.storage.table import Refused
 log = logging.getLogger(__name__)
 
 MAX_REFUSALS = 3
-"""Rows dropped from a group one by one before each is looked at."""
+"""Transactions tried before each row is looked at."""
 
 
 class Receipt(StrEnum):
@@ -87,11 +87,13 @@ class Acceptor:
                 continue
             first[record.key] = index
             buckets.setdefault(record.key.bucket, []).append(index)
+        # By key: should they be there already, those of a chunk lie close together.
+        in_order = [sorted(indexes, key=lambda index: records[index].key.row) for indexes in buckets.values()]
         # Bucket by bucket in turn: messages of one bucket next to each other would fight over its count.
         chunks = [
             chunk
             for start in range(0, max(map(len, buckets.values()), default=0), MAX_ROWS)
-            for indexes in buckets.values()
+            for indexes in in_order
             if (chunk := indexes[start : start + MAX_ROWS])
         ]
         for accepted in self.side_by_side.each(lambda chunk: self._accept_chunk(chunk, records), chunks):
@@ -105,19 +107,25 @@ class Acceptor:
         return [answers[index] for index in range(len(records))]
 
     def _accept_chunk(self, indexes: list[int], records: Sequence[Record]) -> dict[int, Acceptance]:
-        """Rows of one bucket: inserted together, those that are there already read one by one."""
+        """Rows of one bucket: inserted together; once one is refused, those that are there are read together too."""
         left: list[int] = list(indexes)
         answers: dict[int, Acceptance] = {}
-        while left and len(answers) < MAX_REFUSALS:
-            written = self.store.write_group([(None, records[index]) for index in left])
+        for refusals in range(MAX_REFUSALS):
+            written = self.store.write_group([(None, records[index]) for index in left]) if left else []
             if not isinstance(written, Refused):
                 for index, record in zip(left, written, strict=True):
                     answers[index] = Acceptance(Receipt.ACCEPTED, records[index], record)
-                left = []
-                break
-            index = left.pop(written.index)
-            answers[index] = self._accept_one(records[index])
-        # A repeat of a whole call: every row is there, and each transaction would find but one more of them.
+                return answers
+            if refusals == 0 and len(left) > 1:
+                # Most likely the repeat of a whole call.
+                found = self.store.read_all([records[index].key for index in left])
+                known = [index for index in left if records[index].key in found]
+                answers.update((index, _answer_of(records[index], found[records[index].key])) for index in known)
+                left = [index for index in left if index not in answers]
+            else:
+                # It came meanwhile, or cannot be read.
+                index = left.pop(written.index)
+                answers[index] = self._accept_one(records[index])
         for index in left:
             answers[index] = self._accept_one(records[index])
         return answers

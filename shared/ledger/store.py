@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from shared.batch.reply import BatchError
@@ -15,6 +16,7 @@ from shared.ledger.pauses import Pauses
 from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
 from shared.ledger.tally import Change, deltas, tally_writes
 from shared.storage import table as storage
+from shared.storage.ranges import read_rows
 from shared.storage.table import MAX_OPERATIONS, Refused, Table
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,16 @@ class RecordStore:
         """The record, or None when the id is unknown. Raises CorruptRecord."""
         found = self.table.read(key.bucket, key.row)
         return from_entity(found.entity, found.etag) if found else None
+
+    def read_all(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """The records of keys of one bucket, without those that are unknown or cannot be read."""
+        rows = read_rows(self.table, keys[0].bucket, [key.row for key in keys]) if keys else {}
+        records: dict[Key, Record] = {}
+        for key in keys:
+            if found := rows.get(key.row):
+                with suppress(CorruptRecord):
+                    records[key] = from_entity(found.entity, found.etag)
+        return records
 
     def look(self, asked: Record) -> Record | None:
         """The row of a request; one that cannot be read is ended first, so that it holds up nothing beside it."""

@@ -86,6 +86,11 @@ def _bounded(seconds: int) -> int:
     return seconds
 
 
+_Seconds = Annotated[
+    int, AfterValidator(_bounded), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 2**31 - 1})
+]
+
+
 class TracedModel(StrictModel):
     """What may belong to the trace of whoever asks."""
 
@@ -107,7 +112,7 @@ class DeletionRequest(TracedModel):
     task_id: TaskId
     batch_url: Account
     """The allow-list entry itself, never the caller's text."""
-    timeout: Annotated[int, AfterValidator(_bounded)] | None = None
+    timeout: _Seconds | None = None
     """Seconds as given; see SERVICE_TIMEOUT."""
     return_client_request_id: bool = False
     ocp_date: _HttpDate | None = None

@@ -92,14 +92,16 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         "settings": lambda: None,
         "timers": timers.check,
     }
+    app = App(settings, outside)
     summary = Summary(
         clock,
         lambda: queue_depths(queues, (*watched_queues(settings), settings.result_queue), clock),
         LetterListing(DeadLetterStore(letters)),
         lambda: running_clean_ups(records),
+        app.retention.last_sweeps,
     )
     return Connected(
-        App(settings, outside),
+        app,
         Kept(lambda: health(checks), KEPT_SECONDS, clock),
         Kept(summary.look, KEPT_SECONDS, clock),
         timers,

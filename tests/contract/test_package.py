@@ -80,6 +80,9 @@ def test_package_holds_the_app_and_nothing_around_it() -> None:
     files = shipped(ROOT)
 
     assert {"host.json", "function_app.py", "requirements.txt", "shared/settings.py"} <= set(files)
+    page = {path.relative_to(ROOT).as_posix() for path in (ROOT / "shared" / "api" / "page").iterdir()}
+    assert page <= set(files)
+    assert {"shared/api/page/page.html", "shared/api/page/page.css", "shared/api/page/main.js"} <= page
     assert {path.partition("/")[0] for path in files} == {"host.json", "function_app.py", "requirements.txt", "shared"}
     assert not [path for path in files if path.endswith(".pyc") or "settings.json" in path]
 

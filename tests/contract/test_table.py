@@ -21,6 +21,7 @@ from shared.ledger.record import Key
 from shared.ledger.store import RecordStore
 from shared.ledger.tally import totals
 from shared.settings import Settings
+from shared.storage import ranges
 from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
 from shared.wiring.storage_clients import table_service
 from tests.memory_table import MemoryTable
@@ -309,6 +310,21 @@ def test_counts_lie_in_several_rows_and_are_read_together(table: Table) -> None:
 
     assert totals(table, parent, dry_run=False).requested == 14
     assert totals(table, parent, dry_run=True).requested == 1
+
+
+def test_a_repeat_of_many_requests_is_known_by_their_rows(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read by ranges, page after page, what was read is whole, and its version good for a write."""
+    monkeypatch.setattr(ranges, "PAGE", 9)
+    store = RecordStore(table, Pauses(SystemClock(), lambda: 0.5))
+    ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(1, 1_000)) if Key(guid).bucket == "a"][:40]
+    rows = [accepted(request=request(clientRequestId=guid), etag=None) for guid in ids]
+    assert isinstance(store.write_group([(None, row) for row in rows[:30]]), list)
+
+    found = store.read_all([row.key for row in rows])
+
+    assert found == {row.key: row for row in rows[:30]}
+    one = found[rows[7].key]
+    assert store.write(one, replace(one, attempts=1)) is not None
 
 
 def test_open_rows_are_found_by_their_state_alone(table: Table) -> None:

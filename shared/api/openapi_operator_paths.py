@@ -1,0 +1,130 @@
+"""The calls of operators, for the published description: dead letters, and the app itself."""
+
+from __future__ import annotations
+
+from shared.api import openapi_examples as examples
+from shared.api.openapi_dialect import ref
+from shared.api.openapi_operations import JSON, Document, body_of, operation
+
+LETTERS = "Dead letters"
+APP = "The app"
+_FILTERS = "outcome reason jobIdFilter queue since before settled top continuation"
+
+
+def letter_paths() -> Document:
+    """What could not be done."""
+    return {
+        "/dead-letters": {
+            "get": operation(
+                "listDeadLetters",
+                LETTERS,
+                ("List dead letters", "What could not be done, newest first, without what is settled."),
+                {200: "DeadLetterPage"},
+                parameters=_FILTERS,
+            ),
+        },
+        "/dead-letters/{id}": {
+            "get": operation(
+                "getDeadLetter",
+                LETTERS,
+                ("Get a dead letter", "One dead letter, with the message as received."),
+                {200: "DeadLetter"},
+                "400 404",
+                parameters="id",
+            ),
+            "delete": operation(
+                "settleDeadLetter",
+                LETTERS,
+                ("Settle a dead letter", "Somebody dealt with it: it is listed no longer. May be repeated."),
+                {204: None},
+                "400 404",
+                parameters="id",
+            ),
+        },
+        "/dead-letters/{id}/redrive": {
+            "post": operation(
+                "redriveDeadLetter",
+                LETTERS,
+                ("Redrive a dead letter", "Puts one dead letter back on its queue, to be tried again."),
+                {202: "Redriven"},
+                "400 404 409 422",
+                parameters="id",
+            ),
+        },
+    } | _many()
+
+
+def _many() -> Document:
+    return {
+        "/dead-letters/redrive": {
+            "post": operation(
+                "redriveDeadLetters",
+                LETTERS,
+                (
+                    "Redrive many dead letters",
+                    (
+                        "Puts the dead letters back that a filter takes, newest first and at a rate. `continuation`, given in "
+                        "the next call, goes on where this one ended. A dry run counts them and answers 200."
+                    ),
+                ),
+                {200: "RedrivenMany", 202: "RedrivenMany"},
+                "400 413",
+                body=body_of({JSON: ref("BulkRedrive")}, examples.BULK_REDRIVES),
+            ),
+        },
+        "/dead-letters/settle": {
+            "post": operation(
+                "settleDeadLetters",
+                LETTERS,
+                (
+                    "Settle many dead letters",
+                    (
+                        "Settles the dead letters that a filter takes. `continuation`, given in the next call, goes on where "
+                        "this one ended. A dry run counts them and answers 200."
+                    ),
+                ),
+                {200: "SettledMany", 202: "SettledMany"},
+                "400 413",
+                body=body_of({JSON: ref("BulkSettle")}, examples.BULK_SETTLEMENTS),
+            ),
+        },
+    }
+
+
+def service_paths() -> Document:
+    """What tells of the app itself."""
+    health = operation(
+        "getHealth",
+        APP,
+        ("Get the app's health", "Whether the app could work now; anyone may ask."),
+        {200: "Health", 503: "Health"},
+    )
+    del health["responses"]["503"]["headers"]["retry-after"]
+    health["responses"]["503"]["description"] = "The app could not work now; `checks` says why."
+    description = operation(
+        "getOpenapi",
+        APP,
+        ("Get this description", "This document."),
+        {200: "Description"},
+    )
+    page = operation(
+        "getOperationsPage",
+        APP,
+        ("Get the operator's page", "One HTML document without data; it asks for a key, and calls the API with it."),
+        {200: "Description"},
+    )
+    page["responses"]["200"]["description"] = "The page."
+    page["responses"]["200"]["content"] = {"text/html": {"schema": {"type": "string"}}}
+    return {
+        "/health": {"get": health | {"security": []}},
+        "/operations": {"get": page | {"security": []}},
+        "/operations/summary": {
+            "get": operation(
+                "getSummary",
+                APP,
+                ("Get the app in numbers", "Queues, dead letters by reason and clean-ups, as of some seconds ago."),
+                {200: "Summary"},
+            )
+        },
+        "/openapi.json": {"get": description},
+    }

@@ -1,0 +1,131 @@
+// What a person does: a question before an act, words for whoever listens, text for a ticket.
+
+const appName = location.host;
+let version = "";
+
+/** Says something to a screen reader. Only a change of the verdict, the end of an act and a fault are said. */
+function say(words) {
+  const spoken = byId("spoken");
+  // The same words twice would not be read again.
+  spoken.textContent = spoken.textContent === words ? `${words}\u00a0` : words;
+}
+
+/** Asks once; true when the act is wanted. `more` are elements with details. */
+function ask(title, act, more = []) {
+  const dialog = byId("question");
+  if (dialog.open) return Promise.resolve(false);
+  put(byId("question-title"), title);
+  put(byId("question-app"), `In the app ${appName}.`);
+  byId("question-more").replaceChildren(...more);
+  put(byId("question-act"), act);
+  return new Promise((resolve) => {
+    const answer = (isWanted) => (event) => {
+      if (event.detail > 1) return;
+      dialog.isWanted = isWanted;
+      dialog.close();
+    };
+    dialog.isWanted = false;
+    byId("question-act").onclick = answer(true);
+    byId("question-cancel").onclick = answer(false);
+    dialog.onclose = () => resolve(dialog.isWanted);
+    dialog.showModal();
+    byId("question-cancel").focus();
+  });
+}
+
+async function copyText(text, told) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(told);
+  } catch {
+    // Without a secure context there is no clipboard to write to: the text is shown, marked, to be copied by hand.
+    const box = el("textarea", { rows: "8", readonly: true, "aria-label": "Text to copy" });
+    box.value = text;
+    const shown = ask("Copy this text", "Done", [box]);
+    box.select();
+    await shown;
+  }
+}
+
+/** The text for a ticket: never a body, never a key. */
+function ticket(pairs, fragment) {
+  const link = `${location.origin}${location.pathname}${fragment}`;
+  const now = new Date(appNow()).toISOString();
+  return ticketText([["app", appName], ["version", version], ["time", exactTime(now)], ...pairs, ["link", link]]);
+}
+
+function ticketButton(pairsOf, fragmentOf) {
+  return actButton("Copy for a ticket", () => copyText(ticket(pairsOf(), fragmentOf()), "Copied for a ticket"));
+}
+
+function errorLine(error) {
+  return error ? `${error.code}: ${error.message?.value ?? ""}` : "";
+}
+
+/** A line that tells how an act ended or what a call was refused for, as the API words it. */
+function outcomeLine() {
+  const words = el("p"), details = errorCell();
+  const node = el("div", { hidden: true }, words, details.node);
+  details.update(null);
+  return {
+    node,
+    clear() { show(node, false); },
+    tell(text) {
+      node.className = "note";
+      show(node, true);
+      putVisible(words, text);
+      details.update(null);
+      say(escaped(text));
+    },
+    fail(fault) {
+      node.className = "fault";
+      show(node, true);
+      putVisible(words, fault.error ? `The app answered ${fault.status}.` : fault.message);
+      details.update(fault.error);
+      say(escaped(fault.message));
+    },
+  };
+}
+
+/** Does an act; a fault is told in the line, and gives undefined. */
+async function attempt(line, act) {
+  try {
+    return await act();
+  } catch (error) {
+    line.fail(error);
+    return undefined;
+  }
+}
+
+function newId() {
+  // randomUUID is there in secure contexts alone.
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+/** A bar with rate and time left: `update({done, total, isGrowing, isOver}, open, words)`. */
+function progressView(label) {
+  const bar = el("progress", { "aria-label": label, max: "1" }), words = el("span");
+  const node = el("div", {}, bar, " ", words);
+  let samples = [];
+  return {
+    node,
+    update(progress, open, extra = "") {
+      samples = withSample(samples, performance.now() / 1000, progress.done);
+      const isKnown = progress.total > 0 || progress.isOver;
+      if (isKnown) {
+        bar.max = Math.max(1, progress.total);
+        bar.value = progress.total ? progress.done : 1;
+      } else {
+        bar.removeAttribute("value");
+      }
+      const rate = progress.isOver ? "" : rateWords(rateOf(samples, open));
+      const told = [`${number(progress.done)} of ${number(progress.total)}${progress.isGrowing ? " so far" : ""}`, rate, extra];
+      put(words, told.filter(Boolean).join(" · "));
+    },
+  };
+}

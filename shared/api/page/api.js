@@ -1,0 +1,98 @@
+// The calls: key and token of this tab, and what can go wrong in words.
+
+const BASE = location.pathname.replace(/\/operations\/?$/, "/");
+const READ_SECONDS = 30, ACT_SECONDS = 180;
+
+/** A call that did not give what was asked for; `error` is the API's own where it gave one. */
+class Fault extends Error {
+  constructor(words, { status = 0, error = null } = {}) {
+    super(words);
+    this.status = status;
+    this.error = error;
+  }
+}
+
+// sessionStorage is this tab's alone, and outlives a reload.
+const access = {
+  get isChosen() { return sessionStorage.getItem("key") !== null; },
+  get key() { return sessionStorage.getItem("key") || ""; },
+  get token() { return sessionStorage.getItem("token") || ""; },
+  choose(key, token) {
+    sessionStorage.setItem("key", key);
+    sessionStorage.setItem("token", token);
+  },
+};
+
+function headersFor(body) {
+  const headers = { accept: "application/json" };
+  if (access.key) headers["x-functions-key"] = access.key;
+  if (access.token) headers.authorization = `Bearer ${access.token}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  return headers;
+}
+
+/** The body of a good answer, null where there is none. Throws Fault. */
+async function call(method, path, body) {
+  const isAct = method !== "GET";
+  let answer, text;
+  try {
+    answer = await fetch(BASE + path, {
+      method,
+      headers: headersFor(body),
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+      signal: AbortSignal.timeout((isAct ? ACT_SECONDS : READ_SECONDS) * 1000),
+    });
+    text = await answer.text();
+  } catch (error) {
+    throw new Fault(noAnswer(error, isAct));
+  }
+  const content = parsed(text);
+  if (answer.ok || (path === "health" && content?.checks)) return content;
+  throw new Fault(refused(answer, content, isAct), { status: answer.status, error: content?.code ? content : null });
+}
+
+function noAnswer(error, isAct) {
+  const what = error.name === "TimeoutError" ? "The app did not answer in time." : "The app cannot be reached.";
+  return isAct ? `${what} Whether it did what was asked is not known; look before you ask again.` : what;
+}
+
+function refused(answer, content, isAct) {
+  if (answer.status === 401 && /bearer/i.test(answer.headers.get("www-authenticate") || "")) {
+    return "401: the platform wants an access token, or another one.";
+  }
+  if (answer.status === 401) {
+    return isAct ? "401: this key only reads; the act takes another key. Nothing was done." : "401: the app refuses this key.";
+  }
+  if (content?.code) return faultWords(answer.status, content);
+  return `The app answered ${answer.status} ${answer.statusText}.`;
+}
+
+function faultWords(status, error) {
+  const values = (error.values || []).map((one) => `${one.key || "(whole body)"}: ${one.value}`);
+  return `${status} ${error.code}: ${error.message?.value ?? ""}${values.length ? ` (${values.join("; ")})` : ""}`;
+}
+
+function parsed(text) {
+  try { return text ? JSON.parse(text) : null; } catch { return null; }
+}
+
+function query(params) {
+  const said = Object.entries(params).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return said.length ? `?${new URLSearchParams(said)}` : "";
+}
+
+// The app's clock, by the `at` of its summaries. A summary is kept for some seconds: only a new one tells the time.
+const clock = { ahead: 0, last: "" };
+
+function appNow() {
+  return Date.now() + clock.ahead;
+}
+
+function setClock(at) {
+  if (at === clock.last) return;
+  clock.last = at;
+  clock.ahead = new Date(at).getTime() - Date.now();
+}

@@ -1,0 +1,120 @@
+// Redriving and settling many dead letters: those that are ticked, or all that a filter takes.
+
+const A_CALL = 100, A_LOOK = 1000;
+const ACT_WORDS = {
+  redrive: { verb: "Redrive", done: "redriven", past: "Redriven" },
+  settle: { verb: "Settle", done: "settled", past: "Settled" },
+};
+
+/** How many letters a pass would take, by dry runs that go on until nothing is left: `{matched, before}`. */
+async function countMatching(act, filter, most, told) {
+  const first = Object.keys(filter).length ? filter : { all: true };
+  let matched = 0, body = first, before = null, answer;
+  do {
+    answer = await call("POST", `dead-letters/${act}`, { ...body, dryRun: true, most: Math.min(A_LOOK, most - matched) });
+    matched += answer.matched;
+    told(matched);
+    before ??= answer.before;
+    body = { continuation: answer.continuation };
+  } while (answer.continuation && matched < most);
+  return { matched, before };
+}
+
+/** Carries a pass out, call by call; `told(taken, done)` after each. Goes on from `from` where an answer was lost. */
+async function carryOut(act, { filter, before, most, perSecond }, told, isStopped) {
+  let body = { ...filter, before }, taken = 0, done = 0, answer;
+  do {
+    const rate = act === "redrive" ? { perSecond } : {};
+    answer = await call("POST", `dead-letters/${act}`, { ...body, ...rate, most: Math.min(A_CALL, most - taken) });
+    taken += answer.matched;
+    done += answer[ACT_WORDS[act].done];
+    body = { continuation: answer.continuation };
+    told(taken, done);
+  } while (answer.continuation && taken < most && !isStopped());
+  return done;
+}
+
+function letterActs({ filterNow, ticked, changed }) {
+  const rate = el("input", { id: "per-second", type: "number", min: "1", max: "1000", value: "10", class: "short" });
+  const most = el("input", { id: "most", type: "number", min: "1", class: "short" });
+  const line = outcomeLine(), bar = progressView("Progress of the act"), progress = el("div", { hidden: true }, bar.node);
+  const counting = el("p", { class: "hint", hidden: true });
+  let isStopped = false;
+  const stop = el("button", { type: "button", hidden: true, on: { click: () => { isStopped = true; } } }, "Stop after this call");
+  progress.append(stop);
+
+  const many = (act) => actButton(`${ACT_WORDS[act].verb} all that match`, () => attempt(line, () => actOnAll(act)));
+  const some = (act) => actButton(`${ACT_WORDS[act].verb} ticked`, () => attempt(line, () => actOnTicked(act)));
+  const buttons = { redrive: some("redrive"), settle: some("settle") };
+
+  async function actOnAll(act) {
+    const words = ACT_WORDS[act], filter = filterNow(), perSecond = Number(rate.value) || 10;
+    line.clear();
+    show(counting, true);
+    const told = (count) => put(counting, `Counting: ${number(count)} so far`);
+    told(0);
+    const { matched, before } = await countMatching(act, filter, Number(most.value) || Infinity, told).finally(() => show(counting, false));
+    if (!matched) return line.tell(`Nothing to ${act}: no dead letter fits (${filterWords(filter)}).`);
+    const named = counted(matched, "dead letter"), pace = act === "redrive" ? [el("p", {}, `${number(perSecond)} a second, spread over ${duration(matched / perSecond)}.`)] : [];
+    const more = [el("p", {}, `Filter: ${filterWords({ ...filter, before: undefined })}; first seen before ${exactTime(before)}, the newest first.`), ...pace];
+    if (!await ask(`${words.verb} ${named} (${filterWords(filter)})?`, `${words.verb} ${number(matched)}`, more)) return undefined;
+    return run(words, matched, (told) => carryOut(act, { filter, before, most: matched, perSecond }, told, () => isStopped));
+  }
+
+  async function actOnTicked(act) {
+    const words = ACT_WORDS[act], ids = [...ticked()];
+    line.clear();
+    if (!ids.length) return line.tell("No dead letter is ticked.");
+    const named = counted(ids.length, "ticked dead letter");
+    if (!await ask(`${words.verb} ${named}?`, `${words.verb} ${number(ids.length)}`, [el("p", {}, "Filter: those that are ticked.")])) return undefined;
+    return run(words, ids.length, (told) => actOnEach(act, ids, told));
+  }
+
+  async function actOnEach(act, ids, told) {
+    let done = 0, refused = null;
+    for (const [index, id] of ids.entries()) {
+      if (isStopped) break;
+      try {
+        await call(act === "redrive" ? "POST" : "DELETE", `dead-letters/${id}${act === "redrive" ? "/redrive" : ""}`);
+        done += 1;
+      } catch (error) {
+        // What holds for one letter spoils no other; what holds for all ends it.
+        if (![404, 409, 422].includes(error.status)) throw error;
+        refused = error;
+      }
+      told(index + 1, done);
+    }
+    if (refused) line.fail(refused);
+    return done;
+  }
+
+  async function run(words, total, act) {
+    isStopped = false;
+    show(progress, true);
+    show(stop, true);
+    let done = 0;
+    const told = (taken, sofar) => {
+      done = sofar;
+      bar.update({ done: taken, total, isGrowing: false, isOver: taken >= total }, total - taken);
+    };
+    told(0, 0);
+    try {
+      done = await act(told);
+      line.tell(`${words.past} ${number(done)} of ${counted(total, "dead letter")}.`);
+    } catch (error) {
+      line.fail(new Fault(`${words.past} ${number(done)} of ${number(total)}, then: ${error.message}`));
+    } finally {
+      show(stop, false);
+      changed();
+    }
+  }
+
+  const node = el("div", {}, el("div", { class: "buttons" }, buttons.redrive, buttons.settle, many("redrive"), many("settle")),
+    el("details", {}, el("summary", {}, "Rate and number"), el("div", { class: "filters" }, field("Redrive so many a second", rate), field("At most", most, "(empty: all)"))), counting, progress, line.node);
+  return {
+    node,
+    update(count) {
+      for (const [act, button] of Object.entries(buttons)) put(button, count ? `${ACT_WORDS[act].verb} ${number(count)} ticked` : `${ACT_WORDS[act].verb} ticked`);
+    },
+  };
+}

@@ -1,0 +1,161 @@
+// Start, routes and refreshes.
+
+const REFRESH_SECONDS = 5;
+const PARTS = { "first-look": firstLookPart, find: findPart, "clean-ups": cleanUpsPart, "dead-letters": deadLettersPart, policies: policiesPart, ask: askPart };
+
+/** The last numbers that came, and when by the browser's clock. */
+const latest = { summary: null, health: null, at: 0, fault: "", verdict: "" };
+let current = { name: "", part: null };
+let timer = 0, round = 0;
+
+function go(fragment) {
+  if (location.hash === fragment) route(true);
+  else location.hash = fragment;
+}
+
+/** Shows what the fragment says. A part that only opens or closes something stays as it is. */
+function route(isAsked = false) {
+  if (!access.isChosen) return;
+  const { part, params } = parseRoute(location.hash);
+  const name = part in PARTS ? part : "first-look";
+  for (const link of document.querySelectorAll("#parts a")) {
+    if (parseRoute(link.hash).part === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (!isAsked && current.name === name && current.part.takes?.(params)) return;
+  const isFirst = !current.part;
+  current = { name, part: PARTS[name](params) };
+  byId("view").replaceChildren(current.part.node);
+  document.title = `${current.part.title} · ${appName} · Batch task deletion`;
+  if (!isFirst) byId("main").focus({ preventScroll: true });
+  current.part.start?.();
+  current.part.update?.();
+  refreshNow();
+}
+
+/** Asks for the numbers and for what the part shows, and again after some seconds, while somebody sees it. */
+async function refreshNow() {
+  clearTimeout(timer);
+  if (document.hidden || !access.isChosen) return;
+  round += 1;
+  const mine = round, { part } = current;
+  const found = await Promise.allSettled([look(), part?.refresh()]);
+  // A later round, of another part say, has taken over.
+  if (mine !== round) return;
+  noteFault(found.find((one) => one.status === "rejected")?.reason);
+  tellVerdict();
+  tellFreshness();
+  renewTimes();
+  timer = setTimeout(refreshNow, REFRESH_SECONDS * 1000);
+}
+
+async function look() {
+  const [summary, health] = await Promise.allSettled([call("GET", "operations/summary"), call("GET", "health")]);
+  if (health.status === "fulfilled") latest.health = health.value;
+  if (summary.status === "fulfilled") noteSummary(summary.value);
+  current.part?.update?.();
+  for (const one of [summary, health]) if (one.status === "rejected") throw one.reason;
+}
+
+function noteSummary(summary) {
+  latest.summary = summary;
+  latest.at = Date.now();
+  setClock(summary.at);
+  version = summary.version;
+  put(byId("version"), `Version ${version}`);
+  noteDepths(summary);
+}
+
+/** Old numbers give no verdict; what health finds does. */
+function tellVerdict() {
+  const found = verdictOf(latest.health, latest.summary), node = byId("verdict");
+  const verdict = latest.fault && found.level !== "bad" ? { ...found, level: "unknown", kind: "old", words: "Not known now: the numbers are old" } : found;
+  if (!node.firstChild) node.append(el("a", {}));
+  mark(node, "data-level", verdict.level);
+  mark(node.firstChild, "href", verdict.href);
+  put(node.firstChild, `${verdict.words}.`);
+  show(node, latest.at > 0 || verdict.level === "bad");
+  // The fault has been said already.
+  if (latest.verdict && latest.verdict !== verdict.kind && !latest.fault) say(escaped(verdict.words));
+  latest.verdict = verdict.kind;
+}
+
+/** A fault is said once, not at each try. */
+function noteFault(fault) {
+  const node = byId("fault"), words = fault?.message ?? "";
+  // Nothing has been seen with this key yet, so it is asked for again, as it was given.
+  if (fault?.status === 401 && !latest.at && byId("key-panel").hidden) showKeyPanel();
+  show(node, Boolean(words));
+  if (words) putVisible(node, words);
+  if (words && words !== latest.fault) say(escaped(words));
+  latest.fault = words;
+}
+
+function tellFreshness() {
+  const node = byId("freshness"), isOld = Boolean(latest.fault);
+  show(node, latest.at > 0);
+  if (!latest.at) return;
+  node.classList.toggle("old", isOld);
+  const asOf = exactTime(new Date(latest.at + clock.ahead).toISOString()), age = duration((Date.now() - latest.at) / 1000);
+  put(byId("as-of"), isOld ? `Old numbers: of ${asOf}, ${age} ago` : `Numbers of ${asOf}`);
+}
+
+function showKeyPanel() {
+  show(byId("key-panel"), true);
+  put(byId("key-app"), `For the app ${appName}.`);
+  byId("key").value = access.key;
+  byId("token").value = access.token;
+  show(byId("keep-key"), access.isChosen);
+  byId("key").focus();
+}
+
+function open() {
+  show(byId("key-panel"), false);
+  show(byId("parts"), true);
+  show(byId("change-key"), true);
+  route(true);
+}
+
+/** A `code` in the address, in the query or in the fragment, is the key: it is used, and taken out of the address. */
+function takeCode() {
+  const address = new URL(location.href);
+  const { part, params } = parseRoute(address.hash);
+  let code = params.code || "";
+  for (const [name, value] of [...address.searchParams]) {
+    if (name.toLowerCase() !== "code") continue;
+    code = code || value;
+    address.searchParams.delete(name);
+  }
+  if (params.code) {
+    delete params.code;
+    address.hash = routeTo(part, params);
+  }
+  if (!code) return;
+  access.choose(code, access.token);
+  history.replaceState(null, "", address);
+}
+
+function start() {
+  put(byId("app-name"), appName);
+  document.title = `${appName} · Batch task deletion`;
+  takeCode();
+  byId("key-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    access.choose(byId("key").value.trim(), byId("token").value.trim().replace(/^bearer\s+/i, ""));
+    open();
+  });
+  byId("change-key").addEventListener("click", showKeyPanel);
+  byId("keep-key").addEventListener("click", () => show(byId("key-panel"), false));
+  byId("skip").addEventListener("click", (event) => {
+    // The fragment is the route.
+    event.preventDefault();
+    byId("main").focus();
+  });
+  window.addEventListener("hashchange", () => route());
+  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refreshNow()));
+  setInterval(() => { if (!document.hidden && latest.fault) tellFreshness(); }, 1000);
+  if (access.isChosen) open();
+  else showKeyPanel();
+}
+
+start();

@@ -1,0 +1,74 @@
+"""What the tests do beside the page: over HTTP and queues, as callers and producers do."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+import requests
+from azure.storage.queue import QueueServiceClient
+
+from devstack.stack import Stack
+
+PATIENCE_SECONDS = 120
+
+
+class Backstage:
+    """Jobs, requests and dead letters in the app behind the page."""
+
+    def __init__(self, stack: Stack, key: str) -> None:
+        self._stack = stack
+        self._http = requests.Session()
+        self._http.headers["x-functions-key"] = key
+        self._queues = QueueServiceClient.from_connection_string(stack.connection_string)
+
+    def job(self, count: int, prefix: str = "job-") -> str:
+        """A completed job with completed tasks `task-1` and on."""
+        name = f"{prefix}{uuid.uuid4().hex[:8]}"
+        body = {"id": name, "state": "completed", "tasks": {"count": count}}
+        self._http.post(f"{self._stack.batch_url}/_control/jobs", json=body, timeout=120).raise_for_status()
+        return name
+
+    def put(self, body: dict[str, Any] | str, queue: str = "task-delete-requests") -> None:
+        """A message, as a producer puts it."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        with self._queues.get_queue_client(queue) as client:
+            client.send_message(text)
+
+    def given_up(self, job: str, count: int) -> None:
+        """Dead letters that can be redriven, first seen in this order: messages that the host gave up."""
+        before = self.count(jobId=job)
+        for number in range(count):
+            body = {"clientRequestId": str(uuid.uuid4()), "jobId": job, "taskId": f"task-{before + number + 1}"}
+            self.put(body, "task-delete-requests-poison")
+        self.until(lambda: self.count(jobId=job) == before + count)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """A document of the API."""
+        answer = self._http.get(f"{self._stack.http_url}/api/{path}", params=query, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """An act of the API."""
+        answer = self._http.post(f"{self._stack.http_url}/api/{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def letters(self, **query: Any) -> list[dict[str, Any]]:
+        """The newest dead letters that a filter takes."""
+        found: list[dict[str, Any]] = self.get("dead-letters", top=200, **query)["value"]
+        return found
+
+    def count(self, **query: Any) -> int:
+        """How many they are."""
+        return len(self.letters(**query))
+
+    def until(self, holds: Any) -> None:
+        """Waits for what the app does by itself."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.2)

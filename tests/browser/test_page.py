@@ -1,0 +1,299 @@
+"""The operator's page in a browser, against the whole local stack."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tests.browser.backstage import Backstage
+from tests.browser.watched import KEY, Watched
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
+
+
+def test_the_key_is_asked_for_once_a_tab(look: Watched) -> None:
+    """Then comes the first look, and after a reload the first look at once."""
+    look.page.goto(f"{look.url}/api/operations")
+    assert look.calls == [("GET", "/api/operations")]
+    look.page.get_by_label("Function key").fill(KEY)
+    look.page.get_by_role("button", name="Go on").click()
+    look.page.wait_for_selector("#verdict:not([hidden])")
+    assert look.page.get_by_role("row", name=re.compile("task-delete-requests-poison")).is_visible()
+    look.page.reload()
+    look.page.wait_for_selector("#verdict:not([hidden])")
+    assert look.page.is_hidden("#key-panel")
+
+
+def test_a_code_in_the_address_is_used_and_removed(look: Watched) -> None:
+    """It is the key, and what else the address says stays."""
+    look.open("#dead-letters?reason=ServerBusy")
+    assert look.page.url == f"{look.url}/api/operations#dead-letters?reason=ServerBusy"
+    assert look.page.get_by_label("Reason").input_value() == "ServerBusy"
+
+
+def test_title_and_header_name_the_app(look: Watched) -> None:
+    """So that nobody acts on the wrong one of two tabs."""
+    look.open()
+    name = look.url.removeprefix("http://")
+    assert name in look.page.title()
+    assert name in look.page.get_by_role("heading", level=1).inner_text()
+
+
+def test_without_javascript_the_page_says_so(new_page: Callable[..., Watched]) -> None:
+    """It asks for no key then, which it could do nothing with."""
+    look = new_page(java_script_enabled=False)
+    look.page.goto(f"{look.url}/api/operations")
+    assert "needs JavaScript" in look.page.inner_text("noscript")
+    assert look.page.is_hidden("#key-panel")
+
+
+def test_a_wrong_key_is_refused_and_kept(look: Watched) -> None:
+    """It is shown to be wrong where it can be mended."""
+    look.page.goto(f"{look.url}/api/operations?code=wrong")
+    look.page.wait_for_selector("#key-panel:not([hidden])")
+    assert "refuses this key" in look.page.inner_text("#fault")
+    assert look.page.get_by_label("Function key").input_value() == "wrong"
+    assert look.page.evaluate("sessionStorage.getItem('key')") == "wrong"
+    look.provoked("401")
+
+
+def test_a_request_is_found_by_its_id(look: Watched, backstage: Backstage) -> None:
+    """With how it ended; the view can be reloaded."""
+    asked = {"clientRequestId": str(uuid.uuid4()), "jobId": backstage.job(1), "taskId": "task-1"}
+    backstage.post("task-deletions", asked)
+    look.open("#find")
+    look.page.locator("#find-id").fill(asked["clientRequestId"].upper())
+    look.page.get_by_role("button", name="Find").click()
+    look.page.wait_for_selector("text=deleted")
+    look.page.reload()
+    look.page.wait_for_selector("text=deleted")
+    assert asked["jobId"] in look.page.get_by_role("article").inner_text()
+
+
+def test_an_id_of_nothing_is_said_to_be_of_nothing(look: Watched) -> None:
+    """After all kinds have been asked for."""
+    look.open(f"#find?id={uuid.uuid4()}")
+    look.page.wait_for_selector("text=is remembered")
+    look.provoked("404")
+
+
+def test_a_dead_letter_is_shown_as_text_whatever_its_sender_wrote(look: Watched, backstage: Backstage) -> None:
+    """Markup in its fields and their names is no markup in the page."""
+    mark = uuid.uuid4().hex
+    names = ("jobId", "taskId", "batchUrl", "ifMatch", HOSTILE)
+    backstage.put({"clientRequestId": str(uuid.uuid4()), **dict.fromkeys(names, f"{HOSTILE}\u0007\u202e{mark}")})
+    backstage.until(lambda: _ids_with(backstage, mark))
+    look.open(f"#dead-letters?id={_ids_with(backstage, mark)[0]}")
+    look.page.get_by_label("Body as received").wait_for()
+    assert "<img src=x onerror=" in look.page.get_by_label("Body as received").inner_text()
+    assert _is_unharmed(look)
+
+
+def test_a_dead_letter_is_shown_as_text_whatever_is_in_it(look: Watched, backstage: Backstage) -> None:
+    """Were every field of the answer hostile, what cannot be seen would stand there by its code."""
+    job = backstage.job(1)
+    backstage.given_up(job, 1)
+
+    def spoil(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=_spoiled(answer.json()))
+
+    look.page.route("**/api/dead-letters**", spoil)
+    look.page.route("**/api/dead-letters/*", spoil)
+    look.open(f"#dead-letters?jobId={job}")
+    look.page.get_by_role("link", name=re.compile("^Open dead letter")).click()
+    body = look.page.get_by_label("Body as received")
+    body.wait_for()
+    assert f"{HOSTILE}{CODES}" in body.inner_text()
+    assert not re.search(f"[{UNSEEN}]", look.page.inner_text("main"))
+    assert not re.search(f"[{UNSEEN}]", "".join(look.page.locator("main [aria-label]").evaluate_all(LABELS)))
+    look.page.get_by_label(re.compile("^Tick")).check()
+    look.page.get_by_role("article").get_by_role("button", name="Settle").click()
+    look.page.get_by_role("dialog").wait_for()
+    assert not re.search(f"[{UNSEEN}]", look.page.inner_text("dialog"))
+    assert _is_unharmed(look)
+
+
+UNSEEN = "\u0007\u202e\u200b\u2028\u0085"
+CODES = "\\u0007\\u202e\\u200b\\u2028\\u0085"
+LABELS = "nodes => nodes.map((node) => node.getAttribute('aria-label'))"
+
+
+def _spoiled(value: Any, name: str = "") -> Any:
+    """Every text of an answer with markup and what cannot be seen; ids and times stay what they are."""
+    if isinstance(value, dict):
+        return {key: _spoiled(one, key) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_spoiled(one) for one in value]
+    is_text = isinstance(value, str) and name not in {"id", "continuation", "bodyEncoding"} and not name.endswith("At")
+    return f"{value}{HOSTILE}{UNSEEN}" if is_text else value
+
+
+def _is_unharmed(look: Watched) -> bool:
+    return look.page.locator("main img, main script").count() == 0 and "owned" not in look.page.title()
+
+
+def _ids_with(backstage: Backstage, mark: str) -> list[str]:
+    ids = [letter["id"] for letter in backstage.letters(outcome="rejected")]
+    return [one for one in ids if mark in backstage.get(f"dead-letters/{one}")["body"]]
+
+
+def test_letters_are_redriven_after_a_look_at_how_many(look: Watched, backstage: Backstage) -> None:
+    """The question names act, number, filter and app, its focus is on Cancel, and two clicks are one act."""
+    job = backstage.job(3)
+    backstage.given_up(job, 3)
+    look.open(f"#dead-letters?jobId={job}")
+    look.page.get_by_role("button", name="Redrive all that match").click()
+    question = look.page.get_by_role("dialog")
+    question.wait_for()
+    assert question.get_by_role("heading").inner_text() == f"Redrive 3 dead letters (job {job})?"
+    assert look.url.removeprefix("http://") in question.inner_text()
+    assert look.page.evaluate("document.activeElement.textContent") == "Cancel"
+    calls = len(look.acts())
+    assert backstage.count(jobId=job) == 3
+    look.page.evaluate("() => { const act = document.getElementById('question-act'); act.click(); act.click(); }")
+    look.page.wait_for_selector("text=Redriven 3 of 3 dead letters.")
+    assert look.spoken == "Redriven 3 of 3 dead letters."
+    assert look.acts()[calls:] == [("POST", "/api/dead-letters/redrive")]
+    backstage.until(lambda: all(letter["redrivenAt"] for letter in backstage.letters(jobId=job)))
+
+
+def test_a_no_does_nothing(look: Watched, backstage: Backstage) -> None:
+    """Neither by the button nor by Escape."""
+    job = backstage.job(1)
+    backstage.given_up(job, 1)
+    look.open(f"#dead-letters?jobId={job}")
+    for key in ("Enter", "Escape"):
+        # The focus is on Cancel.
+        calls = len(look.acts())
+        look.page.get_by_role("button", name="Settle all that match").click()
+        look.page.get_by_role("dialog").wait_for()
+        look.page.keyboard.press(key)
+        look.page.wait_for_selector("dialog", state="hidden")
+        assert look.acts()[calls:] == [("POST", "/api/dead-letters/settle")]
+    assert backstage.count(jobId=job) == 1
+
+
+def test_ticked_letters_are_settled(look: Watched, backstage: Backstage) -> None:
+    """They alone, and they stay in sight, struck out."""
+    job = backstage.job(3)
+    backstage.given_up(job, 3)
+    look.open(f"#dead-letters?jobId={job}")
+    for task in ("task-1", "task-3"):
+        look.page.get_by_label(f"Tick dead letter task {task}").check()
+    look.page.get_by_role("button", name="Settle 2 ticked").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Settle 2").click()
+    look.page.wait_for_selector("text=Settled 2 of 2 dead letters.")
+    look.until("document.querySelectorAll('tr.gone').length === 2")
+    assert [letter["taskId"] for letter in backstage.letters(jobId=job)] == ["task-2"]
+
+
+def test_a_key_that_only_reads_is_kept_when_an_act_is_refused(look: Watched, backstage: Backstage) -> None:
+    """The page says what the 401 means."""
+    job = backstage.job(1)
+    backstage.given_up(job, 1)
+
+    def refuse(route: Route) -> None:
+        if route.request.method == "GET":
+            route.continue_()
+        else:
+            route.fulfill(status=401)
+
+    look.page.route("**/api/dead-letters**", refuse)
+    look.open(f"#dead-letters?jobId={job}")
+    look.page.get_by_label(re.compile("^Tick")).check()
+    look.page.get_by_role("button", name="Settle 1 ticked").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Settle 1").click()
+    look.page.wait_for_selector("text=this key only reads")
+    assert look.page.evaluate("sessionStorage.getItem('key')") == KEY
+    assert look.page.is_hidden("#key-panel")
+    look.provoked("401")
+
+
+def test_an_error_is_shown_as_the_api_words_it(look: Watched) -> None:
+    """Code, message, and what each pointer points at."""
+    look.open("#ask")
+    look.page.get_by_label("Job").fill("no such/job")
+    look.page.get_by_label("Task").fill("task-1")
+    look.page.get_by_role("button", name="Try it").click()
+    look.page.wait_for_selector("text=InvalidRequest")
+    assert "/jobId" in look.page.inner_text(".fault")
+    look.provoked("400")
+
+
+def test_a_clean_up_is_followed_to_its_end(look: Watched, backstage: Backstage) -> None:
+    """Its bar moves, and the end is said."""
+    event, job = str(uuid.uuid4()), backstage.job(300)
+    backstage.post("job-completions", {"clientRequestId": event, "jobId": job})
+    look.open(f"#find?kind=clean-up&id={event}")
+    bar = look.page.get_by_role("progressbar")
+    bar.wait_for()
+    look.until("document.querySelector('progress').value === 300")
+    look.page.wait_for_selector("text=300 of 300")
+    assert "deleted 300" in look.page.get_by_role("article").inner_text()
+    look.go("#clean-ups")
+    look.page.get_by_role("link", name=job).wait_for()
+
+
+def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> None:
+    """A dry run at once; the deletion after a question that names the task."""
+    job = backstage.job(1)
+    look.open("#ask")
+    look.page.get_by_label("Job").fill(job)
+    look.page.get_by_label("Task").fill("task-1")
+    look.page.get_by_role("button", name="Try it").click()
+    look.page.wait_for_selector("text=wouldDelete")
+    look.page.get_by_role("button", name="Ask for the deletion").click()
+    question = look.page.get_by_role("dialog")
+    assert question.get_by_role("heading").inner_text() == f"Delete 1 task: task-1 of job {job}?"
+    question.get_by_role("button", name="Delete 1 task").click()
+    look.page.wait_for_selector("article >> text=deleted")
+    assert look.acts() == [("POST", "/api/task-deletions")] * 2
+
+
+def test_a_letter_opens_in_the_form_and_is_settled_from_there(look: Watched, backstage: Backstage) -> None:
+    """Its readable fields come along, its id does not."""
+    job, old = backstage.job(1), str(uuid.uuid4())
+    condition = {"ifUnmodifiedSince": "Fri, 27 Nov 2099 08:00:00 GMT"}
+    backstage.put({"clientRequestId": old, "jobId": job, "taskId": "task-1", "ifmatch": "x", **condition})
+    backstage.until(lambda: backstage.count(jobId=job))
+    look.open(f"#dead-letters?jobId={job}")
+    look.page.get_by_role("link", name=re.compile("^Open dead letter")).click()
+    look.page.get_by_role("link", name="Open in the form").click()
+    look.page.wait_for_selector("text=Not taken over: ifmatch.")
+    assert look.page.get_by_label("If-Unmodified-Since").input_value() == condition["ifUnmodifiedSince"]
+    assert old not in look.page.inner_text("form .hint >> nth=-1")
+    look.page.get_by_role("button", name="Ask for the deletion").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Delete 1 task").click()
+    look.page.get_by_role("button", name="Settle the dead letter").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Settle").click()
+    look.page.wait_for_selector("text=The dead letter is settled.")
+    assert backstage.count(jobId=job) == 0
+
+
+def test_a_letter_is_copied_for_a_ticket(new_page: Callable[..., Watched], backstage: Backstage) -> None:
+    """With app, version, time, ids, reason and link; without body and key."""
+    job = backstage.job(1)
+    backstage.given_up(job, 1)
+    letter = backstage.letters(jobId=job)[0]
+    look = new_page(permissions=["clipboard-read", "clipboard-write"])
+    look.open(f"#dead-letters?id={letter['id']}")
+    look.page.get_by_role("article").get_by_role("button", name="Copy for a ticket").click()
+    look.until("document.getElementById('spoken').textContent.includes('Copied')")
+    text = look.page.evaluate("navigator.clipboard.readText()")
+    link = f"link: {look.url}/api/operations#dead-letters?id={letter['id']}"
+    for line in (
+        f"app: {look.url.removeprefix('http://')}",
+        f"dead letter: {letter['id']}",
+        f"reason: {letter['reason']}",
+        link,
+    ):
+        assert line in text.splitlines()
+    assert re.search(r"(?m)^version: .+\ntime: .+Z$", text)
+    assert KEY not in text
+    assert '{"clientRequestId"' not in text

@@ -1,0 +1,117 @@
+"""What a refresh leaves alone, and when there is none."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from tests.browser.backstage import Backstage
+from tests.browser.watched import Watched
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
+HIDE = """(isHidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+MARK = """() => {
+  const text = document.querySelector("article dd").querySelector("span").firstChild;
+  document.getSelection().setBaseAndExtent(text, 0, text, text.length);
+}"""
+
+
+def refreshed(look: Watched) -> None:
+    """Waits until all of one more refresh is shown."""
+    with look.page.expect_response(lambda answer: "operations/summary" in answer.url):
+        pass
+    look.page.wait_for_timeout(1_000)
+
+
+def test_a_refresh_changes_nothing_under_the_hands_of_a_person(look: Watched, backstage: Backstage) -> None:
+    """A tick, an open letter, focus, marked text and scroll stay; new letters come when asked for."""
+    job = backstage.job(60)
+    backstage.given_up(job, 30)
+    look.open(f"#dead-letters?jobId={job}")
+    tick = look.page.get_by_label("Tick dead letter task task-20 ")
+    tick.check()
+    look.page.get_by_label("Open dead letter task task-5 ").click()
+    look.page.get_by_label("Body as received").wait_for()
+    tick.focus()
+    look.page.evaluate("scrollTo(0, 700)")
+    look.page.evaluate(MARK)
+    marked = look.page.evaluate("document.getSelection().toString()")
+    backstage.given_up(job, 3)
+    look.page.get_by_role("button", name="3 new").wait_for()
+    refreshed(look)
+    assert look.page.evaluate("scrollY") == 700
+    assert tick.is_checked()
+    assert look.page.get_by_label("Body as received").is_visible()
+    assert look.page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Tick dead letter")
+    assert (look.page.evaluate("document.getSelection().toString()"), marked != "") == (marked, True)
+    assert look.page.locator("tbody input").count() == 30
+    look.page.get_by_role("button", name="3 new").click()
+    assert look.page.locator("tbody input").count() == 33
+    assert look.spoken == ""
+
+
+def test_back_closes_what_was_opened(look: Watched, backstage: Backstage) -> None:
+    """And a reload opens it again: part, filter and id stand in the address."""
+    job = backstage.job(2)
+    backstage.given_up(job, 2)
+    look.open(f"#dead-letters?jobId={job}")
+    look.page.get_by_label("Open dead letter task task-1 ").click()
+    look.page.get_by_label("Body as received").wait_for()
+    look.page.reload()
+    look.page.get_by_label("Body as received").wait_for()
+    look.page.go_back()
+    look.page.wait_for_selector("article", state="detached")
+    assert look.page.get_by_label("Job", exact=True).input_value() == job
+    assert look.page.locator("tbody input").count() == 2
+
+
+def test_a_tab_that_nobody_sees_asks_nothing(look: Watched) -> None:
+    """And asks at once when it is seen again."""
+    look.open()
+    look.page.evaluate(HIDE, True)
+    look.page.wait_for_timeout(1_000)
+    calls = len(look.calls)
+    look.page.wait_for_timeout(7_000)
+    assert len(look.calls) == calls
+    look.page.evaluate(HIDE, False)
+    look.page.wait_for_timeout(1_000)
+    assert len(look.calls) > calls
+
+
+def test_after_a_fault_old_numbers_show_their_age(look: Watched) -> None:
+    """The fault is said once, the numbers stay, and the next good answer mends all."""
+    look.open()
+
+    def fail(route: Route) -> None:
+        route.abort()
+
+    look.page.route("**/api/operations/summary", fail)
+    look.page.wait_for_selector("text=/Old numbers: of .*Z, [0-9]+ s ago/")
+    assert look.spoken == "The app cannot be reached."
+    assert look.page.get_by_role("row", name=re.compile("task-delete-requests ")).is_visible()
+    assert look.page.get_attribute("#verdict", "data-level") == "unknown"
+    look.page.unroute("**/api/operations/summary")
+    look.page.wait_for_selector("#fault", state="hidden")
+    assert "Numbers of" in look.page.inner_text("#freshness")
+    look.provoked("ERR_FAILED")
+
+
+def test_times_count_from_the_clock_of_the_app(look: Watched, backstage: Backstage) -> None:
+    """A browser that is a day ahead shows the same ages; exact times are in UTC."""
+    job = backstage.job(1)
+    backstage.given_up(job, 1)
+    look.page.clock.set_system_time(_a_day_ahead())
+    look.open(f"#dead-letters?jobId={job}")
+    moment = look.page.locator(".moment").first
+    moment.wait_for()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ (just now|\d+ (s|min)( \d+ s)? ago)", moment.inner_text())
+
+
+def _a_day_ahead() -> float:
+    return time.time() + 86_400

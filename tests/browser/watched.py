@@ -1,0 +1,84 @@
+"""A page under watch: what it says on the console, whom it calls, what its content policy refuses."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+
+KEY = "the-key-of-the-tests"
+PATIENCE = 60_000
+"""Milliseconds, on a machine that is busy with something else."""
+
+_NOTE_VIOLATIONS = """
+addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective}`));
+"""
+
+
+@dataclass
+class Watched:
+    """The operator's page of one app in one browser context."""
+
+    page: Page
+    url: str
+    errors: list[str] = field(default_factory=list)
+    """What a person at the console would see in red; a test takes out what it provoked."""
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    """Method and path of each call to the app."""
+    strangers: list[str] = field(default_factory=list)
+    """Requests to anywhere else."""
+
+    def open(self, fragment: str = "", code: str = KEY) -> None:
+        """Opens the page as a link does that has the key in it, and waits for the first look."""
+        self.page.goto(f"{self.url}/api/operations?code={code}{fragment}")
+        self.page.wait_for_selector("#verdict:not([hidden])")
+
+    def go(self, fragment: str) -> None:
+        """Follows a link within the page."""
+        self.page.evaluate("fragment => { location.hash = fragment; }", fragment)
+
+    def until(self, expression: str) -> None:
+        """Waits until an expression holds in the page; playwright's own waiting evaluates texts, which the policy forbids."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < deadline, expression
+            self.page.wait_for_timeout(100)
+
+    def provoked(self, part: str) -> None:
+        """Takes errors out that the test itself brought about."""
+        self.errors = [text for text in self.errors if part not in text]
+
+    def acts(self) -> list[tuple[str, str]]:
+        """The calls that act."""
+        return [(method, path) for method, path in self.calls if method != "GET"]
+
+    @property
+    def spoken(self) -> str:
+        """What a screen reader was last told."""
+        return (self.page.text_content("#spoken") or "").strip()
+
+
+def watch(context: BrowserContext, url: str) -> Watched:
+    """A new page whose console, calls and violations are noted from the start."""
+    context.set_default_timeout(PATIENCE)
+    context.add_init_script(_NOTE_VIOLATIONS)
+    watched = Watched(context.new_page(), url)
+
+    def note_console(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            watched.errors.append(message.text)
+
+    def note_request(request: Request) -> None:
+        if request.url.startswith(url):
+            watched.calls.append((request.method, urlsplit(request.url).path))
+        else:
+            watched.strangers.append(request.url)
+
+    watched.page.on("console", note_console)
+    watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
+    watched.page.on("request", note_request)
+    return watched

@@ -1,0 +1,148 @@
+"""`make test-clients`: clients that nobody here wrote, generated from the description or official, on the local stack.
+
+Each is made, compiled and run as its users would. What this machine lacks is said in the last lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+from devstack.azurite.install import Node, ensure_installed, find_node
+from devstack.stack import ROOT, Stack
+
+HERE = Path(__file__).parent
+GENERATED = HERE / "generated"
+DESCRIPTION = GENERATED / "openapi.json"
+TOOLS = HERE / "node_modules" / ".bin"
+STAMP = HERE / "node_modules" / ".installed-from"
+POLICIES = '[{"name": "swept", "jobs": "swept-*", "deleteAfter": "PT0S"}]'
+KEY = "a-key-of-the-local-stack"
+SECONDS = 900
+DOTNET_TOOLS = {"NSwag": "nswag", "Kiota": "kiota"}
+PROGRAMS = ("openapi-typescript", "hey-api", "cloudevents", "storage-queue", "azure-batch")
+
+
+class Failed(Exception):
+    """Raised when one of the clients does not get on with the app; the text is its own."""
+
+
+def main() -> int:
+    """Runs all of it; 0 when every client got on with the app."""
+    node = _node()
+    _install(node)
+    shutil.rmtree(GENERATED, ignore_errors=True)
+    GENERATED.mkdir()
+    settings = {"HOST_FUNCTION_KEY": KEY, "RETENTION_POLICIES": POLICIES, "BATCH_RETRY_BASE_SECONDS": "0.5"}
+    with Stack(ROOT, env=settings, host_options=["--enable-auth"]) as stack:
+        answer = requests.get(f"{stack.http_url}/api/openapi.json", headers={"x-functions-key": KEY}, timeout=60)
+        answer.raise_for_status()
+        DESCRIPTION.write_text(answer.text)
+        failed = [name for name, command in _steps(node) if not _passes(name, command, _environment(stack))]
+    if missing := _missing():
+        _say(f"not run, as they are not on this machine: {', '.join(missing)}")
+    _say(f"failed: {', '.join(failed)}" if failed else "every client gets on with the app")
+    return 1 if failed else 0
+
+
+def _steps(node: Node) -> list[tuple[str, list[str]]]:
+    """What is done, in its order."""
+    lint = [
+        ("redocly", _tool(node, "redocly", "lint", "--max-problems=50", "--config=redocly.yaml", str(DESCRIPTION))),
+        (
+            "spectral",
+            _tool(node, "spectral", "lint", "--fail-severity=hint", "--ruleset=.spectral.yaml", str(DESCRIPTION)),
+        ),
+    ]
+    generate = [
+        (
+            "openapi-typescript (types)",
+            _tool(node, "openapi-typescript", str(DESCRIPTION), "-o", "generated/schema.d.ts"),
+        ),
+        ("hey-api (client)", _tool(node, "openapi-ts", "-i", "./generated/openapi.json", "-o", "generated/hey-api")),
+        ("tsc --strict", _tool(node, "tsc", "-p", ".")),
+    ]
+    run = [(name, [node.program, f"generated/compiled/programs/{name}.js"]) for name in PROGRAMS]
+    python = [("azure-batch (Python)", [sys.executable, "programs/azure_batch.py"])]
+    return [*lint, *generate, *run, *python, *_for_dotnet()]
+
+
+def _tool(node: Node, name: str, *arguments: str) -> list[str]:
+    return [node.program, str((TOOLS / name).resolve()), *arguments]
+
+
+def _environment(stack: Stack) -> dict[str, str]:
+    queues = {
+        name: stack.env[name] for name in ("REQUEST_QUEUE_NAME", "JOB_COMPLETION_QUEUE_NAME", "RESULT_QUEUE_NAME")
+    }
+    return {
+        **os.environ,
+        **queues,
+        "FUNCTION_URL": stack.http_url,
+        "FUNCTION_KEY": KEY,
+        "BATCH_CONTROL_URL": f"{stack.batch_url}/_control",
+        "STORAGE": stack.connection_string,
+        "NO_COLOR": "1",
+        "REDOCLY_TELEMETRY": "off",
+    }
+
+
+def _passes(name: str, command: list[str], environment: dict[str, str]) -> bool:
+    """Runs one step; a warning counts as a fault."""
+    ended = subprocess.run(
+        command, cwd=HERE, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    said = ended.stdout + ended.stderr
+    passed = ended.returncode == 0 and "Warning was generated" not in said
+    _say(f"{'ok    ' if passed else 'FAILED'}  {name}")
+    if not passed:
+        _say(said.rstrip())
+    return passed
+
+
+def _node() -> Node:
+    ensure_installed()
+    node = find_node()
+    if node is None:
+        raise Failed("there is no Node")
+    return node
+
+
+def _install(node: Node) -> None:
+    """The packages of the lock file, once for each state of it; none needs its install script."""
+    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    if STAMP.exists() and STAMP.read_text() == wanted:
+        return
+    _say("installing the clients from npm, once, which takes about a minute")
+    command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(command, cwd=HERE, timeout=SECONDS, check=True)
+    STAMP.write_text(wanted)
+
+
+def _missing() -> list[str]:
+    """The generators for .NET that are not on the search path; they are tools of its SDK."""
+    return [f"{name} ({tool})" for name, tool in DOTNET_TOOLS.items() if shutil.which(tool) is None]
+
+
+def _for_dotnet() -> list[tuple[str, list[str]]]:
+    """Those that are there make their clients; nothing here compiles them."""
+    options = ["/generateExceptionClasses:true", "/jsonLibrary:SystemTextJson", "/generateNullableReferenceTypes:true"]
+    nswag = ["nswag", "openapi2csclient", f"/input:{DESCRIPTION}", "/output:generated/Nswag.cs", *options]
+    kiota = ["kiota", "generate", "-l", "csharp", "-d", str(DESCRIPTION), "-o", "generated/kiota", "-n", "App"]
+    commands = {"NSwag": nswag, "Kiota": kiota}
+    return [(name, command) for name, command in commands.items() if shutil.which(DOTNET_TOOLS[name])]
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
