@@ -16,12 +16,11 @@ from typing import Any, Final
 from shared.clock import from_text, to_text
 from shared.errors import CorruptRecord
 from shared.parsing.retention_policy import digest_of
-from shared.retention.sweep import Phase, Sweep
+from shared.retention.sweep import STUCK_AFTER, Phase, Sweep
 from shared.storage.table import Found, Table, Write
 
 PARTITION: Final = "sweeps"
 """Beside the sixteen of the requests, so that no purge goes through it."""
-STUCK_AFTER: Final = timedelta(hours=1)
 WAITS_FOR_REQUESTS: Final = timedelta(days=1)
 """So long from its start the open requests of a sweep hold the next one back."""
 NO_POLICIES: Final = digest_of(())

@@ -222,6 +222,8 @@ def test_a_sweep_is_previewed_carried_out_and_told_of(stack: Stack) -> None:
     last = shown["accounts"][0]["lastSweep"]
     assert (last["state"], run(stack, "cancel", last["sweepId"]).code) == ("done", 1)
     assert "counting" in run(stack, "policies").out
+    (told,) = run(stack, "summary", "--json").documents
+    assert [(one["sweepId"], one["state"]) for one in told["sweeps"]] == [(last["sweepId"], "done")]
     alone = run(stack, "sweep", "--policy", "old", "--json", "--wait").documents[-1]
     assert [policy["name"] for policy in alone["policies"]] == ["old"]
     refused = run(stack, "sweep", "--policy", "no-such")
