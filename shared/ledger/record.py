@@ -170,7 +170,7 @@ class Record:
     emit_pending: bool = False
     """The result is owed and no queue message will bring it: housekeeping sends it."""
     policy: str | None = None
-    """Digest of the retention policy that asked; None for every other origin."""
+    """Digest of the retention policy that asked, also after a redrive; None where none did."""
     etag: str | None = field(default=None, compare=False)
     """The storage service's version of the row; None before the first write."""
 
