@@ -21,7 +21,7 @@ def read_rows(table: Table, partition: str, rows: Sequence[str]) -> dict[str, Fo
     found: dict[str, Found] = {}
     continuation = None
     while len(left) > 1:
-        # The keys are GUIDs, some with a dry-run prefix: nothing in them needs escaping.
+        # The keys are GUIDs, some with a dry-run suffix: nothing in them needs escaping.
         between = f"PartitionKey eq '{partition}' and RowKey ge '{left[0]}' and RowKey le '{left[-1]}'"
         page = table.query(between, None, PAGE, continuation)
         there = {str(row.entity["RowKey"]): row for row in page.rows}
