@@ -61,6 +61,7 @@ class CleanupRedrive:
             accepted_at=now,
             generation=letter.generation + 1,
             step=base.step + 1,
+            with_rows=True,
             place=base.place,
         )
 

@@ -110,7 +110,7 @@ class Redrive:
         value = read_body(letter.body, max_bytes=MAX_MESSAGE_BYTES)
         request = parse_request(value, with_default(self.settings.batch_accounts, letter.batch_url), now)
         return replace(
-            Record.new(request, Origin.REDRIVE, now),
+            Record.new(request, Origin.REDRIVE, now, policy=letter.policy),
             due_at=due_at(request.delete_after, letter.first_seen_at) if request.delete_after else None,
             # The row that knew is gone: an absent task may well be the work of this generation or of one before it.
             maybe_effect=(letter.attempts > 0 or letter.generation > 0) and not letter.dry_run,

@@ -56,6 +56,10 @@ class DeadLetter:
     body: bytes = b""
     result_id: str | None = None
     """Of a letter that many requests for one task share: which of their ends it tells of."""
+    ended_at: datetime | None = None
+    """Of such a letter: when that end was."""
+    policy: str | None = None
+    """Of such a letter: digest of the retention policy that asked."""
 
 
 class DeadLetterStore:
@@ -157,6 +161,8 @@ def _seen_again(kept: DeadLetter, letter: DeadLetter) -> dict[str, Any]:
     """
     columns: dict[str, Any] = {"last_seen_at": to_text(letter.last_seen_at)}
     if letter.result_id and letter.result_id != kept.result_id:
+        if letter.ended_at and kept.ended_at and letter.ended_at < kept.ended_at:
+            return columns  # A late copy of a request before the newest.
         columns |= _columns(letter) | {
             "first_seen_at": to_text(kept.first_seen_at),
             "body": letter.body[:MAX_BODY_BYTES],
@@ -184,6 +190,8 @@ def _columns(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "result_id": letter.result_id or "",
+        "ended_at": _text(letter.ended_at),
+        "policy": letter.policy or "",
         "reason": letter.reason,
         "outcome": letter.outcome,
         "queue": letter.queue,
@@ -233,6 +241,8 @@ def letter_of(found: Found) -> DeadLetter:
         status=entity["status_code"] or None,
         body=bytes(entity["body"]),
         result_id=entity.get("result_id") or None,
+        ended_at=_moment(entity.get("ended_at")),
+        policy=entity.get("policy") or None,
     )
 
 

@@ -68,6 +68,8 @@ class Publisher:
         return DeadLetter(
             id=shared or result.id,
             result_id=result.id if shared else None,
+            ended_at=result.completed_at if shared else None,
+            policy=result.policy,
             reason=code or result.outcome.value,
             outcome=result.outcome.value,
             queue=queue,
