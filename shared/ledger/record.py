@@ -171,6 +171,8 @@ class Record:
     """The result is owed and no queue message will bring it: housekeeping sends it."""
     policy: str | None = None
     """Digest of the retention policy that asked; None for every other origin."""
+    is_counted: bool = True
+    """Whether the parent's count has it. Where a claim inserts the row, what comes of that claim counts it."""
     etag: str | None = field(default=None, compare=False)
     """The storage service's version of the row; None before the first write."""
 

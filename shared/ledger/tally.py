@@ -1,8 +1,9 @@
 """How many requests of one parent (an event, a `taskIds` envelope) there are and ended how.
 
 Counted in the transaction that writes the rows, so a count can be neither lost nor made twice, and is read without
-reading them. Each bucket holds the counts of a parent in several rows, of which every write takes one by chance: forty
-instances that end requests of one parent would otherwise queue up for a single row.
+reading them. A row that its claim inserts is counted with what comes of that claim. Each bucket holds the counts of a
+parent in several rows, of which every write takes one by chance: forty instances that end requests of one parent would
+otherwise queue up for a single row.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def deltas(changes: Sequence[Change]) -> dict[str, Counter[str]]:
         if after.parent_id is None:
             continue
         row = tally_row(after.parent_id, dry_run=after.request.dry_run)
-        if before is None:
+        if after.is_counted and not (before and before.is_counted):
             found[row][REQUESTED] += 1
         if after.state is State.DONE and after.conclusion and (before is None or before.state is not State.DONE):
             found[row][after.conclusion.outcome.value] += 1
