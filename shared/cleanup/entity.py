@@ -111,7 +111,7 @@ def from_entity(entity: Mapping[str, Any], etag: str) -> Cleanup:
     try:
         return _read(entity, etag)
     except (KeyError, ValueError, TypeError) as fault:
-        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}") from fault
+        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}", etag) from fault
 
 
 def _read(entity: Mapping[str, Any], etag: str) -> Cleanup:
