@@ -26,7 +26,10 @@ def request_paths() -> Document:
             "get": operation(
                 "getTaskDeletion",
                 REQUESTS,
-                ("Get a request", "How one request stands, and its result once it is done."),
+                (
+                    "Get a request",
+                    "How one request stands, and its result; one of a clean-up may be unknown until begun.",
+                ),
                 {200: "Status"},
                 "400 404",
                 parameters=own,

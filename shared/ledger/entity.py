@@ -65,6 +65,7 @@ def _columns(record: Record) -> Entity:
         "completed_at": _text(end.completed_at if end else None),
         "emit_pending": record.emit_pending,
         "policy": record.policy or "",
+        "is_counted": record.is_counted,
     }
 
 
@@ -101,6 +102,7 @@ def from_entity(entity: Mapping[str, Any], etag: str | None) -> Record:
             conclusion=_conclusion(entity),
             emit_pending=entity["emit_pending"],
             policy=entity.get("policy") or None,
+            is_counted=entity.get("is_counted", True),
             etag=etag,
         )
     except (KeyError, ValueError, TypeError, OverflowError) as fault:

@@ -171,6 +171,8 @@ class Record:
     """The result is still to be sent and no queue message will do it, so housekeeping will."""
     policy: str | None = None
     """Digest of the retention policy that asked, also after a redrive; None where none did."""
+    is_counted: bool = True
+    """Whether the parent's count includes it. Where a claim inserts the row, what comes of that claim counts it."""
     etag: str | None = field(default=None, compare=False)
     """The storage service's version of the row; None before the first write."""
 

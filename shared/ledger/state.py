@@ -58,6 +58,7 @@ def conclude(
         conclusion=conclusion,
         claim=Claim.of(holder, conclusion.completed_at) if holder else record.claim,
         next_attempt_at=None,
+        is_counted=True,
         emit_pending=emit_pending,
     )
 
@@ -85,6 +86,7 @@ def release(
         maybe_effect=may_have_taken_effect or before.maybe_effect,
         last_error=error,
         next_attempt_at=now + wait,
+        is_counted=True,
     )
 
 

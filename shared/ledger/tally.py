@@ -1,8 +1,9 @@
 """Counts a parent's requests, and how they ended. A parent is an event, a `taskIds` envelope or a sweep.
 
 The transaction that writes the rows also counts them, so no count is lost or doubled, and reading the counts needs no
-request rows. Each bucket spreads a parent's counts over several rows, and each write picks one at random: forty instances
-that end requests of one parent would otherwise queue for a single row.
+request rows. A row that its claim inserts is counted with what comes of that claim. Each bucket spreads a parent's
+counts over several rows, and each write picks one at random: forty instances that end requests of one parent would
+otherwise queue for a single row.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def deltas(changes: Sequence[Change]) -> dict[str, Counter[str]]:
         if after.parent_id is None:
             continue
         row = tally_row(after.parent_id, dry_run=after.request.dry_run)
-        if before is None:
+        if after.is_counted and not (before and before.is_counted):
             found[row][REQUESTED] += 1
         if after.state is State.DONE and after.conclusion and (before is None or before.state is not State.DONE):
             found[row][after.conclusion.outcome.value] += 1

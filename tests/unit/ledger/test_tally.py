@@ -10,12 +10,14 @@ import pytest
 
 from shared.clock import to_text
 from shared.errors import StorageUnavailable
-from shared.ledger.record import Key
-from shared.ledger.tally import totals
+from shared.ledger import state
+from shared.ledger.record import Certainty, Conclusion, Holder, Key, Outcome, Record
+from shared.ledger.tally import deltas, totals
 from shared.ledger.work import MAX_ROWS
 from shared.request.model import derived_id
 from shared.storage.table import Refused, Write
 from tests.memory_table import no_fault
+from tests.rows import LEASE, NOW, claimed
 from tests.world import World, call, refused
 
 
@@ -73,6 +75,30 @@ def test_a_request_alone_costs_no_count() -> None:
     world.put(world.request())
     world.settle()
     assert len(world.records.rows) == 1
+
+
+NOT_COUNTED = claimed(parent_id=str(uuid.UUID(int=7)), is_counted=False)
+"""A row that its claim inserted."""
+END = Conclusion(Outcome.DELETED, Certainty.CONFIRMED, NOW, 200)
+GIVEN_BACK = state.release(NOT_COUNTED, NOT_COUNTED, None, NOW, LEASE, may_have_taken_effect=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "counts"),
+    [
+        (None, NOT_COUNTED, {}),
+        (NOT_COUNTED, state.claim(NOT_COUNTED, Holder("c", "m", 2), NOW, LEASE), {}),
+        (NOT_COUNTED, state.conclude(NOT_COUNTED, END), {"requested": 1, "deleted": 1}),
+        (NOT_COUNTED, GIVEN_BACK, {"requested": 1}),
+        (GIVEN_BACK, state.claim(GIVEN_BACK, Holder("c", "m"), NOW, LEASE), {}),
+        (GIVEN_BACK, state.conclude(GIVEN_BACK, END), {"deleted": 1}),
+    ],
+)
+def test_a_row_that_a_claim_inserts_is_counted_with_what_comes_of_it(
+    before: Record | None, after: Record, counts: dict[str, int]
+) -> None:
+    """Once: with its end or when it is given back, whichever comes first; a redelivery's claim counts nothing."""
+    assert [dict(delta) for delta in deltas([(before, after)]).values()] == ([counts] if counts else [])
 
 
 def in_one_bucket(world: World, count: int) -> str:
