@@ -3,13 +3,12 @@
     AppError
     ├── InvalidInput          the sender must change the request; never retried
     ├── InvalidConfiguration  an operator must change the settings
-    ├── StorageUnavailable    a table or queue did not do its work; redeliver, or answer 503
-    ├── TokenUnavailable      no token is to be had now; the call is not made, and tried again later
+    ├── StorageUnavailable    a table or queue failed; redeliver, or answer 503
+    ├── TokenUnavailable      no token can be had now; the call is not made, and retried later
     ├── StaleDelivery         this delivery may have been superseded; raise, so that the host redelivers
-    └── CorruptRecord         a row that no version of this app writes; end it and be loud
+    └── CorruptRecord         a row that no version of this app writes; end it and log an error
 
-Expected turns of events (a duplicate, a replay, a row that is not there, a Batch error)
-are values, not exceptions.
+Expected outcomes (a duplicate, a replay, a missing row, a Batch error) are values, not exceptions.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ class Problem:
 
 
 class AppError(Exception):
-    """Base of everything that this app raises on purpose."""
+    """Base of everything that this app raises deliberately."""
 
 
 class InvalidInput(AppError):
-    """Raised when a request, an event or an envelope breaks a rule of the contract."""
+    """Raised when a request, an event or an envelope breaks a rule."""
 
     def __init__(self, problems: Sequence[Problem], code: str = "InvalidRequest") -> None:
         self.problems = tuple(problems)
@@ -41,11 +40,11 @@ class InvalidInput(AppError):
 
     @classmethod
     def at(cls, pointer: str, text: str) -> InvalidInput:
-        """The one problem at a place."""
+        """One problem, at one place."""
         return cls([Problem(pointer, text)])
 
     def renamed(self, names: Mapping[str, str]) -> InvalidInput:
-        """The same problems under the names by which the sender knows their places."""
+        """The same problems, under the names that the sender uses for these fields."""
         return InvalidInput([Problem(names.get(p.pointer, p.pointer), p.text) for p in self.problems], self.code)
 
 
@@ -54,7 +53,7 @@ class InvalidConfiguration(AppError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("app settings are wrong: " + "; ".join(self.problems))
+        super().__init__("invalid app settings: " + "; ".join(self.problems))
 
 
 class StorageUnavailable(AppError):
@@ -62,7 +61,7 @@ class StorageUnavailable(AppError):
 
 
 class TokenUnavailable(AppError):
-    """Raised when no token is to be had now; the text names the fault and holds no secret."""
+    """Raised when no token can be had now; the text names the fault and holds no secret."""
 
 
 class StaleDelivery(AppError):
@@ -74,5 +73,5 @@ class CorruptRecord(AppError):
 
     def __init__(self, text: str, etag: str | None = None) -> None:
         self.etag = etag
-        """The version of the row as read, so that it can be ended."""
+        """The version of the row as read, with which the row can be ended."""
         super().__init__(text)

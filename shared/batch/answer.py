@@ -1,4 +1,4 @@
-"""From an HTTP answer of the Batch service to a `Reply`. Pure; every part of the answer is untrusted."""
+"""Turns an HTTP answer of the Batch service into a `Reply`. Pure; no part of the answer is trusted."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from shared.batch.reply import BatchError, Reply, Sent
 
 MOST_CODE: Final = 128
 MOST_TEXT: Final = 8_192
-"""Characters that are kept of an error's message, and of all its values together."""
+"""Characters kept of an error's message, and of all its values together."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-# The service ends each message with these two lines, which would keep equal errors from being grouped.
+# The service ends each message with these two lines; they would keep equal errors from being grouped.
 _TRAILER = re.compile(r"RequestId:\s*(?P<id>[0-9A-Za-z-]+)\s+Time:\s*\S+\s*")
 _MOST_TRAILER = 256
 _JSON = json.JSONDecoder()
 _BLANKS = re.compile(r"[ \t\n\r]*")
-# A message that is cut off in the middle: its text, or the `value` of its object.
+# A message that was cut off: its text, or the `value` of its object.
 _CUT_MESSAGE = re.compile(
     rf"""(?:\{{[^{{}}]{{0,200}}?"value"[ \t\n\r]*:[ \t\n\r]*)?"((?:[^"\\]|\\.){{0,{MOST_TEXT}}})""", re.DOTALL
 )
 
 
 def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Reply:
-    """The reply for a whole answer; `headers` are looked up in any letter case by the mapping given."""
+    """The reply for a complete answer; `headers` must be a case-insensitive mapping."""
     request_id = clean(headers.get("request-id", ""), MOST_CODE) or None
     retry_after = retry_after_seconds(headers.get("Retry-After"), now)
     if 200 <= status < 300:
@@ -40,7 +40,7 @@ def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     return Reply(
         Sent.ANSWERED,
         status,
-        error or BatchError("UnexpectedAnswer", f"HTTP {status} without an error body of the Batch service."),
+        error or BatchError("UnexpectedAnswer", f"HTTP {status} without a Batch error body."),
         has_batch_code=error is not None,
         retry_after=retry_after,
         request_id=request_id or id_in_text,
@@ -48,12 +48,12 @@ def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime
 
 
 def without_answer(sent: Sent, code: str, message: str) -> Reply:
-    """The reply for a call that no whole answer came back to, in words of our own."""
+    """The reply for a call without a complete answer, with an error that the app made up."""
     return Reply(sent, error=BatchError(code, clean(message, MOST_TEXT)))
 
 
 def retry_after_seconds(text: str | None, now: datetime) -> float | None:
-    """Seconds from `now`, from either form of the header (RFC 9110, section 10.2.3); None if it is neither."""
+    """Seconds from `now`, given either form of the header (RFC 9110, section 10.2.3); None if it is neither."""
     if text is None:
         return None
     text = text.strip()
@@ -78,13 +78,13 @@ def parsed_object(body: bytes) -> dict[str, object] | None:
 
 
 def clean(text: str, most: int) -> str:
-    """`text` on one line without control characters and lone surrogates, at most `most` characters."""
+    """`text` on one line, without control characters or lone surrogates, at most `most` characters long."""
     plain = text[: 4 * most].encode("utf-8", "replace").decode("utf-8")
     return _CONTROLS.sub(" ", plain).strip()[:most]
 
 
 def _batch_error(body: bytes) -> tuple[BatchError | None, str | None]:
-    """The error and the request id that stands in its message."""
+    """The error, and the request id found in its message."""
     fields = parsed_object(body) or _beginning_of(body)
     code = fields.get("code")
     if not isinstance(code, str) or len(code) > MOST_CODE or not _CODE.fullmatch(code):
@@ -94,9 +94,9 @@ def _batch_error(body: bytes) -> tuple[BatchError | None, str | None]:
 
 
 def _without_trailer(text: str) -> tuple[str, str | None]:
-    """The message without its last two lines, and the request id that they name."""
+    """The message without its last two lines, and the request id in them."""
     start = max(text.rfind("RequestId:"), 0)
-    # Looked for at one place only: a pattern that may begin anywhere takes quadratic time over a run of blanks.
+    # Matched at one place only: a pattern that may begin anywhere takes quadratic time over a run of spaces.
     trailer = _TRAILER.fullmatch(text[start:]) if len(text) - start <= _MOST_TRAILER else None
     if trailer is None or text[:start][-1:].isalnum():
         return text, None
@@ -104,7 +104,7 @@ def _without_trailer(text: str) -> tuple[str, str | None]:
 
 
 def _beginning_of(body: bytes) -> dict[str, object]:
-    """The members of an object whose end was cut off, as far as they are whole; of its message, what there is."""
+    """The complete members of an object whose end was cut off, and as much of its message as there is."""
     text = body.decode("utf-8", "replace")
     fields: dict[str, object] = {}
     place = _after_blanks(text, 0)

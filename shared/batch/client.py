@@ -1,8 +1,8 @@
 """The client of the Batch service: *Task - Delete* and the reads around it.
 
 https://learn.microsoft.com/rest/api/batchservice/task/delete-task
-Each call is one request and at most one more, after a 401, with a fresh token.
-Nothing is raised: what happened is in the `Reply`.
+Each call sends one request, and at most one more after a 401, with a fresh token.
+Nothing is raised: the `Reply` says what happened.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OCP_DATE: Final = "ocp-date"
 
 
 class Tokens(Protocol):
-    """Where bearer tokens come from; both methods raise TokenUnavailable."""
+    """A source of bearer tokens; both methods raise TokenUnavailable."""
 
     def token(self) -> str: ...
 
@@ -56,9 +56,9 @@ class _Call:
 
 
 class BatchClient:
-    """Calls the accounts of the allow list, each with its own limit on calls in flight and calls a second.
+    """Calls the accounts of the allow list, each with separate limits on calls in flight and calls per second.
 
-    `session` must keep as many connections as threads use the client.
+    `session` must keep at least as many connections as there are threads that use the client.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class BatchClient:
         return self._task("DELETE", request, query, box)
 
     def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply:
-        """Asks for the task under the same conditions as `delete`, for a dry run."""
+        """Reads the task under the same conditions as `delete`, for a dry run."""
         return self._task("GET", request, {"$select": "id,state"}, box)
 
     def get_job(self, account: str, job_id: str, box: TimeBox) -> tuple[Reply, str | None]:
@@ -111,15 +111,15 @@ class BatchClient:
         return task_state_of(self._carry_out(_Call("GET", account, url, path, {}), box))
 
     def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
-        """One page of the account's jobs: the first, or the one that `continuation` of the last page names."""
+        """One page of the account's jobs: the first, or the one that the last page's `continuation` points to."""
         return job_page_of(self._page(account, "/jobs", JOBS_QUERY, continuation, box))
 
     def list_completed_tasks(
         self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
     ) -> TaskPage:
-        """One page of the job's completed tasks: the first, or the one that `continuation` of the last page names.
+        """One page of the job's completed tasks: the first, or the one that the last page's `continuation` points to.
 
-        With `ended_by` those that ended later are left out, as far as the service goes by that.
+        `ended_by` asks the service to leave out tasks that ended later; it may still list some.
         """
         try:
             path = f"{target.job_path(job_id)}/tasks"
@@ -130,7 +130,7 @@ class BatchClient:
     def _page(
         self, account: str, path: str, query: Mapping[str, str | int], continuation: str | None, box: TimeBox
     ) -> Answer:
-        """A continuation that leads away from this listing is refused; no token is sent there."""
+        """A continuation that points outside this listing is refused; no token is sent there."""
         if continuation is None:
             url = target.url_of(account, path, self._query(query))
         else:
@@ -164,7 +164,7 @@ class BatchClient:
             text = f"No token for the Batch service: {error}."
             return Answer(without_answer(Sent.FAILED, "TokenUnavailable", text))
         first = self._send(call, prepared, token, box)
-        # A slow refusal leaves no second try: it would have to be cut off, and its effect be unknown.
+        # No second try after a slow refusal: it might have to be cut off, which would leave its effect unknown.
         if not _is_refused_token(first.reply) or self._clock.monotonic() > half_time:
             return first
         try:
@@ -175,7 +175,7 @@ class BatchClient:
         return second if second.reply.was_sent else first
 
     def _prepared(self, call: _Call) -> requests.PreparedRequest:
-        """The request but for its token; raises UnsafeTarget when it would go elsewhere than the call says."""
+        """The request without its token; raises UnsafeTarget when its URL is not the one that the call names."""
         if call.account not in self._limits:
             raise target.UnsafeTarget("the account is not on the allow list")
         prepared = self._session.prepare_request(requests.Request(call.method, call.url, headers=dict(call.headers)))
@@ -184,11 +184,11 @@ class BatchClient:
 
     def _send(self, call: _Call, prepared: requests.PreparedRequest, token: str, box: TimeBox) -> Answer:
         if self._clock.monotonic() >= box.start_by:
-            text = "The time for the call was over before it was sent."
+            text = "The call ran out of time before it could be sent."
             return Answer(without_answer(Sent.HELD, "OutOfTime", text))
         limit = self._limits[call.account]
         if not limit.acquire(box.start_by):
-            text = "The account takes no further call in time."
+            text = "The account's limit left no slot for the call in time."
             held = without_answer(Sent.HELD, "AccountBusy", text)
             return Answer(replace(held, retry_after=limit.seconds_held()))
         answer = None
@@ -216,5 +216,5 @@ def _headers(request: DeletionRequest) -> dict[str, str]:
 
 
 def _is_refused_token(reply: Reply) -> bool:
-    """401 and 400 InvalidAuthenticationInfo; a 403 is about rights, which a fresh token does not add."""
+    """401 and 400 InvalidAuthenticationInfo. A 403 is about permissions, which a fresh token would not change."""
     return reply.kind is Kind.ACCESS and reply.status in {400, 401}

@@ -1,4 +1,4 @@
-"""What a sweep reads from the Batch service: pages of an account's jobs."""
+"""Pages of an account's jobs, which sweeps read."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from shared.batch.reply import Kind, Reply, Sent
 from shared.batch.transport import Answer
 
 UNREADABLE: Final = "UnreadableAnswer"
-"""Code of a reply made up for a 2xx whose body is not what was asked for."""
+"""Code of the reply that stands in for a 2xx with an unusable body."""
 MOST_JOBS: Final = 1_000
 """The service's own maximum for one page."""
 JOBS_QUERY: Final[Mapping[str, str | int]] = {
     "$select": "id,state,metadata,usesTaskDependencies",
     "maxresults": MOST_JOBS,
 }
-"""No filter by id: patterns count in any letter case, and whether the service's `startswith` does is not documented."""
+"""No filter by id: patterns ignore case, and whether the service's `startswith` does is not documented."""
 
 
 @dataclass(frozen=True)
 class ListedJob:
-    """One job of a page, as far as a policy needs it."""
+    """One job of a page: the fields that policies need."""
 
     id: str
     state: str
@@ -31,7 +31,7 @@ class ListedJob:
     metadata: tuple[tuple[str, str], ...] = ()
     uses_dependencies: bool = False
     is_readable: bool = True
-    """False when its state or its owner's marks could not be read: nobody knows then whether it may be touched."""
+    """False when its state or its owner's marks could not be read, so nobody knows whether it may be touched."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,16 @@ class JobPage:
 
 
 def job_page_of(answer: Answer) -> JobPage:
-    """The page in an answer; a 2xx without a readable page counts as not answered."""
+    """The page in an answer; a 2xx without a readable page counts as unanswered."""
     if answer.reply.kind is not Kind.SUCCESS:
         return JobPage(answer.reply)
     fields = parsed_object(answer.body)
     items = fields.get("value") if fields else None
     link = fields.get("odata.nextLink") if fields else None
     if not isinstance(items, list) or not (link is None or isinstance(link, str)):
-        return JobPage(without_answer(Sent.UNANSWERED, UNREADABLE, "The service's answer holds no list of jobs."))
+        return JobPage(
+            without_answer(Sent.UNANSWERED, UNREADABLE, "The service's answer does not contain a list of jobs.")
+        )
     jobs = [_job(item) for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
     return JobPage(answer.reply, tuple(jobs), link or None)
 
@@ -66,13 +68,13 @@ def _job(item: dict[str, Any]) -> ListedJob:
 
 
 def _metadata(value: object) -> tuple[tuple[str, str], ...] | None:
-    """The pairs; None for what is no list of them."""
+    """The name-value pairs, or None when the value is not a list of them."""
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         return None
     pairs = [(entry.get("name"), entry.get("value")) for entry in value]
-    # A name without a value is no mark; a value of another kind may hide one.
+    # A name without a value is not a mark; a value of another type may hide one.
     if not all(isinstance(name, str) and isinstance(text, str | None) for name, text in pairs):
         return None
     return tuple((name, text or "") for name, text in pairs)

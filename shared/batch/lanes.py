@@ -1,6 +1,6 @@
-"""A lane for each account: threads for its calls side by side, and a share of the threads that the host lends.
+"""A lane for each account: threads for parallel calls, and a share of the host's threads.
 
-Calls to one account that hang or are slow take no place from the calls to another.
+Slow or hanging calls to one account therefore do not hold up calls to another.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Final
 from shared.batch.reply import BatchError, Reply, Sent
 
 HOST_THREADS: Final = 32
-"""PYTHON_THREADPOOL_THREAD_COUNT of the templates: as many invocations run at once in one process."""
+"""PYTHON_THREADPOOL_THREAD_COUNT in the templates: how many invocations run at once in one process."""
 SHARE: Final = 0.75
-"""Of the host's threads, one account of several takes this part at most."""
+"""The largest share of the host's threads that one of several accounts may use."""
 ENTER_SECONDS: Final = 2.0
-"""How long an invocation waits for its account's share; after that it gives its thread to others."""
+"""How long an invocation waits for its account's share before it gives its thread to others."""
 
-HELD = Reply(Sent.HELD, error=BatchError("AccountBusy", "Other calls to this account take all its threads."))
+HELD = Reply(Sent.HELD, error=BatchError("AccountBusy", "Other calls to this account are using all its threads."))
 
 Call = tuple[str, Callable[[], Reply]]
-"""The account, and what makes the call."""
+"""The account, and the function that makes the call."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _Lane:
 
 
 class Lanes:
-    """Runs the calls of one invocation, each in its account's lane."""
+    """Runs an invocation's calls, each in its account's lane."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Lanes:
         }
 
     def run(self, calls: Sequence[Call]) -> list[Reply]:
-        """The replies, in the order of the calls; HELD for those whose account has no thread to spare."""
+        """The replies, in the order of the calls; HELD where the account has no thread to spare."""
         by_account: dict[str, list[int]] = {}
         for index, (account, _) in enumerate(calls):
             by_account.setdefault(account, []).append(index)
@@ -71,7 +71,7 @@ class Lanes:
 
 
 def _start(lane: _Lane | None, calls: Sequence[Callable[[], Reply]]) -> Callable[[], list[Reply]]:
-    """Begins calls side by side; what is returned waits for them. One call alone needs no other thread."""
+    """Starts calls in parallel and returns a function that waits for them. A single call needs no other thread."""
     if lane is None or len(calls) == 1:
         return lambda: [call() for call in calls]
     # The worker finds a log line's invocation in the context, and a pool's thread begins without one: the host

@@ -1,4 +1,4 @@
-"""The limit of one account: so many calls in flight, and no more a second than it takes."""
+"""The limits of one account: calls in flight, and calls per second."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from shared.clock import Clock
 log = logging.getLogger(__name__)
 
 OnChange = Callable[[str, float | None], None]
-"""Told of an account and the calls a second that it takes now; None for no such limit."""
+"""Called with an account and its new limit in calls per second; None for no limit."""
 
 _LEAST_WAIT: Final = 0.001
 
 
 class AccountLimit:
-    """Lets calls start one after the other. Every `acquire` that succeeds needs one `release`."""
+    """Lets calls start one by one. Every successful `acquire` needs one `release`."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class AccountLimit:
         self._next_turn = threading.Condition(lock)
 
     def acquire(self, start_by: float) -> bool:
-        """True when a call may start now, False when none may until `start_by` on the monotonic clock."""
+        """True when a call may start now, False when none could start by `start_by` (monotonic clock)."""
         with self._room:
             left = max(start_by - self._clock.monotonic(), 0.0)
             if not self._room.wait_for(lambda: self._in_flight < self._most, timeout=left):
@@ -56,7 +56,7 @@ class AccountLimit:
             return False
 
     def release(self, reply: Reply | None) -> None:
-        """Gives the place back and learns from the answer; None when there was none."""
+        """Frees the slot and learns from the reply; None when there was none."""
         with self._room:
             status, asked = (reply.status, reply.retry_after or 0.0) if reply else (None, 0.0)
             is_cut = self._pace.answered(self._clock.monotonic(), status, min(asked, self._longest_hold))
@@ -78,12 +78,12 @@ class AccountLimit:
                 self._on_change(self._account, rate)
 
     def seconds_held(self) -> float:
-        """How long the account asked not to be called, from now on."""
+        """How much longer the account asked not to be called."""
         with self._room:
             return max(0.0, self._pace.held_until - self._clock.monotonic())
 
     def _wait_for_slot(self, start_by: float) -> bool:
-        """Waits for the slot of one call; after a refusal all that wait ask for other slots."""
+        """Waits for one call's slot. After a refusal, every waiting call asks for a new slot."""
         while True:
             now, turn = self._clock.monotonic(), self._turn
             slot = self._pace.reserve(now, start_by)

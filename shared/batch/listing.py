@@ -1,4 +1,4 @@
-"""What the clean-up of a job reads from the Batch service: the job's state and pages of its tasks."""
+"""A job's state and pages of its tasks, which clean-ups read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.batch.transport import Answer
 MOST_TASKS: Final = 1_000
 """The service's own maximum for one page."""
 MOST_PAGE_BYTES: Final = 16 * 1_048_576
-"""A thousand tasks with long failure texts stay far below it."""
+"""A thousand tasks with long failure texts stay far below this."""
 
 COMPLETED: Final = "completed"
 PAGE_QUERY: Final[Mapping[str, str | int]] = {
@@ -25,9 +25,9 @@ PAGE_QUERY: Final[Mapping[str, str | int]] = {
 
 
 def page_query(ended_by: datetime | None = None) -> dict[str, str | int]:
-    """The query for the first page; with an instant, only tasks that had ended by then.
+    """The query for the first page; with an instant, only for tasks that had ended by then.
 
-    In whole seconds, rounded up: a filter only saves work, and what comes back is checked again.
+    In whole seconds, rounded up: the filter only saves work, and the answer is checked again.
     """
     if ended_by is None:
         return dict(PAGE_QUERY)
@@ -38,7 +38,7 @@ def page_query(ended_by: datetime | None = None) -> dict[str, str | int]:
 
 @dataclass(frozen=True)
 class CompletedTask:
-    """One task of a page, as far as a selection needs it."""
+    """One task of a page: the fields that a selection needs."""
 
     id: str
     exit_code: int | None
@@ -48,7 +48,7 @@ class CompletedTask:
     end_time: str | None
     """ISO 8601 as the service wrote it."""
     etag: str | None = None
-    """The version that is completed: a task that is reactivated has another one."""
+    """The version of the completed task; reactivating the task changes it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class TaskPage:
 
 @dataclass(frozen=True)
 class TaskState:
-    """What a look at one task tells."""
+    """What reading one task shows."""
 
     state: str
     """In lower case."""
@@ -71,7 +71,7 @@ class TaskState:
 
 
 def page_of(answer: Answer) -> TaskPage:
-    """The page in an answer; a 2xx without a readable page counts as not answered."""
+    """The page in an answer; a 2xx without a readable page counts as unanswered."""
     if answer.reply.kind is not Kind.SUCCESS:
         return TaskPage(answer.reply)
     fields = parsed_object(answer.body)
@@ -94,7 +94,7 @@ def job_state_of(answer: Answer) -> tuple[Reply, str | None]:
 
 
 def task_state_of(answer: Answer) -> tuple[Reply, TaskState | None]:
-    """The reply and what it tells of the task; None unless `reply` is a 2xx."""
+    """The reply and the task's state; None unless `reply` is a 2xx."""
     if answer.reply.kind is not Kind.SUCCESS:
         return answer.reply, None
     fields = parsed_object(answer.body) or {}
@@ -105,11 +105,11 @@ def task_state_of(answer: Answer) -> tuple[Reply, TaskState | None]:
 
 
 def _unreadable(what: str) -> Reply:
-    return without_answer(Sent.UNANSWERED, "UnreadableAnswer", f"The service's answer holds no {what}.")
+    return without_answer(Sent.UNANSWERED, "UnreadableAnswer", f"The service's answer does not contain a {what}.")
 
 
 def _task(item: object) -> CompletedTask | None:
-    """None for what is no completed task: the filter is the service's promise, deleting is ours."""
+    """None unless the task is completed: the service promises the filter, but the app does the deleting."""
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or item.get("state") != COMPLETED:
         return None
     info = item.get("executionInfo")

@@ -1,9 +1,9 @@
-"""How many calls a second one account takes: learned from what it refuses. Pure, on instants of the monotonic clock.
+"""How many calls per second one account accepts, learned from its refusals. Pure; instants of the monotonic clock.
 
-Batch publishes no request rate, so the first refusal (429, 503) tells: the rate becomes a little less than what was
-just carried out, grows by a constant from there, and by a share of itself once nothing was refused for a while, so that
-a limit that is lifted is found out. The constant is the same for every process: those that share an account come to equal
-shares, as streams do that share a line (Chiu and Jain 1989, additive increase and multiplicative decrease).
+Batch publishes no request rate, so the first refusal (429, 503) sets one: a little less than the rate just achieved.
+From there it grows by a constant, and exponentially once nothing has been refused for a while, so that a lifted limit is
+noticed. The constant is the same in every process, so processes that share an account converge on equal shares, like
+TCP streams on a line (Chiu and Jain 1989, additive increase and multiplicative decrease).
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Final
 REFUSALS: Final = frozenset({429, 503})
 
 WINDOW_SECONDS: Final = 2.0
-"""What was carried out is counted over this time."""
+"""Accepted calls are counted over this time."""
 SHARE: Final = 0.95
-"""Of the rate that was carried out, this part is asked for after a refusal."""
+"""After a refusal the rate drops to this share of what was achieved."""
 STEP_AT_MOST_EVERY_SECONDS: Final = 0.5
-"""One overload refuses many calls in flight: they count as one."""
+"""One overload refuses many calls in flight; they count as one refusal."""
 STEPS: Final = 0.5
-"""Calls a second that each second without a refusal adds."""
+"""Calls per second added by each second without a refusal."""
 QUIET_SECONDS: Final = 15.0
-"""After so long without a refusal the rate grows by a share of itself."""
+"""After this long without a refusal the rate grows exponentially."""
 GROWTH: Final = 1.4
-"""The factor of each second then: a limit that is lifted is found out within half a minute."""
+"""Growth per second from then on: a lifted limit is noticed within half a minute."""
 LEAST: Final = 1.0
 MOST: Final = 2_000.0
 """More than one process can send: beyond it the number of calls in flight is the only limit."""
 FIRST: Final = 10.0
-"""Calls a second after a refusal that came before anything was carried out: of the account nothing is known yet."""
+"""Calls per second when the first refusal precedes any success, so nothing is known about the account."""
 ENOUGH: Final = 4
-"""So many calls carried out within the window tell the rate."""
+"""The number of successful calls in the window that is enough to measure a rate."""
 
 
 class Pace:
-    """The calls that one account may be asked for now."""
+    """The calls that may be sent to one account."""
 
     def __init__(self) -> None:
         self._rate: float | None = None
@@ -44,18 +44,18 @@ class Pace:
         self._refused_at = 0.0
         self._quiet_from = 0.0
         self.held_until = 0.0
-        """No call starts before: the account asked for this wait."""
+        """No call starts before this: the account asked for the wait."""
         self._next_at = 0.0
         self._began_at = math.inf
         self._carried_out: deque[float] = deque()
 
     @property
     def rate(self) -> float | None:
-        """Calls a second; None while nothing was refused lately."""
+        """Calls per second; None while nothing has been refused recently."""
         return self._rate
 
     def reserve(self, now: float, by: float) -> float | None:
-        """The instant at which one more call may start, None when that is later than `by`."""
+        """The instant at which one more call may start; None when that is later than `by`."""
         self._grow(now)
         slot = max(now, self._next_at, self.held_until)
         if slot > by:
@@ -64,7 +64,7 @@ class Pace:
         return slot
 
     def answered(self, now: float, status: int | None, hold_seconds: float = 0.0) -> bool:
-        """Learns from an answer; True when calls that wait for their slots must ask for others."""
+        """Learns from an answer; True when calls that wait for slots must ask for new ones."""
         if status not in REFUSALS:
             if status is not None:
                 self._began_at = min(self._began_at, now)
@@ -85,10 +85,10 @@ class Pace:
         return True
 
     def _measured(self, now: float) -> tuple[float, bool]:
-        """Calls a second that were carried out of late, and whether they are enough to tell.
+        """Recent successful calls per second, and whether there are enough to judge by.
 
-        Counted from the refusal before, if that was within the window: what came before it may have been a burst that
-        the account takes once and not all the time. At the very beginning there have been answers for less than that.
+        Counted from the previous refusal if that lies within the window: the calls before it may have been a burst that
+        the account accepts once but cannot sustain. At the start, answers cover less than a window.
         """
         since = max(now - WINDOW_SECONDS, self._refused_at if self._rate is not None else min(now, self._began_at))
         done = sum(moment >= since for moment in self._carried_out)

@@ -8,19 +8,19 @@ from typing import Final
 from shared.batch.reply import Kind, Reply
 
 ACCESS_FLOOR_SECONDS: Final = 60.0
-"""Roles are granted by people, and take minutes to spread."""
+"""People grant roles, and roles take minutes to propagate."""
 SLOW_FLOOR_SECONDS: Final = 30.0
-"""Nodes and jobs leave their passing states in minutes; quick retries only starve other requests."""
+"""Nodes and jobs take minutes to leave transient states; quick retries only starve other requests."""
 
 _MOST_DOUBLINGS: Final = 64
-"""Beyond it every cap of the contract is long passed, and a float would overflow in the end."""
+"""Every permitted cap is reached long before this, and without a bound the float would eventually overflow."""
 
 
 def floor_seconds(reply: Reply, attempt: int, cap: float) -> float:
-    """The least wait that the kind of a reply calls for, in seconds.
+    """The minimum wait for this kind of reply, in seconds.
 
-    Doubled by each further attempt up to half of the cap, the rest being jitter: the attempts span an hour or two,
-    time for a node to recover, or for a person to restore a role.
+    It doubles with each attempt, up to half of the cap; the other half is jitter. The attempts then span an hour or
+    two: time for a node to recover, or for a person to restore a role.
     """
     first = SLOW_FLOOR_SECONDS if reply.is_slow else 0.0
     if reply.kind is Kind.ACCESS:
@@ -38,10 +38,10 @@ def backoff_seconds(
     """Seconds to wait after the failed `attempt`, the first of which is 1.
 
     Exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
-    The jitter comes on top of the least wait for the kind of the reply, so that requests held back
-    for one reason do not all return at once.
+    The jitter is added to the minimum wait for the kind of reply, so that requests delayed for the
+    same reason do not all return at once.
     The `Retry-After` of the reply is a lower bound; nothing exceeds `cap`.
-    `random` gives a number from 0 to 1.
+    `random` returns a number from 0 to 1.
     """
     asked = (reply.retry_after if reply is not None else None) or 0.0
     ceiling = min(cap, base * _doubled(attempt))

@@ -13,7 +13,7 @@ from shared.request.model import DeletionRequest
 
 
 class Lists(Protocol):
-    """The lists of an account. Nothing is raised: what happened is in the reply."""
+    """The lists of an account. Nothing is raised: the reply says what happened."""
 
     def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage: ...
 
@@ -24,7 +24,7 @@ class Lists(Protocol):
 
 
 class Batch(Lists, Protocol):
-    """One deletion and the reads around it. Nothing is raised: what happened is in the reply."""
+    """One deletion and the reads around it. Nothing is raised: the reply says what happened."""
 
     def delete(self, request: DeletionRequest, box: TimeBox) -> Reply: ...
 

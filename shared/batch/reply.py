@@ -1,4 +1,4 @@
-"""What came back from Batch: how far a call got, what kind of answer it is, and what it proves. Pure.
+"""The reply to a call: how far the call got, what kind of answer it got, and what that proves. Pure.
 
     reply                                                   kind
     2xx with a request-id                                   success
@@ -14,8 +14,8 @@
     no answer, or nothing sent                              transient
     nothing sent because our own guard refused              permanent
 
-Sources: "Batch Status and Error Codes" of the REST reference; 429 TooManyRequests and NodeNotReady
-are missing there but are what the service answers.
+Sources: "Batch Status and Error Codes" in the REST reference. 429 TooManyRequests and NodeNotReady
+are missing there, but the service does return them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 NODE_NOT_READY: Final = "NodeNotReady"
-"""Undocumented, and so is the status that it comes with."""
+"""Undocumented, as is the status that goes with it."""
 
 GONE_CODES: Final = frozenset({"TaskNotFound", "JobNotFound"})
 
@@ -51,20 +51,20 @@ PASSING_STATES: Final = frozenset(
         "PoolBeingResized",
     }
 )
-"""States of a job, node or pool that end by themselves, in minutes rather than seconds."""
+"""Transient states of a job, node or pool, which last minutes rather than seconds."""
 
 
 class Sent(StrEnum):
     """How far one call got."""
 
     HELD = "held"
-    """The app had no time or no slot for it. This costs the request no attempt; its age ends one that never goes."""
+    """The app had no time or no slot for it. This costs the request no attempt; if it never gets a slot, it expires."""
     REFUSED = "refused"
     """Our own guard would not send it; it never will."""
     FAILED = "failed"
     """Nothing left the machine: no token, no connection."""
     UNANSWERED = "unanswered"
-    """It may have reached the service; no whole answer came back."""
+    """It may have reached the service; no complete answer came back."""
     ANSWERED = "answered"
 
 
@@ -73,12 +73,12 @@ class Kind(StrEnum):
 
     SUCCESS = "success"
     GONE = "gone"
-    """404 TaskNotFound or JobNotFound: deleted or never there, the row tells."""
+    """404 TaskNotFound or JobNotFound: deleted, or never there; the row says which."""
     PRECONDITION = "precondition"
     PERMANENT = "permanent"
     TRANSIENT = "transient"
     ACCESS = "access"
-    """401 twice, or 403: role or configuration trouble that people mend; retried after a minute or more."""
+    """401 twice, or 403: a role or setting that people must fix; retried after a minute or more."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,13 @@ class BatchError:
 
 @dataclass(frozen=True)
 class Reply:
-    """What one call to Batch came to. Never raised, always returned."""
+    """The result of one call to Batch. Always returned, never raised."""
 
     sent: Sent
     status: int | None = None
     """HTTP status; None unless `sent` is ANSWERED."""
     error: BatchError | None = None
-    """Batch's own error, or the fault in that shape; None for a 2xx of the service."""
+    """Batch's error, or the app's fault in the same shape; None for a 2xx from the service."""
     has_batch_code: bool = False
     """True when `error.code` was read from a BatchError body (a proxy's 404 has none)."""
     retry_after: float | None = None
@@ -111,7 +111,7 @@ class Reply:
 
     @cached_property
     def kind(self) -> Kind:
-        """By the table above."""
+        """The kind, by the table above."""
         if self.sent is Sent.REFUSED:
             return Kind.PERMANENT
         return Kind.TRANSIENT if self.status is None else self._kind_of(self.status)
@@ -130,7 +130,7 @@ class Reply:
     def may_have_taken_effect(self) -> bool:
         """False when the reply proves that this call changed nothing.
 
-        A gateway's 408 or 5xx says nothing about what happened behind it, and neither does a stranger's 2xx.
+        A gateway's 408 or 5xx says nothing about what happened behind it, and neither does a 2xx from a proxy.
         """
         if self.status is None:
             return self.sent is Sent.UNANSWERED
@@ -138,7 +138,7 @@ class Reply:
 
     @property
     def is_slow(self) -> bool:
-        """True for a passing state that lasts minutes, such as `NodeNotReady`: quick retries are wasted on it."""
+        """True for a transient state that lasts minutes, such as `NodeNotReady`: quick retries would be wasted."""
         return self.kind is Kind.TRANSIENT and self.batch_code in PASSING_STATES
 
     def _kind_of(self, status: int) -> Kind:
@@ -150,13 +150,13 @@ class Reply:
             return Kind.PRECONDITION
         if status == 404:
             return self._kind_of_404()
-        # By status, since the code of a refusal by role is not documented.
+        # By status, because the error code for a missing role is not documented.
         if status in {401, 403} or (status == 400 and self.batch_code == "InvalidAuthenticationInfo"):
             return Kind.ACCESS
         return Kind.PERMANENT
 
     def _kind_of_404(self) -> Kind:
-        """Only Batch's own word for it proves that the task is not there."""
+        """Only Batch's own error code proves that the task is not there."""
         if self.batch_code in GONE_CODES:
             return Kind.GONE
         return Kind.PERMANENT if self.has_batch_code else Kind.TRANSIENT
@@ -174,9 +174,9 @@ def _is_passing(status: int, code: str | None) -> bool:
 
 
 def log_refused_access(reply: Reply, account: str, client_request_id: str) -> None:
-    """Logs `batch_access_refused` when Batch did not take the token, or the token's owner may not do this.
+    """Logs `batch_access_refused` when Batch rejected the token or the identity lacks permission.
 
-    A lost role, a wrong account or a wrong token scope: people mend these, and an alert reads the line
+    People have to fix a lost role, a wrong account or a wrong token scope; an alert reads the line
     (`infra/queries/batch-access-refused.kql`).
     """
     if reply.kind is Kind.ACCESS:

@@ -1,6 +1,6 @@
-"""Errors cut to the room that there is, counted as JSON in ASCII: a column and a message refuse what is longer. Pure.
+"""Shortens errors to fit a table column or a queue message, measured as ASCII JSON. Pure.
 
-One character may be twelve in JSON (an escaped pair of surrogates), so that limits in characters do not hold.
+One character can take twelve in JSON (an escaped surrogate pair), so a limit in characters would not hold.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from shared.batch.reply import BatchError
 
 MARK = " (shortened)"
 MAX_VALUES = 21
-"""As many problems as are told of one request, and the count of the others."""
+"""The most problems reported for one request, plus the count of the others."""
 
 
 def shortened(error: BatchError, room: int) -> BatchError:
-    """The error in at most `room` characters of JSON, a few KiB or more, in either of the forms that are in use.
+    """The error in at most `room` characters of JSON (a few KiB or more), in either JSON form that the app uses.
 
-    Shares of the room: 1/64 for the code, 1/4 for the message, 1/96 and 1/48 for each key and value. That is nine
-    tenths of it; the rest is for names and punctuation.
+    Shares of the room: 1/64 for the code, 1/4 for the message, 1/96 and 1/48 for each key and value. That makes nine
+    tenths; the rest is for field names and punctuation.
     """
     return BatchError(
         clipped(error.code, room // 64),
@@ -29,7 +29,7 @@ def shortened(error: BatchError, room: int) -> BatchError:
 
 
 def clipped(text: str, room: int) -> str:
-    """The text, or its beginning and a mark, in at most `room` characters of JSON (quotes aside)."""
+    """The text, or its beginning and an ellipsis, in at most `room` characters of JSON, quotes not counted."""
     if _size(text) <= room:
         return text
     kept = sum(size <= room - len(MARK) for size in accumulate(map(_size, text)))

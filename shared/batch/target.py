@@ -1,8 +1,8 @@
-"""The URLs of the Batch service, and the last guard before a token is asked for.
+"""The URLs of the Batch service, and the last check before a token is requested.
 
-`quote` leaves dots alone and every HTTP client folds dot segments, so that a task id of `..` would
-turn `DELETE /jobs/j1/tasks/..` into the deletion of the job. Hence two locks: the ids must keep their
-grammar, and what the client library made of the URL must be the intended text to the letter.
+`quote` leaves dots alone and every HTTP client folds dot segments, so a task id of `..` would turn
+`DELETE /jobs/j1/tasks/..` into a deletion of the job. Hence two locks: ids must match their grammar,
+and the URL that the client library prepared must equal the intended one exactly.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ _MOST_CONTINUATION: Final = 8_192
 
 
 class UnsafeTarget(Exception):
-    """Raised when a call would not go where it is meant to; nothing has been sent then."""
+    """Raised when a call would go somewhere else than intended; nothing has been sent."""
 
 
 def job_path(job_id: str) -> str:
-    """Raises UnsafeTarget for an id that is none."""
+    """The path of a job. Raises UnsafeTarget for an invalid id."""
     try:
         return f"/jobs/{quote(grammar.job_id(job_id), safe='')}"
     except ValueError:
-        raise UnsafeTarget("the job id is not one that a URL may be built from") from None
+        raise UnsafeTarget("the job id is not safe in a URL") from None
 
 
 def task_path(job_id: str, task_id: str) -> str:
-    """Raises UnsafeTarget for an id that is none."""
+    """The path of a task. Raises UnsafeTarget for an invalid id."""
     try:
         return f"{job_path(job_id)}/tasks/{quote(grammar.task_id(task_id), safe='')}"
     except ValueError:
-        raise UnsafeTarget("the task id is not one that a URL may be built from") from None
+        raise UnsafeTarget("the task id is not safe in a URL") from None
 
 
 def url_of(account: str, path: str, query: Mapping[str, str | int]) -> str:
-    """A whole URL; blanks become `%20`, since only form bodies write them as `+`."""
+    """A complete URL; spaces become `%20`, since only form bodies write them as `+`."""
     return f"{account}{path}?{urlencode(query, quote_via=quote, safe='')}"
 
 
 def follow(continuation: str, account: str, path: str) -> str:
-    """The URL of a listing's next page: its query from the service's link, all else from our own entry.
+    """The URL of a listing's next page: the query from the service's link, the rest from our allow-list entry.
 
     Raises UnsafeTarget for a link to another account or another path.
     """
-    refused = UnsafeTarget("the link to the next page leads to another place than the listing")
+    refused = UnsafeTarget("the link to the next page points outside the listing")
     if len(continuation) > _MOST_CONTINUATION or not continuation.isascii() or not continuation.isprintable():
         raise refused
     try:
@@ -54,7 +54,7 @@ def follow(continuation: str, account: str, path: str) -> str:
         same_account = account_url.canonical(f"{link.scheme}://{link.netloc}") == account
     except ValueError:
         raise refused from None
-    # Ids are compared without letter case by the service, which may spell the path its own way.
+    # The service ignores case in ids, and may spell the path differently.
     if not same_account or link.fragment or unquote(link.path).lower() != unquote(path).lower():
         raise refused
     return f"{account}{path}?{link.query}"

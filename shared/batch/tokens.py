@@ -1,7 +1,7 @@
 """Bearer tokens: one credential and one token request at a time for each process and audience.
 
-azure-identity locks its cache but not its requests: twelve cold threads make twelve requests, and an
-endpoint that is down costs each of them the whole time-out. Hence a cache of our own in front of it.
+azure-identity locks its cache but not its requests: twelve cold threads make twelve requests, and if the
+endpoint is down, each of them waits for the whole time-out. Hence a second cache in front of it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ logger = logging.getLogger(__name__)
 
 RENEW_BEFORE_EXPIRY_SECONDS: Final = 300.0
 ASK_AGAIN_AFTER_SECONDS: Final = 300.0
-"""A held token is asked for anew this often: the credential answers from memory and renews a long
-token at half its life, which leaves hours to ride out an endpoint that is down."""
+"""How often the credential is asked again while a token is held. It answers from memory and renews a
+long-lived token at half its life, which leaves hours to ride out an endpoint that is down."""
 RETRY_RENEWAL_AFTER_SECONDS: Final = 30.0
 WAIT_FOR_OTHERS_SECONDS: Final = 30.0
-"""Longer than a bounded credential takes; a thread that hangs must not hang all others."""
+"""Longer than a bounded credential takes; one hanging thread must not block all the others."""
 
 _DEFAULT: Final = "/.default"
 
 _NOT_JSON: Final = "its answer was not JSON, so most likely an error of the endpoint itself"
 _FAULTS: Final = {
-    "ClientAuthenticationError": "it refused, or with BATCH_CREDENTIAL=developer nobody is signed in",
+    "ClientAuthenticationError": "it refused the request, or with BATCH_CREDENTIAL=developer nobody is signed in",
     "CredentialUnavailableError": "most likely no managed identity is assigned, or AZURE_CLIENT_ID names another one",
     "DecodeError": _NOT_JSON,
     "JSONDecodeError": _NOT_JSON,
     "ServiceRequestError": "it could not be reached",
     "ServiceResponseError": "it did not answer",
 }
-"""What a person looks at first, by class: the library's own text may quote an answer, and is never repeated."""
+"""What to check first, by exception class. The library's own text may quote an answer, so it is never repeated."""
 
 
 class AccessTokenLike(Protocol):
@@ -58,7 +58,7 @@ class Credential(Protocol):
 
 @dataclass(frozen=True)
 class Token:
-    """A token that is held; instants are Unix time in seconds."""
+    """A cached token; instants are Unix time in seconds."""
 
     text: str
     expires_at: float
@@ -67,15 +67,15 @@ class Token:
 
 @dataclass
 class _Flight:
-    """One token request under way, and what it came to."""
+    """One token request under way, and its result."""
 
     landed: threading.Event = field(default_factory=threading.Event)
     held: Token | None = None
-    fault: str = "the token request was broken off"
+    fault: str = "the token request was interrupted"
 
 
 class TokenSource:
-    """The current token, fetched when needed; threads that wait share the fetch and its failure."""
+    """The current token, fetched when needed; waiting threads share one fetch and its failure."""
 
     def __init__(self, credential_factory: Callable[[], Credential], scope: str, clock: Clock) -> None:
         self._credential_factory = credential_factory
@@ -87,11 +87,11 @@ class TokenSource:
         self._flight: _Flight | None = None
 
     def token(self) -> str:
-        """The text of a token that is valid now; raises TokenUnavailable."""
+        """The text of a currently valid token; raises TokenUnavailable."""
         return self.current().text
 
     def current(self) -> Token:
-        """A token that is valid now; raises TokenUnavailable."""
+        """A currently valid token; raises TokenUnavailable."""
         now = self._clock.now().timestamp()
         with self._lock:
             held, flight, credential = self._held, self._flight, self._credential
@@ -109,18 +109,18 @@ class TokenSource:
         return flight.held
 
     def renewed(self, stale: str) -> str:
-        """A token from a fresh credential, whose memory does not hold `stale`; raises TokenUnavailable.
+        """A token from a fresh credential that has not cached `stale`; raises TokenUnavailable.
 
-        Only the first of the threads that were refused with one token drops it.
+        When several threads were refused with the same token, only the first one drops it.
         """
         with self._lock:
             if self._held is not None and self._held.text == stale:
-                # A request under way asks the old credential: its answer must not count as fresh.
+                # A request under way uses the old credential, so its answer must not count as fresh.
                 self._credential = self._held = self._flight = None
         return self.token()
 
     def _fetch(self, flight: _Flight, credential: Credential | None) -> None:
-        """Makes the request outside the lock, so that threads with a valid token go on meanwhile."""
+        """Makes the request outside the lock, so that threads with a valid token are not held up."""
         try:
             if credential is None:
                 credential = self._credential_factory()
@@ -134,10 +134,10 @@ class TokenSource:
     def _ask(self, credential: Credential) -> Token:
         answer = credential.get_token(self._scope)
         if not answer.token.isascii() or not answer.token.isprintable() or " " in answer.token:
-            raise TokenUnavailable("the token that came cannot be put into a header")
+            raise TokenUnavailable("the token received cannot be used in a header")
         now = self._clock.now().timestamp()
         life = answer.expires_on - now
-        # A token that is short-lived from the start would otherwise be fetched anew by every call.
+        # Otherwise every call would fetch a token that is short-lived from the start.
         rest = life - RENEW_BEFORE_EXPIRY_SECONDS if life > RENEW_BEFORE_EXPIRY_SECONDS else life / 2
         return Token(answer.token, float(answer.expires_on), now + min(rest, ASK_AGAIN_AFTER_SECONDS))
 
@@ -146,7 +146,7 @@ class TokenSource:
         with self._lock:
             if self._flight is flight:
                 self._flight = None
-                # A credential that failed remembers why: msal keeps a refusal for as long as its `Retry-After` says.
+                # A failed credential remembers why: msal caches a refusal for as long as its `Retry-After` says.
                 self._credential = credential if flight.held is not None else None
                 old = self._held
                 if flight.held is None and old is not None and now < old.expires_at:
@@ -156,16 +156,16 @@ class TokenSource:
 
 
 def normalised_scope(scope: str) -> str:
-    """The scope whose resource ends in one slash, as the audience that Batch wants does.
+    """The scope whose resource ends in one slash, as the audience that Batch expects does.
 
-    `https://batch.core.windows.net//.default`: the credential cuts `/.default` off, and with one slash
+    `https://batch.core.windows.net//.default`: the credential cuts off `/.default`, and with a single slash
     Batch answers 401 (https://github.com/Azure/azure-sdk-for-net/issues/8026).
     """
     return scope.removesuffix(_DEFAULT).rstrip("/") + "/" + _DEFAULT
 
 
 def _describe(error: Exception) -> str:
-    """Kind and HTTP status alone: azure-core puts the whole body of an answer, token included, into its texts."""
+    """Only kind and HTTP status: azure-core quotes the whole body of an answer, token included, in its texts."""
     if isinstance(error, TokenUnavailable):
         return str(error)
     status = getattr(error, "status_code", None)

@@ -1,8 +1,7 @@
 """One HTTP call to the Batch service through `requests`: the session, the exchange and its faults.
 
-Whether any byte of a request left is noted where it happens, in the connection: an `SSLError` or a
-`ConnectionError` of requests may come from before or after that, and only the one proves that a
-DELETE did nothing.
+The connection itself records whether any byte of a request was sent: an `SSLError` or `ConnectionError`
+from requests can happen before or after that, and only the former proves that a DELETE did nothing.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from shared.connections import DirectAdapter, PoolClasses
 
 CONNECT_SECONDS: Final = 5.0
 UNSAFE_TARGET: Final = "UnsafeTarget"
-"""Code of a reply that our guard made up: the URL would not have been the intended one."""
+"""Code of a reply made up by our guard: the URL would not have been the intended one."""
 INVALID_REQUEST: Final = "InvalidRequest"
-"""Code of a reply made up because the request cannot be put into HTTP at all."""
+"""Code of a reply made up because the request cannot be encoded as HTTP."""
 MOST_BODY: Final = 1_048_576
-"""Bytes that are read of an answer without tasks; an error keeps its code and status whatever its size."""
+"""Bytes read of an answer that lists nothing; an error keeps its code and status whatever its size."""
 USER_AGENT: Final = "batch-task-deletion"
 
 _CHUNK: Final = 65_536
@@ -48,18 +47,18 @@ _UNSENDABLE: Final = (
 
 @dataclass(frozen=True)
 class Answer:
-    """A reply and what a reader of pages and jobs needs of its body."""
+    """A reply, and what the readers of pages and jobs need of its body."""
 
     reply: Reply
     body: bytes = b""
 
 
 class _Wire(threading.local):
-    """What happened to this thread's request: requests are synchronous, one thread makes one at a time."""
+    """What happened to this thread's request; a thread makes one request at a time."""
 
     def __init__(self) -> None:
         self.socket: socket.socket | None = None
-        """The connection that the request was written to; None while nothing was."""
+        """The connection that the request was written to; None while nothing has been written."""
 
 
 _wire = _Wire()
@@ -106,27 +105,27 @@ class BatchSession(requests.Session):
         self.mount("http://", self._adapter)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """Checks and encodes method, URL and headers, and merges nothing but the session's headers."""
+        """Checks and encodes method, URL and headers; merges in only the session's headers."""
         prepared = requests.PreparedRequest()
         prepared.prepare(request.method, request.url, headers={**self.headers, **request.headers})
         return prepared
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Sends once; the answer is the one that came, whatever its status and cookies."""
+        """Sends once, and returns the answer as received, whatever its status and cookies."""
         return self._adapter.send(request, **options)
 
 
 def batch_session(pool: int, ca_file: str | None = None) -> BatchSession:
-    """A session for `pool` threads, trusting the CAs of certifi unless a bundle is named."""
+    """A session for `pool` threads that trusts certifi's CAs unless a bundle is named."""
     return BatchSession(pool, ca_file)
 
 
 def exchange(
     session: BatchSession, request: requests.PreparedRequest, *, box: TimeBox, most_body: int, clock: Clock
 ) -> Answer:
-    """Sends the request once and reads the answer; faults become replies here and nowhere else.
+    """Sends the request once and reads the answer; exceptions become replies here and nowhere else.
 
-    Connecting, waiting for the answer and reading it end together with the time box.
+    Connecting, waiting for the answer and reading it must all end by the end of the time box.
     A body is cut off after `most_body` bytes.
     """
     seconds = box.end_by - clock.monotonic()
@@ -150,8 +149,8 @@ def _read(response: requests.Response, most: int, end_by: float, clock: Clock) -
     while len(body) < most:
         left = end_by - clock.monotonic()
         if left <= 0:
-            raise requests.exceptions.ReadTimeout("the body came too slowly")
-        # A server that sends a byte now and then would start the read time-out anew with each.
+            raise requests.exceptions.ReadTimeout("the body arrived too slowly")
+        # A server that sends a byte now and then would restart the read time-out each time.
         if _wire.socket is not None:
             _wire.socket.settimeout(left)
         chunk = response.raw.read1(min(_CHUNK, most - len(body)), decode_content=True)
@@ -168,15 +167,15 @@ def fault(error: Exception, *, sent: bool) -> Reply:
     if isinstance(error, UnsafeTarget):
         return without_answer(Sent.REFUSED, UNSAFE_TARGET, f"Refused before anything was sent: {error}.")
     if isinstance(error, _UNSENDABLE) or (isinstance(error, ValueError) and not isinstance(error, OSError)):
-        text = f"The request cannot be put into HTTP: {type(error).__name__}"
+        text = f"The request cannot be encoded as HTTP: {type(error).__name__}"
         return without_answer(Sent.REFUSED, INVALID_REQUEST, text)
     return without_answer(Sent.FAILED, "NoConnection", f"The service could not be reached: {describe(error)}")
 
 
 def describe(error: BaseException) -> str:
-    """The classes of an exception and its causes, with the operating system's word for the last.
+    """The classes of an exception and its causes, with the operating system's text for the last.
 
-    Other texts are left out, since they may quote a header.
+    All other text is left out, because it may quote a header.
     """
     names: list[str] = []
     current: object = error

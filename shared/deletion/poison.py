@@ -16,7 +16,7 @@ from shared.deletion.outcomes import exhausted
 from shared.deletion.parents import Parents, Veto
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
-from shared.ledger.record import Origin, Record
+from shared.ledger.record import Record
 from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_ROWS
 from shared.results.publisher import Publisher
@@ -75,9 +75,8 @@ class PoisonWorker:
                 log.warning("poison_unfinished message_id=%s left=%s", delivery.message_id, len(left))
                 self.dispatcher.send(left, at=self.clock.now(), queue=delivery.queue)
                 break
-            why = self._end(asked, message, delivery, veto)
-            # A repeated step of a sweep that found a task under another version: the first request holds.
-            if why is Reason.CONFLICT and asked.origin is not Origin.RETENTION:
+            # A repeated step that found a task under another version: the first request holds.
+            if self._end(asked, message, delivery, veto) is Reason.CONFLICT and not asked.is_of_a_listing:
                 conflicts.append(Result.conflict(asked, self.clock.now(), message.body))
         return conflicts
 

@@ -1,8 +1,8 @@
-"""What is done about a row: pure functions of the row as just read (None: no row).
+"""Decides what to do about a row: pure functions of the row as just read (None: no row).
 
-Each answers with what to write or why to leave the row; `RecordStore.settle` carries that out. A condition that fails
-is no proof that somebody else won (a client library may have repeated a write that had succeeded): read, and decide
-again.
+Each returns what to write, or why to leave the row alone; `RecordStore.settle` carries that out. A failed condition
+does not prove that another writer won, because a client library may have repeated a write that had succeeded. So the
+row is read, and decided about, again.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ class Change(StrEnum):
     RELEASED = "released"
     REOPENED = "reopened"
     MARKED = "marked"
-    """Done before: its result is owed once more."""
+    """Already done; its result must be sent again."""
 
 
 class Reason(StrEnum):
     """Why a row is left as it is."""
 
     MINE = "mine"
-    """This invocation has written it already: the answer was lost."""
+    """This invocation has already written it; the answer was lost."""
     DONE = "done"
     CONFLICT = "conflict"
     STALE = "stale"
     """Another delivery or worker took over: touch nothing."""
     IN_FLIGHT = "in-flight"
-    """A duplicate of work under way, whose own message brings it back if it fails."""
+    """A duplicate of work in progress. That work has its own message, which is redelivered if it fails."""
     NOT_YET = "not-yet"
-    """Nothing is to be done before `Record.due`."""
+    """There is nothing to do before `Record.due`."""
     WAITING = "waiting"
-    """As NOT_YET, for a message that the host gave up: the row is alive and needs a message of its own."""
+    """As NOT_YET, for a message that the host gave up on: the row is alive and needs a new message."""
     OPEN = "open"
     UNKNOWN = "unknown"
     """There is no such row."""
     SUPERSEDED = "superseded"
-    """A newer generation has taken the place of the one that is meant."""
+    """The row is in a newer generation than the one meant."""
 
 
 @dataclass(frozen=True)
 class Write:
-    """The row as it is to be, and what that is."""
+    """The row to write, and what that changes."""
 
     row: Record
     why: Change
@@ -59,7 +59,7 @@ class Write:
 
 @dataclass(frozen=True)
 class Leave:
-    """Nothing is to be written."""
+    """Nothing to write."""
 
     why: Reason
 
@@ -72,9 +72,9 @@ def on_delivery(
     now: datetime,
     lease: timedelta,
 ) -> Write | Leave:
-    """What a delivery does about a request. `asked` is the request as its message tells it.
+    """What a delivery does about a request. `asked` is the request as its message describes it.
 
-    With a `veto` the request ends without a DELETE, but never over a live lease (T8).
+    A `veto` ends the request without a DELETE, but never while a lease is live (T8).
     """
     if found is not None:
         left = _left_alone(found, asked)
@@ -85,7 +85,7 @@ def on_delivery(
     row = found or replace(asked, etag=None)
     if veto is not None:
         return Write(state.conclude(row, veto, holder=holder), Change.ENDED)
-    # The lease of a claim is no due time: it is over, or its message was handed on.
+    # A lease's end is not a due time: the lease is over, or its message was delivered again.
     due = row.next_attempt_at if row.state is State.CLAIMED else row.due_at
     if due is not None and now < due:
         return Leave(Reason.NOT_YET) if found else Write(row, Change.ACCEPTED)
@@ -95,10 +95,9 @@ def on_delivery(
 def on_poison(
     found: Record | None, asked: Record, end: Conclusion, veto: Conclusion | None, now: datetime
 ) -> Write | Leave:
-    """What becomes of a request whose message the host gave up: `end`, unless it is alive.
+    """What becomes of a request whose message the host gave up on: `end`, unless the request is alive.
 
-    Alive are a live claim, a retry that waits and a request that is not yet due: their time comes with a message of
-    their own.
+    It is alive while its claim is live, its retry waits, or it is not yet due. Another message then brings it back.
     """
     left = _beyond_poison(found, asked, now) if found else None
     if left is not None:
@@ -114,10 +113,10 @@ def on_poison(
 
 
 def _beyond_poison(found: Record, asked: Record, now: datetime) -> Write | Leave | None:
-    """What is done about a row that is over, redriven since, or under a live claim."""
+    """What to do about a row that is done, has since been redriven, or is under a live claim."""
     left = _left_alone(found, asked)
     if left == Leave(Reason.DONE) and not found.emit_pending:
-        # Should the host not show this copy again, housekeeping sends what the mark says is owed.
+        # If the host never delivers this copy again, housekeeping finds the mark and sends the result.
         return Write(replace(found, emit_pending=True), Change.MARKED)
     if left is not None:
         return left
@@ -127,14 +126,14 @@ def _beyond_poison(found: Record, asked: Record, now: datetime) -> Write | Leave
 
 
 def on_repeat(found: Record | None, asked: Record) -> Write | Leave:
-    """Accepting a request (T1), or what its id stands for already."""
+    """Accepts a request (T1), or says what its id already stands for."""
     if found is None:
         return Write(replace(asked, etag=None), Change.ACCEPTED)
     return _left_alone(found, asked) or Leave(Reason.OPEN)
 
 
 def on_call(found: Record | None, asked: Record, holder: Holder, now: datetime, lease: timedelta) -> Write | Leave:
-    """The synchronous DELETE: it claims what is new (T2); everything else is a repeat."""
+    """The synchronous DELETE: claims a new request (T2); anything else is a repeat."""
     if found is None:
         return Write(state.claim(asked, holder, now, lease), Change.CLAIMED)
     if found.claim and found.claim.claim_id == holder.claim_id and found.state is State.CLAIMED:
@@ -143,7 +142,7 @@ def on_call(found: Record | None, asked: Record, holder: Holder, now: datetime, 
 
 
 def on_cancel(found: Record | None, end: Conclusion) -> Write | Leave:
-    """Taking a request back, which only one without a claim allows (T8)."""
+    """Cancels a request that no claim has touched in this generation (T8)."""
     if found is None:
         return Leave(Reason.UNKNOWN)
     if found.state is State.ACCEPTED:
@@ -152,36 +151,38 @@ def on_cancel(found: Record | None, end: Conclusion) -> Write | Leave:
 
 
 def on_redrive(found: Record | None, fresh: Record, now: datetime, *, is_its_end: bool) -> Write | Leave:
-    """A new generation of a request that a dead letter is about (T9).
+    """Starts a new generation of a dead letter's request (T9).
 
-    `fresh` is the request as the dead letter alone tells it, in the generation to come; `is_its_end` says whether the
-    row ended as the letter tells.
+    `fresh` is the request as the dead letter alone tells it, in the generation to come and with the time that it is due;
+    `is_its_end` says whether the row ended as the letter tells.
     """
     if found is None:
         return Write(fresh, Change.REOPENED)
     if found.generation >= fresh.generation:
-        # The call that wrote this may have died before its message went out.
+        # The call that wrote this may have died before it sent the message.
         return Leave(Reason.OPEN if found.state is State.ACCEPTED else Reason.SUPERSEDED)
     if found.state is not State.DONE or not is_its_end:
-        # At work, or ended otherwise: the id was used again after its row had been purged.
+        # In progress, or ended differently: the id was used again after its row was purged.
         return Leave(Reason.STALE)
-    return Write(replace(state.reopen(found, now), origin=fresh.origin, generation=fresh.generation), Change.REOPENED)
+    again = state.reopen(found, now)
+    again = replace(again, origin=fresh.origin, generation=fresh.generation, due_at=fresh.due_at)
+    return Write(again, Change.REOPENED)
 
 
 def on_record(found: Record | None, mine: str, after: Record, why: Change) -> Write | Leave:
-    """Recording what a claim came to (T6, T7). `mine` is the claim's id."""
+    """Records the result of a claim (T6, T7). `mine` is the claim's id."""
     if found is None or found.state is State.ACCEPTED:
         return Leave(Reason.STALE)
     if found.state is State.DONE:
         return Leave(Reason.DONE)
     if state.claim_of(found).claim_id != mine:
         return Leave(Reason.STALE)
-    # Given back already: by this very write, whose answer was lost.
+    # Already released, by this same write, whose answer was lost.
     return Leave(Reason.MINE) if found.is_released else Write(after, why)
 
 
 def _left_alone(found: Record, asked: Record) -> Leave | None:
-    """A request that is over, or another one's."""
+    """Leaves a row alone that is done or that belongs to another payload."""
     if found.payload_hash != asked.payload_hash:
         return Leave(Reason.CONFLICT)
     return Leave(Reason.DONE) if found.state is State.DONE else None
@@ -193,11 +194,11 @@ def _while_vetoed(found: Record, now: datetime) -> Leave | None:
 
 def _while_claimed(found: Record, holder: Holder, now: datetime) -> Leave | None:
     if found.claim is None:
-        return None  # A retry's message tells of the release and not of whose claim that was.
+        return None  # A retry's message records the release, but not whose claim it was.
     if found.claim.claim_id == holder.claim_id:
         return Leave(Reason.MINE)
     if found.claim.message_id == holder.message_id:
-        # The earlier delivery has ended or been invisible for the host's whole ten minutes: no wait for its lease.
+        # The earlier delivery has ended, or was hidden for the host's full ten minutes: no need to wait for its lease.
         return Leave(Reason.STALE) if holder.dequeue_count <= found.claim.dequeue_count else None
     if state.is_over(found, now):
         return None
@@ -205,11 +206,11 @@ def _while_claimed(found: Record, holder: Holder, now: datetime) -> Leave | None
 
 
 def needs_requeue(record: Record, now: datetime) -> bool:
-    """Whether a repeat over HTTP sends the work message once more: always, unless the row says that it was put."""
+    """Whether a repeat over HTTP sends the work message again: always, unless the row shows that it was sent."""
     if record.state is not State.CLAIMED:
         return record.state is State.ACCEPTED
     if not (state.claim_of(record).has_message or record.is_queued):
         return True
-    # The message that holds or held the claim is let go only when that of the retry was put.
+    # The message that holds or held the claim is deleted only after the retry's message was put.
     waiting = record.next_attempt_at is not None and now < record.next_attempt_at
     return state.is_over(record, now) and not waiting

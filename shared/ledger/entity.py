@@ -1,4 +1,4 @@
-"""A record as a table row and back. Text for everything but numbers and flags, so that rows read well in a browser."""
+"""Converts records to table rows and back. Everything but numbers and flags is text, readable in a table browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outc
 from shared.request.model import DeletionRequest, to_wire
 
 MAX_TEXT = 32 * 1024
-"""UTF-16 characters of one text column; of more the service refuses the whole transaction (PropertyValueTooLarge).
+"""UTF-16 characters in one text column; with more, the service refuses the whole transaction (PropertyValueTooLarge).
 
 https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#property-types
 """
@@ -29,12 +29,12 @@ def keys_of(key: Key) -> Entity:
 
 
 def to_entity(record: Record) -> Entity:
-    """The row as it is inserted. What is empty is the empty text: a merge cannot take a column away."""
+    """The row as inserted. An absent value becomes empty text, because a merge cannot remove a column."""
     return keys_of(record.key) | _fixed(record) | _columns(record)
 
 
 def _fixed(record: Record) -> Entity:
-    """What was asked for, which no transition changes, and which costs the most to write down."""
+    """The columns that no transition changes, which are also the most expensive to encode."""
     return {"request": json.dumps(to_wire(record.request), separators=(",", ":"))}
 
 
@@ -69,7 +69,7 @@ def _columns(record: Record) -> Entity:
 
 
 def changed(before: Record, after: Record) -> Entity:
-    """The keys and only those columns that differ: the body of a merge."""
+    """The keys and only the columns that differ: the body of a merge."""
     old, new = _columns(before), _columns(after)
     if before.request is not after.request:
         old, new = old | _fixed(before), new | _fixed(after)
@@ -113,7 +113,7 @@ def from_entity(entity: Mapping[str, Any], etag: str | None) -> Record:
 
 
 def _request(entity: Mapping[str, Any]) -> DeletionRequest:
-    # What is stored was validated when it came in; the allow list of today must not make yesterday's rows unreadable.
+    # Stored requests were validated on arrival; today's allow list must not make yesterday's rows unreadable.
     return DeletionRequest.model_validate(json.loads(entity["request"]), by_alias=True, by_name=False)
 
 
@@ -142,7 +142,7 @@ def _conclusion(entity: Mapping[str, Any]) -> Conclusion | None:
 
 
 def error_text(error: BatchError | None) -> str:
-    """An error as one column of JSON, shortened to what a column holds; empty for none."""
+    """An error as JSON, shortened to fit one column; empty for None."""
     if error is None:
         return ""
     text = _error_json(error)

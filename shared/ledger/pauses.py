@@ -1,4 +1,4 @@
-"""Waits between the tries of a write that others keep getting in the way of."""
+"""Waits between the tries of a contended write."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LONGEST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Pauses:
-    """Tries until an instant, further and further apart, and each at a random moment.
+    """Tries until an instant, with growing and random waits in between.
 
-    Without the waits and the chance in them, those who fight over one row would meet again at every try.
+    Without randomness, writers that compete for one row would collide again on every try.
     """
 
     clock: Clock
@@ -23,7 +23,7 @@ class Pauses:
     """Uniform in [0, 1)."""
 
     def tries(self, until: float) -> Iterator[int]:
-        """The numbers of the tries, from 0; the last one is at `until`, a time of the monotonic clock."""
+        """The numbers of the tries, from 0; the last is at `until`, on the monotonic clock."""
         longest, number = FIRST_SECONDS, 0
         while True:
             yield number

@@ -1,4 +1,4 @@
-"""What is remembered of one deletion request: one row per client-request-id."""
+"""The record of one deletion request: one row per client-request-id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRY_RUN_SUFFIX = ".dry-run"
 
 
 class State(StrEnum):
-    """Where a request stands. `CLAIMED` with a lease that is over means released or abandoned."""
+    """A request's state. `CLAIMED` with an expired lease means released or abandoned."""
 
     ACCEPTED = "accepted"
     CLAIMED = "claimed"
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a request ended, as the result message says it."""
+    """How a request ended, in the words of the result message."""
 
     DELETED = "deleted"
     NOT_FOUND = "notFound"
@@ -42,7 +42,7 @@ DEAD_LETTERED = frozenset({Outcome.FAILED, Outcome.EXHAUSTED, Outcome.REJECTED, 
 
 
 class Certainty(StrEnum):
-    """How far the outcome is known to hold."""
+    """How sure the outcome is."""
 
     CONFIRMED = "confirmed"
     INFERRED = "inferred"
@@ -50,7 +50,7 @@ class Certainty(StrEnum):
 
 
 class Origin(StrEnum):
-    """The door that a request came in by."""
+    """How a request reached the app."""
 
     QUEUE = "queue"
     HTTP = "http"
@@ -60,9 +60,12 @@ class Origin(StrEnum):
     REDRIVE = "redrive"
 
 
+OF_A_LISTING = frozenset({Origin.JOB_COMPLETION, Origin.RETENTION})
+
+
 @dataclass(frozen=True)
 class Key:
-    """Identity of a row. A dry run has its own id space, so it never uses up the real id."""
+    """The identity of a row. Dry runs have a separate id space, so they never use up a real id."""
 
     client_request_id: str
     dry_run: bool = False
@@ -71,8 +74,8 @@ class Key:
     def bucket(self) -> str:
         """First hex digit of SHA-256 of the id: 16 partitions.
 
-        Sixteen times a partition's 2,000 operations a second is above what a storage account gives, and
-        a prefix of the GUID itself would be hot with time-ordered ids.
+        Sixteen times a partition's 2,000 operations per second exceeds what a storage account delivers. A
+        prefix of the GUID itself would make a hot partition of time-ordered ids.
         """
         return hashlib.sha256(self.client_request_id.encode("ascii")).hexdigest()[0]
 
@@ -90,13 +93,13 @@ HTTP_CLAIM = "http:"
 
 @dataclass(frozen=True)
 class Holder:
-    """Who works on requests now: one invocation, with a claim id of its own."""
+    """The invocation that works on requests now, with a unique claim id."""
 
     claim_id: str
     message_id: str
     dequeue_count: int = 1
     next_visible_at: datetime | None = None
-    """When the host may hand the message to somebody else. None for an HTTP call, which is never redelivered."""
+    """When the host may deliver the message to another worker. None for an HTTP call, which is never redelivered."""
 
     @classmethod
     def http(cls, invocation_id: str, claim_id: str) -> Holder:
@@ -109,14 +112,14 @@ class Claim:
     """Who may send the DELETE now, and until when."""
 
     claim_id: str
-    """Fresh per invocation: by it a worker knows its own write again after a lost answer."""
+    """Unique to an invocation, so that a worker recognises its own write after a lost answer."""
     message_id: str
     dequeue_count: int
     expires_at: datetime
 
     @property
     def has_message(self) -> bool:
-        """False for the synchronous HTTP call, whose work no queue message would bring back."""
+        """False for a synchronous HTTP call, whose work no queue message would bring back."""
         return not self.message_id.startswith(HTTP_CLAIM)
 
     @classmethod
@@ -127,7 +130,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """How a request ended. Recorded once per generation and never changed."""
+    """How a request ended. Recorded once per generation, and never changed."""
 
     outcome: Outcome
     certainty: Certainty
@@ -150,22 +153,22 @@ class Record:
     generation: int = 0
     """Counts redrives; part of the result id."""
     due_at: datetime | None = None
-    """Not before this instant (`deleteAfter`); None means at once."""
+    """When the deletion falls due (`deleteAfter`); None means immediately."""
     attempts: int = 0
     """Claims taken in this generation."""
     maybe_effect: bool = False
-    """An earlier or the present try, in any generation, may have deleted the task.
+    """The current try or an earlier one, in any generation, may have deleted the task.
 
-    It makes a later 404 read as deleted, and every end uncertain that does not say what became of the task.
+    A later 404 then counts as deleted, and any outcome that does not say what became of the task is `unknown`.
     """
     claim: Claim | None = None
     last_error: BatchError | None = None
     next_attempt_at: datetime | None = None
     is_queued: bool = False
-    """A message was put that comes when this claim of a synchronous call is over."""
+    """A message was put that becomes visible when this synchronous call's claim ends."""
     conclusion: Conclusion | None = None
     emit_pending: bool = False
-    """The result is owed and no queue message will bring it: housekeeping sends it."""
+    """The result is still to be sent and no queue message will do it, so housekeeping will."""
     policy: str | None = None
     """Digest of the retention policy that asked, also after a redrive; None where none did."""
     etag: str | None = field(default=None, compare=False)
@@ -180,7 +183,7 @@ class Record:
         parent_id: str | None = None,
         policy: str | None = None,
     ) -> Record:
-        """A request as it is accepted: not yet stored."""
+        """A newly accepted request, not yet stored."""
         due = due_at(request.delete_after, accepted_at) if request.delete_after else None
         return cls(request, payload_hash(request), origin, accepted_at, parent_id, due_at=due, policy=policy)
 
@@ -190,15 +193,23 @@ class Record:
 
     @property
     def due(self) -> datetime | None:
-        """Not before this instant is anything to be done about an open request; None means at once."""
+        """The earliest time at which an open request needs work; None means immediately."""
         if self.state is State.ACCEPTED:
             return self.due_at
         return self.next_attempt_at or (self.claim.expires_at if self.claim else None)
 
     @property
     def is_released(self) -> bool:
-        """Whether its claim was given back: it waits for its next attempt."""
+        """Whether its claim was released, so that it waits for its next attempt."""
         return self.state is State.CLAIMED and self.next_attempt_at is not None
+
+    @property
+    def is_of_a_listing(self) -> bool:
+        """Whether a clean-up or a sweep listed its task.
+
+        Should that find the task once more, in another version, the request that is there counts: nobody is told.
+        """
+        return self.parent_id is not None and self.origin in OF_A_LISTING
 
     @property
     def is_untouched(self) -> bool:

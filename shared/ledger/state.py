@@ -11,7 +11,7 @@
     T8 not done done       merge or insert             ETag, never over a live lease                poison, expiry, protection, cancel
     T9 done     accepted   merge, generation + 1       ETag                                         redrive
 
-What is done about a row, and when, is decided in `decisions`. `claim` writes `maybe_effect` ahead of the DELETE.
+`decisions` decides what is done about a row, and when. `claim` writes `maybe_effect` before the DELETE.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from shared.ledger.record import Certainty, Claim, Conclusion, Holder, Outcome, 
 
 
 def claim(record: Record, holder: Holder, now: datetime, lease: timedelta) -> Record:
-    """T2 to T5: the row with a new claim, marked as perhaps of effect before anything is sent."""
+    """T2 to T5: the row with a new claim, and the mark that a DELETE may have been sent, before it is."""
     return replace(
         record,
         state=State.CLAIMED,
@@ -38,17 +38,17 @@ def claim(record: Record, holder: Holder, now: datetime, lease: timedelta) -> Re
 
 
 _PROVEN = frozenset({Outcome.DELETED, Outcome.NOT_FOUND, Outcome.WOULD_DELETE})
-"""Ends that say themselves what became of the task."""
+"""Outcomes that say what became of the task."""
 
 
 def conclude(
     record: Record, conclusion: Conclusion, *, emit_pending: bool = False, holder: Holder | None = None
 ) -> Record:
-    """T6 and T8: the row with its end.
+    """T6 and T8: the row with its conclusion.
 
-    One rule for every end: what does not say what became of the task is `unknown` when a try of this request, in
-    whatever generation, may have deleted it. `holder` is who ends a request without having claimed it, so that a
-    redelivery is told from a repeat.
+    One rule for every outcome: if it does not say what became of the task, it is `unknown` whenever a try of this
+    request, in any generation, may have deleted it. `holder` is set when a request ends without having been claimed,
+    to tell a redelivery from a repeat.
     """
     if record.maybe_effect and conclusion.outcome not in _PROVEN:
         conclusion = replace(conclusion, certainty=Certainty.UNKNOWN)
@@ -72,10 +72,10 @@ def release(
     may_have_taken_effect: bool,
     counts: bool = True,
 ) -> Record:
-    """T7: the claim given back, with the reason and the next attempt's time.
+    """T7: the row with its claim released, the reason, and the time of the next attempt.
 
-    `before` is the row as it was before this claim: a try that proved to be without effect takes its mark back, and
-    its attempt too when that does not count.
+    `before` is the row as it was before this claim. A try that proved to have no effect removes its mark, and its
+    attempt too if it does not count.
     """
     held = claim_of(claimed)
     return replace(
@@ -91,8 +91,8 @@ def release(
 def reopen(record: Record, now: datetime) -> Record:
     """T9: a new generation of a request that is done.
 
-    The mark of earlier tries stays: a 404 may still be the echo of an earlier generation's DELETE.
-    So does the due time: a request may have ended before it, by an outage or a protected job.
+    The mark of earlier tries stays: a 404 may still be due to an earlier generation's DELETE.
+    So does the due time: an outage or a protected job may have ended the request before it.
     """
     return replace(
         record,
@@ -110,11 +110,10 @@ def reopen(record: Record, now: datetime) -> Record:
 
 
 def is_over(record: Record, now: datetime) -> bool:
-    """Whether a claim was given back, or its lease has run out.
+    """Whether a claim was released, or its lease has expired.
 
-    A claim that was given back is told by its next attempt and not by the end of its lease, which is the instant of
-    that by its owner's clock: to a worker whose clock is behind it would look alive, and the retry message, the only
-    one that there is, like a duplicate.
+    A released claim is recognised by its next attempt and not by the end of its lease, which was set by the owner's
+    clock. To a worker whose clock is behind, the lease would look live, and the only retry message like a duplicate.
     """
     return record.next_attempt_at is not None or now >= claim_of(record).expires_at
 

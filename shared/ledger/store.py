@@ -1,4 +1,4 @@
-"""The rows of the request table: records in, records out, one conditional write each, and one loop that decides."""
+"""Reads and writes the rows of the request table: conditional writes only, and one loop that carries out decisions."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 10.0
 """How long a write is tried that others get in the way of, where nobody says how long there is."""
-CORRUPT = BatchError("CorruptRecord", "The app's own row of this request cannot be read.")
+CORRUPT = BatchError("CorruptRecord", "The app's own row of this request, or of its clean-up, cannot be read.")
 
 Decide = Callable[[Record | None], decisions.Write | Leave]
 
 
 @dataclass(frozen=True)
 class Decided:
-    """What was decided about a row, and the row as it stands now."""
+    """What was decided about a row, and the row as it is now."""
 
     decision: decisions.Write | Leave
     row: Record | None
@@ -43,7 +43,7 @@ class Decided:
 
     @property
     def record(self) -> Record:
-        """The row, where the decision implies that there is one."""
+        """The row, when the decision implies that there is one."""
         if self.row is None:
             raise ValueError(f"{self.why} is about no row")
         return self.row
@@ -62,7 +62,7 @@ class RecordStore:
         return from_entity(found.entity, found.etag) if found else None
 
     def read_all(self, keys: Sequence[Key]) -> dict[Key, Record]:
-        """The records of keys of one bucket, without those that are unknown or cannot be read."""
+        """The records for keys of one bucket; unknown and unreadable ones are left out."""
         rows = read_rows(self.table, keys[0].bucket, [key.row for key in keys]) if keys else {}
         records: dict[Key, Record] = {}
         for key in keys:
@@ -72,7 +72,7 @@ class RecordStore:
         return records
 
     def look(self, asked: Record) -> Record | None:
-        """The row of a request; one that cannot be read is ended first, so that it holds up nothing beside it."""
+        """A request's row. An unreadable one is ended first, so that it does not hold up the rows beside it."""
         try:
             return self.read(asked.key)
         except CorruptRecord as fault:
@@ -82,10 +82,10 @@ class RecordStore:
     def settle(
         self, key: Key, decide: Decide, until: float | None = None, *, asked: Record | None = None, is_new: bool = False
     ) -> Decided:
-        """Decides about a row and writes what was decided, again and again until nobody is in the way.
+        """Decides about a row and writes the decision, repeatedly until no other writer interferes.
 
-        `until` is a monotonic time. With `asked`, a row that cannot be read is ended as `look` does. `is_new` takes it
-        that there is no row before it looks.
+        `until` is a monotonic time. With `asked`, an unreadable row is ended as in `look`. `is_new` assumes that there
+        is no row, and skips the first read.
 
         Raises:
             StorageUnavailable: the row changed under every read.
@@ -107,16 +107,15 @@ class RecordStore:
         raise StorageUnavailable(f"row {key.row} changed under every read")
 
     def write(self, before: Record | None, after: Record, until: float | None = None) -> Record | None:
-        """Inserts (`before` is None) or merges what changed; None when the condition did not hold."""
+        """Inserts the row (`before` is None) or merges what changed; None when the condition did not hold."""
         written = self.write_group([(before, after)], until)
         return None if isinstance(written, Refused) else written[0]
 
     def write_group(self, changes: Sequence[Change], until: float | None = None) -> list[Record] | Refused:
-        """All of the changes, rows of one bucket, in one transaction; or none and the index that was refused.
+        """Writes changes to rows of one bucket in one transaction; if refused, returns the index of the refused one.
 
-        Rows of so many parents that they and their counts are more than a transaction takes are written in several,
-        each whole or not at all. When a later one is refused, the earlier ones stand: whoever writes rows of many
-        parents has to know their own writes again.
+        When rows and counters exceed one transaction, they are split by parent into several; each is atomic. If a later
+        one is refused, the earlier ones stand, so a caller that writes rows of many parents must recognise its writes.
         """
         written: dict[int, Record] = {}
         for part in _parts(changes):
@@ -135,10 +134,10 @@ class RecordStore:
                 return [replace(after, etag=etag) for (_, after), etag in zip(changes, etags, strict=False)]
             if etags.index < len(writes):
                 return etags
-        raise StorageUnavailable("the count of a parent's requests is fought over")
+        raise StorageUnavailable("too many writers are updating one parent's counts")
 
     def _end(self, asked: Record, fault: CorruptRecord) -> Record | None:
-        """Ends a request whose row cannot be read, over whatever the row holds."""
+        """Ends a request whose row cannot be read, and overwrites whatever the row holds."""
         now = self._pauses.clock.now()
         end = Conclusion(Outcome.EXHAUSTED, Certainty.UNKNOWN, now, error=CORRUPT)
         before = replace(asked, etag=fault.etag)
@@ -152,7 +151,7 @@ class RecordStore:
 
 
 def _parts(changes: Sequence[Change]) -> list[list[int]]:
-    """Indexes of the changes that go together: all of them where they fit with their counts, else parent by parent."""
+    """The changes' indexes, grouped by transaction: all in one if they fit with their counters, else by parent."""
     if len(changes) + len(deltas(changes)) <= MAX_OPERATIONS:
         return [list(range(len(changes)))]
     parts: list[list[int]] = []

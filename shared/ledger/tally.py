@@ -1,8 +1,8 @@
-"""How many requests of one parent (an event, a `taskIds` envelope) there are and ended how.
+"""Counts a parent's requests, and how they ended. A parent is an event, a `taskIds` envelope or a sweep.
 
-Counted in the transaction that writes the rows, so a count can be neither lost nor made twice, and is read without
-reading them. Each bucket holds the counts of a parent in several rows, of which every write takes one by chance: forty
-instances that end requests of one parent would otherwise queue up for a single row.
+The transaction that writes the rows also counts them, so no count is lost or doubled, and reading the counts needs no
+request rows. Each bucket spreads a parent's counts over several rows, and each write picks one at random: forty instances
+that end requests of one parent would otherwise queue for a single row.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PAGE = 100
 
 
 def tally_row(parent_id: str, *, dry_run: bool) -> str:
-    """What the row keys of a parent's counts begin with; by itself, the row of earlier versions."""
+    """The prefix of the row keys of a parent's counts; alone, the key that earlier versions used."""
     return f"tally:{parent_id}{DRY_RUN_SUFFIX if dry_run else ''}"
 
 
 def deltas(changes: Sequence[Change]) -> dict[str, Counter[str]]:
-    """By parent, what the changes add to the counts: an end adds one, a redrive takes it back."""
+    """What the changes add to the counts, by parent: an outcome adds one, a redrive takes it back."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for before, after in changes:
         if after.parent_id is None:
@@ -56,7 +56,7 @@ def tally_writes(table: Table, changes: Sequence[Change], random: Callable[[], f
 def _write(table: Table, bucket: str, row: str, delta: Counter[str], changes: Sequence[Change]) -> Write:
     found = table.read(bucket, row)
     counts = {name: (int(found.entity.get(name, 0)) if found else 0) + count for name, count in delta.items()}
-    # For the purge: the last time that anything of this parent was accepted, due or done.
+    # For the purge: the last time at which anything of this parent was accepted, due or done.
     moments = [
         m for _, r in changes for m in (r.accepted_at, r.due_at, r.conclusion and r.conclusion.completed_at) if m
     ]
@@ -67,7 +67,7 @@ def _write(table: Table, bucket: str, row: str, delta: Counter[str], changes: Se
 
 @dataclass(frozen=True)
 class Totals:
-    """A parent's requests: how many there are, and those that are done by outcome."""
+    """A parent's requests: how many there are, and how many are done, by outcome."""
 
     requested: int
     done: dict[str, int]
@@ -79,7 +79,7 @@ class Totals:
 
 
 def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
-    """The counts of all buckets: sixteen queries, however many requests there are."""
+    """A parent's counts over all buckets: sixteen queries, however many requests there are."""
     total: Counter[str] = Counter()
     for bucket in BUCKETS:
         for found in _rows(table, bucket, tally_row(parent_id, dry_run=dry_run)):
@@ -122,7 +122,7 @@ def _is_over(rows: Sequence[Found], before: str) -> bool:
 
 
 def _rows(table: Table, bucket: str, prefix: str) -> Iterator[Found]:
-    """The row of earlier versions, and those beside it; of a parent, not of its dry run, which lies between."""
+    """A parent's count rows, that of earlier versions included; those of its dry run sort between and are left out."""
     filter_text = f"PartitionKey eq '{bucket}' and RowKey ge '{prefix}' and RowKey lt '{prefix};'"
     continuation = None
     while True:

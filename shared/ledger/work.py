@@ -1,14 +1,14 @@
-r"""The app's own message on the request queue: rows of one bucket that are to be worked on.
+r"""The app's own message on the request queue: rows of one bucket to work on.
 
     {"work": {"v": 1, "origin": "http", "parentId": null, "acceptedAt": "...",
               "rows": [{"request": {...}, "etag": "W/\"...\"", "generation": 0,
                         "retry": {"attempts": 1, "maybeEffect": false, "at": "..."}}]}}
 
-All of a row but its request is optional. With the row's version a claim needs no read; `retry` says what it was.
+Only a row's request is required. With the row's version a claim needs no read; `retry` holds its earlier attempts.
 
-It is read as strictly as a caller's: each request passes the same validation, so a forged one gets nobody
-further than a request of their own would. One key at the top keeps our names out of reach of the host, which copies
-top-level JSON properties of text messages over the trigger's metadata.
+It is read as strictly as a caller's message: each request passes the same validation, so forging one gains nothing
+over sending an ordinary request. A single top-level key protects our field names from the host, which copies top-level
+JSON properties of text messages over the trigger's metadata.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from shared.request.model import parse_request, readable, to_wire, with_own_acco
 MAX_MESSAGE_BYTES = 64 * 1024
 """A Storage queue message's text: https://learn.microsoft.com/azure/storage/queues/scalability-targets"""
 MAX_ROWS = 96
-"""Of the hundred of a group transaction; the rest is for counts.
+"""Rows out of the hundred of a group transaction; the rest are for counts.
 
 https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions
 """
@@ -39,22 +39,22 @@ MAX_GENERATION = 1_000_000
 MAX_ATTEMPTS = 1_000_000
 CLOCK_SKEW = timedelta(minutes=5)
 
-# An exact version and never `*`, which would match, and so override, any row.
+# An exact version, never `*`, which would match and overwrite any row.
 _ETAG = re.compile(r'W/"[\x21\x23-\x7e]{1,200}"', re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
 _HEADER = frozenset({"v", "origin", "parentId", "acceptedAt"})
 
 
 def messages(records: Iterable[Record], at: datetime | None = None) -> Iterator[tuple[datetime | None, str]]:
-    """The records as messages that fit the queue and a group transaction, and when each is due (None: at once).
+    """The records as messages that fit the queue and a group transaction, with each message's due time (None: now).
 
-    A message tells the truth about each of its rows: they share bucket, due time, origin, acceptance and parent. With
-    `at` that is the due time of all.
+    The rows of one message share bucket, due time, origin, acceptance time and parent, so its header is true for all.
+    `at` overrides every due time.
     """
     together: dict[tuple[object, ...], list[Record]] = {}
     times: Counter[Key] = Counter()
     for record in records:
-        # An id that is there twice goes in two messages: a transaction takes a row once.
+        # The same id twice goes into two messages, because a transaction may hold a row only once.
         key = (at or record.due, record.key.bucket, times[record.key], *_header(record).values())
         times[record.key] += 1
         together.setdefault(key, []).append(record)
@@ -107,7 +107,7 @@ def _row_wire(record: Record) -> dict[str, Any]:
 
 
 def _is_told_whole(record: Record) -> bool:
-    """Whether a message tells all that a claim is based on, so that whoever has the row's version need not read it."""
+    """Whether the message holds everything a claim is based on, so that the row's version makes a read unnecessary."""
     request = record.request
     due = due_at(request.delete_after, record.accepted_at) if request.delete_after else None
     if (due and to_text(due)) != (record.due_at and to_text(record.due_at)):
@@ -121,9 +121,9 @@ def is_work(value: object) -> TypeGuard[dict[str, Any]]:
 
 
 def read_work(value: dict[str, Any], accounts: tuple[str, ...], now: datetime) -> tuple[Record, ...]:
-    """The requests of a parsed message, each as far as the message tells of its row.
+    """The requests of a parsed message, with what the message says about each row.
 
-    With a version (`etag`) that is the row itself, `accepted` or given back for a retry; without, the request alone.
+    With a version (`etag`) that is the whole row, `accepted` or released for a retry; without, only the request.
 
     Raises:
         InvalidInput: the message breaks a rule, or a request in it does.
@@ -194,7 +194,7 @@ def _policy(value: object) -> str | None:
 
 
 def moment_before(value: object, now: datetime, at: str) -> datetime:
-    """An instant that the app wrote into a message of its own. Raises InvalidInput for what it cannot have written."""
+    """An instant in one of the app's own messages. Raises InvalidInput for one that the app cannot have written."""
     moment = _moment(value, at)
     if moment > now + CLOCK_SKEW:
         raise InvalidInput.at(at, "must be an instant with an offset, not in the future")
@@ -209,7 +209,7 @@ def _moment(value: object, at: str) -> datetime:
         moment = from_text(value)
         if moment.tzinfo is None:
             raise fault
-        # In UTC it must be an instant of years 1 to 9999 too, or whatever counts with it later would fail.
+        # It must lie in the years 1 to 9999 in UTC too, or later arithmetic would fail.
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise fault from None

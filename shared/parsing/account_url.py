@@ -1,8 +1,8 @@
 """Batch account URLs: one canonical form, and the match against the allow list.
 
-A caller's URL would be sent a bearer token for the Batch service, so that it only ever
-selects an entry of the list. URL parsers disagree on hostile texts (a back slash before `@`,
-a tab): here one pattern has to match the whole text before any part of it is looked at.
+Calls carry a bearer token for the Batch service, so a caller's URL only ever selects an entry
+of the list. URL parsers disagree on hostile texts (a backslash before `@`, a tab): here one
+pattern has to match the whole text before any part of it is used.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _LOOPBACK = IPv4Network("127.0.0.0/8")
 
 
 def canonical(text: str) -> str:
-    """Scheme, host and, unless it is the default, port, in lower case and without a final slash.
+    """Scheme, host and any non-default port, in lower case and without a trailing slash.
 
-    Raises ValueError for anything else than a bare https URL, or an http URL of a loopback address.
+    Raises ValueError for anything but a bare https URL, or an http URL of a loopback address.
     """
     match = _URL.fullmatch(text) if len(text) <= _MAX_URL else None
     if match is None:

@@ -1,9 +1,9 @@
 """The forms of the values in a request: ids, entity tags, dates, durations.
 
-Each function returns the value in its canonical form, or raises ValueError with a text for
-people that begins like "must be ..."; the caller knows where the value stood.
-Patterns are ASCII and match the whole text: `$` would let a final newline through, `int()`
-other scripts' digits, and `uuid.UUID()` takes four more spellings.
+Each function returns the value in its canonical form, or raises ValueError with a readable
+text such as "must be ..."; the caller adds where the value was.
+Patterns are ASCII and match the whole text: `$` would accept a final newline, `int()` the
+digits of other scripts, and `uuid.UUID()` four more spellings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(?::job-[0-9]{1,10})?")
 MAX_JOB_ID = 64 + len(":job-") + 10
 NIL = "00000000-0000-0000-0000-000000000000"
-# https://www.w3.org/TR/trace-context/#traceparent-header, version 00; ids of zeros alone are no ids.
+# https://www.w3.org/TR/trace-context/#traceparent-header, version 00; an id of only zeros is invalid.
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _ETAG = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
 
@@ -41,29 +41,29 @@ _INSTANT = re.compile(
 
 
 def guid(text: str) -> str:
-    """A GUID of 36 characters, in lower case. The nil one is none: clients send it by mistake, and all the same one."""
+    """A GUID of 36 characters, in lower case. Nil is refused: every client that sends it by mistake sends the same."""
     found = parse_guid(text)
     if found == NIL:
-        raise ValueError("must not be the nil GUID, which all who send it by mistake would share")
+        raise ValueError("must not be the nil GUID, which is usually sent by mistake")
     if found is None:
         raise ValueError("must be a GUID of 36 characters, with hyphens and without braces")
     return found
 
 
 def parse_guid(text: str) -> str | None:
-    """A GUID in lower case, or None when the text is none."""
+    """The GUID in lower case, or None when the text is not a GUID."""
     return text.lower() if GUID.fullmatch(text) else None
 
 
 def job_id(text: str) -> str:
     """A job's id, letter case kept.
 
-    The character rule is also what keeps `..` out of a URL, where it would delete the job
-    itself: neither `quote` nor any HTTP client encodes dots.
+    The character rule also keeps `..` out of a URL, where it would delete the job itself:
+    neither `quote` nor any HTTP client encodes dots.
     """
     if not JOB_ID.fullmatch(text):
         raise ValueError(
-            "must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-', optionally followed by ':job-' and 1 to 10 digits"
+            "must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-', optionally followed by ':job-' and 1 to 10 digits"
         )
     return text
 
@@ -71,7 +71,7 @@ def job_id(text: str) -> str:
 def task_id(text: str) -> str:
     """A task's id, letter case kept."""
     if not TASK_ID.fullmatch(text):
-        raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-'")
+        raise ValueError("must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'")
     return text
 
 
@@ -85,17 +85,17 @@ def traceparent(text: str) -> str:
 def etag(text: str) -> str:
     """The text of an If-Match or If-None-Match header, as given.
 
-    What is not Latin-1 would die inside the HTTP client, so it is kept out here.
+    Text outside Latin-1 would raise inside the HTTP client, so it is refused here.
     """
     if not _ETAG.fullmatch(text):
-        raise ValueError("must be 1 to 256 printable ASCII characters without a blank at either end")
+        raise ValueError("must be 1 to 256 printable ASCII characters, with no space at either end")
     return text
 
 
 def http_date(text: str) -> datetime:
     """The instant of an IMF-fixdate (RFC 9110, section 5.6.7), whose weekday must be right.
 
-    `email.utils.parsedate_to_datetime` would take a wrong weekday, two-digit years and other zones.
+    `email.utils.parsedate_to_datetime` would accept a wrong weekday, two-digit years and other zones.
     """
     fault = ValueError("must be a date such as 'Tue, 24 Nov 2026 07:30:00 GMT', weekday included")
     match = _HTTP_DATE.fullmatch(text)
@@ -116,8 +116,8 @@ def http_date(text: str) -> datetime:
 def duration(text: str) -> timedelta:
     """An ISO 8601 duration of whole weeks, days, hours, minutes and seconds.
 
-    Years and months have no fixed length; fractions are refused, because the queue service
-    counts a delay in whole seconds.
+    Years and months have no fixed length. Fractions are refused because the queue service
+    counts delays in whole seconds.
     """
     match = _DURATION.fullmatch(text)
     if match is None:
@@ -145,7 +145,7 @@ def check_delay(delete_after: str, accepted: datetime) -> None:
 
 
 def due_at(delete_after: str, accepted: datetime) -> datetime:
-    """When a deletion falls due: a duration counts from `accepted`, a past instant means at once.
+    """When a deletion falls due: a duration counts from `accepted`, a past instant means immediately.
 
     Never raises for a text that passed `check_delay`, whatever `accepted` is.
     """

@@ -1,16 +1,16 @@
-"""The texts of single items in a JSON text, as they were sent: a value that was parsed no longer knows them."""
+"""Extracts the original text of single items from a JSON text, which parsing loses."""
 
 from __future__ import annotations
 
 import json
 
 _BLANK = " \t\n\r"
-# Numbers are not looked at, and Python refuses to make an int of very many digits.
+# Number values are not needed, and Python refuses to convert very long ones to int.
 _DECODER = json.JSONDecoder(strict=False, parse_int=str, parse_float=str)
 
 
 def items_of(text: str, name: str) -> list[str]:
-    """The text of each item in the list that is the member `name` of the object in `text`, which is JSON."""
+    """The text of each item in the list `name` of the object that `text`, which must be JSON, holds."""
     at = _skip(text, _skip(text, 0) + 1)
     while text[at] != "}":
         key, at = _DECODER.raw_decode(text, at)
@@ -32,7 +32,7 @@ def _items(text: str, at: int) -> list[str]:
 
 
 def _next(text: str, at: int) -> int:
-    """Where the next member or item begins, or the end of them."""
+    """Where the next member or item begins, or the closing bracket."""
     at = _skip(text, at)
     return _skip(text, at + 1) if text[at] == "," else at
 

@@ -1,4 +1,4 @@
-"""Jobs that nothing is ever deleted from, whoever asks."""
+"""Protected jobs: nothing is ever deleted from them, whoever asks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _PATTERN = re.compile(rf"[A-Za-z0-9_:*?-]{{1,{MAX_JOB_ID}}}")
 
 
 def check_pattern(text: str) -> str:
-    """The pattern itself; raises ValueError when it could never match a job's id as meant."""
+    """The pattern unchanged; raises ValueError when it holds a character that no job id has."""
     if not _PATTERN.fullmatch(text):
-        raise ValueError(f"must be 1 to {MAX_JOB_ID} of A-Z, a-z, 0-9, '_', '-', ':', '*' and '?'")
+        raise ValueError(f"must be 1 to {MAX_JOB_ID} characters of A-Z, a-z, 0-9, '_', '-', ':', '*' and '?'")
     return text
 
 
 def is_protected(job_id: str, patterns: Iterable[str]) -> str | None:
-    """The first pattern that a job's id matches in any letter case, or None.
+    """The first pattern that a job's id matches, ignoring case; None when there is none.
 
-    `*` stands for any characters, a colon among them, and `?` for one; all else for itself.
-    Batch compares ids without regard to case, so a rule that did not could be walked around.
+    `*` stands for any characters, including a colon, and `?` for exactly one.
+    Batch ignores case when it compares ids, so a case-sensitive rule could be bypassed.
     """
     for pattern in patterns:
         # fnmatch would read "[...]" as a set.

@@ -1,8 +1,8 @@
-"""Retention policies: read from the setting, matched with jobs, and by when a task is due. Pure.
+"""Retention policies: reads them from the setting, matches them with jobs, and says when a task is due. Pure.
 
     [{"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}]
 
-For each job the first policy of its account whose `jobs` matches decides alone.
+For each job, only the first policy of its account whose `jobs` matches applies.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 class JobState(StrEnum):
-    """Which jobs a policy takes by their state; without one all but those whose tasks may still wait for each other."""
+    """Which job states a policy covers. Without one: every job except those whose tasks may still wait for each other."""
 
     COMPLETED = "completed"
     ANY = "any"
@@ -43,7 +43,7 @@ class JobState(StrEnum):
 
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise ValueError("must be 1 to 32 of a-z, 0-9 and '-', the first no hyphen")
+        raise ValueError("must be 1 to 32 characters of a-z, 0-9 and '-', and not begin with a hyphen")
     return text
 
 
@@ -76,7 +76,7 @@ Delay = Annotated[timedelta, BeforeValidator(_delay)]
 
 
 class Delays(StrictModel):
-    """How long a task is kept after its end; None keeps that class for good."""
+    """How long a task is kept after it ends; None keeps tasks of that class forever."""
 
     succeeded: Delay | None = None
     failed: Delay | None = None
@@ -88,13 +88,13 @@ class Policy(StrictModel):
     name: Annotated[str, AfterValidator(_name)]
     jobs: Annotated[tuple[str, ...], BeforeValidator(_patterns)]
     batch_url: Annotated[str | None, AfterValidator(lambda text: text and account_url.canonical(text))] = None
-    """The one account that it is for; None: all of them."""
+    """The one account that it covers; None means every account."""
     delete_after: Delays
     job_state: Annotated[JobState | None, BeforeValidator(_job_state)] = None
     most: Annotated[int | None, Field(ge=1, le=MOST_PER_SWEEP)] = None
-    """So many deletions at most are asked for per sweep; None: any number."""
+    """The most deletions that one sweep requests; None means no limit."""
     dry_run: bool = False
-    """It only counts."""
+    """Only count what would be deleted."""
 
     @field_validator("delete_after", mode="before")
     @classmethod
@@ -112,42 +112,42 @@ class Policy(StrictModel):
 
     @property
     def keeps_all(self) -> bool:
-        """`"never"`: what it takes is not even listed."""
+        """True for `"never"`: its jobs are not even listed."""
         return self.delete_after.succeeded is None and self.delete_after.failed is None
 
     def delay_of(self, *, succeeded: bool) -> timedelta | None:
-        """How long a task of this class is kept after its end; None: for good."""
+        """How long a task of this class is kept after it ends; None means forever."""
         return self.delete_after.succeeded if succeeded else self.delete_after.failed
 
     def is_due(self, *, succeeded: bool, ended: datetime, at: datetime) -> bool:
-        """Whether a task that ended then may go at this instant."""
+        """Whether a task that ended at `ended` may be deleted at `at`."""
         delay = self.delay_of(succeeded=succeeded)
         return delay is not None and ended <= at - delay
 
     def ended_by(self, at: datetime) -> datetime | None:
-        """The latest end that any task due at this instant can have; None when all are kept."""
+        """The latest end time that a task due at this instant can have; None when all tasks are kept."""
         delays = [d for d in (self.delete_after.succeeded, self.delete_after.failed) if d is not None]
         return at - min(delays) if delays else None
 
     def matches(self, account: str, job_id: str) -> bool:
-        """Whether it decides about a job, if no policy before it does."""
+        """Whether it applies to a job, provided no earlier policy does."""
         # The patterns of PROTECTED_JOBS, matched in the same way.
         return self.is_for(account) and protection.is_protected(job_id, self.jobs) is not None
 
     def is_for(self, account: str) -> bool:
-        """Whether it holds for an account, by its canonical URL."""
+        """Whether it covers an account, given its canonical URL."""
         return self.batch_url in {None, account}
 
     @cached_property
     def digest(self) -> str:
-        """What it says, in 32 hex digits: equal for policies that mean the same, however they are written."""
+        """32 hex digits that are equal for policies that mean the same, however they are written."""
         return _digest(document_of(self))
 
 
 def read_policies(text: str, accounts: Sequence[str], problems: list[str]) -> tuple[Policy, ...]:
-    """The policies in the setting's text; empty when it is not right.
+    """The policies in the setting's text; empty when anything in it is invalid.
 
-    `problems` gets a line for each fault, with the policy's name or place and the field.
+    `problems` gets a line for each fault, with the policy's name or index and the field.
     """
     if not text:
         return ()
@@ -195,7 +195,7 @@ def _field(problem: Problem) -> str:
 
 
 def _at(place: str) -> str:
-    """A fault of the text itself: `/2/jobs` is the third policy's."""
+    """Turns the pointer of a JSON fault into words: `/2/jobs` belongs to the third policy."""
     if not place:
         return ""
     _, index, *fields = place.split("/")
@@ -203,28 +203,28 @@ def _at(place: str) -> str:
 
 
 def policies_of(policies: Iterable[Policy], account: str) -> tuple[Policy, ...]:
-    """Those that hold for an account, in their order."""
+    """The policies that cover an account, in order."""
     return tuple(policy for policy in policies if policy.is_for(account))
 
 
 def first_match(policies: Iterable[Policy], account: str, job_id: str) -> Policy | None:
-    """The policy that decides about a job, whatever its other fields say; None: none does."""
+    """The policy that applies to a job, whatever its other fields say; None when there is none."""
     return next((policy for policy in policies if policy.matches(account, job_id)), None)
 
 
 def is_in_force(policies: Iterable[Policy], account: str, job_id: str, digest: str) -> bool:
-    """Whether a job's first match is still the policy that this is the digest of, unchanged."""
+    """Whether the first policy that matches a job still has this digest, so is unchanged."""
     found = first_match(policies, account, job_id)
     return found is not None and found.digest == digest
 
 
 def digest_of(policies: Iterable[Policy]) -> str:
-    """What policies say together, their order included."""
+    """The digest of several policies and their order."""
     return _digest([policy.digest for policy in policies])
 
 
 def document_of(policy: Policy) -> dict[str, Any]:
-    """A policy as understood, for people and for its digest."""
+    """A policy as the app understands it, for people and for its digest."""
     delays = {"succeeded": policy.delete_after.succeeded, "failed": policy.delete_after.failed}
     written = {name: _iso(delay) for name, delay in delays.items() if delay is not None}
     return {

@@ -1,9 +1,9 @@
-"""JSON as the contract wants it: nothing is dropped, coerced or guessed.
+"""Strict JSON: nothing is dropped, coerced or guessed.
 
-`json.loads` alone keeps the last of two equal keys, takes NaN and `1e999`, decodes UTF-16,
-and lets control characters through as escapes; each of them is a fault here.
-A fault stays at its place in the tree as a `Fault`, so that one bad field or one bad item
-of a list can be answered on its own while the rest is still read.
+`json.loads` alone keeps the last of two equal keys, accepts NaN and `1e999`, decodes UTF-16,
+and lets escaped control characters through; each of these is a fault here.
+A fault is left in the tree as a `Fault`, so that one bad field or list item can be reported
+while the rest is still read.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ TOO_LARGE = "RequestBodyTooLarge"
 
 MAX_OBJECTS = 8_000
 MAX_VALUES = 80_000
-"""Of one text, names not counted: more than twice what the largest body that is allowed holds.
+"""Limits for one text, names not counted: more than twice what the largest useful body holds.
 
-A body of 4 MiB holds 1.4 million times `{}`, which would take seconds and some hundred MB before anyone counts items.
+4 MiB of `{}` are 1.4 million objects, which would take seconds and some hundred MB before any item limit applies.
 """
 
 _MAX_DIGITS = 40
 _MAX_EXCERPT = 64
 _MAX_POINTER = 256
 _MAX_PROBLEMS = 20
-# C0, DEL, C1 and lone surrogates: the first would forge log lines and break the XML of the
-# queue service (one such message makes every receive on that queue fail), the last cannot be
-# encoded at all.
+# C0, DEL, C1 and lone surrogates. Control characters would forge log lines and break the XML of
+# the queue service (one such message makes every receive on that queue fail); lone surrogates
+# cannot be encoded at all.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Stands in a tree for a value that could not be accepted, and says why."""
+    """Stands in for a value that was refused, and says why."""
 
     text: str
 
 
 def excerpt(text: str, most: int = _MAX_EXCERPT) -> str:
-    """The text for an error message or the log: short, and with everything unprintable escaped."""
+    """The text shortened for an error message or the log, with unprintable characters escaped."""
     return _cut("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: most + 1]), most)
 
 
 def pointer(at: str, token: str | int) -> str:
-    """The JSON pointer (RFC 6901) of a member; a very long key is shortened, and so are many of them together."""
+    """The JSON pointer (RFC 6901) of a member; long keys and long pointers are shortened."""
     return _cut(f"{at}/{excerpt(str(token)).replace('~', '~0').replace('/', '~1')}", _MAX_POINTER)
 
 
@@ -59,13 +59,13 @@ def _cut(text: str, most: int) -> str:
 
 
 def few(problems: list[Problem], at: str = "") -> list[Problem]:
-    """The problems, or the first of them and a count: an error body and a queue message have little room."""
+    """The first 20 problems and a count of the rest: error bodies and queue messages have little room."""
     more = len(problems) - _MAX_PROBLEMS
     return problems if more <= 0 else [*problems[:_MAX_PROBLEMS], Problem(at, f"has {more} more faults")]
 
 
 def text_fault(text: str) -> str | None:
-    """What makes a string unacceptable anywhere in a request, or None."""
+    """Why a string is refused anywhere in a request, or None when it is fine."""
     found = _FORBIDDEN.search(text)
     if found is None:
         return None
@@ -74,31 +74,28 @@ def text_fault(text: str) -> str | None:
 
 
 def parse(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
-    """The value of a JSON text without any fault.
-
-    Raises InvalidInput with a pointer to each fault, and nothing else.
-    """
+    """The value of a JSON text; raises InvalidInput with a pointer to each fault, and nothing else."""
     value = read(raw, max_bytes=max_bytes, max_depth=max_depth)
     refuse_faults(value)
     return value
 
 
 def read(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
-    """The value of a JSON text, with a `Fault` wherever something was wrong.
+    """The value of a JSON text, with a `Fault` in place of each bad part.
 
-    Raises InvalidInput only when nothing can be read: over `max_bytes`, not UTF-8, not JSON.
+    Raises InvalidInput only when nothing can be read: over `max_bytes`, not UTF-8, or not JSON.
     """
     text = _decoded(raw, max_bytes)
     if not text.strip():
         raise _whole("is empty")
     try:
-        # strict=False lets raw control characters through, so that the check below can say where they are.
+        # strict=False lets raw control characters through, so that the check below can point at them.
         value = json.loads(
             text,
             strict=False,
             parse_int=_integer,
             parse_float=_fraction,
-            parse_constant=lambda name: Fault(f"is {name}, which is no JSON number"),
+            parse_constant=lambda name: Fault(f"is {name}, which is not a JSON number"),
             object_pairs_hook=_Objects().unique,
         )
     except json.JSONDecodeError as error:
@@ -109,7 +106,7 @@ def read(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> obj
 
 
 def faults(value: object, at: str = "") -> Iterator[Problem]:
-    """Every fault in a tree that `read` gave, with its pointer."""
+    """Every fault in a tree returned by `read`, with its pointer."""
     if isinstance(value, Fault):
         yield Problem(at, value.text)
     elif isinstance(value, dict):
@@ -121,7 +118,7 @@ def faults(value: object, at: str = "") -> Iterator[Problem]:
 
 
 def refuse_faults(value: object, at: str = "") -> None:
-    """Raise InvalidInput when a tree that `read` gave has any fault."""
+    """Raise InvalidInput when a tree returned by `read` has a fault."""
     problems = list(faults(value, at))
     if problems:
         raise InvalidInput(few(problems, at))
@@ -136,7 +133,7 @@ def _decoded(raw: bytes | str, max_bytes: int) -> str:
     except UnicodeDecodeError as error:
         raise _whole(f"is not UTF-8 (byte {error.start})") from None
     if text.startswith("\ufeff"):
-        # Some editors and .NET writers put it there unseen; RFC 8259, section 8.1, forbids it.
+        # Some editors and .NET writers add it invisibly; RFC 8259, section 8.1, forbids it.
         raise _whole("begins with a byte order mark (U+FEFF), which JSON must not")
     return text
 
@@ -146,7 +143,7 @@ def _whole(text: str) -> InvalidInput:
 
 
 def _integer(digits: str) -> int | Fault:
-    # int() takes quadratic time and refuses over 4,300 digits with a ValueError.
+    # int() takes quadratic time, and raises ValueError above 4,300 digits.
     return int(digits) if len(digits) <= _MAX_DIGITS else Fault("is too large a number")
 
 
@@ -156,13 +153,13 @@ def _fraction(text: str) -> float | Fault:
 
 
 class _Objects:
-    """Makes the objects of one text, and stops when there are too many."""
+    """Builds the objects of one text, and raises when there are too many."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def unique(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
-        """The object, with a fault in place of each member whose name is there more than once."""
+        """The object, with a fault in place of each member whose name appears more than once."""
         self._count += 1
         if self._count > MAX_OBJECTS:
             raise _whole(f"holds more than {MAX_OBJECTS} objects")
@@ -171,19 +168,19 @@ class _Objects:
             seen: set[str] = set()
             for key, _ in pairs:
                 if key in seen:
-                    members[key] = Fault("is there more than once")
+                    members[key] = Fault("appears more than once")
                 seen.add(key)
         return members
 
 
 class _Marker:
-    """Puts faults in place of bad strings, of members with bad names and of what is too deep, in one text."""
+    """Replaces bad strings, members with bad names and values nested too deep by faults, in one text."""
 
     def __init__(self) -> None:
         self._left = MAX_VALUES
 
     def marked(self, value: object, room: int) -> object:
-        """The value with its faults marked; `room` is how much deeper it may go."""
+        """The value with its faults marked; `room` is how many more levels it may have."""
         self._left -= 1
         if self._left < 0:
             raise _whole(f"holds more than {MAX_VALUES} values")
@@ -193,7 +190,7 @@ class _Marker:
         if not isinstance(value, dict | list):
             return value
         if room == 0:
-            return Fault("is nested too deep")
+            return Fault("is nested too deeply")
         if isinstance(value, list):
             return [self.marked(member, room - 1) for member in value]
         return {key: self._member(key, member, room - 1) for key, member in value.items()}

@@ -1,6 +1,6 @@
-"""Strict models of what callers send, and their faults in words for people.
+"""Strict models of what callers send, with readable faults.
 
-pydantic finds the faults; its own wording does not leave this module.
+pydantic finds the faults; its wording does not leave this module.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _BOUNDS = {"greater_than_equal": "must be at least {ge}", "less_than_equal": "mu
 
 
 class Surroundings(NamedTuple):
-    """What the rules need beside the text: handed to validators as pydantic's context."""
+    """What the rules need besides the text: pydantic's validation context."""
 
     accounts: tuple[str, ...]
     now: datetime
 
 
 class StrictModel(BaseModel):
-    """Base of what callers send: camelCase names, nothing unknown, nothing coerced, nothing null."""
+    """Base of everything callers send: camelCase names, nothing unknown, nothing coerced, nothing null."""
 
     model_config = ConfigDict(
         strict=True,
@@ -50,7 +50,7 @@ class StrictModel(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _is_there(cls, value: object) -> object:
-        # A null If-Match is more likely a caller's lost ETag than a wish for an unconditional delete.
+        # A null If-Match is more likely an ETag the caller lost than a request for an unconditional delete.
         if value is None:
             raise ValueError("must not be null; leave the field out instead")
         return value
@@ -70,7 +70,7 @@ def checked(model: type[Model], value: object, around: Surroundings | None = Non
     """Any strict model from a JSON value; raises InvalidInput with a problem for each fault."""
     names = _names(model)
     if isinstance(value, dict) and len(value) > 2 * len(names):
-        # Before pydantic makes a description of some hundred bytes for each of them.
+        # Checked first, since pydantic would build a description of some hundred bytes for each of them.
         _refuse_unknown(value, names, at)
     try:
         return model.model_validate(value, context=around, by_alias=True, by_name=False)
@@ -79,13 +79,13 @@ def checked(model: type[Model], value: object, around: Surroundings | None = Non
 
 
 def unknown_field(meant: str | None) -> str:
-    """What is said of a field that an object does not have, and that differs from `meant` in its letter case alone."""
+    """The error text for an unknown field; `meant` is the known field that differs from it only in letter case."""
     text = "is not a field of this object"
     return f"{text}; names are case-sensitive: {meant}" if meant else text
 
 
 def _names(model: type[StrictModel]) -> dict[str, str]:
-    """The names of the model's fields by their lower case."""
+    """The model's field names, keyed by their lower-case form."""
     return {alias.lower(): alias for field in model.model_fields.values() if (alias := field.alias)}
 
 

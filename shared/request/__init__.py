@@ -1,4 +1,4 @@
-"""What is asked: one deletion request, and the envelopes that carry one or many.
+"""Deletion requests, and the envelopes that carry one or many of them.
 
 Read `model` first (the fields and their rules), then `envelope`.
 """

@@ -1,10 +1,10 @@
-"""What one message or body carries: a single request, many, or one wish for many tasks.
+"""What one message or body carries: one request, many, or one set of options for many tasks.
 
     {"clientRequestId", "jobId", "taskId", ...}         single
     {"requests": [{...}, ...]}                          many
     {"clientRequestId", "jobId", "taskIds": [...], ...} task-ids
 
-A fault of the envelope itself refuses all of it (InvalidInput); a fault of one item stays with that item.
+A fault in the envelope itself refuses all of it (InvalidInput); a fault in one item refuses only that item.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from shared.request.model import DeletionRequest, PartialRequest, derived_id, pa
 
 _NOTHING = PartialRequest()
 _LISTS = {"requests": "requests", "taskids": "taskIds"}
-"""The fields that make an envelope, by their names in lower case."""
+"""The fields that make an object an envelope, keyed by their lower-case names."""
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -51,18 +51,18 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Item:
-    """One request of an envelope, or what is wrong with it and what could be read of it all the same."""
+    """One request of an envelope, or its problems and the fields that could still be read."""
 
     index: int
     request: DeletionRequest | None
     problems: tuple[Problem, ...] = ()
     partial: PartialRequest = _NOTHING
-    """Empty beside a request."""
+    """Empty when there is a request."""
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """The items of one message or body, in their order; the same request may be there twice."""
+    """The items of one message or body, in order; the same request may appear twice."""
 
     kind: Kind
     items: tuple[Item, ...]
@@ -70,7 +70,7 @@ class Envelope:
     """The `clientRequestId` of a `taskIds` envelope."""
 
     def traced(self, traceparent: str | None) -> Envelope:
-        """The envelope with every request as part of a trace, but for those that say themselves which one."""
+        """The envelope with this trace on every request that does not name one itself."""
         items = (replace(i, request=i.request.traced(traceparent)) if i.request else i for i in self.items)
         return replace(self, items=tuple(items))
 
@@ -78,8 +78,8 @@ class Envelope:
 def read_body(raw: bytes, *, max_bytes: int) -> object:
     """The JSON value of a queue message's text, which is JSON itself or base64 of JSON.
 
-    The value may hold a `strict_json.Fault` where something was wrong, as `strict_json.read` has it.
-    Raises InvalidInput when it is neither, and when it is too long.
+    As in `strict_json.read`, a `Fault` stands in place of each bad part.
+    Raises InvalidInput when the text is neither, or too long.
     """
     try:
         return strict_json.read(raw, max_bytes=max_bytes)
@@ -91,11 +91,11 @@ def read_body(raw: bytes, *, max_bytes: int) -> object:
         return strict_json.read(decoded, max_bytes=max_bytes)
     except InvalidInput as fault:
         found = fault.problems[0].text
-        raise InvalidInput([Problem("", f"is not JSON, and what its base64 holds {found}")]) from None
+        raise InvalidInput([Problem("", f"is not JSON, and decoded from base64 it {found}")]) from None
 
 
 def body_text(raw: bytes) -> str:
-    """The JSON text of an object that `read_body` has read."""
+    """The JSON text of an object that `read_body` could read."""
     decoded = None if raw.lstrip().startswith(b"{") else _from_base64(raw)
     return (raw if decoded is None else decoded).decode("utf-8")
 
@@ -106,9 +106,9 @@ def is_single(value: object) -> bool:
 
 
 def read_requests(value: object, accounts: tuple[str, ...], now: datetime, limits: Limits = LIMITS) -> Envelope:
-    """The requests in a JSON value (with or without faults in it), told apart by its top-level fields.
+    """The requests in a JSON value, which may hold faults; its top-level fields decide the kind of envelope.
 
-    `now` is when the sender handed it over: `deleteAfter` is measured against it.
+    `now` is when the sender submitted it: `deleteAfter` is checked against that.
     Raises InvalidInput when the envelope itself is wrong.
     """
     if isinstance(value, Fault):
@@ -135,7 +135,7 @@ def _refuse_misspelt(value: dict[str, object]) -> None:
 
 
 def _from_base64(raw: bytes) -> bytes | None:
-    # Encoders wrap their lines, and .NET's decoder, which wrote the custom, passes over white space.
+    # Encoders wrap lines, and .NET's decoder, which set the custom, ignores white space.
     text = b"".join(raw.split())
     if not _BASE64.fullmatch(text):
         return None
@@ -147,7 +147,7 @@ def _from_base64(raw: bytes) -> bytes | None:
 
 def _many(value: dict[str, object], accounts: tuple[str, ...], now: datetime, limits: Limits) -> Envelope:
     requests = value["requests"]
-    problems = [Problem(pointer("", key), "does not go together with requests") for key in value if key != "requests"]
+    problems = [Problem(pointer("", key), "cannot be combined with requests") for key in value if key != "requests"]
     problems += _list_faults(requests, "/requests", limits.requests)
     if problems or not isinstance(requests, list):
         raise InvalidInput(few(problems))
@@ -163,9 +163,9 @@ def _item(index: int, value: object, accounts: tuple[str, ...], now: datetime, a
 
 
 def _task_ids(value: dict[str, object], accounts: tuple[str, ...], now: datetime, limits: Limits) -> Envelope:
-    """Checks the options once, on a pattern that each task's request is then copied from."""
+    """Checks the options once, on a pattern from which each task's request is copied."""
     task_ids = value["taskIds"]
-    problems = [Problem("/taskId", "does not go together with taskIds")] if "taskId" in value else []
+    problems = [Problem("/taskId", "cannot be combined with taskIds")] if "taskId" in value else []
     problems += _list_faults(task_ids, "/taskIds", limits.task_ids)
     options = {key: member for key, member in value.items() if key != "taskIds"}
     try:
@@ -182,7 +182,7 @@ def _task(index: int, task_id: object, pattern: DeletionRequest) -> Item:
     try:
         name = _task_id(task_id)
     except ValueError as fault:
-        known = PartialRequest(None, pattern.job_id, None, pattern.batch_url, pattern.metadata)
+        known = PartialRequest(None, pattern.job_id, None, pattern.batch_url, pattern.metadata, dry_run=pattern.dry_run)
         return Item(index, None, (Problem(f"/taskIds/{index}", str(fault)),), known)
     own = derived_id(pattern.client_request_id, pattern.job_id, name)
     return Item(index, pattern.model_copy(update={"task_id": name, "client_request_id": own}))

@@ -1,4 +1,4 @@
-"""One deletion request: its model, its rules, and what follows from it alone."""
+"""One deletion request: its model, its rules, and what can be derived from it alone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from shared.errors import InvalidInput
 from shared.parsing import account_url, grammar
 from shared.parsing.strict_json import text_fault
 from shared.parsing.strict_model import StrictModel, Surroundings, parse_model
 
 SERVICE_TIMEOUT = 30
-"""Seconds: the service treats any longer `timeout` as this."""
+"""Seconds. The service treats any longer `timeout` as this."""
 
 _MAX_ENTRIES = 16
 _MAX_METADATA_BYTES = 1024
@@ -59,7 +60,7 @@ def _small(metadata: dict[str, str]) -> dict[str, str]:
 
 
 def _form(**schema: object) -> WithJsonSchema:
-    """What the published description says of a text; the rules themselves stand in `grammar`."""
+    """How the OpenAPI document describes a text; the rules themselves are in `grammar`."""
     return WithJsonSchema({"type": "string", **schema})
 
 
@@ -92,20 +93,20 @@ _Seconds = Annotated[
 
 
 class TracedModel(StrictModel):
-    """What may belong to the trace of whoever asks."""
+    """A model that may belong to its caller's trace."""
 
     traceparent: Traceparent | None = None
-    """Carried on by every request that follows from this, and by its result."""
+    """Passed on to every request that follows from this one, and to its result."""
 
     def traced(self, traceparent: str | None) -> Self:
-        """The same as part of a trace, unless it says itself which one."""
+        """A copy that belongs to this trace, unless the model names a trace itself."""
         if self.traceparent or traceparent is None:
             return self
         return self.model_copy(update={"traceparent": traceparent})
 
 
 class DeletionRequest(TracedModel):
-    """What one caller asked for about one task, checked and in canonical form."""
+    """One caller's request to delete one task, validated and in canonical form."""
 
     client_request_id: Guid
     job_id: JobId
@@ -127,7 +128,7 @@ class DeletionRequest(TracedModel):
 
 @dataclass(frozen=True)
 class PartialRequest:
-    """The fields of a refused request that could be read and are valid; None for the others."""
+    """The fields of a refused request that are readable and valid; None for the others."""
 
     client_request_id: str | None = None
     job_id: str | None = None
@@ -135,6 +136,7 @@ class PartialRequest:
     batch_url: str | None = None
     metadata: dict[str, str] | None = None
     traceparent: str | None = None
+    dry_run: bool = False
 
 
 def parse_request(value: object, accounts: tuple[str, ...], now: datetime, *, at: str = "") -> DeletionRequest:
@@ -146,16 +148,17 @@ def parse_request(value: object, accounts: tuple[str, ...], now: datetime, *, at
 
 
 def payload_hash(request: DeletionRequest) -> str:
-    """SHA-256 of what a request asks for, by which a duplicate is told from a conflict.
+    """SHA-256 of what a request asks for; it tells a duplicate from a conflict.
 
-    Two spellings of one wish hash alike; the id, `metadata`, `traceparent`, `ocpDate` and `dryRun` do not count.
+    Different spellings of the same payload hash alike. The id, `metadata`, `traceparent`, `ocpDate` and `dryRun`
+    are left out.
     """
-    wish = request.model_dump(exclude={"client_request_id", "metadata", "traceparent", "ocp_date", "dry_run"})
-    wish["job_id"] = request.job_id.lower()
-    wish["task_id"] = request.task_id.lower()
+    payload = request.model_dump(exclude={"client_request_id", "metadata", "traceparent", "ocp_date", "dry_run"})
+    payload["job_id"] = request.job_id.lower()
+    payload["task_id"] = request.task_id.lower()
     if request.timeout is not None:
-        wish["timeout"] = min(request.timeout, SERVICE_TIMEOUT)
-    return hashlib.sha256(json.dumps(wish, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        payload["timeout"] = min(request.timeout, SERVICE_TIMEOUT)
+    return hashlib.sha256(json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def to_wire(request: DeletionRequest) -> dict[str, object]:
@@ -164,21 +167,33 @@ def to_wire(request: DeletionRequest) -> dict[str, object]:
 
 
 def derived_id(parent: str, job_id: str, task_id: str) -> str:
-    """The id of one task's request among the many of a parent, the same at every reading."""
+    """The id of one task's request under a parent: the same every time the parent is read."""
     return str(uuid5(UUID(parent), f"{job_id}/{task_id}".lower()))
 
 
 def with_own_account(accounts: tuple[str, ...], stored: object) -> tuple[str, ...]:
-    """The allow list, and the account that a request or an event in a message of the app's own names.
+    """The allow list plus the account named in one of the app's own messages.
 
-    One that was taken off the list since is the guard's to refuse, and not the reader's: its row has to be ended.
+    If that account has since left the list, the guard refuses it and not the reader: its row has to be ended.
     """
     own = readable(stored.get("batchUrl") if isinstance(stored, dict) else None, account_url.canonical)
     return (*accounts, own) if own else accounts
 
 
+def with_default(accounts: tuple[str, ...], meant: str | None) -> tuple[str, ...]:
+    """The allow list for a body that comes again later, the account first that it meant when it named none.
+
+    The default may be another by then. Raises InvalidInput when that account is no longer listed.
+    """
+    if meant is None:
+        return accounts
+    if meant not in accounts:
+        raise InvalidInput.at("/batchUrl", "must be one of the Batch accounts that this app is set up for")
+    return (meant, *accounts)
+
+
 def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:
-    """What can be told of a request that was refused."""
+    """The fields of a refused request that are readable and valid."""
     if not isinstance(value, dict):
         return PartialRequest()
     return PartialRequest(
@@ -188,11 +203,12 @@ def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:
         batch_url=readable(value.get("batchUrl"), lambda text: account_url.select(text, accounts)),
         metadata=_readable_metadata(value.get("metadata")),
         traceparent=readable(value.get("traceparent"), grammar.traceparent),
+        dry_run=value.get("dryRun") is True,
     )
 
 
 def readable(value: object, rule: Callable[[str], str]) -> str | None:
-    """The value in canonical form if it is a text that keeps the rule, else None."""
+    """The value in canonical form if it is text and passes the rule, else None."""
     try:
         return rule(value) if isinstance(value, str) else None
     except ValueError:

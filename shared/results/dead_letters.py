@@ -40,6 +40,8 @@ class DeadLetter:
     client_request_id: str | None = None
     job_id: str | None = None
     task_id: str | None = None
+    batch_url: str | None = None
+    """The account that was meant: the body may name none. None in letters of before it was kept."""
     dry_run: bool = False
     attempts: int = 0
     generation: int = 0
@@ -197,6 +199,7 @@ def _columns(letter: DeadLetter) -> dict[str, Any]:
         "job_id": letter.job_id or "",
         "job_key": (letter.job_id or "").lower(),
         "task_id": letter.task_id or "",
+        "batch_url": letter.batch_url or "",
         "dry_run": letter.dry_run,
         "attempts": letter.attempts,
         "generation": letter.generation,
@@ -225,6 +228,7 @@ def letter_of(found: Found) -> DeadLetter:
         client_request_id=entity["client_request_id"] or None,
         job_id=entity["job_id"] or None,
         task_id=entity["task_id"] or None,
+        batch_url=entity.get("batch_url") or None,
         dry_run=entity["dry_run"],
         attempts=entity["attempts"],
         generation=entity["generation"],

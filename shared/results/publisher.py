@@ -78,6 +78,7 @@ class Publisher:
             client_request_id=result.client_request_id,
             job_id=result.job_id,
             task_id=result.task_id,
+            batch_url=result.batch_url,
             dry_run=result.dry_run,
             attempts=result.attempts,
             generation=result.generation,

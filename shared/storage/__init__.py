@@ -1,4 +1,4 @@
-"""Azure Storage: the adapters of tables and queues, which translate the libraries' errors at one point.
+"""Azure Storage: adapters for tables and queues, which translate the libraries' errors at one point.
 
-Read `table` first, then `queues`; `transport` sets the time-outs of both.
+Read `table` first, then `queues`; `transport` sets the time-outs for both.
 """

@@ -1,9 +1,9 @@
-"""How the app reaches its queues and tables, read as the Functions host reads a binding's connection.
+"""The connection to queues and tables, read exactly as the Functions host reads a binding's connection.
 
-The host looks for `AzureWebJobs<name>` before `<name>`, lets a plain value win over the
-identity form, and lets `__accountName` win over the service URIs (StorageClientProvider and
-WebJobsConfigurationExtensions of the host's storage extensions). Reading it any other way
-could put triggers and clients on different accounts.
+The host looks for `AzureWebJobs<name>` before `<name>`, prefers a plain value to the identity
+form, and prefers `__accountName` to the service URIs (StorageClientProvider and
+WebJobsConfigurationExtensions in the host's storage extensions). Any other reading could put
+triggers and clients on different accounts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAME = "TaskDeleteStorage"
 
 _PREFIX = "AzureWebJobs"
 _ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
-# Bearer tokens go there: https without exception, as the SDK's own policy has it.
+# Bearer tokens are sent there, so https without exception, as in the SDK's own policy.
 _SERVICE_URI = re.compile(r"https://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9_-]{0,64}){0,2}")
 _PART = re.compile(r"[A-Za-z][A-Za-z0-9]*=[!-~]+")
 
@@ -32,11 +32,11 @@ class StorageConnection:
     queue_url: str = ""
     table_url: str = ""
     client_id: str | None = None
-    """Of the user-assigned identity; None for the system-assigned one."""
+    """Client id of the user-assigned identity; None for the system-assigned one."""
 
 
 def read_connection(env: Mapping[str, str], problems: list[str]) -> StorageConnection:
-    """The connection in the settings; what is wrong is added to `problems`, never with a value in it."""
+    """The connection in the settings. Problems are added to `problems`, never with a setting's value."""
     name = _section(env)
     if name is None:
         problems.append(f"{NAME} is required: a connection string, or {NAME}__queueServiceUri and __tableServiceUri")
@@ -83,7 +83,7 @@ def _service_uri(env: Mapping[str, str], name: str, problems: list[str]) -> str:
 
 
 def _string_fault(text: str) -> str | None:
-    """What would make the storage clients fail later, and with a message that shows the value."""
+    """What would make the storage clients fail later, with a message that shows the value; None when nothing would."""
     pieces = [piece for piece in text.split(";") if piece]
     if not all(_PART.fullmatch(piece) for piece in pieces):
         return "must be a connection string: parts 'Name=value', separated by semicolons"

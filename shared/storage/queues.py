@@ -1,4 +1,4 @@
-"""Sending to queues what no output binding can: with a delay, or to a queue chosen at run time."""
+"""Sends queue messages that no output binding can: with a delay, or to a queue chosen at run time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_DELAY_SECONDS = 7 * 24 * 3600 - 60
 
 @dataclass(frozen=True)
 class Depth:
-    """How many messages a queue holds (hidden ones too), and the age in seconds of the oldest visible one, if any."""
+    """How many messages a queue holds, hidden ones included, and the age in seconds of the oldest visible one, if any."""
 
     messages: int
     oldest_age_seconds: float | None
@@ -35,14 +35,14 @@ class Sender(Protocol):
 
 
 class Queues(Sender, Protocol):
-    """The queues for those who also look at how full they are."""
+    """A sender that can also measure queues."""
 
     def depth(self, queue: str, now: datetime) -> Depth:
         """How many messages there are, and the age of the oldest visible one."""
 
 
 class QueueSender:
-    """Sends through the storage account's queues; makes a queue that is not there. Raises StorageUnavailable."""
+    """Sends to the storage account's queues, and creates a missing queue. Raises StorageUnavailable."""
 
     def __init__(self, service: QueueServiceClient) -> None:
         self._service = service
@@ -54,7 +54,7 @@ class QueueSender:
         client = self.client(queue)
 
         def put() -> None:
-            # -1: a request waits as long as it has to; the service's default of seven days would drop it.
+            # -1: never expires. The service's default would drop a waiting request after seven days.
             client.send_message(text, visibility_timeout=delay, time_to_live=-1)
 
         self.run(queue, put)
@@ -64,7 +64,7 @@ class QueueSender:
         self.run(queue, lambda: self.client(queue).peek_messages(1))
 
     def depth(self, queue: str, now: datetime) -> Depth:
-        """How full a queue is. The count is the service's approximation and includes hidden messages."""
+        """How full a queue is. The count is the service's approximation, and includes hidden messages."""
         found = Depth(0, None)
 
         def look() -> None:
@@ -78,14 +78,14 @@ class QueueSender:
         return found
 
     def client(self, queue: str) -> QueueClient:
-        """The client of one queue, kept."""
+        """The cached client of one queue."""
         with self._lock:
             if queue not in self._clients:
                 self._clients[queue] = self._service.get_queue_client(queue)
             return self._clients[queue]
 
     def run(self, queue: str, call: Callable[[], object]) -> None:
-        """Does one call, making the queue when the service says that it is not there."""
+        """Makes one call; creates the queue if the service says that it is missing."""
         with storage_faults(f"queue {queue}"):
             try:
                 call()
@@ -96,5 +96,5 @@ class QueueSender:
 
 
 def encoded(text: str, encoding: str) -> str:
-    """A result's text as the consumer wants it: `base64`, what a Functions queue trigger expects, or `none`."""
+    """A result's text in the consumer's encoding: `base64`, which a Functions queue trigger expects, or `none`."""
     return base64.b64encode(text.encode("utf-8")).decode("ascii") if encoding == "base64" else text

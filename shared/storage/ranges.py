@@ -1,6 +1,6 @@
-"""Reading many rows of one partition: by ranges where they lie close together, else one by one.
+"""Reads many rows of one partition: in ranges where their keys are close together, else one by one.
 
-A filter of many keys joined by `or` would be a scan of the whole partition:
+A filter of many keys joined by `or` would scan the whole partition:
 https://learn.microsoft.com/azure/storage/tables/table-storage-design-for-query
 """
 
@@ -12,16 +12,16 @@ from shared.storage.table import Found, Table
 
 PAGE = 1_000
 ROWS_FOR_A_READ = 30
-"""So many rows of a page cost about as much as reading one row by itself."""
+"""Reading this many rows as part of a page costs about as much as reading one row alone."""
 
 
 def read_rows(table: Table, partition: str, rows: Sequence[str]) -> dict[str, Found]:
-    """Those of the rows that are there. Raises StorageUnavailable."""
+    """The rows that exist, by key. Raises StorageUnavailable."""
     left = sorted(set(rows))
     found: dict[str, Found] = {}
     continuation = None
     while len(left) > 1:
-        # The keys are GUIDs, perhaps of a dry run: there is nothing in them to escape.
+        # The keys are GUIDs, some with a dry-run suffix: nothing in them needs escaping.
         between = f"PartitionKey eq '{partition}' and RowKey ge '{left[0]}' and RowKey le '{left[-1]}'"
         page = table.query(between, None, PAGE, continuation)
         there = {str(row.entity["RowKey"]): row for row in page.rows}
@@ -34,7 +34,7 @@ def read_rows(table: Table, partition: str, rows: Sequence[str]) -> dict[str, Fo
         if len(page.rows) > passed * ROWS_FOR_A_READ:
             left = still_left
             break
-        # From the next row that is wanted on; from where the service stopped when it has told nothing yet.
+        # Continue from the next wanted row, or from where the service stopped if it returned none.
         left, continuation = still_left, None if there else page.continuation
     found.update((row, read) for row in left if (read := table.read(partition, row)))
     return found

@@ -19,10 +19,10 @@ Entity = dict[str, Any]
 T = TypeVar("T")
 
 MAX_OPERATIONS = 100
-"""Of one transaction: https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions"""
+"""In one transaction: https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions"""
 
 ANY_VERSION = "*"
-"""In place of an ETag, in a group whose other writes carry the condition: insert the row, or merge into it."""
+"""Instead of an ETag, where the group's other writes carry the condition: insert the row, or merge into it."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Write:
 
 @dataclass(frozen=True)
 class Refused:
-    """A group was not written at all, because of the write at this index."""
+    """Nothing of a group was written, because the write at this index was refused."""
 
     index: int
 
 
 @dataclass(frozen=True)
 class Found:
-    """A row as read, and its version."""
+    """A row as read, with its version."""
 
     entity: Mapping[str, Any]
     etag: str
@@ -50,14 +50,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows of a query and where the next page begins; None at the end."""
+    """Some rows of a query, and where the next page begins; None at the end."""
 
     rows: tuple[Found, ...]
     continuation: dict[str, str] | None
 
 
 class Table(Protocol):
-    """What the app needs of a table. All writes are conditional, so that a retry never overwrites."""
+    """What the app needs of a table. All writes are conditional, so a retry never overwrites."""
 
     def read(self, partition: str, row: str) -> Found | None:
         """The row, or None when there is none."""
@@ -66,7 +66,7 @@ class Table(Protocol):
         """The new ETag, or None when the condition did not hold."""
 
     def write_group(self, writes: Sequence[Write]) -> list[str] | Refused:
-        """All or nothing, at most MAX_OPERATIONS different rows of one partition; the service refuses more as a fault."""
+        """All or nothing: at most MAX_OPERATIONS different rows of one partition; more raise StorageUnavailable."""
 
     def query(
         self, filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
@@ -74,22 +74,22 @@ class Table(Protocol):
         """One page of at most `top` rows (at most 1,000)."""
 
     def delete_group(self, rows: Sequence[Found]) -> bool:
-        """Deletes rows of one partition if all are still as read; False, and nothing deleted, otherwise."""
+        """Deletes rows of one partition if all are still as read; otherwise deletes nothing and returns False."""
 
     def probe(self) -> None:
         """Raises StorageUnavailable when the table cannot be read."""
 
 
 _AGAIN: dict[str, Any] = {"retry_on_methods": frozenset({"POST", "PATCH"})}
-"""Tries a write again whose answer was lost, which the client leaves out for these methods.
+"""Retries a write whose answer was lost, which the client does not do for these methods.
 
-Every write here has a condition: had the first try been carried out, the second is refused, and whoever wrote reads
-the row and knows its own claim again. Without it, one connection that breaks costs a redelivery, and a second DELETE.
+Every write here is conditional: if the first try took effect, the second is refused, and the writer then reads the row
+and recognises its own claim. Without these retries, one broken connection costs a redelivery and a second DELETE.
 """
 
 
 class AzureTable:
-    """A table of the storage account, made when it is not there."""
+    """A table of the storage account, created when it is missing."""
 
     def __init__(self, service: TableServiceClient, name: str) -> None:
         self._service = service
@@ -137,7 +137,7 @@ class AzureTable:
             found = self._client.query_entities(
                 filter_text, results_per_page=top, select=list(columns) if columns else None
             )
-            # The client's annotation says text; its tables hand out and take a mapping.
+            # The client's annotation says str, but tables return and accept a mapping.
             pages = found.by_page(continuation_token=continuation)  # type: ignore[arg-type]
             rows = tuple(_found(entity) for entity in next(pages, ()))
             return Page(rows, getattr(pages, "continuation_token", None) or None)
@@ -167,13 +167,13 @@ class AzureTable:
             except TransactionFailed as fault:
                 if not _is_missing_table(fault):
                     raise
-            # The deployment makes the tables; a storage account that was emptied by hand must not stop the app.
+            # The deployment creates the tables, but a storage account emptied by hand must not stop the app.
             self._service.create_table_if_not_exists(self._name)
             return call()
 
 
 def _refusal(fault: HttpResponseError, answer: T) -> T:
-    """`answer` when a row's condition did not hold: there already, changed, or gone. Anything else is raised."""
+    """`answer` when a row's condition did not hold: it exists already, has changed, or is gone. Raises anything else."""
     if fault.status_code == 412 or _code(fault) in {"EntityAlreadyExists", "ResourceNotFound", "EntityNotFound"}:
         return answer
     raise fault

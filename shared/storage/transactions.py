@@ -1,11 +1,11 @@
-"""Conditional writes of one table, alone and in group transactions: exactly what the app sends, encoded by hand.
+"""Conditional writes to one table, single and in group transactions, encoded by hand.
 
-The Tables client builds and parses each row of a transaction with `email` and `http.client`, which is four tenths of
-all CPU that a whole job costs, and serializes a row three times. Here a write is one body of bytes; it goes through
-the client's own pipeline, so that credentials, retries, time-outs and logging are the library's. Reads, queries and
-tables are left to the library.
+The Tables client builds and parses each row of a transaction with `email` and `http.client`, which takes four tenths
+of the CPU of a whole job, and serializes each row three times. Here a write is one body of bytes. It goes through the
+client's own pipeline, so credentials, retries, time-outs and logging are the library's. Reads, queries and table
+creation are left to the library.
 
-The format, as the library sends it too:
+The format, which the library uses as well:
 https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions
 """
 
@@ -35,14 +35,14 @@ _INDEX = re.compile(r"(\d+):")
 
 @dataclass(frozen=True)
 class Insert:
-    """Refused when the row is there."""
+    """Refused when the row exists."""
 
     entity: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Merge:
-    """Refused unless the row is there and has this version."""
+    """Refused unless the row exists with this version."""
 
     entity: Mapping[str, Any]
     etag: str
@@ -50,14 +50,14 @@ class Merge:
 
 @dataclass(frozen=True)
 class InsertOrMerge:
-    """Never refused: what other operations of its transaction are refused for holds for it too."""
+    """Never refused by itself; it fails with its transaction."""
 
     entity: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Delete:
-    """Refused unless the row is there and has this version; of the entity, the keys alone count."""
+    """Refused unless the row exists with this version; only the entity's keys matter."""
 
     entity: Mapping[str, Any]
     etag: str
@@ -67,7 +67,7 @@ Operation = Insert | Merge | InsertOrMerge | Delete
 
 
 class TransactionFailed(HttpResponseError):
-    """Nothing was written: the service refused the operation at `index`, or the whole."""
+    """Nothing was written: the service refused the operation at `index`, or the whole transaction."""
 
     def __init__(self, status: int, code: str, index: int = 0) -> None:
         super().__init__(f"HTTP {status} {code}")
@@ -77,14 +77,14 @@ class TransactionFailed(HttpResponseError):
 
 
 class UnreadableAnswer(AzureError):
-    """What answered is not the service, or not whole; whether anything was written is not known."""
+    """The answer is incomplete or not from the service, so it is unknown whether anything was written."""
 
 
 class Transactions:
     """Sends the conditional writes of one table."""
 
     def __init__(self, client: TableClient) -> None:
-        # The pipeline has no public name; a contract test holds this one to the library's own way.
+        # The pipeline has no public name; a contract test compares this use with the library's own.
         self._pipeline = client._client
         account = client.url.partition("?")[0].rstrip("/")
         self._url = f"{account}/$batch"
@@ -92,11 +92,11 @@ class Transactions:
         self._version = {"x-ms-version": client.api_version}
 
     def submit(self, operations: Sequence[Operation], **options: Any) -> list[str]:
-        """All or nothing; the new ETags in order, empty for a deletion. `options` are those of the pipeline.
+        """All or nothing. Returns the new ETags in order, empty for deletions. `options` go to the pipeline.
 
         Raises:
             TransactionFailed: nothing was written.
-            UnreadableAnswer, AzureError: it may have been.
+            UnreadableAnswer, AzureError: it may have been written.
         """
         batch = f"batch_{uuid4()}"
         headers = self._version | {
@@ -112,7 +112,7 @@ class Transactions:
         return read(response.content, len(operations), response.headers.get("content-type", ""))
 
     def write(self, operation: Operation, **options: Any) -> str:
-        """One operation by itself; the new ETag. Raises as `submit` does."""
+        """Writes one operation and returns the new ETag. Raises as `submit` does."""
         method, url, headers, body = _request(operation, self._table_url)
         response = self._send(method, url, self._version | headers, body.encode("ascii"), options)
         etag = response.headers.get("etag", "")
@@ -124,7 +124,7 @@ class Transactions:
 
     def _send(self, method: str, url: str, headers: dict[str, str], body: bytes, options: dict[str, Any]) -> Any:
         request = HttpRequest(method, url, headers=headers, content=body or None)
-        # Streamed, as the library does: its policy for bodies knows JSON and XML alone.
+        # Streamed, as in the library: its policy for bodies handles only JSON and XML.
         response = self._pipeline.send_request(request, stream=True, **options)
         response.read()
         return response
@@ -164,7 +164,7 @@ def _request(operation: Operation, table_url: str) -> tuple[str, str, dict[str, 
     headers["Content-Type"] = "application/json"
     body = json.dumps(_columns(operation.entity), separators=(",", ":"))
     if isinstance(operation, Insert):
-        # Otherwise the service answers with every row as it was inserted.
+        # Otherwise the service returns every inserted row.
         return "POST", table_url, headers | {"Prefer": "return-no-content"}, body
     condition = {"If-Match": operation.etag} if isinstance(operation, Merge) else {}
     return "PATCH", _row_url(operation.entity, table_url), headers | condition, body
@@ -176,7 +176,7 @@ def _row_url(entity: Mapping[str, Any], table_url: str) -> str:
 
 
 def _columns(entity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The entity as JSON: text, flags and small numbers speak for themselves, bytes need their type told.
+    """The entity as JSON: text, booleans and small numbers need no type annotation, bytes do.
 
     Raises TypeError for anything else.
     https://learn.microsoft.com/rest/api/storageservices/payload-format-for-table-service-operations
@@ -194,7 +194,7 @@ def _columns(entity: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def read(answer: bytes, operations: int, content_type: str) -> list[str]:
-    """The ETags in the answer to so many operations. Raises TransactionFailed or UnreadableAnswer."""
+    """The ETags in the answer to a transaction of `operations`. Raises TransactionFailed or UnreadableAnswer."""
     etags: list[str] = []
     for head, body in _parts(answer, content_type.encode("latin-1", "replace")):
         status = _STATUS.match(head)
@@ -213,7 +213,7 @@ def read(answer: bytes, operations: int, content_type: str) -> list[str]:
 
 
 def _parts(answer: bytes, content_type: bytes) -> list[tuple[bytes, bytes]]:
-    """Head and body of each HTTP answer in the answer: those of its change set, or its own where it has none."""
+    """Head and body of each HTTP response in the answer: those of its change set, or its parts where it has none."""
     found = _BOUNDARY.search(answer) or _BOUNDARY.search(content_type)
     if found is None:
         raise UnreadableAnswer("a transaction's answer names no boundary")
@@ -229,7 +229,7 @@ def _parts(answer: bytes, content_type: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _error(body: bytes) -> tuple[str, int]:
-    """Code and index of an error; the index stands before the text, and is 0 where there is none."""
+    """Code and index of an error. The index precedes the text; 0 where it is missing."""
     try:
         error = json.loads(body)["odata.error"]
         text = error["message"]["value"]

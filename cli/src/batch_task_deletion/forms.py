@@ -35,14 +35,16 @@ def guid(text: str) -> str:
 def job_id(text: str) -> str:
     """A job's id. Raises ValueError."""
     if not _JOB.fullmatch(text):
-        raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-', optionally followed by ':job-' and digits")
+        raise ValueError(
+            "must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-', optionally followed by ':job-' and digits"
+        )
     return text
 
 
 def task_id(text: str) -> str:
     """A task's id. Raises ValueError."""
     if not _TASK.fullmatch(text):
-        raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-'")
+        raise ValueError("must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'")
     return text
 
 

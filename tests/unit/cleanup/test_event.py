@@ -230,7 +230,7 @@ def test_a_fault_of_the_envelope_is_pointed_at(value: object, where: list[str]) 
 def test_a_fault_of_the_json_text_refuses_the_event() -> None:
     """A duplicate key in an envelope leaves its id in doubt, even where the attribute means nothing here."""
     raw = json.dumps(CLOUD_EVENT)[:-1] + ', "time": "x", "time": "y"}'
-    assert _problems_of(read(raw, max_bytes=10_000)) == [("/time", "is there more than once")]
+    assert _problems_of(read(raw, max_bytes=10_000)) == [("/time", "appears more than once")]
 
 
 @pytest.mark.parametrize("value", [TASK_COMPLETE, [TASK_COMPLETE]])

@@ -156,7 +156,7 @@ def test_a_count_that_never_holds_still_is_storage_trouble() -> None:
                 world.records.etags[key] += "x" if (when, operation) == ("before", "write") else ""
 
     world.records.fault = meddle
-    with pytest.raises(StorageUnavailable, match="fought over"):
+    with pytest.raises(StorageUnavailable, match="too many writers"):
         world.deliver()
     world.records.fault = no_fault
     world.clock.advance(601)

@@ -106,9 +106,9 @@ def test_what_is_left_out_has_its_default() -> None:
         ("{}", "must be a JSON list of at most 50 policies"),
         ("null", "must be a JSON list of at most 50 policies"),
         (json.dumps([wish(name=f"p{n}") for n in range(51)]), "must be a JSON list of at most 50 policies"),
-        ('[{"name": "a", "name": "b"}]', "policy at index 0: name is there more than once"),
-        ('[{"most": NaN}]', "policy at index 0: most is NaN, which is no JSON number"),
-        ('[[[[[[[[["x"]]]]]]]]]', "policy at index 0: 0/0/0/0/0/0/0 is nested too deep"),
+        ('[{"name": "a", "name": "b"}]', "policy at index 0: name appears more than once"),
+        ('[{"most": NaN}]', "policy at index 0: most is NaN, which is not a JSON number"),
+        ('[[[[[[[[["x"]]]]]]]]]', "policy at index 0: 0/0/0/0/0/0/0 is nested too deeply"),
     ],
 )
 def test_a_text_that_is_no_list_of_policies_is_refused(text: str, problem: str) -> None:
@@ -146,7 +146,7 @@ def test_all_problems_of_all_policies_come_at_once() -> None:
     assert [problem.removeprefix("RETENTION_POLICIES ") for problem in found] == [
         "policy 'render': most must be at least 1",
         "policy 'render': dryRun must be true or false",
-        "policy at index 2: name must be 1 to 32 of a-z, 0-9 and '-', the first no hyphen",
+        "policy at index 2: name must be 1 to 32 characters of a-z, 0-9 and '-', and not begin with a hyphen",
     ]
 
 
@@ -205,7 +205,7 @@ def test_a_pattern_counts_in_any_letter_case(jobs: object, job_id: str, matches:
 @pytest.mark.parametrize("pattern", ["", "a b", "a/b", "[ab]", "é*", "a,b", "a" * (MAX_JOB_ID + 1)])
 def test_a_pattern_that_no_job_id_can_match_is_refused(pattern: str) -> None:
     """It would be a policy that does nothing, and nobody would know."""
-    assert only_problem(jobs=pattern).startswith(f"policy 'render': jobs must be 1 to {MAX_JOB_ID} of A-Z")
+    assert only_problem(jobs=pattern).startswith(f"policy 'render': jobs must be 1 to {MAX_JOB_ID} characters of A-Z")
 
 
 @pytest.mark.parametrize(

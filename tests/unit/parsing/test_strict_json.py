@@ -94,7 +94,7 @@ def test_every_fault_is_told_at_once() -> None:
 def test_eight_levels_are_allowed_and_the_root_counts() -> None:
     """Eight arrays in each other pass; a ninth is refused above; the limit can be set."""
     assert parse(_nested(8), max_bytes=LIMIT) == json.loads(_nested(8))
-    assert _problems_of(_nested(2), max_depth=1) == [("/0", "is nested too deep")]
+    assert _problems_of(_nested(2), max_depth=1) == [("/0", "is nested too deeply")]
 
 
 @pytest.mark.parametrize("raw", [b'"1234"', '"1234"', '"é12"', '"é12"'.encode()])
@@ -118,7 +118,7 @@ def test_one_fault_leaves_the_rest_readable() -> None:
     assert value == {
         "good": 1,
         "bad": Fault("contains a control character (U+0001)"),
-        "list": [2, Fault("is NaN, which is no JSON number")],
+        "list": [2, Fault("is NaN, which is not a JSON number")],
     }
     assert [problem.pointer for problem in faults(value)] == ["/bad", "/list/1"]
 

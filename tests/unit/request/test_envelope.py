@@ -61,9 +61,9 @@ def test_a_body_is_json_or_base64_of_it(raw: bytes) -> None:
         (b"hello!!!", "is not JSON"),
         (b"{'a': 1}", "is not JSON"),
         (b"\xff\xfe", "is not UTF-8"),
-        (b"aGVsbG8=", "is not JSON, and what its base64 holds is not JSON"),
-        (base64.b64encode(b'{"a": "\xff"}'), "is not JSON, and what its base64 holds is not UTF-8"),
-        (base64.b64encode(base64.b64encode(b"{}{}")), "is not JSON, and what its base64 holds is not JSON"),
+        (b"aGVsbG8=", "is not JSON, and decoded from base64 it is not JSON"),
+        (base64.b64encode(b'{"a": "\xff"}'), "is not JSON, and decoded from base64 it is not UTF-8"),
+        (base64.b64encode(base64.b64encode(b"{}{}")), "is not JSON, and decoded from base64 it is not JSON"),
         (base64.b64encode(b'{"ab": 1}')[:-1], "is not JSON (line 1"),
         (base64.urlsafe_b64encode('{"é": "ÿþ"}'.encode("latin-1")), "is not JSON"),
     ],
@@ -133,7 +133,7 @@ def test_one_bad_item_spoils_no_other() -> None:
         ("/requests/1", "must be an object"),
         ("/requests/2/taskId", "contains a control character (U+0000)"),
         ("/requests/3/clientRequestId", "is required"),
-        ("/requests/3/jobId", "is there more than once"),
+        ("/requests/3/jobId", "appears more than once"),
         ("/requests/4", "contains a control character (U+0001)"),
     ]
     assert found.items[2].partial == PartialRequest(GUID, "Render-7")
@@ -182,7 +182,7 @@ def test_a_bad_task_id_spoils_no_other() -> None:
         "b",
     ]
     assert [(p.pointer, p.text) for item in found.items for p in item.problems] == [
-        ("/taskIds/1", "must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-'"),
+        ("/taskIds/1", "must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'"),
         ("/taskIds/2", "must be text"),
         ("/taskIds/3", "contains a control character (U+0002)"),
         ("/taskIds/4", "must be text"),
@@ -219,8 +219,8 @@ def test_a_fault_of_the_envelope_refuses_all_of_it(value: object, where: list[st
     ("raw", "problem"),
     [
         (b'"\x7f"', ("", "contains a control character (U+007F)")),
-        (b'{"requests": [], "requests": []}', ("/requests", "is there more than once")),
-        (b'{"taskIds": 1, "taskIds": []}', ("/taskIds", "is there more than once")),
+        (b'{"requests": [], "requests": []}', ("/requests", "appears more than once")),
+        (b'{"taskIds": 1, "taskIds": []}', ("/taskIds", "appears more than once")),
     ],
 )
 def test_a_fault_of_the_text_around_the_items_refuses_all_of_it(raw: bytes, problem: tuple[str, str]) -> None:

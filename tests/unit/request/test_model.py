@@ -179,8 +179,8 @@ def test_a_fault_of_the_json_text_is_told_at_its_field() -> None:
     """A duplicate key, or a control character deep inside, keeps its own wording."""
     raw = json.dumps(PLAIN)[:-1] + r', "jobId": "x", "metadata": {"a": "\u0001"}, "ifMatch": NaN}'
     assert _problems_of(read(raw, max_bytes=1000)) == [
-        ("/jobId", "is there more than once"),
-        ("/ifMatch", "is NaN, which is no JSON number"),
+        ("/jobId", "appears more than once"),
+        ("/ifMatch", "is NaN, which is not a JSON number"),
         ("/metadata/a", "contains a control character (U+0001)"),
     ]
 
@@ -281,7 +281,7 @@ def test_a_derived_id_follows_from_parent_and_ids() -> None:
         (None, PartialRequest()),
         ([], PartialRequest()),
         ({}, PartialRequest()),
-        (FULL | {"taskId": ".."}, PartialRequest(GUID, "Render-7", None, OTHER, {"owner": "é"})),
+        (FULL | {"taskId": ".."}, PartialRequest(GUID, "Render-7", None, OTHER, {"owner": "é"}, dry_run=True)),
         (PLAIN | {"clientRequestId": GUID.upper(), "x": 1}, PartialRequest(GUID, "Render-7", "Frame_001")),
         ({"clientRequestId": 1, "jobId": [], "taskId": None, "batchUrl": "https://evil.example"}, PartialRequest()),
         ({"metadata": {"a": 1}}, PartialRequest()),
