@@ -52,7 +52,7 @@ class Message:
     parent_id: str | None = None
 
     def refused(self, default_account: str, now: datetime) -> list[Result]:
-        """The results owed for what is not a valid request."""
+        """The results for the invalid parts of the message."""
         return [self._refused(refusal, default_account, now) for refusal in self.refusals]
 
     def _refused(self, refusal: Refusal, default_account: str, now: datetime) -> Result:
