@@ -23,7 +23,7 @@ class Description:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
-        self._components = _closed(document["components"])
+        self._components = closed(document["components"])
         # A concrete path comes before one with parameters, as the specification says.
         self._paths = sorted(document["paths"], key=lambda path: path.count("{"))
 
@@ -85,13 +85,13 @@ class Description:
         return [f"{error.json_path}: {error.message}" for error in checker.iter_errors(value)]
 
 
-def _closed(schema: Any) -> Any:
+def closed(schema: Any) -> Any:
     """The schemas with no room for fields that they do not name."""
     if isinstance(schema, list):
-        return [_closed(item) for item in schema]
+        return [closed(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {name: _closed(inner) for name, inner in schema.items()}
+    found = {name: closed(inner) for name, inner in schema.items()}
     if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
         found.setdefault("additionalProperties", False)
     return found

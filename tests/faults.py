@@ -16,7 +16,7 @@ from shared.ledger.record import Key, Outcome
 from shared.ledger.tally import totals
 from shared.request.model import DeletionRequest
 from tests.memory_table import Repeated
-from tests.world import INPUTS, LOST, NOT_SENT, World
+from tests.world import INPUTS, LOST, NOT_SENT, World, call
 
 
 class ProcessDied(BaseException):
@@ -200,7 +200,16 @@ class Watch:
             done = Counter(str(row["outcome"]) for row in own)
             if (counted.requested, counted.done) != (len(own), dict(done)):
                 found.append(f"the counts of {parent} are {counted}, its rows {len(own)}, {dict(done)}")
+            found += self._faults_of_progress(parent, len(own))
         return found
+
+    def _faults_of_progress(self, parent: str, rows: int) -> list[str]:
+        """Whether a clean-up that had listed all tells of as many requests as have rows by now, and of none as open."""
+        answer = self.world.app.cleanups.progress(call(route={"id": parent}))
+        told = answer.content
+        if answer.status != 200 or told["state"] != "listed" or (told["requested"], told["open"]) == (rows, 0):
+            return []
+        return [f"the clean-up {parent} tells {told}, its rows are {rows}"]
 
 
 def until_quiet(world: World, rounds: int = 40) -> None:

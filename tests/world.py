@@ -30,6 +30,7 @@ from shared.storage.queues import MAX_DELAY_SECONDS, Depth
 from shared.wiring.services import App, Outside
 from tests.fake_clock import FakeClock
 from tests.memory_table import MemoryTable, no_fault
+from tests.messages import check_sent_by_app
 
 ACCOUNT = "https://acct.region.batch.azure.com"
 ENVIRONMENT = {
@@ -40,6 +41,15 @@ ENVIRONMENT = {
     "RESULT_MESSAGE_ENCODING": "none",
     "BATCH_ACCOUNT_URLS": ACCOUNT,
 }
+
+SCHEMAS = {
+    "requests": "request-queue",
+    "requests-poison": "request-queue",
+    "job-completions": "job-completion-queue",
+    "job-completions-poison": "job-completion-queue",
+    "results": "result-queue",
+}
+"""The described form of each queue's messages."""
 
 INPUTS = ("requests", "requests-poison", "job-completions", "job-completions-poison")
 
@@ -188,6 +198,22 @@ class Inline(Executor):
         return future
 
 
+@dataclass(frozen=True)
+class AppSender:
+    """What the app puts on queues, each message as it is described."""
+
+    world: World
+
+    def send(self, queue: str, text: str, delay_seconds: float = 0) -> None:
+        """Puts a message."""
+        check_sent_by_app(SCHEMAS[queue], text)
+        self.world.send(queue, text, delay_seconds)
+
+    def depth(self, queue: str, now: datetime) -> Depth:
+        """How full a queue is."""
+        return self.world.depth(queue, now)
+
+
 class World:
     """One storage account, one Batch account, a clock, and as many workers as a test makes."""
 
@@ -210,7 +236,7 @@ class World:
         outside = Outside(
             records=self.records,
             letters=self.letters,
-            sender=self,
+            sender=AppSender(self),
             batch=self.batch,
             clock=clock or self.clock,
             lanes=Lanes(self.settings.batch_accounts, 1, lambda *_: Inline()),
@@ -305,7 +331,10 @@ class World:
             "job-completions": worker.job_messages.deliver,
             "job-completions-poison": worker.job_messages.deliver_poisoned,
         }.get(queue, worker.worker.deliver)
-        return service(delivery) or []
+        results = service(delivery) or []
+        for text in results:
+            check_sent_by_app(SCHEMAS["results"], text)
+        return results
 
     def settle(self, limit: int = 200) -> None:
         """Delivers whatever is or becomes visible, moving the clock, until all input queues are empty."""

@@ -1,4 +1,5 @@
 """The HTTP calls, one module for each resource, with their answers, queries and OpenAPI description.
 
-Read `task_deletions` first; `answer` holds the shape of every answer.
+Read `task_deletions` first; `answer` holds the shape of every answer. `operations_page` serves the operator's page,
+whose files lie in `page/`: `main.js` starts it, `text.js`, `verdict.js` and `request.js` are pure.
 """

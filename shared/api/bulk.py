@@ -44,7 +44,9 @@ class Bulk:
             zip((item.index for item in good), self._acceptor.accept_all(asked), strict=True)
         )
         entries = [
-            _refused(item, faults[item.index]) if item.index in faults else _answered(accepted[item.index])
+            _refused(item, faults[item.index])
+            if item.index in faults
+            else _answered(accepted[item.index], _place(item, envelope.kind))
             for item in envelope.items
         ]
         counts = Counter(entry["status"] for entry in entries)
@@ -55,10 +57,7 @@ class Bulk:
         if item.request is None:
             return invalid_request(item.problems)
         error = self._guard.protection(item.request)
-        if error is None or kind is not Kind.MANY:
-            return error
-        at = f"/requests/{item.index}"
-        return replace(error, values=tuple((f"{at}{key}", text) for key, text in error.values))
+        return error and _placed(error, _place(item, kind))
 
 
 def _all_of(faults: Iterable[BatchError]) -> BatchError:
@@ -79,7 +78,16 @@ def _refused(item: Item, fault: BatchError) -> dict[str, Any]:
     }
 
 
-def _answered(answer: Acceptance) -> dict[str, Any]:
+def _place(item: Item, kind: Kind) -> str:
+    """The pointer under which the fields of an item's request stand; those of `taskIds` share the envelope's."""
+    return f"/requests/{item.index}" if kind is Kind.MANY else ""
+
+
+def _placed(error: BatchError, at: str) -> BatchError:
+    return replace(error, values=tuple((f"{at}{key}", text) for key, text in error.values))
+
+
+def _answered(answer: Acceptance, at: str) -> dict[str, Any]:
     request = answer.asked.request
     entry: dict[str, Any] = {
         "clientRequestId": request.client_request_id,
@@ -88,7 +96,7 @@ def _answered(answer: Acceptance) -> dict[str, Any]:
         "status": answer.receipt.value,
     }
     if answer.receipt is acceptance.Receipt.CONFLICT:
-        return entry | {"error": error_wire(ID_CONFLICT)}
+        return entry | {"error": error_wire(_placed(ID_CONFLICT, at))}
     return entry | {"location": location(Key.of(request))}
 
 

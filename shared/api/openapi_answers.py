@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -15,7 +15,6 @@ Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"}
 Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 Url = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
 Count = Annotated[int, Field(ge=0)]
-Json = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]
 OnlyTrue = Annotated[bool, WithJsonSchema({"type": "boolean", "const": True})]
 """Only there where a dry run is told of."""
 

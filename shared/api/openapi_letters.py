@@ -6,7 +6,8 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from shared.api.openapi_answers import WIRE, BatchError, Count, Id, Json, Moment, OnlyTrue
+from shared.api.openapi_answers import WIRE, BatchError, Count, Id, Moment, OnlyTrue, Url
+from shared.retention.sweep import Phase
 
 
 class DeadLetter(TypedDict):
@@ -102,6 +103,17 @@ class RunningCleanups(TypedDict):
     running: Count
 
 
+class AccountSweep(TypedDict):
+    """The last sweep of one account."""
+
+    __pydantic_config__ = WIRE  # type: ignore[misc]
+    batch_url: Url
+    sweep_id: Id
+    state: Phase
+    started_at: Moment
+    ended_at: Moment | None
+
+
 class Summary(TypedDict):
     """The app in numbers."""
 
@@ -110,7 +122,7 @@ class Summary(TypedDict):
     queues: list[QueueDepth]
     dead_letters: DeadLetterCounts
     clean_ups: RunningCleanups
-    sweeps: list[Json]
+    sweeps: list[AccountSweep]
     version: str
 
 

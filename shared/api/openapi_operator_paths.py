@@ -8,6 +8,14 @@ from shared.api.openapi_operations import JSON, Document, body_of, operation
 
 LETTERS = "Dead letters"
 APP = "The app"
+_PAGE_HEADERS = {
+    "content-security-policy": "What the page may load and run; its nonce is new each time.",
+    "x-content-type-options": "`nosniff`.",
+    "x-frame-options": "`DENY`.",
+    "cross-origin-opener-policy": "`same-origin`.",
+    "referrer-policy": "What other sites are told of the page's address.",
+    "cache-control": "How long it may be kept.",
+}
 _FILTERS = "outcome reason jobIdFilter queue since before settled top continuation"
 
 
@@ -114,6 +122,9 @@ def service_paths() -> Document:
         {200: "Description"},
     )
     page["responses"]["200"]["description"] = "The page."
+    page["responses"]["200"]["headers"] |= {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in _PAGE_HEADERS.items()
+    }
     page["responses"]["200"]["content"] = {"text/html": {"schema": {"type": "string"}}}
     return {
         "/health": {"get": health | {"security": []}},

@@ -13,17 +13,22 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = (
     "text.js",
+    "verdict.js",
+    "request.js",
     "dom.js",
+    "cells.js",
     "api.js",
     "acts.js",
     "first_look.js",
     "paged_list.js",
     "find.js",
+    "views.js",
     "clean_ups.js",
     "letter.js",
     "letter_acts.js",
     "dead_letters.js",
     "policies.js",
+    "sweep.js",
     "ask_form.js",
     "main.js",
 )

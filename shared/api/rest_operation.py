@@ -115,5 +115,8 @@ def _status(outcome: Outcome, batch_status: int | None) -> int:
         return 410
     if batch_status is None:
         return 403
+    if 200 <= batch_status < 300:
+        # Batch answered a look at the task, which was then left alone: no DELETE was sent.
+        return 409
     # A redirect of Batch must not send our caller, key and all, anywhere.
     return _BAD_GATEWAY if 300 <= batch_status < 400 and batch_status != 304 else batch_status

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from shared.api.answer import Answer, Call, dry_run_of, guid_of, refusal
 from shared.api.body import read_json, require_json
 from shared.api.bulk import Bulk, location
-from shared.api.placement import refuse_any_id, refuse_other_id
+from shared.api.placement import CLIENT_REQUEST_ID, refuse_any_id, refuse_other_id
 from shared.api.query import read_query
 from shared.api.rest_operation import operation_answer, read_operation
 from shared.clock import Clock
@@ -57,7 +57,8 @@ class TaskDeletionApi:
         read_query(call)
         require_json(call)
         value = read_json(call, MAX_ENVELOPE_BYTES)
-        call.concerns(_readable_id(value))
+        if known := _readable_id(value):
+            call.concerns(known)
         _refuse_large_single(value, call)
         envelope = read_requests(value, self.settings.batch_accounts, self.clock.now())
         envelope = envelope.traced(call.traceparent)
@@ -94,19 +95,24 @@ class TaskDeletionApi:
         if protected := self._protected(request):
             return protected
         if _RESPOND_ASYNC.search(call.headers.get("prefer", "")):
-            return self._accept(request, done=_replayed)
+            return self._accept(request, done=_replayed, id_at=CLIENT_REQUEST_ID)
         called = self.synchronous.delete(request, call.invocation_id)
         if called.outcome is SyncOutcome.CONFLICT:
-            return conflict()
+            return conflict(CLIENT_REQUEST_ID)
         if called.outcome is SyncOutcome.CONTINUES:
             return self._status(202, called.record)
         return _replayed(called.record) if called.outcome is SyncOutcome.REPLAYED else operation_answer(called.record)
 
-    def _accept(self, request: DeletionRequest, done: Callable[[Record], Answer] | None = None) -> Answer:
-        """Accepts for the queue; `done` words the answer of a request that is done already."""
+    def _accept(
+        self, request: DeletionRequest, done: Callable[[Record], Answer] | None = None, id_at: str = "/clientRequestId"
+    ) -> Answer:
+        """Accepts for the queue; `done` words the answer of a request that is done already.
+
+        `id_at` is where the caller said the id.
+        """
         accepted = self.acceptor.accept(request, Origin.HTTP)
         if accepted.receipt is acceptance.Receipt.CONFLICT:
-            return conflict()
+            return conflict(id_at)
         if done and accepted.record.state is State.DONE:
             return done(accepted.record)
         replayed = accepted.receipt is acceptance.Receipt.REPLAYED
@@ -133,9 +139,10 @@ def _replayed(record: Record) -> Answer:
     return replace(operation_answer(record), headers=REPLAYED)
 
 
-def conflict() -> Answer:
-    """422: the id was used before with another payload."""
-    return Answer(422, error_wire(ID_CONFLICT))
+def conflict(id_at: str) -> Answer:
+    """422: the id was used before with another payload; `id_at` is where the caller said it."""
+    values = tuple((id_at, text) for _, text in ID_CONFLICT.values)
+    return Answer(422, error_wire(replace(ID_CONFLICT, values=values)))
 
 
 def unknown() -> Answer:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.cleanup import state
 from shared.cleanup.closing import CleanupCloser
+from shared.cleanup.entity import cleanup_key
 from shared.cleanup.record import Cleanup
 from shared.cleanup.state import CancelDecision
 from shared.cleanup.store import CleanupStore, Settled
 from shared.clock import Clock
 from shared.deletion.parents import Veto
+from shared.errors import CorruptRecord
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
+from shared.ledger.store import CORRUPT
 from shared.storage.queues import Sender
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,20 @@ class CleanupParent:
 
     def veto(self, parent_id: str, *, dry_run: bool) -> Veto | None:
         """See `shared.deletion.parents.Parent`."""
-        found = self.cleanups.read(parent_id, dry_run=dry_run)
+        try:
+            found = self.cleanups.read(parent_id, dry_run=dry_run)
+        except CorruptRecord:
+            log.exception("corrupt_record row=%s", cleanup_key(parent_id, dry_run=dry_run)[1])
+            return unreadable
         return cancelled if found and found.cancelled_at else None
 
 
 def cancelled(record: Record, now: datetime) -> Conclusion | None:
     """The end of a request whose clean-up was cancelled before it was begun; what retries goes on."""
     return Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, now) if record.is_untouched else None
+
+
+def unreadable(record: Record, now: datetime) -> Conclusion | None:
+    """The end of the same where nobody can tell whether it was cancelled: nothing is deleted, and a redrive goes on."""
+    end = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, now, error=CORRUPT)
+    return end if record.is_untouched else None

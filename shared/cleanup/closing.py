@@ -49,7 +49,8 @@ class CleanupCloser:
     def refuse_id(self, step: Step, delivery: Delivery) -> str:
         """The encoded event for an id that was used with another wish."""
         event = step.event
-        return self._reject(delivery, ID_CONFLICT, PartialEvent(event.event_id, event.job_id, event.batch_url))
+        partial = PartialEvent(event.event_id, event.job_id, event.batch_url, event.dry_run)
+        return self._reject(delivery, ID_CONFLICT, partial)
 
     def _reject(self, delivery: Delivery, error: BatchError, partial: PartialEvent) -> str:
         event = refusal_event(delivery.body, error, partial, self.default_account, self.clock.now())
@@ -75,7 +76,8 @@ class CleanupCloser:
                 last_seen_at=now,
                 client_request_id=event["data"]["eventId"],
                 job_id=event["data"]["jobId"],
-                dry_run=cleanup.event.dry_run if cleanup else False,
+                batch_url=event["data"]["batchUrl"],
+                dry_run=event["data"].get("dryRun", False),
                 attempts=cleanup.attempts if cleanup else 0,
                 generation=cleanup.generation if cleanup else 0,
                 error=error,

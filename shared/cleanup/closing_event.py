@@ -78,6 +78,7 @@ def refusal_event(body: bytes, error: BatchError, partial: PartialEvent, default
             "batchUrl": partial.batch_url,
             "outcome": "rejected",
             "error": error_wire(error),
+            **dry_run_mark(dry_run=partial.dry_run),
         },
     )
 

@@ -84,6 +84,9 @@ def to_entity(cleanup: Cleanup, now: datetime) -> Entity:
         "next_page": cleanup.next_page or "",
         "skipped": cleanup.skipped,
         "requested": cleanup.requested,
+        "with_rows": cleanup.with_rows,
+        "asked": cleanup.asked,
+        "page_ids": cleanup.page_ids,
         "job_state": cleanup.job_state or "",
         "first_listed_at": _text(cleanup.first_listed_at),
         "ended_at": _text(cleanup.ended_at),
@@ -108,7 +111,7 @@ def from_entity(entity: Mapping[str, Any], etag: str) -> Cleanup:
     try:
         return _read(entity, etag)
     except (KeyError, ValueError, TypeError) as fault:
-        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}") from fault
+        raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}", etag) from fault
 
 
 def _read(entity: Mapping[str, Any], etag: str) -> Cleanup:
@@ -127,6 +130,9 @@ def _read(entity: Mapping[str, Any], etag: str) -> Cleanup:
         requested=entity["requested"],
         job_state=entity["job_state"] or None,
         # From here on with `get`, where a column is younger than rows that may still be there.
+        with_rows=entity.get("with_rows", True),
+        asked=entity.get("asked", 0),
+        page_ids=entity.get("page_ids", b""),
         first_listed_at=_moment(entity.get("first_listed_at")),
         ended_at=_moment(entity["ended_at"]),
         outcome=Outcome(entity["outcome"]) if entity["outcome"] else None,

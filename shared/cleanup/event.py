@@ -105,6 +105,7 @@ class PartialEvent:
     event_id: str | None = None
     job_id: str | None = None
     batch_url: str | None = None
+    dry_run: bool = False
 
 
 def read_event(
@@ -142,6 +143,7 @@ def partial_event(value: object, accounts: tuple[str, ...]) -> PartialEvent:
         event_id,
         readable(body.get("jobId"), grammar.job_id),
         readable(body.get("batchUrl"), lambda text: account_url.select(text, accounts)),
+        body.get("dryRun") is True,
     )
 
 

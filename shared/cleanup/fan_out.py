@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from shared.batch.listing import COMPLETED, TaskPage
 from shared.batch.reply import BatchError, Kind, Reply, log_refused_access
-from shared.cleanup import state
+from shared.cleanup import pages, state
 from shared.cleanup.closing import CleanupCloser
 from shared.cleanup.message import Refusal, Step, TaskStep, read_cleanup_message
 from shared.cleanup.record import Cleanup, Phase
@@ -118,26 +118,34 @@ class FanOut:
         """
         cleanup, now = run.cleanup, self.steps.clock.now()
         requests = requests_of(cleanup.event, page.tasks, cleanup.accepted_at)
-        if not state.page_is_recorded(cleanup, run.step.continuation):
-            skipped = cleanup.skipped + len(page.tasks) - len(requests)
-            first = cleanup.first_listed_at or now
-            cleanup = replace(cleanup, skipped=skipped, next_page=page.continuation, first_listed_at=first)
+        if pages.is_recorded(cleanup, run.step.continuation):
+            requests = pages.asked_again(cleanup, requests)
+        else:
+            cleanup = pages.recorded(self._as_it_begins(cleanup), page, requests, now)
         cleanup = replace(cleanup, phase=Phase.LISTING, job_state=job_state, attempts=0, error=None)
         written = self.steps.record(run, cleanup)
         if written is None:
             return None
-        self.steps.ask(run, requests)
+        self.steps.ask(run, requests, with_rows=written.with_rows)
         if written.next_page is None:
             return self._finish(run, written)
         self.steps.send(written, written.next_page)
         return []
 
+    def _as_it_begins(self, cleanup: Cleanup) -> Cleanup:
+        """At the first page: with rows for delayed requests, and where some of an earlier clean-up are remembered."""
+        if cleanup.with_rows or cleanup.first_listed_at is not None:
+            return cleanup
+        with_rows = cleanup.event.delete_after is not None or self.steps.cleanups.totals(cleanup).requested > 0
+        return replace(cleanup, with_rows=with_rows)
+
     def _finish(self, run: StepRun, cleanup: Cleanup | None) -> list[str] | None:
         """All is listed: the closing event says how much that was."""
         if cleanup is None:
             return None
-        now, requested = self.steps.clock.now(), self.steps.cleanups.totals(cleanup).requested
-        listed = replace(cleanup, phase=Phase.LISTED, requested=requested, ended_at=now)
+        now = self.steps.clock.now()
+        requested = self.steps.cleanups.totals(cleanup).requested if cleanup.with_rows else cleanup.asked
+        listed = replace(cleanup, phase=Phase.LISTED, requested=requested, ended_at=now, page_ids=b"")
         written = self.steps.cleanups.write(cleanup, listed, now)
         return [self.closer.close(written, run.delivery)] if written else None
 
@@ -151,7 +159,8 @@ class FanOut:
         waiting = replace(
             run.cleanup, phase=Phase.WAITING, job_state=job_state, attempts=0, error=None, next_page=None, skipped=0
         )
-        written = self.steps.record(run, replace(waiting, first_listed_at=None))
+        with_rows = run.cleanup.with_rows or run.cleanup.phase is Phase.LISTING
+        written = self.steps.record(run, replace(waiting, first_listed_at=None, with_rows=with_rows))
         if written is None:
             return None
         poll = min(LONGEST_POLL_SECONDS, FIRST_POLL_SECONDS * 2.0 ** min(run.step.number, 10))

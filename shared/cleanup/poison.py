@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.cleanup import state
 from shared.cleanup.closing import CleanupCloser
+from shared.cleanup.entity import cleanup_key
 from shared.cleanup.message import Refusal, Step, TaskStep, read_cleanup_message
 from shared.cleanup.record import Cleanup
 from shared.cleanup.single_task import SingleTask
@@ -16,7 +17,9 @@ from shared.clock import Clock
 from shared.deletion.delivery import Delivery
 from shared.deletion.guard import Guard
 from shared.deletion.poison import GIVEN_UP
+from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.record import Outcome
+from shared.ledger.store import CORRUPT
 from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
@@ -50,15 +53,28 @@ class CleanupPoison:
 
     def _end(self, step: Step, delivery: Delivery) -> list[str]:
         event = step.event
-        settled = self.cleanups.settle(
-            event.event_id, lambda found: self._decide(found, step, delivery.message_id), dry_run=event.dry_run
-        )
+        try:
+            settled = self.cleanups.settle(
+                event.event_id, lambda found: self._decide(found, step, delivery.message_id), dry_run=event.dry_run
+            )
+        except CorruptRecord as fault:
+            log.exception("corrupt_record row=%s", cleanup_key(event.event_id, dry_run=event.dry_run)[1])
+            return [self.closer.close(self._overwritten(step, delivery.message_id, fault.etag), delivery)]
         if settled.decision is StepDecision.CONFLICT:
             return [self.closer.refuse_id(step, delivery)]
         if settled.decision is StepDecision.SKIP:
             log.info("duplicate_step event_id=%s step=%s", event.event_id, step.number)
             return []
         return [self.closer.close(settled.row, delivery)]
+
+    def _overwritten(self, step: Step, message_id: str, etag: str | None) -> Cleanup:
+        """The end of a clean-up whose row cannot be read, written over whatever the row holds."""
+        begun, now = replace(step.begun(), etag=etag), self.clock.now()
+        ended = state.step_done(state.ended(begun, Outcome.EXHAUSTED, CORRUPT, now), step.number, message_id)
+        written = self.cleanups.write(begun, ended, now)
+        if written is None:
+            raise StorageUnavailable(f"clean-up {step.event.event_id} changed under the read")
+        return written
 
     def _decide(self, found: Cleanup | None, step: Step, message_id: str) -> tuple[StepDecision, Cleanup | None]:
         decision = state.on_poison(found, step.payload_hash, step.number)

@@ -57,7 +57,17 @@ class Cleanup:
     skipped: int = 0
     """Completed tasks that are left alone."""
     requested: int = 0
-    """Told when all is listed; until then the tally tells."""
+    """Told when all is listed; until then `asked` or the tally tells."""
+    with_rows: bool = False
+    """Its requests have rows before their messages, and the tally tells how many there are.
+
+    So it is with delays, whose messages would be out for days, and whenever a job is listed again, since nobody knows
+    which of its tasks were asked for before.
+    """
+    asked: int = 0
+    """Requests of its pages, where these have no rows before their first claim."""
+    page_ids: bytes = b""
+    """Of the page that was recorded last: the ids of such requests, shortened."""
     job_state: str | None = None
     first_listed_at: datetime | None = None
     """When the first page was listed in this generation: a task that ended later was never part of it."""

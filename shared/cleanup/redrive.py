@@ -13,6 +13,7 @@ from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
 from shared.errors import InvalidInput
 from shared.ledger.record import Outcome
+from shared.request.model import with_default
 from shared.results.dead_letters import DeadLetter
 
 
@@ -60,12 +61,13 @@ class CleanupRedrive:
             accepted_at=now,
             generation=letter.generation + 1,
             step=base.step + 1,
+            with_rows=True,
             place=base.place,
         )
 
     def _from_body(self, letter: DeadLetter, now: datetime) -> Cleanup:
         """The event from the dead letter's body, when the row was purged."""
-        step = read_again(letter.body, self.accounts, now)
+        step = read_again(letter.body, with_default(self.accounts, letter.batch_url), now)
         if not isinstance(step, Step):
             raise InvalidInput.at("", "is about one task")
         return replace(step.begun(), step=step.number + 1)

@@ -44,9 +44,9 @@ class Relisting:
         requests = overdue(
             requests_of(event, page.tasks, run.cleanup.accepted_at, ended_before=_first(run.cleanup)), now
         )
-        self.steps.ask(run, requests)
+        self.steps.ask(run, requests, with_rows=True)
         if page.continuation is None:
-            return self._stop(run)
+            return self._stop(run, listed=True)
         written = self.steps.record(run, replace(run.cleanup, next_page=page.continuation, attempts=0))
         if written is None:
             return None
@@ -58,11 +58,15 @@ class Relisting:
         if may_pass and next_attempts(run.cleanup.attempts, reply) < self.steps.policy.max_attempts:
             return self.steps.retry(run, reply, error_of(reply))
         log.warning("relisting_stopped event_id=%s code=%s", run.cleanup.event.event_id, error_of(reply).code)
-        return self._stop(run)
+        return self._stop(run, listed=reply.kind is Kind.GONE)
 
-    def _stop(self, run: StepRun) -> list[str] | None:
-        """Also after trouble: a clean-up that still stands still is listed again on another day."""
+    def _stop(self, run: StepRun, *, listed: bool = False) -> list[str] | None:
+        """Also after trouble: a clean-up that still stands still is listed again on another day.
+
+        Once all is listed again, whatever task is still there has a row: one without is gone, and no longer counted.
+        """
         done = replace(run.cleanup, is_relisting=False, next_page=None, attempts=0, error=None)
+        done = replace(done, with_rows=done.with_rows or listed)
         return None if self.steps.record(run, done) is None else []
 
 

@@ -75,14 +75,6 @@ def step_done(cleanup: Cleanup, number: int, message_id: str | None) -> Cleanup:
     return replace(cleanup, step=number + 1, step_message=message_id)
 
 
-def page_is_recorded(cleanup: Cleanup, continuation: str | None) -> bool:
-    """Whether the row already records this page: an earlier run of its step died after writing it.
-
-    A row that was written while waiting or after a failure still names this page as the one to come.
-    """
-    return cleanup.phase is Phase.LISTING and (cleanup.next_page is None or continuation != cleanup.next_page)
-
-
 def ended(cleanup: Cleanup, outcome: Outcome, error: BatchError | None, now: datetime) -> Cleanup:
     """The row of a clean-up that cannot be carried out."""
     phase = Phase.CANCELLED if outcome is Outcome.CANCELLED else Phase.FAILED
@@ -92,7 +84,14 @@ def ended(cleanup: Cleanup, outcome: Outcome, error: BatchError | None, now: dat
 def begun_again(cleanup: Cleanup) -> Cleanup:
     """The row of a clean-up whose job is looked at from the beginning, by a step with a number that no message has."""
     return replace(
-        cleanup, phase=Phase.WAITING, next_page=None, skipped=0, step=cleanup.step + 1, step_message=None, attempts=0
+        cleanup,
+        phase=Phase.WAITING,
+        next_page=None,
+        skipped=0,
+        step=cleanup.step + 1,
+        step_message=None,
+        attempts=0,
+        with_rows=True,
     )
 
 
@@ -132,17 +131,26 @@ def after_look(
     """The row after the daily round counted its open requests; None when nothing is to be written.
 
     What is lost with its message would be open for good. So a clean-up whose count has stood still for a day is listed
-    again: `is_relisting`, by a step with a number that no message has. But not while the queue of requests is a day
-    behind: `oldest_message` is when the oldest one that is visible there was put, None when there is none.
+    again: `is_relisting`, by a step with a number that no message has. One that failed or was cancelled is not, since
+    nobody wants more of it: from then on what it asked for without a row is no longer counted. But not while the queue
+    of requests is a day behind: `oldest_message` is when the oldest one that is visible there was put, None when there
+    is none.
     """
-    if found.phase is not Phase.LISTED or found.cancelled_at is not None or found.is_settled:
+    if not found.has_ended or found.is_settled:
         return None
     if still_open == 0:
         return replace(found, stand=None, is_settled=True)
+    is_wanted = found.phase is Phase.LISTED and found.cancelled_at is None
+    if found.with_rows and not is_wanted:
+        return None
     if found.stand is None or found.stand.open != still_open:
         return replace(found, stand=Stand(still_open, now))
     is_behind = oldest_message is not None and now - oldest_message >= STANDS_STILL_AFTER
     if is_behind or now - found.stand.since < STANDS_STILL_AFTER:
         return None
+    return _listed_again(found, still_open, now) if is_wanted else replace(found, with_rows=True, stand=None)
+
+
+def _listed_again(found: Cleanup, still_open: int, now: datetime) -> Cleanup:
     anew = replace(found, stand=Stand(still_open, now), is_relisting=True, next_page=None, attempts=0)
     return replace(anew, step=found.step + 1, step_message=None)

@@ -62,11 +62,15 @@ class Steps:
         """The time that one call to Batch has."""
         return TimeBox.lasting(CALL_SECONDS, self.clock)
 
-    def ask(self, run: StepRun, requests: Sequence[DeletionRequest]) -> None:
-        """Accepts the requests of a page, and puts them on the queue of requests, many to a message."""
+    def ask(self, run: StepRun, requests: Sequence[DeletionRequest], *, with_rows: bool) -> None:
+        """Puts the requests of a page on the queue of requests, many to a message, on request with rows before."""
         event_id = run.cleanup.event.event_id
         now = self.clock.now()
-        self.acceptor.accept_all([Record.new(request, Origin.JOB_COMPLETION, now, event_id) for request in requests])
+        records = [Record.new(request, Origin.JOB_COMPLETION, now, event_id) for request in requests]
+        if with_rows:
+            self.acceptor.accept_all(records)
+        else:
+            self.acceptor.put_without_rows(records)
         log.info("cleanup_page event_id=%s step=%s requested=%s", event_id, run.step.number, len(requests))
 
     def send(self, cleanup: Cleanup, continuation: str | None, delay_seconds: float = 0) -> None:

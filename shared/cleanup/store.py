@@ -96,8 +96,9 @@ class CleanupStore:
         raise StorageUnavailable(f"clean-up {event_id} changed under every read")
 
     def totals(self, cleanup: Cleanup) -> Totals:
-        """How many requests the clean-up made, and how many ended in which way."""
-        return totals(self.table, cleanup.event.event_id, dry_run=cleanup.event.dry_run)
+        """How many requests the clean-up made, with a row or without, and how many ended in which way."""
+        counted = totals(self.table, cleanup.event.event_id, dry_run=cleanup.event.dry_run)
+        return counted if cleanup.with_rows else replace(counted, requested=max(cleanup.asked, counted.requested))
 
     def newest(self, top: int, phase: Phase | None, after: str, now: datetime) -> CleanupPage:
         """A page of at most `top`, newest first. Raises InvalidInput when `after` is no place."""

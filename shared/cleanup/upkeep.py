@@ -44,7 +44,8 @@ class CleanupUpkeep:
                 f"{here} and phase eq '{phase.value}' and touched_at lt '{since}'"
                 for phase in (Phase.WAITING, Phase.LISTING)
             ),
-            f"{here} and phase eq '{Phase.LISTED.value}' and is_settled eq false",
+            # `cancelled`, `failed` and `listed`: those that have ended stand before the others in the alphabet.
+            f"{here} and phase le '{Phase.LISTED.value}' and is_settled eq false",
         ]
 
     def forgotten(self, bucket: str, before: str) -> list[str]:
@@ -61,7 +62,7 @@ class CleanupUpkeep:
 
     def _requeue(self, cleanup: Cleanup, oldest_message: datetime | None) -> bool:
         now = self.clock.now()
-        if cleanup.phase is Phase.LISTED:
+        if cleanup.has_ended:
             if now - kept_from(cleanup, now) > self.retention - A_DAY:
                 # It is about to be forgotten: a step that came later would find no row, and look like a late copy.
                 return False

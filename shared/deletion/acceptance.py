@@ -106,6 +106,13 @@ class Acceptor:
             self._put_what_is_open([answers[index]])
         return [answers[index] for index in range(len(records))]
 
+    def put_without_rows(self, records: Iterable[Record]) -> None:
+        """Puts requests that get their rows with their first claims: whoever asks makes up for a message that is lost."""
+        buckets: dict[str, list[Record]] = {}
+        for record in records:
+            buckets.setdefault(record.key.bucket, []).append(record)
+        self.side_by_side.each(self.dispatcher.send, list(buckets.values()))
+
     def _accept_chunk(self, indexes: list[int], records: Sequence[Record]) -> dict[int, Acceptance]:
         """Rows of one bucket: inserted together; once one is refused, those that are there are read together too."""
         left: list[int] = list(indexes)

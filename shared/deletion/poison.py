@@ -75,7 +75,8 @@ class PoisonWorker:
                 log.warning("poison_unfinished message_id=%s left=%s", delivery.message_id, len(left))
                 self.dispatcher.send(left, at=self.clock.now(), queue=delivery.queue)
                 break
-            if self._end(asked, message, delivery, veto) is Reason.CONFLICT:
+            # A repeated step that found a task under another version: the first request holds.
+            if self._end(asked, message, delivery, veto) is Reason.CONFLICT and not asked.is_of_a_listing:
                 conflicts.append(Result.conflict(asked, self.clock.now(), message.body))
         return conflicts
 

@@ -12,7 +12,7 @@ from shared.deletion.attempt import Attempt, Attempted
 from shared.deletion.claiming import Claimer, Claims
 from shared.deletion.delivery import Delivery
 from shared.deletion.message import Message, read_message
-from shared.ledger.record import Origin, Record, State
+from shared.ledger.record import Record, State
 from shared.results.publisher import Publisher
 from shared.results.result import Result
 from shared.settings import Settings
@@ -66,7 +66,7 @@ class Worker:
         return [
             *(Result.of(record, raw) for record in attempted.done + claims.ended),
             *(Result.of(record, raw, replayed=is_repeat(record, delivery)) for record in claims.repeats),
-            *(Result.conflict(asked, now, raw) for asked in claims.conflicts if asked.origin is not Origin.RETENTION),
+            *(Result.conflict(asked, now, raw) for asked in claims.conflicts if not asked.is_of_a_listing),
         ]
 
     def _accept(self, message: Message) -> list[Result]:

@@ -153,8 +153,8 @@ def on_cancel(found: Record | None, end: Conclusion) -> Write | Leave:
 def on_redrive(found: Record | None, fresh: Record, now: datetime, *, is_its_end: bool) -> Write | Leave:
     """Starts a new generation of a dead letter's request (T9).
 
-    `fresh` is the request rebuilt from the dead letter alone, in its next generation. `is_its_end` says whether the
-    row ended the way that the letter describes.
+    `fresh` is the request as the dead letter alone tells it, in the generation to come and with the time that it is due;
+    `is_its_end` says whether the row ended as the letter tells.
     """
     if found is None:
         return Write(fresh, Change.REOPENED)
@@ -164,7 +164,9 @@ def on_redrive(found: Record | None, fresh: Record, now: datetime, *, is_its_end
     if found.state is not State.DONE or not is_its_end:
         # In progress, or ended differently: the id was used again after its row was purged.
         return Leave(Reason.STALE)
-    return Write(replace(state.reopen(found, now), origin=fresh.origin, generation=fresh.generation), Change.REOPENED)
+    again = state.reopen(found, now)
+    again = replace(again, origin=fresh.origin, generation=fresh.generation, due_at=fresh.due_at)
+    return Write(again, Change.REOPENED)
 
 
 def on_record(found: Record | None, mine: str, after: Record, why: Change) -> Write | Leave:

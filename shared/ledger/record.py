@@ -60,6 +60,9 @@ class Origin(StrEnum):
     REDRIVE = "redrive"
 
 
+OF_A_LISTING = frozenset({Origin.JOB_COMPLETION, Origin.RETENTION})
+
+
 @dataclass(frozen=True)
 class Key:
     """The identity of a row. Dry runs have a separate id space, so they never use up a real id."""
@@ -167,7 +170,7 @@ class Record:
     emit_pending: bool = False
     """The result is still to be sent and no queue message will do it, so housekeeping will."""
     policy: str | None = None
-    """Digest of the retention policy behind the request; None for every other origin."""
+    """Digest of the retention policy that asked, also after a redrive; None where none did."""
     etag: str | None = field(default=None, compare=False)
     """The storage service's version of the row; None before the first write."""
 
@@ -199,6 +202,14 @@ class Record:
     def is_released(self) -> bool:
         """Whether its claim was released, so that it waits for its next attempt."""
         return self.state is State.CLAIMED and self.next_attempt_at is not None
+
+    @property
+    def is_of_a_listing(self) -> bool:
+        """Whether a clean-up or a sweep listed its task.
+
+        Should that find the task once more, in another version, the request that is there counts: nobody is told.
+        """
+        return self.parent_id is not None and self.origin in OF_A_LISTING
 
     @property
     def is_untouched(self) -> bool:

@@ -22,8 +22,8 @@ from shared.storage.table import MAX_OPERATIONS, Refused, Table
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 10.0
-"""How long a contended write is tried when the caller sets no deadline."""
-CORRUPT = BatchError("CorruptRecord", "The app's stored row for this request cannot be read.")
+"""How long a write is tried that others get in the way of, where nobody says how long there is."""
+CORRUPT = BatchError("CorruptRecord", "The app's own row of this request, or of its clean-up, cannot be read.")
 
 Decide = Callable[[Record | None], decisions.Write | Leave]
 

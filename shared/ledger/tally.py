@@ -88,11 +88,14 @@ def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
     return Totals(requested, {name: count for name, count in total.items() if count})
 
 
-def forgettable(table: Table, rows: Sequence[Found], before: str) -> list[Found]:
-    """The count rows of one bucket that may be purged.
+def forgettable(
+    table: Table, rows: Sequence[Found], before: str, is_needed: Callable[[str], bool] = lambda _: False
+) -> list[Found]:
+    """Of some rows of counts of one bucket, those that may be purged.
 
-    A parent's rows in a bucket are purged together, once all were last touched before the instant `before` (as text)
-    and none of their requests is open; rows left over would report too few requests.
+    A parent's rows of a bucket go together, when all of them were last touched before the instant `before` (as text)
+    and none of their requests is open: what is left would tell of fewer requests than there were. `is_needed` says by
+    its id whether a parent is remembered that would tell so.
     """
     by_parent: dict[tuple[str, str], list[Found]] = {}
     for row in rows:
@@ -101,9 +104,15 @@ def forgettable(table: Table, rows: Sequence[Found], before: str) -> list[Found]
     return [
         row
         for (bucket, prefix), own in by_parent.items()
-        if _is_over(list(_rows(table, bucket, prefix)), before)
+        if _is_over(list(_rows(table, bucket, prefix)), before) and not is_needed(prefix.partition(":")[2])
         for row in own
     ]
+
+
+def is_long_over(table: Table, parent_id: str, before: str) -> bool:
+    """Whether all requests of a parent, dry runs apart, were done before that instant: sixteen queries."""
+    prefix = tally_row(parent_id, dry_run=False)
+    return all(_is_over(list(_rows(table, bucket, prefix)), before) for bucket in BUCKETS)
 
 
 def _is_over(rows: Sequence[Found], before: str) -> bool:

@@ -20,7 +20,8 @@ from shared.deletion.outbox import Outbox
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.entity import from_entity
 from shared.ledger.record import Record, State
-from shared.ledger.tally import BUCKETS, forgettable
+from shared.ledger.tally import BUCKETS
+from shared.retention.forgetting import forgettable_counts, forgettable_sweeps
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import Queues
 from shared.storage.table import Found, Table, Write
@@ -88,14 +89,14 @@ class Housekeeping:
         untouched = f"touched_at lt '{before}'"
         counts = f"{here} and RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}"
         sweeps = f"{here} and RowKey ge 'sweep:' and RowKey lt 'sweep;' and {untouched}"
-        purged = [forgotten, sweeps, *self.cleanups.forgotten(bucket, before)]
         return [
             # `accepted` and `claimed`: the states that sort before `done`.
             Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest), 16),
             *(Step(text, lambda rows: self._cleanups(rows, oldest)) for text in self.cleanups.filters(bucket)),
             Step(owed, self._send_owed),
-            *(Step(filter_text, self._purge, 100, KEYS) for filter_text in purged),
-            Step(counts, lambda rows: self._purge(forgettable(self.records, rows, before)), 100, KEYS),
+            *(Step(text, self._purge, 100, KEYS) for text in (forgotten, *self.cleanups.forgotten(bucket, before))),
+            Step(sweeps, lambda rows: self._purge(forgettable_sweeps(self.records, rows, before)), 100, KEYS),
+            Step(counts, lambda rows: self._purge(forgettable_counts(self.records, rows, before)), 100, KEYS),
         ]
 
     def _purge(self, rows: Sequence[Found]) -> Counter[str]:

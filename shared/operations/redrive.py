@@ -10,7 +10,7 @@ from shared.cleanup.redrive import CleanupRedrive
 from shared.clock import Clock
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.outbox import Outbox
-from shared.errors import InvalidInput
+from shared.errors import CorruptRecord, InvalidInput
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Key, Origin, Outcome, Record
@@ -18,7 +18,7 @@ from shared.ledger.store import Decided, RecordStore
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
-from shared.request.model import parse_request
+from shared.request.model import parse_request, with_default
 from shared.results.dead_letters import DeadLetter, DeadLetterStore
 from shared.results.letter_listing import NOT_REDRIVABLE
 from shared.results.result import Result
@@ -72,35 +72,48 @@ class Redrive:
     def _put_back(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
         if letter.queue == self.settings.job_completion_queue:
             return Change.REOPENED if self.cleanups.redrive(letter, delay_seconds) else Reason.STALE
-        decided = self._reopen(letter)
+        until = self.clock.now() + timedelta(seconds=delay_seconds)
+        decided = self._reopen(letter, until if delay_seconds > 0 else None)
         if decided.why in {Change.REOPENED, Reason.OPEN}:
-            until = self.clock.now() + timedelta(seconds=delay_seconds)
             self.dispatcher.send([decided.record], at=max(until, decided.record.due or until))
         return decided.why
 
-    def _reopen(self, letter: DeadLetter) -> Decided:
-        """The row of the new generation, or why there is none."""
+    def _reopen(self, letter: DeadLetter, until: datetime | None) -> Decided:
+        """The row of the new generation, due at `until` at the earliest, or why there is none.
+
+        Due, and not merely hidden: the daily round puts back what has been due for an hour.
+        """
         key, now = Key(letter.client_request_id or "", letter.dry_run), self.clock.now()
 
         def decide(found: Record | None) -> Write | Leave:
             fresh = self._from_letter(letter, now) if found is None else replace(found, origin=Origin.REDRIVE)
-            fresh = replace(fresh, generation=letter.generation + 1)
+            due_at = max(until, fresh.due_at or until) if until else fresh.due_at
+            fresh = replace(fresh, generation=letter.generation + 1, due_at=due_at)
             return decisions.on_redrive(found, fresh, now, is_its_end=found is not None and _is_end_of(found, letter))
 
-        found = self.store.read(key)
+        try:
+            found = self.store.read(key)
+        except CorruptRecord:
+            found = self._ended(letter, now)
         if found and isinstance(decide(found), Write):
             self._send_owed(found, now)
         return self.store.settle(key, decide)
 
+    def _ended(self, letter: DeadLetter, now: datetime) -> Record | None:
+        """The row that could not be read, ended: that end has a dead letter of its own, which can be redriven."""
+        asked = replace(self._from_letter(letter, now), generation=letter.generation)
+        row = self.store.look(asked)
+        return self.outbox.send(row) if row and row.emit_pending else row
+
     def _from_letter(self, letter: DeadLetter, now: datetime) -> Record:
         """Rebuilds a purged row: the dead letter holds the request as received."""
         value = read_body(letter.body, max_bytes=MAX_MESSAGE_BYTES)
-        request = parse_request(value, self.settings.batch_accounts, now)
+        request = parse_request(value, with_default(self.settings.batch_accounts, letter.batch_url), now)
         return replace(
-            Record.new(request, Origin.REDRIVE, now),
+            Record.new(request, Origin.REDRIVE, now, policy=letter.policy),
             due_at=due_at(request.delete_after, letter.first_seen_at) if request.delete_after else None,
-            # The row that knew is gone, and the earlier generation may have deleted a task that is now absent.
-            maybe_effect=letter.attempts > 0 and not letter.dry_run,
+            # The row that knew is gone: this generation or an earlier one may have deleted a task that is now absent.
+            maybe_effect=(letter.attempts > 0 or letter.generation > 0) and not letter.dry_run,
         )
 
     def _send_owed(self, record: Record, now: datetime) -> None:

@@ -182,7 +182,7 @@ def _task(index: int, task_id: object, pattern: DeletionRequest) -> Item:
     try:
         name = _task_id(task_id)
     except ValueError as fault:
-        known = PartialRequest(None, pattern.job_id, None, pattern.batch_url, pattern.metadata)
+        known = PartialRequest(None, pattern.job_id, None, pattern.batch_url, pattern.metadata, dry_run=pattern.dry_run)
         return Item(index, None, (Problem(f"/taskIds/{index}", str(fault)),), known)
     own = derived_id(pattern.client_request_id, pattern.job_id, name)
     return Item(index, pattern.model_copy(update={"task_id": name, "client_request_id": own}))

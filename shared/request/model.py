@@ -17,6 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from shared.errors import InvalidInput
 from shared.parsing import account_url, grammar
 from shared.parsing.strict_json import text_fault
 from shared.parsing.strict_model import StrictModel, Surroundings, parse_model
@@ -135,6 +136,7 @@ class PartialRequest:
     batch_url: str | None = None
     metadata: dict[str, str] | None = None
     traceparent: str | None = None
+    dry_run: bool = False
 
 
 def parse_request(value: object, accounts: tuple[str, ...], now: datetime, *, at: str = "") -> DeletionRequest:
@@ -178,6 +180,18 @@ def with_own_account(accounts: tuple[str, ...], stored: object) -> tuple[str, ..
     return (*accounts, own) if own else accounts
 
 
+def with_default(accounts: tuple[str, ...], meant: str | None) -> tuple[str, ...]:
+    """The allow list for a body that comes again later, the account first that it meant when it named none.
+
+    The default may be another by then. Raises InvalidInput when that account is no longer listed.
+    """
+    if meant is None:
+        return accounts
+    if meant not in accounts:
+        raise InvalidInput.at("/batchUrl", "must be one of the Batch accounts that this app is set up for")
+    return (meant, *accounts)
+
+
 def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:
     """The fields of a refused request that are readable and valid."""
     if not isinstance(value, dict):
@@ -189,6 +203,7 @@ def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:
         batch_url=readable(value.get("batchUrl"), lambda text: account_url.select(text, accounts)),
         metadata=_readable_metadata(value.get("metadata")),
         traceparent=readable(value.get("traceparent"), grammar.traceparent),
+        dry_run=value.get("dryRun") is True,
     )
 
 

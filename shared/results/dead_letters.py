@@ -39,6 +39,8 @@ class DeadLetter:
     client_request_id: str | None = None
     job_id: str | None = None
     task_id: str | None = None
+    batch_url: str | None = None
+    """The account that was meant: the body may name none. None in letters of before it was kept."""
     dry_run: bool = False
     attempts: int = 0
     generation: int = 0
@@ -53,6 +55,10 @@ class DeadLetter:
     body: bytes = b""
     result_id: str | None = None
     """For a letter shared by many requests for one task: the result that it describes."""
+    ended_at: datetime | None = None
+    """For such a letter: when that result's request ended."""
+    policy: str | None = None
+    """For such a letter: digest of the retention policy behind that request."""
 
 
 class DeadLetterStore:
@@ -154,6 +160,8 @@ def _seen_again(kept: DeadLetter, letter: DeadLetter) -> dict[str, Any]:
     """
     columns: dict[str, Any] = {"last_seen_at": to_text(letter.last_seen_at)}
     if letter.result_id and letter.result_id != kept.result_id:
+        if letter.ended_at and kept.ended_at and letter.ended_at < kept.ended_at:
+            return columns  # A late copy of a request before the newest.
         columns |= _columns(letter) | {
             "first_seen_at": to_text(kept.first_seen_at),
             "body": letter.body[:MAX_BODY_BYTES],
@@ -181,6 +189,8 @@ def _columns(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "result_id": letter.result_id or "",
+        "ended_at": _text(letter.ended_at),
+        "policy": letter.policy or "",
         "reason": letter.reason,
         "outcome": letter.outcome,
         "queue": letter.queue,
@@ -188,6 +198,7 @@ def _columns(letter: DeadLetter) -> dict[str, Any]:
         "job_id": letter.job_id or "",
         "job_key": (letter.job_id or "").lower(),
         "task_id": letter.task_id or "",
+        "batch_url": letter.batch_url or "",
         "dry_run": letter.dry_run,
         "attempts": letter.attempts,
         "generation": letter.generation,
@@ -216,6 +227,7 @@ def letter_of(found: Found) -> DeadLetter:
         client_request_id=entity["client_request_id"] or None,
         job_id=entity["job_id"] or None,
         task_id=entity["task_id"] or None,
+        batch_url=entity.get("batch_url") or None,
         dry_run=entity["dry_run"],
         attempts=entity["attempts"],
         generation=entity["generation"],
@@ -228,6 +240,8 @@ def letter_of(found: Found) -> DeadLetter:
         status=entity["status_code"] or None,
         body=bytes(entity["body"]),
         result_id=entity.get("result_id") or None,
+        ended_at=_moment(entity.get("ended_at")),
+        policy=entity.get("policy") or None,
     )
 
 

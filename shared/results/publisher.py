@@ -68,6 +68,8 @@ class Publisher:
         return DeadLetter(
             id=shared or result.id,
             result_id=result.id if shared else None,
+            ended_at=result.completed_at if shared else None,
+            policy=result.policy,
             reason=code or result.outcome.value,
             outcome=result.outcome.value,
             queue=queue,
@@ -76,6 +78,7 @@ class Publisher:
             client_request_id=result.client_request_id,
             job_id=result.job_id,
             task_id=result.task_id,
+            batch_url=result.batch_url,
             dry_run=result.dry_run,
             attempts=result.attempts,
             generation=result.generation,

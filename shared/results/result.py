@@ -170,5 +170,6 @@ class Result:
             error=invalid_request(problems),
             metadata=partial.metadata or {},
             traceparent=partial.traceparent,
+            dry_run=partial.dry_run,
             raw=raw,
         )

@@ -16,12 +16,11 @@ from typing import Any, Final
 from shared.clock import from_text, to_text
 from shared.errors import CorruptRecord
 from shared.parsing.retention_policy import digest_of
-from shared.retention.sweep import Phase, Sweep
+from shared.retention.sweep import STUCK_AFTER, Phase, Sweep
 from shared.storage.table import Found, Table, Write
 
 PARTITION: Final = "sweeps"
 """Beside the sixteen of the requests, so that no purge goes through it."""
-STUCK_AFTER: Final = timedelta(hours=1)
 WAITS_FOR_REQUESTS: Final = timedelta(days=1)
 """So long from its start the open requests of a sweep hold the next one back."""
 NO_POLICIES: Final = digest_of(())
@@ -128,7 +127,7 @@ def closed(agenda: Agenda, sweep: Sweep) -> Agenda:
 
 
 def abandoned(agenda: Agenda) -> Agenda:
-    """The row without a sweep whose own row is not there: it never began, or was forgotten long since."""
+    """The row without a sweep whose own row is not there (never begun, or long forgotten) or cannot be read."""
     return replace(agenda, running="")
 
 

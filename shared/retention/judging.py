@@ -53,7 +53,7 @@ def judge_job(job: ListedJob, account: str, rules: Rules) -> tuple[Policy | None
     if policy is None:
         return None, Finding.NOWHERE
     if not job.is_readable or readable(job.id, grammar.job_id) is None:
-        return policy, Finding.UNLISTED
+        return policy, Finding.PROTECTED if is_protected(job.id, rules.protected) else Finding.UNLISTED
     if job.state == DELETING or (policy.job_state is JobState.COMPLETED and job.state != COMPLETED):
         return policy, Finding.NOWHERE
     return policy, _left_alone(job, policy, rules) or Finding.TAKEN

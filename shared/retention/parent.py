@@ -5,6 +5,7 @@ What ends here ends without a dead letter: the next sweep judges anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -31,6 +32,8 @@ class SweepParent:
 
     sweeps: SweepStore
     rules: Rules
+    accounts: Sequence[str]
+    """Of the allow list: policies hold for these alone."""
 
     def veto(self, parent_id: str, *, dry_run: bool) -> Veto | None:
         """See Parent. The policies are asked about every request and its retries, the stop about untouched ones."""
@@ -54,6 +57,7 @@ class SweepParent:
         request, policies = record.request, self.rules.policies
         if is_protected(request.job_id, self.rules.protected):
             return PROTECTED
-        if not is_in_force(policies, request.batch_url, request.job_id, record.policy or ""):
+        is_allowed = request.batch_url in self.accounts
+        if not is_allowed or not is_in_force(policies, request.batch_url, request.job_id, record.policy or ""):
             return NOT_IN_FORCE
         return STOPPED if is_stopped and record.is_untouched else None

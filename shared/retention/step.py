@@ -13,7 +13,7 @@ from shared.parsing.retention_policy import digest_of, policies_of
 from shared.request.model import DeletionRequest, derived_id
 from shared.retention.judging import Rules
 from shared.retention.message import SweepStep
-from shared.retention.sweep import Asked, Phase, Sweep
+from shared.retention.sweep import STUCK_AFTER, Asked, Phase, Sweep
 
 POLICIES_CHANGED: Final = BatchError("PoliciesChanged", "The account's policies changed: the next sweep judges anew.")
 STOPPED: Final = BatchError("Stopped", "The sweep was stopped.")
@@ -60,12 +60,13 @@ def stepped(sweep: Sweep, message_id: str) -> Sweep:
 
 
 def stopped(sweep: Sweep, now: datetime) -> Sweep:
-    """The sweep when somebody asks it to stop: at once while it waits, else at its next step.
+    """The sweep when somebody asks it to stop: at once while it waits or its message is lost, else at its next step.
 
     One that has ended keeps its state; its requests that no claim has touched end as cancelled all the same.
     """
     sweep = replace(sweep, is_stopping=True)
-    return sweep.ended(Phase.CANCELLED, now, STOPPED) if not sweep.has_ended and now < sweep.due_at else sweep
+    is_idle = now < sweep.due_at or sweep.due_at + STUCK_AFTER <= now
+    return sweep.ended(Phase.CANCELLED, now, STOPPED) if not sweep.has_ended and is_idle else sweep
 
 
 def given_up(sweep: Sweep, step: SweepStep, now: datetime) -> Sweep | None:

@@ -45,14 +45,15 @@ class SweepStopper:
             sweep = self.sweeps.read(sweep_id)
             if sweep is None:
                 return Stop.UNKNOWN, None
-            if sweep.is_stopping:
+            now = self.clock.now()
+            after = stopped(sweep, now)
+            if after == sweep:
                 return Stop.AGAIN, sweep
             if sweep.has_ended and self.open_of(sweep) == 0:
                 return Stop.TOO_LATE, sweep
-            now = self.clock.now()
-            written = self.sweeps.write(sweep, stopped(sweep, now), now)
+            written = self.sweeps.write(sweep, after, now)
             if written is not None:
                 if written.has_ended and not sweep.has_ended:
                     self.closer.close(written)
-                return Stop.STOPPED, written
+                return Stop.AGAIN if sweep.is_stopping else Stop.STOPPED, written
         raise StorageUnavailable(f"sweep {sweep_id} changed under {MAX_WRITES} reads")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.batch.reply import BatchError
 from shared.parsing.retention_policy import Policy, digest_of, policies_of
 
+STUCK_AFTER = timedelta(hours=1)
+"""After so long without the step that is due its message is taken for lost."""
 MOST_SAMPLES = 20
 MOST_NAMED = 100
 """So many jobs that were passed over are named; the others are counted."""

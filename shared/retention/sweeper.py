@@ -17,7 +17,7 @@ from shared.batch.port import Lists
 from shared.batch.reply import log_refused_access
 from shared.clock import Clock, TimeBox
 from shared.deletion.outcomes import RetryPolicy
-from shared.errors import StaleDelivery, StorageUnavailable
+from shared.errors import CorruptRecord, StaleDelivery, StorageUnavailable
 from shared.retention import course
 from shared.retention.closing import Outlet, SweepCloser
 from shared.retention.course import ListJobs, ListTasks, leads_back, next_call, settled
@@ -84,7 +84,12 @@ class Sweeper:
     def give_up(self, step: SweepStep) -> None:
         """Ends the sweep whose step the host gave up. Raises StorageUnavailable."""
         for _ in range(MAX_WRITES):
-            sweep, now = self._parts.sweeps.read(step.sweep_id), self._parts.clock.now()
+            try:
+                sweep, now = self._parts.sweeps.read(step.sweep_id), self._parts.clock.now()
+            except CorruptRecord:
+                # The timer takes it off its account.
+                log.exception("corrupt_record sweep_id=%s", step.sweep_id)
+                return
             after = given_up(sweep, step, now) if sweep else None
             if after is None:
                 return

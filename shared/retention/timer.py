@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from shared.clock import Clock
-from shared.errors import StorageUnavailable
+from shared.errors import CorruptRecord, StorageUnavailable
 from shared.parsing.retention_policy import digest_of, policies_of
 from shared.retention.agenda import Act, Agenda, AgendaStore, abandoned, act_of, begun, seen
 from shared.retention.closing import Outlet, SweepCloser
@@ -42,18 +42,18 @@ class TimerParts:
 
 
 class SweepTimer:
-    """Begins sweeps when their time has come. Every method may raise StorageUnavailable."""
+    """Begins sweeps when their time has come. Every method may raise StorageUnavailable and CorruptRecord."""
 
     def __init__(self, parts: TimerParts) -> None:
         self._parts = parts
 
     def tick(self) -> None:
         """Looks at each account once. One whose rows cannot be read holds up no other."""
-        failures: list[StorageUnavailable] = []
+        failures: list[StorageUnavailable | CorruptRecord] = []
         for account in self._parts.accounts:
             try:
                 self._look_at(account)
-            except StorageUnavailable as failure:
+            except (StorageUnavailable, CorruptRecord) as failure:
                 failures.append(failure)
         if failures:
             raise failures[0]
@@ -92,7 +92,7 @@ class SweepTimer:
         parts, now = self._parts, self._parts.clock.now()
         digest = digest_of(policies_of(parts.rules.policies, account))
         agenda = parts.agendas.read(account)
-        running = parts.sweeps.read(agenda.running) if agenda and agenda.running else None
+        running = self._running(agenda)
         act = act_of(agenda, running, digest, parts.interval, now, lambda: self._open_of_last(agenda))
         if act is Act.SEE:
             parts.agendas.write(agenda, seen(agenda, account, digest, now))
@@ -105,6 +105,16 @@ class SweepTimer:
         if agenda and agenda.is_overdue(parts.interval, now):
             # An alert reads it (`infra/queries/overdue-sweeps.kql`), which itself could not look back so far.
             log.error("sweep_overdue account=%s last_ended_at=%s", account, agenda.last_ended_at)
+
+    def _running(self, agenda: Agenda | None) -> Sweep | None:
+        """The sweep that the agenda names; None also for one that cannot be read, and so will never come to its end."""
+        if agenda is None or not agenda.running:
+            return None
+        try:
+            return self._parts.sweeps.read(agenda.running)
+        except CorruptRecord:
+            log.exception("corrupt_record sweep_id=%s account=%s", agenda.running, agenda.account)
+            return None
 
     def _open_of_last(self, agenda: Agenda | None) -> int:
         last = self._parts.sweeps.read(agenda.last.sweep_id) if agenda and agenda.last else None

@@ -70,7 +70,7 @@ def sweep_services(
     )
     stopper = SweepStopper(clock, sweeps, closer, open_requests)
     return SweepServices(
-        SweepParent(sweeps, rules),
+        SweepParent(sweeps, rules, settings.batch_accounts),
         Sweeper(SweeperParts(clock, settings.batch_accounts, rules, sweeps, batch, outlet, closer, policy)),
         timer,
         RetentionApi(settings, timer, stopper, sweeps, agendas, done_of),

@@ -155,6 +155,7 @@ def test_letters_are_redriven_after_a_look_at_how_many(look: Watched, backstage:
     assert look.url.removeprefix("http://") in question.inner_text()
     assert look.page.evaluate("document.activeElement.textContent") == "Cancel"
     calls = len(look.acts())
+    assert question.get_by_role("listitem").count() == 3
     assert backstage.count(jobId=job) == 3
     look.page.evaluate("() => { const act = document.getElementById('question-act'); act.click(); act.click(); }")
     look.page.wait_for_selector("text=Redriven 3 of 3 dead letters.")
@@ -240,6 +241,19 @@ def test_a_clean_up_is_followed_to_its_end(look: Watched, backstage: Backstage) 
     look.page.get_by_role("link", name=job).wait_for()
 
 
+def test_a_request_that_waits_is_taken_back(look: Watched, backstage: Backstage) -> None:
+    """From the view that found it, after a question whose button is no other Cancel."""
+    asked = {"clientRequestId": str(uuid.uuid4()), "jobId": backstage.job(1), "taskId": "task-1", "deleteAfter": "P1D"}
+    backstage.post("task-deletions", asked)
+    look.open(f"#find?id={asked['clientRequestId']}")
+    look.page.wait_for_selector("article >> text=scheduled")
+    look.page.get_by_role("button", name="Take the request back").click()
+    question = look.page.get_by_role("dialog")
+    assert question.get_by_role("heading").inner_text() == f"Take 1 request back: task task-1 of job {asked['jobId']}?"
+    question.get_by_role("button", name="Take the request back").click()
+    look.page.wait_for_selector("article >> text=cancelled")
+
+
 def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> None:
     """A dry run at once; the deletion after a question that names the task."""
     job = backstage.job(1)
@@ -251,7 +265,7 @@ def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> No
     look.page.get_by_role("button", name="Ask for the deletion").click()
     question = look.page.get_by_role("dialog")
     assert question.get_by_role("heading").inner_text() == f"Delete 1 task: task-1 of job {job}?"
-    question.get_by_role("button", name="Delete 1 task").click()
+    question.get_by_role("button", name="Delete 1 task").dblclick()
     look.page.wait_for_selector("article >> text=deleted")
     assert look.acts() == [("POST", "/api/task-deletions")] * 2
 

@@ -20,7 +20,7 @@ def test_a_dry_run_shows_what_would_go_and_a_sweep_takes_it(look: Watched, backs
     look.page.go_back()
     look.page.get_by_role("button", name="Sweep now http").click()
     question = look.page.get_by_role("dialog")
-    assert question.get_by_role("heading").inner_text().startswith("Sweep now: all policies of http")
+    assert question.get_by_role("heading").inner_text().startswith("Sweep now by all policies of 1 account: http")
     question.get_by_role("button", name="Sweep now").click()
     look.page.wait_for_selector("article >> text=deleted 7")
     assert look.acts() == [("POST", "/api/retention-sweeps")] * 2

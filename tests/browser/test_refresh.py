@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 from tests.browser.backstage import Backstage
-from tests.browser.watched import Watched
+from tests.browser.watched import KEY, Watched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route
@@ -100,6 +101,24 @@ def test_after_a_fault_old_numbers_show_their_age(look: Watched) -> None:
     look.page.wait_for_selector("#fault", state="hidden")
     assert "Numbers of" in look.page.inner_text("#freshness")
     look.provoked("ERR_FAILED")
+
+
+def test_a_fault_of_one_part_is_none_of_the_verdict(look: Watched) -> None:
+    """The API's words about a filter stand there, and the first line stays what it is."""
+    look.open()
+    level = look.page.get_attribute("#verdict", "data-level")
+    look.go("#dead-letters?since=yesterday")
+    look.page.wait_for_selector("#fault:has-text('query:since')")
+    assert look.page.get_attribute("#verdict", "data-level") == level
+    look.provoked("400")
+
+
+def test_a_tab_that_was_opened_in_the_background_asks_nothing(look: Watched) -> None:
+    """Not even for what stands in its address, before somebody sees it."""
+    look.page.add_init_script("Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });")
+    look.page.goto(f"{look.url}/api/operations?code={KEY}#dead-letters?id={uuid.uuid4()}")
+    look.page.wait_for_timeout(2_000)
+    assert look.calls == [("GET", "/api/operations")]
 
 
 def test_times_count_from_the_clock_of_the_app(look: Watched, backstage: Backstage) -> None:

@@ -1,15 +1,22 @@
-// The pure part of the page: values in, text out.
+// The pure parts of the page: values in, text out.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import vm from "node:vm";
 
-const source = readFileSync(new URL("../../shared/api/page/text.js", import.meta.url), "utf8");
+const folder = new URL("../../shared/api/page/", import.meta.url);
+const source = ["text.js", "verdict.js", "request.js"]
+  .map((name) => readFileSync(new URL(name, folder), "utf8"))
+  .join("\n");
 const names = [...source.matchAll(/^(?:function|const) (\w+)/gm)].map((found) => found[1]);
 const page = vm.runInThisContext(`(() => { ${source}\nreturn { ${names.join(", ")} }; })()`);
 const queue = (name, depth = 0, oldestAgeSeconds = null) => ({ name, depth, oldestAgeSeconds });
 const summary = (change = {}) => ({
-  queues: [queue("in"), queue("in-poison"), queue("out")], deadLetters: { total: 0, byReason: [], counted: "all" }, cleanUps: { running: 0 }, sweeps: [], ...change,
+  queues: [queue("in"), queue("in-poison"), queue("out")],
+  deadLetters: { total: 0, byReason: [], counted: "all" },
+  cleanUps: { running: 0 },
+  sweeps: [],
+  ...change,
 });
 const well = { checks: { storage: "ok" } };
 
@@ -27,7 +34,10 @@ test("an exact time is in UTC with its Z, a relative one counts from the time gi
 });
 
 test("what cannot be seen is shown by its code, all else as it is", () => {
-  assert.equal(page.escaped("a<b>\u0000\u001b\u007f\u0085\u202e\u2066\ufeff\ud800z"), "a<b>\\u0000\\u001b\\u007f\\u0085\\u202e\\u2066\\ufeff\\ud800z");
+  assert.equal(
+    page.escaped("a<b>\u0000\u001b\u007f\u0085\u202e\u2066\ufeff\ud800z"),
+    "a<b>\\u0000\\u001b\\u007f\\u0085\\u202e\\u2066\\ufeff\\ud800z",
+  );
   assert.equal(page.escaped("Grüße 😀\n\tzwei"), "Grüße 😀\n\tzwei");
 });
 
@@ -48,7 +58,16 @@ test("rate and time left come from the last minute", () => {
   assert.equal(samples[0][0], 30);
   assert.deepEqual(page.rateOf(samples, 100), { rate: 2, left: 50 });
   assert.equal(page.rateWords(page.rateOf(samples, 100)), "2.0/s, about 50 s left");
-  assert.equal(page.rateOf([[0, 5], [10, 5]], 100), null);
+  assert.equal(
+    page.rateOf(
+      [
+        [0, 5],
+        [10, 5],
+      ],
+      100,
+    ),
+    null,
+  );
 });
 
 test("a clean-up grows while it lists, and is over when nothing is open", () => {
@@ -64,7 +83,10 @@ test("the verdict is well, wants a look, or names what fails", () => {
   assert.equal(verdict({ checks: { storage: "down", identity: "ok" } }, null), "Not well: storage");
   assert.equal(verdict(null, null), "Not known yet");
   const letters = { total: 2, byReason: [], counted: "all" };
-  assert.equal(verdict(well, summary({ deadLetters: letters, queues: [queue("in", 9, 7200), queue("in-poison", 1)] })), "Works; wants a look: 2 dead letters, in waits for 2 h, 1 on in-poison");
+  assert.equal(
+    verdict(well, summary({ deadLetters: letters, queues: [queue("in", 9, 7200), queue("in-poison", 1)] })),
+    "Works; wants a look: 2 dead letters, in waits for 2 h, 1 on in-poison",
+  );
   const many = { total: null, byReason: [{ reason: "A", count: 1000 }], counted: "the newest 1,000" };
   assert.equal(verdict(well, summary({ deadLetters: many })), "Works; wants a look: over 1,000 dead letters");
   assert.equal(verdict(well, summary({ queues: [queue("out", 5, 90000)] })), "All is well");
@@ -81,13 +103,37 @@ test("a plot of many points keeps its first and its last", () => {
   for (let at = 0; at < 3000; at += 1) points = page.withPoint(points, [at, at % 7]);
   assert.ok(points.length <= page.MOST_POINTS);
   assert.deepEqual([points[0][0], points[points.length - 1][0]], [0, 2999]);
-  assert.match(page.plotPath([[0, 0], [10, 5]], 100, 20), /^M0\.0 19\.0L100\.0 1\.0$/);
+  assert.match(
+    page.plotPath(
+      [
+        [0, 0],
+        [10, 5],
+      ],
+      100,
+      20,
+    ),
+    /^M0\.0 19\.0L100\.0 1\.0$/,
+  );
 });
 
 test("a dead letter comes into the form with every field that can be read", () => {
-  const body = { clientRequestId: "x", jobId: "j", taskId: "t", ifMatch: "e", timeout: 30, metadata: { a: "b" }, ifmatch: "y", dryRun: true };
+  const body = {
+    clientRequestId: "x",
+    jobId: "j",
+    taskId: "t",
+    ifMatch: "e",
+    timeout: 30,
+    metadata: { a: "b" },
+    ifmatch: "y",
+    dryRun: true,
+  };
   const found = page.requestFromLetter({ body: JSON.stringify(body), bodyEncoding: "utf-8" });
-  assert.deepEqual(found, { fields: { jobId: "j", taskId: "t", ifMatch: "e", timeout: "30" }, metadata: '{"a":"b"}', dryRun: true, left: ["ifmatch"] });
+  assert.deepEqual(found, {
+    fields: { jobId: "j", taskId: "t", ifMatch: "e", timeout: "30" },
+    metadata: '{"a":"b"}',
+    dryRun: true,
+    left: ["ifmatch"],
+  });
   const unread = page.requestFromLetter({ body: "no JSON", bodyEncoding: "utf-8", jobId: "j", taskId: "t" });
   assert.deepEqual(unread.fields, { jobId: "j", taskId: "t" });
 });

@@ -16,6 +16,7 @@ import requests
 
 from devstack.azurite.install import Node, ensure_installed, find_node
 from devstack.stack import ROOT, Stack
+from tests.clients.page import JOBS, has_az, samples
 
 HERE = Path(__file__).parent
 GENERATED = HERE / "generated"
@@ -44,6 +45,7 @@ def main() -> int:
         answer = requests.get(f"{stack.http_url}/api/openapi.json", headers={"x-functions-key": KEY}, timeout=60)
         answer.raise_for_status()
         DESCRIPTION.write_text(answer.text)
+        requests.post(f"{stack.batch_url}/_control/jobs", json=JOBS, timeout=60).raise_for_status()
         failed = [name for name, command in _steps(node) if not _passes(name, command, _environment(stack))]
     if missing := _missing():
         _say(f"not run, as they are not on this machine: {', '.join(missing)}")
@@ -70,7 +72,7 @@ def _steps(node: Node) -> list[tuple[str, list[str]]]:
     ]
     run = [(name, [node.program, f"generated/compiled/programs/{name}.js"]) for name in PROGRAMS]
     python = [("azure-batch (Python)", [sys.executable, "programs/azure_batch.py"])]
-    return [*lint, *generate, *run, *python, *_for_dotnet()]
+    return [*lint, *generate, *run, *python, *samples(GENERATED / "page", node.program), *_for_dotnet()]
 
 
 def _tool(node: Node, name: str, *arguments: str) -> list[str]:
@@ -126,8 +128,9 @@ def _install(node: Node) -> None:
 
 
 def _missing() -> list[str]:
-    """The generators for .NET that are not on the search path; they are tools of its SDK."""
-    return [f"{name} ({tool})" for name, tool in DOTNET_TOOLS.items() if shutil.which(tool) is None]
+    """What is not on the search path: the generators for .NET, which are tools of its SDK, and the Azure CLI."""
+    missing = [f"{name} ({tool})" for name, tool in DOTNET_TOOLS.items() if shutil.which(tool) is None]
+    return missing if has_az() else [*missing, "the samples of the Azure CLI (az)"]
 
 
 def _for_dotnet() -> list[tuple[str, list[str]]]:

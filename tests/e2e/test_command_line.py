@@ -9,6 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ SETTINGS = {
     "BATCH_RETRY_MAX_SECONDS": "1",
     "BATCH_MAX_ATTEMPTS": "2",
     "PROTECTED_JOBS": "prod-*",
+    "RETENTION_POLICIES": json.dumps(
+        [
+            {"name": "old", "jobs": "old-*", "deleteAfter": "P3D"},
+            {"name": "counting", "jobs": "counted-*", "deleteAfter": "P3D", "dryRun": True},
+        ]
+    ),
 }
 
 
@@ -42,10 +49,10 @@ def job(stack: Stack) -> str:
     return seed(stack, 20)
 
 
-def seed(stack: Stack, count: int) -> str:
+def seed(stack: Stack, count: int, prefix: str = "job", **tasks: str) -> str:
     """A completed job with completed tasks `task-1` and on."""
-    name = f"job-{uuid.uuid4().hex[:8]}"
-    body = {"id": name, "state": "completed", "tasks": {"count": count}}
+    name = f"{prefix}-{uuid.uuid4().hex[:8]}"
+    body = {"id": name, "state": "completed", "tasks": {"count": count, **tasks}}
     requests.post(f"{stack.batch_url}/_control/jobs", json=body, timeout=400).raise_for_status()
     return name
 
@@ -112,10 +119,14 @@ def test_a_scheduled_deletion_is_cancelled(stack: Stack, job: str) -> None:
 
 
 def test_a_protected_job_is_refused_item_by_item(stack: Stack) -> None:
-    """1, in the app's own words."""
+    """1, in the app's own words; its answer has the items beside the error."""
     ended = run(stack, "delete", "prod-1", "task-1", "--wait")
     assert ended.code == 1
     assert "ProtectedJob" in ended.err
+    (answer,) = run(stack, "delete", "prod-1", "task-1", "task-2", "--json").documents
+    assert answer["code"] == "InvalidRequest"
+    assert answer["counts"] == {"accepted": 0, "replayed": 0, "conflict": 0, "invalid": 2}
+    assert [item["taskId"] for item in answer["items"]] == ["task-1", "task-2"]
 
 
 def test_a_clean_up_is_waited_for(stack: Stack, job: str) -> None:
@@ -125,6 +136,9 @@ def test_a_clean_up_is_waited_for(stack: Stack, job: str) -> None:
     last = ended.documents[-1]
     assert (last["state"], last["open"], last["done"]) == ("listed", 0, {"deleted": 20})
     assert "20" in run(stack, "status", last["eventId"]).out
+    listed = run(stack, "clean-ups", "--state", "listed", "--json").documents
+    assert next(one["done"] for one in listed if one["eventId"] == last["eventId"]) == {"deleted": 20}
+    assert job in run(stack, "clean-ups").out
 
 
 def test_a_timeout_ends_the_waiting_and_the_command_that_it_names_goes_on(stack: Stack, job: str) -> None:
@@ -149,18 +163,81 @@ def test_a_dead_letter_is_seen_and_redriven(stack: Stack) -> None:
     assert "AlreadyRedriven" in again.err
 
 
+def test_dead_letters_are_redriven_and_settled_in_passes(stack: Stack) -> None:
+    """All that a filter takes, `--most` of them, and none any more; without a terminal only with `--yes`."""
+    for _ in range(3):
+        put_protected(stack, "prod-3")
+    of_job = ["--job", "prod-3"]
+    letters_of(stack, "prod-3", 3)
+    assert run(stack, "redrive", *of_job).code == 2
+    assert "2 dead letters would be redriven" in run(stack, "redrive", *of_job, "--most", "2", "--dry-run").out
+    assert "redriven: 2 of 2" in run(stack, "redrive", *of_job, "--yes", "--most", "2").out
+    letters_of(stack, "prod-3", 5)
+    settled = run(stack, "settle", *of_job, "--yes", "--json")
+    assert (settled.code, sum(answer["settled"] for answer in settled.documents)) == (0, 5)
+    assert run(stack, "dead-letters", *of_job, "--json").documents == []
+    assert "nothing to settle" in run(stack, "settle", *of_job, "--yes").out
+    again = run(stack, "dead-letters", *of_job, "--settled", "--json").documents
+    assert run(stack, "settle", again[0]["id"]).code == 0
+    assert run(stack, "settle", str(uuid.uuid4())).code == 1
+
+
 def dead_letter(stack: Stack) -> dict[str, Any]:
     """The letter of a request that came over the queue, for a job from which nothing is deleted."""
-    body = {"clientRequestId": str(uuid.uuid4()), "jobId": "prod-2", "taskId": "t"}
+    put_protected(stack, "prod-2")
+    return letters_of(stack, "prod-2", 1)[0]
+
+
+def put_protected(stack: Stack, job: str) -> None:
+    """A request over the queue, for a job from which nothing is deleted."""
+    body = {"clientRequestId": str(uuid.uuid4()), "jobId": job, "taskId": "t"}
     service = QueueServiceClient.from_connection_string(stack.connection_string)
     service.get_queue_client(stack.env["REQUEST_QUEUE_NAME"]).send_message(json.dumps(body))
+
+
+def letters_of(stack: Stack, job: str, count: int) -> list[dict[str, Any]]:
+    """The dead letters of a job once there are so many."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
-        for letter in run(stack, "dead-letters", "--json").documents:
-            if letter["clientRequestId"] == body["clientRequestId"]:
-                return dict(letter)
+        found = run(stack, "dead-letters", "--job", job, "--json").documents
+        if len(found) == count:
+            return found
         time.sleep(0.5)
-    raise AssertionError("no dead letter came")
+    raise AssertionError("the dead letters did not come")
+
+
+def test_a_sweep_is_previewed_carried_out_and_told_of(stack: Stack) -> None:
+    """What would go, then what goes; a policy that only counts says so, and what has ended cannot be cancelled."""
+    finished = (datetime.now(UTC) - timedelta(days=4)).isoformat()
+    job, counted = (seed(stack, 3, prefix, endTime=finished) for prefix in ("old", "counted"))
+    preview = run(stack, "sweep", "--dry-run", "--wait")
+    assert (preview.code, deletes(stack, job)) == (0, {})
+    assert "done: 6 wouldDelete" in preview.out
+    ended = run(stack, "sweep", "--wait")
+    assert ended.code == 0, ended.err
+    assert "done: 3 deleted, 3 wouldDelete" in ended.out
+    assert (len(deletes(stack, job)), deletes(stack, counted)) == (3, {})
+    (shown,) = run(stack, "policies", "--json").documents
+    assert [policy["name"] for policy in shown["policies"]] == ["old", "counting"]
+    last = shown["accounts"][0]["lastSweep"]
+    assert (last["state"], run(stack, "cancel", last["sweepId"]).code) == ("done", 1)
+    assert "counting" in run(stack, "policies").out
+    (told,) = run(stack, "summary", "--json").documents
+    assert [(one["sweepId"], one["state"]) for one in told["sweeps"]] == [(last["sweepId"], "done")]
+    alone = run(stack, "sweep", "--policy", "old", "--json", "--wait").documents[-1]
+    assert [policy["name"] for policy in alone["policies"]] == ["old"]
+    refused = run(stack, "sweep", "--policy", "no-such")
+    assert refused.code == 1
+    assert "PolicyNotFound" in refused.err
+
+
+def test_the_summary_tells_of_queues_and_letters(stack: Stack) -> None:
+    """As text, and as the app's own document."""
+    (told,) = run(stack, "summary", "--json").documents
+    assert {queue["name"] for queue in told["queues"]} >= {stack.env["REQUEST_QUEUE_NAME"]}
+    shown = run(stack, "summary")
+    assert shown.code == 0, shown.err
+    assert stack.env["REQUEST_QUEUE_NAME"] in shown.out
 
 
 @pytest.mark.parametrize("number", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])

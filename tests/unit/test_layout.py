@@ -20,7 +20,7 @@ LONGEST_BY_NAME = {"function_app.py": 250}
 
 WRITTEN = {".py", ".toml", ".json", ".txt", ".md", ".bicep", ".yaml", ".yml", ".sh", ".js", ".mjs", ".css", ".html"}
 WRITTEN_WITHOUT_SUFFIX = {"Makefile", "LICENSE", "run"}
-NOT_OURS = {"node_modules", "build", "__pycache__"}
+NOT_OURS = {"node_modules", "generated", "build", "__pycache__"}
 
 
 def _sources(*folders: str) -> Iterator[Path]:

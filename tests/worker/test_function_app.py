@@ -43,7 +43,7 @@ def results(worker: WorkerHarness, body: object, **delivery: Any) -> list[dict[s
 
 
 def test_the_functions_are_those_of_the_contract(worker: WorkerHarness, settings: dict[str, str]) -> None:
-    """Every trigger binds its queue by setting, as binary; every route needs a key but health."""
+    """Every trigger binds its queue by setting, as binary; every route needs a key but health and the page."""
     queues = {
         name: (record.trigger["queueName"], record.trigger["dataType"], record.trigger["connection"])
         for name, record in worker.functions().items()
@@ -56,7 +56,7 @@ def test_the_functions_are_those_of_the_contract(worker: WorkerHarness, settings
         "end_poisoned_clean_ups": ("%JOB_COMPLETION_QUEUE_NAME%-poison", "BINARY", "TaskDeleteStorage"),
     }
     levels = {r.route: r.auth_level for r in worker.functions().values() if r.trigger_type == "httpTrigger"}
-    assert {route for route, level in levels.items() if level == "anonymous"} == {"health"}
+    assert {route for route, level in levels.items() if level == "anonymous"} == {"health", "operations"}
     assert not any(record.is_async for record in worker.functions().values())
 
 
@@ -343,7 +343,20 @@ def test_a_timer_that_ran_is_remembered(worker: WorkerHarness) -> None:
     assert worker.invoke_http("get_health").answer().json()["checks"]["timers"] == "ok"
 
 
-@pytest.mark.parametrize("name", ["get_health", "get_openapi", "get_summary", "list_dead_letters", "get_task_deletion"])
+def test_the_page_is_a_document_with_its_policy(worker: WorkerHarness) -> None:
+    """HTML, a nonce that is new each time, and whatever the platform's `code` was taken for what it is."""
+    first, second = (worker.invoke_http("get_operations_page", query={"code": "key"}).answer() for _ in range(2))
+    assert first.status == 200
+    assert first.headers["content-type"] == "text/html; charset=utf-8"
+    assert "frame-ancestors 'none'" in first.headers["content-security-policy"]
+    assert first.headers["content-security-policy"] != second.headers["content-security-policy"]
+    assert first.body.startswith(b"<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["get_health", "get_openapi", "get_operations_page", "get_summary", "list_dead_letters", "get_task_deletion"],
+)
 def test_no_call_takes_a_parameter_that_it_does_not_know(worker: WorkerHarness, name: str) -> None:
     """400 that points at it."""
     answer = worker.invoke_http(name, query={"whatever": "1"}, route_params={"clientRequestId": str(uuid.uuid4())})

@@ -23,6 +23,7 @@ function ask(title, act, more = []) {
       if (event.detail > 1) return;
       dialog.isWanted = isWanted;
       dialog.close();
+      ignoreSecondClick();
     };
     dialog.isWanted = false;
     byId("question-act").onclick = answer(true);
@@ -31,6 +32,17 @@ function ask(title, act, more = []) {
     dialog.showModal();
     byId("question-cancel").focus();
   });
+}
+
+/** The second of a double click falls on what lay behind the question: it is for nothing there. */
+function ignoreSecondClick() {
+  const ignore = (event) => {
+    if (event.detail > 1) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  };
+  document.addEventListener("click", ignore, { capture: true, once: true });
 }
 
 async function copyText(text, told) {
@@ -64,12 +76,15 @@ function errorLine(error) {
 
 /** A line that tells how an act ended or what a call was refused for, as the API words it. */
 function outcomeLine() {
-  const words = el("p"), details = errorCell();
+  const words = el("p"),
+    details = errorCell();
   const node = el("div", { hidden: true }, words, details.node);
   details.update(null);
   return {
     node,
-    clear() { show(node, false); },
+    clear() {
+      show(node, false);
+    },
     tell(text) {
       node.className = "note";
       show(node, true);
@@ -109,7 +124,8 @@ function newId() {
 
 /** A bar with rate and time left: `update({done, total, isGrowing, isOver}, open, words)`. */
 function progressView(label) {
-  const bar = el("progress", { "aria-label": label, max: "1" }), words = el("span");
+  const bar = el("progress", { "aria-label": label, max: "1" }),
+    words = el("span");
   const node = el("div", {}, bar, " ", words);
   let samples = [];
   return {
@@ -124,7 +140,11 @@ function progressView(label) {
         bar.removeAttribute("value");
       }
       const rate = progress.isOver ? "" : rateWords(rateOf(samples, open));
-      const told = [`${number(progress.done)} of ${number(progress.total)}${progress.isGrowing ? " so far" : ""}`, rate, extra];
+      const told = [
+        `${number(progress.done)} of ${number(progress.total)}${progress.isGrowing ? " so far" : ""}`,
+        rate,
+        extra,
+      ];
       put(words, told.filter(Boolean).join(" · "));
     },
   };

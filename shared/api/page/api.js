@@ -1,7 +1,8 @@
 // The calls: key and token of this tab, and what can go wrong in words.
 
 const BASE = location.pathname.replace(/\/operations\/?$/, "/");
-const READ_SECONDS = 30, ACT_SECONDS = 180;
+const READ_SECONDS = 30,
+  ACT_SECONDS = 180;
 
 /** A call that did not give what was asked for; `error` is the API's own where it gave one. */
 class Fault extends Error {
@@ -12,14 +13,22 @@ class Fault extends Error {
   }
 }
 
-// sessionStorage is this tab's alone, and outlives a reload.
+// sessionStorage is this tab's alone, and outlives a reload; a browser that keeps nothing refuses it.
+const stored = (() => {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+})();
 const access = {
-  get isChosen() { return sessionStorage.getItem("key") !== null; },
-  get key() { return sessionStorage.getItem("key") || ""; },
-  get token() { return sessionStorage.getItem("token") || ""; },
+  key: stored?.getItem("key") ?? "",
+  token: stored?.getItem("token") ?? "",
+  isChosen: Boolean(stored) && stored.getItem("key") !== null,
   choose(key, token) {
-    sessionStorage.setItem("key", key);
-    sessionStorage.setItem("token", token);
+    Object.assign(access, { key, token, isChosen: true });
+    stored?.setItem("key", key);
+    stored?.setItem("token", token);
   },
 };
 
@@ -64,7 +73,9 @@ function refused(answer, content, isAct) {
     return "401: the platform wants an access token, or another one.";
   }
   if (answer.status === 401) {
-    return isAct ? "401: this key only reads; the act takes another key. Nothing was done." : "401: the app refuses this key.";
+    return isAct
+      ? "401: this key only reads; the act takes another key. Nothing was done."
+      : "401: the app refuses this key.";
   }
   if (content?.code) return faultWords(answer.status, content);
   return `The app answered ${answer.status} ${answer.statusText}.`;
@@ -76,7 +87,11 @@ function faultWords(status, error) {
 }
 
 function parsed(text) {
-  try { return text ? JSON.parse(text) : null; } catch { return null; }
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
 }
 
 function query(params) {

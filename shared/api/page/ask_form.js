@@ -1,28 +1,69 @@
 // The form: one deletion, or a dry run of it.
 
 const FORM_FIELDS = [
-  ["jobId", "Job", ""], ["taskId", "Task", ""],
-  ["deleteAfter", "Delete after", "(such as PT1H or P3D; empty: at once)"], ["batchUrl", "Account", "(empty: the default one)"],
+  ["jobId", "Job", ""],
+  ["taskId", "Task", ""],
+  ["deleteAfter", "Delete after", "(such as PT1H or P3D; empty: at once)"],
+  ["batchUrl", "Account", "(empty: the default one)"],
 ];
 const FORM_CONDITIONS = [
-  ["timeout", "Timeout", "(seconds)"], ["ifMatch", "If-Match", ""], ["ifNoneMatch", "If-None-Match", ""],
-  ["ifModifiedSince", "If-Modified-Since", ""], ["ifUnmodifiedSince", "If-Unmodified-Since", ""],
+  ["timeout", "Timeout", "(seconds)"],
+  ["ifMatch", "If-Match", ""],
+  ["ifNoneMatch", "If-None-Match", ""],
+  ["ifModifiedSince", "If-Modified-Since", ""],
+  ["ifUnmodifiedSince", "If-Unmodified-Since", ""],
 ];
 
 function askPart(params) {
-  const inputs = {}, line = outcomeLine(), place = el("div"), about = el("p", { class: "note", hidden: true });
+  const inputs = {},
+    line = outcomeLine(),
+    place = el("div"),
+    about = el("p", { class: "note", hidden: true });
   const make = ([name, label, hint]) => {
-    inputs[name] = el("input", { id: `ask-${name}`, type: "text", autocomplete: "off", spellcheck: "false", on: { input: renewId } });
+    inputs[name] = el("input", {
+      id: `ask-${name}`,
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      on: { input: renewId },
+    });
     return field(label, inputs[name], hint);
   };
-  const metadata = el("input", { id: "ask-metadata", type: "text", autocomplete: "off", spellcheck: "false", on: { input: renewId } });
+  const metadata = el("input", {
+    id: "ask-metadata",
+    type: "text",
+    autocomplete: "off",
+    spellcheck: "false",
+    on: { input: renewId },
+  });
   const idText = el("span", { class: "mono" });
   const settleLetter = actButton("Settle the dead letter", settle, { hidden: true });
-  const conditions = el("details", {}, el("summary", {}, "Conditions, timeout, metadata"), el("div", { class: "filters" }, ...FORM_CONDITIONS.map(make), field("Metadata", metadata, "(JSON object of texts)")));
-  let id = newId(), wasSent = false, view = null, letter = null;
-  const tryOut = actButton("Try it: a dry run", () => attempt(line, () => send(true))), real = actButton("Ask for the deletion", () => attempt(line, () => send(false)), { class: "main" });
-  const form = el("form", { on: { submit: (event) => event.preventDefault() } }, about, el("div", { class: "filters" }, ...FORM_FIELDS.map(make)), conditions,
-    el("p", { class: "hint" }, "Client request id: ", idText), el("div", { class: "buttons" }, tryOut, real));
+  const conditions = el(
+    "details",
+    {},
+    el("summary", {}, "Conditions, timeout, metadata"),
+    el(
+      "div",
+      { class: "filters" },
+      ...FORM_CONDITIONS.map(make),
+      field("Metadata", metadata, "(JSON object of texts)"),
+    ),
+  );
+  let id = newId(),
+    wasSent = false,
+    view = null,
+    letter = null;
+  const tryOut = actButton("Try it: a dry run", () => attempt(line, () => send(true))),
+    real = actButton("Ask for the deletion", () => attempt(line, () => send(false)), { class: "main" });
+  const form = el(
+    "form",
+    { on: { submit: (event) => event.preventDefault() } },
+    about,
+    el("div", { class: "filters" }, ...FORM_FIELDS.map(make)),
+    conditions,
+    el("p", { class: "hint" }, "Client request id: ", idText),
+    el("div", { class: "buttons" }, tryOut, real),
+  );
   put(idText, id);
 
   /** Another payload needs another id; the same payload keeps it, so that asking again after a lost answer asks once. */
@@ -41,9 +82,20 @@ function askPart(params) {
     line.clear();
     const fields = fieldsNow();
     let asked;
-    try { asked = requestOf(id, fields, metadata.value.trim(), dryRun); } catch (error) { throw new Fault(error.message); }
+    try {
+      asked = requestOf(id, fields, metadata.value.trim(), dryRun);
+    } catch (error) {
+      throw new Fault(error.message);
+    }
     const when = fields.deleteAfter ? `, after ${escaped(fields.deleteAfter)}` : "";
-    if (!dryRun && !await ask(`Delete 1 task: ${escaped(fields.taskId) || "(none)"} of job ${escaped(fields.jobId) || "(none)"}${when}?`, "Delete 1 task")) return;
+    if (
+      !dryRun &&
+      !(await ask(
+        `Delete 1 task: ${escaped(fields.taskId) || "(none)"} of job ${escaped(fields.jobId) || "(none)"}${when}?`,
+        "Delete 1 task",
+      ))
+    )
+      return;
     wasSent = true;
     const document = await call("POST", "task-deletions", asked);
     line.tell(dryRun ? "The dry run was accepted; nothing is deleted." : "The request was accepted.");
@@ -55,7 +107,7 @@ function askPart(params) {
   }
 
   async function settle() {
-    if (!await ask(`Settle 1 dead letter: ${letterTitle(letter)}?`, "Settle")) return;
+    if (!(await ask(`Settle 1 dead letter: ${letterTitle(letter)}?`, "Settle"))) return;
     await attempt(line, async () => {
       await call("DELETE", `dead-letters/${letter.id}`);
       line.tell("The dead letter is settled.");
@@ -70,7 +122,10 @@ function askPart(params) {
     if (found.metadata) metadata.value = found.metadata;
     conditions.open = FORM_CONDITIONS.some(([name]) => found.fields[name]) || Boolean(found.metadata);
     const left = found.left.length ? ` Not taken over: ${found.left.join(", ")}.` : "";
-    put(about, `From the dead letter ${letter.id} (${escaped(letter.reason)}), with a new id.${found.dryRun ? " It was a dry run." : ""}${left}`);
+    put(
+      about,
+      `From the dead letter ${letter.id} (${escaped(letter.reason)}), with a new id.${found.dryRun ? " It was a dry run." : ""}${left}`,
+    );
     show(about, true);
   }
 
@@ -81,9 +136,19 @@ function askPart(params) {
   }
 
   return {
-    node: el("section", { "aria-label": "Ask" }, el("h2", {}, "Ask for one deletion"), form, line.node, settleLetter, place),
+    node: el(
+      "section",
+      { "aria-label": "Ask" },
+      el("h2", {}, "Ask for one deletion"),
+      form,
+      line.node,
+      settleLetter,
+      place,
+    ),
     title: "Ask",
     refresh,
-    start: async () => { if (params.letter) await attempt(line, takeOver); },
+    start: async () => {
+      if (params.letter) await attempt(line, takeOver);
+    },
   };
 }

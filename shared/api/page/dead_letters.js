@@ -2,12 +2,20 @@
 
 const LETTERS_TOP = 50;
 const OUTCOMES = ["conflict", "exhausted", "failed", "rejected"];
-const LETTER_COLUMNS = ["Tick", "First seen", "Reason", "Outcome", "Job and task", "Attempts#", "State", "Letter"];
+const LETTER_COLUMNS = ["Tick", "Letter", "First seen", "Reason", "Outcome", "Job and task", "Attempts#", "State"];
 
 function letterRow(letter, { tick, isTicked, openHref, closeHref }) {
   const box = el("input", { type: "checkbox", on: { change: () => tick(letter.id, box.checked) } });
-  const cells = { seen: timeCell(), reason: textCell(), outcome: textCell(), job: textCell(), task: textCell(), state: textCell() };
-  const attempts = el("span"), open = el("a");
+  const cells = {
+    seen: timeCell(),
+    reason: textCell(),
+    outcome: textCell(),
+    job: textCell(),
+    task: textCell(),
+    state: textCell(),
+  };
+  const attempts = el("span"),
+    open = el("a");
   box.checked = isTicked(letter.id);
   let name = "";
   const row = {
@@ -19,8 +27,18 @@ function letterRow(letter, { tick, isTicked, openHref, closeHref }) {
       mark(open, "aria-expanded", isOpen);
       mark(open, "aria-label", `${isOpen ? "Close" : "Open"} ${name}`);
     },
-    node: el("tr", {}, el("td", {}, box), el("td", {}, cells.seen.node), el("td", {}, cells.reason.node), el("td", {}, cells.outcome.node),
-      el("td", { class: "cut" }, cells.job.node, letter.taskId ? " / " : "", cells.task.node), el("td", { class: "number" }, attempts), el("td", {}, cells.state.node), el("td", {}, open)),
+    node: el(
+      "tr",
+      {},
+      el("td", {}, box),
+      el("td", {}, open),
+      el("td", {}, cells.seen.node),
+      el("td", {}, cells.reason.node),
+      el("td", {}, cells.outcome.node),
+      el("td", { class: "cut" }, cells.job.node, letter.taskId ? " / " : "", cells.task.node),
+      el("td", { class: "number" }, attempts),
+      el("td", {}, cells.state.node),
+    ),
     update(found) {
       cells.seen.update(found.firstSeenAt);
       cells.reason.update(found.reason);
@@ -46,11 +64,21 @@ function letterRow(letter, { tick, isTicked, openHref, closeHref }) {
 function filterForm(params) {
   const inputs = {
     reason: el("input", { id: "filter-reason", type: "text", list: "reasons", autocomplete: "off" }),
-    outcome: el("select", { id: "filter-outcome" }, el("option", { value: "" }, "any"), ...OUTCOMES.map((name) => el("option", { value: name }, name))),
+    outcome: el(
+      "select",
+      { id: "filter-outcome" },
+      el("option", { value: "" }, "any"),
+      ...OUTCOMES.map((name) => el("option", { value: name }, name)),
+    ),
     jobId: el("input", { id: "filter-job", type: "text", autocomplete: "off" }),
     queue: el("input", { id: "filter-queue", type: "text", list: "queues", autocomplete: "off" }),
     since: el("input", { id: "filter-since", type: "text", placeholder: "2026-11-24T08:00:00Z", autocomplete: "off" }),
-    before: el("input", { id: "filter-before", type: "text", placeholder: "2026-11-25T08:00:00Z", autocomplete: "off" }),
+    before: el("input", {
+      id: "filter-before",
+      type: "text",
+      placeholder: "2026-11-25T08:00:00Z",
+      autocomplete: "off",
+    }),
   };
   const settled = checkField("filter-settled", "The settled alone");
   for (const [name, input] of Object.entries(inputs)) input.value = params[name] || "";
@@ -62,23 +90,61 @@ function filterForm(params) {
     go(routeTo("dead-letters", { ...Object.fromEntries(said), settled: settled.input.checked ? "true" : "" }));
   };
   const { summary } = latest;
-  const isOpen = Object.keys(filterOf(params)).length > 0 || params.settled === "true" || matchMedia("(min-width: 40rem)").matches;
-  const form = el("form", { "aria-label": "Filter dead letters", on: { submit } },
-    el("div", { class: "filters" }, field("Reason", inputs.reason), field("Outcome", inputs.outcome), field("Job", inputs.jobId), field("Queue", inputs.queue),
-      field("First seen since", inputs.since, "(UTC)"), field("First seen before", inputs.before, "(UTC)"), settled.node),
-    known("reasons", (summary?.deadLetters.byReason || []).map((one) => one.reason)), known("queues", (summary?.queues || []).filter((one) => isInput(one, summary.queues)).map((one) => one.name)),
-    el("div", { class: "buttons" }, el("button", { type: "submit", class: "main" }, "Show"), el("a", { href: routeTo("dead-letters") }, "Without filter")));
+  const isOpen =
+    Object.keys(filterOf(params)).length > 0 || params.settled === "true" || matchMedia("(min-width: 40rem)").matches;
+  const form = el(
+    "form",
+    { "aria-label": "Filter dead letters", on: { submit } },
+    el(
+      "div",
+      { class: "filters" },
+      field("Reason", inputs.reason),
+      field("Outcome", inputs.outcome),
+      field("Job", inputs.jobId),
+      field("Queue", inputs.queue),
+      field("First seen since", inputs.since, "(UTC)"),
+      field("First seen before", inputs.before, "(UTC)"),
+      settled.node,
+    ),
+    known(
+      "reasons",
+      (summary?.deadLetters.byReason || []).map((one) => one.reason),
+    ),
+    known(
+      "queues",
+      (summary?.queues || []).filter((one) => isInput(one, summary.queues)).map((one) => one.name),
+    ),
+    el(
+      "div",
+      { class: "buttons" },
+      el("button", { type: "submit", class: "main" }, "Show"),
+      el("a", { href: routeTo("dead-letters") }, "Without filter"),
+    ),
+  );
   return el("details", { open: isOpen }, el("summary", {}, "Filter"), form);
 }
 
 function deadLettersPart(params) {
-  const filter = filterOf(params), ticks = new Set(), table = tableBox("Dead letters", LETTER_COLUMNS);
+  const filter = filterOf(params),
+    ticks = new Set(),
+    table = tableBox("Dead letters", LETTER_COLUMNS);
   const kept = { ...filter, settled: params.settled };
-  const openHref = (id) => routeTo("dead-letters", { ...kept, id }), closeHref = () => routeTo("dead-letters", kept);
-  const tick = (id, isOn) => { ticks[isOn ? "add" : "delete"](id); acts.update(ticks.size); };
+  const openHref = (id) => routeTo("dead-letters", { ...kept, id }),
+    closeHref = () => routeTo("dead-letters", kept);
+  const tick = (id, isOn) => {
+    ticks[isOn ? "add" : "delete"](id);
+    acts.update(ticks.size);
+  };
   const path = (continuation) => `dead-letters${query({ ...kept, top: LETTERS_TOP, continuation })}`;
-  const list = pagedList({ body: table.body, box: table.box, path, keyOf: (letter) => letter.id, none: `No dead letter: ${filterWords(filter)}.`,
-    make: (letter) => letterRow(letter, { tick, isTicked: (id) => ticks.has(id), openHref, closeHref }), changed: () => opened.settle() });
+  const list = pagedList({
+    body: table.body,
+    box: table.box,
+    path,
+    keyOf: (letter) => letter.id,
+    none: `No dead letter: ${filterWords(filter)}.`,
+    make: (letter) => letterRow(letter, { tick, isTicked: (id) => ticks.has(id), openHref, closeHref }),
+    changed: () => opened.settle(),
+  });
   const acts = letterActs({ filterNow: () => filter, ticked: () => ticks, changed: afterAct });
   const opened = openedLetter(list, closeHref);
   show(acts.node, params.settled !== "true");
@@ -89,7 +155,15 @@ function deadLettersPart(params) {
     await refreshNow();
   }
   return {
-    node: el("section", { "aria-label": "Dead letters" }, el("h2", {}, "Dead letters"), filterForm(params), acts.node, opened.place, list.node),
+    node: el(
+      "section",
+      { "aria-label": "Dead letters" },
+      el("h2", {}, "Dead letters"),
+      filterForm(params),
+      acts.node,
+      opened.place,
+      list.node,
+    ),
     title: "Dead letters",
     async refresh() {
       await list.refresh();
@@ -107,9 +181,11 @@ function deadLettersPart(params) {
 
 /** The letter that is open: below its row where that is loaded, else above the list. */
 function openedLetter(list, closeHref) {
-  const place = el("div"), line = outcomeLine();
+  const place = el("div"),
+    line = outcomeLine();
   const holder = el("tr", { class: "opened" }, el("td", { colspan: String(LETTER_COLUMNS.length) }));
-  let id = null, view = null;
+  let id = null,
+    view = null;
   place.append(line.node);
   function settle() {
     if (!view) return;
@@ -146,7 +222,8 @@ function openedLetter(list, closeHref) {
   }
   async function refresh() {
     if (!view) return;
-    const asked = id, letter = await call("GET", `dead-letters/${asked}`);
+    const asked = id,
+      letter = await call("GET", `dead-letters/${asked}`);
     if (view && id === asked) view.update(letter);
   }
   return { place, open, settle, refresh };

@@ -20,7 +20,10 @@ function put(node, text) {
   const wanted = String(text);
   if (node.textContent === wanted) return;
   const only = node.childNodes.length === 1 && node.firstChild.nodeType === Node.TEXT_NODE ? node.firstChild : null;
-  if (!only) { node.textContent = wanted; return; }
+  if (!only) {
+    node.textContent = wanted;
+    return;
+  }
   const marked = document.getSelection();
   const { anchorNode, anchorOffset, focusNode, focusOffset } = marked;
   only.data = wanted;
@@ -39,7 +42,10 @@ function putVisible(node, text) {
   shownTexts.set(node, wanted);
   const pieces = visiblePieces(wanted);
   if (!pieces.some((piece) => piece.isUnseen)) put(node, wanted);
-  else node.replaceChildren(...pieces.map((piece) => (piece.isUnseen ? el("span", { class: "control" }, piece.text) : piece.text)));
+  else
+    node.replaceChildren(
+      ...pieces.map((piece) => (piece.isUnseen ? el("span", { class: "control" }, piece.text) : piece.text)),
+    );
 }
 
 function show(node, isShown) {
@@ -49,119 +55,6 @@ function show(node, isShown) {
 /** Sets an attribute when it differs. */
 function mark(node, name, value) {
   if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
-}
-
-// A cell shows one value and can be told another: {node, update(value)}.
-
-function textCell(tag = "span", attributes = {}) {
-  const node = el(tag, attributes);
-  return { node, update: (value) => putVisible(node, value) };
-}
-
-function timeCell() {
-  const exact = el("time"), ago = el("span", { class: "ago" });
-  const node = el("span", { class: "moment" }, exact, " ", ago);
-  return {
-    node,
-    update(value) {
-      show(node, Boolean(value));
-      if (!value) return;
-      mark(exact, "datetime", value);
-      put(exact, exactTime(value));
-      put(ago, relativeTime(value, appNow()));
-    },
-  };
-}
-
-/** All relative times once more. */
-function renewTimes() {
-  for (const exact of document.querySelectorAll(".moment > time[datetime]")) {
-    put(exact.parentNode.lastChild, relativeTime(exact.getAttribute("datetime"), appNow()));
-  }
-}
-
-/** An id: a link where it leads somewhere, and a button that copies it. `value` is `{id, href}` or the id. */
-function idCell() {
-  const link = el("a", { class: "mono" }), plain = el("span", { class: "mono" });
-  let id = "";
-  const copy = el("button", { type: "button", class: "small", on: { click: () => copyText(id, "Id copied") } }, "Copy");
-  const node = el("span", {}, link, plain, " ", copy);
-  return {
-    node,
-    update(value) {
-      id = value?.id ?? value ?? "";
-      const href = value?.href;
-      show(node, Boolean(id));
-      show(link, Boolean(href));
-      show(plain, !href);
-      putVisible(href ? link : plain, id);
-      if (href) mark(link, "href", href);
-      mark(copy, "aria-label", `Copy the id ${escaped(id)}`);
-    },
-  };
-}
-
-/** A link: `value` is `{text, href}`. */
-function linkCell() {
-  const node = el("a");
-  return {
-    node,
-    update(value) {
-      show(node, Boolean(value));
-      if (!value) return;
-      putVisible(node, value.text);
-      mark(node, "href", value.href);
-    },
-  };
-}
-
-/** An error as the API words it: code, message, and what each pointer points at. */
-function errorCell() {
-  const code = el("strong"), message = el("span"), values = el("ul", { class: "errors" });
-  const node = el("div", {}, code, " ", message, values);
-  let shown = "";
-  return {
-    node,
-    update(error) {
-      show(node, Boolean(error));
-      if (!error || JSON.stringify(error) === shown) return;
-      shown = JSON.stringify(error);
-      putVisible(code, error.code ?? "");
-      putVisible(message, error.message?.value ?? "");
-      const lines = (error.values || []).map((one) => {
-        const name = el("span", { class: "error-key" }), text = el("span");
-        putVisible(name, one.key || "(whole body)");
-        putVisible(text, one.value);
-        return el("li", {}, name, ": ", text);
-      });
-      values.replaceChildren(...lines);
-      show(values, lines.length > 0);
-    },
-  };
-}
-
-const CELLS = { text: textCell, time: timeCell, id: idCell, link: linkCell, error: errorCell };
-
-/** A list of facts, `[label, kind, value]`; one without a value is not shown. */
-function factsView() {
-  const node = el("dl"), rows = new Map();
-  return {
-    node,
-    update(facts) {
-      for (const [label, kind, value] of facts) {
-        if (!rows.has(label)) {
-          const cell = CELLS[kind](), name = el("dt", {}, label), body = el("dd", {}, cell.node);
-          rows.set(label, { cell, name, body });
-          node.append(name, body);
-        }
-        const { cell, name, body } = rows.get(label);
-        const isShown = value !== null && value !== undefined && value !== "";
-        show(name, isShown);
-        show(body, isShown);
-        if (isShown) cell.update(value);
-      }
-    },
-  };
 }
 
 /**
@@ -191,20 +84,34 @@ function keptList(parent, keyOf, make) {
 /** A table in a box that scrolls by itself. */
 function tableBox(label, columns) {
   const body = el("tbody");
-  const heads = columns.map((name) => el("th", { scope: "col", class: name.endsWith("#") ? "number" : null }, name.replace("#", "")));
-  const box = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    el("table", {}, el("thead", {}, el("tr", {}, ...heads)), body));
+  const heads = columns.map((name) =>
+    el("th", { scope: "col", class: name.endsWith("#") ? "number" : null }, name.replace("#", "")),
+  );
+  const box = el(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": `${label}, table` },
+    el("table", {}, el("thead", {}, el("tr", {}, ...heads)), body),
+  );
   return { box, body };
 }
 
 /** The call that is under way, for whoever asks again before it has ended. */
 function oneAtATime(act) {
   let running = null;
-  return () => (running ??= act().finally(() => { running = null; }));
+  return () =>
+    (running ??= act().finally(() => {
+      running = null;
+    }));
 }
 
 function field(label, input, hint = "") {
-  const name = el("label", { for: input.id }, label, hint ? " " : "", hint ? el("span", { class: "hint" }, hint) : null);
+  const name = el(
+    "label",
+    { for: input.id },
+    label,
+    hint ? " " : "",
+    hint ? el("span", { class: "hint" }, hint) : null,
+  );
   return el("div", {}, name, input);
 }
 
@@ -221,7 +128,9 @@ function actButton(label, act, attributes = {}) {
     if (isRunning || event.detail > 1) return;
     isRunning = true;
     node.setAttribute("aria-disabled", "true");
-    try { await act(event); } finally {
+    try {
+      await act(event);
+    } finally {
       isRunning = false;
       node.removeAttribute("aria-disabled");
     }

@@ -1,7 +1,9 @@
 // One dead letter: what it says, and what can be done about it.
 
 function letterTitle(letter) {
-  return letter.jobId && letter.taskId ? `task ${escaped(letter.taskId)} of job ${escaped(letter.jobId)}` : `id ${letter.id}`;
+  return letter.jobId && letter.taskId
+    ? `task ${escaped(letter.taskId)} of job ${escaped(letter.jobId)}`
+    : `id ${letter.id}`;
 }
 
 function stateOfLetter(letter) {
@@ -13,31 +15,62 @@ function stateOfLetter(letter) {
 
 /** A letter with its body; `changed` is called after an act. */
 function letterView(changed, closeHref = () => null) {
-  const facts = factsView(), body = el("pre", { tabindex: "0", "aria-label": "Body as received" }), encoding = el("span", { class: "hint" });
-  const line = outcomeLine(), form = el("a", {}, "Open in the form"), close = el("a", {}, "Close");
+  const facts = factsView(),
+    body = el("pre", { tabindex: "0", "aria-label": "Body as received" }),
+    encoding = el("span", { class: "hint" });
+  const line = outcomeLine(),
+    form = el("a", {}, "Open in the form"),
+    close = el("a", {}, "Close");
   let shown = {};
-  const act = (label, path, method, told) => actButton(label, async () => {
-    if (!await ask(`${label} 1 dead letter: ${letterTitle(shown)}?`, label)) return;
-    await attempt(line, async () => {
-      await call(method, path());
-      line.tell(told);
-      shown = { ...shown, ...await call("GET", `dead-letters/${shown.id}`) };
-      update(shown);
-      changed(shown);
+  const act = (label, path, method, told) =>
+    actButton(label, async () => {
+      if (!(await ask(`${label} 1 dead letter: ${letterTitle(shown)}?`, label))) return;
+      await attempt(line, async () => {
+        await call(method, path());
+        line.tell(told);
+        shown = { ...shown, ...(await call("GET", `dead-letters/${shown.id}`)) };
+        update(shown);
+        changed(shown);
+      });
     });
-  });
-  const redrive = act("Redrive", () => `dead-letters/${shown.id}/redrive`, "POST", "Redriven: it is back on its queue.");
+  const redrive = act(
+    "Redrive",
+    () => `dead-letters/${shown.id}/redrive`,
+    "POST",
+    "Redriven: it is back on its queue.",
+  );
   const settle = act("Settle", () => `dead-letters/${shown.id}`, "DELETE", "Settled: it is listed no longer.");
-  const copy = ticketButton(() => letterPairs(shown), () => routeTo("dead-letters", { id: shown.id }));
+  const copy = ticketButton(
+    () => letterPairs(shown),
+    () => routeTo("dead-letters", { id: shown.id }),
+  );
   function update(letter) {
     shown = letter;
     facts.update([
-      ["Reason", "text", letter.reason], ["Outcome", "text", letter.dryRun ? `${letter.outcome} (dry run)` : letter.outcome], ["Error", "error", letter.error],
-      ["Letter", "id", letter.id], ["Request", "id", letter.clientRequestId && { id: letter.clientRequestId, href: routeTo("find", { id: letter.clientRequestId, dryRun: letter.dryRun ? "true" : "" }) }],
-      ["Job", "text", letter.jobId], ["Task", "text", letter.taskId], ["Queue", "text", letter.queue], ["Attempts", "text", number(letter.attempts)],
-      ["First seen", "time", letter.firstSeenAt], ["Last seen", "time", letter.lastSeenAt],
-      ["Redriven", "time", letter.redrivenAt], ["Redriven by", "text", letter.redrivenBy], ["Settled", "time", letter.settledAt], ["Settled by", "text", letter.settledBy],
-      ["Batch answered", "text", letter.statusCode], ["Batch's request id", "id", letter.batchRequestId],
+      ["Reason", "text", letter.reason],
+      ["Outcome", "text", letter.dryRun ? `${letter.outcome} (dry run)` : letter.outcome],
+      ["Error", "error", letter.error],
+      ["Letter", "id", letter.id],
+      [
+        "Request",
+        "id",
+        letter.clientRequestId && {
+          id: letter.clientRequestId,
+          href: routeTo("find", { id: letter.clientRequestId, dryRun: letter.dryRun ? "true" : "" }),
+        },
+      ],
+      ["Job", "text", letter.jobId],
+      ["Task", "text", letter.taskId],
+      ["Queue", "text", letter.queue],
+      ["Attempts", "text", number(letter.attempts)],
+      ["First seen", "time", letter.firstSeenAt],
+      ["Last seen", "time", letter.lastSeenAt],
+      ["Redriven", "time", letter.redrivenAt],
+      ["Redriven by", "text", letter.redrivenBy],
+      ["Settled", "time", letter.settledAt],
+      ["Settled by", "text", letter.settledBy],
+      ["Batch answered", "text", letter.statusCode],
+      ["Batch's request id", "id", letter.batchRequestId],
     ]);
     putVisible(body, letter.body);
     put(encoding, letter.bodyEncoding === "base64" ? "(no text; in base64)" : "");
@@ -45,17 +78,37 @@ function letterView(changed, closeHref = () => null) {
     const href = closeHref();
     show(close, Boolean(href));
     if (href) mark(close, "href", href);
-    show(redrive, !letter.redrivenAt);
+    // The API refuses those two for good: the request itself has to change, in the form.
+    show(redrive, !letter.redrivenAt && !["rejected", "conflict"].includes(letter.outcome));
     show(settle, !letter.settledAt);
   }
-  const node = el("article", { class: "letter", "aria-label": "Dead letter" }, facts.node, el("h3", {}, "Body as received ", encoding), body, line.node,
-    el("div", { class: "buttons" }, redrive, settle, copy, form, close));
+  const node = el(
+    "article",
+    { class: "letter", "aria-label": "Dead letter" },
+    facts.node,
+    el("h3", {}, "Body as received ", encoding),
+    body,
+    line.node,
+    el("div", { class: "buttons" }, redrive, settle, copy, form, close),
+  );
   return { node, update };
 }
 
 function letterPairs(letter) {
-  return [["dead letter", letter.id], ["reason", letter.reason], ["outcome", letter.outcome], ["error", errorLine(letter.error)], ["request", letter.clientRequestId],
-    ["job", letter.jobId], ["task", letter.taskId], ["queue", letter.queue], ["attempts", letter.attempts], ["first seen", exactTime(letter.firstSeenAt)],
-    ["last seen", exactTime(letter.lastSeenAt)], ["redriven", letter.redrivenAt && exactTime(letter.redrivenAt)], ["settled", letter.settledAt && exactTime(letter.settledAt)],
-    ["Batch's request id", letter.batchRequestId]];
+  return [
+    ["dead letter", letter.id],
+    ["reason", letter.reason],
+    ["outcome", letter.outcome],
+    ["error", errorLine(letter.error)],
+    ["request", letter.clientRequestId],
+    ["job", letter.jobId],
+    ["task", letter.taskId],
+    ["queue", letter.queue],
+    ["attempts", letter.attempts],
+    ["first seen", exactTime(letter.firstSeenAt)],
+    ["last seen", exactTime(letter.lastSeenAt)],
+    ["redriven", letter.redrivenAt && exactTime(letter.redrivenAt)],
+    ["settled", letter.settledAt && exactTime(letter.settledAt)],
+    ["Batch's request id", letter.batchRequestId],
+  ];
 }

@@ -1,28 +1,42 @@
 // Redriving and settling many dead letters: those that are ticked, or all that a filter takes.
 
-const A_CALL = 100, A_LOOK = 1000;
+const A_CALL = 100,
+  A_LOOK = 1000,
+  A_SAMPLE = 5;
 const ACT_WORDS = {
   redrive: { verb: "Redrive", done: "redriven", past: "Redriven" },
   settle: { verb: "Settle", done: "settled", past: "Settled" },
 };
 
-/** How many letters a pass would take, by dry runs that go on until nothing is left: `{matched, before}`. */
+/** What a pass would take, by dry runs that go on until nothing is left: `{matched, before, ids}`, some of the ids. */
 async function countMatching(act, filter, most, told) {
   const first = Object.keys(filter).length ? filter : { all: true };
-  let matched = 0, body = first, before = null, answer;
+  let matched = 0,
+    body = first,
+    before = null,
+    ids = null,
+    answer;
   do {
-    answer = await call("POST", `dead-letters/${act}`, { ...body, dryRun: true, most: Math.min(A_LOOK, most - matched) });
+    answer = await call("POST", `dead-letters/${act}`, {
+      ...body,
+      dryRun: true,
+      most: Math.min(A_LOOK, most - matched),
+    });
     matched += answer.matched;
     told(matched);
     before ??= answer.before;
+    ids ??= answer.ids.slice(0, A_SAMPLE);
     body = { continuation: answer.continuation };
   } while (answer.continuation && matched < most);
-  return { matched, before };
+  return { matched, before, ids };
 }
 
 /** Carries a pass out, call by call; `told(taken, done)` after each. Goes on from `from` where an answer was lost. */
 async function carryOut(act, { filter, before, most, perSecond }, told, isStopped) {
-  let body = { ...filter, before }, taken = 0, done = 0, answer;
+  let body = { ...filter, before },
+    taken = 0,
+    done = 0,
+    answer;
   do {
     const rate = act === "redrive" ? { perSecond } : {};
     answer = await call("POST", `dead-letters/${act}`, { ...body, ...rate, most: Math.min(A_CALL, most - taken) });
@@ -34,13 +48,39 @@ async function carryOut(act, { filter, before, most, perSecond }, told, isStoppe
   return done;
 }
 
+/** The newest of those that would be taken, for the question. */
+async function sampleOf(ids, matched) {
+  const letters = await Promise.all(ids.map((id) => call("GET", `dead-letters/${id}`)));
+  const lines = letters.map((letter) =>
+    el("li", {}, `${exactTime(letter.firstSeenAt)} ${escaped(letter.reason)}: ${letterTitle(letter)}`),
+  );
+  return [
+    el("p", {}, matched > ids.length ? `The newest ${ids.length} of them:` : "They are:"),
+    el("ul", { class: "errors" }, ...lines),
+  ];
+}
+
 function letterActs({ filterNow, ticked, changed }) {
   const rate = el("input", { id: "per-second", type: "number", min: "1", max: "1000", value: "10", class: "short" });
   const most = el("input", { id: "most", type: "number", min: "1", class: "short" });
-  const line = outcomeLine(), bar = progressView("Progress of the act"), progress = el("div", { hidden: true }, bar.node);
+  const line = outcomeLine(),
+    bar = progressView("Progress of the act"),
+    progress = el("div", { hidden: true }, bar.node);
   const counting = el("p", { class: "hint", hidden: true });
   let isStopped = false;
-  const stop = el("button", { type: "button", hidden: true, on: { click: () => { isStopped = true; } } }, "Stop after this call");
+  const stop = el(
+    "button",
+    {
+      type: "button",
+      hidden: true,
+      on: {
+        click: () => {
+          isStopped = true;
+        },
+      },
+    },
+    "Stop after this call",
+  );
   progress.append(stop);
 
   const many = (act) => actButton(`${ACT_WORDS[act].verb} all that match`, () => attempt(line, () => actOnAll(act)));
@@ -48,30 +88,56 @@ function letterActs({ filterNow, ticked, changed }) {
   const buttons = { redrive: some("redrive"), settle: some("settle") };
 
   async function actOnAll(act) {
-    const words = ACT_WORDS[act], filter = filterNow(), perSecond = Number(rate.value) || 10;
+    const words = ACT_WORDS[act],
+      filter = filterNow(),
+      perSecond = Number(rate.value) || 10;
     line.clear();
     show(counting, true);
     const told = (count) => put(counting, `Counting: ${number(count)} so far`);
     told(0);
-    const { matched, before } = await countMatching(act, filter, Number(most.value) || Infinity, told).finally(() => show(counting, false));
+    const { matched, before, ids } = await countMatching(act, filter, Number(most.value) || Infinity, told).finally(
+      () => show(counting, false),
+    );
     if (!matched) return line.tell(`Nothing to ${act}: no dead letter fits (${filterWords(filter)}).`);
-    const named = counted(matched, "dead letter"), pace = act === "redrive" ? [el("p", {}, `${number(perSecond)} a second, spread over ${duration(matched / perSecond)}.`)] : [];
-    const more = [el("p", {}, `Filter: ${filterWords({ ...filter, before: undefined })}; first seen before ${exactTime(before)}, the newest first.`), ...pace];
-    if (!await ask(`${words.verb} ${named} (${filterWords(filter)})?`, `${words.verb} ${number(matched)}`, more)) return undefined;
-    return run(words, matched, (told) => carryOut(act, { filter, before, most: matched, perSecond }, told, () => isStopped));
+    const named = counted(matched, "dead letter"),
+      pace =
+        act === "redrive"
+          ? [el("p", {}, `${number(perSecond)} a second, spread over ${duration(matched / perSecond)}.`)]
+          : [];
+    const more = [
+      el(
+        "p",
+        {},
+        `Filter: ${filterWords({ ...filter, before: undefined })}; first seen before ${exactTime(before)}, the newest first.`,
+      ),
+      ...pace,
+      ...(await sampleOf(ids, matched)),
+    ];
+    if (!(await ask(`${words.verb} ${named} (${filterWords(filter)})?`, `${words.verb} ${number(matched)}`, more)))
+      return undefined;
+    return run(words, matched, (told) =>
+      carryOut(act, { filter, before, most: matched, perSecond }, told, () => isStopped),
+    );
   }
 
   async function actOnTicked(act) {
-    const words = ACT_WORDS[act], ids = [...ticked()];
+    const words = ACT_WORDS[act],
+      ids = [...ticked()];
     line.clear();
     if (!ids.length) return line.tell("No dead letter is ticked.");
     const named = counted(ids.length, "ticked dead letter");
-    if (!await ask(`${words.verb} ${named}?`, `${words.verb} ${number(ids.length)}`, [el("p", {}, "Filter: those that are ticked.")])) return undefined;
+    if (
+      !(await ask(`${words.verb} ${named}?`, `${words.verb} ${number(ids.length)}`, [
+        el("p", {}, "Filter: those that are ticked."),
+      ]))
+    )
+      return undefined;
     return run(words, ids.length, (told) => actOnEach(act, ids, told));
   }
 
   async function actOnEach(act, ids, told) {
-    let done = 0, refused = null;
+    let done = 0,
+      refused = null;
     for (const [index, id] of ids.entries()) {
       if (isStopped) break;
       try {
@@ -109,12 +175,20 @@ function letterActs({ filterNow, ticked, changed }) {
     }
   }
 
-  const node = el("div", {}, el("div", { class: "buttons" }, buttons.redrive, buttons.settle, many("redrive"), many("settle")),
-    el("details", {}, el("summary", {}, "Rate and number"), el("div", { class: "filters" }, field("Redrive so many a second", rate), field("At most", most, "(empty: all)"))), counting, progress, line.node);
+  const node = el(
+    "div",
+    {},
+    el("div", { class: "buttons" }, buttons.redrive, buttons.settle, many("redrive"), many("settle")),
+    el("div", { class: "rates" }, field("Redriven a second", rate), field("At most", most, "(empty: all)")),
+    counting,
+    progress,
+    line.node,
+  );
   return {
     node,
     update(count) {
-      for (const [act, button] of Object.entries(buttons)) put(button, count ? `${ACT_WORDS[act].verb} ${number(count)} ticked` : `${ACT_WORDS[act].verb} ticked`);
+      for (const [act, button] of Object.entries(buttons))
+        put(button, count ? `${ACT_WORDS[act].verb} ${number(count)} ticked` : `${ACT_WORDS[act].verb} ticked`);
     },
   };
 }

@@ -1,12 +1,20 @@
 // Start, routes and refreshes.
 
 const REFRESH_SECONDS = 5;
-const PARTS = { "first-look": firstLookPart, find: findPart, "clean-ups": cleanUpsPart, "dead-letters": deadLettersPart, policies: policiesPart, ask: askPart };
+const PARTS = {
+  "first-look": firstLookPart,
+  find: findPart,
+  "clean-ups": cleanUpsPart,
+  "dead-letters": deadLettersPart,
+  policies: policiesPart,
+  ask: askPart,
+};
 
 /** The last numbers that came, and when by the browser's clock. */
-const latest = { summary: null, health: null, at: 0, fault: "", verdict: "" };
+const latest = { summary: null, health: null, at: 0, fault: "", isOld: false, verdict: "" };
 let current = { name: "", part: null };
-let timer = 0, round = 0;
+let timer = 0,
+  round = 0;
 
 function go(fragment) {
   if (location.hash === fragment) route(true);
@@ -27,8 +35,10 @@ function route(isAsked = false) {
   current = { name, part: PARTS[name](params) };
   byId("view").replaceChildren(current.part.node);
   document.title = `${current.part.title} · ${appName} · Batch task deletion`;
-  if (!isFirst) byId("main").focus({ preventScroll: true });
-  current.part.start?.();
+  if (!isFirst) {
+    scrollTo(0, 0);
+    byId("main").focus({ preventScroll: true });
+  }
   current.part.update?.();
   refreshNow();
 }
@@ -38,15 +48,27 @@ async function refreshNow() {
   clearTimeout(timer);
   if (document.hidden || !access.isChosen) return;
   round += 1;
-  const mine = round, { part } = current;
-  const found = await Promise.allSettled([look(), part?.refresh()]);
+  const mine = round,
+    { part } = current;
+  const [numbers, shown] = await Promise.allSettled([look(), refreshPart(part)]);
   // A later round, of another part say, has taken over.
   if (mine !== round) return;
-  noteFault(found.find((one) => one.status === "rejected")?.reason);
+  latest.isOld = numbers.status === "rejected";
+  noteFault(numbers.reason ?? shown.reason);
   tellVerdict();
   tellFreshness();
   renewTimes();
   timer = setTimeout(refreshNow, REFRESH_SECONDS * 1000);
+}
+
+/** What a part does once at its start waits, as its refreshes do, until somebody sees it. */
+async function refreshPart(part) {
+  if (!part.isStarted) {
+    part.isStarted = true;
+    part.start?.();
+  }
+  await part.refresh();
+  part.at = Date.now();
 }
 
 async function look() {
@@ -68,8 +90,12 @@ function noteSummary(summary) {
 
 /** Old numbers give no verdict; what health finds does. */
 function tellVerdict() {
-  const found = verdictOf(latest.health, latest.summary), node = byId("verdict");
-  const verdict = latest.fault && found.level !== "bad" ? { ...found, level: "unknown", kind: "old", words: "Not known now: the numbers are old" } : found;
+  const found = verdictOf(latest.health, latest.summary),
+    node = byId("verdict");
+  const verdict =
+    latest.isOld && found.level !== "bad"
+      ? { ...found, level: "unknown", kind: "old", words: "Not known now: the numbers are old" }
+      : found;
   if (!node.firstChild) node.append(el("a", {}));
   mark(node, "data-level", verdict.level);
   mark(node.firstChild, "href", verdict.href);
@@ -82,7 +108,8 @@ function tellVerdict() {
 
 /** A fault is said once, not at each try. */
 function noteFault(fault) {
-  const node = byId("fault"), words = fault?.message ?? "";
+  const node = byId("fault"),
+    words = fault?.message ?? "";
   // Nothing has been seen with this key yet, so it is asked for again, as it was given.
   if (fault?.status === 401 && !latest.at && byId("key-panel").hidden) showKeyPanel();
   show(node, Boolean(words));
@@ -91,13 +118,16 @@ function noteFault(fault) {
   latest.fault = words;
 }
 
+/** When what is shown is of, and how old that is once it should be newer. */
 function tellFreshness() {
-  const node = byId("freshness"), isOld = Boolean(latest.fault);
-  show(node, latest.at > 0);
-  if (!latest.at) return;
+  const node = byId("freshness"),
+    at = Math.min(latest.at, current.part?.at ?? latest.at),
+    age = (Date.now() - at) / 1000;
+  const isOld = at > 0 && (Boolean(latest.fault) || age > 3 * REFRESH_SECONDS);
+  show(node, at > 0);
   node.classList.toggle("old", isOld);
-  const asOf = exactTime(new Date(latest.at + clock.ahead).toISOString()), age = duration((Date.now() - latest.at) / 1000);
-  put(byId("as-of"), isOld ? `Old numbers: of ${asOf}, ${age} ago` : `Numbers of ${asOf}`);
+  const asOf = exactTime(new Date(at + clock.ahead).toISOString());
+  put(byId("as-of"), isOld ? `Old numbers: of ${asOf}, ${duration(age)} ago` : `Numbers of ${asOf}`);
 }
 
 function showKeyPanel() {
@@ -141,7 +171,12 @@ function start() {
   takeCode();
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    access.choose(byId("key").value.trim(), byId("token").value.trim().replace(/^bearer\s+/i, ""));
+    access.choose(
+      byId("key").value.trim(),
+      byId("token")
+        .value.trim()
+        .replace(/^bearer\s+/i, ""),
+    );
     open();
   });
   byId("change-key").addEventListener("click", showKeyPanel);
@@ -153,7 +188,9 @@ function start() {
   });
   window.addEventListener("hashchange", () => route());
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refreshNow()));
-  setInterval(() => { if (!document.hidden && latest.fault) tellFreshness(); }, 1000);
+  setInterval(() => {
+    if (!document.hidden && latest.at) tellFreshness();
+  }, 1000);
   if (access.isChosen) open();
   else showKeyPanel();
 }

@@ -4,13 +4,31 @@
  * `make(item)` gives {node, update(item), gone()}.
  */
 function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
-  const rows = new Map(), waiting = new Map(), keys = new WeakMap();
-  const fresh = actButton("", takeWaiting, { hidden: true }), more = actButton("Load more", loadMore, { hidden: true });
-  const empty = el("p", { class: "note", hidden: true }, none), line = outcomeLine();
+  const rows = new Map(),
+    waiting = new Map(),
+    keys = new WeakMap();
+  const fresh = actButton("", takeWaiting, { hidden: true }),
+    more = actButton("Load more", loadMore, { hidden: true });
+  const empty = el("p", { class: "note", hidden: true }, none),
+    line = outcomeLine();
   const shown = el("span", { class: "hint" });
   // Its height is the same with and without the button: nothing below it moves when new rows are there.
-  const list = { node: el("div", {}, line.node, el("div", { class: "list-bar" }, shown, fresh), empty, box, el("div", { class: "buttons" }, more)), rows, refresh: oneAtATime(refresh), isLoaded: false };
-  let rest = null, hasHole = false;
+  const list = {
+    node: el(
+      "div",
+      {},
+      line.node,
+      el("div", { class: "list-bar" }, shown, fresh),
+      empty,
+      box,
+      el("div", { class: "buttons" }, more),
+    ),
+    rows,
+    refresh: oneAtATime(refresh),
+    isLoaded: false,
+  };
+  let rest = null,
+    hasHole = false;
   show(box, false);
 
   function add(item, isFirst = false) {
@@ -59,7 +77,10 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
     const told = new Set(page.value.map(keyOf));
     const listed = [...body.children].filter((node) => keys.has(node)).map((node) => keys.get(node));
     const last = page.continuation ? listed.findLastIndex((key) => told.has(key)) : listed.length;
-    listed.slice(0, Math.max(0, last)).filter((key) => !told.has(key)).forEach((key) => rows.get(key).gone?.());
+    listed
+      .slice(0, Math.max(0, last))
+      .filter((key) => !told.has(key))
+      .forEach((key) => rows.get(key).gone?.());
     for (const key of waiting.keys()) if (!told.has(key) && !page.continuation) waiting.delete(key);
   }
 

@@ -1,6 +1,8 @@
 // Pure: values in, text out. Nothing here knows the page, so that node's test runner can try it.
 
-const MINUTE = 60, HOUR = 3600, DAY = 86400;
+const MINUTE = 60,
+  HOUR = 3600,
+  DAY = 86400;
 
 /** A whole number with its thousands apart; what is no number as a dash. */
 function number(value) {
@@ -15,7 +17,12 @@ function counted(count, one, many = `${one}s`) {
 /** Seconds in the two largest units that they fill. */
 function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
-  const units = [[DAY, "d"], [HOUR, "h"], [MINUTE, "min"], [1, "s"]];
+  const units = [
+    [DAY, "d"],
+    [HOUR, "h"],
+    [MINUTE, "min"],
+    [1, "s"],
+  ];
   const first = units.findIndex(([size]) => whole >= size);
   if (first < 0) return "0 s";
   const [size, name] = units[first];
@@ -43,7 +50,8 @@ function relativeTime(text, now) {
 }
 
 // Controls but line feed and tab, what turns the direction of text, and what has no width: all could mislead a reader.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/;
+const UNSEEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/;
 
 function codeOf(character) {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
@@ -63,7 +71,9 @@ function visiblePieces(text) {
 
 /** The same as one text, for places that take no elements. */
 function escaped(text) {
-  return visiblePieces(text).map((piece) => piece.text).join("");
+  return visiblePieces(text)
+    .map((piece) => piece.text)
+    .join("");
 }
 
 /** The fragment of an address as its part and what is said about it. */
@@ -79,7 +89,14 @@ function routeTo(part, params = {}) {
 }
 
 const FILTERS = ["reason", "outcome", "jobId", "queue", "since", "before"];
-const FILTER_WORDS = { reason: "reason", outcome: "outcome", jobId: "job", queue: "queue", since: "since", before: "before" };
+const FILTER_WORDS = {
+  reason: "reason",
+  outcome: "outcome",
+  jobId: "job",
+  queue: "queue",
+  since: "since",
+  before: "before",
+};
 
 /** What of a route's parameters the API knows as filters of dead letters. */
 function filterOf(params) {
@@ -98,7 +115,8 @@ function sum(counts) {
 
 /** How far a clean-up or a sweep is: `total` may still grow while it is not `known`. */
 function progressOf(document) {
-  const requested = document.requested ?? sum(Object.fromEntries((document.policies || []).map((p) => [p.name, p.requested])));
+  const requested =
+    document.requested ?? sum(Object.fromEntries((document.policies || []).map((p) => [p.name, p.requested])));
   const done = sum(document.done);
   const isGrowing = ["waiting", "listing", "running"].includes(document.state);
   const isOver = !isGrowing && !(document.open > 0);
@@ -115,7 +133,8 @@ function withSample(samples, seconds, done) {
 /** Rate a second and seconds left by the samples; null while they tell nothing. */
 function rateOf(samples, open) {
   if (samples.length < 2) return null;
-  const [from, before] = samples[0], [to, now] = samples[samples.length - 1];
+  const [from, before] = samples[0],
+    [to, now] = samples[samples.length - 1];
   const rate = (now - before) / (to - from);
   return to > from && rate > 0 ? { rate, left: open / rate } : null;
 }
@@ -129,9 +148,11 @@ function rateWords(found) {
 /** A path for points `[x, y]` in a box, y from 0 at its foot. */
 function plotPath(points, width, height) {
   if (!points.length) return "";
-  const from = points[0][0], span = Math.max(1, points[points.length - 1][0] - from);
+  const from = points[0][0],
+    span = Math.max(1, points[points.length - 1][0] - from);
   const top = Math.max(1, ...points.map(([, y]) => y));
-  const place = ([x, y]) => `${(((x - from) / span) * width).toFixed(1)} ${(height - 1 - (y / top) * (height - 2)).toFixed(1)}`;
+  const place = ([x, y]) =>
+    `${(((x - from) / span) * width).toFixed(1)} ${(height - 1 - (y / top) * (height - 2)).toFixed(1)}`;
   return `M${points.map(place).join("L")}${points.length === 1 ? `L${width} ${place(points[0]).split(" ")[1]}` : ""}`;
 }
 
@@ -145,82 +166,10 @@ function withPoint(points, point) {
   return [...all.slice(0, half).filter((_, index) => index % 2 === 0), ...all.slice(half)];
 }
 
-const SLOW_SECONDS = 15 * MINUTE;
-
-/** "Is all well?" in one line: `{level, kind, words, href}`; `kind` is the same while only numbers differ. */
-function verdictOf(health, summary) {
-  const failing = Object.entries(health?.checks || {}).filter(([, text]) => text !== "ok");
-  if (failing.length) {
-    const names = failing.map(([name]) => name).join(", ");
-    return { level: "bad", kind: `bad ${names}`, words: `Not well: ${names}`, href: routeTo("first-look") };
-  }
-  if (!summary || !health) return { level: "unknown", kind: "unknown", words: "Not known yet", href: routeTo("first-look") };
-  const found = troublesOf(summary);
-  if (!found.length) return { level: "ok", kind: "ok", words: "All is well", href: routeTo("first-look") };
-  const words = `Works; wants a look: ${found.map((one) => one.words).join(", ")}`;
-  return { level: "warn", kind: `warn ${found.map((one) => one.kind).join(" ")}`, words, href: found[0].href };
-}
-
-function troublesOf(summary) {
-  const found = [], letters = summary.deadLetters;
-  if (letters.total !== 0) {
-    const words = letters.total === null ? `over ${number(sum(letters.byReason.map((one) => one.count)))} dead letters` : counted(letters.total, "dead letter");
-    found.push({ kind: "letters", words, href: routeTo("dead-letters") });
-  }
-  for (const queue of summary.queues) {
-    if (queue.name.endsWith("-poison") && queue.depth > 0) {
-      found.push({ kind: queue.name, words: `${number(queue.depth)} on ${queue.name}`, href: routeTo("first-look") });
-    } else if (queue.oldestAgeSeconds > SLOW_SECONDS && isInput(queue, summary.queues)) {
-      found.push({ kind: queue.name, words: `${queue.name} waits for ${duration(queue.oldestAgeSeconds)}`, href: routeTo("first-look") });
-    }
-  }
-  for (const sweep of summary.sweeps) {
-    if (sweep.state === "failed") found.push({ kind: sweep.sweepId, words: "the last sweep failed", href: routeTo("find", { id: sweep.sweepId, kind: "sweep" }) });
-  }
-  return found;
-}
-
-/** An input queue has a poison queue; the results wait for whoever reads them. */
-function isInput(queue, queues) {
-  return queues.some((other) => other.name === `${queue.name}-poison`);
-}
-
 /** Lines `name: value` for a ticket; what is empty is left out. */
 function ticketText(pairs) {
-  return pairs.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => `${name}: ${escaped(value)}`).join("\n");
-}
-
-const REQUEST_FIELDS = ["jobId", "taskId", "batchUrl", "deleteAfter", "timeout", "ifMatch", "ifNoneMatch", "ifModifiedSince", "ifUnmodifiedSince"];
-
-/** What the form takes over from a dead letter: `{fields, metadata, dryRun, left}`, `left` naming what it does not. */
-function requestFromLetter(letter) {
-  const found = { fields: {}, metadata: null, dryRun: Boolean(letter.dryRun), left: [] };
-  let body = null;
-  try { body = letter.bodyEncoding === "utf-8" ? JSON.parse(letter.body) : null; } catch { /* not JSON: its columns are left */ }
-  if (!body || typeof body !== "object" || Array.isArray(body)) body = {};
-  for (const name of ["jobId", "taskId"]) if (letter[name]) found.fields[name] = letter[name];
-  const isOfOneTask = body.taskIds === undefined && body.requests === undefined;
-  for (const [name, value] of Object.entries(body)) {
-    if (name === "clientRequestId") continue;
-    if (name === "dryRun" && typeof value === "boolean") found.dryRun = value;
-    else if (name === "metadata" && isOfOneTask && value && typeof value === "object") found.metadata = JSON.stringify(value);
-    else if (isOfOneTask && REQUEST_FIELDS.includes(name) && ["string", "number"].includes(typeof value)) found.fields[name] ??= String(value);
-    else if (!found.fields[name]) found.left.push(escaped(name));
-  }
-  return found;
-}
-
-/** The request that the fields ask for. Throws an Error that names the field. */
-function requestOf(id, fields, metadata, dryRun) {
-  const asked = { clientRequestId: id };
-  for (const name of REQUEST_FIELDS) if (fields[name]) asked[name] = fields[name];
-  if (asked.timeout !== undefined) {
-    if (!/^[0-9]{1,10}$/.test(asked.timeout)) throw new Error("timeout: must be a whole number of seconds");
-    asked.timeout = Number(asked.timeout);
-  }
-  if (metadata) {
-    try { asked.metadata = JSON.parse(metadata); } catch { throw new Error("metadata: must be a JSON object of texts"); }
-  }
-  if (dryRun) asked.dryRun = true;
-  return asked;
+  return pairs
+    .filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([name, value]) => `${name}: ${escaped(value)}`)
+    .join("\n");
 }

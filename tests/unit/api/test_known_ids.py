@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.api.answer import Call, misconfigured_call, unavailable
-from shared.errors import InvalidConfiguration, StorageUnavailable
+from shared.errors import InvalidConfiguration, InvalidInput, StorageUnavailable
 from tests.world import LOST, World, call, refused
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -27,6 +27,16 @@ def carried(known: Call) -> str | None:
 def fails(*_: Any) -> None:
     """Storage that is down."""
     raise StorageUnavailable("table rows: HTTP 503")
+
+
+def test_an_id_in_a_header_is_known_though_the_body_has_none() -> None:
+    """The id of the call, which a body of many requests, or one that is wrong, does not take away."""
+    for body in (b'{"requests": [{}]}', b'{"jobId": "job-1"}'):
+        told = call(body=body, headers={"client-request-id": ID})
+        told.concerns(ID)
+        with pytest.raises(InvalidInput):
+            World().app.api.submit(told)
+        assert carried(told) == ID
 
 
 @pytest.mark.parametrize(

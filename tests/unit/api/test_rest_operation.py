@@ -20,13 +20,17 @@ from tests.rows import PROBLEM, accepted, done
         (Outcome.FAILED, 304, 304),
         (Outcome.FAILED, 307, 502),
         (Outcome.FAILED, None, 403),
+        (Outcome.FAILED, 200, 409),
         (Outcome.EXHAUSTED, 429, 503),
         (Outcome.EXPIRED, None, 410),
         (Outcome.CANCELLED, None, 410),
     ],
 )
 def test_the_status_of_an_end(outcome: Outcome, batch_status: int | None, status: int) -> None:
-    """Batch's own where there is one; a redirect is never passed on, and a protected job is forbidden."""
+    """Batch's own where there is one; a redirect is never passed on, and a protected job is forbidden.
+
+    A task that was looked at and left alone, for it runs again, was not deleted, although Batch said 200 to the look.
+    """
     record = done(outcome)
     assert record.conclusion is not None
     record = replace(record, conclusion=replace(record.conclusion, status=batch_status, error=PROBLEM))

@@ -489,6 +489,7 @@ def test_a_bulk_call_answers_each_item(world: World) -> None:
     assert answer.content["counts"] == {"accepted": 1, "replayed": 2, "conflict": 1, "invalid": 1}
     assert answer.content["items"][0]["location"] == f"/api/task-deletions/{new['clientRequestId']}"
     assert answer.content["items"][2]["error"]["code"] == "ClientRequestIdConflict"
+    assert [v["key"] for v in answer.content["items"][2]["error"]["values"]] == ["/requests/2/clientRequestId"]
     assert "/requests/3/jobId" in {v["key"] for v in answer.content["items"][3]["error"]["values"]}
     world.settle()
     assert set(world.outcomes()) == {"deleted"}

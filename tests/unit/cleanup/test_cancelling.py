@@ -54,6 +54,25 @@ def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
     assert world.app.dead_letters.listing(call()).content["value"] == []
 
 
+def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: World) -> None:
+    """Nobody can tell whether it was cancelled: no DELETE is sent, and a redrive goes on with them."""
+    body = job_event(JOB)
+    world.put(body, QUEUE)
+    while world.deliver(QUEUE):
+        pass
+    (key,) = [key for key in world.records.rows if key[1] == f"cleanup:{body['clientRequestId']}"]
+    world.records.rows[key]["event"] = "{"
+    world.settle()
+    assert world.batch.calls == []
+    letters = world.app.dead_letters.listing(call()).content["value"]
+    assert {(letter["outcome"], letter["reason"]) for letter in letters} == {("exhausted", "CorruptRecord")}
+    assert len(letters) == 25
+    world.clock.advance(1)
+    ask(world.app.dead_letters.redrive_many, call(body=b'{"reason": "CorruptRecord"}', method="POST"))
+    world.settle()
+    assert len(world.batch.effects) == 25
+
+
 def test_one_that_was_only_posted_is_never_begun(world: World) -> None:
     """Its first message finds it cancelled; so does the repeat of the call."""
     body = job_event(JOB)

@@ -168,6 +168,19 @@ def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) ->
     assert put_back(world, letter["id"]) == 422
 
 
+def test_a_clean_up_made_anew_stays_with_its_account() -> None:
+    """Its row was purged, it named no account, and the default is another one by now: no other account is asked."""
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
+    world.batch.seed(JOB, 3)
+    letter_id = fail(world)
+    world.records.rows.clear()
+    world.settings = replace(world.settings, batch_accounts=(OTHER, ACCOUNT))
+    world.app = world.worker()
+    assert put_back(world, letter_id) == 202
+    world.settle()
+    assert [request.batch_url for request in world.batch.calls] == [ACCOUNT] * 3
+
+
 def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> None:
     """The account that it names is not even looked at."""
     page = {"v": 1, "event": event(batchUrl=OTHER), "acceptedAt": to_text(world.clock.now()), "step": 3}
@@ -177,6 +190,28 @@ def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> No
         world.settle()
     assert {r["data"]["error"]["code"] for r in world.results()} == {"AccountNotAllowed"}
     assert len(world.batch.job_script) == 1
+
+
+def test_a_clean_up_that_cannot_be_read_is_ended(world: World) -> None:
+    """Its message ends on the poison queue, and its poison copy ends it, so that it can be read and put back."""
+    world.batch.states[JOB] = "active"
+    body = event()
+    world.put(body, "job-completions")
+    world.deliver("job-completions")
+    (key,) = [key for key in world.records.rows if key[1] == f"cleanup:{body['clientRequestId']}"]
+    world.records.rows[key]["event"] = "{"
+    world.queues[POISON] = world.queues.pop("job-completions")
+    world.settle()
+    (closing,) = world.results()
+    assert (closing["data"]["outcome"], closing["data"]["error"]["code"]) == ("exhausted", "CorruptRecord")
+    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    assert document["state"] == "failed"
+    world.batch.states[JOB] = "completed"
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert ends(world) == ["exhausted", "listed"]
+    assert len(world.batch.effects) == 25
 
 
 # Late copies
@@ -257,6 +292,19 @@ def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
     world.put(body | {"select": "failed"}, POISON)
     world.settle()
     assert ends(world) == ["listed", "rejected"]
+
+
+@pytest.mark.parametrize("fields", [{"select": "failed"}, {"select": "none"}])
+def test_what_is_refused_of_a_dry_run_says_so(world: World, fields: dict[str, str]) -> None:
+    """A conflict and a wrong event alike, in the event and in the dead letter."""
+    body = event(dryRun=True)
+    world.put(body, "job-completions")
+    world.settle()
+    world.put(body | fields, "job-completions")
+    world.settle()
+    assert (ends(world)[-1], world.results()[-1]["data"]["dryRun"]) == ("rejected", True)
+    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    assert letter["dryRun"] is True
 
 
 def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) -> None:

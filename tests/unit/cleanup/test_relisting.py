@@ -117,9 +117,26 @@ def test_a_cancelled_clean_up_is_not_listed_again(world: World) -> None:
     assert world.app.cleanups.cancel(call(route={"id": body["clientRequestId"]})).status == 202
     nights(world, 3)
     assert world.messages(QUEUE) == []
+    assert progress(world, body)["open"] == 0
 
 
-@pytest.mark.parametrize("reply", [refused(400, "X"), refused(404, "JobNotFound")])
+def test_what_was_lost_with_a_job_that_is_gone_is_no_longer_open(world: World) -> None:
+    """There is nothing left to ask for: the clean-up has deleted what it has deleted."""
+    body = list_all(world)
+    lose(world, 5)
+    world.settle()
+    deleted = len(world.batch.calls)
+    assert progress(world, body)["open"] == 25 - deleted
+    nights(world, 2)
+    world.batch.states.clear()
+    world.batch.job_script = [refused(404, "JobNotFound")]
+    world.settle()
+    after = progress(world, body)
+    assert (after["requested"], after["done"], after["open"]) == (deleted, {"deleted": deleted}, 0)
+    assert nights(world, 3) == 0
+
+
+@pytest.mark.parametrize("reply", [refused(400, "X"), refused(501, "NotImplemented")])
 def test_trouble_ends_the_second_listing_and_not_the_clean_up(world: World, reply: Any) -> None:
     """It stays `listed`, and is listed again on another day."""
     body = list_all(world)

@@ -90,21 +90,6 @@ def test_a_cancelled_clean_up_keeps_what_it_was_when_all_was_listed() -> None:
     assert marked == replace(RELISTING, cancelled_at=NOW, is_relisting=False)
 
 
-@pytest.mark.parametrize(
-    ("found", "continuation", "recorded"),
-    [
-        (replace(FRESH, phase=Phase.WAITING), None, False),
-        (replace(AT_3, next_page="b"), "a", True),
-        (replace(AT_3, next_page="b"), "b", False),
-        (replace(AT_3, next_page="b"), None, True),
-        (replace(AT_3, next_page=None), "b", True),
-    ],
-)
-def test_a_page_is_recorded_once(found: Cleanup, continuation: str | None, recorded: bool) -> None:
-    """A row names the page that is still to come; one that names none has its last page recorded."""
-    assert state.page_is_recorded(found, continuation) is recorded
-
-
 def test_a_count_that_stands_still_for_a_day_lists_the_job_again() -> None:
     """Counted from the look that first found it, by a step with a number that no message has."""
     first = state.after_look(LISTED, 5, NOW)
@@ -126,10 +111,22 @@ def test_a_count_that_moves_is_looked_at_again() -> None:
     assert state.after_look(settled, 1, later) is None
 
 
-@pytest.mark.parametrize("found", [FRESH, AT_3, replace(LISTED, phase=Phase.FAILED), replace(LISTED, cancelled_at=NOW)])
+OVER = [replace(LISTED, phase=Phase.FAILED), replace(LISTED, phase=Phase.CANCELLED), replace(LISTED, cancelled_at=NOW)]
+
+
+@pytest.mark.parametrize("found", [FRESH, AT_3, *(replace(found, with_rows=True) for found in OVER)])
 def test_only_what_was_listed_and_not_cancelled_is_listed_again(found: Cleanup) -> None:
     """The others go on by themselves, or are not to."""
     assert state.after_look(replace(found, stand=Stand(5, NOW)), 5, NOW + timedelta(days=9)) is None
+
+
+@pytest.mark.parametrize("found", OVER)
+def test_what_is_over_and_stands_still_counts_its_rows_alone(found: Cleanup) -> None:
+    """What was asked for without a row and lost is not wanted: it would be open for good."""
+    first = state.after_look(found, 5, NOW)
+    assert first == replace(found, stand=Stand(5, NOW))
+    assert state.after_look(first, 5, NOW + timedelta(hours=23)) is None
+    assert state.after_look(first, 5, NOW + timedelta(days=1)) == replace(found, with_rows=True)
 
 
 def test_a_queue_that_is_behind_loses_nothing() -> None:

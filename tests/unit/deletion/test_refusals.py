@@ -26,6 +26,14 @@ def letters(world: World) -> list[dict[str, Any]]:
     return [ask(world.app.dead_letters.one, call(route=route)).content for route in routes]
 
 
+@pytest.mark.parametrize("form", [{"taskId": "t", "ifmatch": "x"}, {"taskIds": ["t/x"]}])
+def test_what_is_rejected_of_a_dry_run_says_so(world: World, form: dict[str, Any]) -> None:
+    """Whoever leaves dry runs aside must not take it for the real request."""
+    world.put({"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "dryRun": True} | form)
+    world.settle()
+    assert [(r["data"]["outcome"], r["data"]["dryRun"]) for r in world.results()] == [("rejected", True)]
+
+
 def test_a_rejected_result_names_its_message(world: World) -> None:
     """Its sender may know no other id of what it sent."""
     world.put("nonsense")

@@ -152,12 +152,14 @@ def test_a_repeat_of_an_open_request_is_told_where_to_look(world: World) -> None
     assert (again.status, len(world.batch.calls)) == (202, 1)
 
 
-def test_a_repeat_with_another_payload_is_refused(world: World) -> None:
-    """422, and nothing is sent."""
+@pytest.mark.parametrize("prefer", ["return=minimal", "respond-async"])
+def test_a_repeat_with_another_payload_is_refused(world: World, prefer: str) -> None:
+    """422, and nothing is sent; the error points at the header that said the id."""
     world.delete(client_request_id=ID)
-    again = world.delete(task_id="task-2", client_request_id=ID)
+    again = world.delete(task_id="task-2", client_request_id=ID, prefer=prefer)
 
     assert (again.status, again.content["code"]) == (422, "ClientRequestIdConflict")
+    assert [value["key"] for value in again.content["values"]] == ["client-request-id"]
     assert len(world.batch.calls) == len(world.results()) == 1
 
 

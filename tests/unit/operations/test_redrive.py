@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from shared.clock import from_text
 from shared.deletion.delivery import Delivery
 from shared.errors import StorageUnavailable
 from tests.memory_table import failing_at, no_fault, restless
-from tests.world import LOST, World, ask, call, refused
+from tests.world import ACCOUNT, LOST, World, ask, call, refused
 
 
 @pytest.fixture
@@ -165,6 +167,42 @@ def test_a_request_whose_row_was_purged_is_made_anew(world: World) -> None:
     assert world.outcomes() == ["failed", "deleted"]
 
 
+def test_a_request_is_made_anew_for_the_account_that_it_meant() -> None:
+    """Its row was purged, it named no account, and the default is another one by now: no other account is asked."""
+    other = "https://other.region.batch.azure.com"
+    world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
+    letter = fail(world)
+    world.records.rows.clear()
+    world.settings = replace(world.settings, batch_accounts=(other, ACCOUNT))
+    world.app = world.worker()
+    assert put_back(world, letter["id"]) == 202
+    world.settle()
+    assert [request.batch_url for request in world.batch.calls] == [ACCOUNT, ACCOUNT]
+    assert [result["source"] for result in world.results()] == [ACCOUNT, ACCOUNT]
+
+
+def test_a_request_made_anew_knows_of_all_generations_before() -> None:
+    """The first may have deleted the task, the second sent nothing; the third finds no task: deleted, as far as known."""
+    world = World(BATCH_MAX_ATTEMPTS="1")
+    world.batch.script = [LOST]
+    world.put(world.request())
+    world.settle()
+    world.clock.advance(3_601)
+    world.settings, kept = replace(world.settings, protected_jobs=("job-1",)), world.settings
+    world.app = world.worker()
+    put_back(world, listing(world)[0]["id"])
+    world.settle()
+    world.records.rows.clear()
+    world.batch.tasks.clear()
+    world.settings = kept
+    world.app = world.worker()
+    put_back(world, listing(world)[0]["id"])
+    world.settle()
+    end = world.results()[-1]["data"]
+    assert world.outcomes() == ["exhausted", "failed", "deleted"]
+    assert end["certainty"] == "inferred"
+
+
 def test_a_dead_letter_whose_request_is_at_work_again_is_left_alone(world: World) -> None:
     """Its row was purged and the request sent anew: 409, and one more result."""
     letter = fail(world)
@@ -307,6 +345,37 @@ def test_a_request_of_an_account_that_is_no_longer_listed_is_never_put_back() ->
     assert (answer.status, answer.content["matched"], answer.content["redriven"]) == (202, 2, 1)
     former = next(letter for letter in listing(world) if letter["taskId"] == "old")
     assert put_back(world, former["id"]) == 422
+
+
+def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
+    """Its request ends as `exhausted`, with a dead letter that can be redriven; the others are put back."""
+    broken = fail(world, "task-1")
+    fail(world, "task-2")
+    (key,) = [key for key in world.records.rows if key[1] == broken["clientRequestId"]]
+    world.records.rows[key]["state"] = "?"
+    answer = put_back_many(world, all=True)
+    assert (answer.status, answer.content["matched"], answer.content["redriven"]) == (202, 2, 1)
+    world.clock.advance(1)
+    again = put_back_many(world, reason="CorruptRecord")
+    assert (again.content["matched"], again.content["redriven"]) == (1, 1)
+    world.settle()
+    assert ("job-1", "task-1") not in world.batch.tasks
+    assert ("job-1", "task-2") not in world.batch.tasks
+
+
+def test_the_daily_round_hurries_no_pass(world: World) -> None:
+    """What a slow pass put back for later is not stuck: it waits for its time, and a second copy does so too."""
+    letter = fail(world)
+    world.app.dead_letters.redriving.put_back(letter["id"], delay_seconds=3 * 3_600)
+    world.clock.advance(2 * 3_600)
+    assert world.app.housekeeping.round(1_000)["put_back"] == 0
+    assert world.get(letter["clientRequestId"]).content["state"] == "scheduled"
+    world.put({name: letter[name] for name in ("clientRequestId", "jobId", "taskId")})
+    world.deliver()
+    assert world.outcomes() == ["failed"]
+    world.settle()
+    assert world.outcomes()[:2] == ["failed", "deleted"]
+    assert world.clock.now() - from_text(letter["firstSeenAt"]) >= timedelta(hours=3)
 
 
 def test_pages_are_newest_first(world: World) -> None:

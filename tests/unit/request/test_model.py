@@ -281,7 +281,7 @@ def test_a_derived_id_follows_from_parent_and_ids() -> None:
         (None, PartialRequest()),
         ([], PartialRequest()),
         ({}, PartialRequest()),
-        (FULL | {"taskId": ".."}, PartialRequest(GUID, "Render-7", None, OTHER, {"owner": "é"})),
+        (FULL | {"taskId": ".."}, PartialRequest(GUID, "Render-7", None, OTHER, {"owner": "é"}, dry_run=True)),
         (PLAIN | {"clientRequestId": GUID.upper(), "x": 1}, PartialRequest(GUID, "Render-7", "Frame_001")),
         ({"clientRequestId": 1, "jobId": [], "taskId": None, "batchUrl": "https://evil.example"}, PartialRequest()),
         ({"metadata": {"a": 1}}, PartialRequest()),

@@ -203,6 +203,19 @@ def test_a_sweep_that_waits_is_stopped_at_once() -> None:
     assert world.timer().begin(ACCOUNT) is not None
 
 
+def test_a_sweep_whose_message_was_lost_is_stopped_at_once() -> None:
+    """No step would come: the timer looks at the accounts of the list alone, which this one may have left."""
+    world = world_of(1)
+    sweep = running(world)
+    world.messages.clear()
+    world.clock.advance(3_599)
+    assert (world.stop(sweep.sweep_id), world.row(sweep.sweep_id).phase) == (Stop.STOPPED, Phase.RUNNING)
+    world.clock.advance(1)
+    assert (world.stop(sweep.sweep_id), world.row(sweep.sweep_id).phase) == (Stop.AGAIN, Phase.CANCELLED)
+    assert [event["data"]["state"] for event in world.results] == ["cancelled"]
+    assert world.timer().begin(ACCOUNT) is not None
+
+
 def test_a_sweep_that_has_ended_can_be_stopped_while_requests_of_it_are_open() -> None:
     """It keeps its state and its event; when nothing is open it is too late."""
     world = world_of(2)

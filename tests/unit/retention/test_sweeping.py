@@ -161,6 +161,14 @@ def test_of_several_reasons_the_first_counts() -> None:
     assert left_alone(world.sweep()) == {"protected": 1, "marked": 1, "dependencies": 1}
 
 
+def test_a_protected_job_is_no_trouble_though_its_marks_cannot_be_read() -> None:
+    """Protection needs the id alone, and comes first."""
+    world = SweepWorld(RENDER, protected=("render-1",))
+    world.answers = [JobPage(OK, (ListedJob("render-1", "", is_readable=False),))]
+    sweep = world.sweep()
+    assert (left_alone(sweep), sweep.error) == ({"protected": 1}, None)
+
+
 def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
     """Nobody knows whether its owner keeps it; the others go on."""
     world = SweepWorld(RENDER)

@@ -10,6 +10,7 @@ import pytest
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.parsing.retention_policy import digest_of
 from shared.retention.agenda import Act, Agenda, AgendaStore, LastSweep, act_of
+from shared.retention.message import SweepStep
 from shared.retention.sweep import Phase, Sweep
 from tests.memory_table import Repeated, failing_at, no_fault
 from tests.unit.retention.sweep_world import ACCOUNT, DAY, INTERVAL, SweepWorld
@@ -198,6 +199,22 @@ def test_a_sweep_whose_row_is_gone_does_not_block_its_account(world: SweepWorld)
     assert agenda(world).running == ""
 
 
+def test_a_sweep_whose_row_cannot_be_read_does_not_block_its_account(
+    world: SweepWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its steps fail until the host gives them up; it is logged, and the account may be swept again."""
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    (key,) = (key for key in world.table.rows if key[1].startswith("sweep:"))
+    world.table.rows[key]["parts"] = 7
+    world.settle()
+    assert len(world.poisoned) == 1
+    world.sweeper().give_up(SweepStep(begun.sweep_id, 0))
+    world.timer().tick()
+    assert "corrupt_record" in caplog.text
+    assert world.timer().begin(ACCOUNT) is not None
+
+
 def test_an_account_without_policies_is_left_in_peace(world: SweepWorld) -> None:
     """It gets no row; one that had policies is not swept any more, and its policies are new when they come back."""
     world.set_rules()
@@ -263,6 +280,18 @@ def test_one_account_s_trouble_holds_up_no_other() -> None:
     with pytest.raises(StorageUnavailable):
         world.timer().tick()
     assert world.agenda is not None
+
+
+def test_an_account_whose_row_cannot_be_read_holds_up_no_other() -> None:
+    """The others are looked at; the error is told at the end."""
+    world = SweepWorld(ALL)
+    world.timer().tick()
+    (key,) = world.table.rows
+    world.table.rows[key]["first_seen_at"] = "soon"
+    world.accounts = (ACCOUNT, "https://second.region.batch.azure.com")
+    with pytest.raises(CorruptRecord):
+        world.timer().tick()
+    assert len(world.table.rows) == 2
 
 
 def test_an_agenda_that_no_version_writes_is_loud(world: SweepWorld) -> None:

@@ -172,6 +172,36 @@ def test_a_request_of_a_job_that_was_protected_meanwhile_ends_as_cancelled() -> 
     assert (len(world.batch.calls), world.letters.rows) == (1, {})
 
 
+def test_a_request_whose_account_was_taken_off_the_list_ends_as_cancelled() -> None:
+    """A policy without an account holds for those of the list alone: no dead letter for each task."""
+    accounts = "https://other.region.batch.azure.com"
+    world = world_of(BATCH_ACCOUNT_URLS=f"{accounts},{ACCOUNT}")
+    world.batch.seed("job-1", 1)
+    sweep_id(begin(world, {"batchUrl": ACCOUNT}))
+    while world.deliver("job-completions"):
+        pass
+    with_settings(world, OLD, BATCH_ACCOUNT_URLS=accounts)
+    world.settle()
+    assert outcomes(world) == ["cancelled"]
+    assert (world.batch.calls, world.letters.rows) == ([], {})
+
+
+@pytest.mark.parametrize("queue", ["requests", "requests-poison"])
+def test_a_request_that_comes_again_for_another_version_is_no_conflict(queue: str) -> None:
+    """The first of that id stays as it is, also where the host gave the message up."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    swept_but_not_deleted(world)
+    (message,) = world.messages()
+    again = json.loads(message.text)
+    again["work"]["rows"][0]["request"]["ifMatch"] = "0x9"
+    world.settle()
+    world.put(again, queue)
+    world.settle()
+    assert outcomes(world) == ["deleted"]
+    assert world.letters.rows == {}
+
+
 def test_a_stopped_sweep_s_requests_end_as_cancelled() -> None:
     """Open until their messages come; stopped again it says so, and when nothing is open it is too late."""
     world = world_of()
@@ -255,6 +285,37 @@ def test_a_sweep_is_forgotten_after_retention() -> None:
     assert ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]["sweepId"] == which
 
 
+def test_a_sweep_is_remembered_with_how_its_requests_ended() -> None:
+    """At no time of its last days are they open again; then it goes, and its counts with it."""
+    world = world_of()
+    world.batch.seed("job-1", 3)
+    which = sweep_id(begin(world))
+    world.settle()
+    seen = []
+    for _ in range(18):
+        world.clock.advance(timedelta(days=1).total_seconds() + 1)
+        world.app.housekeeping.round(600)
+        answer = ask(world.app.retention.status, call(route={"id": which}))
+        seen.append((answer.content["open"], answer.content["done"]) if answer.status == 200 else None)
+        assert stop(world, which).status == (409 if answer.status == 200 else 404)
+    assert seen[:15] == [(0, {"deleted": 3})] * 15
+    assert seen[-2:] == [None, None]
+    assert not [row for _, row in world.records.rows if row.startswith("tally:")]
+
+
+def test_a_sweep_is_remembered_until_its_last_request_is_past_retention() -> None:
+    """Though the sweep itself ended long before."""
+    world = world_of(BATCH_RETRY_BASE_SECONDS="604800", BATCH_RETRY_MAX_SECONDS="604800")
+    world.batch.seed("job-1", 1)
+    world.batch.script = [refused(429, "TooManyRequests", 604_800)]
+    which = sweep_id(begin(world))
+    world.settle()
+    assert outcomes(world) == ["deleted"]
+    world.clock.advance(timedelta(days=14).total_seconds())
+    world.app.housekeeping.round(600)
+    assert status(world, which)["done"] == {"deleted": 1}
+
+
 def letters(world: World) -> list[dict[str, Any]]:
     """`GET /api/dead-letters`."""
     return list(ask(world.app.dead_letters.listing, call()).content["value"])
@@ -293,6 +354,38 @@ def test_a_task_that_cannot_be_deleted_has_one_dead_letter() -> None:
     assert redriven(world, second).status == 202
     world.settle()
     assert world.batch.tasks == set()
+
+
+def test_a_redrive_after_the_request_was_forgotten_keeps_the_one_dead_letter() -> None:
+    """Letters outlive requests; the new end is told by the letter of the task."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    letter = failed(world)
+    world.clock.advance(timedelta(days=20).total_seconds())
+    world.app.housekeeping.round(600)
+    assert world.get(letter["clientRequestId"]).status == 404
+    world.batch.script = [refused(409, "TaskCompleted")]
+    assert redriven(world, letter).status == 202
+    world.settle()
+    (again,) = letters(world)
+    assert (again["id"], again["redrivenAt"]) == (letter["id"], None)
+
+
+def test_a_late_copy_of_an_older_request_does_not_take_the_letter_back() -> None:
+    """It stays with the newest request, on which a redrive acts."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    world.batch.script = [refused(409, "TaskCompleted")]
+    swept_but_not_deleted(world)
+    older = world.messages()[0].text
+    world.settle()
+    newest = failed(world)
+    world.clock.advance(60)
+    world.put(older)
+    world.settle()
+    (letter,) = letters(world)
+    assert letter["clientRequestId"] == newest["clientRequestId"]
+    assert letter["lastSeenAt"] > newest["lastSeenAt"]
 
 
 def test_a_redrive_counts_no_policy_any_more_but_protection() -> None:

@@ -1,0 +1,85 @@
+"""Every answer of the app and every message on its queues is as the app describes it, in every end-to-end test.
+
+The tests call by `requests`, `AppClient` too, and read results by the storage library; both are listened to here. What
+still lies on the queues when a stack ends is looked at before it goes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue import QueueServiceClient
+
+from devstack.client import AppClient
+from devstack.stack import Stack
+from shared.api.openapi import document
+from tests.description import Description
+from tests.messages import check_sent_by_app, faults, is_own
+
+PREFIX = "/api"
+MOST_PEEKED = 32
+_send = requests.Session.send
+_leave = Stack.__exit__
+_results = AppClient.results
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _descriptions_hold() -> Iterator[None]:
+    """Listens for as long as there are tests, and so also while the stacks of modules come and go."""
+    description = Description(document())
+
+    def send(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        answer = _send(session, request, **options)
+        path = urlsplit(request.url or "").path
+        if path.startswith(f"{PREFIX}/"):
+            body = b"" if options.get("stream") else answer.content
+            found = description.answer_faults(
+                request.method or "", path.removeprefix(PREFIX), answer.status_code, answer.headers, body
+            )
+            assert not found, f"{request.method} {path} -> {answer.status_code} {answer.text[:1000]}: {found[:3]}"
+        return answer
+
+    def results(app: AppClient) -> list[dict[str, Any]]:
+        found = _results(app)
+        for event in found:
+            check_sent_by_app("result-queue", json.dumps(event))
+        return found
+
+    def leave(stack: Stack, *error: Any) -> None:
+        try:
+            if stack.env:
+                look_at_queues(stack)
+        finally:
+            _leave(stack, *error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requests.Session, "send", send)
+        patch.setattr(AppClient, "results", results)
+        patch.setattr(Stack, "__exit__", leave)
+        yield
+
+
+def look_at_queues(stack: Stack) -> None:
+    """What the app has put on its queues and nobody has taken: all results, and the first messages for itself."""
+    with QueueServiceClient.from_connection_string(stack.connection_string) as service:
+        results = service.get_queue_client(stack.env["RESULT_QUEUE_NAME"])
+        try:
+            for message in results.receive_messages(messages_per_page=MOST_PEEKED):
+                text = message.content
+                # A stack may have another encoding than the usual.
+                text = text if text.startswith("{") else base64.b64decode(text).decode()
+                check_sent_by_app("result-queue", text)
+        except ResourceNotFoundError:
+            return  # a test that takes storage away
+        for name in ("REQUEST_QUEUE_NAME", "JOB_COMPLETION_QUEUE_NAME"):
+            for message in service.get_queue_client(stack.env[name]).peek_messages(MOST_PEEKED):
+                # What a test puts there may be wrong on purpose; the app's own is not.
+                if is_own(message.content):
+                    assert not faults("own-messages", message.content)

@@ -1,0 +1,69 @@
+"""What is remembered of a page of tasks."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from shared.batch.listing import TaskPage
+from shared.cleanup import pages
+from shared.cleanup.record import Cleanup, Phase
+from shared.request.model import DeletionRequest, derived_id
+from tests.rows import request
+from tests.unit.cleanup.test_selection import GOOD
+from tests.unit.cleanup.test_state import AT_3, FRESH, NOW
+from tests.world import DELETED
+
+
+def asked(*tasks: int) -> list[DeletionRequest]:
+    """Requests for tasks, with derived ids."""
+    event = str(uuid.UUID(int=7))
+    return [request(clientRequestId=derived_id(event, "j", f"t-{n}"), taskId=f"t-{n}") for n in tasks]
+
+
+def page(tasks: int, continuation: str | None) -> TaskPage:
+    """A page of so many tasks."""
+    return TaskPage(DELETED, (GOOD,) * tasks, continuation)
+
+
+@pytest.mark.parametrize(
+    ("found", "continuation", "recorded"),
+    [
+        (replace(FRESH, phase=Phase.WAITING), None, False),
+        (replace(AT_3, next_page="b"), "a", True),
+        (replace(AT_3, next_page="b"), "b", False),
+        (replace(AT_3, next_page="b"), None, True),
+        (replace(AT_3, next_page=None), "b", True),
+    ],
+)
+def test_a_page_is_recorded_once(found: Cleanup, continuation: str | None, recorded: bool) -> None:
+    """A row names the page that is still to come; one that names none has its last page recorded."""
+    assert pages.is_recorded(found, continuation) is recorded
+
+
+def test_pages_add_up() -> None:
+    """What each asks for and what it leaves alone; the first listing's time stays."""
+    first = pages.recorded(FRESH, page(5, "b"), asked(1, 2, 3), NOW)
+    second = pages.recorded(first, page(2, None), asked(4, 5), NOW.replace(hour=9))
+    assert (first.asked, first.skipped, first.next_page) == (3, 2, "b")
+    assert (second.asked, second.skipped, second.next_page, second.first_listed_at) == (5, 2, None, NOW)
+
+
+def test_a_page_that_is_listed_again_asks_for_what_it_asked_for() -> None:
+    """Some of its tasks are gone, and it reaches into the next page, which comes by itself."""
+    noted = pages.recorded(FRESH, page(3, "b"), asked(1, 2, 3), NOW)
+    assert pages.asked_again(noted, asked(2, 3, 4, 5)) == asked(2, 3)
+
+
+def test_where_rows_are_counted_a_page_asks_for_all_that_it_finds() -> None:
+    """A row is counted once, however often it is asked for; nothing of the page is noted."""
+    noted = pages.recorded(replace(FRESH, with_rows=True), page(3, "b"), asked(1, 2, 3), NOW)
+    assert (noted.asked, noted.page_ids) == (0, b"")
+    assert pages.asked_again(noted, asked(2, 3, 4)) == asked(2, 3, 4)
+
+
+def test_a_full_page_fits_into_its_column() -> None:
+    """A column of bytes holds 64 KiB; Batch lists at most a thousand tasks to a page."""
+    assert len(pages.recorded(FRESH, page(1_000, None), asked(*range(1_000)), NOW).page_ids) == 6_000
