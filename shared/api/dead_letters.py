@@ -30,7 +30,8 @@ from shared.operations.redrive import Redrive, Redriven
 from shared.parsing import grammar
 from shared.parsing.strict_model import checked
 from shared.request.model import readable
-from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.dead_letter import DeadLetter
+from shared.results.dead_letters import DeadLetterStore
 from shared.results.event import dry_run_mark, error_wire
 from shared.results.letter_listing import LetterFilter, LetterListing, Place
 from shared.results.letter_rows import place_of

@@ -13,7 +13,8 @@ from shared.cleanup.record import Cleanup
 from shared.clock import Clock
 from shared.deletion.delivery import Delivery
 from shared.ledger.record import DEAD_LETTERED, Outcome
-from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.dead_letter import DeadLetter
+from shared.results.dead_letters import DeadLetterStore
 from shared.results.event import Event, event_text
 from shared.results.result import ID_CONFLICT, invalid_request
 from shared.settings import POISON_SUFFIX

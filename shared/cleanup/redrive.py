@@ -14,7 +14,7 @@ from shared.clock import Clock
 from shared.errors import InvalidInput
 from shared.ledger.record import Outcome
 from shared.request.model import with_default
-from shared.results.dead_letters import DeadLetter
+from shared.results.dead_letter import DeadLetter
 
 
 @dataclass(frozen=True)

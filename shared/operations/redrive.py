@@ -19,7 +19,8 @@ from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
 from shared.request.model import parse_request, with_default
-from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.dead_letter import DeadLetter
+from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import NOT_REDRIVABLE
 from shared.results.result import Result
 from shared.settings import Settings

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from shared.ledger.record import Outcome
-from shared.results.dead_letters import DeadLetter, DeadLetterStore, letter_of
+from shared.results.dead_letter import DeadLetter, letter_of
+from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_rows import OLD_PARTITION, place_at
 from shared.storage.table import Found
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from shared.clock import Clock
 from shared.ledger.record import DEAD_LETTERED
-from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.dead_letter import DeadLetter
+from shared.results.dead_letters import DeadLetterStore
 from shared.results.event import cloud_event, event_text
 from shared.results.result import Result, result_id
 from shared.results.telemetry import SILENT, Telemetry

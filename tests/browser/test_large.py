@@ -19,7 +19,8 @@ from shared.cleanup.record import Cleanup, Phase, event_hash
 from shared.cleanup.store import CleanupStore
 from shared.clock import SystemClock
 from shared.ledger.pauses import Pauses
-from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.dead_letter import DeadLetter
+from shared.results.dead_letters import DeadLetterStore
 from shared.settings import Settings
 from shared.storage.table import AzureTable
 from shared.wiring.storage_clients import storage_credential, table_service

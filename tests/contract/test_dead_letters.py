@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from devstack.azurite import Azurite
-from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.dead_letter import DeadLetter
+from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterFilter, LetterListing, Place
 from shared.settings import Settings
 from shared.storage.table import AzureTable, Table, Write

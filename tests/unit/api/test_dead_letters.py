@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.clock import to_text
-from shared.results.dead_letters import DeadLetter
+from shared.results.dead_letter import DeadLetter
 from tests.letters import old_rows
 from tests.rows import PROBLEM
 from tests.world import Told, World, ask, call, refused

@@ -8,7 +8,8 @@ from datetime import timedelta
 from shared import VERSION
 from shared.api.summary import Summary
 from shared.operations.running import running_clean_ups
-from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.dead_letter import DeadLetter
+from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterListing
 from shared.storage.queues import Depth
 from tests.world import World, call, job_event

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.results.dead_letters import DeadLetter, DeadLetterStore
+from shared.results.dead_letter import DeadLetter
+from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_rows import OLD_PARTITION
 from tests.letters import old_rows
 from tests.memory_table import MemoryTable

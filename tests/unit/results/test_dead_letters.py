@@ -11,7 +11,8 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import StorageUnavailable
-from shared.results.dead_letters import MAX_BODY_BYTES, DeadLetter, DeadLetterStore
+from shared.results.dead_letter import MAX_BODY_BYTES, DeadLetter
+from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterFilter, LetterListing, Place
 from shared.results.letter_rows import partition_of
 from shared.storage.table import Page
