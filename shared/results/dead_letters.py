@@ -1,9 +1,8 @@
-"""What could not be done, kept with its reason until somebody redrives or settles it, or its time is over.
+"""Dead letters: what could not be done, kept with its reason until it is past its retention.
 
-Two rows per dead letter in one partition, written in one transaction: `id:<result id>` holds everything and is found
-by id; `at:<inverted time>:<result id>` holds the summary, in an order that lists the newest first. The partition comes
-from the id, so that a stopped app can end a large backlog faster than one partition takes. Letters of the time before
-that lie in `OLD_PARTITION` and stay there.
+Each has two rows in one partition, written in one transaction: `id:<result id>` holds everything and is found by id;
+`at:<inverted time>:<result id>` holds the summary, sorted with the newest first. The id determines the partition, so a
+stopped app can end a large backlog faster than one partition allows. Older letters remain in `OLD_PARTITION`.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from shared.storage.table import Found, Refused, Table, Write
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_TRIES = 20
-"""Of a write that others keep getting in the way of."""
+"""Tries of a contended write."""
 DELETED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One request or event that ended without being carried out."""
+    """One request or event that was not carried out."""
 
     id: str
-    """The result id, so that a repeat of the same end is the same dead letter; or that of a task (`result_id`)."""
+    """The result id, so that a repeat of the same outcome is the same dead letter; or a task's id, see `result_id`."""
     reason: str
     outcome: str
     queue: str
@@ -47,7 +46,7 @@ class DeadLetter:
     generation: int = 0
     redriven_at: datetime | None = None
     redriven_by: str | None = None
-    """The name that the platform's sign-in gave; personal data."""
+    """The caller's name from the platform's sign-in; personal data."""
     settled_at: datetime | None = None
     settled_by: str | None = None
     error: BatchError | None = None
@@ -55,11 +54,11 @@ class DeadLetter:
     status: int | None = None
     body: bytes = b""
     result_id: str | None = None
-    """Of a letter that many requests for one task share: which of their ends it tells of."""
+    """For a letter shared by many requests for one task: the result that it describes."""
     ended_at: datetime | None = None
-    """Of such a letter: when that end was."""
+    """For such a letter: when that result's request ended."""
     policy: str | None = None
-    """Of such a letter: digest of the retention policy that asked."""
+    """For such a letter: digest of the retention policy behind that request."""
 
 
 class DeadLetterStore:
@@ -70,9 +69,9 @@ class DeadLetterStore:
         self._has_old: bool | None = None
 
     def keep(self, letter: DeadLetter) -> None:
-        """Keeps a dead letter; a repeat of one that is kept moves its `last_seen_at`, see `_seen_again`."""
+        """Keeps a dead letter; keeping the same one again moves its `last_seen_at`, see `_seen_again`."""
         for number in range(MAX_TRIES):
-            # Most are new: they are inserted without a look.
+            # Most are new, so the insert comes before any read.
             found = self._found(letter.id) if number or self._old_ones_are_left() else None
             if found is None:
                 partition = partition_of(letter.id)
@@ -97,22 +96,22 @@ class DeadLetterStore:
         return self._mark(letter_id, "redriven", moment, by) is True
 
     def settle(self, letter_id: str, moment: datetime, by: str | None = None) -> bool:
-        """Marks it as settled, if it is not; False when it is not there."""
+        """Marks it as settled, unless it is already; False when there is no such letter."""
         return self._mark(letter_id, "settled", moment, by) is not None
 
     def forget(self, partition: str, before: datetime) -> int:
-        """Deletes a page of the letters of a partition that were last seen before an instant; how many rows it took."""
+        """Deletes a page of a partition's letters last seen before an instant; returns the number of rows deleted."""
         over = f"PartitionKey eq '{partition}' and last_seen_at lt '{to_text(before)}'"
         rows = self.table.query(over, ["PartitionKey", "RowKey"], 1_000).rows
         gone = 0
         for start in range(0, len(rows), DELETED_AT_ONCE):
             group = rows[start : start + DELETED_AT_ONCE]
-            # One that was seen again meanwhile keeps its group; the next round takes the others.
+            # A letter that has just been seen again saves its whole group; the next round deletes the others.
             gone += len(group) if self.table.delete_group(group) else 0
         return gone
 
     def partitions(self) -> tuple[str, ...]:
-        """Where letters may lie."""
+        """The partitions that may hold letters."""
         return (*PARTITIONS, OLD_PARTITION) if self._old_ones_are_left() else PARTITIONS
 
     def _mark(self, letter_id: str, what: str, moment: datetime, by: str | None) -> bool | None:
@@ -137,7 +136,7 @@ class DeadLetterStore:
         return found
 
     def _old_ones_are_left(self) -> bool:
-        """Whether the one partition of before holds any; asked once, for nothing is put there any more."""
+        """Whether the old partition holds any. Asked once, because nothing is added there any more."""
         if self._has_old is None:
             self._has_old = bool(self.table.query(f"PartitionKey eq '{OLD_PARTITION}'", ["RowKey"], 1).rows)
         return self._has_old
@@ -153,11 +152,11 @@ class DeadLetterStore:
 
 
 def _seen_again(kept: DeadLetter, letter: DeadLetter) -> dict[str, Any]:
-    """The columns that change when an end comes again.
+    """The columns that change when the same dead letter is kept again.
 
-    A letter that many requests share goes over to the newest, and stays settled until the reason is another. Any other
-    id can fail again after its row was purged and the request resubmitted. That failure is newer than a redrive or a
-    settlement, which it undoes.
+    A letter shared by many requests takes over the newest result, and stays settled until the reason changes. Any other
+    id can fail again after its row was purged and the request resubmitted. That failure is newer than the redrive or the
+    settling, and undoes it.
     """
     columns: dict[str, Any] = {"last_seen_at": to_text(letter.last_seen_at)}
     if letter.result_id and letter.result_id != kept.result_id:
@@ -216,7 +215,7 @@ def _columns(letter: DeadLetter) -> dict[str, Any]:
 
 
 def letter_of(found: Found) -> DeadLetter:
-    """The letter in a row of either kind; columns that came later may be missing."""
+    """The letter in a row of either kind; columns of later versions may be missing."""
     entity: Mapping[str, Any] = found.entity
     return DeadLetter(
         id=entity["id"],
