@@ -508,6 +508,19 @@ module alerts 'app/alerts.bicep' = {
   }
 }
 
+module workbook 'app/workbook.bicep' = {
+  name: 'workbook'
+  scope: group
+  params: {
+    // A workbook's name is a GUID; people see the other one.
+    name: guid('workbook', resourceToken)
+    displayName: 'Batch task deletion (${environmentName})'
+    location: location
+    tags: tags
+    applicationInsightsId: monitoring.outputs.applicationInsightsId
+  }
+}
+
 module availability 'app/availability.bicep' = if (availabilityTestEnabled) {
   name: 'availability'
   scope: group

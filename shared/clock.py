@@ -1,4 +1,4 @@
-"""The one source of time, so that tests and leases agree on what "now" is."""
+"""The only source of time, so that tests and leases agree on what "now" is."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall time for what is stored, monotonic seconds for what is measured."""
+    """Wall-clock time for what is stored, monotonic seconds for what is measured."""
 
     def now(self) -> datetime:
-        """The current instant, aware, in UTC."""
+        """The current time as an aware datetime in UTC."""
 
     def monotonic(self) -> float:
         """Seconds on a clock that is never set back."""
@@ -23,19 +23,19 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class TimeBox:
-    """When a call may still start, and by when it is over: instants of the monotonic clock, in seconds."""
+    """When a call may still start, and when it must be over: seconds on the monotonic clock."""
 
     start_by: float
     end_by: float
 
     @classmethod
     def lasting(cls, seconds: float, clock: Clock) -> TimeBox:
-        """From now on for so long; it may start at any time within."""
+        """A box from now on; the call may start at any time within it."""
         end = clock.monotonic() + seconds
         return cls(end, end)
 
     def ending_by(self, instant: float) -> TimeBox:
-        """The same, over at the instant at the latest."""
+        """The same box, but over at `instant` at the latest."""
         return TimeBox(min(self.start_by, instant), min(self.end_by, instant))
 
 
@@ -53,10 +53,10 @@ class SystemClock:
 
 
 def to_text(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds and `Z`, as every instant of the contract is written."""
+    """ISO 8601 in UTC with milliseconds and `Z`, as the app writes every instant."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def from_text(text: str) -> datetime:
-    """The instant that `to_text` wrote."""
+    """The instant in a text written by `to_text`."""
     return datetime.fromisoformat(text)

@@ -1,6 +1,6 @@
-"""What `requests` does beyond a call itself, left out: look-ups, cookies, redirects, and a CA bundle per connection.
+"""Connections for `requests` without its extras: proxy look-ups, cookies, redirects, and a CA bundle per connection.
 
-Of a call through a plain session these are four tenths of the CPU (docs/performance.md).
+In a plain session these take four tenths of a call's CPU (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
 MOST_HOSTS = 256
-"""Above the number of accounts that anybody lists: a host that is pushed out loses its connections."""
+"""More than the number of accounts anybody lists: an evicted host loses its connections."""
 
 _AFTER_HOST = re.compile("[/?#]")
 
@@ -27,7 +27,7 @@ PoolClasses = dict[str, type[HTTPConnectionPool]]
 
 @cache
 def verifying_context(ca_file: str) -> ssl.SSLContext:
-    """One context for all connections that trust a bundle: loading it is 16 of a TLS connection's 20 ms."""
+    """One context for all connections that trust a bundle; loading the bundle takes 16 of a TLS connection's 20 ms."""
     context = create_urllib3_context()
     context.load_verify_locations(ca_file)
     context.verify_mode = ssl.CERT_REQUIRED
@@ -48,7 +48,7 @@ class DirectAdapter(HTTPAdapter):
         super().__init__(pool_connections=MOST_HOSTS, pool_maxsize=pool, max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        """Makes the pools with our context and classes."""
+        """Makes the pools, with our context and classes."""
         super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **options)
         if self._pool_classes:
             self.poolmanager.pool_classes_by_scheme = dict(self._pool_classes)
@@ -74,7 +74,7 @@ class DirectAdapter(HTTPAdapter):
         return request.path_url
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
-        """The answer without a jar for its cookies."""
+        """The answer, without a cookie jar."""
         response = Response()
         response.status_code = resp.status
         response.reason = resp.reason
@@ -85,6 +85,6 @@ class DirectAdapter(HTTPAdapter):
         return response
 
     def close(self) -> None:
-        """Lets go of all connections."""
+        """Closes all connections."""
         self._pools.clear()
         super().close()

@@ -1,6 +1,6 @@
 """The app settings, read and checked together.
 
-A problem names the setting and the rule, and never the value, which may hold a secret.
+A problem names the setting and the rule, never the value, which may be a secret.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from shared.parsing.retention_policy import Policy, read_policies
 from shared.storage.connection import StorageConnection, read_connection
 
 POISON_SUFFIX = "-poison"
-"""What the host appends to a queue's name; hard-coded there."""
+"""What the host appends to a queue's name; hard-coded in the host."""
 
 _MIN_QUEUE_NAME = 3
 _MAX_QUEUE_NAME = 63 - len(POISON_SUFFIX)
@@ -31,7 +31,7 @@ _SCOPE = re.compile(r"(https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._-]+
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that an operator can choose; see docs/operations.md."""
+    """Everything that an operator can configure; see docs/operations.md."""
 
     storage: StorageConnection
     request_queue: str
@@ -46,7 +46,7 @@ class Settings:
     batch_token_scope: str
     batch_credential: str
     client_id: str | None
-    """Of the user-assigned identity for Batch; None for the system-assigned one."""
+    """Client id of the user-assigned identity for Batch; None for the system-assigned one."""
     max_attempts: int
     retry_base_seconds: float
     retry_max_seconds: float
@@ -57,12 +57,12 @@ class Settings:
     job_completion_max_wait_days: int
     retention_days: int
     retention_policies: tuple[Policy, ...]
-    """In their order: for each job the first of its account that matches decides."""
+    """In order: the first policy of its account that matches a job applies to it."""
     retention_interval_hours: int
     operation_budget_seconds: float
     """The longest that one attempt may take; a claim's lease is twice that."""
     storage_timeout_seconds: float
-    """All tries of one storage call together. An HTTP caller is to hear within 15 s that storage is down."""
+    """For all tries of one storage call together, so that HTTP callers learn within 15 s that storage is down."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -105,9 +105,9 @@ class Settings:
 
 
 class _Reader:
-    """Reads single settings and collects what is wrong, so that all of it is told at once.
+    """Reads single settings and collects their problems, so that all are reported at once.
 
-    An empty setting counts as absent, as the portal cannot tell the two apart.
+    An empty setting counts as absent, because the portal cannot tell the two apart.
     """
 
     def __init__(self, env: Mapping[str, str], problems: list[str]) -> None:
@@ -147,7 +147,7 @@ class _Reader:
         if not text:
             return default
         low, high = bounds
-        # The pattern comes first: int() and float() take blanks, underscores and other scripts' digits.
+        # The pattern comes first: int() and float() accept spaces, underscores and other scripts' digits.
         if not form.fullmatch(text) or not low <= float(text) <= high:
             self._problems.append(f"{name} must be {kind} from {low:g} to {high:.0f}")
             return default
@@ -162,7 +162,7 @@ class _Reader:
 
 
 def _contradictions(settings: Settings) -> list[str]:
-    """What is wrong between settings that are each right."""
+    """Problems between settings that are each valid alone."""
     problems = []
     queues = [settings.request_queue, settings.job_completion_queue, settings.result_queue]
     every = [name for name in queues if name] + [f"{name}{POISON_SUFFIX}" for name in queues[:2] if name]
@@ -182,14 +182,14 @@ def _queue_name(text: str) -> str:
     if not _MIN_QUEUE_NAME <= len(text) <= _MAX_QUEUE_NAME or not _QUEUE_NAME.fullmatch(text):
         raise ValueError(
             f"must be 3 to {_MAX_QUEUE_NAME} lower-case letters, digits and single hyphens between them "
-            f"({len(POISON_SUFFIX)} more go to '{POISON_SUFFIX}')"
+            f"({len(POISON_SUFFIX)} more are reserved for '{POISON_SUFFIX}')"
         )
     return text
 
 
 def _table_name(text: str) -> str:
     if not _TABLE_NAME.fullmatch(text) or text.lower() == "tables":
-        raise ValueError("must be 3 to 63 letters and digits, the first a letter, and not 'tables'")
+        raise ValueError("must be 3 to 63 letters and digits, begin with a letter, and not be 'tables'")
     return text
 
 
@@ -212,7 +212,7 @@ def _scope(text: str) -> str:
     match = _SCOPE.fullmatch(text)
     if match is None:
         raise ValueError("must be an https resource followed by '//.default'")
-    # Batch wants its audience with the final slash, which one slash before '.default' would cut off.
+    # Batch expects its audience with the final slash; a single slash before '.default' would cut it off.
     return f"{match[1]}//.default"
 
 

@@ -1,4 +1,4 @@
-"""Between the Functions library and the app: deliveries, HTTP calls and answers. Nothing below knows that library."""
+"""Adapts the Functions library to the app: deliveries, HTTP calls and answers. Nothing below knows that library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_CALLER = 256
 
 def delivery_of(message: func.QueueMessage, context: func.Context, queue: str) -> Delivery:
     """The delivery behind a queue trigger."""
-    # The library's types allow for messages that an app makes itself; what the host hands over has them all.
+    # The library's types allow for messages that an app makes itself; those from the host have every field.
     return Delivery(
         queue=queue,
         message_id=message.id or "",
@@ -43,7 +43,7 @@ def delivery_of(message: func.QueueMessage, context: func.Context, queue: str) -
 
 
 def give(results: func.Out[list[str]], texts: list[str]) -> None:
-    """Hands texts to an output binding, which sends each as it is; an empty list is not set at all."""
+    """Sets an output binding, which sends each text unchanged; an empty list is not set at all."""
     if texts:
         results.set(texts)
 
@@ -88,7 +88,7 @@ def respond_with_health(req: func.HttpRequest, context: func.Context) -> func.Ht
 
 
 def respond_with_summary(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answers with what an operator sees first."""
+    """Answers with the summary that an operator sees first."""
 
     def look(call: Call) -> Answer:
         read_query(call)
@@ -126,7 +126,7 @@ def respond_with_description(req: func.HttpRequest, context: func.Context) -> fu
 
 def _call(req: func.HttpRequest, context: func.Context) -> Call:
     headers = {name.lower(): text for name, text in req.headers.items()}
-    # What can be known before the app is there, which it is not while its settings are wrong.
+    # All that is known before the app exists, which it does not while its settings are wrong.
     named = req.route_params.get("clientRequestId") or headers.get("client-request-id")
     return Call(
         headers=headers,
@@ -144,7 +144,7 @@ def _call(req: func.HttpRequest, context: func.Context) -> Call:
 
 
 def caller_of(headers: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
-    """The name that the platform's sign-in gave the caller; None without it, for then the caller sets the headers.
+    """The caller's name from the platform's sign-in; None without sign-in, since callers could then set the header.
 
     https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
     """
@@ -155,26 +155,26 @@ def caller_of(headers: Mapping[str, str], environment: Mapping[str, str]) -> str
 
 
 def _trace(context: func.Context) -> str | None:
-    """The trace of the invocation; the worker attaches it to no thread that runs a synchronous function.
+    """The invocation's trace, which the worker does not attach to the thread that runs a synchronous function.
 
-    What is no valid trace context counts as none: https://www.w3.org/TR/trace-context/#traceparent-header
+    An invalid trace context counts as none: https://www.w3.org/TR/trace-context/#traceparent-header
     """
     return readable(context.trace_context.trace_parent, grammar.traceparent)
 
 
 class _Untyped(dict[str, str]):
-    """Headers among which a content type seems to be, so that the library adds none."""
+    """Headers that claim to include a content type, so that the library does not add one."""
 
     def __contains__(self, key: object) -> bool:
         return key == "content-type" or super().__contains__(key)
 
 
 class _WithoutContent(func.HttpResponse):
-    """A response that has no body, and so no type of one."""
+    """A response without a body, and so without a content type."""
 
     @property
     def headers(self) -> _Untyped:  # type: ignore[override]  # the library only looks names up and reads the pairs
-        """The headers as they were given."""
+        """The headers as given."""
         return _Untyped(super().headers.items())
 
 

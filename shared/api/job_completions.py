@@ -95,7 +95,7 @@ class CleanupApi:
         taken = self.intake.take(traced(event, call.traceparent))
         call.concerns(taken.client_request_id)
         if taken.error:
-            return Answer(403 if taken.intake is Intake.PROTECTED else 422, error_wire(taken.error))
+            return Answer(403 if taken.intake is Intake.PROTECTED else 422, error_wire(posted.about(taken.error)))
         return Answer(202, self._body(taken), {"location": _location(taken)})
 
     def _submit_many(self, call: Call, events: Sequence[PostedEvent]) -> Answer:
@@ -110,7 +110,7 @@ class CleanupApi:
                 items.append(_refused(event_id, fault))
                 continue
             good |= taken.error is None
-            items.append(_item(taken))
+            items.append(_item(taken, posted))
         if good:
             return Answer(202, {"items": items})
         return Answer(400, error_body(invalid_request(few(problems))) | {"items": items})
@@ -159,13 +159,13 @@ def _location(taken: Taken) -> str:
     return request_location(taken.subject.key) if taken.subject else ""
 
 
-def _item(taken: Taken) -> dict[str, Any]:
+def _item(taken: Taken, posted: PostedEvent) -> dict[str, Any]:
     item: dict[str, Any] = {"clientRequestId": taken.client_request_id, "status": taken.intake.value}
     if taken.error is None:
         return item | {"location": _location(taken)}
     # As in bulk calls: a protected job is an invalid item.
     status = "conflict" if taken.intake is Intake.CONFLICT else "invalid"
-    return item | {"status": status, "error": error_wire(taken.error)}
+    return item | {"status": status, "error": error_wire(posted.about(taken.error))}
 
 
 def _refused(event_id: str | None, fault: InvalidInput) -> dict[str, Any]:

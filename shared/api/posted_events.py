@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from shared.batch.reply import BatchError
+from shared.cleanup.carrier import is_envelope
+from shared.cleanup.task_record import is_task_record
 from shared.errors import InvalidInput, Problem
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing import strict_json
@@ -40,6 +43,15 @@ class PostedEvent:
         if not self.is_binary:
             return fault
         return InvalidInput([Problem(_place(p.pointer), p.text) for p in fault.problems], fault.code)
+
+    def about(self, error: BatchError) -> BatchError:
+        """An error about the event's id or job, which points at where the sender said them."""
+        event, at = self.value, self.at
+        if isinstance(event, list) and len(event) == 1:
+            event, at = event[0], f"{at}/0"
+        names = _names(event) if isinstance(event, dict) else {}
+        places = [(f"{at}{names.get(key, key)}", text) for key, text in error.values]
+        return replace(error, values=tuple((_place(key) if self.is_binary else key, text) for key, text in places))
 
 
 def posted_events(headers: Mapping[str, str], body: bytes) -> list[PostedEvent]:
@@ -80,6 +92,16 @@ def _binary(headers: Mapping[str, str], body: bytes) -> PostedEvent:
     if body:
         event["data"] = strict_json.read(body, max_bytes=MAX_MESSAGE_BYTES)
     return PostedEvent(event, is_binary=True)
+
+
+def _names(event: dict[str, object]) -> dict[str, str]:
+    """Where an event that is not bare has what a bare one says in these fields."""
+    if is_task_record(event):
+        return {"/jobId": "/properties/jobId", "/clientRequestId": "/resourceId"}
+    if is_envelope(event):
+        data = "data_base64" if "data_base64" in event else "data"
+        return {"/jobId": f"/{data}/jobId", "/clientRequestId": "/id"}
+    return {}
 
 
 def _place(pointer: str) -> str:

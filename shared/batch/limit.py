@@ -36,7 +36,7 @@ class AccountLimit:
         self._longest_hold = longest_hold
         self._on_change = on_change
         self._pace = Pace()
-        self._told: float | None = None
+        self._reported: float | None = None
         self._in_flight = 0
         self._turn = 0
         lock = threading.Lock()
@@ -65,9 +65,9 @@ class AccountLimit:
                 self._next_turn.notify_all()
             self._leave()
             rate = self._pace.rate
-            is_changed = is_cut or (self._told is not None and rate is None)
+            is_changed = is_cut or (self._reported is not None and rate is None)
             if is_changed:
-                self._told = rate
+                self._reported = rate
         if is_changed:
             log.info(
                 "batch_rate_limit account=%s calls_per_second=%s",

@@ -1,4 +1,4 @@
-"""One request's way: accept, claim, attempt, settle, and the poison queue.
+"""The life of a request: accept, claim, attempt, record, and the poison queue.
 
 Read `worker` first: it carries a message through `claiming` and `attempt`.
 """

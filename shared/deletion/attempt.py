@@ -1,4 +1,4 @@
-"""One attempt on claimed rows: the DELETEs side by side, then what came of them written in one transaction."""
+"""One attempt on claimed rows: sends the DELETEs in parallel, then records the outcomes in one transaction."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ from shared.ledger.store import RecordStore
 from shared.results.telemetry import Call
 from shared.storage.table import Refused
 
-TOO_LATE = Reply(Sent.HELD, error=BatchError("AttemptTimedOut", "The attempt's time was over before its turn."))
+TOO_LATE = Reply(
+    Sent.HELD, error=BatchError("AttemptTimedOut", "The attempt ran out of time before this DELETE could be sent.")
+)
 
 
 @dataclass
 class Attempted:
-    """What came of claimed rows."""
+    """What became of the claimed rows."""
 
     done: list[Record] = field(default_factory=list)
     released: list[Record] = field(default_factory=list)
-    """Given back for another try; the message that brings it is not sent yet."""
+    """Released for another try; the message for it has not been sent yet."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ class Attempt:
     policy: RetryPolicy
 
     def carry_out(self, claims: Sequence[Claimed], began: float, *, emit_pending: bool = False) -> Attempted:
-        """Sends, judges and records. `began` is the monotonic time from before the claims were written.
+        """Sends, classifies and records. `began` is a monotonic time from before the claims were written.
 
         Raises:
-            StaleDelivery: another worker holds a row by now.
+            StaleDelivery: another worker now holds a row.
             StorageUnavailable: an outcome could not be recorded; the redelivery will send again.
         """
         if not claims:
@@ -70,7 +72,7 @@ class Attempt:
         return self.lanes.run([(c.record.request.batch_url, partial(self._send, c, box)) for c in claims])
 
     def _send(self, claimed: Claimed, box: TimeBox) -> Reply:
-        """One DELETE, unless so long has passed that another worker may be about to take the claim over."""
+        """Sends one DELETE, unless it is so late that another worker may be about to take over the claim."""
         if self.clock.monotonic() >= box.start_by:
             return TOO_LATE
         request = claimed.record.request
@@ -79,7 +81,7 @@ class Attempt:
         return reply
 
     def _record(self, changes: list[tuple[Record, Record]], until: float) -> Attempted:
-        """T6 and T7, all together where nobody is in the way."""
+        """T6 and T7: all rows together, or one by one when another writer has interfered."""
         written = self.store.write_group(changes, until)
         if isinstance(written, Refused):
             written = [self._record_one(before, after, until) for before, after in changes]
@@ -89,7 +91,7 @@ class Attempt:
         return attempted
 
     def _record_one(self, claimed: Record, after: Record, until: float) -> Record:
-        """T6 or T7 for one row; recognises its own earlier write if the answer to it was lost."""
+        """Records one row (T6 or T7), and recognises its own earlier write if the answer was lost."""
         mine = claimed.claim.claim_id if claimed.claim else ""
         why = Change.ENDED if after.state is State.DONE else Change.RELEASED
         decided = self.store.settle(claimed.key, lambda found: decisions.on_record(found, mine, after, why), until)
@@ -99,10 +101,10 @@ class Attempt:
 
 
 def _change(claimed: Claimed, verdict: End | Retry, now: datetime, *, emit_pending: bool) -> tuple[Record, Record]:
-    """The row under its claim, and as it is to be recorded."""
+    """The row under its claim, and the row to record."""
     before, record = claimed.before, claimed.record
     if isinstance(verdict, End):
-        # Of this try more is known by now than was written ahead of it.
+        # More is now known about this try than was written before it.
         tried = replace(record, maybe_effect=before.maybe_effect or verdict.may_have_taken_effect)
         return record, state.conclude(tried, verdict.conclusion, emit_pending=emit_pending)
     effect = verdict.may_have_taken_effect
@@ -112,7 +114,7 @@ def _change(claimed: Claimed, verdict: End | Retry, now: datetime, *, emit_pendi
 
 
 def _in_steps(verdicts: list[End | Retry]) -> list[End | Retry]:
-    """Rows of one message that are to be tried again at about the same time wait for the last of them.
+    """Rows of one message whose retries are due at about the same time all wait for the last of them.
 
     Otherwise the jitter would scatter a message of a hundred rows over a hundred messages.
     """

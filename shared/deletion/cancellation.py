@@ -12,19 +12,19 @@ from shared.ledger.decisions import Change
 from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
 from shared.ledger.store import RecordStore
 
-CANCELLED = BatchError("RequestCancelled", "The request was taken back before it was begun.")
+CANCELLED = BatchError("RequestCancelled", "The request was cancelled before its first attempt.")
 
 
 @dataclass(frozen=True)
 class Cancellation:
-    """Ends requests that nobody has begun (T8)."""
+    """Ends requests that no claim has touched (T8)."""
 
     store: RecordStore
     clock: Clock
     outbox: Outbox
 
     def cancel(self, key: Key) -> tuple[Record | None, bool]:
-        """The row, None when the id is unknown, and whether it is this call that ended it.
+        """The row (None when the id is unknown), and whether this call ended it.
 
         Raises StorageUnavailable.
         """
@@ -34,6 +34,6 @@ class Cancellation:
         if row is None or row.conclusion is None or row.conclusion.outcome is not Outcome.CANCELLED:
             return row, False
         if row.emit_pending:
-            # Of an earlier call's end too: the write may be this call's own, made twice when its answer was lost.
+            # Also when an earlier call ended it: that write may be this call's own, repeated after a lost answer.
             row = self.outbox.try_to_send(row)
         return row, decided.why is Change.ENDED

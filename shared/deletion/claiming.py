@@ -17,12 +17,12 @@ from shared.ledger.store import RecordStore
 from shared.storage.table import Refused
 
 MAX_REFUSALS = 3
-"""Rows dropped from a group one by one before the rest is taken on in another way."""
+"""How many refused rows are dropped from a group, one by one, before the rest is handled differently."""
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A row that this invocation owns: as it was, and as it is."""
+    """A row that this invocation has claimed: before and after the claim."""
 
     before: Record
     record: Record
@@ -36,40 +36,40 @@ class Claims:
     ended: list[Record] = field(default_factory=list)
     """Ended now, without a DELETE."""
     repeats: list[Record] = field(default_factory=list)
-    """Done before: the result is owed to whoever sent this message."""
+    """Already done: this message's sender is owed the result."""
     conflicts: list[Record] = field(default_factory=list)
-    """As asked for, not as stored."""
+    """As requested, not as stored."""
     waiting: list[Record] = field(default_factory=list)
-    """Not yet due: they need a message for that time."""
+    """Not yet due: they need a message for their due time."""
     in_flight: list[Record] = field(default_factory=list)
-    """Duplicates of work under way: dropped, its own message brings it back."""
+    """Duplicates of work in progress: dropped, because that work has its own message."""
     left: list[Record] = field(default_factory=list)
-    """Not looked at, for lack of time: they need a message at once."""
+    """Not looked at for lack of time: they need a message immediately."""
     fault: StorageUnavailable | None = None
-    """What stopped the claiming half-way: to be raised once that which is claimed is carried out."""
+    """What stopped the claiming half-way; to be raised once the claimed rows are carried out."""
 
     @property
     def is_begun(self) -> bool:
-        """Whether anything came of the message so far."""
+        """Whether anything has been done about the message yet."""
         return any((self.claimed, self.ended, self.repeats, self.conflicts, self.waiting, self.in_flight))
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What was asked for, and the row as far as it is known; None for one that is not there yet."""
+    """The request as asked, and its row as far as known; None for a row that does not exist yet."""
 
     asked: Record
     row: Record | None
 
     @property
     def basis(self) -> Record:
-        """What a claim is based on."""
+        """The record that a claim is based on."""
         return self.row or self.asked
 
 
 @dataclass(frozen=True)
 class Claimer:
-    """Claims rows, many at once where nothing stands against it, else by a look at each."""
+    """Claims rows: many in one transaction where possible, else one by one after reading each."""
 
     store: RecordStore
     clock: Clock
@@ -78,13 +78,13 @@ class Claimer:
     parents: Parents
 
     def claim(self, records: Sequence[Record], holder: Holder, began: float) -> Claims:
-        """Claims what may be claimed, until half of the time is over within which a DELETE may be sent.
+        """Claims what may be claimed, until half of the send window has passed.
 
-        `began` is the monotonic time of the delivery's start.
+        `began` is the monotonic time at which the delivery started.
 
         Raises:
-            StaleDelivery: this delivery was or may be superseded; nothing more may be done with it.
-            StorageUnavailable: the host is to deliver the message again. Not once something is claimed.
+            StaleDelivery: this delivery has been or may have been superseded; do nothing more with it.
+            StorageUnavailable: the host should deliver the message again. Not raised once a row is claimed.
         """
         half = began + self.timing.send_window_seconds / 2
         return _Claiming(self, holder, half, self.parents.of_message()).run(records)
@@ -92,19 +92,19 @@ class Claimer:
 
 @dataclass(frozen=True)
 class _Claiming:
-    """The claiming of one message's rows."""
+    """Claims the rows of one message."""
 
     by: Claimer
     holder: Holder
     until: float
-    """Half of the time within which a DELETE may be sent."""
+    """The end of the first half of the send window."""
     of_parent: Veto
     claims: Claims = field(default_factory=Claims)
 
     def run(self, records: Sequence[Record]) -> Claims:
         rest = [_Known(asked, asked if asked.etag else None) for asked in records]
         if self.holder.dequeue_count == 1:
-            # A first delivery takes the message's word for the rows: write first, and read only what is refused.
+            # A first delivery trusts what the message says about the rows: write first, and read only what is refused.
             rest = self._together(rest)
         try:
             for known in self._together(self._looked(rest)):
@@ -124,7 +124,7 @@ class _Claiming:
         return decision
 
     def _looked(self, rows: Sequence[_Known]) -> list[_Known]:
-        """The rows as stored, for as many as there is time for."""
+        """The rows as stored, as many as there is time to read."""
         looked: list[_Known] = []
         for known in rows:
             if self._is_late() and (looked or self.claims.is_begun):
@@ -134,7 +134,7 @@ class _Claiming:
         return looked
 
     def _together(self, rows: Sequence[_Known]) -> list[_Known]:
-        """One transaction for all that is to be written; those rows that were refused are returned."""
+        """Writes everything in one transaction; returns the rows that were refused."""
         tries: list[tuple[_Known, Write]] = []
         for known in rows:
             decision = self._decide(known.row, known.asked)
@@ -164,7 +164,7 @@ class _Claiming:
             self._written(decided.decision.why, decided.before or asked, decided.record)
 
     def _left_alone(self, why: Reason, asked: Record, found: Record | None, based_on: Record) -> None:
-        """Notes a row that nothing is written about; `based_on` is what a claim of our own was based on."""
+        """Notes a row that is left alone; `based_on` is the record that our own claim was based on."""
         if why is Reason.STALE:
             message = self.holder.message_id
             raise StaleDelivery(f"message {message} was delivered again while row {asked.key.row} was held")
@@ -180,7 +180,7 @@ class _Claiming:
             self.claims.repeats.append(found)
 
     def _written(self, why: Change, before: Record, after: Record) -> None:
-        """Notes a row as it was written."""
+        """Notes a row that was written."""
         if why is Change.CLAIMED:
             self.claims.claimed.append(Claimed(before, after))
         else:

@@ -12,20 +12,20 @@ from shared.ledger.record import Holder
 
 @dataclass(frozen=True)
 class Delivery:
-    """What the host hands over with a message."""
+    """A message, and what the host says about it."""
 
     queue: str
     message_id: str
     dequeue_count: int
     inserted_at: datetime
     next_visible_at: datetime
-    """When the host's hold of the message lapses unless it renews it; renewals only move it later."""
+    """When the message becomes visible again unless the host renews its hold; renewals only move this later."""
     body: bytes
     traceparent: str | None = None
-    """The trace of the invocation, as the host began it."""
+    """The trace context that the host started for the invocation."""
 
     def holder(self, claim_id: str) -> Holder:
-        """Who works on the message's requests now."""
+        """The holder for claims on the message's requests."""
         return Holder(claim_id, self.message_id, self.dequeue_count, self.next_visible_at)
 
 
@@ -38,11 +38,11 @@ class Timing:
 
     @property
     def send_window_seconds(self) -> float:
-        """No DELETE starts later than this after its claim."""
+        """A DELETE must start within this time after its claim."""
         return self.budget_seconds * 2 / 3
 
     def box(self, began: float) -> TimeBox:
-        """When a DELETE may start, and by when it is over, for claims that were written from `began` on (monotonic)."""
+        """When a DELETE may start and must end, for claims written from `began` on (monotonic)."""
         return TimeBox(began + self.send_window_seconds, began + self.budget_seconds)
 
     @property
@@ -51,14 +51,14 @@ class Timing:
 
     @property
     def skew(self) -> timedelta:
-        """How far two workers' clocks may differ without one sending into the other's lease."""
+        """How far two workers' clocks may differ before one could send during the other's lease."""
         return self.lease - timedelta(seconds=self.send_window_seconds)
 
     def check_fresh(self, holder: Holder, clock: Clock) -> None:
-        """Raises StaleDelivery when the host may hand the message to somebody else before an attempt would end.
+        """Raises StaleDelivery when the host might deliver the message to another worker before an attempt would end.
 
-        Without it a stale delivery can take over a released claim with a message that is gone already; the true
-        owner's message then looks like a duplicate, is dropped, and the request is lost.
+        Otherwise a stale delivery could take over a released claim with a message that is already gone. The owner's
+        message would then look like a duplicate and be dropped, and the request would be lost.
         """
         if holder.next_visible_at is None:
             return

@@ -22,18 +22,18 @@ class Guard:
     def __init__(self, settings: Settings) -> None:
         self._protected = settings.protected_jobs
         self._accounts = settings.batch_accounts
-        # A day below retention: a copy may come back after its row was purged, and its task's id be in use again.
+        # A day less than retention: a copy may arrive after its row was purged and its task's id was reused.
         self._max_age = timedelta(days=settings.retention_days - 1)
 
     def __call__(self, row: Record, now: datetime) -> Conclusion | None:
-        """The end of a request that is not to be carried out, or None."""
+        """The conclusion for a request that must not be carried out, or None."""
         error = self.protection(row.request) or self.strange_account(row.request.batch_url)
         if error:
             return Conclusion(Outcome.FAILED, Certainty.CONFIRMED, now, error=error)
         return self.expiry(row, now)
 
     def expiry(self, row: Record, now: datetime) -> Conclusion | None:
-        """The `expired` end of a request so old that its row may be purged and its task's id reused, else None."""
+        """The `expired` conclusion for a request so old that its row may be purged and its task id reused, else None."""
         counted_from = row.accepted_at
         if row.request.delete_after:
             counted_from = max(counted_from, due_at(row.request.delete_after, counted_from))
@@ -41,26 +41,27 @@ class Guard:
         return Conclusion(Outcome.EXPIRED, Certainty.CONFIRMED, now, error=error) if error else None
 
     def lateness(self, what: str, counted_from: datetime, now: datetime) -> BatchError | None:
-        """The error for a request or an event that is as old as rows are kept, or None."""
+        """The error for a request or event that has expired, or None."""
         if now - counted_from <= self._max_age:
             return None
-        return BatchError(EXPIRED, f"The {what} came more than {self._max_age.days} days after it was accepted.")
+        text = f"The {what} was processed more than {self._max_age.days} days after it was accepted or fell due."
+        return BatchError(EXPIRED, text)
 
     def strange_account(self, batch_url: str) -> BatchError | None:
-        """The error for an account that was taken off the allow list after the request or the event had come in."""
+        """The error for an account that left the allow list after the request or event had arrived, or None."""
         if batch_url in self._accounts:
             return None
-        text = "must be one of the Batch accounts that BATCH_ACCOUNT_URLS lists"
+        text = "must be one of the Batch accounts in BATCH_ACCOUNT_URLS"
         return BatchError(NOT_ALLOWED, "The account is no longer allowed.", (("/batchUrl", text),))
 
     def protection(self, request: DeletionRequest) -> BatchError | None:
-        """The error for a job that is never deleted from."""
+        """The error for a request that concerns a protected job, or None."""
         return self.protection_of(request.job_id)
 
     def protection_of(self, job_id: str) -> BatchError | None:
-        """The same for a whole job."""
+        """The error for a protected job, or None."""
         pattern = is_protected(job_id, self._protected)
         if pattern is None:
             return None
-        text = f"must not match {pattern}, which PROTECTED_JOBS names"
+        text = f"must not match {pattern}, a pattern in PROTECTED_JOBS"
         return BatchError(PROTECTED, "Nothing is deleted from this job.", (("/jobId", text),))

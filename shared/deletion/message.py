@@ -1,4 +1,4 @@
-"""What a message on the request queue says: valid requests to work on, and what is wrong with the rest. Never raises."""
+"""Reads a message from the request queue: its valid requests, and what is wrong with the rest. Never raises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.results.result import Result
 from shared.settings import Settings
 
 MOST_ALONE = 100
-"""Invalid items of one message that are told one by one; the others come together."""
+"""Invalid items of one message that are reported one by one; the others are reported together."""
 MOST_POINTERS = 100
 _LISTS = {Kind.MANY: "requests", Kind.TASK_IDS: "taskIds"}
 _MAX_POINTER = 100
@@ -29,10 +29,10 @@ class Refusal:
     problems: tuple[Problem, ...]
     partial: PartialRequest
     body: bytes
-    """What the dead letter holds: the part alone."""
+    """What the dead letter keeps: only this part."""
     index: int = 0
     text: str | None = None
-    """What the error says in place of the usual."""
+    """The error's text, in place of the usual one."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ class Message:
     id: str
     """The queue's."""
     records: tuple[Record, ...] = ()
-    """The valid requests, as far as the message tells of their rows."""
+    """The valid requests, with what the message says about their rows."""
     refusals: tuple[Refusal, ...] = ()
     is_single: bool = False
-    """One request, alone in a message from outside."""
+    """One request, alone in a caller's message."""
     is_own: bool = False
     """Written by the app, for rows of one bucket."""
     parent_id: str | None = None
 
     def refused(self, default_account: str, now: datetime) -> list[Result]:
-        """The results owed for what is not a valid request."""
+        """The results for the invalid parts of the message."""
         return [self._refused(refusal, default_account, now) for refusal in self.refusals]
 
     def _refused(self, refusal: Refusal, default_account: str, now: datetime) -> Result:
@@ -64,12 +64,12 @@ class Message:
 
     @property
     def body(self) -> bytes | None:
-        """What a dead letter keeps as received; None where each of many requests is kept by itself."""
+        """What a dead letter keeps as received; None where many requests are each kept separately."""
         return self.raw if self.is_single else None
 
 
 def read_message(delivery: Delivery, settings: Settings, now: datetime) -> Message:
-    """Reads a message by the rules of the contract; what breaks them becomes a refusal."""
+    """Reads a message; anything invalid becomes a refusal."""
     accounts = settings.batch_accounts
     value: object = None
     try:
@@ -100,7 +100,7 @@ def _from_outside(envelope: Envelope, delivery: Delivery) -> Message:
 
 
 def _refusals(envelope: Envelope, raw: bytes) -> tuple[Refusal, ...]:
-    """What is owed for the invalid items: one refusal each for the first, and one for all others."""
+    """The refusals for the invalid items: one each for the first `MOST_ALONE`, and one for all others."""
     invalid = [item for item in envelope.items if item.request is None]
     if not invalid:
         return ()
@@ -114,7 +114,7 @@ def _refusals(envelope: Envelope, raw: bytes) -> tuple[Refusal, ...]:
 
 
 def _together(items: list[Item], bodies: list[str], name: str) -> list[Refusal]:
-    """One refusal for the rest, so that a message never costs more than its own size in storage."""
+    """One refusal for the rest, so that a message never costs more than its size in storage."""
     if not items:
         return []
     partial = items[0].partial if name == "taskIds" else PartialRequest()
@@ -125,7 +125,7 @@ def _together(items: list[Item], bodies: list[str], name: str) -> list[Refusal]:
 
 
 def _first_problem(item: Item, name: str) -> Problem:
-    """One pointer for an item, short enough for a hundred of them to fit one column."""
+    """One problem for an item, short enough that a hundred of them fit into one column."""
     first = item.problems[0]
     is_short = len(first.pointer) <= _MAX_POINTER and first.pointer.isascii()
     return first if is_short else Problem(f"/{name}/{item.index}", first.text)

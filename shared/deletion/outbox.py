@@ -1,4 +1,4 @@
-"""Results that no queue message stands behind: sent by the app itself, with a mark on the row until that is done."""
+"""Sends results that no queue message would bring back. A mark on the row stays until the result is sent."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Outbox:
     settings: Settings
 
     def send(self, record: Record, raw: bytes | None = None) -> Record:
-        """Sends the result and takes the mark away; a crash between the two means that it is sent twice.
+        """Sends the result, then removes the mark; a crash in between means that the result is sent twice.
 
-        Raises StorageUnavailable: the mark stays.
+        Raises StorageUnavailable; the mark then stays.
         """
         for text in self.publisher.publish([Result.of(record, raw)], self.settings.request_queue):
             self.sender.send(self.settings.result_queue, text)

@@ -1,4 +1,4 @@
-"""From a reply of Batch to what is written: an end, or another try. Pure."""
+"""Turns a reply of Batch into what to record: a conclusion, or another try. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how far apart a request is tried."""
+    """How often a request is tried, and how far apart."""
 
     max_attempts: int
     base_seconds: float
@@ -27,7 +27,7 @@ class End:
     """How the request ended."""
 
     conclusion: Conclusion
-    """As this try alone tells it; `state.conclude` knows the earlier ones."""
+    """By this try alone; `state.conclude` takes earlier tries into account."""
     may_have_taken_effect: bool
     """Whether this try may have deleted the task."""
 
@@ -40,11 +40,11 @@ class Retry:
     wait: timedelta
     may_have_taken_effect: bool
     counts: bool = True
-    """Whether it is one of the attempts that the request has."""
+    """Whether it uses up one of the request's attempts."""
 
 
 def after_reply(before: Record, claimed: Record, reply: Reply, policy: RetryPolicy, now: datetime) -> End | Retry:
-    """What the owner of a claim records. `before` is the row as it was before this claim."""
+    """What the holder of a claim records. `before` is the row as it was before this claim."""
     effect = reply.may_have_taken_effect and not claimed.request.dry_run
     if reply.kind in {Kind.TRANSIENT, Kind.ACCESS}:
         if claimed.attempts >= policy.max_attempts and reply.sent is not Sent.HELD:
@@ -60,7 +60,7 @@ def _end(reply: Reply, maybe_effect_before: bool, now: datetime) -> Conclusion:
     if reply.kind is Kind.SUCCESS:
         outcome = Outcome.DELETED
     elif reply.kind is Kind.GONE:
-        # After a try that may have taken effect, absence is what a lost success looks like.
+        # After a try that may have taken effect, a missing task is what a lost success looks like.
         outcome = Outcome.DELETED if maybe_effect_before else Outcome.NOT_FOUND
         certainty = Certainty.INFERRED if maybe_effect_before else Certainty.CONFIRMED
     elif reply.kind is Kind.PRECONDITION:
@@ -84,7 +84,7 @@ def _dry_run_end(reply: Reply, now: datetime) -> Conclusion:
 
 
 def exhausted(error: BatchError | None, reply: Reply | None, now: datetime) -> Conclusion:
-    """The end of a request that was given up."""
+    """The conclusion of a request that the app gives up on."""
     return Conclusion(
         Outcome.EXHAUSTED,
         Certainty.CONFIRMED,

@@ -1,4 +1,4 @@
-"""The say of a parent (a clean-up, a sweep) in its requests: whether they are still wanted when their message comes."""
+"""Lets a parent (a clean-up, a sweep) veto its requests when their message arrives and they are no longer wanted."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Protocol
 from shared.ledger.record import Conclusion, Origin, Record, State
 
 Veto = Callable[[Record, datetime], Conclusion | None]
-"""(a request that is not done and under no live claim, now) -> its end when it is not to be carried out, else None.
+"""(a request that is not done and has no live claim, now) -> its conclusion if it must not be carried out, else None.
 
-A clean-up that was cancelled leaves what was begun alone (`Record.is_untouched`); a sweep may judge retries too.
+A cancelled clean-up vetoes only what no claim has touched (`Record.is_untouched`); a sweep may also veto retries.
 """
 
 
 class Parent(Protocol):
-    """What is known of the parents of one origin."""
+    """The parents of one origin."""
 
     def veto(self, parent_id: str, *, dry_run: bool) -> Veto | None:
-        """The judge of one parent's requests; None when all of them may go on. May raise StorageUnavailable."""
+        """The veto for one parent's requests; None when all of them may go on. May raise StorageUnavailable."""
 
 
 class Parents:
@@ -29,7 +29,7 @@ class Parents:
         self._known = known
 
     def of_message(self) -> Veto:
-        """The judge of the requests of one message."""
+        """The veto for the requests of one message."""
         asked: dict[tuple[Origin, str, bool], Veto | None] = {}
 
         def veto(record: Record, now: datetime) -> Conclusion | None:

@@ -1,4 +1,4 @@
-"""Messages that the host gave up: each gets an outcome, a dead letter and a result. Depends on storage alone."""
+"""Ends the requests in messages that the host gave up on, with a dead letter and a result. Needs only storage."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
 
-GIVEN_UP = BatchError("DeliveriesExhausted", "The host gave the message up after its last delivery failed.")
+GIVEN_UP = BatchError("DeliveriesExhausted", "The host gave up on the message after its last delivery failed.")
 ROUND_SECONDS = 60.0
-"""For the rows of one message: what is left goes back. With the last row at its slowest that is within two minutes."""
+"""Time for the rows of one message; the rest goes back to the queue. A slow last row still ends within two minutes."""
 
 
 @dataclass(frozen=True)
 class PoisonWorker:
-    """Ends requests whose message the host gave up (T8).
+    """Ends requests whose message the host gave up on (T8).
 
-    It must not raise for anything but storage: a queue named `*-poison` has no poison queue of its own, and older
-    hosts stop showing a message after its last attempt.
+    It must raise only for storage: a queue named `*-poison` has no poison queue, and older hosts stop delivering a
+    message after its last attempt.
     """
 
     settings: Settings
@@ -50,15 +50,15 @@ class PoisonWorker:
     parents: Parents
 
     def deliver(self, delivery: Delivery) -> None:
-        """Records and sends the outcome of every request in the message.
+        """Records and publishes the outcome of every request in the message.
 
         Raises:
-            StorageUnavailable: nothing could be recorded; the message is seen again.
+            StorageUnavailable: nothing could be recorded; the message will be delivered again.
         """
         message = read_message(delivery, self.settings, self.clock.now())
         results = message.refused(self.settings.batch_accounts[0], self.clock.now())
         if len(message.records) > MAX_ROWS:
-            # More than one invocation may have time for: split up, each part gets one of its own.
+            # Possibly too much for one invocation, so each part gets a separate one.
             self.dispatcher.send(message.records, at=self.clock.now(), queue=delivery.queue)
         else:
             results += self._end_all(message, delivery)
@@ -66,7 +66,7 @@ class PoisonWorker:
             self.sender.send(self.settings.result_queue, text)
 
     def _end_all(self, message: Message, delivery: Delivery) -> list[Result]:
-        """The conflicts; the results of all others are sent row by row."""
+        """Returns the results of conflicts; all others are sent row by row."""
         conflicts: list[Result] = []
         until, veto = self.clock.monotonic() + ROUND_SECONDS, self.parents.of_message()
         for number, asked in enumerate(message.records):
@@ -89,7 +89,7 @@ class PoisonWorker:
 
         decided = self.store.settle(asked.key, decide, asked=asked)
         if decided.why is Reason.NOT_YET:
-            # A live claim, whose own message may end it yet: look again when it is over.
+            # A live claim: its own message may still end the request, so look again when the claim is over.
             self.dispatcher.send([decided.record], queue=delivery.queue)
         elif decided.why in {Reason.WAITING, Change.ACCEPTED}:
             self.dispatcher.send([decided.record])

@@ -1,4 +1,4 @@
-"""Doing the same to many things at once, or one by one."""
+"""Calls a function on many things, in parallel or one by one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Calls in the threads of an executor; without one, in the caller's."""
+    """Calls in an executor's threads, or without an executor in the caller's thread."""
 
     executor: Executor | None = None
 
     def each(self, work: Callable[[T], R], things: Sequence[T]) -> list[R]:
-        """The results in the order of the things, once all calls have ended; raises the first that was raised."""
+        """The results in the order of the things, once all calls have ended; raises the first exception."""
         if self.executor is None or len(things) < 2:
             return [work(thing) for thing in things]
         # The worker finds a log line's invocation in the context, and a pool's thread begins without one: the host

@@ -1,4 +1,4 @@
-"""The synchronous DELETE: one attempt while the caller waits, and the queue for what did not settle at once."""
+"""The synchronous DELETE: one attempt while the caller waits, then the queue if that did not settle it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from shared.request.model import DeletionRequest
 
 
 class SyncOutcome(StrEnum):
-    """How a synchronous call came out."""
+    """How a synchronous call ended."""
 
     ENDED = "ended"
     CONTINUES = "continues"
-    """The app goes on from the queue."""
+    """The app carries on from the queue."""
     REPLAYED = "replayed"
     CONFLICT = "conflict"
 
 
 @dataclass(frozen=True)
 class Called:
-    """How a synchronous call came out, and the row behind it."""
+    """How a synchronous call ended, and its row."""
 
     outcome: SyncOutcome
     record: Record
@@ -40,7 +40,7 @@ class Called:
 
 @dataclass(frozen=True)
 class SynchronousDeletion:
-    """Deletes at once, with the same rows and rules as the queue worker."""
+    """Deletes immediately, with the same rows and rules as the queue worker."""
 
     store: RecordStore
     clock: Clock
@@ -51,9 +51,9 @@ class SynchronousDeletion:
     outbox: Outbox
 
     def delete(self, request: DeletionRequest, invocation_id: str) -> Called:
-        """One attempt, or what became of the id before.
+        """Makes one attempt, or says what the id already stands for.
 
-        Raises StorageUnavailable: nothing is promised; a repeat of the call goes on with what was begun.
+        Raises StorageUnavailable: nothing is promised, and a repeat of the call carries on from where this one stopped.
         """
         began, now = self.clock.monotonic(), self.clock.now()
         asked, holder = Record.new(request, Origin.HTTP, now), Holder.http(invocation_id, self.new_id())
@@ -68,7 +68,7 @@ class SynchronousDeletion:
         try:
             attempted = self.attempt.carry_out([Claimed(asked, decided.record)], began, emit_pending=True)
         except StaleDelivery:
-            return self._repeat(asked)  # Stalled for longer than its claim: a message took the request over.
+            return self._repeat(asked)  # Stalled for longer than its claim: a message took over.
         if attempted.done:
             return Called(SyncOutcome.ENDED, self.outbox.try_to_send(attempted.done[0]))
         self.acceptor.requeue(attempted.released[0])

@@ -1,4 +1,4 @@
-"""The main job: one delivery of a request message, from its bytes to the results that are owed."""
+"""The main worker: handles one delivery of a request message, from its bytes to its results."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Worker:
     publisher: Publisher
 
     def deliver(self, delivery: Delivery) -> list[str]:
-        """The encoded result messages that this delivery owes; its message may go once they are sent.
+        """The encoded result messages of this delivery; its message may be deleted once they are sent.
 
         Raises:
-            StaleDelivery, StorageUnavailable: the host is to deliver the message again.
+            StaleDelivery, StorageUnavailable: the host should deliver the message again.
         """
         now = self.clock.now()
         message = read_message(delivery, self.settings, now)
@@ -54,7 +54,7 @@ class Worker:
         began = self.clock.monotonic()
         claims = self.claimer.claim(message.records, delivery.holder(self.new_id()), began)
         attempted = self.attempt.carry_out(claims.claimed, began)
-        # Before this delivery ends: until then the message at hand would bring the rows back if the put failed.
+        # Before this delivery ends: until then, its message brings the rows back if the put fails.
         self.dispatcher.send([*claims.waiting, *claims.left, *attempted.released])
         _log_what_waits(claims, attempted, delivery)
         if claims.fault is not None:
@@ -70,7 +70,7 @@ class Worker:
         ]
 
     def _accept(self, message: Message) -> list[Result]:
-        """Many requests in one message: accepted as rows, then worked on bucket by bucket."""
+        """Many requests in one message: accepts them as rows, to be worked on bucket by bucket."""
         results = []
         for answer in self.acceptor.accept_all(message.records):
             if answer.receipt is Receipt.CONFLICT:
@@ -81,7 +81,7 @@ class Worker:
 
 
 def is_repeat(record: Record, delivery: Delivery) -> bool:
-    """Whether another message than this one brought the request to its end."""
+    """Whether a different message ended the request."""
     return record.claim is None or record.claim.message_id != delivery.message_id
 
 

@@ -1,4 +1,4 @@
-"""What operators and the daily round do: redrive, housekeeping, queue depths.
+"""The work of operators and of the daily round: redrive, housekeeping, queue depths.
 
 Read `housekeeping` first, then `redrive`.
 """

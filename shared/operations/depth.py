@@ -1,4 +1,4 @@
-"""How full the queues are, as log lines that alerts are made of.
+"""Reports how full the queues are, in log lines that alerts read.
 
 The platform's own metric of queue messages is hourly and knows no single queue
 (https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-storage-storageaccounts-queueservices-metrics).

@@ -1,7 +1,7 @@
-"""The daily round: put back what is stuck, send what is owed, forget what is past retention.
+"""The daily round: requeues stuck requests, sends unsent results, and purges what is past retention.
 
-Step by step, and each in all buckets, within a time box. A cursor in the table says where it is, to the row; the next
-round goes on there, so that all buckets have their turn over the nights, whatever one of them holds.
+It runs step by step, each step over all buckets, for a limited time. A cursor in the table records its place, down to
+the row, and the next round continues there. So over the nights every bucket has its turn, however full one of them is.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ STUCK_AFTER = timedelta(hours=1)
 OWED_AFTER = timedelta(minutes=15)
 """The writer that sets the mark normally sends the result immediately. After this long, assume it died."""
 SAVE_SECONDS = 5.0
-"""How much of a round may have to be done again when the host ends the process: it gives ten seconds' notice."""
+"""How often the place is saved, hence how much is redone after the host ends the process, on ten seconds' notice."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One query of a bucket, and what is done about the rows that it finds."""
+    """One query of a bucket, and what to do with the rows that it finds."""
 
     filter_text: str
     act: Callable[[Sequence[Found]], Counter[str]]
@@ -50,18 +50,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a round is: a bucket, a step of it, a page of that and the last row of the page that is done with."""
+    """A round's place: a bucket, a step, a page of the step's rows, and the last row of the page that is done."""
 
     bucket: str = BUCKETS[0]
     step: int = 0
     page: str = ""
-    """The continuation that the page began with, as JSON; empty for the first."""
+    """The continuation with which the page began, as JSON; empty for the first page."""
     after: str = ""
 
 
 @dataclass(frozen=True)
 class Housekeeping:
-    """Keeps the request table small and every open request reachable. Raises StorageUnavailable."""
+    """Keeps the request table small, and every open request reachable. Raises StorageUnavailable."""
 
     settings: Settings
     clock: Clock
@@ -72,13 +72,13 @@ class Housekeeping:
     cleanups: CleanupUpkeep
 
     def round(self, seconds: float) -> Counter[str]:
-        """Goes through all buckets once, or until the time is over; counts what was done."""
+        """Goes through all buckets once, or until the time is over; returns counts of what was done."""
         return _Round(self, seconds).run()
 
     def steps(self, bucket: str, oldest: datetime | None) -> list[Step]:
-        """What is done in one bucket: the open requests first, for they are waited for.
+        """The steps for one bucket; open requests come first, because callers wait for them.
 
-        `oldest` is when the oldest message was put that is visible on the queue of requests; None when there is none.
+        `oldest` is when the oldest visible message on the request queue was put; None when there is none.
         """
         now, here = self.clock.now(), f"PartitionKey eq '{bucket}'"
         before = to_text(now - timedelta(days=self.settings.retention_days))
@@ -90,7 +90,7 @@ class Housekeeping:
         counts = f"{here} and RowKey ge 'tally:' and RowKey lt 'tally;' and {untouched}"
         sweeps = f"{here} and RowKey ge 'sweep:' and RowKey lt 'sweep;' and {untouched}"
         return [
-            # `accepted` and `claimed`: the states before `done` in the alphabet.
+            # `accepted` and `claimed`: the states that sort before `done`.
             Step(f"{here} and state lt '{State.DONE.value}'", lambda rows: self._requeue(rows, oldest), 16),
             *(Step(text, lambda rows: self._cleanups(rows, oldest)) for text in self.cleanups.filters(bucket)),
             Step(owed, self._send_owed),
@@ -100,7 +100,7 @@ class Housekeeping:
         ]
 
     def _purge(self, rows: Sequence[Found]) -> Counter[str]:
-        # Somebody may have redriven one of them since it was read: then the next round takes the rest.
+        # If one of them has been redriven since it was read, nothing is deleted, and the next round purges the rest.
         return Counter(purged=len(rows) if rows and self.records.delete_group(rows) else 0)
 
     def _send_owed(self, rows: Sequence[Found]) -> Counter[str]:
@@ -110,7 +110,7 @@ class Housekeeping:
         return Counter(emitted=len(owed))
 
     def _requeue(self, rows: Sequence[Found], oldest: datetime | None) -> Counter[str]:
-        """Sends a new message for what is long due and nobody works on: its own message must be gone."""
+        """Sends a new message for rows that are long overdue and have no live claim: their messages must be gone."""
         now = self.clock.now()
         stuck = [record for record in _records(rows) if is_stuck(record, now, oldest)]
         self.dispatcher.send(stuck, at=now)
@@ -122,14 +122,14 @@ class Housekeeping:
         return Counter(put_back=sum(self.cleanups.requeue(row, oldest) for row in rows))
 
     def oldest_message(self) -> datetime | None:
-        """When the oldest message was put that is visible on the queue of requests or on its poison queue."""
+        """When the oldest visible message on the request queue or its poison queue was put."""
         now, name = self.clock.now(), self.settings.request_queue
         ages = [self.queues.depth(queue, now).oldest_age_seconds or 0.0 for queue in (name, name + POISON_SUFFIX)]
         return now - timedelta(seconds=max(ages)) if any(ages) else None
 
 
 class _Round:
-    """One round, from the place where the last one ended."""
+    """One round, starting where the last one stopped."""
 
     def __init__(self, house: Housekeeping, seconds: float) -> None:
         self._house = house
@@ -158,7 +158,7 @@ class _Round:
         return self._done
 
     def _oldest(self) -> datetime | None:
-        """As `Housekeeping.oldest_message`, asked once; while the queues do not answer, nothing counts as lost."""
+        """As `Housekeeping.oldest_message`, read once; if the queues do not answer, nothing counts as lost."""
         if self._looked is None:
             try:
                 self._looked = (self._house.oldest_message(),)
@@ -168,7 +168,7 @@ class _Round:
         return self._looked[0]
 
     def _step(self, step: Step, place: Place, following: Place) -> bool:
-        """Whether the step was done, or failed: a bucket in trouble must not keep the others from their round."""
+        """Runs one step; False when time has run out. A fault is kept for later, so that it does not stop the round."""
         try:
             for reached, rows in self._groups(step, place):
                 if self._is_over(reached):
@@ -179,7 +179,7 @@ class _Round:
         return not self._is_over(following)
 
     def _groups(self, step: Step, place: Place) -> Iterator[tuple[Place, Sequence[Found]]]:
-        """The rows in groups, each with its place; an empty page is a group of none, so that time is looked at."""
+        """The rows in groups, each with its place. An empty page yields an empty group, so that the time is checked."""
         continuation = json.loads(place.page) if place.page else None
         while True:
             page = self._house.records.query(step.filter_text, step.columns, PAGE, continuation)
@@ -195,7 +195,7 @@ class _Round:
             yield place, ()
 
     def _is_over(self, place: Place) -> bool:
-        """Whether the time is over; keeps the place then, and now and then before."""
+        """Whether the time is over; saves the place then, and every few seconds before."""
         now = self._house.clock.monotonic()
         over = now >= self._deadline
         if over or now - self._saved_at >= SAVE_SECONDS:
@@ -227,10 +227,10 @@ class _Round:
 
 
 def is_stuck(record: Record, now: datetime, oldest: datetime | None = None) -> bool:
-    """Whether a request has been due for over an hour with no live claim, and its own message must be gone.
+    """Whether a request has been due for over an hour with no live claim, and its message must be gone.
 
-    `oldest` is when the oldest visible message was put. One that is older than the due time may be waiting in line with
-    the request's own behind it: a function may be stopped, or have more to do than it can.
+    `oldest` is when the oldest visible message was put. If that is before the due time, the request's message may still
+    be in the queue behind it, because a function is stopped or overloaded.
     """
     if record.state is State.CLAIMED and record.claim and now < record.claim.expires_at:
         return False

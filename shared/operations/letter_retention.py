@@ -1,4 +1,4 @@
-"""Forgets dead letters that nobody has seen happen again for as long as they are kept."""
+"""Purges dead letters that have not been seen again within their retention."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class LetterRetention:
     days: int
 
     def forget(self, seconds: float) -> int:
-        """Deletes what is past retention, for about so long; how many rows. Raises StorageUnavailable."""
+        """Purges for about `seconds`; returns the number of rows deleted. Raises StorageUnavailable."""
         end, now = self.clock.monotonic() + seconds, self.clock.now()
         partitions = self.letters.partitions()
-        # Each night begins with another partition, so that one that is large does not keep the others from their turn.
+        # Each night starts with a different partition, so that a large one does not starve the others.
         first = now.toordinal() % len(partitions)
         gone, is_over = 0, False
         for partition in partitions[first:] + partitions[:first]:

@@ -1,4 +1,4 @@
-"""Putting a dead letter back: a new generation of its request, with a result of its own (T9)."""
+"""Redrives dead letters: each starts a new generation of its request, with a new result (T9)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from shared.results.result import Result
 from shared.settings import Settings
 
 MAY_BE_OWED = timedelta(hours=1)
-"""So long a message may still stand behind an outcome without its result having gone out: ten deliveries and poison."""
+"""For this long after an outcome is recorded, its result may still be unsent: ten deliveries, then the poison queue."""
 
 
 class Redriven(StrEnum):
-    """What became of the wish to put a dead letter back."""
+    """What became of a redrive."""
 
     PUT_BACK = "put-back"
     ALREADY = "already"
@@ -39,7 +39,7 @@ class Redriven(StrEnum):
 
 @dataclass(frozen=True)
 class Redrive:
-    """Puts dead letters back. Doing it twice is harmless. Every method may raise StorageUnavailable."""
+    """Redrives dead letters. Doing it twice is harmless. Every method may raise StorageUnavailable."""
 
     settings: Settings
     clock: Clock
@@ -50,7 +50,7 @@ class Redrive:
     outbox: Outbox
 
     def put_back(self, letter_id: str, delay_seconds: float = 0, by: str | None = None) -> Redriven:
-        """A new generation of the request behind a dead letter, its message hidden for the delay."""
+        """Starts a new generation of a dead letter's request, with its message hidden for the delay."""
         letter = self.letters.read(letter_id)
         if letter is None:
             return Redriven.UNKNOWN
@@ -61,11 +61,11 @@ class Redrive:
         try:
             why = self._put_back(letter, delay_seconds)
         except InvalidInput:
-            # The row was purged, and today's settings do not take its request: its account is no longer listed.
+            # The row was purged, and today's settings refuse its request: its account has left the allow list.
             return Redriven.NEVER
         if why is Reason.STALE:
-            return Redriven.ALREADY  # Not by this letter: it may be put back once its request has ended in this way.
-        # Last: a call that died on the way is repeated, and finds the row of its own generation still open.
+            return Redriven.ALREADY  # Not by this letter, which can be redriven once its request ends this way again.
+        # Last: if the call dies before this, its repeat finds the row of its generation still open.
         marked = self.letters.mark_redriven(letter_id, self.clock.now(), by)
         return Redriven.PUT_BACK if marked and why is not Reason.SUPERSEDED else Redriven.ALREADY
 
@@ -106,24 +106,24 @@ class Redrive:
         return self.outbox.send(row) if row and row.emit_pending else row
 
     def _from_letter(self, letter: DeadLetter, now: datetime) -> Record:
-        """The row anew when it was purged: the request is in the dead letter as received."""
+        """Rebuilds a purged row: the dead letter holds the request as received."""
         value = read_body(letter.body, max_bytes=MAX_MESSAGE_BYTES)
         request = parse_request(value, with_default(self.settings.batch_accounts, letter.batch_url), now)
         return replace(
             Record.new(request, Origin.REDRIVE, now, policy=letter.policy),
             due_at=due_at(request.delete_after, letter.first_seen_at) if request.delete_after else None,
-            # The row that knew is gone: an absent task may well be the work of this generation or of one before it.
+            # The row that knew is gone: this generation or an earlier one may have deleted a task that is now absent.
             maybe_effect=(letter.attempts > 0 or letter.generation > 0) and not letter.dry_run,
         )
 
     def _send_owed(self, record: Record, now: datetime) -> None:
-        """The result of the generation that ends here: the message that owes it will find the next one."""
+        """Sends the old generation's result: the message that still owes it will find the new generation."""
         if record.emit_pending or (record.conclusion and now - record.conclusion.completed_at < MAY_BE_OWED):
             self.outbox.send(record)
 
 
 def _is_end_of(record: Record, letter: DeadLetter) -> bool:
-    """Whether a row that is done ended as the dead letter tells, or is but what a late copy left after its purge."""
+    """Whether a done row ended as the dead letter says, or was only left by a late copy after the purge."""
     request, end = record.request, record.conclusion
     if end is None:
         return False

@@ -1,4 +1,4 @@
-"""How many clean-ups are under way."""
+"""Counts the clean-ups in progress."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _PAGE = 1_000
 
 
 def running_clean_ups(table: Table) -> int:
-    """Counts the clean-ups that wait for their job or list it, in the request table. Raises StorageUnavailable."""
+    """How many clean-ups wait for their job or list its tasks. Raises StorageUnavailable."""
     return sum(_in_bucket(table, bucket) for bucket in BUCKETS)
 
 
 def _in_bucket(table: Table, bucket: str) -> int:
-    # Of the phases, `listing` and `waiting` sort behind `listed`, and those that have ended do not.
+    # Of the phases, only `listing` and `waiting` sort after `listed`.
     here = f"PartitionKey eq '{bucket}' and RowKey ge 'cleanup:0' and RowKey lt 'cleanup:g' and phase gt 'listed'"
     page = table.query(here, ["RowKey"], _PAGE)
     count = len(page.rows)

@@ -1,4 +1,4 @@
-"""Whether the app's own timers run: each run leaves a row behind, which `health` looks at."""
+"""Checks that the app's timers run: each run leaves a row, which `health` reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.storage.table import Table, Write
 
 PARTITION = "timers"
 PERIODS = {"report_queue_depths": timedelta(minutes=5), "sweep_accounts": timedelta(minutes=5)}
-"""By function name; those that run less often than every hour are left out."""
+"""By function name; timers that run less often than hourly are left out."""
 MISSED = 3
 """Periods without a run after which a timer counts as stopped."""
 
@@ -20,7 +20,7 @@ class TimerStopped(AppError):
 
 
 class Timers:
-    """The runs of the app's timers. Every method may raise StorageUnavailable."""
+    """Records and checks the runs of the app's timers. Every method may raise StorageUnavailable."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
@@ -30,11 +30,11 @@ class Timers:
         """Notes that a timer has done its work."""
         found = self._table.read(PARTITION, name)
         entity = {"PartitionKey": PARTITION, "RowKey": name, "ran_at": to_text(self._clock.now())}
-        # Refused when another instance was faster, which says the same.
+        # Refused if another instance was faster, which is just as good.
         self._table.write(Write(entity, found.etag if found else None))
 
     def check(self) -> None:
-        """Raises TimerStopped with each timer that has stopped and its last run. One that never ran is none."""
+        """Raises TimerStopped, naming each stopped timer and its last run. A timer that never ran does not count."""
         page = self._table.query(f"PartitionKey eq '{PARTITION}'", None, 100)
         runs = {str(row.entity["RowKey"]): str(row.entity["ran_at"]) for row in page.rows}
         now = self._clock.now()

@@ -1,4 +1,4 @@
-"""What is told: result events, dead letters, log lines and telemetry.
+"""What the app reports: result events, dead letters, log lines and telemetry.
 
 Read `result` first (how a request ended), then `event` (its message on the output queue) and `publisher`.
 """

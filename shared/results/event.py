@@ -1,4 +1,4 @@
-"""What callers are told: the result message (CloudEvents 1.0) and the status document. Pure."""
+"""What callers receive: the result message (CloudEvents 1.0) and the status document. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ EVENT_TYPE = "batch.task-deletion.done"
 MAX_BYTES = 48 * 1024
 """What fits a 64 KiB queue message in base64."""
 ERROR_ROOM = 16 * 1024
-"""Of it, for an error that has to be shortened."""
+"""The part of it for an error that has to be shortened."""
 
 Event = dict[str, Any]
 
 
 def cloud_event(result: Result) -> Event:
-    """The result as a structured CloudEvent, with the distributed tracing extension where a trace is known.
+    """The result as a structured CloudEvent, with the distributed tracing extension if its trace is known.
 
     https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and `extensions/distributed-tracing.md` there
     """
@@ -63,12 +63,12 @@ def cloud_event(result: Result) -> Event:
 
 
 def dry_run_mark(*, dry_run: bool) -> dict[str, bool]:
-    """The field by which whatever is told of a dry run is told from the real thing; the real thing has none."""
+    """The field that marks everything about a dry run; a real run does not have it."""
     return {"dryRun": True} if dry_run else {}
 
 
 def event_text(event: Event) -> str:
-    """The message's text, ASCII (so legal XML) and shortened in `error` and `metadata` until it fits."""
+    """The message's text: ASCII, hence legal XML, with `error` and `metadata` shortened until it fits."""
     text = _dump(event)
     if len(text) <= MAX_BYTES:
         return text
@@ -89,12 +89,12 @@ def _dump(event: Event) -> str:
 
 
 def error_wire(error: BatchError | None) -> dict[str, Any] | None:
-    """An error in the shape of the REST operation's BatchError."""
+    """An error in the shape of the REST operation's BatchError, or None."""
     return None if error is None else error_body(error)
 
 
 def error_body(error: BatchError) -> dict[str, Any]:
-    """The same of an error that is there."""
+    """An error in the shape of the REST operation's BatchError."""
     return {
         "code": error.code,
         "message": {"lang": "en-US", "value": error.message},
@@ -103,7 +103,7 @@ def error_body(error: BatchError) -> dict[str, Any]:
 
 
 def status_document(record: Record, now: datetime) -> dict[str, Any]:
-    """What `GET /api/task-deletions/{id}` answers."""
+    """The answer to `GET /api/task-deletions/{id}`."""
     document: dict[str, Any] = {
         "clientRequestId": record.request.client_request_id,
         "jobId": record.request.job_id,
@@ -125,7 +125,7 @@ def status_document(record: Record, now: datetime) -> dict[str, Any]:
 
 
 def _state_name(record: Record, now: datetime) -> str:
-    """The word for people: `scheduled` is accepted and not yet due, `retrying` a claim that was given back."""
+    """The state shown to people: `scheduled` is accepted but not yet due, `retrying` is a released claim."""
     if record.state is State.ACCEPTED:
         return "scheduled" if record.due_at is not None and now < record.due_at else "accepted"
     if record.state is State.CLAIMED:

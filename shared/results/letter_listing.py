@@ -1,7 +1,7 @@
-"""Dead letters newest first, of all partitions together, as far as a filter takes them.
+"""Lists the dead letters of all partitions that match a filter, newest first.
 
-Each partition is in that order, so that a page is a merge of their heads. What the service can judge, it judges: time
-does not grow with letters that are not wanted but for its own look at them.
+Each partition is sorted that way, so a page is a merge of their heads. The service applies whatever conditions it can,
+so letters that do not match cost only its scan.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from shared.results.letter_rows import OLD_PARTITION, place_at
 from shared.storage.table import Found
 
 NOT_REDRIVABLE = frozenset({Outcome.REJECTED.value, Outcome.CONFLICT.value})
-"""Outcomes that another try cannot change: the sender must change the request."""
+"""Outcomes that another try cannot change: the sender has to change the request."""
 MOST_QUERIES = 100
-"""Of one page: the service may answer any of them with no row and where to go on, after five seconds of its own.
+"""Queries for one page: after five seconds the service may answer any of them with no rows and a continuation.
 
 https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
 """
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LetterFilter:
-    """Which dead letters are meant."""
+    """Which dead letters to list."""
 
     outcome: str | None = None
     reason: str | None = None
@@ -44,10 +44,10 @@ class LetterFilter:
     """First seen before this instant."""
     settled: bool = False
     redrivable: bool = False
-    """Only those that were not redriven and could succeed."""
+    """Only letters that have not been redriven and could succeed."""
 
     def takes(self, letter: DeadLetter) -> bool:
-        """Whether a letter is meant. The service judges the most of it, but for what older rows do not have."""
+        """Whether a letter matches. The service checks most of this, except for columns that older rows lack."""
         wanted = (self.outcome, self.reason, self.job_id and self.job_id.lower(), self.queue)
         has = (letter.outcome, letter.reason, (letter.job_id or "").lower(), letter.queue)
         return (
@@ -57,7 +57,7 @@ class LetterFilter:
         )
 
     def query(self, partition: str, after: str) -> str:
-        """The filter for the service: a range of one partition's rows, and conditions on them."""
+        """The filter for the service: a range of one partition's rows, with conditions."""
         low = max(after, place_at(self.before) if self.before else "")
         high = f"at:{place_at(self.since)}" if self.since else "at;"
         clauses = [f"PartitionKey eq '{partition}'", f"RowKey gt 'at:{low}'", f"RowKey lt '{high}'"]
@@ -76,7 +76,7 @@ class LetterFilter:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a page begins: after a letter, and, in partitions where the service was still looking, where it was."""
+    """Where a page begins: after a letter, plus continuations in partitions that the service was still scanning."""
 
     after: str = ""
     scans: Mapping[str, Continuation] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class _Lane(Generic[T]):
 
     @property
     def is_open(self) -> bool:
-        """Whether its next letter is not known yet."""
+        """Whether its next letter is still unknown."""
         return not self.items and not (self.is_read and self.continuation is None)
 
 
@@ -106,7 +106,7 @@ class LetterListing:
     def page(self, wanted: LetterFilter, top: int, place: Place | None = None) -> tuple[list[DeadLetter], Place | None]:
         """At most `top` letters without bodies, and where the next page begins; None at the end.
 
-        The page may be shorter, or empty, and not the last, when the service took long to look.
+        A page can be short, or empty, without being the last: the service may have scanned for too long.
         """
 
         def take(row: Found) -> DeadLetter | None:
@@ -121,7 +121,7 @@ class LetterListing:
         def take(row: Found) -> str | None:
             return None if row.entity.get("settled_at") else str(row.entity["reason"])
 
-        # Most of a page's time goes into columns: with three of them it takes a fifth.
+        # Most of a page's time goes into columns: three of them take a fifth of it.
         columns = ["RowKey", "reason", "settled_at"]
         found, rest = self._merged(LetterFilter(), top, Place(), columns, take)
         return found, rest is not None
@@ -137,7 +137,7 @@ class LetterListing:
         lanes: dict[str, _Lane[T]] = {
             name: _Lane(wanted.query(name, place.after), place.scans.get(name)) for name in self.letters.partitions()
         }
-        # Some more than the share of each, so that few have to be asked twice.
+        # Slightly more than each partition's share, so that few have to be queried twice.
         size, queries = min(MOST_ROWS, top // 5 + 5), 0
         found: list[T] = []
         last = place.after
@@ -166,7 +166,7 @@ class LetterListing:
 
 
 def _still_looking(lanes: Mapping[str, _Lane[T]]) -> dict[str, Continuation]:
-    """Where to go on in the partitions that have not told their next letter."""
+    """The continuations of the partitions whose next letter is still unknown."""
     return {name: lane.continuation for name, lane in lanes.items() if lane.is_open and lane.continuation}
 
 

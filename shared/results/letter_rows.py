@@ -1,4 +1,4 @@
-"""Where dead letters lie in their table: partitions, keys, and the order of the list. Pure."""
+"""The keys of dead letters in their table: partitions, row keys, and the order of the list. Pure."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 OLD_PARTITION = "dead-letters"
-"""Of all letters of the time before they were spread."""
+"""The partition of all letters from before they were spread over several."""
 PARTITIONS = tuple(f"letters-{number}" for number in range(8))
-"""Enough for 8,000 letters of two rows a second, which with their requests is more than a storage account takes; each
-one is a query more for the list."""
+"""Enough for 8,000 letters of two rows per second, which together with their requests is more than a storage account
+accepts. Each partition costs the list one more query."""
 PLACE = re.compile(r"[0-9]{15}:[0-9a-f-]{36}")
 
 _END_OF_TIME = 253_402_300_799_999
-"""Milliseconds to the year 9999: what is left of them sorts the newest first."""
+"""Milliseconds up to the year 9999; subtracting from it sorts the newest first."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Placed(Protocol):
-    """What a letter's place in the list depends on."""
+    """What determines a letter's place in the list."""
 
     @property
     def id(self) -> str: ...
@@ -30,12 +30,12 @@ class Placed(Protocol):
 
 
 def partition_of(letter_id: str) -> str:
-    """Where a letter lies: its id is a hash, so that they spread."""
+    """The partition of a letter. Ids are hashes, so letters spread evenly."""
     return f"letters-{int(letter_id[0], 16) // 2}"
 
 
 def id_row(letter_id: str) -> str:
-    """The key of the row that holds all of a letter."""
+    """The key of the row that holds the whole letter."""
     return f"id:{letter_id}"
 
 
@@ -45,11 +45,11 @@ def time_row(letter: Placed) -> str:
 
 
 def place_of(letter: Placed) -> str:
-    """Where a letter stands among all, newest first. Instants are stored in milliseconds, and cut to them."""
+    """A letter's sort key, newest first. Instants are truncated to milliseconds, as they are stored."""
     return f"{_END_OF_TIME - (letter.first_seen_at - _EPOCH) // _MILLISECOND:015d}:{letter.id}"
 
 
 def place_at(moment: datetime) -> str:
-    """What sorts behind all letters first seen at an instant or later, and before all earlier ones."""
+    """A sort key after all letters first seen at an instant or later, and before all earlier ones."""
     milliseconds = -((_EPOCH - moment) // _MILLISECOND)
     return f"{_END_OF_TIME - milliseconds + 1:015d}"

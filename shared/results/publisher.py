@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Publisher:
-    """Writes what a result leaves behind, and makes its message."""
+    """Keeps dead letters, writes log lines and metrics, and makes the messages for the result queue."""
 
     letters: DeadLetterStore
     settings: Settings
@@ -28,7 +28,7 @@ class Publisher:
     telemetry: Telemetry = SILENT
 
     def publish(self, results: Iterable[Result], queue: str) -> list[str]:
-        """The encoded messages for the result queue, of requests that came by `queue`.
+        """The encoded messages for the result queue, for requests that arrived on `queue`.
 
         Raises StorageUnavailable when a dead letter could not be kept.
         """
@@ -36,7 +36,7 @@ class Publisher:
 
     def _publish(self, result: Result, queue: str) -> str:
         if result.source not in self.settings.batch_accounts:
-            # Named by a message of the app's own form alone: whoever forges one must not speak for any account.
+            # Only a message in the app's own form named this account; a forged one must not speak for it.
             result = replace(result, source=self.settings.batch_accounts[0])
         if result.outcome in DEAD_LETTERED:
             self.letters.keep(self._dead_letter(result, queue))
@@ -63,7 +63,7 @@ class Publisher:
 
     def _dead_letter(self, result: Result, queue: str) -> DeadLetter:
         code = result.error.code if result.error else None
-        # A task that cannot be deleted has one dead letter, however many sweeps ask for it.
+        # A task that cannot be deleted has one dead letter, however many sweeps request it.
         shared = task_letter_id(result) if result.policy else None
         return DeadLetter(
             id=shared or result.id,

@@ -1,4 +1,4 @@
-"""How one request ended, or what was wrong with it: all that its result message and its dead letter say. Pure."""
+"""How one request ended, or what was wrong with it: the content of its result message and dead letter. Pure."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from shared.ledger.record import Certainty, Origin, Outcome, Record
 from shared.request.model import DeletionRequest, PartialRequest, to_wire
 
 NAMESPACE = uuid.UUID("6f1d8a52-3c0e-5b7a-9d46-2e8c41b7f903")
-"""Of all ids that the app derives for results and dead letters. Changing it breaks every consumer's deduplication."""
+"""For all ids that the app derives for results and dead letters. Changing it breaks every consumer's deduplication."""
 
 ID_CONFLICT = BatchError(
     "ClientRequestIdConflict",
-    "This client-request-id was used before with another payload.",
+    "This client-request-id was used before with a different payload.",
     (("/clientRequestId", "is already in use; send the original payload or a new id"),),
 )
 
 
 def result_id(kind: str, *parts: object) -> str:
-    """A result's id: the same for every emission of one outcome, another for another outcome or generation."""
+    """A result's id: the same each time one outcome is published, different for another outcome or generation."""
     return str(uuid.uuid5(NAMESPACE, "|".join([kind, *map(str, parts)])))
 
 
 def request_body(request: DeletionRequest) -> bytes:
-    """A request as the JSON that would bring it in again."""
+    """A request as the JSON that would submit it again."""
     return json.dumps(to_wire(request)).encode("ascii")
 
 
 def invalid_request(problems: Iterable[Problem], code: str = "InvalidRequest") -> BatchError:
-    """Problems in the shape of a BatchError, each with its pointer."""
+    """Problems as a BatchError, each with its pointer."""
     values = tuple((problem.pointer, problem.text) for problem in problems)
     return BatchError(code, "The request is not valid.", values)
 
 
 @dataclass(frozen=True)
 class Result:
-    """All that a result says, whether a row stands behind it (deleted ...) or not (rejected, conflict)."""
+    """The content of a result, whether it has a row (deleted, ...) or not (rejected, conflict)."""
 
     id: str
     outcome: Outcome
@@ -65,18 +65,18 @@ class Result:
     traceparent: str | None = None
     dry_run: bool = False
     replayed: bool = False
-    """Whether it answers a repeat of a request that had ended before."""
+    """Whether it answers a repeat of a request that had already ended."""
     raw: bytes | None = field(default=None, compare=False)
-    """The message as received, where it held this request alone."""
+    """The message as received, if it held only this request."""
     request: DeletionRequest | None = field(default=None, compare=False)
     message_id: str | None = None
     """The queue's id of a message that was rejected."""
     policy: str | None = None
-    """Digest of the retention policy that asked."""
+    """Digest of the retention policy behind the request."""
 
     @property
     def latency_seconds(self) -> float | None:
-        """From acceptance to the end; None for what was never accepted."""
+        """Seconds from acceptance to the end; None if it was never accepted."""
         return (self.completed_at - self.accepted_at).total_seconds() if self.accepted_at else None
 
     @property
@@ -121,7 +121,7 @@ class Result:
 
     @classmethod
     def conflict(cls, asked: Record, now: datetime, raw: bytes | None = None) -> Result:
-        """The result of a request whose id was used with another payload; the row is left alone."""
+        """The result of a request whose id was used with a different payload; the row is left alone."""
         request = asked.request
         return cls(
             id=result_id(Outcome.CONFLICT.value, request.client_request_id, request.dry_run, asked.payload_hash),

@@ -10,7 +10,7 @@ from shared.request.model import DeletionRequest
 from shared.results.result import Result
 
 Call = Callable[[DeletionRequest, TimeBox], Reply]
-"""From a request and the time that its call has to what Batch said."""
+"""Takes a request and the time box of its call, returns what Batch replied."""
 
 
 class Telemetry:
@@ -27,7 +27,7 @@ class Telemetry:
         """A sweep has ended."""
 
     def rate_limit(self, account: str, calls_per_second: float | None) -> None:
-        """The rate at which an account takes calls was lowered, or (None) is no longer limited."""
+        """An account's limit in calls per second has changed; None means that there is no limit any more."""
 
     def queue_depth(self, queue: str, messages: int, oldest_age_seconds: float) -> None:
         """How full a queue is."""

@@ -1,4 +1,4 @@
-"""The app in OpenTelemetry: a span for each call to Batch, in the trace of whoever asked, and the metrics of the log.
+"""OpenTelemetry: a span for each call to Batch, in the caller's trace, and the log's figures as metrics.
 
 Spans: https://opentelemetry.io/docs/specs/semconv/http/http-spans/, named after the REST operation.
 Nothing is added to the call itself: Batch has no use for a trace context.
@@ -24,7 +24,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class OpenTelemetry(Telemetry):
-    """Tells the providers that the process has, which are the worker's when it set them up."""
+    """Reports to the providers of the process, which are the Python worker's if it has set them up."""
 
     def __init__(self) -> None:
         self._tracer = trace.get_tracer(SCOPE)
@@ -95,5 +95,5 @@ class OpenTelemetry(Telemetry):
 
 
 def _context_of(request: DeletionRequest) -> Context:
-    """The request's own trace; a new one where the host said none."""
+    """The request's trace context; a new one if it has none."""
     return _PROPAGATOR.extract({"traceparent": request.traceparent}) if request.traceparent else Context()

@@ -34,7 +34,7 @@ _TOO_SHORT_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Patience:
-    """How long one storage call may take. An HTTP caller is told within 15 s that storage is down."""
+    """How long one storage call may take. An HTTP caller learns within 15 s that storage is down."""
 
     connect_seconds: float = 3
     """Long enough for two lost SYNs, which are sent again after one second and after two more."""

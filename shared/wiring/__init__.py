@@ -1,4 +1,4 @@
-"""The one place that puts the services together, and makes clients and credentials from the settings.
+"""Wires the services together, and makes clients and credentials from the settings.
 
 Read `services` first, then `connect`, which builds them once for each process.
 """

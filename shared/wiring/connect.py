@@ -1,4 +1,4 @@
-"""The app on its real outside: built lazily, once per process, from the environment."""
+"""Connects the app to the real services: lazily, once per process, from the environment."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from shared.wiring.storage_clients import queue_service, storage_credential, tab
 from shared.wiring.telemetry import telemetry_of
 
 AT_ONCE = 8
-"""Transactions and messages of all calls that accept many: beyond it a partition's own pace decides."""
+"""Parallel transactions and messages, over all calls that accept many requests. More would only wait for partitions."""
 
 SCAN_SECONDS = 54
-"""For one query of the daily round: the service may take 30 s for one, and answer with an empty page and where to go on
-(https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination). With the round's own time it stays
-below the host's five minutes.
+"""Time for one query of the daily round. The service may take 30 s and then return an empty page with a continuation
+(https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination). Together with the round's time limit
+this stays below the host's five minutes.
 """
 
 
 @dataclass(frozen=True)
 class Connected:
-    """The app on the real outside, with what looks at that outside itself."""
+    """The connected app, and what observes the services directly."""
 
     app: App
     health: Kept[Answer]
@@ -55,8 +55,8 @@ class Connected:
 
 
 def connect(settings: Settings, telemetry: Telemetry) -> Connected:
-    """Puts the app together. Contacts nothing yet."""
-    # It logs the headers of every request at INFO: some lines for each table operation, and none about deletions.
+    """Builds the app without contacting anything yet."""
+    # It logs every request's headers at INFO: several lines per table operation, none of them about deletions.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
     clock = SystemClock()
     identity = storage_credential(settings, clock)
@@ -110,7 +110,7 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
 
 
 class Wiring:
-    """Builds the app at first use; a build that failed is tried again at the next."""
+    """Builds the app at first use; if that fails, the next use tries again."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -118,7 +118,7 @@ class Wiring:
         self._built: Connected | None = None
 
     def connected(self) -> Connected:
-        """The app and its outside. Raises InvalidConfiguration."""
+        """The connected app. Raises InvalidConfiguration."""
         with self._lock:
             if self._built is None:
                 self._built = connect(Settings.from_env(self._env), telemetry_of(self._env))

@@ -1,4 +1,4 @@
-"""The one place where the services are put together, from settings and an outside that a test may replace."""
+"""The composition root: builds the services from the settings and from adapters that a test may replace."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ from shared.storage.table import Table
 from shared.wiring.sweeps import sweep_services
 
 LONGEST_CALL_SECONDS = 40.0
-"""The service spends at most 30 s on a deletion; what takes longer has lost its answer."""
+"""The service spends at most 30 s on a deletion; if a call takes longer, its answer is lost."""
 
 
 @dataclass(frozen=True)
 class Outside:
-    """Everything that the app reaches beyond itself: what a test may replace."""
+    """The adapters to everything outside the app; a test may replace them."""
 
     records: Table
     letters: Table
@@ -75,9 +75,9 @@ class Outside:
     random: Callable[[], float] = random.random
     telemetry: Telemetry = SILENT
     side_by_side: SideBySide = ONE_BY_ONE
-    """For the rows of a call that has many."""
+    """For the rows of one call with many requests."""
     scans: Table | None = None
-    """`records` for the daily round, whose queries go through whole partitions: with more time. None: as `records`."""
+    """`records` with more time, for the daily round, which scans whole partitions; None means use `records`."""
 
 
 class App:

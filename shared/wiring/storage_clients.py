@@ -1,4 +1,4 @@
-"""The storage clients, set up once per process from the same settings that the triggers and bindings read."""
+"""Makes the storage clients, once per process, from the same settings that the triggers and bindings read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.settings import Settings
 from shared.storage.transport import BoundedRetry, BoundedTransport, Patience
 from shared.wiring.credentials import SharedCredential, credential_factory
 
-# Three quick tries stay far below a claim's lease; the clients' own default is minutes.
+# Three quick tries stay well below a claim's lease; the clients' default takes minutes.
 _RETRY: dict[str, Any] = {
     "retry_total": 3,
     "retry_connect": 2,
@@ -27,7 +27,7 @@ _RETRY: dict[str, Any] = {
 def table_service(
     settings: Settings, credential: SharedCredential | None = None, seconds: float | None = None
 ) -> TableServiceClient:
-    """Client of the tables, whose calls take `seconds` at most, or as long as the settings say."""
+    """The client for tables; its calls take at most `seconds`, or as long as the settings allow."""
     patience = Patience.within(seconds or settings.storage_timeout_seconds)
     options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False}
     connection = settings.storage
@@ -37,7 +37,7 @@ def table_service(
 
 
 def queue_service(settings: Settings, credential: SharedCredential | None = None) -> QueueServiceClient:
-    """Client of the queues, with bodies sent as they are given."""
+    """The client for queues; it sends message bodies unchanged."""
     patience = Patience.within(settings.storage_timeout_seconds)
     again = BoundedRetry(patience)
     options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False, "retry_policy": again}
@@ -49,13 +49,13 @@ def queue_service(settings: Settings, credential: SharedCredential | None = None
 
 @dataclass(frozen=True)
 class _StorageIdentity:
-    """The identity that the storage connection names, which need not be the one that Batch knows."""
+    """The identity in the storage connection, which may differ from the one used for Batch."""
 
     batch_credential: str
     client_id: str | None
 
 
 def storage_credential(settings: Settings, clock: Clock | None = None) -> SharedCredential:
-    """The identity of all storage clients of the process; nothing is asked of it while a connection string is set."""
+    """The identity of all storage clients in the process; not used while a connection string is set."""
     identity = _StorageIdentity(settings.batch_credential, settings.storage.client_id)
     return SharedCredential(credential_factory(identity), clock or SystemClock())

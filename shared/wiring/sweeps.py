@@ -1,4 +1,4 @@
-"""The services of the sweeps, put together."""
+"""Builds the services for sweeps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from shared.storage.table import Table
 
 @dataclass(frozen=True)
 class SweepServices:
-    """What the functions, and the requests of sweeps, need of them."""
+    """The sweep services that the functions and the sweeps' requests use."""
 
     parent: SweepParent
     sweeper: Sweeper
@@ -49,7 +49,7 @@ def sweep_services(
     new_id: Callable[[], str],
     telemetry: Telemetry,
 ) -> SweepServices:
-    """The services on the app's own table and queues; the dispatcher says which queues, and what time it is."""
+    """Builds the services on the app's table and queues; the dispatcher brings the queues and the clock."""
     clock: Clock = dispatcher.clock
     sweeps, agendas = SweepStore(table), AgendaStore(table)
     rules = Rules(settings.retention_policies, settings.protected_jobs)

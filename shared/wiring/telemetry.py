@@ -14,14 +14,14 @@ from shared.results.telemetry import SILENT, Telemetry
 log = logging.getLogger(__name__)
 
 SWITCHES = ("PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "PYTHON_ENABLE_OPENTELEMETRY")
-"""Either of them makes the worker use OpenTelemetry: the first with Azure Monitor, the second with what the app adds."""
+"""Either makes the worker use OpenTelemetry: the first with Azure Monitor, the second with the app's own exporter."""
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y"})
-"""As the worker reads its own switches."""
+"""The values that the worker accepts for its switches."""
 
 
 def telemetry_of(env: Mapping[str, str]) -> Telemetry:
-    """The telemetry that the settings ask for. Its libraries are imported only when it is on."""
+    """The telemetry that the settings select. Its libraries are imported only when it is on."""
     if not any(env.get(name, "").strip().lower() in _TRUE for name in SWITCHES):
         return SILENT
     try:

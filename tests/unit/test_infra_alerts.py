@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.log_lines import log_formats
+
 ROOT = Path(__file__).resolve().parents[2]
-_LOG_CALL = re.compile(r"log(ger)?\.")
 QUERIES = sorted((ROOT / "infra" / "queries").glob("*.kql"))
 DOCUMENTED = re.findall(r"```kql\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.DOTALL)
-
-
-def log_formats() -> dict[str, list[str]]:
-    """The formats of the app's log calls, by their event."""
-    formats: dict[str, list[str]] = {}
-    for file in sorted((ROOT / "shared").rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _LOG_CALL.match(ast.unparse(node.func)) and node.args:
-                text = ast.literal_eval(node.args[0]) if isinstance(node.args[0], ast.Constant) else ""
-                formats.setdefault(text.partition(" ")[0], []).append(text)
-    return formats
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from shared.request.model import DeletionRequest
 from tests.description import Description
 from tests.functions import functions
 
+ROOT = Path(__file__).resolve().parents[3]
 ACCOUNTS = ("https://account.westeurope.batch.azure.com",)
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
@@ -105,6 +107,20 @@ def test_no_function_both_reads_and_acts() -> None:
         if trigger.type == "httpTrigger":
             verbs = {method.value.upper() for method in trigger.methods}
             assert verbs == {"GET"} or "GET" not in verbs, function.get_function_name()
+
+
+def test_the_command_for_a_reading_key_takes_the_functions_that_read() -> None:
+    """The pattern in docs/deploy.md fits every function that is called with GET, and no other."""
+    (pattern,) = re.findall(r"grep -E '(\S+)'", (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8"))
+    names = {function.get_function_name(): function.get_trigger() for function in functions()}
+    reading = {
+        name
+        for name, trigger in names.items()
+        if trigger.type == "httpTrigger" and {method.value.upper() for method in trigger.methods} == {"GET"}
+    }
+
+    assert reading
+    assert {name for name in names if re.search(pattern, name)} == reading
 
 
 def test_operations_are_called_as_the_functions_are() -> None:

@@ -117,6 +117,22 @@ def test_binary_mode_takes_json_alone(world: World) -> None:
     assert post(world, b"<job/>", **BINARY, content_type="application/xml").status == 415
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "where"),
+    [
+        pytest.param(job_event(JOB), {}, "/jobId", id="bare"),
+        pytest.param([job_event(JOB)], {}, "/0/jobId", id="a list of one"),
+        pytest.param(cloud(1), {}, "/data/jobId", id="structured"),
+        pytest.param({"jobId": JOB}, BINARY, "/jobId", id="binary"),
+        pytest.param(RECORD, {}, "/properties/jobId", id="record"),
+    ],
+)
+def test_a_protected_job_is_pointed_at(body: object, headers: dict[str, str], where: str) -> None:
+    """403, with the place in the body as it was sent."""
+    answer = post(World(PROTECTED_JOBS=JOB), body, **headers)
+    assert (answer.status, keys(answer)) == (403, {where})
+
+
 # Several
 
 
@@ -137,6 +153,7 @@ def test_several_events_are_answered_one_by_one(world: World, content_type: str)
     assert items[1]["error"]["values"][0]["key"] == "/1/data/jobId"
     assert items[4]["location"].startswith("/api/task-deletions/")
     assert items[6]["error"]["code"] == "ClientRequestIdConflict"
+    assert [value["key"] for value in items[6]["error"]["values"]] == ["/6/id"]
     again = post(world, events, content_type=content_type)
     assert (again.status, set(statuses(again))) == (202, {"accepted", "replayed", "invalid", "conflict"})
     world.settle()
