@@ -40,7 +40,7 @@ class DeadLetter:
     job_id: str | None = None
     task_id: str | None = None
     batch_url: str | None = None
-    """The account that was meant: the body may name none. None in letters of before it was kept."""
+    """The request's account, which the body may not name. None in letters of earlier versions."""
     dry_run: bool = False
     attempts: int = 0
     generation: int = 0
@@ -154,18 +154,15 @@ class DeadLetterStore:
 def _seen_again(kept: DeadLetter, letter: DeadLetter) -> dict[str, Any]:
     """The columns that change when the same dead letter is kept again.
 
-    A letter shared by many requests takes over the newest result, and stays settled until the reason changes. Any other
-    id can fail again after its row was purged and the request resubmitted. That failure is newer than the redrive or the
-    settling, and undoes it.
+    A shared letter takes over the newest result, and stays settled until the reason changes. Any other id can fail again
+    after its row was purged and the request resubmitted. That newer failure undoes the redrive or the settling.
     """
     columns: dict[str, Any] = {"last_seen_at": to_text(letter.last_seen_at)}
     if letter.result_id and letter.result_id != kept.result_id:
         if letter.ended_at and kept.ended_at and letter.ended_at < kept.ended_at:
             return columns  # A late copy of a request before the newest.
-        columns |= _columns(letter) | {
-            "first_seen_at": to_text(kept.first_seen_at),
-            "body": letter.body[:MAX_BODY_BYTES],
-        }
+        first, body = to_text(kept.first_seen_at), letter.body[:MAX_BODY_BYTES]
+        columns |= _columns(letter) | {"first_seen_at": first, "body": body}
         if kept.settled_at and letter.reason == kept.reason:
             del columns["settled_at"], columns["settled_by"]
         return columns
