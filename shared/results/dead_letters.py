@@ -114,9 +114,8 @@ class DeadLetterStore:
 def _seen_again(kept: DeadLetter, letter: DeadLetter) -> dict[str, Any]:
     """The columns that change when the same dead letter is kept again.
 
-    A letter shared by many requests takes over the newest result, and stays settled until the reason changes. Any other
-    id can fail again after its row was purged and the request resubmitted. That failure is newer than the redrive or the
-    settling, and undoes it.
+    A shared letter takes over the newest result, and stays settled until the reason changes. Any other id can fail again
+    after its row was purged and the request resubmitted. That newer failure undoes the redrive or the settling.
     """
     columns: dict[str, Any] = {"last_seen_at": to_text(letter.last_seen_at)}
     if letter.result_id and letter.result_id != kept.result_id:
