@@ -67,6 +67,9 @@ def test_a_killed_host_loses_nothing_and_repeats_nothing() -> None:
     """SIGKILL in the middle of 200 requests: 200 results by distinct id, and no DELETE after a recorded outcome."""
     with Stack(ROOT, env=QUICK, lease_seconds=LEASE_SECONDS) as stack:
         seed(stack, "job-1", 200)
+        # Slow enough that the host has work in hand when it is killed, however busy the machine is.
+        slow = {"operation": "task-delete", "delaySeconds": 0.5}
+        requests.post(f"{stack.batch_url}/_control/faults", json=slow, timeout=60).raise_for_status()
         ids = {str(uuid.uuid4()): f"task-{n}" for n in range(1, 201)}
         sender = queue(stack, "REQUEST_QUEUE_NAME")
         for client_request_id, task in ids.items():
