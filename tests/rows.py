@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.ledger.record import Certainty, Claim, Conclusion, Origin, Outcome, Record, State
 from shared.request.model import DeletionRequest, parse_request, payload_hash
 
@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 LEASE = timedelta(seconds=180)
 ACCOUNT = "https://acct.region.batch.azure.com"
 REQUEST_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
-PROBLEM = BatchError("TooManyRequests", "Slow down.", (("/jobId", "is busy"),))
+PROBLEM = ErrorBody("TooManyRequests", "Slow down.", (("/jobId", "is busy"),))
 
 
 def after(seconds: float) -> datetime:

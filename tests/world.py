@@ -19,7 +19,7 @@ from shared.api.placement import refuse_misplaced
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.lanes import Lanes
 from shared.batch.listing import CompletedTask, TaskPage, TaskState
-from shared.batch.reply import BatchError, Kind, Reply, Sent
+from shared.batch.reply import ErrorBody, Kind, Reply, Sent
 from shared.clock import TimeBox
 from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput
@@ -55,15 +55,15 @@ INPUTS = ("requests", "requests-poison", "job-completions", "job-completions-poi
 
 DELETED = Reply(Sent.ANSWERED, 200, request_id="batch-1")
 NOT_FOUND = Reply(
-    Sent.ANSWERED, 404, BatchError("TaskNotFound", "The specified task does not exist."), True, request_id="batch-2"
+    Sent.ANSWERED, 404, ErrorBody("TaskNotFound", "The specified task does not exist."), True, request_id="batch-2"
 )
-LOST = Reply(Sent.UNANSWERED, error=BatchError("ConnectionReset", "The connection was reset."))
-NOT_SENT = Reply(Sent.FAILED, error=BatchError("ConnectionFailed", "No connection could be made."))
+LOST = Reply(Sent.UNANSWERED, error=ErrorBody("ConnectionReset", "The connection was reset."))
+NOT_SENT = Reply(Sent.FAILED, error=ErrorBody("ConnectionFailed", "No connection could be made."))
 
 
 def refused(status: int, code: str, retry_after: float | None = None) -> Reply:
     """An answer of Batch with an error body."""
-    return Reply(Sent.ANSWERED, status, BatchError(code, "Refused."), True, retry_after, "batch-3")
+    return Reply(Sent.ANSWERED, status, ErrorBody(code, "Refused."), True, retry_after, "batch-3")
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.api.query import boolean, read_query
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.errors import InvalidConfiguration, InvalidInput
 from shared.parsing import grammar
 from shared.results.event import error_wire
@@ -95,7 +95,7 @@ def refusal(
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """An answer whose body is an error of the app's own."""
-    return Answer(status, error_wire(BatchError(code, message, tuple(values))), headers or {})
+    return Answer(status, error_wire(ErrorBody(code, message, tuple(values))), headers or {})
 
 
 _STATUS = {"RequestBodyTooLarge": 413, "UnsupportedMediaType": 415}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.api.answer import Answer
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.clock import Clock
 from shared.deletion import acceptance
 from shared.deletion.acceptance import Acceptance, Acceptor
@@ -53,21 +53,21 @@ class Bulk:
         body = {"items": entries, "counts": {name: counts[name] for name in (*map(str, acceptance.Receipt), INVALID)}}
         return Answer(202, body) if good else Answer(400, {**error_body(_all_of(faults.values())), **body})
 
-    def _fault(self, item: Item, kind: Kind) -> BatchError | None:
+    def _fault(self, item: Item, kind: Kind) -> ErrorBody | None:
         if item.request is None:
             return invalid_request(item.problems)
         error = self._guard.protection(item.request)
         return error and _placed(error, _place(item, kind))
 
 
-def _all_of(faults: Iterable[BatchError]) -> BatchError:
+def _all_of(faults: Iterable[ErrorBody]) -> ErrorBody:
     """One error for a body of which nothing was accepted, with the first problems of its items."""
     problems = [Problem(key, text) for fault in faults for key, text in fault.values]
     error = invalid_request(few(problems))
     return replace(error, message="None of the items is valid.")
 
 
-def _refused(item: Item, fault: BatchError) -> dict[str, Any]:
+def _refused(item: Item, fault: ErrorBody) -> dict[str, Any]:
     known = item.request or item.partial
     return {
         "clientRequestId": known.client_request_id,
@@ -83,7 +83,7 @@ def _place(item: Item, kind: Kind) -> str:
     return f"/requests/{item.index}" if kind is Kind.MANY else ""
 
 
-def _placed(error: BatchError, at: str) -> BatchError:
+def _placed(error: ErrorBody, at: str) -> ErrorBody:
     return replace(error, values=tuple((f"{at}{key}", text) for key, text in error.values))
 
 

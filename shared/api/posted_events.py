@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.cleanup.carrier import is_envelope
 from shared.cleanup.task_record import is_task_record
 from shared.errors import InvalidInput, Problem
@@ -44,7 +44,7 @@ class PostedEvent:
             return fault
         return InvalidInput([Problem(_place(p.pointer), p.text) for p in fault.problems], fault.code)
 
-    def about(self, error: BatchError) -> BatchError:
+    def about(self, error: ErrorBody) -> ErrorBody:
         """An error about the event's id or job, which points at where the sender said them."""
         event, at = self.value, self.at
         if isinstance(event, list) and len(event) == 1:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import ErrorBody, Reply, Sent
 
 MOST_CODE: Final = 128
 MOST_TEXT: Final = 8_192
@@ -34,13 +34,13 @@ def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     request_id = clean(headers.get("request-id", ""), MOST_CODE) or None
     retry_after = retry_after_seconds(headers.get("Retry-After"), now)
     if 200 <= status < 300:
-        error = None if request_id else BatchError("UnexpectedAnswer", f"HTTP {status} without the header request-id.")
+        error = None if request_id else ErrorBody("UnexpectedAnswer", f"HTTP {status} without the header request-id.")
         return Reply(Sent.ANSWERED, status, error, retry_after=retry_after, request_id=request_id)
     error, id_in_text = _batch_error(body)
     return Reply(
         Sent.ANSWERED,
         status,
-        error or BatchError("UnexpectedAnswer", f"HTTP {status} without a Batch error body."),
+        error or ErrorBody("UnexpectedAnswer", f"HTTP {status} without a Batch error body."),
         has_batch_code=error is not None,
         retry_after=retry_after,
         request_id=request_id or id_in_text,
@@ -49,7 +49,7 @@ def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime
 
 def without_answer(sent: Sent, code: str, message: str) -> Reply:
     """The reply for a call without a complete answer, with an error that the app made up."""
-    return Reply(sent, error=BatchError(code, clean(message, MOST_TEXT)))
+    return Reply(sent, error=ErrorBody(code, clean(message, MOST_TEXT)))
 
 
 def retry_after_seconds(text: str | None, now: datetime) -> float | None:
@@ -83,14 +83,14 @@ def clean(text: str, most: int) -> str:
     return _CONTROLS.sub(" ", plain).strip()[:most]
 
 
-def _batch_error(body: bytes) -> tuple[BatchError | None, str | None]:
+def _batch_error(body: bytes) -> tuple[ErrorBody | None, str | None]:
     """The error, and the request id found in its message."""
     fields = parsed_object(body) or _beginning_of(body)
     code = fields.get("code")
     if not isinstance(code, str) or len(code) > MOST_CODE or not _CODE.fullmatch(code):
         return None, None
     text, id_in_text = _without_trailer(_message(fields.get("message")))
-    return BatchError(code, clean(text, MOST_TEXT), _values(fields.get("values"))), id_in_text
+    return ErrorBody(code, clean(text, MOST_TEXT), _values(fields.get("values"))), id_in_text
 
 
 def _without_trailer(text: str) -> tuple[str, str | None]:

@@ -29,7 +29,7 @@ from shared.batch.listing import (
     task_state_of,
 )
 from shared.batch.reply import Kind, Reply, Sent
-from shared.batch.transport import MOST_BODY, Answer, BatchSession, exchange, fault
+from shared.batch.transport import MOST_BODY, BatchSession, Exchanged, exchange, fault
 from shared.clock import Clock, TimeBox
 from shared.errors import TokenUnavailable
 from shared.request.model import SERVICE_TIMEOUT, DeletionRequest
@@ -129,7 +129,7 @@ class BatchClient:
 
     def _page(
         self, account: str, path: str, query: Mapping[str, str | int], continuation: str | None, box: TimeBox
-    ) -> Answer:
+    ) -> Exchanged:
         """A continuation that points outside this listing is refused; no token is sent there."""
         if continuation is None:
             url = target.url_of(account, path, self._query(query))
@@ -137,7 +137,7 @@ class BatchClient:
             try:
                 url = target.follow(continuation, account, path)
             except target.UnsafeTarget as error:
-                return Answer(fault(error, sent=False))
+                return Exchanged(fault(error, sent=False))
         return self._carry_out(_Call("GET", account, url, path, {}, MOST_PAGE_BYTES), box)
 
     def _task(self, method: str, request: DeletionRequest, query: Mapping[str, str | int], box: TimeBox) -> Reply:
@@ -152,17 +152,17 @@ class BatchClient:
     def _query(self, special: Mapping[str, str | int]) -> dict[str, str | int]:
         return {**special, "api-version": self._api_version}
 
-    def _carry_out(self, call: _Call, box: TimeBox) -> Answer:
+    def _carry_out(self, call: _Call, box: TimeBox) -> Exchanged:
         half_time = (self._clock.monotonic() + box.end_by) / 2
         try:
             prepared = self._prepared(call)
         except (target.UnsafeTarget, requests.RequestException, ValueError) as error:
-            return Answer(fault(error, sent=False))
+            return Exchanged(fault(error, sent=False))
         try:
             token = self._tokens.token()
         except TokenUnavailable as error:
             text = f"No token for the Batch service: {error}."
-            return Answer(without_answer(Sent.FAILED, "TokenUnavailable", text))
+            return Exchanged(without_answer(Sent.FAILED, "TokenUnavailable", text))
         first = self._send(call, prepared, token, box)
         # No second try after a slow refusal: it might have to be cut off, which would leave its effect unknown.
         if not _is_refused_token(first.reply) or self._clock.monotonic() > half_time:
@@ -182,15 +182,15 @@ class BatchClient:
         target.check(prepared.url, call.account, call.path)
         return prepared
 
-    def _send(self, call: _Call, prepared: requests.PreparedRequest, token: str, box: TimeBox) -> Answer:
+    def _send(self, call: _Call, prepared: requests.PreparedRequest, token: str, box: TimeBox) -> Exchanged:
         if self._clock.monotonic() >= box.start_by:
             text = "The call ran out of time before it could be sent."
-            return Answer(without_answer(Sent.HELD, "OutOfTime", text))
+            return Exchanged(without_answer(Sent.HELD, "OutOfTime", text))
         limit = self._limits[call.account]
         if not limit.acquire(box.start_by):
             text = "The account's limit left no slot for the call in time."
             held = without_answer(Sent.HELD, "AccountBusy", text)
-            return Answer(replace(held, retry_after=limit.seconds_held()))
+            return Exchanged(replace(held, retry_after=limit.seconds_held()))
         answer = None
         try:
             prepared.headers["Authorization"] = f"Bearer {token}"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from shared.batch.answer import parsed_object, without_answer
 from shared.batch.reply import Kind, Reply, Sent
-from shared.batch.transport import Answer
+from shared.batch.transport import Exchanged
 
 UNREADABLE: Final = "UnreadableAnswer"
 """Code of the reply that stands in for a 2xx with an unusable body."""
@@ -44,7 +44,7 @@ class JobPage:
     """The service's link to the next page; None on the last one."""
 
 
-def job_page_of(answer: Answer) -> JobPage:
+def job_page_of(answer: Exchanged) -> JobPage:
     """The page in an answer; a 2xx without a readable page counts as unanswered."""
     if answer.reply.kind is not Kind.SUCCESS:
         return JobPage(answer.reply)

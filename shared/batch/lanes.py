@@ -12,7 +12,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Final
 
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import ErrorBody, Reply, Sent
 
 HOST_THREADS: Final = 32
 """PYTHON_THREADPOOL_THREAD_COUNT in the templates: how many invocations run at once in one process."""
@@ -21,7 +21,7 @@ SHARE: Final = 0.75
 ENTER_SECONDS: Final = 2.0
 """How long an invocation waits for its account's share before it gives its thread to others."""
 
-HELD = Reply(Sent.HELD, error=BatchError("AccountBusy", "Other calls to this account are using all its threads."))
+HELD = Reply(Sent.HELD, error=ErrorBody("AccountBusy", "Other calls to this account are using all its threads."))
 
 Call = tuple[str, Callable[[], Reply]]
 """The account, and the function that makes the call."""

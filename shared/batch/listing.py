@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.batch.answer import parsed_object, without_answer
 from shared.batch.reply import Kind, Reply, Sent
-from shared.batch.transport import Answer
+from shared.batch.transport import Exchanged
 
 MOST_TASKS: Final = 1_000
 """The service's own maximum for one page."""
@@ -70,7 +70,7 @@ class TaskState:
     etag: str | None = None
 
 
-def page_of(answer: Answer) -> TaskPage:
+def page_of(answer: Exchanged) -> TaskPage:
     """The page in an answer; a 2xx without a readable page counts as unanswered."""
     if answer.reply.kind is not Kind.SUCCESS:
         return TaskPage(answer.reply)
@@ -83,7 +83,7 @@ def page_of(answer: Answer) -> TaskPage:
     return TaskPage(answer.reply, tuple(task for task in tasks if task is not None), link or None)
 
 
-def job_state_of(answer: Answer) -> tuple[Reply, str | None]:
+def job_state_of(answer: Exchanged) -> tuple[Reply, str | None]:
     """The reply and the job's state in lower case; None unless `reply` is a 2xx."""
     if answer.reply.kind is not Kind.SUCCESS:
         return answer.reply, None
@@ -93,7 +93,7 @@ def job_state_of(answer: Answer) -> tuple[Reply, str | None]:
     return answer.reply, state.lower()
 
 
-def task_state_of(answer: Answer) -> tuple[Reply, TaskState | None]:
+def task_state_of(answer: Exchanged) -> tuple[Reply, TaskState | None]:
     """The reply and the task's state; None unless `reply` is a 2xx."""
     if answer.reply.kind is not Kind.SUCCESS:
         return answer.reply, None

@@ -82,7 +82,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class BatchError:
+class ErrorBody:
     """The error object of the Batch service, or one in its shape that the app made up.
 
     https://learn.microsoft.com/rest/api/batchservice/task/delete-task#batcherror
@@ -100,7 +100,7 @@ class Reply:
     sent: Sent
     status: int | None = None
     """HTTP status; None unless `sent` is ANSWERED."""
-    error: BatchError | None = None
+    error: ErrorBody | None = None
     """Batch's error, or the app's fault in the same shape; None for a 2xx from the service."""
     has_batch_code: bool = False
     """True when `error.code` was read from a BatchError body (a proxy's 404 has none)."""

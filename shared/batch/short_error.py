@@ -8,20 +8,20 @@ from __future__ import annotations
 import json
 from itertools import accumulate
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 
 MARK = " (shortened)"
 MAX_VALUES = 21
 """The most problems reported for one request, plus the count of the others."""
 
 
-def shortened(error: BatchError, room: int) -> BatchError:
+def shortened(error: ErrorBody, room: int) -> ErrorBody:
     """The error in at most `room` characters of JSON (a few KiB or more), in either JSON form that the app uses.
 
     Shares of the room: 1/64 for the code, 1/4 for the message, 1/96 and 1/48 for each key and value. That makes nine
     tenths; the rest is for field names and punctuation.
     """
-    return BatchError(
+    return ErrorBody(
         clipped(error.code, room // 64),
         clipped(error.message, room // 4),
         tuple((clipped(key, room // 96), clipped(value, room // 48)) for key, value in error.values[:MAX_VALUES]),

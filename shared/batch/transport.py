@@ -46,7 +46,7 @@ _UNSENDABLE: Final = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class Exchanged:
     """A reply, and what the readers of pages and jobs need of its body."""
 
     reply: Reply
@@ -122,7 +122,7 @@ def batch_session(pool: int, ca_file: str | None = None) -> BatchSession:
 
 def exchange(
     session: BatchSession, request: requests.PreparedRequest, *, box: TimeBox, most_body: int, clock: Clock
-) -> Answer:
+) -> Exchanged:
     """Sends the request once and reads the answer; exceptions become replies here and nowhere else.
 
     Connecting, waiting for the answer and reading it must all end by the end of the time box.
@@ -137,9 +137,9 @@ def exchange(
             body = _read(response, most_body, box.end_by, clock)
         finally:
             response.close()
-        return Answer(answered(response.status_code, response.headers, body, clock.now()), body)
+        return Exchanged(answered(response.status_code, response.headers, body, clock.now()), body)
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-        return Answer(fault(error, sent=_wire.socket is not None))
+        return Exchanged(fault(error, sent=_wire.socket is not None))
     finally:
         _wire.socket = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.cleanup.closing_event import closing_event, refusal_event
 from shared.cleanup.event import PartialEvent
 from shared.cleanup.message import Refusal, Step
@@ -53,7 +53,7 @@ class CleanupCloser:
         partial = PartialEvent(event.event_id, event.job_id, event.batch_url, event.dry_run)
         return self._reject(delivery, ID_CONFLICT, partial)
 
-    def _reject(self, delivery: Delivery, error: BatchError, partial: PartialEvent) -> str:
+    def _reject(self, delivery: Delivery, error: ErrorBody, partial: PartialEvent) -> str:
         event = refusal_event(delivery.body, error, partial, self.default_account, self.clock.now())
         self._keep(event, Outcome.REJECTED, error, delivery)
         return self._text(event, Outcome.REJECTED, partial.event_id)
@@ -62,7 +62,7 @@ class CleanupCloser:
         self,
         event: Event,
         outcome: Outcome,
-        error: BatchError | None,
+        error: ErrorBody | None,
         delivery: Delivery,
         cleanup: Cleanup | None = None,
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.cleanup.event import PartialEvent, closing_id
 from shared.cleanup.record import Cleanup, Phase
 from shared.clock import to_text
@@ -59,7 +59,7 @@ def _suffix(cleanup: Cleanup) -> str:
     return (DRY_RUN_SUFFIX if cleanup.event.dry_run else "") + generation
 
 
-def refusal_event(body: bytes, error: BatchError, partial: PartialEvent, default_account: str, now: datetime) -> Event:
+def refusal_event(body: bytes, error: ErrorBody, partial: PartialEvent, default_account: str, now: datetime) -> Event:
     """The event for a message that is no valid event.
 
     Its id comes from the text, which a poison copy shares, and from the event's id where that can be read: never from

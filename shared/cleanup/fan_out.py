@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.batch.listing import COMPLETED, TaskPage
-from shared.batch.reply import BatchError, Kind, Reply, log_refused_access
+from shared.batch.reply import ErrorBody, Kind, Reply, log_refused_access
 from shared.cleanup import pages, state
 from shared.cleanup.closing import CleanupCloser
 from shared.cleanup.message import Refusal, Step, TaskStep, read_cleanup_message
@@ -99,7 +99,7 @@ class FanOut:
             return self._refused(run, page.reply)
         return self._page(run, page, job_state)
 
-    def _veto(self, run: StepRun) -> tuple[Outcome, BatchError] | None:
+    def _veto(self, run: StepRun) -> tuple[Outcome, ErrorBody] | None:
         """The end of a clean-up that is not to be carried out, or None."""
         event = run.cleanup.event
         error = self.guard.protection_of(event.job_id) or self.guard.strange_account(event.batch_url)
@@ -154,7 +154,7 @@ class FanOut:
         waited = self.steps.clock.now() - run.cleanup.accepted_at
         if waited >= self.max_wait:
             text = f"The job was {job_state} after {self.max_wait.days} days."
-            return self._end(run, Outcome.EXHAUSTED, BatchError(NOT_COMPLETED, text))
+            return self._end(run, Outcome.EXHAUSTED, ErrorBody(NOT_COMPLETED, text))
         # Not merely as the row was: should the job's id be in use again, its listing begins again too.
         waiting = replace(
             run.cleanup, phase=Phase.WAITING, job_state=job_state, attempts=0, error=None, next_page=None, skipped=0
@@ -179,6 +179,6 @@ class FanOut:
             return self._end(run, Outcome.EXHAUSTED, error)
         return self.steps.retry(run, reply, error)
 
-    def _end(self, run: StepRun, outcome: Outcome, error: BatchError) -> list[str] | None:
+    def _end(self, run: StepRun, outcome: Outcome, error: ErrorBody) -> list[str] | None:
         written = self.steps.record(run, state.ended(run.cleanup, outcome, error, self.steps.clock.now()))
         return [self.closer.close(written, run.delivery)] if written else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.cleanup.event import JobEvent
 from shared.cleanup.message import Step, TaskStep
 from shared.cleanup.queue import CleanupQueue
@@ -38,7 +38,7 @@ class Taken:
     intake: Intake
     client_request_id: str
     subject: Cleanup | Record | None = None
-    error: BatchError | None = None
+    error: ErrorBody | None = None
 
 
 @dataclass(frozen=True)

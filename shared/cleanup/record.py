@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.cleanup.event import JobEvent, to_wire
 from shared.ledger.record import Outcome
 
@@ -73,7 +73,7 @@ class Cleanup:
     """When the first page was listed in this generation: a task that ended later was never part of it."""
     ended_at: datetime | None = None
     outcome: Outcome | None = None
-    error: BatchError | None = None
+    error: ErrorBody | None = None
     cancelled_at: datetime | None = None
     """When somebody cancelled it, whether before or after all was listed."""
     is_relisting: bool = False

@@ -12,7 +12,7 @@ from enum import StrEnum
 from shared.batch.listing import COMPLETED, TaskState
 from shared.batch.pacing import backoff_seconds
 from shared.batch.port import Batch
-from shared.batch.reply import BatchError, Kind, Reply, log_refused_access
+from shared.batch.reply import ErrorBody, Kind, Reply, log_refused_access
 from shared.cleanup.message import TaskStep
 from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.step import CALL_SECONDS, error_of, next_attempts
@@ -67,18 +67,18 @@ def task_of(request: DeletionRequest) -> tuple[str, str, str]:
     return request.batch_url, request.job_id.lower(), request.task_id.lower()
 
 
-def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, BatchError | None] | str:
+def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, ErrorBody | None] | str:
     """The version to delete, or the end of the request. Pure; for replies that are not tried again."""
     if reply.kind is Kind.GONE:
         return Outcome.NOT_FOUND, reply.error
     if found is None:
         return Outcome.FAILED, error_of(reply)
     if found.state != COMPLETED:
-        return Outcome.FAILED, BatchError(NOT_COMPLETED, f"The task is {found.state}, and is left alone.")
+        return Outcome.FAILED, ErrorBody(NOT_COMPLETED, f"The task is {found.state}, and is left alone.")
     version = readable(found.etag, grammar.etag)
     return version or (
         Outcome.FAILED,
-        BatchError(NO_VERSION, "Batch told no version of the task, so it is left alone."),
+        ErrorBody(NO_VERSION, "Batch told no version of the task, so it is left alone."),
     )
 
 

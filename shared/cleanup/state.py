@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.cleanup.record import Cleanup, Phase, Stand
 from shared.ledger.record import Outcome
 
@@ -75,7 +75,7 @@ def step_done(cleanup: Cleanup, number: int, message_id: str | None) -> Cleanup:
     return replace(cleanup, step=number + 1, step_message=message_id)
 
 
-def ended(cleanup: Cleanup, outcome: Outcome, error: BatchError | None, now: datetime) -> Cleanup:
+def ended(cleanup: Cleanup, outcome: Outcome, error: ErrorBody | None, now: datetime) -> Cleanup:
     """The row of a clean-up that cannot be carried out."""
     phase = Phase.CANCELLED if outcome is Outcome.CANCELLED else Phase.FAILED
     return replace(cleanup, phase=phase, outcome=outcome, error=error, ended_at=now)

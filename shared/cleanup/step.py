@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from shared.batch.listing import TaskPage
 from shared.batch.pacing import backoff_seconds
 from shared.batch.port import Batch
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.cleanup import state
 from shared.cleanup.message import Step
 from shared.cleanup.queue import CleanupQueue
@@ -77,7 +77,7 @@ class Steps:
         """Puts the step that comes next."""
         self.queue.send(Step.next_of(cleanup, continuation), delay_seconds)
 
-    def retry(self, run: StepRun, reply: Reply, error: BatchError) -> list[str] | None:
+    def retry(self, run: StepRun, reply: Reply, error: ErrorBody) -> list[str] | None:
         """The same step once more, after a wait."""
         policy, attempts = self.policy, next_attempts(run.cleanup.attempts, reply)
         written = self.record(run, replace(run.cleanup, attempts=attempts, error=error))
@@ -94,6 +94,6 @@ def next_attempts(attempts: int, reply: Reply) -> int:
     return attempts if reply.sent is Sent.HELD else attempts + 1
 
 
-def error_of(reply: Reply) -> BatchError:
+def error_of(reply: Reply) -> ErrorBody:
     """What a reply that is not the one that was asked for says."""
-    return reply.error or BatchError("UnexpectedAnswer", f"The service answered {reply.status}.")
+    return reply.error or ErrorBody("UnexpectedAnswer", f"The service answered {reply.status}.")

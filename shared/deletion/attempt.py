@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from shared.batch.lanes import Lanes
-from shared.batch.reply import BatchError, Reply, Sent, log_refused_access
+from shared.batch.reply import ErrorBody, Reply, Sent, log_refused_access
 from shared.clock import Clock, TimeBox
 from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
@@ -23,7 +23,7 @@ from shared.results.telemetry import Call
 from shared.storage.table import Refused
 
 TOO_LATE = Reply(
-    Sent.HELD, error=BatchError("AttemptTimedOut", "The attempt ran out of time before this DELETE could be sent.")
+    Sent.HELD, error=ErrorBody("AttemptTimedOut", "The attempt ran out of time before this DELETE could be sent.")
 )
 
 

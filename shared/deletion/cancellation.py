@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.clock import Clock
 from shared.deletion.outbox import Outbox
 from shared.ledger import decisions
@@ -12,7 +12,7 @@ from shared.ledger.decisions import Change
 from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
 from shared.ledger.store import RecordStore
 
-CANCELLED = BatchError("RequestCancelled", "The request was cancelled before its first attempt.")
+CANCELLED = ErrorBody("RequestCancelled", "The request was cancelled before its first attempt.")
 
 
 @dataclass(frozen=True)

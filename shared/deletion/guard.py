@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 from shared.parsing.grammar import due_at
 from shared.parsing.protection import is_protected
@@ -40,28 +40,28 @@ class Guard:
         error = self.lateness("request", counted_from, now)
         return Conclusion(Outcome.EXPIRED, Certainty.CONFIRMED, now, error=error) if error else None
 
-    def lateness(self, what: str, counted_from: datetime, now: datetime) -> BatchError | None:
+    def lateness(self, what: str, counted_from: datetime, now: datetime) -> ErrorBody | None:
         """The error for a request or event that has expired, or None."""
         if now - counted_from <= self._max_age:
             return None
         text = f"The {what} was processed more than {self._max_age.days} days after it was accepted or fell due."
-        return BatchError(EXPIRED, text)
+        return ErrorBody(EXPIRED, text)
 
-    def strange_account(self, batch_url: str) -> BatchError | None:
+    def strange_account(self, batch_url: str) -> ErrorBody | None:
         """The error for an account that left the allow list after the request or event had arrived, or None."""
         if batch_url in self._accounts:
             return None
         text = "must be one of the Batch accounts in BATCH_ACCOUNT_URLS"
-        return BatchError(NOT_ALLOWED, "The account is no longer allowed.", (("/batchUrl", text),))
+        return ErrorBody(NOT_ALLOWED, "The account is no longer allowed.", (("/batchUrl", text),))
 
-    def protection(self, request: DeletionRequest) -> BatchError | None:
+    def protection(self, request: DeletionRequest) -> ErrorBody | None:
         """The error for a request that concerns a protected job, or None."""
         return self.protection_of(request.job_id)
 
-    def protection_of(self, job_id: str) -> BatchError | None:
+    def protection_of(self, job_id: str) -> ErrorBody | None:
         """The error for a protected job, or None."""
         pattern = is_protected(job_id, self._protected)
         if pattern is None:
             return None
         text = f"must not match {pattern}, a pattern in PROTECTED_JOBS"
-        return BatchError(PROTECTED, "Nothing is deleted from this job.", (("/jobId", text),))
+        return ErrorBody(PROTECTED, "Nothing is deleted from this job.", (("/jobId", text),))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Kind, Reply, Sent
+from shared.batch.reply import ErrorBody, Kind, Reply, Sent
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 
 
@@ -36,7 +36,7 @@ class End:
 class Retry:
     """Another try, after a wait."""
 
-    error: BatchError | None
+    error: ErrorBody | None
     wait: timedelta
     may_have_taken_effect: bool
     counts: bool = True
@@ -83,7 +83,7 @@ def _dry_run_end(reply: Reply, now: datetime) -> Conclusion:
     return Conclusion(outcome, Certainty.CONFIRMED, now, reply.status, reply.error, reply.request_id)
 
 
-def exhausted(error: BatchError | None, reply: Reply | None, now: datetime) -> Conclusion:
+def exhausted(error: ErrorBody | None, reply: Reply | None, now: datetime) -> Conclusion:
     """The conclusion of a request that the app gives up on."""
     return Conclusion(
         Outcome.EXHAUSTED,

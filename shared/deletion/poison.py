@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.clock import Clock
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.delivery import Delivery
@@ -26,7 +26,7 @@ from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
 
-GIVEN_UP = BatchError("DeliveriesExhausted", "The host gave up on the message after its last delivery failed.")
+GIVEN_UP = ErrorBody("DeliveriesExhausted", "The host gave up on the message after its last delivery failed.")
 ROUND_SECONDS = 60.0
 """Time for the rows of one message; the rest goes back to the queue. A slow last row still ends within two minutes."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.batch.short_error import shortened
 from shared.clock import from_text, to_text
 from shared.errors import CorruptRecord
@@ -143,7 +143,7 @@ def _conclusion(entity: Mapping[str, Any]) -> Conclusion | None:
     )
 
 
-def error_text(error: BatchError | None) -> str:
+def error_text(error: ErrorBody | None) -> str:
     """An error as JSON, shortened to fit one column; empty for None."""
     if error is None:
         return ""
@@ -151,16 +151,16 @@ def error_text(error: BatchError | None) -> str:
     return text if len(text) <= MAX_TEXT else _error_json(shortened(error, MAX_TEXT))
 
 
-def _error_json(error: BatchError) -> str:
+def _error_json(error: ErrorBody) -> str:
     return json.dumps([error.code, error.message, error.values], separators=(",", ":"))
 
 
-def error_from(text: str) -> BatchError | None:
+def error_from(text: str) -> ErrorBody | None:
     """The error that `error_text` wrote."""
     if not text:
         return None
     code, message, values = json.loads(text)
-    return BatchError(code, message, tuple((key, value) for key, value in values))
+    return ErrorBody(code, message, tuple((key, value) for key, value in values))
 
 
 def _text(moment: datetime | None) -> str:

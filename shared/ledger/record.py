@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.parsing.grammar import due_at
 from shared.request.model import DeletionRequest, payload_hash
 
@@ -136,7 +136,7 @@ class Conclusion:
     certainty: Certainty
     completed_at: datetime
     status: int | None = None
-    error: BatchError | None = None
+    error: ErrorBody | None = None
     batch_request_id: str | None = None
 
 
@@ -162,7 +162,7 @@ class Record:
     A later 404 then counts as deleted, and any outcome that does not say what became of the task is `unknown`.
     """
     claim: Claim | None = None
-    last_error: BatchError | None = None
+    last_error: ErrorBody | None = None
     next_attempt_at: datetime | None = None
     is_queued: bool = False
     """A message was put that becomes visible when this synchronous call's claim ends."""

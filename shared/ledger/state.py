@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.errors import CorruptRecord
 from shared.ledger.record import Certainty, Claim, Conclusion, Holder, Outcome, Record, State
 
@@ -66,7 +66,7 @@ def conclude(
 def release(
     claimed: Record,
     before: Record,
-    error: BatchError | None,
+    error: ErrorBody | None,
     now: datetime,
     wait: timedelta,
     *,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger import decisions, state
 from shared.ledger.decisions import Leave
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 10.0
 """How long a write is tried that others get in the way of, where nobody says how long there is."""
-CORRUPT = BatchError("CorruptRecord", "The app's own row of this request, or of its clean-up, cannot be read.")
+CORRUPT = ErrorBody("CorruptRecord", "The app's own row of this request, or of its clean-up, cannot be read.")
 
 Decide = Callable[[Record | None], decisions.Write | Leave]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.clock import from_text, to_text
 from shared.ledger.entity import error_from, error_text
 from shared.storage.table import Found
@@ -39,7 +39,7 @@ class DeadLetter:
     """The caller's name from the platform's sign-in; personal data."""
     settled_at: datetime | None = None
     settled_by: str | None = None
-    error: BatchError | None = None
+    error: ErrorBody | None = None
     batch_request_id: str | None = None
     status: int | None = None
     body: bytes = b""

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.batch.short_error import shortened
 from shared.clock import to_text
 from shared.ledger.record import Outcome, Record, State
@@ -75,7 +75,7 @@ def event_text(event: Event) -> str:
     slim = dict(event, data=dict(event["data"]))
     if error := slim["data"].get("error"):
         values = tuple((value["key"], value["value"]) for value in error["values"])
-        known = BatchError(error["code"], error["message"]["value"], values)
+        known = ErrorBody(error["code"], error["message"]["value"], values)
         slim["data"]["error"] = error_wire(shortened(known, ERROR_ROOM))
     text = _dump(slim)
     if len(text) > MAX_BYTES and "metadata" in slim["data"]:
@@ -88,12 +88,12 @@ def _dump(event: Event) -> str:
     return json.dumps(event, separators=(",", ":"))
 
 
-def error_wire(error: BatchError | None) -> dict[str, Any] | None:
+def error_wire(error: ErrorBody | None) -> dict[str, Any] | None:
     """An error in the shape of the REST operation's BatchError, or None."""
     return None if error is None else error_body(error)
 
 
-def error_body(error: BatchError) -> dict[str, Any]:
+def error_body(error: ErrorBody) -> dict[str, Any]:
     """An error in the shape of the REST operation's BatchError."""
     return {
         "code": error.code,

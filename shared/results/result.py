@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.errors import Problem
 from shared.ledger.record import Certainty, Origin, Outcome, Record
 from shared.request.model import DeletionRequest, PartialRequest, to_wire
@@ -17,7 +17,7 @@ from shared.request.model import DeletionRequest, PartialRequest, to_wire
 NAMESPACE = uuid.UUID("6f1d8a52-3c0e-5b7a-9d46-2e8c41b7f903")
 """For all ids that the app derives for results and dead letters. Changing it breaks every consumer's deduplication."""
 
-ID_CONFLICT = BatchError(
+ID_CONFLICT = ErrorBody(
     "ClientRequestIdConflict",
     "This client-request-id was used before with a different payload.",
     (("/clientRequestId", "is already in use; send the original payload or a new id"),),
@@ -34,10 +34,10 @@ def request_body(request: DeletionRequest) -> bytes:
     return json.dumps(to_wire(request)).encode("ascii")
 
 
-def invalid_request(problems: Iterable[Problem], code: str = "InvalidRequest") -> BatchError:
+def invalid_request(problems: Iterable[Problem], code: str = "InvalidRequest") -> ErrorBody:
     """Problems as a BatchError, each with its pointer."""
     values = tuple((problem.pointer, problem.text) for problem in problems)
-    return BatchError(code, "The request is not valid.", values)
+    return ErrorBody(code, "The request is not valid.", values)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Result:
     generation: int = 0
     status: int | None = None
     batch_request_id: str | None = None
-    error: BatchError | None = None
+    error: ErrorBody | None = None
     accepted_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     traceparent: str | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.deletion.parents import Veto
 from shared.errors import CorruptRecord
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
@@ -20,10 +20,10 @@ from shared.retention.judging import Rules
 from shared.retention.record import SweepStore
 from shared.retention.step import STOPPED
 
-NOT_IN_FORCE: Final = BatchError(
+NOT_IN_FORCE: Final = ErrorBody(
     "PolicyNotInForce", "The policy that asked for this no longer decides about the job, or says something else."
 )
-PROTECTED: Final = BatchError("ProtectedJob", "Nothing is deleted from this job: PROTECTED_JOBS names it.")
+PROTECTED: Final = ErrorBody("ProtectedJob", "Nothing is deleted from this job: PROTECTED_JOBS names it.")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SweepParent:
             return False
         return sweep is not None and sweep.is_stopping
 
-    def _error(self, record: Record, *, is_stopped: bool) -> BatchError | None:
+    def _error(self, record: Record, *, is_stopped: bool) -> ErrorBody | None:
         request, policies = record.request, self.rules.policies
         if is_protected(request.job_id, self.rules.protected):
             return PROTECTED

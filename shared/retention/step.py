@@ -8,17 +8,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.parsing.retention_policy import digest_of, policies_of
 from shared.request.model import DeletionRequest, derived_id
 from shared.retention.judging import Rules
 from shared.retention.message import SweepStep
 from shared.retention.sweep import STUCK_AFTER, Asked, Phase, Sweep
 
-POLICIES_CHANGED: Final = BatchError("PoliciesChanged", "The account's policies changed: the next sweep judges anew.")
-STOPPED: Final = BatchError("Stopped", "The sweep was stopped.")
-NOT_ALLOWED: Final = BatchError("AccountNotAllowed", "BATCH_ACCOUNT_URLS no longer lists the account.")
-GIVEN_UP: Final = BatchError("GivenUp", "The host gave up the message of a step.")
+POLICIES_CHANGED: Final = ErrorBody("PoliciesChanged", "The account's policies changed: the next sweep judges anew.")
+STOPPED: Final = ErrorBody("Stopped", "The sweep was stopped.")
+NOT_ALLOWED: Final = ErrorBody("AccountNotAllowed", "BATCH_ACCOUNT_URLS no longer lists the account.")
+GIVEN_UP: Final = ErrorBody("GivenUp", "The host gave up the message of a step.")
 
 
 class Standing(StrEnum):

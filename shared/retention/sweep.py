@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.parsing.retention_policy import Policy, digest_of, policies_of
 
 STUCK_AFTER = timedelta(hours=1)
@@ -117,7 +117,7 @@ class Sweep:
     is_stopping: bool = False
     """Somebody has asked it to stop: the next step ends it, and its requests end before their first claim."""
     ended_at: datetime | None = None
-    error: BatchError | None = None
+    error: ErrorBody | None = None
     left_alone: LeftAlone = LeftAlone()
     passed_over: tuple[tuple[str, str], ...] = ()
     """The first jobs that were passed over, and why."""
@@ -156,7 +156,7 @@ class Sweep:
         """The sweep with what one policy came to."""
         return replace(self, counts=tuple(after if c.name == after.name else c for c in self.counts))
 
-    def ended(self, phase: Phase, now: datetime, error: BatchError | None = None) -> Sweep:
+    def ended(self, phase: Phase, now: datetime, error: ErrorBody | None = None) -> Sweep:
         """The sweep at its end. What its last step asked for stays: whoever closes it asks for that once more."""
         return replace(self, phase=phase, ended_at=now, error=error, place=Place(), due_at=now)
 

@@ -10,7 +10,7 @@ from typing import Final
 from shared.batch.answer import clean
 from shared.batch.job_listing import UNREADABLE
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Kind, Reply, Sent
+from shared.batch.reply import ErrorBody, Kind, Reply, Sent
 from shared.deletion.outcomes import RetryPolicy
 from shared.retention import course
 from shared.retention.course import ListJobs, ListTasks
@@ -18,7 +18,7 @@ from shared.retention.sweep import Phase, Sweep
 
 MOST_TRIES: Final = 3
 """Of one job's list, and of the list of jobs."""
-LEADS_BACK: Final = BatchError("ContinuationLeadsBack", "The link to the next page is one that was followed before.")
+LEADS_BACK: Final = ErrorBody("ContinuationLeadsBack", "The link to the next page is one that was followed before.")
 JOBS_PASSED_OVER: Final = "JobsPassedOver"
 
 JOB_BEING_DELETED: Final = "JobBeingDeleted"
@@ -74,7 +74,7 @@ def after_trouble(sweep: Sweep, call: ListJobs | ListTasks, reply: Reply, policy
     return after_bad_page(sweep, call, _error_of(reply), now)
 
 
-def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: BatchError, now: datetime) -> Sweep:
+def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: ErrorBody, now: datetime) -> Sweep:
     """Trouble of one list: the same call a few times more, then the job is passed over, or the sweep has failed."""
     tries = sweep.tries + 1
     if tries < MOST_TRIES:
@@ -84,13 +84,13 @@ def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: BatchError, 
     return sweep.ended(Phase.FAILED, now, error)
 
 
-def passed_over_error(sweep: Sweep) -> BatchError | None:
+def passed_over_error(sweep: Sweep) -> ErrorBody | None:
     """What a sweep that went to its end says of the jobs that it passed over; None when there are none."""
     count = sweep.left_alone.unlisted
     if not count:
         return None
     values = tuple((f"jobs/{clean(job_id, 128)}", reason) for job_id, reason in sweep.passed_over)
-    return BatchError(JOBS_PASSED_OVER, f"{count} jobs were passed over after trouble.", values)
+    return ErrorBody(JOBS_PASSED_OVER, f"{count} jobs were passed over after trouble.", values)
 
 
 def _of_the_account(sweep: Sweep, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:
@@ -105,5 +105,5 @@ def _waiting(sweep: Sweep, now: datetime, seconds: float) -> Sweep:
     return replace(sweep, due_at=now + timedelta(seconds=max(LEAST_WAIT_SECONDS, seconds)))
 
 
-def _error_of(reply: Reply) -> BatchError:
-    return reply.error or BatchError("UnexpectedAnswer", f"The service answered {reply.status}.")
+def _error_of(reply: Reply) -> ErrorBody:
+    return reply.error or ErrorBody("UnexpectedAnswer", f"The service answered {reply.status}.")

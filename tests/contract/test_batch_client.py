@@ -8,7 +8,7 @@ import pytest
 
 from devstack.batch import BatchSimulator
 from shared.batch.listing import CompletedTask
-from shared.batch.reply import BatchError, Kind, Reply, Sent
+from shared.batch.reply import ErrorBody, Kind, Reply, Sent
 from shared.batch.transport import UNSAFE_TARGET
 from tests.contract.batch_calls import CountedTokens, client, deletion, within
 from tests.contract.recording_server import RecordingServer, Seen, whole
@@ -43,7 +43,7 @@ def test_an_error_body_is_passed_on_without_its_trailer(batch_simulator: BatchSi
     batch_simulator.seed(id="job1", tasks=["task1"])
     batch_simulator.fault(status=429, message="Slow down.", retry_after=7)
     reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), within(5))
-    assert reply.error == BatchError("TooManyRequests", "Slow down.")
+    assert reply.error == ErrorBody("TooManyRequests", "Slow down.")
     assert (reply.retry_after, reply.request_id) == (7.0, batch_simulator.deletes()[0].request_id)
 
 

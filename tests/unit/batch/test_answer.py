@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.batch.answer import MOST_TEXT, answered, retry_after_seconds
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import ErrorBody, Reply, Sent
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 ODD_TEXT = st.text(st.sampled_from("aZ09 -:,.\n\r\t\x00\x7f\x85é€\u2028\ud800\udfff\U0001f600"), max_size=20)
@@ -33,7 +33,7 @@ def test_a_batch_error_is_read_whole() -> None:
     assert reply(body, 400, **{"request-id": "r-1"}) == Reply(
         Sent.ANSWERED,
         400,
-        BatchError(
+        ErrorBody(
             "InvalidQueryParameterValue",
             "One of the query parameters is invalid.",
             (("QueryParameterName", "timeout"), ("Reason", "too small")),
@@ -49,7 +49,7 @@ def test_a_batch_error_is_read_whole() -> None:
 def test_the_trailing_lines_stay_out_of_the_message(end: str) -> None:
     """Request id and time would make each message unique; the id is kept in its own place."""
     result = reply({"code": "ServerBusy", "message": {"value": "Busy." + end}}, 503)
-    assert result.error == BatchError("ServerBusy", "Busy.")
+    assert result.error == ErrorBody("ServerBusy", "Busy.")
     assert result.request_id == "1d2c-3"
 
 
@@ -88,7 +88,7 @@ def test_a_body_cut_off_before_its_code_has_none(body: bytes) -> None:
 def test_a_message_of_blanks_is_read_at_once() -> None:
     """Reading takes time in proportion to the text: a pattern that tries every place took half a minute for this."""
     text = " " * 1_000_000 + "RequestId:"
-    assert reply({"code": "X", "message": text}).error == BatchError("X", "")
+    assert reply({"code": "X", "message": text}).error == ErrorBody("X", "")
 
 
 @pytest.mark.parametrize(
@@ -133,18 +133,18 @@ def test_what_is_no_batch_error_is_named_so(body: bytes) -> None:
 def test_messages_are_cut_and_cleaned(message: object, text: str) -> None:
     """A message ends on one line, without control characters, of bounded length, and can be encoded."""
     result = reply({"code": "X", "message": message})
-    assert result.error == BatchError("X", text)
+    assert result.error == ErrorBody("X", text)
 
 
 def test_values_that_are_no_pairs_of_texts_are_dropped() -> None:
     """Of a list of values only pairs of texts are kept, and not too many."""
     odd = [1, None, {}, {"key": "a"}, {"key": 1, "value": "b"}, {"key": "k\n", "value": "v\x00"}]
     result = reply({"code": "X", "values": odd})
-    assert result.error == BatchError("X", "", (("k", "v"),))
+    assert result.error == ErrorBody("X", "", (("k", "v"),))
     many = reply({"code": "X", "values": [{"key": "k", "value": "v" * 999}] * 100})
     assert many.error is not None
     assert MOST_TEXT <= sum(len(key) + len(value) for key, value in many.error.values) <= MOST_TEXT + 1
-    assert reply({"code": "X", "values": {"key": "k"}}).error == BatchError("X", "")
+    assert reply({"code": "X", "values": {"key": "k"}}).error == ErrorBody("X", "")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.batch.pacing import backoff_seconds
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import ErrorBody, Reply, Sent
 
-ACCESS = Reply(Sent.ANSWERED, 403, BatchError("AuthenticationFailed", ""), has_batch_code=True)
-SLOW = Reply(Sent.ANSWERED, 409, BatchError("JobBeingDeleted", ""), has_batch_code=True)
+ACCESS = Reply(Sent.ANSWERED, 403, ErrorBody("AuthenticationFailed", ""), has_batch_code=True)
+SLOW = Reply(Sent.ANSWERED, 409, ErrorBody("JobBeingDeleted", ""), has_batch_code=True)
 QUICK = Reply(Sent.ANSWERED, 500)
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.batch.answer import answered
-from shared.batch.reply import PASSING_STATES, BatchError, Kind, Reply, Sent
+from shared.batch.reply import PASSING_STATES, ErrorBody, Kind, Reply, Sent
 
 
 def answer(status: int, code: str | None = None) -> Reply:
     """An answer with a Batch error body when there is a code, and without one when not."""
-    error = None if 200 <= status < 300 else BatchError(code or "UnexpectedAnswer", "")
+    error = None if 200 <= status < 300 else ErrorBody(code or "UnexpectedAnswer", "")
     return Reply(Sent.ANSWERED, status, error, has_batch_code=code is not None)
 
 
@@ -102,7 +102,7 @@ def test_node_not_ready_is_transient_whatever_the_status(status: int) -> None:
 
 def test_a_code_that_batch_did_not_send_proves_nothing() -> None:
     """A 404 whose code is our own wording is not taken as Batch's word that the task is gone."""
-    forged = Reply(Sent.ANSWERED, 404, BatchError("TaskNotFound", ""), has_batch_code=False)
+    forged = Reply(Sent.ANSWERED, 404, ErrorBody("TaskNotFound", ""), has_batch_code=False)
     assert forged.kind is Kind.TRANSIENT
 
 
@@ -120,20 +120,20 @@ def test_a_fault_on_the_way_leaves_the_effect_open(status: int) -> None:
 
 def test_silence_is_transient_and_leaves_the_effect_open() -> None:
     """Without an answer the task may be gone, so that a later 404 means success."""
-    reply = Reply(Sent.UNANSWERED, error=BatchError("NoAnswer", ""))
+    reply = Reply(Sent.UNANSWERED, error=ErrorBody("NoAnswer", ""))
     assert (reply.kind, reply.was_sent, reply.may_have_taken_effect) == (Kind.TRANSIENT, True, True)
 
 
 @pytest.mark.parametrize("sent", [Sent.HELD, Sent.FAILED])
 def test_what_was_never_sent_is_transient_without_effect(sent: Sent) -> None:
     """No slot and no time, or no token and no connection: the next attempt starts from nothing."""
-    reply = Reply(sent, error=BatchError("Any", ""))
+    reply = Reply(sent, error=ErrorBody("Any", ""))
     assert (reply.kind, reply.was_sent, reply.may_have_taken_effect) == (Kind.TRANSIENT, False, False)
 
 
 def test_what_our_own_guard_refused_is_permanent() -> None:
     """A request that cannot be sent safely today cannot be sent tomorrow either."""
-    reply = Reply(Sent.REFUSED, error=BatchError("UnsafeTarget", ""))
+    reply = Reply(Sent.REFUSED, error=ErrorBody("UnsafeTarget", ""))
     assert (reply.kind, reply.was_sent, reply.may_have_taken_effect) == (Kind.PERMANENT, False, False)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.deletion.outcomes import End, Retry, RetryPolicy, after_reply, exhausted
 from shared.ledger.record import Certainty, Conclusion, Holder, Outcome, Record
 from shared.ledger.state import claim, conclude
@@ -15,14 +15,14 @@ from tests.rows import LEASE, NOW, PROBLEM, accepted, claimed, request
 
 POLICY = RetryPolicy(max_attempts=3, base_seconds=4, max_seconds=600, random=lambda: 0.5)
 
-LOST = Reply(Sent.UNANSWERED, error=BatchError("NoAnswer", "lost"))
-NOT_SENT = Reply(Sent.FAILED, error=BatchError("NoConnection", "refused"))
-UNSAFE = Reply(Sent.REFUSED, error=BatchError("UnsafeTarget", "no"))
+LOST = Reply(Sent.UNANSWERED, error=ErrorBody("NoAnswer", "lost"))
+NOT_SENT = Reply(Sent.FAILED, error=ErrorBody("NoConnection", "refused"))
+UNSAFE = Reply(Sent.REFUSED, error=ErrorBody("UnsafeTarget", "no"))
 
 
 def answer(status: int, code: str | None = None, retry_after: float | None = None) -> Reply:
     """An answer of Batch; without a code, of something in front of it."""
-    error = None if status < 300 else BatchError(code or "UnexpectedAnswer", "")
+    error = None if status < 300 else ErrorBody(code or "UnexpectedAnswer", "")
     return Reply(Sent.ANSWERED, status, error, code is not None, retry_after, "batch-1")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.deletion.parents import Parents, Veto
 from shared.ledger.record import Certainty, Conclusion, Key, Origin, Outcome, Record
 from shared.ledger.tally import totals
@@ -17,7 +17,7 @@ from tests.rows import NOW, accepted, done
 from tests.world import LOST, World, call, refused
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-STOPPED = BatchError("ParentCancelled", "The clean-up was cancelled.")
+STOPPED = ErrorBody("ParentCancelled", "The clean-up was cancelled.")
 
 
 def cancelled(record: Record, now: datetime) -> Conclusion | None:

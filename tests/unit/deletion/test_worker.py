@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.ledger.record import Key
 from shared.ledger.tally import totals
@@ -24,7 +24,7 @@ from tests.memory_table import no_fault
 from tests.tangle import Tangle
 from tests.world import ACCOUNT, DELETED, ENVIRONMENT, LOST, NOT_FOUND, World, call, refused
 
-NO_TOKEN = Reply(Sent.FAILED, error=BatchError("TokenUnavailable", "No token."))
+NO_TOKEN = Reply(Sent.FAILED, error=ErrorBody("TokenUnavailable", "No token."))
 
 
 @pytest.fixture
@@ -639,7 +639,7 @@ def test_an_account_that_is_no_longer_listed_ends_its_own_requests_alone() -> No
 def test_tries_that_this_app_had_no_time_for_use_up_no_attempts() -> None:
     """They say nothing about the request, which would otherwise be given up without a single call."""
     world = World(BATCH_MAX_ATTEMPTS="2")
-    own = Reply(Sent.HELD, error=BatchError("TooManyInFlight", "No time."))
+    own = Reply(Sent.HELD, error=ErrorBody("TooManyInFlight", "No time."))
     world.batch.script = [own] * 10
     world.put(world.request())
     world.settle()

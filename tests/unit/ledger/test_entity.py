@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.errors import CorruptRecord
 from shared.ledger.entity import MAX_TEXT, changed, error_from, error_text, from_entity, keys_of, to_entity
 from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
@@ -20,7 +20,7 @@ from tests.rows import NOW, REQUEST_ID, accepted, claimed, done, request
 INSTANTS = st.integers(0, 10**11).map(lambda ms: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms))
 # Drawn from short lists: what could go wrong with a text is its characters, and long random ones take time.
 TEXT = st.sampled_from(("a", " ", "é€😀", 'it\'s "so"', "back\\slash", "line\nend", "nul\x00", "[1,2]", "null"))
-ERRORS = st.builds(BatchError, code=TEXT, message=TEXT, values=st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple))
+ERRORS = st.builds(ErrorBody, code=TEXT, message=TEXT, values=st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple))
 CLAIMS = st.builds(Claim, claim_id=TEXT, message_id=TEXT, dequeue_count=st.integers(1, 20), expires_at=INSTANTS)
 CONCLUSIONS = st.builds(
     Conclusion,
@@ -189,7 +189,7 @@ def test_a_row_outlives_the_allow_list_that_it_came_in_by() -> None:
 
 
 @given(st.none() | ERRORS)
-def test_an_error_is_one_column(error: BatchError | None) -> None:
+def test_an_error_is_one_column(error: ErrorBody | None) -> None:
     """JSON in one column; none is the empty text."""
     assert error_from(error_text(error)) == error
     assert (error_text(error) == "") is (error is None)
@@ -198,9 +198,7 @@ def test_an_error_is_one_column(error: BatchError | None) -> None:
 @pytest.mark.parametrize("character", ["M", "値", "\U0001f600", "\x01", "\ud800"])
 def test_an_error_fits_its_column_whatever_it_holds(character: str) -> None:
     """The service refuses the outcomes of a whole group for one text that is too long."""
-    error = BatchError(
-        character * 128, character * 33_000, tuple((character * 128, character * 900) for _ in range(21))
-    )
+    error = ErrorBody(character * 128, character * 33_000, tuple((character * 128, character * 900) for _ in range(21)))
 
     text = error_text(error)
     kept = error_from(text)
@@ -214,7 +212,7 @@ def test_an_error_fits_its_column_whatever_it_holds(character: str) -> None:
 
 def test_an_error_that_just_fits_is_kept_whole() -> None:
     """Not a character is lost before that."""
-    error = BatchError("C", "M" * (MAX_TEXT - len('["C","",[]]')))
+    error = ErrorBody("C", "M" * (MAX_TEXT - len('["C","",[]]')))
     assert error_from(error_text(error)) == error
     assert error_from(error_text(replace(error, message=error.message + "M"))) != error
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.errors import CorruptRecord
 from shared.ledger import state
 from shared.ledger.record import Certainty, Claim, Conclusion, Holder, Outcome, State
@@ -108,7 +108,7 @@ def test_a_try_that_does_not_count_gives_its_attempt_back() -> None:
 
 def test_a_redriven_row_begins_anew_and_remembers_what_was_sent() -> None:
     """T9: a new generation without attempts, claim or end, due as before; a 404 may be an earlier generation's doing."""
-    last = done(Outcome.EXHAUSTED, attempts=12, generation=2, last_error=BatchError("X", "x"), emit_pending=True)
+    last = done(Outcome.EXHAUSTED, attempts=12, generation=2, last_error=ErrorBody("X", "x"), emit_pending=True)
 
     anew = state.reopen(replace(last, due_at=NOW), after(60))
 

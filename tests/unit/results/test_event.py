@@ -12,7 +12,7 @@ import pytest
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from shared.batch.reply import BatchError
+from shared.batch.reply import ErrorBody
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome
 from shared.results.event import (
     MAX_BYTES,
@@ -136,19 +136,19 @@ def test_a_row_that_is_not_done_has_no_ending() -> None:
         Result.of(claimed())
 
 
-def long_error(values: int) -> BatchError:
+def long_error(values: int) -> ErrorBody:
     """An error as an unkind proxy may send it."""
-    return BatchError("C" * 9_000, "M" * 30_000, tuple(("K" * 900, "V" * 9_000) for _ in range(values)))
+    return ErrorBody("C" * 9_000, "M" * 30_000, tuple(("K" * 900, "V" * 9_000) for _ in range(values)))
 
 
-def event_with(error: BatchError | None, metadata: dict[str, str]) -> dict[str, Any]:
+def event_with(error: ErrorBody | None, metadata: dict[str, str]) -> dict[str, Any]:
     """A result with so much in it."""
     return cloud_event(replace(Result.of(done()), error=error, metadata=metadata))
 
 
 def test_what_fits_is_sent_whole() -> None:
     """Up to the limit nothing is shortened."""
-    event = event_with(BatchError("C", "M" * 40_000), {"k": "v"})
+    event = event_with(ErrorBody("C", "M" * 40_000), {"k": "v"})
     assert json.loads(event_text(event)) == event
 
 
@@ -173,9 +173,7 @@ def test_a_long_error_is_shortened_to_fit() -> None:
 @pytest.mark.parametrize("character", ["M", "é", "値", "\U0001f600", '"', "\ud800"])
 def test_a_shortened_error_fits_whatever_its_characters_are(character: str) -> None:
     """The room is counted in JSON, where one character may be twelve; metadata of the longest stays."""
-    error = BatchError(
-        character * 128, character * 50_000, tuple((character * 128, character * 500) for _ in range(21))
-    )
+    error = ErrorBody(character * 128, character * 50_000, tuple((character * 128, character * 500) for _ in range(21)))
     metadata = {"k": "\U0001f600" * 255}
 
     text = event_text(event_with(error, metadata))

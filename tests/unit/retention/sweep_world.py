@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.listing import CompletedTask, TaskPage
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.clock import TimeBox, to_text
 from shared.deletion.outcomes import RetryPolicy
 from shared.errors import AppError
@@ -48,7 +48,7 @@ class Crash(Exception):
 
 def refused(status: int, code: str | None = None, retry_after: float | None = None) -> Reply:
     """An answer with an error; without a code of Batch's it is a gateway's."""
-    error = BatchError(code or "UnexpectedAnswer", "Refused.")
+    error = ErrorBody(code or "UnexpectedAnswer", "Refused.")
     return Reply(Sent.ANSWERED, status, error, code is not None, retry_after, "batch-2")
 
 

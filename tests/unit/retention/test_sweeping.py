@@ -10,14 +10,14 @@ import pytest
 
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.listing import CompletedTask, TaskPage
-from shared.batch.reply import BatchError, Reply, Sent
+from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.retention.sweep import LeftAlone, Phase, Sweep
 from tests.unit.retention.sweep_world import ACCOUNT, DAY, OK, FakeTask, SweepWorld, refused
 
 RENDER = {"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}
 REST = {"name": "rest", "jobs": "*", "deleteAfter": "P3D"}
-NO_ANSWER = Reply(Sent.UNANSWERED, error=BatchError("NoAnswer", "The service did not answer."))
-NO_TOKEN = Reply(Sent.FAILED, error=BatchError("TokenUnavailable", "No token."))
+NO_ANSWER = Reply(Sent.UNANSWERED, error=ErrorBody("NoAnswer", "The service did not answer."))
+NO_TOKEN = Reply(Sent.FAILED, error=ErrorBody("TokenUnavailable", "No token."))
 
 
 def counts(sweep: Sweep) -> list[tuple[str, int, int, int]]:
@@ -178,7 +178,7 @@ def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
     sweep = world.sweep()
     assert asked(world) == ["render-2/t"]
     assert left_alone(sweep) == {"unlisted": 2}
-    assert sweep.error == BatchError(
+    assert sweep.error == ErrorBody(
         "JobsPassedOver",
         "2 jobs were passed over after trouble.",
         (("jobs/render-1", "cannot be read"), ("jobs/render-../2", "cannot be read")),
@@ -428,8 +428,8 @@ BAD_PAGES = [
     refused(404),
     refused(400, "InvalidQueryParameterValue"),
     refused(501, "NotImplemented"),
-    Reply(Sent.UNANSWERED, error=BatchError("UnreadableAnswer", "No list.")),
-    Reply(Sent.REFUSED, error=BatchError("UnsafeTarget", "Elsewhere.")),
+    Reply(Sent.UNANSWERED, error=ErrorBody("UnreadableAnswer", "No list.")),
+    Reply(Sent.REFUSED, error=ErrorBody("UnsafeTarget", "Elsewhere.")),
 ]
 
 
@@ -517,7 +517,7 @@ def test_a_call_that_the_app_could_not_make_in_time_counts_as_nothing() -> None:
     """Its own limit on calls in flight is no trouble of the account."""
     world = SweepWorld(RENDER)
     world.job("render-0", world.ended("t"))
-    busy = Reply(Sent.HELD, error=BatchError("TooManyInFlight", "No place."))
+    busy = Reply(Sent.HELD, error=ErrorBody("TooManyInFlight", "No place."))
     world.answers = [busy] * 50
     assert world.sweep().phase is Phase.DONE
 
