@@ -26,6 +26,8 @@ QUIET_SECONDS: Final = 15.0
 """After this long without a refusal the rate grows exponentially."""
 GROWTH: Final = 1.4
 """Growth per second from then on: a lifted limit is noticed within half a minute."""
+RETURN: Final = 1.5
+"""The factor of each second below what the account is known to carry out."""
 LEAST: Final = 1.0
 MOST: Final = 2_000.0
 """More than one process can send: beyond it the number of calls in flight is the only limit."""
@@ -43,6 +45,8 @@ class Pace:
         self._grown_at = 0.0
         self._refused_at = 0.0
         self._quiet_from = 0.0
+        self._goal = 0.0
+        """Calls per second that the account carried out when it last refused some of more."""
         self.held_until = 0.0
         """No call starts before this: the account asked for the wait."""
         self._next_at = 0.0
@@ -77,8 +81,12 @@ class Pace:
         self._forget(now)
         self._grow(now)
         done, is_known = self._measured(now)
-        least = LEAST if is_known or self._rate is not None else FIRST
-        self._rate = max(least, SHARE * min(done, self._rate or MOST))
+        if is_known:
+            self._goal = min(done, self._rate or MOST)
+            self._rate = max(LEAST, SHARE * self._goal)
+        else:
+            # Everything is refused, so nothing tells how much would not be: a fault that passes, perhaps.
+            self._rate = max(LEAST, self._rate / 2) if self._rate is not None else FIRST
         self._grown_at = self._refused_at = now
         self._quiet_from = now + (QUIET_SECONDS if is_known else 1.0)
         self._next_at = now
@@ -101,6 +109,8 @@ class Pace:
     def _grow(self, now: float) -> None:
         if self._rate is None or now <= self._grown_at:
             return
+        if self._rate < SHARE * self._goal:
+            self._rate = min(SHARE * self._goal, self._rate * RETURN ** (now - self._grown_at))
         quiet_from = self._quiet_from
         self._rate += STEPS * max(0.0, min(now, quiet_from) - self._grown_at)
         if now > quiet_from:

@@ -134,6 +134,19 @@ def test_the_pace_never_stops() -> None:
     assert pace.reserve(60.0, 62.0) is not None
 
 
+def test_a_fault_that_passes_costs_seconds_and_not_the_rate() -> None:
+    """For half a second everything is refused, whatever the rate: soon after it the old rate is reached again."""
+    pace = Pace()
+    for n in range(400):
+        pace.answered(10 + n / 100, 200)
+    for n in range(30):
+        pace.answered(14 + n / 50, 503)
+    assert pace.rate is not None
+    assert pace.rate < 60
+    pace.reserve(17.0, 99.0)
+    assert pace.rate >= 90
+
+
 @pytest.mark.parametrize("status", [404, 412, 500, 502, None])
 def test_other_answers_slow_nothing_down(status: int | None) -> None:
     """Failures that are not about load say nothing about the rate."""
