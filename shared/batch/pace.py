@@ -110,11 +110,15 @@ class Pace:
         if self._rate is None or now <= self._grown_at:
             return
         if self._rate < SHARE * self._goal:
-            self._rate = min(SHARE * self._goal, self._rate * RETURN ** (now - self._grown_at))
-        quiet_from = self._quiet_from
-        self._rate += STEPS * max(0.0, min(now, quiet_from) - self._grown_at)
-        if now > quiet_from:
-            self._rate *= GROWTH ** (now - max(self._grown_at, quiet_from))
+            self._rate = min(SHARE * self._goal, self._rate * _power(RETURN, now - self._grown_at))
+        self._rate += STEPS * max(0.0, min(now, self._quiet_from) - self._grown_at)
+        if now > self._quiet_from:
+            self._rate *= _power(GROWTH, now - max(self._grown_at, self._quiet_from))
         self._grown_at = now
         if self._rate > MOST:
             self._rate = None
+
+
+def _power(factor: float, seconds: float) -> float:
+    """Growth over this time; a minute reaches every bound, and the power of an idle hour overflows a float."""
+    return math.pow(factor, min(seconds, 60.0))

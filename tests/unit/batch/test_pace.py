@@ -134,6 +134,18 @@ def test_the_pace_never_stops() -> None:
     assert pace.reserve(60.0, 62.0) is not None
 
 
+@pytest.mark.parametrize("idle", [3_600.0, 86_400.0 * 30])
+def test_an_account_that_was_idle_after_a_refusal_is_called_again(idle: float) -> None:
+    """Growth over hours is more than a float holds; the call after them starts at once, without a limit."""
+    pace = Pace()
+    for n in range(400):
+        pace.answered(10 + n / 100, 200)
+    for second in range(14, 20):
+        pace.answered(float(second), 429)
+    assert pace.reserve(20 + idle, 20 + idle) == 20 + idle
+    assert pace.rate is None
+
+
 def test_a_fault_that_passes_costs_seconds_and_not_the_rate() -> None:
     """For half a second everything is refused, whatever the rate: soon after it the old rate is reached again."""
     pace = Pace()
