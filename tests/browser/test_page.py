@@ -220,7 +220,7 @@ def test_an_error_is_shown_as_the_api_words_it(look: Watched) -> None:
     """An error shows its code, its message, and a line for each field at fault."""
     look.open("#ask")
     look.page.get_by_label("Job").fill("no such/job")
-    look.page.get_by_label("Task").fill("task-1")
+    look.page.get_by_label("Task", exact=True).fill("task-1")
     look.page.get_by_role("button", name="Dry run").click()
     look.page.wait_for_selector("text=InvalidRequest")
     assert "/jobId" in look.page.inner_text(".fault")
@@ -259,7 +259,7 @@ def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> No
     job = backstage.job(1)
     look.open("#ask")
     look.page.get_by_label("Job").fill(job)
-    look.page.get_by_label("Task").fill("task-1")
+    look.page.get_by_label("Task", exact=True).fill("task-1")
     look.page.get_by_role("button", name="Dry run").click()
     look.page.wait_for_selector("text=wouldDelete")
     look.page.get_by_role("button", name="Delete the task").click()

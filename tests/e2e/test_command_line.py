@@ -92,7 +92,7 @@ def test_a_file_that_is_sent_twice_deletes_once(stack: Stack, job: str, tmp_path
     assert run(stack, "delete", "--file", str(lines), "--wait").code == 0
     second = run(stack, "delete", "--file", str(table), "--wait")
     assert second.code == 0, second.err
-    assert "10 asked for before" in second.out
+    assert "10 accepted earlier" in second.out
     assert set(deletes(stack, job).values()) == {1}
     assert len(deletes(stack, job)) == 10
 
@@ -260,7 +260,7 @@ def test_ctrl_c_in_the_middle_and_the_same_command_again(stack: Stack, tmp_path:
     assert len(deletes(stack, job)) < number
     second = run(stack, *arguments)
     assert second.code == 0, second.err
-    assert "asked for before" in second.out
+    assert "accepted earlier" in second.out
     assert f"done: {number:,} deleted" in second.out
     found = deletes(stack, job)
     assert len(found) == number
