@@ -1,4 +1,4 @@
-"""The bulk call: many requests in one HTTP body, each answered on its own."""
+"""The bulk call: many requests in one HTTP body, each accepted or refused separately."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Bulk:
         self._clock = clock
 
     def accept(self, envelope: Envelope) -> Answer:
-        """202 with an entry for each item, in order, and a count per status; 400 when every item is invalid.
+        """202 with an entry for each item, in order, and a count per status; 400 if every item is invalid.
 
-        Raises StorageUnavailable: repeat the call, what was accepted is then replayed.
+        Raises StorageUnavailable. The caller can repeat the call: accepted requests are then replayed.
         """
         faults = {item.index: fault for item in envelope.items if (fault := self._fault(item, envelope.kind))}
         good = [item for item in envelope.items if item.index not in faults]
@@ -61,7 +61,7 @@ class Bulk:
 
 
 def _all_of(faults: Iterable[ErrorBody]) -> ErrorBody:
-    """One error for a body of which nothing was accepted, with the first problems of its items."""
+    """One error for a body without a valid item, with the first problems of its items."""
     problems = [Problem(key, text) for fault in faults for key, text in fault.values]
     error = invalid_request(few(problems))
     return replace(error, message="None of the items is valid.")
@@ -79,7 +79,7 @@ def _refused(item: Item, fault: ErrorBody) -> dict[str, Any]:
 
 
 def _place(item: Item, kind: Kind) -> str:
-    """The pointer under which the fields of an item's request stand; those of `taskIds` share the envelope's."""
+    """The pointer to an item's request. All items of a `taskIds` envelope share its fields."""
     return f"/requests/{item.index}" if kind is Kind.MANY else ""
 
 

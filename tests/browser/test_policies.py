@@ -33,12 +33,12 @@ def test_a_refused_sweep_says_why(look: Watched) -> None:
     look.open("#policies")
     look.page.route("**/api/retention-sweeps", lambda route: route.fulfill(status=409, json=RUNNING))
     look.page.get_by_role("button", name="Preview finished").click()
-    look.page.wait_for_selector("text=A sweep of this account is running; there is one at a time.")
+    look.page.wait_for_selector("text=A sweep of this account is already running.")
     look.provoked("409")
 
 
 RUNNING = {
     "code": "SweepRunning",
-    "message": {"lang": "en-US", "value": "A sweep of this account is running; there is one at a time."},
+    "message": {"lang": "en-US", "value": "A sweep of this account is already running."},
     "values": [],
 }

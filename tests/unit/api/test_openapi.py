@@ -12,7 +12,7 @@ import pytest
 from openapi_spec_validator import validate
 from pydantic.alias_generators import to_camel
 
-from shared.api.letter_pass import BulkRedrive, BulkWishes
+from shared.api.letter_pass import BulkFilters, BulkRedrive
 from shared.api.openapi import document
 from shared.cleanup.event import read_event
 from shared.parsing.strict_model import checked
@@ -236,7 +236,7 @@ def test_the_examples_are_taken_by_the_app() -> None:
     for value in _examples("/dead-letters/redrive"):
         checked(BulkRedrive, value)
     for value in _examples("/dead-letters/settle"):
-        checked(BulkWishes, value)
+        checked(BulkFilters, value)
 
 
 EVENT = {"jobId": "render-7"}
