@@ -74,8 +74,8 @@ class DeadLetterApi:
         read_query(call)
         refuse_body(call)
         letter_id = _id(call)
-        redriven = self.redriving.put_back(letter_id, by=call.caller) if letter_id else Redriven.UNKNOWN
-        if redriven is Redriven.PUT_BACK:
+        redriven = self.redriving.redrive(letter_id, by=call.caller) if letter_id else Redriven.UNKNOWN
+        if redriven is Redriven.REDRIVEN:
             return Answer(202, {"id": letter_id, "redriven": True})
         if redriven is Redriven.ALREADY:
             return refusal(409, "AlreadyRedriven", "This dead letter has already been redriven.")
@@ -100,7 +100,7 @@ class DeadLetterApi:
 
         def act(letter: DeadLetter, index: int) -> bool:
             delay = (one.due - now + index * pause).total_seconds()
-            return self.redriving.put_back(letter.id, delay, call.caller) is Redriven.PUT_BACK
+            return self.redriving.redrive(letter.id, delay, call.caller) is Redriven.REDRIVEN
 
         return self._many(one, asked.most, "redriven", act, pause)
 

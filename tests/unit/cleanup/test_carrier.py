@@ -48,7 +48,7 @@ def test_bytes_of_json_are_the_same_event(content_type: str | None) -> None:
     [
         ({"data_base64": encoded({"jobId": "a"}), "datacontenttype": "application/xml"}, "/data_base64", "JSON"),
         ({"data_base64": encoded({"jobId": "a"}), "datacontenttype": 7}, "/data_base64", "JSON"),
-        ({"data_base64": encoded({"jobId": "a"}), "data": {"jobId": "a"}}, "/data_base64", "together with data"),
+        ({"data_base64": encoded({"jobId": "a"}), "data": {"jobId": "a"}}, "/data_base64", "combined with data"),
         ({"data_base64": "{}"}, "/data_base64", "base64"),
         ({"data_base64": {"jobId": "a"}}, "/data_base64", "base64"),
         ({"data_base64": encoded(b"\xff")}, "/data_base64", "UTF-8"),

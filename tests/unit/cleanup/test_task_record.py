@@ -38,7 +38,7 @@ def test_the_region_tells_accounts_of_one_name_apart(location: str, account: str
 
 def test_without_a_region_the_name_must_be_enough() -> None:
     """The first of two would be a guess."""
-    with pytest.raises(InvalidInput, match="/location: must tell which account"):
+    with pytest.raises(InvalidInput, match="/location: must identify one of the accounts"):
         task_request(record(location=None), ACCOUNTS)
     alone = RECORD["resourceId"].replace("ACCT", "ALONE")
     assert task_request(record(location=None, resourceId=alone), ACCOUNTS).batch_url == ALONE

@@ -217,7 +217,7 @@ def test_the_same_rejected_text_has_the_same_result(world: World) -> None:
 
 
 def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> None:
-    """The claim is released and the request put back with the delay; the function succeeds."""
+    """The claim is released and the request requeued with the delay; the function succeeds."""
     body = world.request()
     world.batch.script = [refused(429, "TooManyRequests", 120)]
     world.put(body)
@@ -531,7 +531,7 @@ def test_an_end_is_written_although_the_version_changed(world: World) -> None:
 
 
 def test_a_release_whose_answer_was_lost_is_known_again(world: World) -> None:
-    """The storage client tried again and was refused: the row is released already, and is put back as it says."""
+    """The storage client tried again and was refused: the row is released already, and is requeued as it says."""
     world.put(world.request())
     world.batch.script = [refused(429, "TooManyRequests", 60)]
     real = world.records.write_group

@@ -78,7 +78,7 @@ def test_the_counts_of_a_parent_are_forgotten_together(world: World) -> None:
 
 
 def test_an_open_request_is_never_forgotten(world: World) -> None:
-    """However old it is: it is put back instead."""
+    """However old it is: it is requeued instead."""
     world.post(world.request())
     world.queues.clear()
     world.clock.advance(400 * DAY)
@@ -86,7 +86,7 @@ def test_an_open_request_is_never_forgotten(world: World) -> None:
     assert len(rows(world)) == 1
 
 
-def test_a_stuck_request_is_put_back(world: World) -> None:
+def test_a_stuck_request_is_requeued(world: World) -> None:
     """An accepted row whose message is gone gets a new one, after an hour and not before."""
     world.post(world.request())
     world.queues.clear()
@@ -98,7 +98,7 @@ def test_a_stuck_request_is_put_back(world: World) -> None:
     assert world.outcomes() == ["deleted"]
 
 
-def test_an_abandoned_claim_is_put_back(world: World) -> None:
+def test_an_abandoned_claim_is_requeued(world: World) -> None:
     """A synchronous call that died in its DELETE leaves a claim that no message brings back."""
 
     def die(_: object) -> None:
@@ -237,7 +237,7 @@ def test_a_large_bucket_does_not_keep_a_round_at_its_beginning(world: World) -> 
     assert counts == [32, 28]
 
 
-def test_what_is_merely_waiting_in_line_is_not_put_back(world: World) -> None:
+def test_what_is_merely_waiting_in_line_is_not_requeued(world: World) -> None:
     """While a function is stopped, its messages lie on the queue, and older ones before those that are missing."""
     for number in range(50):
         world.post(world.request(taskId=f"t-{number}"))

@@ -366,7 +366,7 @@ def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
 def test_the_daily_round_hurries_no_pass(world: World) -> None:
     """What a slow pass put back for later is not stuck: it waits for its time, and a second copy does so too."""
     letter = fail(world)
-    world.app.dead_letters.redriving.put_back(letter["id"], delay_seconds=3 * 3_600)
+    world.app.dead_letters.redriving.redrive(letter["id"], delay_seconds=3 * 3_600)
     world.clock.advance(2 * 3_600)
     assert world.app.housekeeping.round(1_000)["put_back"] == 0
     assert world.get(letter["clientRequestId"]).content["state"] == "scheduled"

@@ -11,7 +11,7 @@ from shared.errors import CorruptRecord, InvalidInput
 from shared.retention.message import SweepStep, is_sweep_step, read_sweep_step, write_sweep_step
 from shared.retention.record import sweep_of, to_entity
 from shared.retention.report import closing_event, status_of
-from shared.retention.step import Standing, given_up, put_back, standing_of
+from shared.retention.step import Standing, given_up, requeued, standing_of
 from shared.retention.stopping import Stop
 from shared.retention.sweep import Asked, PendingJob, Phase, Place, Sweep
 from shared.retention.sweeper import MOST_ASKED
@@ -276,14 +276,14 @@ def test_a_poison_copy_of_a_step_that_is_long_done_ends_nothing() -> None:
     assert given_up(world.row(sweep.sweep_id), SweepStep(sweep.sweep_id, 9), world.clock.now()) is None
 
 
-def test_a_sweep_that_is_put_back_asks_first_for_what_its_last_step_noted() -> None:
+def test_a_requeued_sweep_first_sends_the_requests_of_its_last_step() -> None:
     """That step may have died before it sent anything."""
     world = world_of(4)
     sweep = running(world)
     dies_after_its_row(world)
     world.messages.clear()
     assert (world.row(sweep.sweep_id).requested, world.asked[sweep.sweep_id]) == (1, 0)
-    row, step = put_back(world.row(sweep.sweep_id), world.clock.now())
+    row, step = requeued(world.row(sweep.sweep_id), world.clock.now())
     assert row.due_at == world.clock.now()
     world.send_step(step)
     world.settle()

@@ -180,7 +180,7 @@ def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
     assert left_alone(sweep) == {"unlisted": 2}
     assert sweep.error == ErrorBody(
         "JobsPassedOver",
-        "2 jobs were passed over after trouble.",
+        "2 jobs were skipped after errors.",
         (("jobs/render-1", "cannot be read"), ("jobs/render-../2", "cannot be read")),
     )
 

@@ -162,8 +162,8 @@ def test_a_begin_whose_answer_was_lost_knows_its_own_write(world: SweepWorld, wr
     assert (agenda(world).running, len(world.messages)) == (begun.sweep_id, 1)
 
 
-def test_a_sweep_whose_message_was_lost_is_put_back_after_an_hour(world: SweepWorld) -> None:
-    """It never blocks its account for good; once put back it has another hour."""
+def test_a_sweep_whose_message_was_lost_is_requeued_after_an_hour(world: SweepWorld) -> None:
+    """It never blocks its account for good; once requeued it has another hour."""
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     world.messages.clear()
