@@ -173,11 +173,11 @@ _FIELDS = {
 _SPECIAL = {
     "BulkSettle.continuation": "The continuation from the previous call's response.",
     "BulkRedrive.continuation": "The continuation from the previous call's response.",
-    "BulkRedrive.dryRun": "True: counts and puts nothing back.",
+    "BulkRedrive.dryRun": "True: counts and redrives nothing.",
     "BulkSettle.dryRun": "True: counts and settles nothing.",
     "CleanupPage.value": "The clean-ups, newest first.",
     "DeadLetterPage.value": "The dead letters, newest first.",
-    "DeadLetter.id": "The id of its result, or of its task where a policy asked.",
+    "DeadLetter.id": "The id of its result; for a sweep's request, an id derived from the task.",
     "DiagnosticRecord.location": "The account's region.",
     "HealthChecks.settings": "Whether the app settings are valid.",
     "Health.status": "`ok` when every check passes.",

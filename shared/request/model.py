@@ -74,7 +74,7 @@ Delay = Annotated[str, AfterValidator(_within_reach), _form(description="ISO 860
 Traceparent = Annotated[
     str,
     AfterValidator(grammar.traceparent),
-    _form(pattern=f"^{grammar.TRACEPARENT.pattern}$", description="W3C trace context of whoever asks"),
+    _form(pattern=f"^{grammar.TRACEPARENT.pattern}$", description="W3C trace context of the caller"),
 ]
 Metadata = Annotated[dict[str, str], AfterValidator(_small)]
 _ETag = Annotated[str, AfterValidator(grammar.etag), _form(minLength=1, maxLength=256)]
