@@ -15,7 +15,7 @@ from shared.deletion.acceptance import Acceptance, Acceptor
 from shared.deletion.guard import Guard
 from shared.errors import Problem
 from shared.ledger.record import Key, Origin, Record
-from shared.parsing.strict_json import few
+from shared.parsing.strict_json import capped
 from shared.request.envelope import Envelope, Item, Kind
 from shared.results.event import error_body, error_wire
 from shared.results.result import ID_CONFLICT, invalid_request
@@ -63,7 +63,7 @@ class Bulk:
 def _all_of(faults: Iterable[ErrorBody]) -> ErrorBody:
     """One error for a body without a valid item, with the first problems of its items."""
     problems = [Problem(key, text) for fault in faults for key, text in fault.values]
-    error = invalid_request(few(problems))
+    error = invalid_request(capped(problems))
     return replace(error, message="None of the items is valid.")
 
 

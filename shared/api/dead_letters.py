@@ -29,7 +29,7 @@ from shared.errors import InvalidInput
 from shared.operations.redrive import Redrive, Redriven
 from shared.parsing import grammar
 from shared.parsing.strict_model import checked
-from shared.request.model import readable
+from shared.request.model import parse_or_none
 from shared.results.dead_letter import DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.event import dry_run_mark, error_wire
@@ -183,7 +183,7 @@ def body_of(letter: DeadLetter) -> dict[str, str]:
 
 
 def _id(call: Call) -> str | None:
-    return readable(call.route.get("id"), grammar.guid)
+    return parse_or_none(call.route.get("id"), grammar.guid)
 
 
 def _top(text: str | None) -> int:

@@ -21,7 +21,7 @@ from shared.cleanup.state import CancelDecision
 from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
 from shared.errors import InvalidInput, Problem
-from shared.parsing.strict_json import few
+from shared.parsing.strict_json import capped
 from shared.results.event import dry_run_mark, error_body, error_wire, status_document
 from shared.results.result import invalid_request
 
@@ -113,7 +113,7 @@ class CleanupApi:
             items.append(_item(taken, posted))
         if good:
             return Answer(202, {"items": items})
-        return Answer(400, error_body(invalid_request(few(problems))) | {"items": items})
+        return Answer(400, error_body(invalid_request(capped(problems))) | {"items": items})
 
     def _take(self, call: Call, posted: PostedEvent) -> Taken:
         check_size(posted)

@@ -12,7 +12,7 @@ from shared.api.answer import Call
 from shared.api.body import UNSUPPORTED
 from shared.api.rest_operation import HEADERS
 from shared.errors import InvalidInput, Problem
-from shared.parsing.strict_json import few, pointer
+from shared.parsing.strict_json import capped, pointer
 
 CLIENT_REQUEST_ID = "client-request-id"
 CONDITIONS = {name: field for field, name in HEADERS.items() if name.startswith("if-")}
@@ -31,7 +31,7 @@ def refuse_misplaced(call: Call) -> None:
     if call.method in {"POST", "DELETE"} and not _is_operation(call):
         problems += _conditions(call)
     if problems:
-        raise InvalidInput(few(problems))
+        raise InvalidInput(capped(problems))
 
 
 def refuse_other_id(call: Call, known: str | None, at: str = "/clientRequestId") -> None:

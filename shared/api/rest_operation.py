@@ -14,7 +14,7 @@ from shared.api.query import key, read_query
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Outcome, Record
 from shared.parsing import grammar
-from shared.request.model import DeletionRequest, parse_request, readable
+from shared.request.model import DeletionRequest, parse_or_none, parse_request
 from shared.results.event import error_wire
 from shared.settings import Settings
 
@@ -71,7 +71,7 @@ def read_operation(call: Call, settings: Settings, now: datetime) -> DeletionReq
     # Every SDK from 15.0 on sends `timeOut`.
     query = read_query(call, "timeout", "api-version")
     _check_version(query.get("api-version"), settings.batch_api_version)
-    call.concerns(readable(call.headers.get("client-request-id"), grammar.guid))
+    call.concerns(parse_or_none(call.headers.get("client-request-id"), grammar.guid))
     fields: dict[str, object] = {
         pointer.removeprefix("/"): call.headers[header] for pointer, header in HEADERS.items() if header in call.headers
     }

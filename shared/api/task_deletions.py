@@ -24,7 +24,7 @@ from shared.ledger.store import RecordStore
 from shared.parsing import grammar
 from shared.parsing.strict_json import TOO_LARGE
 from shared.request.envelope import Item, Kind, is_single, read_requests
-from shared.request.model import DeletionRequest, readable
+from shared.request.model import DeletionRequest, parse_or_none
 from shared.results.event import error_wire, status_document
 from shared.results.result import ID_CONFLICT
 from shared.settings import Settings
@@ -152,7 +152,7 @@ def unknown() -> Answer:
 
 def _readable_id(value: object) -> str | None:
     """The id in a body, whatever else is wrong with it."""
-    return readable(value.get("clientRequestId"), grammar.guid) if isinstance(value, dict) else None
+    return parse_or_none(value.get("clientRequestId"), grammar.guid) if isinstance(value, dict) else None
 
 
 def _refuse_large_single(value: object, call: Call) -> None:

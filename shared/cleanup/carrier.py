@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from shared.errors import InvalidInput, Problem
 from shared.parsing import grammar, strict_json
 from shared.parsing.strict_json import refuse_faults, text_fault
-from shared.request.model import readable
+from shared.request.model import parse_or_none
 
 MOST_DATA_BYTES = 64 * 1024
 # Media types for JSON: RFC 2045 has the parameters, RFC 6839 `+json`.
@@ -52,7 +52,7 @@ def opened(event: dict[str, object], at: str) -> Carried:
         text = "is not a field here; the id of the envelope is used"
         problems.append(Problem(f"{carried.at}/clientRequestId", text))
     # https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/distributed-tracing.md
-    traceparent = readable(event.get("traceparent"), grammar.traceparent)
+    traceparent = parse_or_none(event.get("traceparent"), grammar.traceparent)
     return replace(carried, event_id=event_id, traceparent=traceparent, problems=(*problems, *carried.problems))
 
 

@@ -20,7 +20,7 @@ from shared.errors import InvalidInput, Problem
 from shared.parsing import account_url, grammar
 from shared.parsing.strict_json import refuse_faults
 from shared.parsing.strict_model import StrictModel, Surroundings, parse_model
-from shared.request.model import Account, Delay, Guid, JobId, Metadata, TracedModel, readable
+from shared.request.model import Account, Delay, Guid, JobId, Metadata, TracedModel, parse_or_none
 
 _VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _ANY_ID = str(UUID(int=1))
@@ -135,14 +135,14 @@ def partial_event(value: object, accounts: tuple[str, ...]) -> PartialEvent:
         event, at = _only(value, "")
     except InvalidInput:
         return PartialEvent()
-    event_id, body = readable(event.get("clientRequestId"), grammar.guid), event
+    event_id, body = parse_or_none(event.get("clientRequestId"), grammar.guid), event
     if is_envelope(event):
         carried = opened(event, at)
         event_id, body = carried.event_id, _object(carried.data)
     return PartialEvent(
         event_id,
-        readable(body.get("jobId"), grammar.job_id),
-        readable(body.get("batchUrl"), lambda text: account_url.select(text, accounts)),
+        parse_or_none(body.get("jobId"), grammar.job_id),
+        parse_or_none(body.get("batchUrl"), lambda text: account_url.select(text, accounts)),
         body.get("dryRun") is True,
     )
 

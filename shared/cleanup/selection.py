@@ -9,7 +9,7 @@ from shared.batch.listing import CompletedTask
 from shared.cleanup.event import JobEvent, Select
 from shared.clock import to_text
 from shared.parsing import grammar
-from shared.request.model import DeletionRequest, derived_id, readable
+from shared.request.model import DeletionRequest, derived_id, parse_or_none
 
 AT_ONCE = ""
 DAY = timedelta(days=1)
@@ -58,8 +58,8 @@ def _request(event: JobEvent, task: CompletedTask, accepted_at: datetime) -> Del
     """
     delay = _delay(event, succeeded=has_succeeded(task))
     # As listed, that is without quotes, which is also how clients send it.
-    version = readable(task.etag, grammar.etag)
-    task_id = readable(task.id, grammar.task_id)
+    version = parse_or_none(task.etag, grammar.etag)
+    task_id = parse_or_none(task.id, grammar.task_id)
     if delay is None or version is None or task_id is None:
         return None
     request = DeletionRequest(

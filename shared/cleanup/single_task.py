@@ -27,7 +27,7 @@ from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record, State
 from shared.ledger.store import Decided, RecordStore
 from shared.parsing import grammar
-from shared.request.model import DeletionRequest, payload_hash, readable
+from shared.request.model import DeletionRequest, parse_or_none, payload_hash
 from shared.results.publisher import Publisher
 from shared.results.result import Result
 
@@ -75,7 +75,7 @@ def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, ErrorBod
         return Outcome.FAILED, error_of(reply)
     if found.state != COMPLETED:
         return Outcome.FAILED, ErrorBody(NOT_COMPLETED, f"The task is {found.state}, so it was not deleted.")
-    version = readable(found.etag, grammar.etag)
+    version = parse_or_none(found.etag, grammar.etag)
     return version or (
         Outcome.FAILED,
         ErrorBody(NO_VERSION, "Batch returned no version of the task, so it was not deleted."),

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from shared.errors import InvalidInput
 from shared.parsing import grammar
-from shared.request.model import DeletionRequest, derived_id, readable
+from shared.request.model import DeletionRequest, derived_id, parse_or_none
 
 TASK_COMPLETE = "TaskCompleteEvent"
 
@@ -54,12 +54,12 @@ def read_task_record(event: dict[str, object]) -> TaskRecord:
     properties = event.get("properties")
     properties = properties if isinstance(properties, dict) else {}
     return TaskRecord(
-        readable(properties.get("jobId"), grammar.job_id),
-        readable(properties.get("id"), grammar.task_id),
+        parse_or_none(properties.get("jobId"), grammar.job_id),
+        parse_or_none(properties.get("id"), grammar.task_id),
         _text(event.get("resourceId")),
         _text(event.get("location")),
         _text(event.get("time")),
-        readable(event.get("traceparent"), grammar.traceparent),
+        parse_or_none(event.get("traceparent"), grammar.traceparent),
     )
 
 

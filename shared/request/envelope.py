@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from shared.errors import InvalidInput, Problem
 from shared.parsing import grammar, strict_json
-from shared.parsing.strict_json import Fault, few, pointer
+from shared.parsing.strict_json import Fault, capped, pointer
 from shared.parsing.strict_model import unknown_field
 from shared.request.model import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
 
@@ -150,7 +150,7 @@ def _many(value: dict[str, object], accounts: tuple[str, ...], now: datetime, li
     problems = [Problem(pointer("", key), "cannot be combined with requests") for key in value if key != "requests"]
     problems += _list_faults(requests, "/requests", limits.requests)
     if problems or not isinstance(requests, list):
-        raise InvalidInput(few(problems))
+        raise InvalidInput(capped(problems))
     items = (_item(index, entry, accounts, now, f"/requests/{index}") for index, entry in enumerate(requests))
     return Envelope(Kind.MANY, tuple(items))
 

@@ -14,7 +14,7 @@ from shared.cleanup.selection import has_succeeded
 from shared.parsing import grammar
 from shared.parsing.protection import is_protected
 from shared.parsing.retention_policy import JobState, Policy, first_match
-from shared.request.model import readable
+from shared.request.model import parse_or_none
 
 KEEP_MARK: Final = ("task-retention", "keep")
 """Metadata with which the owner of a job can keep all of its tasks, without an app setting. Any letter case."""
@@ -52,7 +52,7 @@ def judge_job(job: ListedJob, account: str, rules: Rules) -> tuple[Policy | None
     policy = first_match(rules.policies, account, job.id)
     if policy is None:
         return None, Finding.NOWHERE
-    if not job.is_readable or readable(job.id, grammar.job_id) is None:
+    if not job.is_readable or parse_or_none(job.id, grammar.job_id) is None:
         return policy, Finding.PROTECTED if is_protected(job.id, rules.protected) else Finding.UNLISTED
     if job.state == DELETING or (policy.job_state is JobState.COMPLETED and job.state != COMPLETED):
         return policy, Finding.NOWHERE
@@ -77,7 +77,7 @@ def due_tasks(policy: Policy, tasks: Iterable[CompletedTask], at: datetime) -> I
     might be running again by the time of their deletion.
     """
     for task in tasks:
-        task_id, etag = readable(task.id, grammar.task_id), readable(task.etag, grammar.etag)
+        task_id, etag = parse_or_none(task.id, grammar.task_id), parse_or_none(task.etag, grammar.etag)
         ended = _ended(task)
         if task_id is None or etag is None or ended is None:
             continue

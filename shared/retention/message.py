@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from shared.errors import InvalidInput
 from shared.parsing import grammar
-from shared.request.model import readable
+from shared.request.model import parse_or_none
 
 MAX_STEP = 1_000_000_000
 
@@ -44,7 +44,7 @@ def read_sweep_step(value: dict[str, Any]) -> SweepStep:
     body = value["sweep"]
     if not isinstance(body, dict) or set(body) != {"v", "id", "step", "repeat"} or body["v"] != 1:
         raise InvalidInput.at("/sweep", "is not a step of this app")
-    sweep_id = readable(body["id"], grammar.guid)
+    sweep_id = parse_or_none(body["id"], grammar.guid)
     if sweep_id is None:
         raise InvalidInput.at("/sweep/id", "must be a GUID")
     if type(body["step"]) is not int or not 0 <= body["step"] <= MAX_STEP:
