@@ -85,7 +85,7 @@ def test_tasks_are_deleted_and_waited_for(stack: Stack, job: str) -> None:
 
 
 def test_a_file_that_is_sent_twice_deletes_once(stack: Stack, job: str, tmp_path: Path) -> None:
-    """In another order and another form the second time."""
+    """Sending the file again in another order and format deletes nothing a second time."""
     lines, table = tmp_path / "tasks.jsonl", tmp_path / "tasks.csv"
     lines.write_text("".join(json.dumps({"jobId": job, "taskId": f"task-{n}"}) + "\n" for n in range(1, 11)))
     table.write_text("taskId;jobId\r\n" + "".join(f"task-{n};{job.upper()}\r\n" for n in range(10, 0, -1)))
@@ -232,7 +232,7 @@ def test_a_sweep_is_previewed_carried_out_and_told_of(stack: Stack) -> None:
 
 
 def test_the_summary_tells_of_queues_and_letters(stack: Stack) -> None:
-    """As text, and as the app's own document."""
+    """`summary` prints the app's document as text, and unchanged with `--json`."""
     (told,) = run(stack, "summary", "--json").documents
     assert {queue["name"] for queue in told["queues"]} >= {stack.env["REQUEST_QUEUE_NAME"]}
     shown = run(stack, "summary")

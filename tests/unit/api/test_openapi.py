@@ -177,7 +177,7 @@ def test_every_error_has_a_body_that_is_described() -> None:
 
 
 def test_the_synchronous_success_has_no_content() -> None:
-    """Nor is there any at 304; a client that looks for a body there would fail on every success."""
+    """A 200 or 304 has no content in the description: a client expecting a body would fail on every success."""
     answers = document()["paths"]["/jobs/{jobId}/tasks/{taskId}"]["delete"]["responses"]
     assert "content" not in answers["200"]
     assert "content" not in answers["304"]

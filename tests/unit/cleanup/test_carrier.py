@@ -61,7 +61,7 @@ def test_bytes_of_json_are_the_same_event(content_type: str | None) -> None:
     ],
 )
 def test_a_fault_of_the_bytes_is_pointed_at(fields: dict[str, object], where: str, text: str) -> None:
-    """They are held to the same strictness as an object."""
+    """Decoded `data_base64` must meet the same rules as an object."""
     [(pointed, found)] = problems_of(ENVELOPE | fields)
     assert pointed == where
     assert text in found

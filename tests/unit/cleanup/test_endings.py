@@ -116,7 +116,7 @@ def closing_ids(world: World) -> list[str]:
 def test_a_refused_message_hides_no_failure_of_the_event_whose_id_it_has(
     world: World, fields: dict[str, str], first: bool
 ) -> None:
-    """Neither a mistyped one nor another wish: both have results and dead letters, and the failure is put back."""
+    """An invalid or conflicting message with the same id gets a separate result; the failure can still be redriven."""
     body = event()
     if first and "slect" in fields:
         world.put(body | fields, "job-completions")
@@ -137,7 +137,7 @@ def test_a_refused_message_hides_no_failure_of_the_event_whose_id_it_has(
 
 
 def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -> None:
-    """And a copy of either is not."""
+    """Invalid messages without ids differ by their bodies, while a copy has the same result id."""
     for text in ("1", "2", "1"):
         world.put(text, "job-completions")
         world.settle()
@@ -147,7 +147,7 @@ def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -
 
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
 def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) -> None:
-    """By its next step, or by that one's poison copy: with its id, and without another look at the account."""
+    """Its next step, or that step's poison copy, ends the clean-up without another call to the account."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 5, state="active")
     body = event(batchUrl=OTHER)
@@ -285,7 +285,7 @@ def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
 
 
 def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
-    """As it would have been before the host gave it up."""
+    """A poison message with another payload is a conflict, as it would have been before."""
     body = event()
     world.put(body, "job-completions")
     world.settle()
@@ -444,8 +444,8 @@ def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world
 
 
 @pytest.mark.parametrize("purged", [False, True])
-def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(purged: bool) -> None:
-    """Neither from its row nor from its dead letter: the caller is to hear that another try cannot succeed."""
+def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_redriven(purged: bool) -> None:
+    """A redrive raises InvalidInput, whether the event comes from its row or from its dead letter."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 5)
     letter = fail(world, event(batchUrl=OTHER))
@@ -466,7 +466,7 @@ def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(pur
 
 
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
-    """And gives up on a row that never holds still, so that the caller hears of it."""
+    """A redrive retries if the row changes, and raises StorageUnavailable if it keeps changing."""
     letter = fail(world)
 
     meddle = restless(world.records)

@@ -159,7 +159,7 @@ def test_an_envelope_gives_the_event_its_id(envelope: dict[str, Any], event_id: 
 
 
 def test_a_list_of_one_bare_event_is_read() -> None:
-    """As a carrier without an envelope would deliver it."""
+    """A list of one bare event is accepted, as a transport without an envelope would deliver it."""
     assert _event([BARE]) == _event(BARE)
 
 

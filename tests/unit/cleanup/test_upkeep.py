@@ -119,7 +119,7 @@ def test_a_message_that_turns_up_after_all_does_not_spoil_the_counts() -> None:
 
 
 def test_only_a_clean_up_that_has_ended_is_forgotten(world: World) -> None:
-    """However old it is: a job that is waited for is put back instead."""
+    """An unfinished clean-up is requeued instead of purged, however old it is."""
     done, waiting = event(), event(jobId="other")
     world.batch.states["other"] = "active"
     for body in (waiting, done):

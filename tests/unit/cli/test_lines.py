@@ -107,7 +107,7 @@ def test_only_line_ends_end_a_line() -> None:
 
 
 def test_the_same_request_twice_is_sent_once() -> None:
-    """In whatever form it is written."""
+    """A request that appears twice in a file is sent once, in whatever format it is written."""
     assert len(read_lines(b"a/t\nA/T\na/t\n", {})) == 1
 
 

@@ -22,7 +22,7 @@ PLAIN = {"jobId": "Job-1", "taskId": "Task-1"}
     ],
 )
 def test_the_same_request_has_the_same_id(same: dict[str, Any]) -> None:
-    """In the normal form of the API: letter case of ids, absent booleans and what is not compared make no difference."""
+    """Letter case of ids, false booleans and fields that are not compared make no difference to the id."""
     assert line_id(same) == line_id(PLAIN)
 
 

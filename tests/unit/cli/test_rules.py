@@ -53,7 +53,7 @@ def test_what_is_no_delay(text: str) -> None:
 
 @pytest.mark.parametrize("job", ["a", "A_-9" * 16, "x" * 64 + ":job-1234567890"])
 def test_jobs(job: str) -> None:
-    """Those of a schedule have a number behind an id that may itself have 64 characters."""
+    """Ids of jobs made by a schedule have a number after an id of up to 64 characters."""
     assert forms.job_id(job) == job
 
 
@@ -73,7 +73,7 @@ def test_escaped_text_steers_no_terminal(text: str) -> None:
 
 
 def test_escapes_tell_what_was_there() -> None:
-    """In the notation that programmers know; letters of all scripts stay."""
+    """Invisible characters are shown as escapes known to programmers; letters of all scripts are kept."""
     assert escaped("a\x00\x1b\x7f\x9b\n\t\u202e\u200b\U000e0041\ud800é日 [b]") == (
         "a\\x00\\x1b\\x7f\\x9b\\n\\t\\u202e\\u200b\\U000e0041\\ud800é日 [b]"
     )
@@ -81,7 +81,7 @@ def test_escapes_tell_what_was_there() -> None:
 
 @given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.dictionaries(st.text(), inner)))
 def test_json_lines_are_printable_ascii(document: object) -> None:
-    """And nothing but one line, whatever the document holds."""
+    """A document is printed as one line of printable ASCII, whatever it contains."""
     line = json_line(document)
     assert all(" " <= char <= "~" for char in line)
 
@@ -166,7 +166,7 @@ def test_options_before_the_command_are_moved(typed: str, ordered: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1"])
 def test_loopback_addresses(host: str) -> None:
-    """By name or number."""
+    """Loopback addresses are recognised by name or number."""
     assert is_loopback(host)
 
 

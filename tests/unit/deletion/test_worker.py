@@ -61,7 +61,7 @@ def letters(world: World) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("encode", [json.dumps, lambda body: base64.b64encode(json.dumps(body).encode()).decode()])
 def test_a_request_is_carried_out_once(world: World, encode: Any) -> None:
-    """As JSON or as base64 of it: one DELETE, one result, and the message is gone."""
+    """A request in JSON or base64 makes one DELETE and one result, and its message is deleted."""
     body = world.request(metadata={"frame": "7"}, ifMatch='"0x1"')
     world.put(encode(body))
 
@@ -196,7 +196,7 @@ def test_what_is_no_request_is_rejected_at_once(world: World, text: str, pointer
 
 
 def test_what_could_be_read_of_a_rejected_request_is_told(world: World) -> None:
-    """So that its sender recognises it."""
+    """A rejected result has all valid fields of the request, so its sender can recognise it."""
     body = world.request(unknown=1)
     world.put(body)
     world.deliver()
@@ -231,7 +231,7 @@ def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> No
 
 
 def test_retry_after_is_capped(world: World) -> None:
-    """At the longest wait that is set."""
+    """A `Retry-After` is capped at the longest configured wait."""
     world.batch.script = [refused(429, "TooManyRequests", 99_999)]
     world.put(world.request())
     world.deliver()

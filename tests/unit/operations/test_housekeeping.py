@@ -51,7 +51,7 @@ def test_what_is_past_retention_is_forgotten(world: World) -> None:
 
 
 def test_the_counts_of_a_parent_are_forgotten_together(world: World) -> None:
-    """Not while one of its requests is open, nor while one of its rows is younger: the others would tell too little."""
+    """A parent's counts are purged only together, once none of its requests is open and all rows are old."""
     chances = itertools.cycle((0.0, 0.3, 0.6, 0.9))
     app = world.worker(random=lambda: next(chances))
     parent = str(uuid.uuid4())
@@ -174,7 +174,7 @@ def test_a_cancelled_request_stays_cancelled(world: World) -> None:
 
 
 def test_a_bucket_in_trouble_does_not_keep_the_others_from_their_round(world: World) -> None:
-    """Nor does it the night after: the round goes on, and says at its end that something failed."""
+    """A failing bucket delays no other, that night or the next; the round reports the failure at its end."""
     for n in range(40):
         world.put(world.request(taskId=f"t-{n}"))
     world.settle(1_000)

@@ -235,7 +235,7 @@ def test_a_letter_that_put_nothing_back_is_not_marked(world: World) -> None:
 
 
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
-    """And gives up on a row that never holds still, so that the caller hears of it."""
+    """A redrive retries when the row changes, and reports a 503 if it keeps changing."""
     letter = fail(world)
 
     world.records.fault = restless(world.records)
