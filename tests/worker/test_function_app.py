@@ -205,7 +205,7 @@ def test_wrong_settings_are_told_with_the_id_of_the_call(settings: dict[str, str
             assert answer.headers["client-request-id"] == known
 
 
-def test_what_the_host_gave_up_ends_and_is_put_back(
+def test_what_the_host_gave_up_ends_and_can_be_redriven(
     worker: WorkerHarness, settings: dict[str, str], azurite: Azurite, batch_simulator: BatchSimulator
 ) -> None:
     """The poison function sends a result and keeps a dead letter; a redrive puts the request on the queue again."""
