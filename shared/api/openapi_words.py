@@ -121,7 +121,8 @@ _FIELDS = {
     "origin": "How the request arrived.",
     "outcome": "How it ended.",
     "parentId": "The id of the envelope, the event or the sweep that made the request; null without one.",
-    "perSecond": "How many are redriven per second; absent: 10.",
+    "perSecond": "How many are redriven per second in the whole pass. Absent: 10, or with a continuation the rate of the "
+    "pass; another rate than that answers 400.",
     "properties": "The task.",
     "queue": "The queue on which the message arrived.",
     "queues": "The queues that the app reads and writes.",
@@ -172,7 +173,7 @@ _FIELDS = {
 
 _SPECIAL = {
     "BulkSettle.continuation": "The continuation from the previous call's response.",
-    "BulkRedrive.continuation": "The continuation from the previous call's response.",
+    "BulkRedrive.continuation": "The continuation from the previous call's response. It carries the filters and the rate.",
     "BulkRedrive.dryRun": "True: counts and redrives nothing.",
     "BulkSettle.dryRun": "True: counts and settles nothing.",
     "CleanupPage.value": "The clean-ups, newest first.",
