@@ -28,6 +28,7 @@ class Exit(IntEnum):
     UNWRITABLE = 5
     INTERRUPTED = 130
     READER_GONE = 141  # the code a shell reports for a program killed by SIGPIPE
+    TERMINATED = 143
 
 
 class Fault(Exception):

@@ -1,11 +1,8 @@
-"""The entry point: parses the arguments, runs the command, and exits with its code."""
+"""Parses the arguments, runs the command, and returns its exit code."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import typer
 
@@ -14,25 +11,13 @@ from batch_task_deletion.clock import Clock, SystemClock
 from batch_task_deletion.commands import add_all
 from batch_task_deletion.faults import Exit, ReaderGone, Unwritable
 from batch_task_deletion.run import PROGRAM, Origin
-from batch_task_deletion.streams import are_flushed, note, writing
+from batch_task_deletion.streams import note, writing
 from batch_task_deletion.text import escaped
 
 add_all()
 
-_AT_ONCE = frozenset({Exit.INTERRUPTED, Exit.READER_GONE, Exit.UNWRITABLE})
-
-
-def script() -> NoReturn:
-    """The console script."""
-    for stream in (sys.stdout, sys.stderr):
-        # A character that the terminal's encoding lacks is shown by its code.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    code = main(sys.argv[1:])
-    if code in _AT_ONCE or not are_flushed():
-        # Exit immediately: the interpreter would wait for calls in other threads, or fail to write what is left.
-        os._exit(code)
-    sys.exit(code)
+AT_ONCE = frozenset({Exit.INTERRUPTED, Exit.TERMINATED, Exit.READER_GONE, Exit.UNWRITABLE})
+"""The codes after which threads may still be calling, or buffers cannot be written."""
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None) -> int:

@@ -16,6 +16,7 @@ from batch_task_deletion.client import Client
 from batch_task_deletion.clock import Clock, SystemClock
 from batch_task_deletion.faults import Exit, Fault, OutOfReach, OutputLost, TimeUp, Usage
 from batch_task_deletion.output import Output
+from batch_task_deletion.signals import terminable, words_and_code
 from batch_task_deletion.streams import is_terminal, note
 from batch_task_deletion.target import choose
 
@@ -83,7 +84,8 @@ class Run:
     def carry_out(self, command: Callable[[], int]) -> int:
         """Runs a command and returns its exit code, whatever ends it."""
         try:
-            return self._ended(command)
+            with terminable():
+                return self._ended(command)
         except OutputLost as fault:
             with suppress(OutputLost):
                 if fault.code is not Exit.READER_GONE:
@@ -103,7 +105,8 @@ class Run:
         except Fault as fault:
             self.output.fault(fault)
             return fault.code
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             note("", end="\n" if is_terminal(sys.stderr) else "")
-            self.output.lines(["interrupted", *self.unfinished()])
-            return Exit.INTERRUPTED
+            word, code = words_and_code(interrupt)
+            self.output.lines([word, *self.unfinished()])
+            return code
