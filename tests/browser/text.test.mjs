@@ -77,6 +77,17 @@ test("a clean-up grows while it lists, and is over when nothing is open", () => 
   assert.equal(page.progressOf({ ...over, done: {}, open: 3 }).isOver, false);
 });
 
+test("only policies that delete count in the progress of a sweep", () => {
+  const policies = [
+    { name: "a", requested: 3, dryRun: false },
+    { name: "b", requested: 4, dryRun: true },
+  ];
+  const over = { state: "done", policies, done: { deleted: 3 }, open: 0 };
+  assert.deepEqual(page.progressOf(over), { done: 3, total: 3, isGrowing: false, isOver: true });
+  assert.equal(page.onlyCounted(over), 4);
+  assert.equal(page.onlyCounted({ requested: 3 }), 0);
+});
+
 test("the verdict is well, names what needs attention, or names what fails", () => {
   const verdict = (health, numbers) => page.verdictOf(health, numbers).words;
   assert.equal(verdict(well, summary()), "All is well");

@@ -113,10 +113,20 @@ function sum(counts) {
   return Object.values(counts || {}).reduce((total, count) => total + count, 0);
 }
 
+/** The tasks that a sweep's policies selected: of those that delete, or of those that only count. */
+function selectedBy(document, isDryRun) {
+  const policies = (document.policies || []).filter((one) => Boolean(one.dryRun) === isDryRun);
+  return sum(policies.map((one) => one.requested));
+}
+
+/** The tasks that the dry-run policies of a sweep selected: these make no requests, so none of them is ever done. */
+function onlyCounted(document) {
+  return selectedBy(document, true);
+}
+
 /** The progress of a clean-up or a sweep. `total` may still grow while `isGrowing`. */
 function progressOf(document) {
-  const requested =
-    document.requested ?? sum(Object.fromEntries((document.policies || []).map((p) => [p.name, p.requested])));
+  const requested = document.requested ?? selectedBy(document, false);
   const done = sum(document.done);
   const isGrowing = ["waiting", "listing", "running"].includes(document.state);
   const isOver = !isGrowing && !(document.open > 0);
