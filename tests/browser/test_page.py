@@ -7,12 +7,15 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.browser.backstage import Backstage
 from tests.browser.watched import KEY, Watched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route
 
+NUMBERS = {"Redrives per second": "1,000", "At most": "1,000,000"}
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
 
 
@@ -162,6 +165,23 @@ def test_letters_are_redriven_after_a_look_at_how_many(look: Watched, backstage:
     assert look.spoken == "Redriven 3 of 3 dead letters."
     assert look.acts()[calls:] == [("POST", "/api/dead-letters/redrive")]
     backstage.until(lambda: all(letter["redrivenAt"] for letter in backstage.letters(jobId=job)))
+
+
+@pytest.mark.parametrize(
+    ("label", "wrong", "limit"),
+    [(name, wrong, limit) for name, limit in NUMBERS.items() for wrong in ("0", "-3", "1.5", "9999999", "many")],
+)
+def test_a_number_that_cannot_be_meant_is_refused_before_anything_is_counted(
+    look: Watched, label: str, wrong: str, limit: str
+) -> None:
+    """The field is named and gets the focus; no call is made, and no question is asked."""
+    look.open("#dead-letters")
+    look.page.get_by_label(label).fill(wrong)
+    look.page.get_by_role("button", name="Redrive all that match").click()
+    look.page.wait_for_selector(f"text={label}: must be a whole number from 1 to {limit}")
+    assert look.page.evaluate("document.activeElement.labels[0].textContent").startswith(label)
+    assert look.acts() == []
+    assert look.page.is_hidden("dialog")
 
 
 def test_a_no_does_nothing(look: Watched, backstage: Backstage) -> None:

@@ -127,6 +127,17 @@ test("a plot of many points keeps its first and its last", () => {
   );
 });
 
+test("a number that an act is bounded by is a whole number in its range, or the field is named", () => {
+  assert.equal(page.wholeNumber("At most", " 7 ", 1, 1000), 7);
+  for (const text of ["", "0", "-3", "1.5", "99999", "1e3", "all", "٣"])
+    assert.throws(() => page.wholeNumber("At most", text, 1, 1000), /^Error: At most: must be a whole number from 1 to 1,000/);
+});
+
+test("refusals are told with their number, each reason once", () => {
+  assert.equal(page.refusalWords([]), "");
+  assert.equal(page.refusalWords(["409 A: no.", "404 B: none.", "409 A: no."]), "2 refused: 409 A: no. 1 refused: 404 B: none.");
+});
+
 test("the form copies every valid field of a dead letter", () => {
   const body = {
     clientRequestId: "x",

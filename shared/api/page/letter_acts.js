@@ -3,6 +3,8 @@
 const A_CALL = 100,
   A_LOOK = 1000,
   A_SAMPLE = 5;
+const MOST_PER_SECOND = 1000,
+  MOST_LETTERS = 1000000;
 const ACT_WORDS = {
   redrive: { verb: "Redrive", done: "redriven", past: "Redriven" },
   settle: { verb: "Settle", done: "settled", past: "Settled" },
@@ -61,8 +63,10 @@ async function sampleOf(ids, matched) {
 }
 
 function letterActs({ filterNow, ticked, changed }) {
-  const rate = el("input", { id: "per-second", type: "number", min: "1", max: "1000", value: "10", class: "short" });
-  const most = el("input", { id: "most", type: "number", min: "1", class: "short" });
+  // Not type "number": such a field is empty for the script while it holds what is no number, and empty means all.
+  const short = { type: "text", inputmode: "numeric", autocomplete: "off", class: "short" };
+  const rate = el("input", { id: "per-second", value: "10", ...short });
+  const most = el("input", { id: "most", ...short });
   const line = outcomeLine(),
     bar = progressView("Progress of the act"),
     progress = el("div", { hidden: true }, bar.node);
@@ -87,17 +91,28 @@ function letterActs({ filterNow, ticked, changed }) {
   const some = (act) => actButton(`${ACT_WORDS[act].verb} ticked`, () => attempt(line, () => actOnTicked(act)));
   const buttons = { redrive: some("redrive"), settle: some("settle") };
 
+  /** The number in a field. Throws Fault, with the focus on the field. */
+  function numberIn(input, label, limit) {
+    input.removeAttribute("aria-invalid");
+    try {
+      return wholeNumber(label, input.value, 1, limit);
+    } catch (error) {
+      mark(input, "aria-invalid", "true");
+      input.focus();
+      throw new Fault(error.message);
+    }
+  }
+
   async function actOnAll(act) {
     const words = ACT_WORDS[act],
-      filter = filterNow(),
-      perSecond = Number(rate.value) || 10;
+      filter = filterNow();
     line.clear();
+    const perSecond = act === "redrive" ? numberIn(rate, "Redrives per second", MOST_PER_SECOND) : undefined;
+    const limit = most.value.trim() ? numberIn(most, "At most", MOST_LETTERS) : Infinity;
     show(counting, true);
     const report = (count) => put(counting, `Counting: ${number(count)} so far`);
     report(0);
-    const { matched, before, ids } = await countMatching(act, filter, Number(most.value) || Infinity, report).finally(
-      () => show(counting, false),
-    );
+    const { matched, before, ids } = await countMatching(act, filter, limit, report).finally(() => show(counting, false));
     if (!matched) return line.report(`Nothing to ${act}: no dead letter matches (${filterWords(filter)}).`);
     const named = counted(matched, "dead letter"),
       pace =

@@ -14,6 +14,22 @@ function counted(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
+/** The number in a field. Throws an Error that names the field if it is not a whole number in that range. */
+function wholeNumber(label, text, least, most) {
+  const said = text.trim(),
+    found = /^[0-9]{1,12}$/.test(said) ? Number(said) : NaN;
+  if (!(found >= least && found <= most))
+    throw new Error(`${label}: must be a whole number from ${number(least)} to ${number(most)}`);
+  return found;
+}
+
+/** Why some acts were refused: each reason once, with its number. */
+function refusalWords(reasons) {
+  const counts = new Map();
+  for (const reason of reasons) counts.set(reason, (counts.get(reason) || 0) + 1);
+  return [...counts].map(([reason, count]) => `${number(count)} refused: ${reason}`).join(" ");
+}
+
 /** Seconds in the two largest units that apply: "2 h 5 min". */
 function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
