@@ -290,6 +290,33 @@ def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> No
     assert look.acts() == [("POST", "/api/task-deletions")] * 2
 
 
+def test_asking_again_for_what_is_not_done_asks_for_nothing_new(look: Watched, backstage: Backstage) -> None:
+    """The same request twice is said to be the same, and keeps its id; one that is done is followed by a new one."""
+    job = backstage.job(2)
+    look.open("#ask")
+    look.page.get_by_label("Job").fill(job)
+    look.page.get_by_label("Task", exact=True).fill("task-1")
+    look.page.get_by_label("Delete after").fill("P1D")
+    first = look.page.inner_text("form .hint >> nth=-1")
+    for words in (
+        "The request was accepted.",
+        "This was asked for before, with the same id: nothing new was asked for.",
+    ):
+        look.page.get_by_role("button", name="Delete the task").click()
+        look.page.get_by_role("dialog").get_by_role("button", name="Delete 1 task").click()
+        look.page.wait_for_selector(f"text={words}")
+        assert look.spoken == words
+    assert look.page.inner_text("form .hint >> nth=-1") == first
+    look.page.get_by_role("button", name="Cancel the request").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Cancel the request").click()
+    look.page.wait_for_selector("article >> text=cancelled")
+    look.until(f"document.querySelector('form p.hint').textContent !== {first!r}")
+    look.page.get_by_role("button", name="Delete the task").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Delete 1 task").click()
+    look.page.wait_for_selector("text=The request was accepted.")
+    look.page.wait_for_selector("article >> text=scheduled")
+
+
 def test_a_letter_opens_in_the_form_and_is_settled_from_there(look: Watched, backstage: Backstage) -> None:
     """The form copies the letter's valid fields but not its id."""
     job, old = backstage.job(1), str(uuid.uuid4())
