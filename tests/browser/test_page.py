@@ -214,6 +214,24 @@ def test_ticked_letters_are_settled(look: Watched, backstage: Backstage) -> None
     assert [letter["taskId"] for letter in backstage.letters(jobId=job)] == ["task-2"]
 
 
+def test_why_ticked_letters_were_refused_stands_beside_the_number(look: Watched, backstage: Backstage) -> None:
+    """Letters that somebody else redrove meanwhile: the number that was redriven, and the API's reason for the others."""
+    job = backstage.job(3)
+    backstage.given_up(job, 3)
+    look.open(f"#dead-letters?jobId={job}")
+    for task in ("task-1", "task-2", "task-3"):
+        look.page.get_by_label(f"Tick dead letter task {task} ").check()
+    for letter in backstage.letters(jobId=job):
+        if letter["taskId"] != "task-3":
+            backstage.act(f"dead-letters/{letter['id']}/redrive")
+    look.page.get_by_role("button", name="Redrive 3 ticked").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Redrive 3").click()
+    words = "Redriven 1 of 3 dead letters. 2 refused: 409 AlreadyRedriven: This dead letter has already been redriven."
+    look.page.wait_for_selector(f".fault >> text={words}")
+    assert look.spoken == words
+    look.provoked("409")
+
+
 def test_a_key_that_only_reads_is_kept_when_an_act_is_refused(look: Watched, backstage: Backstage) -> None:
     """A 401 for an act is explained, and does not discard a key that works for reading."""
     job = backstage.job(1)

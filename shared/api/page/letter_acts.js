@@ -33,7 +33,7 @@ async function countMatching(act, filter, most, report) {
   return { matched, before, ids };
 }
 
-/** Carries out a pass, call by call, and calls `report(taken, done)` after each. */
+/** Carries out a pass, call by call, and returns `{done, refusals}`. It calls `report(taken, done)` after each. */
 async function carryOut(act, { filter, before, most, perSecond }, report, isStopped) {
   let body = { ...filter, before },
     taken = 0,
@@ -47,7 +47,7 @@ async function carryOut(act, { filter, before, most, perSecond }, report, isStop
     body = { continuation: answer.continuation };
     report(taken, done);
   } while (answer.continuation && taken < most && !isStopped());
-  return done;
+  return { done, refusals: [] };
 }
 
 /** The newest of the letters that would be acted on, for the question. */
@@ -151,8 +151,8 @@ function letterActs({ filterNow, ticked, changed }) {
   }
 
   async function actOnEach(act, ids, report) {
-    let done = 0,
-      refused = null;
+    const refusals = [];
+    let done = 0;
     for (const [index, id] of ids.entries()) {
       if (isStopped) break;
       try {
@@ -161,12 +161,11 @@ function letterActs({ filterNow, ticked, changed }) {
       } catch (error) {
         // A refusal that concerns this letter alone does not stop the others; any other fault does.
         if (![404, 409, 422].includes(error.status)) throw error;
-        refused = error;
+        refusals.push(error.message);
       }
       report(index + 1, done);
     }
-    if (refused) line.fail(refused);
-    return done;
+    return { done, refusals };
   }
 
   async function run(words, total, act) {
@@ -180,8 +179,10 @@ function letterActs({ filterNow, ticked, changed }) {
     };
     report(0, 0);
     try {
-      done = await act(report);
-      line.report(`${words.past} ${number(done)} of ${counted(total, "dead letter")}.`);
+      const ended = await act(report);
+      done = ended.done;
+      const summary = `${words.past} ${number(done)} of ${counted(total, "dead letter")}.`;
+      line.report(`${summary} ${refusalWords(ended.refusals)}`.trim(), { isFault: ended.refusals.length > 0 });
     } catch (error) {
       line.fail(new Fault(`${words.past} ${number(done)} of ${number(total)}, then: ${error.message}`));
     } finally {
