@@ -184,6 +184,28 @@ def test_a_number_that_cannot_be_meant_is_refused_before_anything_is_counted(
     assert look.page.is_hidden("dialog")
 
 
+def test_a_filter_has_to_be_shown_before_it_is_acted_on(look: Watched, backstage: Backstage) -> None:
+    """While the form holds another filter than the list, *all that match* could mean either: it waits for *Show*."""
+    job = backstage.job(2)
+    backstage.given_up(job, 2)
+    look.open()
+    look.go("#dead-letters")
+    buttons = [look.page.get_by_role("button", name=f"{act} all that match") for act in ("Redrive", "Settle")]
+    look.page.get_by_label("Job", exact=True).fill(job)
+    assert all(button.is_disabled() for button in buttons)
+    assert look.page.get_by_text("The filter has changed: show it first.").is_visible()
+    look.page.get_by_label("Job", exact=True).fill(" ")
+    assert all(button.is_enabled() for button in buttons)
+    look.page.get_by_label("Outcome").select_option("exhausted")
+    assert all(button.is_disabled() for button in buttons)
+    look.page.get_by_label("Job", exact=True).fill(job)
+    look.page.get_by_role("button", name="Show").click()
+    look.until("document.querySelectorAll('tbody input').length === 2")
+    look.page.get_by_role("button", name="Redrive all that match").click()
+    heading = look.page.get_by_role("dialog").get_by_role("heading")
+    assert heading.inner_text() == f"Redrive 2 dead letters (outcome exhausted, job {job})?"
+
+
 def test_a_no_does_nothing(look: Watched, backstage: Backstage) -> None:
     """Nothing happens when the question is dismissed, by its button or by Escape."""
     job = backstage.job(1)

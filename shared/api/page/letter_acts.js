@@ -88,6 +88,8 @@ function letterActs({ filterNow, ticked, changed }) {
   progress.append(stop);
 
   const many = (act) => actButton(`${ACT_WORDS[act].verb} all that match`, () => attempt(line, () => actOnAll(act)));
+  const all = [many("redrive"), many("settle")];
+  const edited = el("p", { class: "hint", hidden: true, role: "status" }, "The filter has changed: show it first.");
   const some = (act) => actButton(`${ACT_WORDS[act].verb} ticked`, () => attempt(line, () => actOnTicked(act)));
   const buttons = { redrive: some("redrive"), settle: some("settle") };
 
@@ -194,7 +196,8 @@ function letterActs({ filterNow, ticked, changed }) {
   const node = el(
     "div",
     {},
-    el("div", { class: "buttons" }, buttons.redrive, buttons.settle, many("redrive"), many("settle")),
+    el("div", { class: "buttons" }, buttons.redrive, buttons.settle, ...all),
+    edited,
     el("div", { class: "rates" }, field("Redrives per second", rate), field("At most", most, "(empty: all)")),
     counting,
     progress,
@@ -202,6 +205,11 @@ function letterActs({ filterNow, ticked, changed }) {
   );
   return {
     node,
+    /** What would be acted on is what the list shows, not what stands in the form: the question must be about both. */
+    filterEdited(isEdited) {
+      for (const button of all) button.disabled = isEdited;
+      show(edited, isEdited);
+    },
     update(count) {
       for (const [act, button] of Object.entries(buttons))
         put(button, count ? `${ACT_WORDS[act].verb} ${number(count)} ticked` : `${ACT_WORDS[act].verb} ticked`);
