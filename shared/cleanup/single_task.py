@@ -25,7 +25,7 @@ from shared.deletion.poison import GIVEN_UP
 from shared.ledger import state
 from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record, State
-from shared.ledger.store import Decided, RecordStore
+from shared.ledger.store import RecordStore
 from shared.parsing import grammar
 from shared.request.model import DeletionRequest, payload_hash, readable
 from shared.results.publisher import Publisher
@@ -160,7 +160,7 @@ class SingleTask:
             return self._leave(decided.row, step, delivery)
         return self._tell(Result.of(decided.record, delivery.body))
 
-    def _settle(self, step: TaskStep, after: Record, why: Change) -> Decided:
+    def _settle(self, step: TaskStep, after: Record, why: Change) -> Write | Leave:
         """Writes the row of this message's generation, unless another message has had its say meanwhile."""
 
         def decide(found: Record | None) -> Write | Leave:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.clock import Clock, to_text
 from shared.deletion.acceptance import Acceptor, Dispatcher, Receipt
-from shared.deletion.attempt import Attempt, Attempted
+from shared.deletion.attempt import Attempt
 from shared.deletion.claiming import Claimer, Claims
 from shared.deletion.delivery import Delivery
 from shared.deletion.message import Message, read_message
@@ -52,19 +52,21 @@ class Worker:
         if not message.records:
             return []
         began = self.clock.monotonic()
-        claims = self.claimer.claim(message.records, delivery.holder(self.new_id()), began)
-        attempted = self.attempt.carry_out(claims.claimed, began)
+        claims = self.claimer.claim(message.records, delivery, self.new_id(), began)
+        recorded = self.attempt.carry_out(claims.claimed, began)
+        released = [record for record in recorded if record.state is not State.DONE]
         # Before this delivery ends: until then, its message brings the rows back if the put fails.
-        self.dispatcher.send([*claims.waiting, *claims.left, *attempted.released])
-        _log_what_waits(claims, attempted, delivery)
+        self.dispatcher.send([*claims.waiting, *claims.left, *released])
+        _log_what_waits(claims, released, delivery)
         if claims.fault is not None:
             raise claims.fault
-        return self._owed(claims, attempted, message, delivery)
+        done = [record for record in recorded if record.state is State.DONE]
+        return self._owed(claims, done, message, delivery)
 
-    def _owed(self, claims: Claims, attempted: Attempted, message: Message, delivery: Delivery) -> list[Result]:
+    def _owed(self, claims: Claims, done: list[Record], message: Message, delivery: Delivery) -> list[Result]:
         now, raw = self.clock.now(), message.body
         return [
-            *(Result.of(record, raw) for record in attempted.done + claims.ended),
+            *(Result.of(record, raw) for record in done + claims.ended),
             *(Result.of(record, raw, replayed=is_repeat(record, delivery)) for record in claims.repeats),
             *(Result.conflict(asked, now, raw) for asked in claims.conflicts if not asked.is_of_a_listing),
         ]
@@ -85,8 +87,8 @@ def is_repeat(record: Record, delivery: Delivery) -> bool:
     return record.claim is None or record.claim.message_id != delivery.message_id
 
 
-def _log_what_waits(claims: Claims, attempted: Attempted, delivery: Delivery) -> None:
-    for record in attempted.released:
+def _log_what_waits(claims: Claims, released: list[Record], delivery: Delivery) -> None:
+    for record in released:
         error = record.last_error
         log.warning(
             "retry request_id=%s message_id=%s attempt=%s code=%s next_attempt_at=%s",

@@ -92,22 +92,6 @@ HTTP_CLAIM = "http:"
 
 
 @dataclass(frozen=True)
-class Holder:
-    """The invocation that works on requests now, with a unique claim id."""
-
-    claim_id: str
-    message_id: str
-    dequeue_count: int = 1
-    next_visible_at: datetime | None = None
-    """When the host may deliver the message to another worker. None for an HTTP call, which is never redelivered."""
-
-    @classmethod
-    def http(cls, invocation_id: str, claim_id: str) -> Holder:
-        """The holder of a synchronous call."""
-        return cls(claim_id, HTTP_CLAIM + invocation_id)
-
-
-@dataclass(frozen=True)
 class Claim:
     """Who may send the DELETE now, and until when."""
 
@@ -123,9 +107,9 @@ class Claim:
         return not self.message_id.startswith(HTTP_CLAIM)
 
     @classmethod
-    def of(cls, holder: Holder, expires_at: datetime) -> Claim:
-        """The claim of a holder."""
-        return cls(holder.claim_id, holder.message_id, holder.dequeue_count, expires_at)
+    def of_call(cls, claim_id: str, invocation_id: str, expires_at: datetime) -> Claim:
+        """The claim of a synchronous HTTP call, which is never redelivered."""
+        return cls(claim_id, HTTP_CLAIM + invocation_id, 1, expires_at)
 
 
 @dataclass(frozen=True)

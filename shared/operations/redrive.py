@@ -14,7 +14,7 @@ from shared.errors import CorruptRecord, InvalidInput
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Key, Origin, Outcome, Record
-from shared.ledger.store import Decided, RecordStore
+from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
@@ -79,7 +79,7 @@ class Redrive:
             self.dispatcher.send([decided.record], at=max(until, decided.record.due or until))
         return decided.why
 
-    def _reopen(self, letter: DeadLetter, until: datetime | None) -> Decided:
+    def _reopen(self, letter: DeadLetter, until: datetime | None) -> Write | Leave:
         """The row of the new generation, due at `until` at the earliest, or why there is none.
 
         Due, and not merely hidden: the daily round puts back what has been due for an hour.
