@@ -86,7 +86,7 @@ class EventIntake:
         if task_of(found.request) != task_of(request):
             return Taken(Intake.CONFLICT, request_id, error=ID_CONFLICT)
         if found.state is not State.DONE:
-            self.acceptor.accept(found.request, found.origin, found.accepted_at)
+            self.acceptor.accept(Record.new(found.request, found.origin, found.accepted_at))
         return Taken(Intake.REPLAYED, request_id, found)
 
 

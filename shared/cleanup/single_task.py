@@ -131,7 +131,7 @@ class SingleTask:
         if decision is TaskDecision.TELL and found:
             return self._tell(Result.of(found, delivery.body))
         if decision is TaskDecision.GO_ON and found:
-            self.acceptor.accept(found.request, found.origin, found.accepted_at)
+            self.acceptor.accept(Record.new(found.request, found.origin, found.accepted_at))
         log.info("duplicate_record request_id=%s", step.request.client_request_id)
         return []
 
@@ -151,7 +151,7 @@ class SingleTask:
         decided = self._settle(step, fresh, Change.ACCEPTED)
         if decided.why is not Change.ACCEPTED:
             return self._leave(decided.row, step, delivery)
-        self.acceptor.accept(request, fresh.origin, fresh.accepted_at)
+        self.acceptor.accept(Record.new(request, fresh.origin, fresh.accepted_at))
         return []
 
     def _end(self, step: TaskStep, end: Conclusion, delivery: Delivery) -> list[str]:

@@ -13,10 +13,9 @@ from shared.deletion.side_by_side import ONE_BY_ONE, SideBySide
 from shared.errors import StorageUnavailable
 from shared.ledger import decisions
 from shared.ledger.decisions import Change
-from shared.ledger.record import Key, Origin, Record, State
+from shared.ledger.record import Key, Record, State
 from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_ROWS, messages
-from shared.request.model import DeletionRequest
 from shared.storage.queues import Sender
 from shared.storage.table import Refused
 
@@ -67,9 +66,9 @@ class Acceptor:
     clock: Clock
     side_by_side: SideBySide = ONE_BY_ONE
 
-    def accept(self, request: DeletionRequest, origin: Origin, accepted_at: datetime | None = None) -> Acceptance:
-        """Accepts one request that just came in, or that waited in a queue since `accepted_at`."""
-        return self.accept_all([Record.new(request, origin, accepted_at or self.clock.now())])[0]
+    def accept(self, record: Record) -> Acceptance:
+        """Accepts one."""
+        return self.accept_all([record])[0]
 
     def accept_all(self, records: Sequence[Record]) -> list[Acceptance]:
         """Accepts many, a transaction and a message per bucket; answers in the order of the records.

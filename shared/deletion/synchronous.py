@@ -73,7 +73,7 @@ class SynchronousDeletion:
         return Called(SyncOutcome.CONTINUES, record)
 
     def _repeat(self, asked: Record) -> Called:
-        answer = self.acceptor.accept_all([asked])[0]
+        answer = self.acceptor.accept(asked)
         if answer.receipt is Receipt.CONFLICT:
             return Called(SyncOutcome.CONFLICT, answer.record)
         done = answer.record.state is State.DONE

@@ -11,8 +11,9 @@ from shared.deletion.acceptance import Acceptor, Dispatcher, Receipt
 from shared.deletion.attempt import Attempt
 from shared.deletion.claiming import Claimer, Claims
 from shared.deletion.delivery import Delivery
-from shared.deletion.message import Message, read_message
+from shared.deletion.message import Message, body_kept, read_message, rejected
 from shared.ledger.record import Record, State
+from shared.request.envelope import Kind
 from shared.results.publisher import Publisher
 from shared.results.result import Result
 from shared.settings import Settings
@@ -41,18 +42,18 @@ class Worker:
         """
         now = self.clock.now()
         message = read_message(delivery, self.settings, now)
-        results = message.refused(self.settings.batch_accounts[0], now)
-        if message.is_single or message.is_own:
+        results = rejected(message, delivery, self.settings.batch_accounts[0], now)
+        if message.kind in {Kind.SINGLE, Kind.OWN}:
             results += self._carry_out(message, delivery)
-        elif message.records:
+        else:
             results += self._accept(message)
         return self.publisher.publish(results, delivery.queue)
 
     def _carry_out(self, message: Message, delivery: Delivery) -> list[Result]:
-        if not message.records:
+        if not message.valid:
             return []
         began = self.clock.monotonic()
-        claims = self.claimer.claim(message.records, delivery, self.new_id(), began)
+        claims = self.claimer.claim(message.valid, delivery, self.new_id(), began)
         recorded = self.attempt.carry_out(claims.claimed, began)
         released = [record for record in recorded if record.state is not State.DONE]
         # Before this delivery ends: until then, its message brings the rows back if the put fails.
@@ -64,7 +65,7 @@ class Worker:
         return self._owed(claims, done, message, delivery)
 
     def _owed(self, claims: Claims, done: list[Record], message: Message, delivery: Delivery) -> list[Result]:
-        now, raw = self.clock.now(), message.body
+        now, raw = self.clock.now(), body_kept(message, delivery)
         return [
             *(Result.of(record, raw) for record in done + claims.ended),
             *(Result.of(record, raw, replayed=is_repeat(record, delivery)) for record in claims.repeats),
@@ -74,7 +75,7 @@ class Worker:
     def _accept(self, message: Message) -> list[Result]:
         """Many requests in one message: accepts them as rows, to be worked on bucket by bucket."""
         results = []
-        for answer in self.acceptor.accept_all(message.records):
+        for answer in self.acceptor.accept_all(message.valid):
             if answer.receipt is Receipt.CONFLICT:
                 results.append(Result.conflict(answer.asked, self.clock.now()))
             elif answer.record.state is State.DONE:

@@ -64,7 +64,7 @@ class OpenTelemetry(Telemetry):
     def ended(self, result: Result) -> None:
         """Counts the request by its outcome."""
         outcome = {"outcome": result.outcome.value}
-        self._ended.add(1, outcome | {"certainty": result.certainty.value, "origin": result.origin.value})
+        self._ended.add(1, outcome | {"certainty": result.end.certainty.value, "origin": result.origin.value})
         self._attempts.record(result.attempts, outcome)
         if result.latency_seconds is not None:
             self._duration.record(result.latency_seconds, outcome)
