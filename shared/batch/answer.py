@@ -35,7 +35,7 @@ def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     retry_after = retry_after_seconds(headers.get("Retry-After"), now)
     if 200 <= status < 300:
         error = None if request_id else ErrorBody("UnexpectedAnswer", f"HTTP {status} without the header request-id.")
-        return Reply(Sent.ANSWERED, status, error, retry_after=retry_after, request_id=request_id)
+        return Reply(Sent.ANSWERED, status, error, retry_after=retry_after, request_id=request_id, body=body)
     error, id_in_text = _batch_error(body)
     return Reply(
         Sent.ANSWERED,

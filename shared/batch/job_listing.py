@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from shared.batch.answer import parsed_object, without_answer
 from shared.batch.reply import Kind, Reply, Sent
-from shared.batch.transport import Exchanged
 
 UNREADABLE: Final = "UnreadableAnswer"
 """Code of the reply that stands in for a 2xx with an unusable body."""
@@ -44,11 +43,11 @@ class JobPage:
     """The service's link to the next page; None on the last one."""
 
 
-def job_page_of(answer: Exchanged) -> JobPage:
-    """The page in an answer; a 2xx without a readable page counts as unanswered."""
-    if answer.reply.kind is not Kind.SUCCESS:
-        return JobPage(answer.reply)
-    fields = parsed_object(answer.body)
+def job_page_of(reply: Reply) -> JobPage:
+    """The page in a reply; a 2xx without a readable page counts as unanswered."""
+    if reply.kind is not Kind.SUCCESS:
+        return JobPage(reply)
+    fields = parsed_object(reply.body)
     items = fields.get("value") if fields else None
     link = fields.get("odata.nextLink") if fields else None
     if not isinstance(items, list) or not (link is None or isinstance(link, str)):
@@ -56,7 +55,7 @@ def job_page_of(answer: Exchanged) -> JobPage:
             without_answer(Sent.UNANSWERED, UNREADABLE, "The service's answer does not contain a list of jobs.")
         )
     jobs = [_job(item) for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
-    return JobPage(answer.reply, tuple(jobs), link or None)
+    return JobPage(reply, tuple(jobs), link or None)
 
 
 def _job(item: dict[str, Any]) -> ListedJob:

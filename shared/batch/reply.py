@@ -21,7 +21,7 @@ are missing there, but the service does return them.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -108,6 +108,8 @@ class Reply:
     """Seconds that the service asked to wait, from either form of `Retry-After`."""
     request_id: str | None = None
     """The service's `request-id`."""
+    body: bytes = field(default=b"", compare=False, repr=False)
+    """Of a 2xx: what the readers of pages and states parse. Never logged."""
 
     @cached_property
     def kind(self) -> Kind:

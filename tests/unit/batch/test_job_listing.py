@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from shared.batch.job_listing import ListedJob, job_page_of
 from shared.batch.reply import ErrorBody, Reply, Sent
-from shared.batch.transport import Exchanged
 
 OK = Reply(Sent.ANSWERED, 200, request_id="batch-1")
 
 
-def page(*items: object, **fields: object) -> Exchanged:
+def page(*items: object, **fields: object) -> Reply:
     """An answer with these jobs."""
-    return Exchanged(OK, json.dumps({"value": items, **fields}).encode())
+    return replace(OK, body=json.dumps({"value": items, **fields}).encode())
 
 
 def test_a_page_tells_what_a_policy_needs() -> None:
@@ -57,7 +57,7 @@ def test_an_item_without_an_id_is_no_job() -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"value": {}}', b'{"value": [], "odata.nextLink": 1}', b"\xff"])
 def test_a_body_that_is_no_page_counts_as_no_answer(body: bytes) -> None:
     """An empty list would be an account without jobs."""
-    found = job_page_of(Exchanged(OK, body))
+    found = job_page_of(replace(OK, body=body))
     assert found.reply.error is not None
     assert found.reply.error.code == "UnreadableAnswer"
 
@@ -65,5 +65,5 @@ def test_a_body_that_is_no_page_counts_as_no_answer(body: bytes) -> None:
 def test_a_refusal_is_passed_on() -> None:
     """With no jobs in it."""
     reply = Reply(Sent.ANSWERED, 403, ErrorBody("AuthenticationFailed", "No."), True)
-    assert job_page_of(Exchanged(reply, b'{"value": [{"id": "a"}]}')).jobs == ()
-    assert job_page_of(Exchanged(reply)).reply is reply
+    assert job_page_of(replace(reply, body=b'{"value": [{"id": "a"}]}')).jobs == ()
+    assert job_page_of(reply).reply is reply
