@@ -36,7 +36,7 @@ PURE = (
     *(
         "cleanup/closing_event",
         "cleanup/state",
-        "deletion/guard",
+        "deletion/vetoes",
         "api/answer",
         "api/openapi",
         "api/openapi_answers",

@@ -11,7 +11,7 @@ from shared.api.answer import Answer
 from shared.batch.reply import ErrorBody
 from shared.deletion import acceptance
 from shared.deletion.acceptance import Acceptance, Acceptor
-from shared.deletion.guard import Guard
+from shared.deletion.vetoes import Vetoes
 from shared.errors import Problem
 from shared.ledger.record import Key, Record
 from shared.parsing.strict_json import few
@@ -25,9 +25,9 @@ INVALID = "invalid"
 class Bulk:
     """Accepts the requests of one envelope."""
 
-    def __init__(self, acceptor: Acceptor, guard: Guard) -> None:
+    def __init__(self, acceptor: Acceptor, vetoes: Vetoes) -> None:
         self._acceptor = acceptor
-        self._guard = guard
+        self._vetoes = vetoes
 
     def accept(self, envelope: Envelope[Record]) -> Answer:
         """202 with an entry for each item, in order, and a count per status; 400 when every item is invalid.
@@ -51,7 +51,7 @@ class Bulk:
     def _fault(self, item: Record | Invalid, at: str) -> ErrorBody | None:
         if isinstance(item, Invalid):
             return invalid_request(item.problems)
-        error = self._guard.protection(item.request)
+        error = self._vetoes.of_job(item.request.job_id)
         return error and _placed(error, at)
 
 

@@ -16,8 +16,8 @@ from shared.clock import Clock
 from shared.deletion import acceptance
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.cancellation import Cancellation
-from shared.deletion.guard import Guard
 from shared.deletion.synchronous import SynchronousDeletion, SyncOutcome
+from shared.deletion.vetoes import Vetoes
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Key, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
@@ -44,13 +44,13 @@ class TaskDeletionApi:
     clock: Clock
     store: RecordStore
     acceptor: Acceptor
-    guard: Guard
+    vetoes: Vetoes
     synchronous: SynchronousDeletion
     cancellation: Cancellation
 
     @property
     def _bulk(self) -> Bulk:
-        return Bulk(self.acceptor, self.guard)
+        return Bulk(self.acceptor, self.vetoes)
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
@@ -127,7 +127,7 @@ class TaskDeletionApi:
         return self._status(200 if accepted.record.state is State.DONE else 202, accepted.record, replayed=replayed)
 
     def _protected(self, request: DeletionRequest) -> Answer | None:
-        error = self.guard.protection(request)
+        error = self.vetoes.of_job(request.job_id)
         return None if error is None else Answer(403, error_wire(error))
 
     def _status(self, status: int, record: Record, *, replayed: bool = False) -> Answer:

@@ -15,8 +15,8 @@ from shared.cleanup.state import StepDecision
 from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
 from shared.deletion.delivery import Delivery
-from shared.deletion.guard import Guard
 from shared.deletion.poison import GIVEN_UP
+from shared.deletion.vetoes import Vetoes
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.record import Outcome
 from shared.ledger.store import CORRUPT
@@ -33,7 +33,7 @@ class CleanupPoison:
     cleanups: CleanupStore
     closer: CleanupCloser
     single_task: SingleTask
-    guard: Guard
+    vetoes: Vetoes
     sender: Sender
     result_queue: str
     clock: Clock
@@ -81,7 +81,7 @@ class CleanupPoison:
         if decision is not StepDecision.END:
             return decision, None
         cleanup, now = found or step.begun(), self.clock.now()
-        late = None if found else self.guard.lateness("event", cleanup.accepted_at, now)
+        late = None if found else self.vetoes.of_age("event", cleanup.accepted_at, now)
         outcome = Outcome.EXPIRED if late else Outcome.EXHAUSTED
         ended = state.ended(cleanup, outcome, late or cleanup.error or GIVEN_UP, now)
         return decision, state.step_done(ended, step.number, message_id)

@@ -15,7 +15,7 @@ from shared.batch.reply import Kind, Reply
 from shared.cleanup.record import Cleanup
 from shared.cleanup.selection import requests_of
 from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
-from shared.deletion.guard import Guard
+from shared.deletion.vetoes import Vetoes
 from shared.parsing import grammar
 from shared.request.model import DeletionRequest
 
@@ -30,12 +30,12 @@ class Relisting:
     """Carries out the steps of a second listing. May raise StorageUnavailable."""
 
     steps: Steps
-    guard: Guard
+    vetoes: Vetoes
 
     def run(self, run: StepRun) -> list[str] | None:
         """One page; None when the row moved on meanwhile."""
         event = run.cleanup.event
-        if self.guard.protection_of(event.job_id) or self.guard.strange_account(event.batch_url):
+        if self.vetoes.of_job(event.job_id) or self.vetoes.of_account(event.batch_url):
             return self._stop(run)
         page = self.steps.page(run)
         if page.reply.kind is not Kind.SUCCESS:

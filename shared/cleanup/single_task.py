@@ -19,9 +19,9 @@ from shared.cleanup.step import CALL_SECONDS, error_of, next_attempts
 from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.delivery import Delivery
-from shared.deletion.guard import Guard
 from shared.deletion.outcomes import RetryPolicy
 from shared.deletion.poison import GIVEN_UP
+from shared.deletion.vetoes import Vetoes
 from shared.ledger import state
 from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record, State
@@ -90,7 +90,7 @@ class SingleTask:
     store: RecordStore
     acceptor: Acceptor
     publisher: Publisher
-    guard: Guard
+    vetoes: Vetoes
     queue: CleanupQueue
     policy: RetryPolicy
     clock: Clock
@@ -102,7 +102,7 @@ class SingleTask:
         if on_record(found, step) is not TaskDecision.LOOK:
             return self._leave(found, step, delivery)
         now, request = self.clock.now(), step.request
-        if veto := self.guard(asked, now):
+        if veto := self.vetoes(asked, now):
             return self._end(step, veto, delivery)
         box = TimeBox.lasting(CALL_SECONDS, self.clock)
         reply, task = self.batch.look_at_task(request.batch_url, request.job_id, request.task_id, box)
@@ -119,7 +119,7 @@ class SingleTask:
     def give_up(self, step: TaskStep, delivery: Delivery) -> list[str]:
         """Ends a request whose message the host gave up; the encoded results that are owed."""
         now = self.clock.now()
-        late = self.guard.expiry(self._asked(step), now)
+        late = self.vetoes.expiry(self._asked(step), now)
         return self._end(
             step, late or Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, now, error=GIVEN_UP), delivery
         )

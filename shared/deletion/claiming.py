@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from shared.clock import Clock
 from shared.deletion.delivery import Delivery, Timing
-from shared.deletion.guard import Guard
 from shared.deletion.parents import Parents, Veto
+from shared.deletion.vetoes import Vetoes
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
@@ -54,7 +54,7 @@ class Claimer:
     store: RecordStore
     clock: Clock
     timing: Timing
-    guard: Guard
+    vetoes: Vetoes
     parents: Parents
 
     def claim(self, records: Sequence[Record], delivery: Delivery, claim_id: str, began: float) -> Claims:
@@ -103,7 +103,7 @@ class _Claiming:
 
     def _decide(self, found: Record | None, asked: Record) -> Write | Leave:
         now, row = self.by.clock.now(), found or asked
-        veto = self.of_parent(row, now) or self.by.guard(row, now)
+        veto = self.of_parent(row, now) or self.by.vetoes(row, now)
         mine = self.delivery.claim(self.claim_id, now + self.by.timing.lease)
         decision = decisions.on_delivery(found, asked, mine, veto, now)
         if isinstance(decision, Write):

@@ -9,11 +9,11 @@ from shared.batch.reply import ErrorBody
 from shared.clock import Clock
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.delivery import Delivery
-from shared.deletion.guard import Guard
 from shared.deletion.message import Message, body_kept, read_message, rejected
 from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import exhausted
 from shared.deletion.parents import Parents, Veto
+from shared.deletion.vetoes import Vetoes
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Record
@@ -46,7 +46,7 @@ class PoisonWorker:
     publisher: Publisher
     sender: Sender
     outbox: Outbox
-    guard: Guard
+    vetoes: Vetoes
     parents: Parents
 
     def deliver(self, delivery: Delivery) -> None:
@@ -84,7 +84,7 @@ class PoisonWorker:
         def decide(found: Record | None) -> Write | Leave:
             now = self.clock.now()
             row = found or asked
-            late = None if found else self.guard.expiry(asked, now)
+            late = None if found else self.vetoes.expiry(asked, now)
             return decisions.on_poison(found, asked, exhausted(GIVEN_UP, None, now), late or of_parent(row, now), now)
 
         decided = self.store.settle(asked.key, decide, asked=asked)

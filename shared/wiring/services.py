@@ -32,13 +32,13 @@ from shared.deletion.attempt import Attempt
 from shared.deletion.cancellation import Cancellation
 from shared.deletion.claiming import Claimer
 from shared.deletion.delivery import Timing
-from shared.deletion.guard import Guard
 from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import RetryPolicy
 from shared.deletion.parents import Parent, Parents
 from shared.deletion.poison import PoisonWorker
 from shared.deletion.side_by_side import ONE_BY_ONE, SideBySide
 from shared.deletion.synchronous import SynchronousDeletion
+from shared.deletion.vetoes import Vetoes
 from shared.deletion.worker import Worker
 from shared.ledger.pauses import Pauses
 from shared.ledger.record import Origin
@@ -93,34 +93,34 @@ class App:
         dispatcher = Dispatcher(sender, settings.request_queue, clock)
         acceptor = Acceptor(store, dispatcher, clock, outside.side_by_side)
         self.parents: dict[Origin, Parent] = {}
-        guard, parents = Guard(settings), Parents(self.parents)
+        vetoes, parents = Vetoes(settings), Parents(self.parents)
         policy = RetryPolicy(
             settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
         )
         attempt = Attempt(
             store, outside.telemetry.observed(_call(outside.batch, clock)), outside.lanes, clock, timing, policy
         )
-        claimer = Claimer(store, clock, timing, guard, parents)
+        claimer = Claimer(store, clock, timing, vetoes, parents)
         self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, publisher)
-        self.poison = PoisonWorker(settings, clock, store, dispatcher, publisher, sender, outbox, guard, parents)
+        self.poison = PoisonWorker(settings, clock, store, dispatcher, publisher, sender, outbox, vetoes, parents)
         synchronous = SynchronousDeletion(store, clock, timing, outside.new_id, attempt, acceptor, outbox)
         cancellation = Cancellation(store, clock, outbox)
-        self.api = TaskDeletionApi(settings, clock, store, acceptor, guard, synchronous, cancellation)
+        self.api = TaskDeletionApi(settings, clock, store, acceptor, vetoes, synchronous, cancellation)
 
         accounts = settings.batch_accounts
         cleanups = CleanupStore(outside.records, Pauses(clock, outside.random))
         queue = CleanupQueue(sender, settings.job_completion_queue)
         closer = CleanupCloser(letters, accounts[0], settings.result_encoding, clock)
-        task = SingleTask(outside.batch, store, acceptor, publisher, guard, queue, policy, clock)
+        task = SingleTask(outside.batch, store, acceptor, publisher, vetoes, queue, policy, clock)
         steps = Steps(cleanups, outside.batch, acceptor, queue, policy, clock)
         longest = timedelta(days=settings.job_completion_max_wait_days)
-        self.fan_out = FanOut(accounts, longest, steps, guard, closer, Relisting(steps, guard), task)
+        self.fan_out = FanOut(accounts, longest, steps, vetoes, closer, Relisting(steps, vetoes), task)
         self.cleanup_poison = CleanupPoison(
-            accounts, cleanups, closer, task, guard, sender, settings.result_queue, clock
+            accounts, cleanups, closer, task, vetoes, sender, settings.result_queue, clock
         )
         self.parents[Origin.JOB_COMPLETION] = CleanupParent(cleanups)
         cancelling = CleanupCancelling(cleanups, closer, sender, settings.result_queue, clock)
-        intake = EventIntake(accounts, guard, cleanups, store, acceptor, queue, clock)
+        intake = EventIntake(accounts, vetoes, cleanups, store, acceptor, queue, clock)
         self.cleanups = CleanupApi(accounts, intake, cleanups, cancelling, clock)
 
         cleanup_redrive = CleanupRedrive(accounts, clock, cleanups, queue)
