@@ -14,6 +14,7 @@ PURE = (
         "batch/answer",
         "batch/target",
         "storage/connection",
+        "storage/query",
         "ledger/entity",
         "request/envelope",
         "errors",

@@ -22,17 +22,24 @@ from shared.errors import CorruptRecord
 from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import DRY_RUN_SUFFIX, Key, Outcome
 from shared.parsing.grammar import MAX_DELAY
+from shared.storage.query import Query
 
 Entity = dict[str, Any]
 
-BOTH_ROWS = "RowKey ge 'cleanup:' and RowKey lt 'cleanup;'"
-"""Filter for both kinds: with the key bounded, a query need not go through a whole partition."""
-CLEANUP_ROWS = "RowKey ge 'cleanup:0' and RowKey lt 'cleanup:g'"
-"""The clean-ups alone: their ids begin with a hexadecimal digit."""
 IN_LIST = "cleanup:time:"
 PLACE = re.compile(r"[0-9]{15}:[0-9a-f-]{36}(?:\.dry-run)?")
 _END_OF_TIME = 253_402_300_799_999
 """Milliseconds to the year 9999: what is left of them sorts the newest first."""
+
+
+def both_rows(bucket: str) -> Query:
+    """The rows of both kinds."""
+    return Query(bucket).from_row("cleanup:", "cleanup;")
+
+
+def cleanup_rows(bucket: str) -> Query:
+    """The clean-ups alone: their ids begin with a hexadecimal digit."""
+    return Query(bucket).from_row("cleanup:0", "cleanup:g")
 
 
 def cleanup_key(event_id: str, *, dry_run: bool) -> tuple[str, str]:
