@@ -20,7 +20,7 @@ from shared.deletion.vetoes import Vetoes
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.record import Outcome
 from shared.ledger.store import CORRUPT
-from shared.storage.queues import Sender
+from shared.results.queue import ResultQueue
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +34,12 @@ class CleanupPoison:
     closer: CleanupCloser
     single_task: SingleTask
     vetoes: Vetoes
-    sender: Sender
-    result_queue: str
+    results: ResultQueue
     clock: Clock
 
     def deliver(self, delivery: Delivery) -> None:
         """Records and sends the end of the clean-up in the message."""
-        for text in self._texts(delivery):
-            self.sender.send(self.result_queue, text)
+        self.results.send(self._texts(delivery))
 
     def _texts(self, delivery: Delivery) -> list[str]:
         message = read_cleanup_message(delivery, self.accounts, self.clock.now())

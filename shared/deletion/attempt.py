@@ -19,7 +19,7 @@ from shared.ledger.decisions import Change, Reason, Write
 from shared.ledger.record import Record, State
 from shared.ledger.store import RecordStore
 from shared.request.model import DeletionRequest
-from shared.results.telemetry import Call
+from shared.results.telemetry import Send
 from shared.storage.table import Refused
 
 TOO_LATE = Reply(
@@ -32,7 +32,7 @@ class Attempt:
     """Sends the DELETEs of claimed rows and records their outcomes."""
 
     store: RecordStore
-    call: Call
+    send: Send
     lanes: Lanes
     clock: Clock
     timing: Timing
@@ -68,7 +68,7 @@ class Attempt:
         """Sends one DELETE, unless it is so late that another worker may be about to take over the claim."""
         if self.clock.monotonic() >= box.start_by:
             return TOO_LATE
-        reply = self.call(request, box)
+        reply = self.send(request, box)
         log_refused_access(reply, request.batch_url, request.client_request_id)
         return reply
 

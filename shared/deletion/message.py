@@ -15,7 +15,6 @@ from shared.parsing.json_items import items_of
 from shared.request.envelope import Envelope, Invalid, Kind, body_text, read_body, read_requests
 from shared.request.model import DeletionRequest, PartialRequest, partial_fields
 from shared.results.result import Result, invalid_request
-from shared.settings import Settings
 
 MOST_ALONE = 100
 """Invalid items of one message that are reported one by one; the others are reported together."""
@@ -25,13 +24,12 @@ _MAX_POINTER = 100
 Message = Envelope[Record]
 
 
-def read_message(delivery: Delivery, settings: Settings, now: datetime) -> Message:
+def read_message(delivery: Delivery, accounts: tuple[str, ...], now: datetime) -> Message:
     """The requests of a message, with what it says about their rows; one that cannot be read is one invalid item."""
 
     def make(request: DeletionRequest, parent_id: str | None) -> Record:
         return Record.new(request.traced(delivery.traceparent), Origin.QUEUE, delivery.inserted_at, parent_id)
 
-    accounts = settings.batch_accounts
     value: object = None
     try:
         value = read_body(delivery.body, max_bytes=MAX_MESSAGE_BYTES)

@@ -20,9 +20,9 @@ from shared.ledger.record import Record
 from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_ROWS
 from shared.results.publisher import Publisher
+from shared.results.queue import ResultQueue
 from shared.results.result import Result
-from shared.settings import POISON_SUFFIX, Settings
-from shared.storage.queues import Sender
+from shared.settings import POISON_SUFFIX
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,12 @@ class PoisonWorker:
     message after its last attempt.
     """
 
-    settings: Settings
+    accounts: tuple[str, ...]
     clock: Clock
     store: RecordStore
     dispatcher: Dispatcher
     publisher: Publisher
-    sender: Sender
+    results: ResultQueue
     outbox: Outbox
     vetoes: Vetoes
     parents: Parents
@@ -55,15 +55,15 @@ class PoisonWorker:
         Raises:
             StorageUnavailable: nothing could be recorded; the message will be delivered again.
         """
-        message = read_message(delivery, self.settings, self.clock.now())
-        results = rejected(message, delivery, self.settings.batch_accounts[0], self.clock.now())
+        now = self.clock.now()
+        message = read_message(delivery, self.accounts, now)
+        results = rejected(message, delivery, self.accounts[0], now)
         if len(message.valid) > MAX_ROWS:
             # Possibly too much for one invocation, so each part gets a separate one.
             self.dispatcher.send(message.valid, at=self.clock.now(), queue=delivery.queue)
         else:
             results += self._end_all(message, delivery)
-        for text in self.publisher.publish(results, delivery.queue.removesuffix(POISON_SUFFIX)):
-            self.sender.send(self.settings.result_queue, text)
+        self.results.send(self.publisher.publish(results, delivery.queue.removesuffix(POISON_SUFFIX)))
 
     def _end_all(self, message: Message, delivery: Delivery) -> list[Result]:
         """Returns the results of conflicts; all others are sent row by row."""

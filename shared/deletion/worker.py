@@ -16,7 +16,6 @@ from shared.ledger.record import Record, State
 from shared.request.envelope import Kind
 from shared.results.publisher import Publisher
 from shared.results.result import Result
-from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ log = logging.getLogger(__name__)
 class Worker:
     """Carries out request messages. One per process; safe to call from many threads."""
 
-    settings: Settings
+    accounts: tuple[str, ...]
     clock: Clock
     new_id: Callable[[], str]
     claimer: Claimer
@@ -41,8 +40,8 @@ class Worker:
             StaleDelivery, StorageUnavailable: the host should deliver the message again.
         """
         now = self.clock.now()
-        message = read_message(delivery, self.settings, now)
-        results = rejected(message, delivery, self.settings.batch_accounts[0], now)
+        message = read_message(delivery, self.accounts, now)
+        results = rejected(message, delivery, self.accounts[0], now)
         if message.kind in {Kind.SINGLE, Kind.OWN}:
             results += self._carry_out(message, delivery)
         else:

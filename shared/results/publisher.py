@@ -13,7 +13,6 @@ from shared.results.dead_letters import DeadLetterStore
 from shared.results.event import cloud_event, event_text
 from shared.results.result import Result, result_id
 from shared.results.telemetry import SILENT, Telemetry
-from shared.settings import Settings
 from shared.storage.queues import encoded
 
 log = logging.getLogger(__name__)
@@ -24,7 +23,8 @@ class Publisher:
     """Keeps dead letters, writes log lines and metrics, and makes the messages for the result queue."""
 
     letters: DeadLetterStore
-    settings: Settings
+    accounts: tuple[str, ...]
+    encoding: str
     clock: Clock
     telemetry: Telemetry = SILENT
 
@@ -36,9 +36,9 @@ class Publisher:
         return [self._publish(result, queue) for result in results]
 
     def _publish(self, result: Result, queue: str) -> str:
-        if result.source not in self.settings.batch_accounts:
+        if result.source not in self.accounts:
             # Only a message in the app's own form named this account; a forged one must not speak for it.
-            result = replace(result, source=self.settings.batch_accounts[0])
+            result = replace(result, source=self.accounts[0])
         if result.outcome in DEAD_LETTERED:
             self.letters.keep(self._dead_letter(result, queue))
         if not result.replayed:
@@ -60,7 +60,7 @@ class Publisher:
             result.id,
             result.latency_seconds,
         )
-        return encoded(event_text(cloud_event(result)), self.settings.result_encoding)
+        return encoded(event_text(cloud_event(result)), self.encoding)
 
     def _dead_letter(self, result: Result, queue: str) -> DeadLetter:
         code = result.end.error.code if result.end.error else None

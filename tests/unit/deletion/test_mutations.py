@@ -232,7 +232,7 @@ def without_the_fence(patch: Patch) -> None:
     """The DELETE is sent however long ago the claim was."""
 
     def send(self: Any, request: DeletionRequest, box: TimeBox) -> Reply:
-        return self.call(request, TimeBox.lasting(30.0, self.clock))  # type: ignore[no-any-return]
+        return self.send(request, TimeBox.lasting(30.0, self.clock))  # type: ignore[no-any-return]
 
     patch.setattr(Attempt, "_send", send)
 
