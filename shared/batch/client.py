@@ -17,14 +17,13 @@ import requests
 
 from shared.batch import target
 from shared.batch.answer import without_answer
-from shared.batch.job_listing import JOBS_QUERY, JobPage, job_page_of
+from shared.batch.job_listing import JOBS_QUERY, JobPage
 from shared.batch.limit import AccountLimit, OnChange
 from shared.batch.listing import (
     MOST_PAGE_BYTES,
     TaskPage,
     TaskState,
     job_state_of,
-    page_of,
     page_query,
     task_state_of,
 )
@@ -99,7 +98,7 @@ class BatchClient:
 
     def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
         """One page of the account's jobs: the first, or the one that the last page's `continuation` points to."""
-        return job_page_of(self._page(account, lambda: "/jobs", JOBS_QUERY, continuation, box))
+        return JobPage.of(self._page(account, lambda: "/jobs", JOBS_QUERY, continuation, box))
 
     def list_completed_tasks(
         self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
@@ -109,7 +108,7 @@ class BatchClient:
         `ended_by` asks the service to leave out tasks that ended later; it may still list some.
         """
         query = page_query(ended_by)
-        return page_of(self._page(account, lambda: f"{target.job_path(job_id)}/tasks", query, continuation, box))
+        return TaskPage.of(self._page(account, lambda: f"{target.job_path(job_id)}/tasks", query, continuation, box))
 
     def _get(self, account: str, path_of: Callable[[], str], query: Query, box: TimeBox) -> Reply:
         return self._carry_out(account, lambda: self._prepared("GET", account, path_of(), query), box)

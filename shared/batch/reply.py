@@ -124,6 +124,11 @@ class Reply:
         return self.error.code if self.error is not None and self.has_batch_code else None
 
     @property
+    def as_error(self) -> ErrorBody:
+        """What a reply says that is not the one asked for: its error, or its status alone."""
+        return self.error or ErrorBody("UnexpectedAnswer", f"The service answered {self.status}.")
+
+    @property
     def was_sent(self) -> bool:
         """Whether anything of the call left the machine."""
         return self.sent in {Sent.UNANSWERED, Sent.ANSWERED}

@@ -19,7 +19,7 @@ from shared.cleanup.relisting import Relisting
 from shared.cleanup.selection import requests_of
 from shared.cleanup.single_task import SingleTask
 from shared.cleanup.state import StepDecision
-from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
+from shared.cleanup.step import StepRun, Steps, next_attempts
 from shared.deletion.delivery import Delivery
 from shared.deletion.vetoes import Vetoes
 from shared.errors import StaleDelivery
@@ -169,7 +169,7 @@ class FanOut:
 
     def _refused(self, run: StepRun, reply: Reply) -> list[str] | None:
         """Batch did not answer with what was asked for: the job is gone, try again, or give up."""
-        event, error = run.cleanup.event, error_of(reply)
+        event, error = run.cleanup.event, reply.as_error
         log_refused_access(reply, event.batch_url, event.event_id)
         if reply.kind is Kind.GONE:
             return self._finish(run, self.steps.record(run, replace(run.cleanup, job_state=GONE)))

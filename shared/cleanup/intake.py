@@ -10,7 +10,6 @@ from shared.cleanup.event import JobEvent
 from shared.cleanup.message import Step, TaskStep
 from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.record import Cleanup, new_cleanup
-from shared.cleanup.single_task import task_of
 from shared.cleanup.store import CleanupStore
 from shared.cleanup.task_record import TaskRecord, task_request
 from shared.clock import Clock
@@ -83,7 +82,7 @@ class EventIntake:
         if found is None:
             self.queue.send(TaskStep(record, request, now))
             return Taken(Intake.ACCEPTED, request_id, Record.new(request, Origin.JOB_COMPLETION, now))
-        if task_of(found.request) != task_of(request):
+        if found.request.task != request.task:
             return Taken(Intake.CONFLICT, request_id, error=ID_CONFLICT)
         if found.state is not State.DONE:
             self.acceptor.accept(Record.new(found.request, found.origin, found.accepted_at))

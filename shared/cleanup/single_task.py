@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared.batch.listing import COMPLETED, TaskState
-from shared.batch.pacing import backoff_seconds
 from shared.batch.port import Batch
 from shared.batch.reply import ErrorBody, Kind, Reply, log_refused_access
 from shared.cleanup.message import TaskStep
 from shared.cleanup.queue import CleanupQueue
-from shared.cleanup.step import CALL_SECONDS, error_of, next_attempts
+from shared.cleanup.step import CALL_SECONDS, next_attempts
 from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.delivery import Delivery
@@ -53,7 +52,7 @@ def on_record(found: Record | None, step: TaskStep) -> TaskDecision:
     """What the message does about the row as just read. Pure."""
     if found is None:
         return TaskDecision.LOOK
-    if task_of(found.request) != task_of(step.request):
+    if found.request.task != step.request.task:
         return TaskDecision.CONFLICT
     if found.state is not State.DONE:
         return TaskDecision.GO_ON
@@ -62,17 +61,12 @@ def on_record(found: Record | None, step: TaskStep) -> TaskDecision:
     return TaskDecision.TELL if found.attempts == 0 else TaskDecision.SKIP
 
 
-def task_of(request: DeletionRequest) -> tuple[str, str, str]:
-    """Which task a request is about, whatever else it asks for."""
-    return request.batch_url, request.job_id.lower(), request.task_id.lower()
-
-
 def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, ErrorBody | None] | str:
     """The version to delete, or the end of the request. Pure; for replies that are not tried again."""
     if reply.kind is Kind.GONE:
         return Outcome.NOT_FOUND, reply.error
     if found is None:
-        return Outcome.FAILED, error_of(reply)
+        return Outcome.FAILED, reply.as_error
     if found.state != COMPLETED:
         return Outcome.FAILED, ErrorBody(NOT_COMPLETED, f"The task is {found.state}, and is left alone.")
     version = readable(found.etag, grammar.etag)
@@ -136,11 +130,11 @@ class SingleTask:
         return []
 
     def _retry(self, step: TaskStep, reply: Reply, delivery: Delivery) -> list[str]:
-        attempts, error, policy = next_attempts(step.attempts, reply), error_of(reply), self.policy
+        attempts, error, policy = next_attempts(step.attempts, reply), reply.as_error, self.policy
         if attempts >= policy.max_attempts:
             end = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, self.clock.now(), reply.status, error)
             return self._end(step, end, delivery)
-        wait = backoff_seconds(max(1, attempts), policy.base_seconds, policy.max_seconds, reply, policy.random)
+        wait = policy.seconds(max(1, attempts), reply)
         log.warning("task_look_retry request_id=%s attempt=%s", step.request.client_request_id, attempts)
         self.queue.send(replace(step, attempts=attempts), wait)
         return []

@@ -41,6 +41,12 @@ class Acceptance:
     asked: Record
     record: Record
 
+    @classmethod
+    def of_repeat(cls, asked: Record, found: Record) -> Acceptance:
+        """The answer for a request whose id is taken: a repeat, or a conflict."""
+        same = found.payload_hash == asked.payload_hash
+        return cls(Receipt.REPLAYED if same else Receipt.CONFLICT, asked, found)
+
 
 @dataclass(frozen=True)
 class Dispatcher:
@@ -101,7 +107,7 @@ class Acceptor:
         for index in repeats:
             asked = records[index]
             # Read or written a moment ago; but a message of its own, which brings the repeat its own result.
-            answers[index] = _answer_of(asked, answers[first[asked.key]].record)
+            answers[index] = Acceptance.of_repeat(asked, answers[first[asked.key]].record)
             self._put_what_is_open([answers[index]])
         return [answers[index] for index in range(len(records))]
 
@@ -126,7 +132,9 @@ class Acceptor:
                 # Most likely the repeat of a whole call.
                 found = self.store.read_all([records[index].key for index in left])
                 known = [index for index in left if records[index].key in found]
-                answers.update((index, _answer_of(records[index], found[records[index].key])) for index in known)
+                answers.update(
+                    (index, Acceptance.of_repeat(records[index], found[records[index].key])) for index in known
+                )
                 left = [index for index in left if index not in answers]
             else:
                 # It came meanwhile, or cannot be read.
@@ -140,7 +148,7 @@ class Acceptor:
         decided = self.store.settle(asked.key, lambda found: decisions.on_repeat(found, asked), asked=asked)
         if decided.why is Change.ACCEPTED:
             return Acceptance(Receipt.ACCEPTED, asked, decided.record)
-        return _answer_of(asked, decided.record)
+        return Acceptance.of_repeat(asked, decided.record)
 
     def _put_what_is_open(self, answers: Iterable[Acceptance]) -> None:
         """A repeat sends its message again, unless the row says that the first one went out."""
@@ -170,9 +178,3 @@ class Acceptor:
 
 def _is_held_by_a_call(record: Record) -> bool:
     return record.state is State.CLAIMED and record.claim is not None and not record.claim.has_message
-
-
-def _answer_of(asked: Record, found: Record) -> Acceptance:
-    """The answer for a request whose id is taken: a repeat, or a conflict."""
-    same = found.payload_hash == asked.payload_hash
-    return Acceptance(Receipt.REPLAYED if same else Receipt.CONFLICT, asked, found)

@@ -23,6 +23,10 @@ class RetryPolicy:
     random: Callable[[], float]
     """Uniform in [0, 1): full jitter."""
 
+    def seconds(self, attempt: int, reply: Reply) -> float:
+        """How long the next try waits after this one."""
+        return backoff_seconds(attempt, self.base_seconds, self.max_seconds, reply, self.random)
+
 
 def next_row(claim: Write, reply: Reply, policy: RetryPolicy, now: datetime, *, emit_pending: bool = False) -> Record:
     """The row that the holder of a claim records: done (T6), or released for another try (T7)."""
@@ -33,7 +37,8 @@ def next_row(claim: Write, reply: Reply, policy: RetryPolicy, now: datetime, *, 
     if reply.kind in {Kind.TRANSIENT, Kind.ACCESS}:
         counts = reply.sent is not Sent.HELD
         if not counts or claimed.attempts < policy.max_attempts:
-            return state.release(tried, reply.error, now, _wait(claimed, reply, policy), counts=counts)
+            wait = timedelta(seconds=policy.seconds(claimed.attempts, reply))
+            return state.release(tried, reply.error, now, wait, counts=counts)
         end = exhausted(reply.error, reply, now)
     else:
         end = _dry_run_end(reply, now) if is_dry else _end(reply, effect_before, now)
@@ -78,8 +83,3 @@ def exhausted(error: ErrorBody | None, reply: Reply | None, now: datetime) -> Co
         error,
         reply.request_id if reply else None,
     )
-
-
-def _wait(claimed: Record, reply: Reply, policy: RetryPolicy) -> timedelta:
-    seconds = backoff_seconds(claimed.attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
-    return timedelta(seconds=seconds)

@@ -190,7 +190,7 @@ def on_record(found: Record | None, mine: str, after: Record, why: Change) -> Wr
         return Leave(Reason.STALE)
     if found.state is State.DONE:
         return Leave(Reason.DONE)
-    if state.claim_of(found).claim_id != mine:
+    if found.held.claim_id != mine:
         return Leave(Reason.STALE)
     # Already released, by this same write, whose answer was lost.
     return Leave(Reason.MINE) if found.is_released else Write(after, why)
@@ -224,7 +224,7 @@ def needs_requeue(record: Record, now: datetime) -> bool:
     """Whether a repeat over HTTP sends the work message again: always, unless the row shows that it was sent."""
     if record.state is not State.CLAIMED:
         return record.state is State.ACCEPTED
-    if not (state.claim_of(record).has_message or record.is_queued):
+    if not (record.held.has_message or record.is_queued):
         return True
     # The message that holds or held the claim is deleted only after the retry's message was put.
     waiting = record.next_attempt_at is not None and now < record.next_attempt_at

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.batch.reply import ErrorBody
+from shared.errors import CorruptRecord
 from shared.parsing.grammar import due_at
 from shared.request.model import DeletionRequest, payload_hash
 
@@ -183,6 +184,13 @@ class Record:
         if self.state is State.ACCEPTED:
             return self.due_at
         return self.next_attempt_at or (self.claim.expires_at if self.claim else None)
+
+    @property
+    def held(self) -> Claim:
+        """The claim of a row that is under one. Raises CorruptRecord."""
+        if self.claim is None:
+            raise CorruptRecord(f"row {self.key.row} is {self.state.value} without a claim")
+        return self.claim
 
     @property
     def is_released(self) -> bool:

@@ -20,7 +20,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.batch.reply import ErrorBody
-from shared.errors import CorruptRecord
 from shared.ledger.record import Certainty, Claim, Conclusion, Outcome, Record, State
 
 
@@ -69,7 +68,7 @@ def release(claimed: Record, error: ErrorBody | None, now: datetime, wait: timed
     return replace(
         claimed,
         attempts=claimed.attempts if counts else claimed.attempts - 1,
-        claim=replace(claim_of(claimed), expires_at=now),
+        claim=replace(claimed.held, expires_at=now),
         last_error=error,
         next_attempt_at=now + wait,
         is_counted=True,
@@ -103,11 +102,4 @@ def is_over(record: Record, now: datetime) -> bool:
     A released claim is recognised by its next attempt and not by the end of its lease, which was set by the owner's
     clock. To a worker whose clock is behind, the lease would look live, and the only retry message like a duplicate.
     """
-    return record.next_attempt_at is not None or now >= claim_of(record).expires_at
-
-
-def claim_of(record: Record) -> Claim:
-    """The claim of a row that is under one. Raises CorruptRecord."""
-    if record.claim is None:
-        raise CorruptRecord(f"row {record.key.row} is {record.state.value} without a claim")
-    return record.claim
+    return record.next_attempt_at is not None or now >= record.held.expires_at

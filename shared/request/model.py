@@ -125,6 +125,11 @@ class DeletionRequest(TracedModel):
     delete_after: Delay | None = None
     metadata: Metadata = Field(default_factory=dict)
 
+    @property
+    def task(self) -> tuple[str, str, str]:
+        """Which task it is about, whatever else it asks for."""
+        return self.batch_url, self.job_id.lower(), self.task_id.lower()
+
 
 @dataclass(frozen=True)
 class PartialRequest:
