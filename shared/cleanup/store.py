@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -22,12 +22,13 @@ from shared.cleanup.entity import (
     to_entity,
 )
 from shared.cleanup.record import Cleanup, Phase
-from shared.errors import CorruptRecord, InvalidInput, StorageUnavailable
+from shared.errors import InvalidInput, StorageUnavailable
 from shared.ledger.pauses import Pauses
+from shared.ledger.store import readable_rows
 from shared.ledger.tally import BUCKETS, Totals, totals
 from shared.storage.query import Query
 from shared.storage.ranges import all_rows
-from shared.storage.table import ANY_VERSION, Found, Refused, Table, Write
+from shared.storage.table import ANY_VERSION, Refused, Table, Write
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class CleanupStore:
     def _at(self, place: str) -> Cleanup | None:
         event_id, dry_run = key_of_place(place)
         found = self.table.read(*cleanup_key(event_id, dry_run=dry_run))
-        return next(readable_cleanups([found]), None) if found else None
+        return next(readable_rows([found], from_entity), None) if found else None
 
     def _places(self, bucket: str, top: int, phase: Phase | None, after: str) -> list[str]:
         query = Query(bucket).where("RowKey", "gt", f"{IN_LIST}{after}").where("RowKey", "lt", f"{IN_LIST[:-1]};")
@@ -135,21 +136,12 @@ class CleanupStore:
         for bucket in BUCKETS:
             old = [row for row in all_rows(self.table, cleanup_rows(bucket)) if not row.entity.get("place")]
             for start in range(0, len(old), GROUP):
-                cleanups = readable_cleanups(old[start : start + GROUP])
+                cleanups = readable_rows(old[start : start + GROUP], from_entity)
                 writes = [write for cleanup in cleanups for write in _writes(cleanup, cleanup, now)]
                 # One that moved on meanwhile was written with its place; the next look sees to the others.
                 complete &= not (writes and isinstance(self.table.write_group(writes), Refused))
         if complete:
             self.table.write(Write({"PartitionKey": LISTS_ALL[0], "RowKey": LISTS_ALL[1]}))
-
-
-def readable_cleanups(rows: Iterable[Found]) -> Iterator[Cleanup]:
-    """The clean-ups in rows as read; one that cannot be read is logged, and holds up no other."""
-    for found in rows:
-        try:
-            yield from_entity(found.entity, found.etag)
-        except CorruptRecord:
-            log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
 
 
 def _writes(before: Cleanup | None, after: Cleanup, now: datetime) -> list[Write]:

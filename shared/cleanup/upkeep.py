@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.cleanup import state
-from shared.cleanup.entity import both_rows, cleanup_rows, kept_from
+from shared.cleanup.entity import both_rows, cleanup_rows, from_entity, kept_from
 from shared.cleanup.fan_out import LONGEST_POLL_SECONDS
 from shared.cleanup.message import Step
 from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.record import ENDED, Cleanup, Phase
-from shared.cleanup.store import CleanupStore, readable_cleanups
+from shared.cleanup.store import CleanupStore
 from shared.clock import Clock, to_text
+from shared.ledger.store import readable_rows
 from shared.storage.query import Query
 from shared.storage.table import Found
 
@@ -58,7 +59,7 @@ class CleanupUpkeep:
 
         `oldest_message` is when the oldest message was put that is visible on the queue of requests, if there is any.
         """
-        return any(self._requeue(cleanup, oldest_message) for cleanup in readable_cleanups([found]))
+        return any(self._requeue(cleanup, oldest_message) for cleanup in readable_rows([found], from_entity))
 
     def _requeue(self, cleanup: Cleanup, oldest_message: datetime | None) -> bool:
         now = self.clock.now()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from shared.batch.reply import ErrorBody
 from shared.errors import CorruptRecord, StorageUnavailable
@@ -17,13 +18,15 @@ from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
 from shared.ledger.tally import Change, deltas, tally_writes
 from shared.storage import table as storage
 from shared.storage.ranges import read_rows
-from shared.storage.table import MAX_OPERATIONS, Refused, Table
+from shared.storage.table import MAX_OPERATIONS, Found, Refused, Table
 
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 10.0
 """How long a write is tried that others get in the way of, where nobody says how long there is."""
 CORRUPT = ErrorBody("CorruptRecord", "The app's own row of this request, or of its clean-up, cannot be read.")
+
+T = TypeVar("T")
 
 Decide = Callable[[Record | None], Write | Leave]
 
@@ -127,6 +130,15 @@ class RecordStore:
 
     def _deadline(self, until: float | None) -> float:
         return self._pauses.clock.monotonic() + SETTLE_SECONDS if until is None else until
+
+
+def readable_rows(rows: Iterable[Found], read: Callable[[Mapping[str, Any], str], T]) -> Iterator[T]:
+    """What is read from rows; one that cannot be read is logged, and holds up no other."""
+    for found in rows:
+        try:
+            yield read(found.entity, found.etag)
+        except CorruptRecord:
+            log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
 
 
 def _parts(changes: Sequence[Change]) -> list[list[int]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,9 +15,10 @@ from shared.cleanup.upkeep import CleanupUpkeep
 from shared.clock import Clock, to_text
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.outbox import Outbox
-from shared.errors import CorruptRecord, StorageUnavailable
+from shared.errors import StorageUnavailable
 from shared.ledger.entity import from_entity
 from shared.ledger.record import Record, State
+from shared.ledger.store import readable_rows
 from shared.ledger.tally import BUCKETS
 from shared.operations.round import Round, Step
 from shared.retention.forgetting import forgettable_counts, forgettable_sweeps
@@ -88,7 +89,7 @@ class Housekeeping:
         return Counter(purged=len(rows) if rows and self.records.delete_group(rows) else 0)
 
     def _send_owed(self, rows: Sequence[Found]) -> Counter[str]:
-        owed = list(_records(rows))
+        owed = list(readable_rows(rows, from_entity))
         for record in owed:
             self.outbox.send(record)
         return Counter(emitted=len(owed))
@@ -96,7 +97,7 @@ class Housekeeping:
     def _requeue(self, rows: Sequence[Found], oldest: datetime | None) -> Counter[str]:
         """Sends a new message for rows that are long overdue and have no live claim: their messages must be gone."""
         now = self.clock.now()
-        stuck = [record for record in _records(rows) if is_stuck(record, now, oldest)]
+        stuck = [record for record in readable_rows(rows, from_entity) if is_stuck(record, now, oldest)]
         self.dispatcher.send(stuck, at=now)
         for record in stuck:
             log.warning("put_back request_id=%s state=%s", record.request.client_request_id, record.state.value)
@@ -129,11 +130,3 @@ def is_stuck(record: Record, now: datetime, oldest: datetime | None = None) -> b
         return False
     due = max(record.due or record.accepted_at, record.accepted_at)
     return now - due > STUCK_AFTER and (oldest is None or oldest > due)
-
-
-def _records(rows: Sequence[Found]) -> Iterator[Record]:
-    for found in rows:
-        try:
-            yield from_entity(found.entity, found.etag)
-        except CorruptRecord:
-            log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
