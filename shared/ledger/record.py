@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from shared.batch.reply import ErrorBody
 from shared.errors import CorruptRecord
@@ -71,7 +72,7 @@ class Key:
     client_request_id: str
     dry_run: bool = False
 
-    @property
+    @cached_property
     def bucket(self) -> str:
         """First hex digit of SHA-256 of the id: 16 partitions.
 
@@ -174,7 +175,7 @@ class Record:
         due = due_at(request.delete_after, accepted_at) if request.delete_after else None
         return cls(request, payload_hash(request), origin, accepted_at, parent_id, due_at=due, policy=policy)
 
-    @property
+    @cached_property
     def key(self) -> Key:
         return Key.of(self.request)
 
