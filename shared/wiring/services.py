@@ -116,32 +116,18 @@ class App:
         self._serve_operators(base)
 
     def _serve_requests(self, base: _Base) -> None:
-        accounts, outside, clock = self.settings.batch_accounts, base.outside, base.clock
-        timing = Timing(self.settings.operation_budget_seconds)
+        settings, outside, clock, new_id = self.settings, base.outside, base.clock, base.outside.new_id
+        store, acceptor, outbox, vetoes = base.store, base.acceptor, base.outbox, base.vetoes
+        dispatcher, publisher, parents = base.dispatcher, base.publisher, base.parents
+        accounts, timing = settings.batch_accounts, Timing(settings.operation_budget_seconds)
         send = outside.telemetry.observed(_send(outside.batch, clock))
-        attempt = Attempt(base.store, send, outside.lanes, clock, timing, base.policy)
-        claimer = Claimer(base.store, clock, timing, base.vetoes, base.parents)
-        self.worker = Worker(
-            accounts, clock, outside.new_id, claimer, attempt, base.acceptor, base.dispatcher, base.publisher
-        )
-        self.poison = PoisonWorker(
-            accounts,
-            clock,
-            base.store,
-            base.dispatcher,
-            base.publisher,
-            base.results,
-            base.outbox,
-            base.vetoes,
-            base.parents,
-        )
-        synchronous = SynchronousDeletion(
-            base.store, clock, timing, outside.new_id, attempt, base.acceptor, base.outbox
-        )
-        cancellation = Cancellation(base.store, clock, base.outbox)
-        self.api = TaskDeletionApi(
-            self.settings, clock, base.store, base.acceptor, base.vetoes, synchronous, cancellation
-        )
+        attempt = Attempt(store, send, outside.lanes, clock, timing, base.policy)
+        claimer = Claimer(store, clock, timing, vetoes, parents)
+        self.worker = Worker(accounts, clock, new_id, claimer, attempt, acceptor, dispatcher, publisher)
+        self.poison = PoisonWorker(accounts, clock, store, dispatcher, publisher, base.results, outbox, vetoes, parents)
+        synchronous = SynchronousDeletion(store, clock, timing, new_id, attempt, acceptor, outbox)
+        cancellation = Cancellation(store, clock, outbox)
+        self.api = TaskDeletionApi(settings, clock, store, acceptor, vetoes, synchronous, cancellation)
 
     def _serve_clean_ups(self, base: _Base) -> None:
         settings, batch, clock = self.settings, base.outside.batch, base.clock
@@ -158,15 +144,9 @@ class App:
         self.cleanups = CleanupApi(accounts, intake, cleanups, cancelling, clock)
 
     def _serve_sweeps(self, base: _Base) -> None:
-        outside = base.outside
+        outside, dispatcher, policy = base.outside, base.dispatcher, base.policy
         found = sweep_services(
-            self.settings,
-            outside.records,
-            outside.batch,
-            base.dispatcher,
-            base.policy,
-            outside.new_id,
-            outside.telemetry,
+            self.settings, outside.records, outside.batch, dispatcher, policy, outside.new_id, outside.telemetry
         )
         self.parents[Origin.RETENTION] = found.parent
         self.job_messages = JobMessages(self.fan_out, self.cleanup_poison, found.sweeper)
