@@ -257,3 +257,9 @@ def test_a_claim_that_was_given_back_looks_over_to_a_clock_that_is_behind(behind
     assert decisions.on_delivery(waiting, ASKED, mine(), None, after(-behind)) == Leave(Reason.NOT_YET)
     assert decisions.on_delivery(waiting, ASKED, mine(), VETO, after(-behind)).why is Change.ENDED
     assert waiting.due == after(5)
+
+
+def test_a_decision_about_no_row_has_none() -> None:
+    """Asking for it is a defect, and is loud."""
+    with pytest.raises(ValueError, match="unknown is about no row"):
+        _ = Leave(Reason.UNKNOWN).record
