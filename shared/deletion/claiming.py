@@ -127,15 +127,15 @@ class _Claiming:
             before = rows.get(asked.key)
             decision = self._decide(before, asked)
             if isinstance(decision, Leave):
-                self._left_alone(replace(decision, row=before, before=asked), asked)
+                self._left_alone(replace(decision, row=before), asked)
             else:
                 tries.append((asked, replace(decision, before=before)))
         refused: list[Record] = []
         while tries and len(refused) < MAX_REFUSALS:
             written = self.by.store.write_group([(write.before, write.row) for _, write in tries], self.until)
             if not isinstance(written, Refused):
-                for (_, write), row in zip(tries, written, strict=True):
-                    self._written(replace(write, row=row))
+                for (asked, write), row in zip(tries, written, strict=True):
+                    self._written(replace(write, row=row), asked)
                 return refused
             refused.append(tries.pop(written.index)[0])
         return refused + [asked for asked, _ in tries]
@@ -148,7 +148,7 @@ class _Claiming:
         if isinstance(decision, Leave):
             self._left_alone(replace(decision, before=decision.before or rows[asked.key]), asked)
         else:
-            self._written(decision)
+            self._written(decision, asked)
 
     def _left_alone(self, left: Leave, asked: Record) -> None:
         """Notes a row that is left alone; `left.before` is what our own claim was based on."""
@@ -163,14 +163,14 @@ class _Claiming:
         elif left.why is Reason.NOT_YET:
             self.claims.waiting.append(found or asked)
         elif found is not None and left.why is Reason.MINE:
-            self.claims.claimed.append(Write(found, Change.CLAIMED, left.before))
+            self._written(Write(found, Change.CLAIMED, left.before), asked)
         elif found is not None:
             self.claims.repeats.append(found)
 
-    def _written(self, write: Write) -> None:
-        """Notes a row that was written."""
+    def _written(self, write: Write, asked: Record) -> None:
+        """Notes a row that was written; without a row before, the claim was based on what the message tells."""
         if write.why is Change.CLAIMED:
-            self.claims.claimed.append(write)
+            self.claims.claimed.append(replace(write, before=write.before or asked))
         else:
             (self.claims.waiting if write.why is Change.ACCEPTED else self.claims.ended).append(write.row)
 
