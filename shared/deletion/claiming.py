@@ -124,18 +124,19 @@ class _Claiming:
         """Writes everything in one transaction; returns the requests whose rows were refused."""
         tries: list[tuple[Record, Write]] = []
         for asked in records:
-            before = rows.get(asked.key)
-            decision = self._decide(before, asked)
+            found = rows.get(asked.key)
+            decision = self._decide(found, asked)
             if isinstance(decision, Leave):
-                self._left_alone(replace(decision, row=before), asked)
+                self._left_alone(decision.why, asked, found, asked)
             else:
-                tries.append((asked, replace(decision, before=before)))
+                tries.append((asked, decision))
         refused: list[Record] = []
         while tries and len(refused) < MAX_REFUSALS:
-            written = self.by.store.write_group([(write.before, write.row) for _, write in tries], self.until)
+            changes = [(rows.get(asked.key), write.row) for asked, write in tries]
+            written = self.by.store.write_group(changes, self.until)
             if not isinstance(written, Refused):
                 for (asked, write), row in zip(tries, written, strict=True):
-                    self._written(replace(write, row=row), asked)
+                    self._written(write.why, row, rows.get(asked.key) or asked)
                 return refused
             refused.append(tries.pop(written.index)[0])
         return refused + [asked for asked, _ in tries]
@@ -146,33 +147,32 @@ class _Claiming:
             return
         decision = self.by.store.settle(asked.key, lambda found: self._decide(found, asked), asked=asked)
         if isinstance(decision, Leave):
-            self._left_alone(replace(decision, before=decision.before or rows[asked.key]), asked)
+            self._left_alone(decision.why, asked, decision.row, decision.before or rows[asked.key] or asked)
         else:
-            self._written(decision, asked)
+            self._written(decision.why, decision.row, decision.before or asked)
 
-    def _left_alone(self, left: Leave, asked: Record) -> None:
-        """Notes a row that is left alone; `left.before` is what our own claim was based on."""
-        found = left.row
-        if left.why is Reason.STALE:
+    def _left_alone(self, why: Reason, asked: Record, found: Record | None, before: Record) -> None:
+        """Notes a row that is left alone; `before` is what our own claim was based on."""
+        if why is Reason.STALE:
             message = self.delivery.message_id
             raise StaleDelivery(f"message {message} was delivered again while row {asked.key.row} was held")
-        if left.why is Reason.CONFLICT:
+        if why is Reason.CONFLICT:
             self.claims.conflicts.append(asked)
-        elif left.why is Reason.IN_FLIGHT:
+        elif why is Reason.IN_FLIGHT:
             self.claims.in_flight.append(asked)
-        elif left.why is Reason.NOT_YET:
+        elif why is Reason.NOT_YET:
             self.claims.waiting.append(found or asked)
-        elif found is not None and left.why is Reason.MINE:
-            self._written(Write(found, Change.CLAIMED, left.before), asked)
+        elif found is not None and why is Reason.MINE:
+            self._written(Change.CLAIMED, found, before)
         elif found is not None:
             self.claims.repeats.append(found)
 
-    def _written(self, write: Write, asked: Record) -> None:
-        """Notes a row that was written; without a row before, the claim was based on what the message tells."""
-        if write.why is Change.CLAIMED:
-            self.claims.claimed.append(replace(write, before=write.before or asked))
+    def _written(self, why: Change, row: Record, before: Record) -> None:
+        """Notes a row that was written; `before` is the row before, or else the request as its message tells it."""
+        if why is Change.CLAIMED:
+            self.claims.claimed.append(Write(row, why, before))
         else:
-            (self.claims.waiting if write.why is Change.ACCEPTED else self.claims.ended).append(write.row)
+            (self.claims.waiting if why is Change.ACCEPTED else self.claims.ended).append(row)
 
     def _is_late(self) -> bool:
         return self.by.clock.monotonic() >= self.until
