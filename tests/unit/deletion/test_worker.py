@@ -230,6 +230,22 @@ def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> No
     assert result_of(world)["attempts"] == 2
 
 
+def test_a_retry_without_its_row_still_knows_of_its_earlier_try(world: World) -> None:
+    """Its message tells of it, so that a task that is gone counts as deleted, even where the table was emptied."""
+
+    def lost() -> Reply:
+        world.batch.take(world.batch.calls[-1])
+        return LOST
+
+    world.batch.script = [lost]
+    world.put(world.request())
+    world.deliver()
+    world.records.rows.clear()
+    world.records.etags.clear()
+    world.settle()
+    assert (result_of(world)["outcome"], result_of(world)["certainty"]) == ("deleted", "inferred")
+
+
 def test_retry_after_is_capped(world: World) -> None:
     """At the longest wait that is set."""
     world.batch.script = [refused(429, "TooManyRequests", 99_999)]

@@ -12,7 +12,7 @@ import pytest
 from shared.clock import to_text
 from shared.errors import StorageUnavailable
 from shared.ledger import state
-from shared.ledger.record import Certainty, Conclusion, Holder, Key, Outcome, Record
+from shared.ledger.record import Certainty, Claim, Conclusion, Key, Outcome, Record
 from shared.ledger.tally import deltas, totals
 from shared.ledger.work import MAX_ROWS
 from shared.request.model import derived_id
@@ -81,17 +81,17 @@ def test_a_request_alone_costs_no_count() -> None:
 NOT_COUNTED = claimed(parent_id=str(uuid.UUID(int=7)), is_counted=False)
 """A row that its claim inserted."""
 END = Conclusion(Outcome.DELETED, Certainty.CONFIRMED, NOW, 200)
-GIVEN_BACK = state.release(NOT_COUNTED, NOT_COUNTED, None, NOW, LEASE, may_have_taken_effect=False)
+GIVEN_BACK = state.release(NOT_COUNTED, None, NOW, LEASE)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "counts"),
     [
         (None, NOT_COUNTED, {}),
-        (NOT_COUNTED, state.claim(NOT_COUNTED, Holder("c", "m", 2), NOW, LEASE), {}),
+        (NOT_COUNTED, state.claim(NOT_COUNTED, Claim("c", "m", 2, NOW + LEASE)), {}),
         (NOT_COUNTED, state.conclude(NOT_COUNTED, END), {"requested": 1, "deleted": 1}),
         (NOT_COUNTED, GIVEN_BACK, {"requested": 1}),
-        (GIVEN_BACK, state.claim(GIVEN_BACK, Holder("c", "m"), NOW, LEASE), {}),
+        (GIVEN_BACK, state.claim(GIVEN_BACK, Claim("c", "m", 1, NOW + LEASE)), {}),
         (GIVEN_BACK, state.conclude(GIVEN_BACK, END), {"deleted": 1}),
     ],
 )
