@@ -1,4 +1,4 @@
-"""The app as its users reach it: over HTTP and the queues; and the control API of the simulated account."""
+"""A client of the app, over HTTP and the queues like any user's, and of the simulated account's control API."""
 
 from __future__ import annotations
 
@@ -30,40 +30,40 @@ class AppClient:
             "poison": f"{requests_queue}-poison",
             "result": stack.env["RESULT_QUEUE_NAME"],
         }
-        """Names by their part in the app."""
+        """Queue names by their role in the app."""
         self._http = requests.Session()
         self._results = self.queue("result")
 
     def queue(self, name: str) -> QueueClient:
-        """The client of a queue by its part in the app."""
+        """The client of a queue, by its role in the app."""
         return self._service.get_queue_client(self.queues[name])
 
     def put(self, body: object, queue: str = "request") -> None:
-        """Puts a message on a queue: a text as it is, anything else as JSON."""
+        """Sends a message: a string unchanged, anything else as JSON."""
         self.queue(queue).send_message(body if isinstance(body, str) else json.dumps(body))
 
     def post(self, body: object) -> int:
-        """Hands a request in over HTTP; the status."""
+        """Submits a request over HTTP; returns the status."""
         return self._call("POST", "/api/task-deletions", json=body).status_code
 
     def delete(self, request: dict[str, Any]) -> int:
-        """Calls the REST operation itself; the status."""
+        """Calls the REST operation; returns the status."""
         path = f"/api/jobs/{request['jobId']}/tasks/{request['taskId']}"
         return self._call("DELETE", path, headers={"client-request-id": request["clientRequestId"]}).status_code
 
     def clean_up(self, event: dict[str, Any]) -> str:
-        """Hands in a job-completion event; where its progress is."""
+        """Submits a job-completion event; returns the location of its progress."""
         answer = self._call("POST", "/api/job-completions", json=event)
         answer.raise_for_status()
         return answer.headers["location"]
 
     def progress(self, location: str) -> dict[str, Any]:
-        """How a clean-up goes."""
+        """The progress of a clean-up."""
         document: dict[str, Any] = self._call("GET", location).json()
         return document
 
     def results(self) -> list[dict[str, Any]]:
-        """The result messages that came since the last call, taken off the queue."""
+        """Receives and deletes the result messages that have arrived since the last call."""
         found = []
         for message in self._results.receive_messages(messages_per_page=32, max_messages=320):
             found.append(json.loads(base64.b64decode(message.content)))
@@ -71,7 +71,7 @@ class AppClient:
         return found
 
     def _call(self, method: str, path: str, **parts: Any) -> requests.Response:
-        """A call as a careful client makes it: 503 promises nothing, so the same request goes out again."""
+        """Calls as a careful client does: after a 503, which leaves the effect open, the same request is sent again."""
         answer = self._http.request(method, self._base + path, timeout=TIMEOUT, **parts)
         for _ in range(TRIES):
             if answer.status_code != 503:
@@ -81,15 +81,15 @@ class AppClient:
         return answer
 
     def seed(self, jobs: list[dict[str, Any]]) -> None:
-        """Gives the simulated account its jobs and tasks."""
+        """Creates jobs and tasks in the simulated account."""
         self._http.post(f"{self._control}/jobs", json=jobs, timeout=TIMEOUT).raise_for_status()
 
     def break_down(self, fault: dict[str, Any]) -> None:
-        """Tells the simulated account to fail in some way."""
+        """Makes the simulated account fail in some way."""
         self._http.post(f"{self._control}/faults", json=fault, timeout=TIMEOUT).raise_for_status()
 
     def deletes(self) -> Counter[str]:
-        """How many DELETEs reached the account, by task."""
+        """The number of DELETEs that reached the account, by task."""
         url = f"{self._control}/journal?operation=task-delete"
         entries = self._http.get(url, timeout=TIMEOUT).json()["value"]
         return Counter(entry["target"].partition("?")[0].rpartition("/")[2] for entry in entries)

@@ -1,4 +1,4 @@
-"""Whether what came is what was expected. Pure."""
+"""Compares results with expectations. Pure."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Seen:
     messages: int = 0
 
     def add(self, results: Iterable[dict[str, Any]]) -> None:
-        """Takes results in; repeats of one id count once, as a consumer would count them."""
+        """Adds results. Repeats of one id count once, as for a consumer."""
         for result in results:
             self.messages += 1
             if result["type"] == DELETION:
                 self.by_request[result["data"]["clientRequestId"]][result["id"]] = result
 
     def of_parent(self, event_id: str | None) -> list[dict[str, Any]]:
-        """What the results say of the requests that one event led to."""
+        """The results of the requests made by one event."""
         data = [result["data"] for found in self.by_request.values() for result in found.values()]
         return [one for one in data if one["parentId"] == event_id]
 
     def has_all(self, scenes: Iterable[Scene]) -> bool:
-        """Whether every request of the scenes has a result of the kind that it expects."""
+        """Whether every request of the scenes has the expected kind of result."""
         return all(self.find(ask) is not None for scene in scenes for ask in scene.asks if _is_answered(ask))
 
     def find(self, ask: Ask) -> dict[str, Any] | None:
-        """The result of a request with the outcome that it expects, else any other of its results, else None."""
+        """The result of a request with the expected outcome, else any other of its results, else None."""
         found = list(self.by_request.get(ask.id, {}).values())
         fitting = [result for result in found if result["data"]["outcome"] == ask.expected]
         return fitting[0] if fitting else (found[0] if found and ask.expected != "conflict" else None)

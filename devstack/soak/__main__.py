@@ -1,4 +1,4 @@
-"""`make soak`: thousands of requests over both doors, with storms, lost replies, duplicates, stops and SIGKILLs of the host."""
+"""`make soak`: thousands of requests by queue and HTTP, with storms, lost replies, duplicates, stops and SIGKILLs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LEASE_SECONDS = 60
 
 
 def main() -> int:
-    """Runs; 0 when all promises were kept."""
+    """Runs the soak test; 0 if all promises were kept."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--requests", type=int, default=5_000)
     parser.add_argument("--seconds", type=float, default=3_600, help="gives up after this long")
@@ -69,7 +69,7 @@ class Run:
         self._app.seed([{"id": JOB, "state": "active", "tasks": {"count": count, "prefix": "t-"}}])
 
     def feed(self, deadline: float) -> None:
-        """Sends waves of requests, as fast as they are worked off."""
+        """Sends waves of requests, as fast as they are processed."""
         while len(self.ledger.asked) < self._count and time.monotonic() < deadline:
             if len(self.ledger.missing) < MOST_OPEN:
                 self._wave()
@@ -77,13 +77,13 @@ class Run:
             self._look()
 
     def finish(self, deadline: float) -> None:
-        """Waits, in fair weather, until every request has a result and the queues are empty."""
+        """Waits, without further faults, until every request has a result and the queues are empty."""
         self.chaos.end()
         while time.monotonic() < deadline and (self.ledger.missing or any(self._left().values())):
             self._look()
 
     def figures(self) -> dict[str, int]:
-        """What the run is judged by."""
+        """The figures by which the run is judged."""
         url = f"{self._stack.batch_url}/_control/journal?operation=task-delete"
         deletes = requests.get(url, timeout=120).json()["value"]
         return self.ledger.figures(deletes, self._left())

@@ -1,4 +1,4 @@
-"""What goes wrong during a run, chosen by a seeded generator."""
+"""The faults of a run, chosen by a seeded random generator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from devstack.stack import Stack
 
 TIMEOUT = 300
 STOPS = 0.5
-"""The share of stops, which give work in hand ten seconds, beside SIGKILLs, which give it none."""
+"""The share of stops, which give running work ten seconds; the rest are SIGKILLs, which give it none."""
 STORMS: tuple[dict[str, Any], ...] = (
     {"status": 429, "retryAfter": 2, "totalTimes": 60},
     {"status": 503, "totalTimes": 40},
@@ -36,7 +36,7 @@ class Chaos:
         self.storms = self.kills = self.stops = 0
 
     def step(self) -> None:
-        """Does what is due. Called from the thread that started the stack."""
+        """Applies the faults that are due. Called from the thread that started the stack."""
         now = time.monotonic()
         if now >= self._next_storm:
             # A storm passes, spent or not: the app asks a throttled account for less, and would take minutes to spend it.
@@ -55,5 +55,5 @@ class Chaos:
             self._next_kill = time.monotonic() + self._random.uniform(10, 30)
 
     def end(self) -> None:
-        """Fair weather from here on."""
+        """Ends all faults."""
         requests.delete(self._faults, timeout=TIMEOUT).raise_for_status()

@@ -1,4 +1,4 @@
-"""What was asked for, what came, and what reached Batch. Pure."""
+"""The requests, results and DELETEs of a run. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Ledger:
         return set(self.asked) - set(self.results)
 
     def figures(self, deletes: list[dict[str, Any]], left: dict[str, int]) -> dict[str, int]:
-        """The figures that the run is judged by; `deletes` is the account's journal, `left` what lies in the queues."""
+        """The figures by which the run is judged. `deletes` is the account's journal, `left` the messages left in the queues."""
         ends = {key: min(data["completedAt"] for data in found.values()) for key, found in self.results.items()}
         outcomes = [{data["outcome"] for data in found.values()} for found in self.results.values()]
         late = [entry for entry in deletes if entry["time"] > ends.get(entry["headers"]["client-request-id"], "~")]
@@ -62,5 +62,5 @@ MUST_BE_ZERO = ("without", "nobody", "two results", "other than", "after a recor
 
 
 def is_right(figures: dict[str, int]) -> bool:
-    """Whether the figures are those of a run that kept all promises."""
+    """Whether the figures show that all promises were kept."""
     return all(not count for name, count in figures.items() if any(words in name for words in MUST_BE_ZERO))

@@ -1,4 +1,4 @@
-"""The bulk call: many requests in one HTTP body, each answered on its own."""
+"""The bulk call: many requests in one HTTP body, each accepted or refused separately."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.deletion.acceptance import Acceptance, Acceptor
 from shared.deletion.vetoes import Vetoes
 from shared.errors import Problem
 from shared.ledger.record import Key, Record
-from shared.parsing.strict_json import few
+from shared.parsing.strict_json import capped
 from shared.request.envelope import Envelope, Invalid, Kind
 from shared.results.event import error_body, error_wire
 from shared.results.result import ID_CONFLICT, invalid_request
@@ -30,9 +30,9 @@ class Bulk:
         self._vetoes = vetoes
 
     def accept(self, envelope: Envelope[Record]) -> Answer:
-        """202 with an entry for each item, in order, and a count per status; 400 when every item is invalid.
+        """202 with an entry for each item, in order, and a count per status; 400 if every item is invalid.
 
-        Raises StorageUnavailable: repeat the call, what was accepted is then replayed.
+        Raises StorageUnavailable. The caller can repeat the call: accepted requests are then replayed.
         """
         items = [(item, _place(index, envelope.kind)) for index, item in enumerate(envelope.items)]
         faults = [self._fault(item, at) for item, at in items]
@@ -56,9 +56,9 @@ class Bulk:
 
 
 def _all_of(faults: Iterable[ErrorBody]) -> ErrorBody:
-    """One error for a body of which nothing was accepted, with the first problems of its items."""
+    """One error for a body without a valid item, with the first problems of its items."""
     problems = [Problem(key, text) for fault in faults for key, text in fault.values]
-    error = invalid_request(few(problems))
+    error = invalid_request(capped(problems))
     return replace(error, message="None of the items is valid.")
 
 
@@ -74,7 +74,7 @@ def _refused(item: Record | Invalid, fault: ErrorBody) -> dict[str, Any]:
 
 
 def _place(index: int, kind: Kind) -> str:
-    """The pointer under which the fields of an item's request stand; those of `taskIds` share the envelope's."""
+    """The pointer to an item's request. All items of a `taskIds` envelope share its fields."""
     return f"/requests/{index}" if kind is Kind.MANY else ""
 
 

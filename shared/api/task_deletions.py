@@ -24,7 +24,7 @@ from shared.ledger.store import RecordStore
 from shared.parsing import grammar
 from shared.parsing.strict_json import TOO_LARGE
 from shared.request.envelope import Envelope, Invalid, Kind, is_single, read_requests
-from shared.request.model import DeletionRequest, readable
+from shared.request.model import DeletionRequest, parse_or_none
 from shared.results.event import error_wire, status_document
 from shared.results.result import ID_CONFLICT
 from shared.settings import Settings
@@ -90,13 +90,13 @@ class TaskDeletionApi:
         if record is None:
             return unknown()
         if ended or (record.conclusion and record.conclusion.outcome is Outcome.CANCELLED):
-            # A repeat: the caller may not have heard the first answer.
+            # A repeat: the first response may have been lost.
             return self._status(200, record)
-        begun = f"is done: {record.conclusion.outcome.value}" if record.conclusion else "has begun"
+        begun = f"is done: {record.conclusion.outcome.value}" if record.conclusion else "has already begun"
         return refusal(409, "RequestBegun", f"The request {begun}; it cannot be cancelled any more.")
 
     def delete_task(self, call: Call) -> Answer:
-        """`DELETE /api/jobs/{jobId}/tasks/{taskId}`: the REST operation, at once or with `Prefer: respond-async`."""
+        """`DELETE /api/jobs/{jobId}/tasks/{taskId}`: the REST operation, immediate unless `Prefer: respond-async`."""
         request = read_operation(call, self.settings, self.clock.now())
         call.concerns(request.client_request_id)
         if protected := self._protected(request):
@@ -114,9 +114,9 @@ class TaskDeletionApi:
     def _accept(
         self, record: Record, done: Callable[[Record], Answer] | None = None, id_at: str = "/clientRequestId"
     ) -> Answer:
-        """Accepts for the queue; `done` words the answer of a request that is done already.
+        """Accepts a request for the queue. `done` makes the response if the request is already done.
 
-        `id_at` is where the caller said the id.
+        `id_at` points at the id in the call.
         """
         accepted = self.acceptor.accept(record)
         if accepted.receipt is acceptance.Receipt.CONFLICT:
@@ -143,28 +143,28 @@ def _key(call: Call) -> Key:
 
 
 def _replayed(record: Record) -> Answer:
-    """The stored answer of the REST operation, to a repeat."""
+    """The response of the REST operation to a repeat."""
     return replace(operation_answer(record), headers=REPLAYED)
 
 
 def conflict(id_at: str) -> Answer:
-    """422: the id was used before with another payload; `id_at` is where the caller said it."""
+    """422: the id is already used for another payload. `id_at` points at the id in the call."""
     values = tuple((id_at, text) for _, text in ID_CONFLICT.values)
     return Answer(422, error_wire(replace(ID_CONFLICT, values=values)))
 
 
 def unknown() -> Answer:
-    """404: no such request is remembered."""
-    return refusal(404, "TaskDeletionNotFound", "No request with this id is remembered.")
+    """404: the request is unknown, or its row was purged."""
+    return refusal(404, "TaskDeletionNotFound", "There is no request with this id, or it has been purged.")
 
 
 def _readable_id(value: object) -> str | None:
-    """The id that a body names, whatever else is wrong with it."""
-    return readable(value.get("clientRequestId"), grammar.guid) if isinstance(value, dict) else None
+    """The id in a body, whatever else is wrong with it."""
+    return parse_or_none(value.get("clientRequestId"), grammar.guid) if isinstance(value, dict) else None
 
 
 def _refuse_large_single(value: object, call: Call) -> None:
-    """Before the body becomes a model: one request may not be as long as many."""
+    """Raises InvalidInput for a single request larger than one message. Checked before the body is parsed into a model."""
     if is_single(value) and len(call.body) > MAX_REQUEST_BYTES:
         text = f"is {len(call.body)} bytes long; at most {MAX_REQUEST_BYTES} are allowed"
         raise InvalidInput([Problem("", text)], TOO_LARGE)

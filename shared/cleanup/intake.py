@@ -1,4 +1,4 @@
-"""Accepting events that come over HTTP: the row first, then the message of the first step."""
+"""Accepts events over HTTP: writes the row, then sends the message of the first step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shared.results.result import ID_CONFLICT
 
 
 class Intake(StrEnum):
-    """What a sender is told of one event."""
+    """The status of one event, as its sender sees it."""
 
     ACCEPTED = "accepted"
     REPLAYED = "replayed"
@@ -32,7 +32,7 @@ class Intake(StrEnum):
 
 @dataclass(frozen=True)
 class Taken:
-    """The answer for one event, and what stands for it: a clean-up, or the request about one task."""
+    """The result for one event, with its clean-up, or its request if it is about a single task."""
 
     intake: Intake
     client_request_id: str
@@ -42,7 +42,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class EventIntake:
-    """Accepts events once per id. Every method may raise StorageUnavailable: nothing is promised."""
+    """Accepts events once per id. Every method may raise StorageUnavailable; the event may then be accepted or not."""
 
     accounts: tuple[str, ...]
     vetoes: Vetoes
@@ -53,7 +53,7 @@ class EventIntake:
     clock: Clock
 
     def take(self, event: JobEvent | TaskRecord) -> Taken:
-        """Accepts one event. Raises InvalidInput for a record that is about no task that could be deleted."""
+        """Accepts one event. Raises InvalidInput for a record that does not identify a task of an allowed account."""
         return self._take_record(event) if isinstance(event, TaskRecord) else self._take_job(event)
 
     def _take_job(self, event: JobEvent) -> Taken:
@@ -64,16 +64,16 @@ class EventIntake:
         written = self.cleanups.write(None, wanted, now)
         cleanup = written or self.cleanups.read(event_id, dry_run=event.dry_run)
         if cleanup is None:
-            raise StorageUnavailable(f"clean-up {event_id} was there and is gone")
+            raise StorageUnavailable(f"clean-up {event_id} existed and has disappeared")
         if cleanup.payload_hash != wanted.payload_hash:
             return Taken(Intake.CONFLICT, event_id, error=ID_CONFLICT)
         if cleanup.step == 0 and not cleanup.has_ended:
-            # A repeat sends it again: the first message may never have gone out, and a second one changes nothing.
+            # Also for a repeat: the first message may never have been sent, and a second one does no harm.
             self.queue.send(Step.next_of(cleanup, None))
         return Taken(Intake.ACCEPTED if written else Intake.REPLAYED, event_id, cleanup)
 
     def _take_record(self, record: TaskRecord) -> Taken:
-        """The task is read when the message is delivered; until then its request has no row."""
+        """Accepts a diagnostic record. The request gets its row when the message is delivered and the task was read."""
         request, now = task_request(record, self.accounts), self.clock.now()
         request_id = request.client_request_id
         if protected := self.vetoes.of_job(request.job_id):
@@ -90,7 +90,7 @@ class EventIntake:
 
 
 def traced(event: JobEvent | TaskRecord, traceparent: str | None) -> JobEvent | TaskRecord:
-    """The event as part of a trace, unless it says itself which one."""
+    """The event as part of a trace, unless it has a trace context already."""
     if isinstance(event, JobEvent):
         return event.traced(traceparent)
     return replace(event, traceparent=event.traceparent or traceparent)

@@ -1,4 +1,4 @@
-"""Clean-up messages that the host gave up: each event gets its end, a dead letter and a closing event."""
+"""Clean-up messages that the host gave up: ends the clean-up, with a dead letter and a closing event."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CleanupPoison:
-    """Ends clean-ups whose message the host gave up. Raises StorageUnavailable alone."""
+    """Ends clean-ups whose message the host gave up. Raises only StorageUnavailable."""
 
     accounts: tuple[str, ...]
     cleanups: CleanupStore
@@ -38,7 +38,7 @@ class CleanupPoison:
     clock: Clock
 
     def deliver(self, delivery: Delivery) -> None:
-        """Records and sends the end of the clean-up in the message."""
+        """Ends the clean-up of a message and publishes its closing event."""
         self.results.send(self._texts(delivery))
 
     def _texts(self, delivery: Delivery) -> list[str]:
@@ -66,7 +66,7 @@ class CleanupPoison:
         return [self.closer.close(settled.row, delivery)]
 
     def _overwritten(self, step: Step, message_id: str, etag: str | None) -> Cleanup:
-        """The end of a clean-up whose row cannot be read, written over whatever the row holds."""
+        """Ends a clean-up whose row cannot be read, by overwriting the row."""
         begun, now = replace(step.begun(), etag=etag), self.clock.now()
         ended = state.step_done(state.ended(begun, Outcome.EXHAUSTED, CORRUPT, now), step.number, message_id)
         written = self.cleanups.write(begun, ended, now)

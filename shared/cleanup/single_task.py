@@ -1,6 +1,6 @@
-"""The one task that a diagnostic record is about: it is read first, and deleted only if it is completed, as read.
+"""Deletes the task of a diagnostic record, after reading it: only if it is completed, and only in that version.
 
-A record may be late: the task may run again by now, or be another one under its id.
+A record may arrive late: the task may be running again, or a new task may have its id.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
 from shared.parsing import grammar
-from shared.request.model import DeletionRequest, payload_hash, readable
+from shared.request.model import DeletionRequest, parse_or_none, payload_hash
 from shared.results.publisher import Publisher
 from shared.results.result import Result
 
@@ -37,19 +37,19 @@ NO_VERSION = "TaskVersionUnknown"
 
 
 class TaskDecision(StrEnum):
-    """What a message about one task does, given the row of its request."""
+    """What a message about one task does."""
 
     LOOK = "look"
     GO_ON = "go-on"
-    """Its request is open: its message may never have gone out."""
-    TELL = "tell"
-    """It ended without a claim, so this message may owe its result."""
+    """Its request is open, but may have lost its message."""
+    PUBLISH = "publish"
+    """It ended without a claim, so its result may not have been published yet."""
     SKIP = "skip"
     CONFLICT = "conflict"
 
 
 def on_record(found: Record | None, step: TaskStep) -> TaskDecision:
-    """What the message does about the row as just read. Pure."""
+    """The decision for a message, given the row of its request as read. Pure."""
     if found is None:
         return TaskDecision.LOOK
     if found.request.task != step.request.task:
@@ -58,21 +58,21 @@ def on_record(found: Record | None, step: TaskStep) -> TaskDecision:
         return TaskDecision.GO_ON
     if found.generation < step.generation:
         return TaskDecision.LOOK
-    return TaskDecision.TELL if found.attempts == 0 else TaskDecision.SKIP
+    return TaskDecision.PUBLISH if found.attempts == 0 else TaskDecision.SKIP
 
 
 def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, ErrorBody | None] | str:
-    """The version to delete, or the end of the request. Pure; for replies that are not tried again."""
+    """The version to delete, or the outcome of the request. For replies that are not retried. Pure."""
     if reply.kind is Kind.GONE:
         return Outcome.NOT_FOUND, reply.error
     if found is None:
         return Outcome.FAILED, reply.as_error
     if found.state != COMPLETED:
-        return Outcome.FAILED, ErrorBody(NOT_COMPLETED, f"The task is {found.state}, and is left alone.")
-    version = readable(found.etag, grammar.etag)
+        return Outcome.FAILED, ErrorBody(NOT_COMPLETED, f"The task is {found.state}, so it was not deleted.")
+    version = parse_or_none(found.etag, grammar.etag)
     return version or (
         Outcome.FAILED,
-        ErrorBody(NO_VERSION, "Batch told no version of the task, so it is left alone."),
+        ErrorBody(NO_VERSION, "Batch returned no version of the task, so it was not deleted."),
     )
 
 
@@ -90,7 +90,7 @@ class SingleTask:
     clock: Clock
 
     def look(self, step: TaskStep, delivery: Delivery) -> list[str]:
-        """Reads the task and asks for its deletion, or ends the request; the encoded results that are owed."""
+        """Reads the task, then accepts its deletion or ends the request. Returns the encoded results to send."""
         asked = self._asked(step)
         found = self.store.look(asked)
         if on_record(found, step) is not TaskDecision.LOOK:
@@ -111,7 +111,7 @@ class SingleTask:
         return self._end(step, end, delivery)
 
     def give_up(self, step: TaskStep, delivery: Delivery) -> list[str]:
-        """Ends a request whose message the host gave up; the encoded results that are owed."""
+        """Ends a request whose message the host gave up. Returns the encoded results to send."""
         now = self.clock.now()
         late = self.vetoes.expiry(self._asked(step), now)
         return self._end(
@@ -121,9 +121,9 @@ class SingleTask:
     def _leave(self, found: Record | None, step: TaskStep, delivery: Delivery) -> list[str]:
         decision = on_record(found, step)
         if decision is TaskDecision.CONFLICT:
-            return self._tell(Result.conflict(self._asked(step), self.clock.now(), delivery.body))
-        if decision is TaskDecision.TELL and found:
-            return self._tell(Result.of(found, delivery.body))
+            return self._publish(Result.conflict(self._asked(step), self.clock.now(), delivery.body))
+        if decision is TaskDecision.PUBLISH and found:
+            return self._publish(Result.of(found, delivery.body))
         if decision is TaskDecision.GO_ON and found:
             self.acceptor.accept(Record.new(found.request, found.origin, found.accepted_at))
         log.info("duplicate_record request_id=%s", step.request.client_request_id)
@@ -140,7 +140,7 @@ class SingleTask:
         return []
 
     def _accept(self, step: TaskStep, request: DeletionRequest, delivery: Delivery) -> list[str]:
-        """The row first, then its message, as for any request."""
+        """Writes the row, then sends its message, as for any request."""
         fresh = replace(self._asked(step), request=request, payload_hash=payload_hash(request))
         decided = self._settle(step, fresh, Change.ACCEPTED)
         if decided.why is not Change.ACCEPTED:
@@ -152,10 +152,10 @@ class SingleTask:
         decided = self._settle(step, state.conclude(self._asked(step), end), Change.ENDED)
         if decided.why is not Change.ENDED:
             return self._leave(decided.row, step, delivery)
-        return self._tell(Result.of(decided.record, delivery.body))
+        return self._publish(Result.of(decided.record, delivery.body))
 
     def _settle(self, step: TaskStep, after: Record, why: Change) -> Write | Leave:
-        """Writes the row of this message's generation, unless another message has had its say meanwhile."""
+        """Writes the row of this message's generation, unless another message has decided it meanwhile."""
 
         def decide(found: Record | None) -> Write | Leave:
             if on_record(found, step) is not TaskDecision.LOOK:
@@ -167,9 +167,9 @@ class SingleTask:
         return self.store.settle(after.key, decide, asked=after)
 
     def _asked(self, step: TaskStep) -> Record:
-        """The request as this message begins it."""
+        """The request in its initial state for this message."""
         fresh = Record.new(step.request, Origin.JOB_COMPLETION, step.accepted_at)
         return replace(fresh, generation=step.generation)
 
-    def _tell(self, result: Result) -> list[str]:
+    def _publish(self, result: Result) -> list[str]:
         return self.publisher.publish([result], self.queue.name)

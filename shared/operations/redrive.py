@@ -29,9 +29,9 @@ MAY_BE_OWED = timedelta(hours=1)
 
 
 class Redriven(StrEnum):
-    """What became of a redrive."""
+    """The result of a redrive."""
 
-    PUT_BACK = "put-back"
+    REDRIVEN = "redriven"
     ALREADY = "already"
     NEVER = "never"
     UNKNOWN = "unknown"
@@ -50,7 +50,7 @@ class Redrive:
     cleanups: CleanupRedrive
     outbox: Outbox
 
-    def put_back(self, letter_id: str, delay_seconds: float = 0, by: str | None = None) -> Redriven:
+    def redrive(self, letter_id: str, delay_seconds: float = 0, by: str | None = None) -> Redriven:
         """Starts a new generation of a dead letter's request, with its message hidden for the delay."""
         letter = self.letters.read(letter_id)
         if letter is None:
@@ -60,7 +60,7 @@ class Redrive:
         if letter.redriven_at is not None:
             return Redriven.ALREADY
         try:
-            why = self._put_back(letter, delay_seconds)
+            why = self._redrive(letter, delay_seconds)
         except InvalidInput:
             # The row was purged, and today's settings refuse its request: its account has left the allow list.
             return Redriven.NEVER
@@ -68,9 +68,9 @@ class Redrive:
             return Redriven.ALREADY  # Not by this letter, which can be redriven once its request ends this way again.
         # Last: if the call dies before this, its repeat finds the row of its generation still open.
         marked = self.letters.mark_redriven(letter_id, self.clock.now(), by)
-        return Redriven.PUT_BACK if marked and why is not Reason.SUPERSEDED else Redriven.ALREADY
+        return Redriven.REDRIVEN if marked and why is not Reason.SUPERSEDED else Redriven.ALREADY
 
-    def _put_back(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
+    def _redrive(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
         if letter.queue == self.event_queue:
             return Change.REOPENED if self.cleanups.redrive(letter, delay_seconds) else Reason.STALE
         until = self.clock.now() + timedelta(seconds=delay_seconds)
@@ -82,7 +82,7 @@ class Redrive:
     def _reopen(self, letter: DeadLetter, until: datetime | None) -> Write | Leave:
         """The row of the new generation, due at `until` at the earliest, or why there is none.
 
-        Due, and not merely hidden: the daily round puts back what has been due for an hour.
+        Due, not merely hidden: the daily round requeues whatever has been due for an hour.
         """
         key, now = Key(letter.client_request_id or "", letter.dry_run), self.clock.now()
 
@@ -101,7 +101,7 @@ class Redrive:
         return self.store.settle(key, decide)
 
     def _ended(self, letter: DeadLetter, now: datetime) -> Record | None:
-        """The row that could not be read, ended: that end has a dead letter of its own, which can be redriven."""
+        """The row that could not be read, ended: that end has another dead letter, which can be redriven."""
         asked = replace(self._from_letter(letter, now), generation=letter.generation)
         row = self.store.look(asked)
         return self.outbox.send(row) if row and row.emit_pending else row

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from shared.errors import InvalidInput, Problem
 from shared.parsing import grammar, strict_json
-from shared.parsing.strict_json import Fault, few, pointer
+from shared.parsing.strict_json import Fault, capped, pointer
 from shared.parsing.strict_model import unknown_field
 from shared.request.model import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
 
@@ -172,7 +172,7 @@ def _many(value: dict[str, Any], accounts: tuple[str, ...], now: datetime, limit
     problems = [Problem(pointer("", key), "cannot be combined with requests") for key in value if key != "requests"]
     problems += _list_faults(requests, "/requests", limits.requests)
     if problems:
-        raise InvalidInput(few(problems))
+        raise InvalidInput(capped(problems))
     return (_item(index, entry, accounts, now, f"/requests/{index}") for index, entry in enumerate(requests))
 
 

@@ -29,10 +29,10 @@ class OpenTelemetry(Telemetry):
     def __init__(self) -> None:
         self._tracer = trace.get_tracer(SCOPE)
         meter = metrics.get_meter(SCOPE)
-        self._ended = meter.create_counter("task_deletions", "{request}", "Requests that came to an end")
+        self._ended = meter.create_counter("task_deletions", "{request}", "Requests that ended")
         self._duration = meter.create_histogram("task_deletion.duration", "s", "From acceptance to the result")
         self._attempts = meter.create_histogram("task_deletion.attempts", "{attempt}", "Attempts that a request took")
-        self._sweeps = meter.create_counter("retention_sweeps", "{sweep}", "Sweeps that came to an end")
+        self._sweeps = meter.create_counter("retention_sweeps", "{sweep}", "Sweeps that ended")
         self._refused = meter.create_counter("batch.refused_calls", "{call}", "Calls that Batch refused the app itself")
         self._rate = meter.create_gauge(
             "batch.rate_limit", "{call}/s", "Calls that an account takes a second; 0: no limit"

@@ -1,6 +1,6 @@
-"""When an account is swept: one row for each account, and what the timer does about it.
+"""When an account is swept: one row per account, and the timer's decision about it.
 
-The row is also what keeps an account's sweeps apart: a sweep runs only once its id stands in it.
+The row also keeps an account's sweeps from overlapping: a sweep runs only once its id is in the row.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from shared.retention.sweep import STUCK_AFTER, Phase, Sweep
 from shared.storage.table import Found, Table, Write
 
 PARTITION: Final = "sweeps"
-"""Beside the sixteen of the requests, so that no purge goes through it."""
+"""Not one of the sixteen partitions of the requests, so no purge touches it."""
 WAITS_FOR_REQUESTS: Final = timedelta(days=1)
-"""So long from its start the open requests of a sweep hold the next one back."""
+"""For this long after its start, a sweep with open requests delays the next one."""
 NO_POLICIES: Final = digest_of(())
 
 
 @dataclass(frozen=True)
 class LastSweep:
-    """The last sweep that moved the timer."""
+    """The last sweep from which the timer counts."""
 
     sweep_id: str
     started_at: datetime
@@ -42,20 +42,20 @@ class Agenda:
 
     account: str
     policies_digest: str
-    """Of the account's policies, as they were last seen."""
+    """The digest of the account's policies as last seen."""
     first_seen_at: datetime
-    """When they were first seen as they are."""
+    """When these policies were first seen."""
     running: str = ""
-    """Id of the sweep that runs now, of whatever kind; empty for none."""
+    """Id of the running sweep, of any kind; empty for none."""
     last: LastSweep | None = None
     last_ended_at: datetime | None = None
-    """When the last sweep that moved the timer ended, while the one after it may be running."""
+    """When a sweep from which the timer counts last ended; a later one may be running."""
     begin_after: Mapping[str, str] = field(default_factory=dict)
-    """By a policy's digest the job at which its last sweep reached `most`."""
+    """By a policy's digest, the job at which its last sweep reached `most`."""
     etag: str | None = field(default=None, compare=False)
 
     def next_sweep_at(self, interval: timedelta) -> datetime:
-        """Before this the timer starts no sweep: an interval from the last one's start, and time for a dry run."""
+        """Before this the timer starts no sweep: one interval after the last start, or after the policies changed."""
         moments = [self.first_seen_at, *([self.last.started_at] if self.last else [])]
         return max(moments) + interval
 
@@ -66,16 +66,16 @@ class Agenda:
 
 
 class Act(StrEnum):
-    """What the timer does about an account."""
+    """What the timer does with an account."""
 
     REST = "rest"
     SEE = "see"
-    """Its policies are new or have changed: their time begins to count."""
+    """Its policies are new or have changed: the interval starts now."""
     START = "start"
-    PUT_BACK = "put-back"
+    REQUEUE = "requeue"
     """The message of the sweep's next step was lost."""
     CLOSE = "close"
-    """The sweep has ended, or was never begun, and the row does not know yet."""
+    """The sweep has ended or never began, but the row does not show it yet."""
 
 
 def act_of(
@@ -86,13 +86,13 @@ def act_of(
     now: datetime,
     open_requests: Callable[[], int],
 ) -> Act:
-    """What the timer does now. `running` is the sweep that the row names; `open_requests` counts those of its last."""
+    """The timer's decision. `running` is the sweep that the row names; `open_requests` counts those of the last sweep."""
     if agenda is None or agenda.policies_digest != policies_digest:
         return Act.REST if agenda is None and policies_digest == NO_POLICIES else Act.SEE
     if agenda.running:
         if running is None or running.has_ended:
             return Act.CLOSE
-        return Act.PUT_BACK if running.due_at + STUCK_AFTER <= now else Act.REST
+        return Act.REQUEUE if running.due_at + STUCK_AFTER <= now else Act.REST
     if policies_digest == NO_POLICIES or now < agenda.next_sweep_at(interval):
         return Act.REST
     if agenda.last and now < agenda.last.started_at + WAITS_FOR_REQUESTS and open_requests() > 0:
@@ -101,7 +101,7 @@ def act_of(
 
 
 def seen(agenda: Agenda | None, account: str, policies_digest: str, now: datetime) -> Agenda:
-    """The row with the account's policies as they are now."""
+    """The row with the account's current policies."""
     if agenda is None:
         return Agenda(account, policies_digest, now)
     if agenda.policies_digest == policies_digest:
@@ -110,13 +110,13 @@ def seen(agenda: Agenda | None, account: str, policies_digest: str, now: datetim
 
 
 def begun(agenda: Agenda, sweep: Sweep) -> Agenda:
-    """The row with a sweep that begins."""
+    """The row with a sweep that is starting."""
     after = replace(agenda, running=sweep.sweep_id)
     return replace(after, last=LastSweep(sweep.sweep_id, sweep.started_at)) if sweep.moves_timer else after
 
 
 def closed(agenda: Agenda, sweep: Sweep) -> Agenda:
-    """The row after a sweep that has ended; the row itself when it knows already."""
+    """The row after a sweep that has ended; the same row if it already shows that."""
     if agenda.running != sweep.sweep_id:
         return agenda
     after = replace(agenda, running="", begin_after=_begin_after(agenda, sweep))
@@ -127,12 +127,12 @@ def closed(agenda: Agenda, sweep: Sweep) -> Agenda:
 
 
 def abandoned(agenda: Agenda) -> Agenda:
-    """The row without a sweep whose own row is not there (never begun, or long forgotten) or cannot be read."""
+    """The row without its sweep, whose own row does not exist (never written, or purged) or cannot be read."""
     return replace(agenda, running="")
 
 
 def _begin_after(agenda: Agenda, sweep: Sweep) -> dict[str, str]:
-    """Where the next sweep of each policy begins. A dry run changes nothing, also not that of a policy alone."""
+    """Where the next sweep of each policy begins. Dry runs, of a sweep or of a policy, do not change it."""
     after = dict(agenda.begin_after)
     for count in sweep.counts:
         if count.dry_run:
@@ -154,12 +154,12 @@ class AgendaStore:
         self._table = table
 
     def read(self, account: str) -> Agenda | None:
-        """The account's row, or None. Raises CorruptRecord for one that no version of this app writes."""
+        """The account's row, or None. Raises CorruptRecord for a row that no version of this app writes."""
         found = self._table.read(PARTITION, _row(account))
         return _of(found) if found else None
 
     def write(self, before: Agenda | None, after: Agenda) -> Agenda | None:
-        """Inserts (`before` is None) or replaces; None when the row changed meanwhile."""
+        """Inserts (`before` is None) or replaces; None if the row has changed since it was read."""
         etag = self._table.write(Write(_entity(after), before.etag if before else None))
         return replace(after, etag=etag) if etag else None
 

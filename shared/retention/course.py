@@ -1,11 +1,11 @@
-"""The course of a sweep: which call comes next, and what each page or trouble makes of the sweep. Pure.
+"""The course of a sweep: which call is next, and how each page or failure changes the sweep. Pure.
 
-    jobs, a page     what its policies take becomes pending; the rest is counted or left out
-    tasks, a page    of the first pending job: those that are due are asked for
-    the end          no page of jobs is left, and no job is pending; a second lap for jobs that were held back
+    a page of jobs     jobs that a policy covers become pending; the others are counted or ignored
+    a page of tasks    of the first pending job: the deletion of tasks that are due is requested
+    the end            no page of jobs is left and no job is pending; then a second lap for jobs that were held back
 
-A policy with `most` begins with the job after the one at which its last sweep reached it, so that no job starves the
-others: those up to that one are held back for the second lap.
+A policy with `most` begins after the job at which its last sweep reached the limit, so that no job starves the others:
+the jobs up to that one are held back for the second lap.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ListTasks:
 
 
 def next_call(sweep: Sweep, rules: Rules) -> ListJobs | ListTasks | None:
-    """The call that comes next; None when all is listed. For a sweep that was `settled`."""
+    """The next call; None if everything is listed. For a sweep returned by `settled`."""
     place = sweep.place
     if place.pending:
         job = place.pending[0]
@@ -51,11 +51,11 @@ def next_call(sweep: Sweep, rules: Rules) -> ListJobs | ListTasks | None:
 
 
 def settled(sweep: Sweep, rules: Rules) -> Sweep:
-    """The sweep without the calls that need not, or may no longer, be made."""
+    """The sweep without calls that are no longer needed or allowed."""
     while sweep.place.pending:
         job = sweep.place.pending[0]
         if is_protected(job.job_id, rules.protected):
-            # Since it was listed: protection is no policy, and the sweep goes on without the job.
+            # Protected since it was listed. Protection is not part of the policies, so the sweep continues without the job.
             sweep = _left_alone(_job_dropped(sweep, job), Finding.PROTECTED)
         elif _is_full(sweep, rules.policy(job.policy)):
             sweep = _without_first(sweep)
@@ -68,12 +68,12 @@ def settled(sweep: Sweep, rules: Rules) -> Sweep:
 
 
 def leads_back(link: str | None, seen: Sequence[str]) -> bool:
-    """Whether a link to the next page is one that was followed before: the listing would never end."""
+    """Whether a link to the next page has been followed before, so that the listing would never end."""
     return link is not None and _digest(link) in seen
 
 
 def on_jobs(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
-    """A page of jobs was listed."""
+    """The sweep after a page of jobs."""
     place = sweep.place
     for job in page.jobs:
         policy, finding = judge_job(job, sweep.account, rules)
@@ -106,9 +106,9 @@ def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding)
 
 
 def _second_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding) -> Sweep:
-    """Only the jobs that were held back: up to the one with which the first lap began, or all if that is gone.
+    """Takes only the jobs that were held back: those before the one with which the first lap began, or all if it is gone.
 
-    What a job counts as was said in the first lap; which of them that one left alone nobody remembers.
+    Jobs were counted in the first lap. Which of them it skipped is not recorded.
     """
     count = _count(sweep, policy.name)
     if count.held_back == 0 or not count.begin_after:
@@ -122,7 +122,7 @@ def _second_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding
 
 
 def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
-    """A page of the first pending job's tasks was listed."""
+    """The sweep after a page of the first pending job's tasks."""
     place, job = sweep.place, sweep.place.pending[0]
     policy = rules.policy(job.policy)
     count = _count(sweep, policy.name)
@@ -147,7 +147,7 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
 
 
 def _new_ones(sweep: Sweep, job: PendingJob, page: TaskPage, policy: Policy) -> list[Asked]:
-    """The page's tasks that are due; one that this step has asked for already came again since pages shifted."""
+    """The page's tasks that are due, without those that this step has already requested: pages can shift and overlap."""
     known = {(each.job_id.lower(), each.task_id.lower()) for each in sweep.asked}
     found = []
     for task_id, etag in due_tasks(policy, page.tasks, sweep.started_at):
@@ -159,12 +159,12 @@ def _new_ones(sweep: Sweep, job: PendingJob, page: TaskPage, policy: Policy) -> 
 
 
 def on_job_gone(sweep: Sweep) -> Sweep:
-    """The first pending job is gone or being deleted: no trouble, and not counted."""
+    """The sweep after the first pending job turned out to be gone or being deleted: not an error, and not counted."""
     return replace(_job_dropped(sweep, sweep.place.pending[0]), attempts=0)
 
 
 def on_job_passed_over(sweep: Sweep, reason: str) -> Sweep:
-    """The first pending job made trouble too often: the others go on. What was asked for before stays."""
+    """The sweep after the first pending job failed too often: it continues without it. Requests already made remain."""
     job = sweep.place.pending[0]
     return _left_alone(_job_dropped(sweep, job), Finding.UNLISTED, job.job_id, reason)
 
@@ -180,7 +180,7 @@ def _without_first(sweep: Sweep) -> Sweep:
 
 
 def _job_dropped(sweep: Sweep, job: PendingJob) -> Sweep:
-    """The first pending job, which was counted when it was listed, and counts no longer."""
+    """Drops the first pending job, and uncounts it."""
     count = _count(sweep, job.policy)
     return _without_first(sweep.counted(replace(count, jobs=max(0, count.jobs - 1))))
 

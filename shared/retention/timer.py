@@ -1,4 +1,4 @@
-"""The timer of the sweeps, and the way in which any sweep begins."""
+"""The timer for sweeps, and how a sweep is started."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.retention.closing import Outlet, SweepCloser
 from shared.retention.judging import Rules
 from shared.retention.message import SweepStep
 from shared.retention.record import SweepStore
-from shared.retention.step import put_back
+from shared.retention.step import requeued
 from shared.retention.sweep import Sweep, new_sweep
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ MAX_WRITES: Final = 10
 
 @dataclass(frozen=True)
 class TimerParts:
-    """What the timer is put together from."""
+    """The dependencies of the timer."""
 
     clock: Clock
     accounts: Sequence[str]
@@ -42,13 +42,13 @@ class TimerParts:
 
 
 class SweepTimer:
-    """Begins sweeps when their time has come. Every method may raise StorageUnavailable and CorruptRecord."""
+    """Starts sweeps when they are due. Every method may raise StorageUnavailable and CorruptRecord."""
 
     def __init__(self, parts: TimerParts) -> None:
         self._parts = parts
 
     def tick(self) -> None:
-        """Looks at each account once. One whose rows cannot be read holds up no other."""
+        """Looks at each account once. An account whose rows cannot be read does not delay the others."""
         failures: list[StorageUnavailable | CorruptRecord] = []
         for account in self._parts.accounts:
             try:
@@ -59,7 +59,7 @@ class SweepTimer:
             raise failures[0]
 
     def begin(self, account: str, *, only: str = "", dry_run: bool = False) -> Sweep | None:
-        """Begins a sweep at once; None while one runs on the account."""
+        """Starts a sweep now; None if one is already running on the account."""
         parts, now = self._parts, self._parts.clock.now()
         agenda = parts.agendas.read(account)
         if agenda and agenda.running:
@@ -68,8 +68,8 @@ class SweepTimer:
         wanted = new_sweep(
             parts.new_id(), account, parts.rules.policies, now, only=only, dry_run=dry_run, begin_after=begin_after
         )
-        # Its row comes first: once the agenda names it, whoever looks finds it. Without the agenda it does not run.
-        # Refused it is there all the same, when the client library had repeated a write whose answer was lost.
+        # The row is written first, so that it exists once the agenda names it. Until then, the sweep does not run.
+        # A refused insert may still have written the row: the client library may have repeated one whose response was lost.
         sweep = parts.sweeps.write(None, wanted, now) or parts.sweeps.read(wanted.sweep_id)
         if sweep is None or not self._is_registered(sweep):
             return None
@@ -81,7 +81,7 @@ class SweepTimer:
         for _ in range(MAX_WRITES):
             before = self._parts.agendas.read(sweep.account)
             if before and before.running:
-                # Its own, when the answer to the first write was lost and the client library had repeated it.
+                # It may be this sweep: the client library may have repeated a write whose response was lost.
                 return before.running == sweep.sweep_id
             after = begun(seen(before, sweep.account, sweep.policies_digest, sweep.started_at), sweep)
             if self._parts.agendas.write(before, after):
@@ -98,16 +98,16 @@ class SweepTimer:
             parts.agendas.write(agenda, seen(agenda, account, digest, now))
         elif act is Act.START:
             self.begin(account)
-        elif act is Act.PUT_BACK and running:
-            self._put_back(running)
+        elif act is Act.REQUEUE and running:
+            self._requeue(running)
         elif act is Act.CLOSE and agenda:
             self._close(agenda, running)
         if agenda and agenda.is_overdue(parts.interval, now):
-            # An alert reads it (`infra/queries/overdue-sweeps.kql`), which itself could not look back so far.
+            # For the alert `infra/queries/overdue-sweeps.kql`, which cannot look back that far itself.
             log.error("sweep_overdue account=%s last_ended_at=%s", account, agenda.last_ended_at)
 
     def _running(self, agenda: Agenda | None) -> Sweep | None:
-        """The sweep that the agenda names; None also for one that cannot be read, and so will never come to its end."""
+        """The sweep that the agenda names; None also if its row cannot be read, because it will then never end."""
         if agenda is None or not agenda.running:
             return None
         try:
@@ -120,8 +120,8 @@ class SweepTimer:
         last = self._parts.sweeps.read(agenda.last.sweep_id) if agenda and agenda.last else None
         return self._parts.open_of(last) if last else 0
 
-    def _put_back(self, sweep: Sweep) -> None:
-        after, step = put_back(sweep, self._parts.clock.now())
+    def _requeue(self, sweep: Sweep) -> None:
+        after, step = requeued(sweep, self._parts.clock.now())
         if self._parts.sweeps.write(sweep, after, self._parts.clock.now()):
             self._parts.outlet.send_step(step)
             log.warning("put_back sweep_id=%s step=%s", sweep.sweep_id, sweep.step)

@@ -1,4 +1,4 @@
-"""What a sweep does when a list call brings no page: whose trouble it is, and whether to wait, to go on or to end. Pure."""
+"""What a sweep does if a list call fails: classifies the failure, and waits, continues or ends accordingly. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shared.retention.course import ListJobs, ListTasks
 from shared.retention.sweep import Phase, Sweep
 
 MOST_TRIES: Final = 3
-"""Of one job's list, and of the list of jobs."""
-LEADS_BACK: Final = ErrorBody("ContinuationLeadsBack", "The link to the next page is one that was followed before.")
+"""For the list of one job's tasks, and for the list of jobs."""
+LEADS_BACK: Final = ErrorBody("ContinuationLeadsBack", "The link to the next page has been followed before.")
 JOBS_PASSED_OVER: Final = "JobsPassedOver"
 
 JOB_BEING_DELETED: Final = "JobBeingDeleted"
@@ -28,21 +28,21 @@ _OF_THE_ACCOUNT: Final = frozenset({401, 403, 429, 503})
 
 
 class Trouble(StrEnum):
-    """Why there is no page."""
+    """The kinds of failures."""
 
     NONE = "none"
     OWN = "own"
-    """The app did not make the call in time: nobody is to blame."""
+    """The app did not get round to making the call."""
     ACCOUNT = "account"
-    """Waited out: no token, no answer, no right, too much."""
+    """A problem of the account, to be waited out: no token, no response, no access, throttling."""
     GONE = "gone"
-    """The job is not there any more, or soon will not be."""
+    """The job has been deleted, or is being deleted."""
     CALL = "call"
-    """Any other answer: of this job's list, or of the list of jobs."""
+    """Any other failure of this call."""
 
 
 def trouble_of(reply: Reply) -> Trouble:
-    """Whose trouble a reply tells of."""
+    """The kind of failure that a reply shows."""
     if reply.kind is Kind.SUCCESS:
         return Trouble.NONE
     if reply.sent is Sent.HELD:
@@ -60,10 +60,10 @@ def _is_unreadable(reply: Reply) -> bool:
 
 
 def after_trouble(sweep: Sweep, call: ListJobs | ListTasks, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:
-    """The sweep after a call that brought no page: it waits, goes on without the job, or has failed."""
+    """The sweep after a failed call: it waits, continues without the job, or fails."""
     trouble = trouble_of(reply)
     if trouble is Trouble.OWN:
-        # The account may have asked every call to wait, of a sweep or not.
+        # The account may be throttling all calls, not only those of sweeps.
         return _waiting(sweep, now, max(_OWN_WAIT_SECONDS, reply.retry_after or 0.0))
     if trouble is Trouble.ACCOUNT:
         return _of_the_account(sweep, reply, policy, now)
@@ -73,7 +73,7 @@ def after_trouble(sweep: Sweep, call: ListJobs | ListTasks, reply: Reply, policy
 
 
 def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: ErrorBody, now: datetime) -> Sweep:
-    """Trouble of one list: the same call a few times more, then the job is passed over, or the sweep has failed."""
+    """The sweep after a failure of one list: it repeats the call a few times, then skips the job, or fails."""
     tries = sweep.tries + 1
     if tries < MOST_TRIES:
         return _waiting(replace(sweep, tries=tries), now, _JOB_WAIT_SECONDS * tries)
@@ -83,12 +83,12 @@ def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: ErrorBody, n
 
 
 def passed_over_error(sweep: Sweep) -> ErrorBody | None:
-    """What a sweep that went to its end says of the jobs that it passed over; None when there are none."""
+    """The error that a finished sweep reports for the jobs it skipped; None if there are none."""
     count = sweep.left_alone.unlisted
     if not count:
         return None
     values = tuple((f"jobs/{clean(job_id, 128)}", reason) for job_id, reason in sweep.passed_over)
-    return ErrorBody(JOBS_PASSED_OVER, f"{count} jobs were passed over after trouble.", values)
+    return ErrorBody(JOBS_PASSED_OVER, f"{count} jobs were skipped after errors.", values)
 
 
 def _of_the_account(sweep: Sweep, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:

@@ -100,7 +100,7 @@ def test_the_service_judges_what_the_filters_say(letters: DeadLetterStore) -> No
 
 
 def test_forgetting_takes_both_rows_of_what_is_old(letters: DeadLetterStore) -> None:
-    """And leaves what was seen since."""
+    """Purging removes both rows of old dead letters and keeps newer ones."""
     young = letter(1, last_seen_at=NOW + timedelta(days=100))
     for each in (young, letter(2), letter(3)):
         letters.keep(each)

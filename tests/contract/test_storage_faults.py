@@ -98,7 +98,7 @@ def names(classes: list[type[Any]]) -> list[Any]:
 
 
 def test_the_walk_finds_the_known_ones() -> None:
-    """So that an empty list does not pass for a proof."""
+    """The walk finds the exceptions already known, so an empty list cannot pass unnoticed."""
     assert {AzureError, HttpResponseError, ClientAuthenticationError} <= set(AZURE)
     assert TableTransactionError in STORAGE
     assert azure.identity.CredentialUnavailableError in IDENTITY

@@ -94,7 +94,7 @@ def test_a_text_of_more_than_a_column_holds_is_a_fault(table: Table) -> None:
 
 
 def test_a_second_insert_is_refused(table: Table) -> None:
-    """And leaves the row alone."""
+    """Inserting an existing row is refused and leaves the row unchanged."""
     inserted(table, "r", n=1)
     assert table.write(Write(entity("r", n=2))) is None
     assert found(table, "r").entity["n"] == 1
@@ -114,7 +114,7 @@ def test_a_merge_changes_what_it_names(table: Table) -> None:
 
 
 def test_a_merge_with_an_old_version_is_refused(table: Table) -> None:
-    """And changes nothing."""
+    """A merge with an outdated ETag is refused and changes nothing."""
     old = inserted(table, "r", n=1)
     table.write(Write(entity("r", n=2), old))
 
@@ -183,7 +183,7 @@ def test_a_group_of_one(table: Table) -> None:
 
 
 def test_a_group_of_a_hundred(table: Table) -> None:
-    """As many as a transaction holds."""
+    """A group may have a hundred operations, as many as a transaction allows."""
     etags = table.write_group([Write(entity(f"r{n:03}", n=n)) for n in range(100)])
     assert isinstance(etags, list)
     assert len(etags) == 100
@@ -191,14 +191,14 @@ def test_a_group_of_a_hundred(table: Table) -> None:
 
 
 def test_a_group_of_more_is_a_fault(table: Table) -> None:
-    """Not a row of it is written; whoever makes groups has to see to their size."""
+    """A group of more than a hundred is refused whole: the caller must limit its size."""
     with pytest.raises(StorageUnavailable, match="write group: "):
         table.write_group([Write(entity(f"r{n:03}")) for n in range(MAX_OPERATIONS + 1)])
     assert table.read(PARTITION, "r000") is None
 
 
 def test_a_query_comes_page_by_page(table: Table) -> None:
-    """In the order of the row keys, with the version of each row; the last page has no continuation."""
+    """Pages are in the order of the row keys, with each row's ETag; the last has no continuation."""
     table.write_group([Write(entity(f"r{n}", even=n % 2 == 0, text=f"t{n}")) for n in range(7)])
     query = Query(PARTITION).from_row("r1", "r6")
 
@@ -300,7 +300,7 @@ def test_records_keep_their_whole_story(table: Table) -> None:
 
 
 def test_counts_lie_in_several_rows_and_are_read_together(table: Table) -> None:
-    """Those of a parent and not of its dry run, the row of earlier versions among them."""
+    """All count rows of a parent are added up, including the one of earlier versions, but not those of its dry run."""
     parent, chances = "7c9e6679-7425-40de-944b-e07fc1f90ae7", itertools.cycle((0.0, 0.5, 0.99))
     store = RecordStore(table, Pauses(SystemClock(), lambda: next(chances)))
     for number in range(1, 10):

@@ -85,14 +85,14 @@ def test_tasks_are_deleted_and_waited_for(stack: Stack, job: str) -> None:
 
 
 def test_a_file_that_is_sent_twice_deletes_once(stack: Stack, job: str, tmp_path: Path) -> None:
-    """In another order and another form the second time."""
+    """Sending the file again in another order and format deletes nothing a second time."""
     lines, table = tmp_path / "tasks.jsonl", tmp_path / "tasks.csv"
     lines.write_text("".join(json.dumps({"jobId": job, "taskId": f"task-{n}"}) + "\n" for n in range(1, 11)))
     table.write_text("taskId;jobId\r\n" + "".join(f"task-{n};{job.upper()}\r\n" for n in range(10, 0, -1)))
     assert run(stack, "delete", "--file", str(lines), "--wait").code == 0
     second = run(stack, "delete", "--file", str(table), "--wait")
     assert second.code == 0, second.err
-    assert "10 asked for before" in second.out
+    assert "10 accepted earlier" in second.out
     assert set(deletes(stack, job).values()) == {1}
     assert len(deletes(stack, job)) == 10
 
@@ -232,7 +232,7 @@ def test_a_sweep_is_previewed_carried_out_and_told_of(stack: Stack) -> None:
 
 
 def test_the_summary_tells_of_queues_and_letters(stack: Stack) -> None:
-    """As text, and as the app's own document."""
+    """`summary` prints the app's document as text, and unchanged with `--json`."""
     (told,) = run(stack, "summary", "--json").documents
     assert {queue["name"] for queue in told["queues"]} >= {stack.env["REQUEST_QUEUE_NAME"]}
     shown = run(stack, "summary")
@@ -260,7 +260,7 @@ def test_ctrl_c_in_the_middle_and_the_same_command_again(stack: Stack, tmp_path:
     assert len(deletes(stack, job)) < number
     second = run(stack, *arguments)
     assert second.code == 0, second.err
-    assert "asked for before" in second.out
+    assert "accepted earlier" in second.out
     assert f"done: {number:,} deleted" in second.out
     found = deletes(stack, job)
     assert len(found) == number

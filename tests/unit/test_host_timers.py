@@ -55,7 +55,7 @@ class LongRuns:
 
 
 def test_a_tick_that_falls_into_a_run_comes_right_after_it() -> None:
-    """Of several that were missed, one; each run is told when the one before it began, and its own instant."""
+    """Of several missed ticks one fires after the run, and is told the last start and its own instant."""
     runs = LongRuns()
     runs.clock.advance(105)  # to the first tick
     runs.timer.keep()

@@ -50,7 +50,7 @@ def test_another_charset_is_not_read(world: World, content_type: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b" \r\n"])
 def test_an_empty_body_is_called_empty(world: World, raw: bytes) -> None:
-    """And says how a body gets lost: .NET and the CloudEvents SDK of JavaScript send without Content-Length."""
+    """The error says that the body is empty and how it can get lost: some clients send without Content-Length."""
     answer = world.post(raw)
     assert answer.status == 400
     assert "empty" in texts(answer)[""]

@@ -270,7 +270,7 @@ def test_an_unknown_letter_cannot_be_settled(world: World, letter_id: str) -> No
 
 
 def test_many_are_settled_by_filter(world: World) -> None:
-    """Those that were redriven or can never succeed too; the answer says how many."""
+    """A bulk settle includes redriven and non-redrivable letters, and returns their number."""
     fail(world, "a", "InvalidUri")
     rejected = reject(world)
     answer = many(world, "settle", caller="ann@example.org", outcome="rejected")
@@ -294,7 +294,7 @@ def test_who_redrove_is_kept(world: World) -> None:
 
 
 def test_letters_of_all_partitions_are_one_list(world: World) -> None:
-    """In the order of time, page by page, whatever each partition holds."""
+    """Letters of all partitions are listed page by page in the order of time."""
     expected = []
     for n in range(100):
         letter = DeadLetter(
@@ -321,7 +321,7 @@ def test_letters_of_all_partitions_are_one_list(world: World) -> None:
 
 
 def test_letters_of_the_time_before_are_listed_and_redriven() -> None:
-    """They stay in their one partition, without the columns that came later."""
+    """Letters of earlier versions, in one partition and without newer columns, can be listed and redriven."""
     world = World()
     world.letters.rows.update(old_rows(3, world.clock.now()))
     world.letters.etags.update(dict.fromkeys(world.letters.rows, "old"))

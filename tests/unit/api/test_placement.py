@@ -75,7 +75,7 @@ def test_a_condition_is_no_header_of_a_post(name: str, header: str) -> None:
 
 @pytest.mark.parametrize("name", ["request", "tasks", "event"])
 def test_another_id_in_the_header_is_refused(name: str) -> None:
-    """Only one of the two can be meant."""
+    """A `client-request-id` header that differs from the body is refused, since only one can be meant."""
     answer, world = post(name, client_request_id=OTHER)
     assert (answer.status, keys(answer)) == (400, {"client-request-id"})
     assert world.records.rows == {}

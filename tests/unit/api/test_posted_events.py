@@ -138,7 +138,7 @@ def test_a_protected_job_is_pointed_at(body: object, headers: dict[str, str], wh
 
 @pytest.mark.parametrize("content_type", [BATCH, "application/json"])
 def test_several_events_are_answered_one_by_one(world: World, content_type: str) -> None:
-    """In their order, each with the place to look; a repeat of the whole call changes nothing."""
+    """Several events are answered in order, each with its location; repeating the call changes nothing."""
     events = [cloud(1), cloud(2, jobId=".."), cloud(3), job_event(JOB), RECORD, cloud(1), cloud(3, select="failed")]
     answer = post(world, events, content_type=content_type)
     assert answer.status == 202
@@ -183,7 +183,7 @@ def test_a_batch_that_came_before_is_not_refused(world: World) -> None:
 
 
 def test_a_protected_job_is_an_invalid_item() -> None:
-    """As in bulk calls."""
+    """An event for a protected job is an invalid item, as in bulk calls."""
     world = World(PROTECTED_JOBS=JOB)
     answer = post(world, [cloud(1), cloud(2, jobId="other")])
     assert (answer.status, statuses(answer)) == (202, ["invalid", "accepted"])
@@ -217,7 +217,7 @@ def test_a_handshake_comes_alone(world: World) -> None:
 def test_a_body_of_the_wrong_size_or_shape_is_refused(
     world: World, body: object, headers: dict[str, str], status: int
 ) -> None:
-    """Before any event of it is looked at."""
+    """Size and shape are checked before any event is read."""
     assert post(world, body, **headers).status == status
     assert world.records.rows == {}
 

@@ -51,7 +51,7 @@ def test_the_numbers_of_a_quiet_app() -> None:
 
 
 def test_dead_letters_are_counted_by_reason() -> None:
-    """Those that the listing shows, the most frequent reason first; settled ones are not among them."""
+    """Unsettled dead letters are counted by reason, the most frequent first."""
     world = World()
     letters(world, 2, "NodeNotReady")
     settled, *_ = letters(world, 4)

@@ -109,7 +109,7 @@ def test_an_invalid_body(world: World, raw: bytes, pointer: str) -> None:
 
 
 def test_the_id_of_an_invalid_request_is_echoed(world: World) -> None:
-    """In lower case, where it could be read."""
+    """A valid id is echoed in lower case even if the rest of the request is invalid."""
     answer = world.post({"clientRequestId": ID.upper(), "jobId": "!"})
     assert (answer.status, answer.client_request_id) == (400, ID)
 
@@ -390,7 +390,7 @@ def operation(world: World, query: dict[str, str] | None = None, **headers: str)
 
 
 def test_query_and_headers_reach_batch(world: World) -> None:
-    """As the fields of a request do; the SDKs' spelling of the time-out too."""
+    """Query and headers reach Batch like the fields of a request, including the SDKs' spelling `timeOut`."""
     world.request()
     date = "Tue, 24 Nov 2026 07:30:00 GMT"
     operation(

@@ -57,7 +57,7 @@ def fail(world: World, body: dict[str, Any] | None = None) -> str:
     return str(letter["id"])
 
 
-def put_back(world: World, letter_id: str) -> int:
+def redrive(world: World, letter_id: str) -> int:
     """`POST /api/dead-letters/{id}/redrive`; its status."""
     return world.app.dead_letters.redrive(call(route={"id": letter_id})).status
 
@@ -116,7 +116,7 @@ def closing_ids(world: World) -> list[str]:
 def test_a_refused_message_hides_no_failure_of_the_event_whose_id_it_has(
     world: World, fields: dict[str, str], first: bool
 ) -> None:
-    """Neither a mistyped one nor another wish: both have results and dead letters, and the failure is put back."""
+    """An invalid or conflicting message with the same id gets a separate result; the failure can still be redriven."""
     body = event()
     if first and "slect" in fields:
         world.put(body | fields, "job-completions")
@@ -132,12 +132,12 @@ def test_a_refused_message_hides_no_failure_of_the_event_whose_id_it_has(
     letters = {letter["outcome"]: letter for letter in world.app.dead_letters.listing(call()).content["value"]}
     assert set(letters) == {"failed", "rejected"}
     assert {letter["clientRequestId"] for letter in letters.values()} == {body["clientRequestId"]}
-    assert put_back(world, letters["rejected"]["id"]) == 422
-    assert put_back(world, letters["failed"]["id"]) == 202
+    assert redrive(world, letters["rejected"]["id"]) == 422
+    assert redrive(world, letters["failed"]["id"]) == 202
 
 
 def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -> None:
-    """And a copy of either is not."""
+    """Invalid messages without ids differ by their bodies, while a copy has the same result id."""
     for text in ("1", "2", "1"):
         world.put(text, "job-completions")
         world.settle()
@@ -147,7 +147,7 @@ def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -
 
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
 def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) -> None:
-    """By its next step, or by that one's poison copy: with its id, and without another look at the account."""
+    """Its next step, or that step's poison copy, ends the clean-up without another call to the account."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 5, state="active")
     body = event(batchUrl=OTHER)
@@ -165,7 +165,7 @@ def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) ->
     document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
     assert (document["state"], document["requested"]) == ("failed", 0)
     (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert put_back(world, letter["id"]) == 422
+    assert redrive(world, letter["id"]) == 422
 
 
 def test_a_clean_up_made_anew_stays_with_its_account() -> None:
@@ -176,7 +176,7 @@ def test_a_clean_up_made_anew_stays_with_its_account() -> None:
     world.records.rows.clear()
     world.settings = replace(world.settings, batch_accounts=(OTHER, ACCOUNT))
     world.app = world.worker()
-    assert put_back(world, letter_id) == 202
+    assert redrive(world, letter_id) == 202
     world.settle()
     assert [request.batch_url for request in world.batch.calls] == [ACCOUNT] * 3
 
@@ -208,7 +208,7 @@ def test_a_clean_up_that_cannot_be_read_is_ended(world: World) -> None:
     assert document["state"] == "failed"
     world.batch.states[JOB] = "completed"
     (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert put_back(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 202
     world.settle()
     assert ends(world) == ["exhausted", "listed"]
     assert len(world.batch.effects) == 25
@@ -285,7 +285,7 @@ def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
 
 
 def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
-    """As it would have been before the host gave it up."""
+    """A poison message with another payload is a conflict, as it would have been before."""
     body = event()
     world.put(body, "job-completions")
     world.settle()
@@ -359,10 +359,10 @@ def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at:
     letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
     world.storage_fault(fault)
     try:
-        put_back(world, letter)
+        redrive(world, letter)
     except StorageUnavailable:
         world.storage_fault()
-        put_back(world, letter)
+        redrive(world, letter)
     world.storage_fault()
     world.settle()
     assert (ends(world)[0], set(ends(world)[1:])) == ("failed", {"listed"})
@@ -376,7 +376,7 @@ def test_a_clean_up_whose_row_was_purged_is_made_anew(world: World) -> None:
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
     assert world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).status == 404
-    assert put_back(world, letter) == 202
+    assert redrive(world, letter) == 202
     world.settle()
     assert ends(world) == ["failed", "listed"]
     assert len(world.batch.calls) == 25
@@ -391,7 +391,7 @@ def test_a_dead_letter_whose_event_is_at_work_again_is_left_alone(world: World) 
     world.batch.states[JOB] = "active"
     world.put(body, "job-completions")
     world.deliver("job-completions")
-    assert put_back(world, letter) == 409
+    assert redrive(world, letter) == 409
     world.batch.states[JOB] = "completed"
     world.settle()
     assert ends(world) == ["failed", "listed"]
@@ -413,7 +413,7 @@ def test_a_step_left_of_the_last_generation_does_nothing_to_the_next(world: Worl
     world.put(body, POISON)
     world.deliver(POISON)
     (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert put_back(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 202
     (first,) = steps(world)
     assert first > json.loads(left.text)["page"]["step"]
     world.queues[queue].insert(0, left)
@@ -434,18 +434,18 @@ def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world
         world.put(body, "job-completions")
         world.settle()
     else:
-        assert put_back(world, letter) == 202
+        assert redrive(world, letter) == 202
         world.messages("job-completions")[0].dequeue_count = 10
         world.settle()
         world.letters.rows[(partition_of(letter), f"id:{letter}")]["redriven_at"] = ""
-    assert put_back(world, letter) == 409
+    assert redrive(world, letter) == 409
     world.settle()
     assert ends(world) == ["failed", again]
 
 
 @pytest.mark.parametrize("purged", [False, True])
-def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(purged: bool) -> None:
-    """Neither from its row nor from its dead letter: the caller is to hear that another try cannot succeed."""
+def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_redriven(purged: bool) -> None:
+    """A redrive raises InvalidInput, whether the event comes from its row or from its dead letter."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 5)
     letter = fail(world, event(batchUrl=OTHER))
@@ -466,13 +466,13 @@ def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(pur
 
 
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
-    """And gives up on a row that never holds still, so that the caller hears of it."""
+    """A redrive retries if the row changes, and raises StorageUnavailable if it keeps changing."""
     letter = fail(world)
 
     meddle = restless(world.records)
     world.records.fault = meddle
     with pytest.raises(StorageUnavailable, match="changed under"):
-        put_back(world, letter)
+        redrive(world, letter)
 
     def once(when: str, operation: str) -> None:
         meddle(when, operation)
@@ -480,7 +480,7 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
             world.records.fault = no_fault
 
     world.records.fault = once
-    assert put_back(world, letter) == 202
+    assert redrive(world, letter) == 202
 
 
 # Over HTTP

@@ -214,7 +214,7 @@ def test_a_first_look_whose_successor_was_lost_leaves_no_page_out(world: World, 
 @pytest.mark.parametrize("noted", [False, True])
 @pytest.mark.parametrize("page", [0, 1, 2])
 def test_a_page_that_failed_and_lost_its_successor_is_counted_once(world: World, page: int, noted: bool) -> None:
-    """At whichever page, and whether it failed before it was noted or, after a crash, behind that."""
+    """Any page is counted once, whether its step failed before the page was recorded or died afterwards."""
     world.batch.seed(JOB, 10, exit_code=1)
     world.put(event(select="failed"), "job-completions")
     for _ in range(page):
@@ -545,7 +545,7 @@ def test_a_large_job_costs_at_most_half_a_table_and_half_a_queue_operation_per_t
 
 
 def test_http_tells_at_once_what_the_queue_would_tell_later(world: World) -> None:
-    """Not an event: 400 with pointers; not JSON: 415; another wish under one id: 422; unknown: 404."""
+    """HTTP answers faults immediately: invalid 400, not JSON 415, conflict 422, unknown id 404."""
     body = event()
     assert post(world, {"jobId": ".."}).status == 400
     assert post(world, body, **{"content-type": "text/plain"}).status == 415

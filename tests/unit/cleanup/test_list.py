@@ -84,7 +84,7 @@ def test_a_page_costs_the_same_however_many_there_are(world: World) -> None:
 
 
 def test_a_state_is_a_filter(world: World) -> None:
-    """As the clean-ups stand now."""
+    """The list can be filtered by the current state of the clean-ups."""
     waiting = wait_for(world, "a", "b")
     world.batch.seed("done", 2)
     world.put(job_event("done"), QUEUE)

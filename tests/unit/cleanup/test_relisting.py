@@ -153,7 +153,7 @@ def test_trouble_ends_the_second_listing_and_not_the_clean_up(world: World, repl
 
 
 def test_trouble_that_passes_is_waited_out(world: World) -> None:
-    """As at the first listing."""
+    """A temporary failure is retried, as at the first listing."""
     list_all(world)
     lose(world, 5)
     world.settle()

@@ -248,7 +248,7 @@ def test_a_task_of_the_clean_up_costs_two_writes_for_each_bucket() -> None:
 
 
 def test_a_retry_of_a_request_without_a_row_has_one() -> None:
-    """From its first claim on it is like any other."""
+    """From its first claim on, such a request has a row like any other."""
     world, body = job_world(JOB), job_event(JOB)
     world.batch.script = [refused(503, "ServerBusy")]
     world.put(body, QUEUE)

@@ -93,7 +93,7 @@ def test_a_task_that_is_gone_is_not_asked_for(world: World) -> None:
 
 
 def test_a_redrive_reads_the_task_again(world: World) -> None:
-    """By now it is completed: it is deleted as it is now, under a result of its own."""
+    """A redrive reads the task again and deletes its current version, with a new result."""
     kept = world.batch.completed.pop(3)
     world.put(RECORD, QUEUE)
     world.settle()

@@ -45,7 +45,7 @@ def test_no_order_breaks_a_promise(doors: str, start: int) -> None:
 
 @pytest.mark.parametrize("start", range(0, 50, 25))
 def test_workers_that_freeze_about_their_claims_break_no_promise(start: int) -> None:
-    """For longer than a lease, and longer than the host's ten minutes."""
+    """No promise breaks if workers freeze around a claim for longer than a lease, or than the host's ten minutes."""
     seeds = range(start, start + 25)
     found = {seed: faults for seed in seeds if (faults := Driver(seed, doors=DOORS["all"], trouble=STALLS).run())}
     assert found == {}

@@ -161,7 +161,7 @@ def poisoned_while_it_waits(world: World) -> list[str]:
 
 
 def redriven(world: World) -> list[str]:
-    """A request that failed, put back by a person who repeats the call until it is answered."""
+    """A request that failed, redriven by a person who repeats the call until it is answered."""
     body = world.request()
     world.batch.script = [refused(409, "TaskCompleted")]
     world.put(body)

@@ -49,7 +49,7 @@ def row(**columns: Any) -> Record:
 
 
 def test_a_parent_is_asked_once_for_all_requests_of_a_message() -> None:
-    """However many those are."""
+    """A parent is asked once per message, however many of its requests are in it."""
     known = Known(cancelled)
     veto = Parents({Origin.JOB_COMPLETION: known}).of_message()
     assert [veto(row(), NOW) for _ in range(3)] == [cancelled(row(), NOW)] * 3
@@ -66,7 +66,7 @@ def test_a_parent_is_asked_once_for_all_requests_of_a_message() -> None:
     ],
 )
 def test_what_a_parent_has_no_say_in(record: Record) -> None:
-    """Only requests of its own that are not done, and not those that a person redrove."""
+    """A parent cannot veto requests of others, finished requests, or redriven ones."""
     known = Known(cancelled)
     assert Parents({Origin.JOB_COMPLETION: known}).of_message()(record, NOW) is None
     assert known.asked == []
@@ -109,7 +109,7 @@ def test_requests_of_a_cancelled_parent_end_when_their_message_comes(world: Worl
 
 
 def test_requests_that_wait_for_their_time_end_when_it_comes(world: World) -> None:
-    """Or when their message comes before that; in both cases they are not deleted."""
+    """A vetoed request that is not due yet ends when its message arrives, early or on time, and is not deleted."""
     text, ids = message(world, deleteAfter="P1D")
     world.put(text)
     world.deliver()

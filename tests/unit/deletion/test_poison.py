@@ -99,7 +99,7 @@ def test_a_request_that_is_done_gets_its_stored_outcome(world: World) -> None:
 
 
 def test_a_live_claim_is_waited_for(world: World) -> None:
-    """Its owner may be about to end the request: the copy is put back until the claim is over."""
+    """Its owner may be about to end the request: the copy is postponed until the claim is over."""
     body = world.request()
     world.put(body)
 

@@ -28,7 +28,7 @@ def letters(world: World) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("form", [{"taskId": "t", "ifmatch": "x"}, {"taskIds": ["t/x"]}])
 def test_what_is_rejected_of_a_dry_run_says_so(world: World, form: dict[str, Any]) -> None:
-    """Whoever leaves dry runs aside must not take it for the real request."""
+    """A rejected dry run is marked, so that consumers who ignore dry runs do not mistake it for a real request."""
     world.put({"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "dryRun": True} | form)
     world.settle()
     assert [(r["data"]["outcome"], r["data"]["dryRun"]) for r in world.results()] == [("rejected", True)]
@@ -44,7 +44,7 @@ def test_a_rejected_result_names_its_message(world: World) -> None:
 
 
 def test_no_other_result_has_the_id_of_a_message(world: World) -> None:
-    """Those have the request's."""
+    """Only `rejected` results have a message id; the others have the request's id."""
     world.put(world.request())
     world.settle()
     assert "messageId" not in world.results()[0]["data"]

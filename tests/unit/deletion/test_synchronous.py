@@ -99,7 +99,7 @@ def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
 
 
 def test_a_repeat_within_the_lease_of_a_call_that_could_not_record_its_outcome_puts_a_message(world: World) -> None:
-    """For the end of the lease: the call was answered 503, and no message knows of the request."""
+    """After a 503 without a message, the repeat sends one that is due at the end of the lease."""
     world.batch.script = [lambda: _storage_fails(world, DELETED)]
     with pytest.raises(StorageUnavailable):
         world.delete(client_request_id=ID)

@@ -61,7 +61,7 @@ def letters(world: World) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("encode", [json.dumps, lambda body: base64.b64encode(json.dumps(body).encode()).decode()])
 def test_a_request_is_carried_out_once(world: World, encode: Any) -> None:
-    """As JSON or as base64 of it: one DELETE, one result, and the message is gone."""
+    """A request in JSON or base64 makes one DELETE and one result, and its message is deleted."""
     body = world.request(metadata={"frame": "7"}, ifMatch='"0x1"')
     world.put(encode(body))
 
@@ -196,7 +196,7 @@ def test_what_is_no_request_is_rejected_at_once(world: World, text: str, pointer
 
 
 def test_what_could_be_read_of_a_rejected_request_is_told(world: World) -> None:
-    """So that its sender recognises it."""
+    """A rejected result has all valid fields of the request, so its sender can recognise it."""
     body = world.request(unknown=1)
     world.put(body)
     world.deliver()
@@ -217,7 +217,7 @@ def test_the_same_rejected_text_has_the_same_result(world: World) -> None:
 
 
 def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> None:
-    """The claim is released and the request put back with the delay; the function succeeds."""
+    """The claim is released and the request requeued with the delay; the function succeeds."""
     body = world.request()
     world.batch.script = [refused(429, "TooManyRequests", 120)]
     world.put(body)
@@ -247,7 +247,7 @@ def test_a_retry_without_its_row_still_knows_of_its_earlier_try(world: World) ->
 
 
 def test_retry_after_is_capped(world: World) -> None:
-    """At the longest wait that is set."""
+    """A `Retry-After` is capped at the longest configured wait."""
     world.batch.script = [refused(429, "TooManyRequests", 99_999)]
     world.put(world.request())
     world.deliver()
@@ -547,7 +547,7 @@ def test_an_end_is_written_although_the_version_changed(world: World) -> None:
 
 
 def test_a_release_whose_answer_was_lost_is_known_again(world: World) -> None:
-    """The storage client tried again and was refused: the row is released already, and is put back as it says."""
+    """The storage client tried again and was refused: the row is released already, and is requeued as it says."""
     world.put(world.request())
     world.batch.script = [refused(429, "TooManyRequests", 60)]
     real = world.records.write_group

@@ -93,7 +93,7 @@ def test_a_veto_ends_a_request_at_once_but_never_over_a_live_lease(
 
 
 def test_a_vetoed_request_says_which_message_ended_it() -> None:
-    """So that a redelivery of that message is told from a repeat."""
+    """The row records the message that ended it, to distinguish its redelivery from a repeat."""
     ended = written(decisions.on_delivery(released(next_attempt=0), ASKED, SAME_MESSAGE_AGAIN, VETO, NOW))
     assert ended.claim == Claim("claim-2", "message-1", 2, NOW)
 
@@ -184,7 +184,7 @@ def test_what_a_synchronous_call_finds(record: Record | None, why: Change | Reas
     ],
 )
 def test_what_can_be_cancelled(record: Record | None, why: Change | Reason) -> None:
-    """Only what no claim has touched."""
+    """Only requests that no claim has touched can be cancelled."""
     assert decisions.on_cancel(record, CANCEL).why is why
 
 

@@ -64,7 +64,7 @@ def test_a_message_reads_back_as_it_was_written() -> None:
 
 
 def test_a_row_that_was_given_back_reads_back_as_far_as_a_claim_needs_it() -> None:
-    """Whoever has its version need not read it: attempts, mark and time of the next attempt are in the message."""
+    """A retry message has everything for a claim without a read: version, attempts, mark and next attempt."""
     stored = released(next_attempt=9, attempts=3, generation=1, origin=Origin.QUEUE)
 
     (found,) = read(text_of(stored))

@@ -52,7 +52,7 @@ def test_what_is_past_retention_is_forgotten(world: World) -> None:
 
 
 def test_the_counts_of_a_parent_are_forgotten_together(world: World) -> None:
-    """Not while one of its requests is open, nor while one of its rows is younger: the others would tell too little."""
+    """A parent's counts are purged only together, once none of its requests is open and all rows are old."""
     chances = itertools.cycle((0.0, 0.3, 0.6, 0.9))
     app = world.worker(random=lambda: next(chances))
     parent = str(uuid.uuid4())
@@ -79,7 +79,7 @@ def test_the_counts_of_a_parent_are_forgotten_together(world: World) -> None:
 
 
 def test_an_open_request_is_never_forgotten(world: World) -> None:
-    """However old it is: it is put back instead."""
+    """However old it is: it is requeued instead."""
     world.post(world.request())
     world.queues.clear()
     world.clock.advance(400 * DAY)
@@ -87,7 +87,7 @@ def test_an_open_request_is_never_forgotten(world: World) -> None:
     assert len(rows(world)) == 1
 
 
-def test_a_stuck_request_is_put_back(world: World) -> None:
+def test_a_stuck_request_is_requeued(world: World) -> None:
     """An accepted row whose message is gone gets a new one, after an hour and not before."""
     world.post(world.request())
     world.queues.clear()
@@ -99,7 +99,7 @@ def test_a_stuck_request_is_put_back(world: World) -> None:
     assert world.outcomes() == ["deleted"]
 
 
-def test_an_abandoned_claim_is_put_back(world: World) -> None:
+def test_an_abandoned_claim_is_requeued(world: World) -> None:
     """A synchronous call that died in its DELETE leaves a claim that no message brings back."""
 
     def die(_: object) -> None:
@@ -175,7 +175,7 @@ def test_a_cancelled_request_stays_cancelled(world: World) -> None:
 
 
 def test_a_bucket_in_trouble_does_not_keep_the_others_from_their_round(world: World) -> None:
-    """Nor does it the night after: the round goes on, and says at its end that something failed."""
+    """A failing bucket delays no other, that night or the next; the round reports the failure at its end."""
     for n in range(40):
         world.put(world.request(taskId=f"t-{n}"))
     world.settle(1_000)
@@ -238,7 +238,7 @@ def test_a_large_bucket_does_not_keep_a_round_at_its_beginning(world: World) -> 
     assert counts == [32, 28]
 
 
-def test_what_is_merely_waiting_in_line_is_not_put_back(world: World) -> None:
+def test_what_is_merely_waiting_in_line_is_not_requeued(world: World) -> None:
     """While a function is stopped, its messages lie on the queue, and older ones before those that are missing."""
     for number in range(50):
         world.post(world.request(taskId=f"t-{number}"))

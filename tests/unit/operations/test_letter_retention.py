@@ -28,7 +28,7 @@ def ids(world: World) -> set[str]:
 
 
 def test_a_letter_goes_when_nobody_has_seen_it_for_so_long() -> None:
-    """In whichever partition, and no sooner."""
+    """A dead letter is purged after its retention, in any partition, and not earlier."""
     world = World(DEAD_LETTER_RETENTION_DAYS="10")
     old = [kept(world, n << 28) for n in range(16)]
     world.clock.advance(5 * DAY)
@@ -52,7 +52,7 @@ def test_a_letter_that_was_seen_again_counts_from_then() -> None:
 
 
 def test_letters_of_the_old_partition_go_too() -> None:
-    """So that it is empty one day."""
+    """Letters in the partition of earlier versions are purged too, so it becomes empty eventually."""
     world = World()
     world.letters.rows.update(old_rows(3, world.clock.now()))
     world.letters.etags.update(dict.fromkeys(world.letters.rows, "old"))

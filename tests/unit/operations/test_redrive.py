@@ -40,7 +40,7 @@ def listing(world: World, **query: str) -> list[dict[str, Any]]:
     return answer.content["value"]  # type: ignore[no-any-return]
 
 
-def put_back(world: World, letter_id: str) -> int:
+def redrive(world: World, letter_id: str) -> int:
     """`POST /api/dead-letters/{id}/redrive`; its status."""
     return world.app.dead_letters.redrive(call(route={"id": letter_id})).status
 
@@ -74,7 +74,7 @@ def test_a_body_that_is_no_text_is_shown_in_base64(world: World) -> None:
 def test_a_redriven_request_is_tried_again_with_a_result_of_its_own(world: World) -> None:
     """The new generation has a new result id and the origin `redrive`."""
     letter = fail(world)
-    assert put_back(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 202
     world.settle()
     first, second = world.results()
     assert (second["data"]["outcome"], second["data"]["origin"]) == ("deleted", "redrive")
@@ -85,7 +85,7 @@ def test_a_redriven_request_is_tried_again_with_a_result_of_its_own(world: World
 def test_redriving_twice_is_harmless(world: World) -> None:
     """The second call is told so, and sends nothing."""
     letter = fail(world)
-    assert [put_back(world, letter["id"]) for _ in range(2)] == [202, 409]
+    assert [redrive(world, letter["id"]) for _ in range(2)] == [202, 409]
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
 
@@ -94,11 +94,11 @@ def test_a_request_that_fails_again_has_another_dead_letter(world: World) -> Non
     """Each generation is a record of its own, and each can be put back."""
     first = fail(world)
     world.batch.script = [refused(400, "InvalidHeaderValue")]
-    put_back(world, first["id"])
+    redrive(world, first["id"])
     world.settle()
     second, older = listing(world)
     assert older["id"] == first["id"] != second["id"]
-    assert put_back(world, second["id"]) == 202
+    assert redrive(world, second["id"]) == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
 
@@ -113,14 +113,14 @@ def test_what_can_never_succeed_is_not_put_back(world: World, body: str | None) 
     else:
         world.put(body)
     world.settle()
-    assert put_back(world, listing(world)[0]["id"]) == 422
+    assert redrive(world, listing(world)[0]["id"]) == 422
 
 
 @pytest.mark.parametrize("letter_id", [str(uuid.UUID(int=1)), "x", "", "a'b", "../x"])
 def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
     """404 for looking and for putting back."""
     assert world.app.dead_letters.one(call(route={"id": letter_id})).status == 404
-    assert put_back(world, letter_id) == 404
+    assert redrive(world, letter_id) == 404
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -130,10 +130,10 @@ def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at:
     letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
     world.storage_fault(fault)
     try:
-        put_back(world, letter["id"])
+        redrive(world, letter["id"])
     except StorageUnavailable:
         world.storage_fault()
-        put_back(world, letter["id"])
+        redrive(world, letter["id"])
     world.storage_fault()
     world.settle()
     ends = {(result["id"], result["data"]["outcome"]) for result in world.results()}
@@ -150,7 +150,7 @@ def test_the_marks_of_earlier_generations_stay(world: World) -> None:
     world.settle()
     assert world.results()[0]["data"]["certainty"] == "unknown"
     world.batch.tasks.clear()
-    put_back(world, listing(world)[0]["id"])
+    redrive(world, listing(world)[0]["id"])
     world.settle()
     end = world.results()[-1]["data"]
     assert (end["outcome"], end["certainty"]) == ("deleted", "inferred")
@@ -162,7 +162,7 @@ def test_a_request_whose_row_was_purged_is_made_anew(world: World) -> None:
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
     assert world.get(letter["clientRequestId"]).status == 404
-    assert put_back(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 202
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
 
@@ -175,7 +175,7 @@ def test_a_request_is_made_anew_for_the_account_that_it_meant() -> None:
     world.records.rows.clear()
     world.settings = replace(world.settings, batch_accounts=(other, ACCOUNT))
     world.app = world.worker()
-    assert put_back(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 202
     world.settle()
     assert [request.batch_url for request in world.batch.calls] == [ACCOUNT, ACCOUNT]
     assert [result["source"] for result in world.results()] == [ACCOUNT, ACCOUNT]
@@ -190,13 +190,13 @@ def test_a_request_made_anew_knows_of_all_generations_before() -> None:
     world.clock.advance(3_601)
     world.settings, kept = replace(world.settings, protected_jobs=("job-1",)), world.settings
     world.app = world.worker()
-    put_back(world, listing(world)[0]["id"])
+    redrive(world, listing(world)[0]["id"])
     world.settle()
     world.records.rows.clear()
     world.batch.tasks.clear()
     world.settings = kept
     world.app = world.worker()
-    put_back(world, listing(world)[0]["id"])
+    redrive(world, listing(world)[0]["id"])
     world.settle()
     end = world.results()[-1]["data"]
     assert world.outcomes() == ["exhausted", "failed", "deleted"]
@@ -212,7 +212,7 @@ def test_a_dead_letter_whose_request_is_at_work_again_is_left_alone(world: World
     world.batch.script = [refused(429, "TooManyRequests")]
     world.put(body)
     world.deliver()
-    assert put_back(world, letter["id"]) == 409
+    assert redrive(world, letter["id"]) == 409
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
 
@@ -226,23 +226,23 @@ def test_a_letter_that_put_nothing_back_is_not_marked(world: World) -> None:
     world.batch.script = [refused(429, "TooManyRequests"), refused(409, "TaskCompleted")]
     world.put(body)
     world.deliver()
-    assert put_back(world, letter["id"]) == 409
+    assert redrive(world, letter["id"]) == 409
     assert listing(world)[0]["redrivenAt"] is None
     world.settle()
-    assert put_back(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
 
 
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
-    """And gives up on a row that never holds still, so that the caller hears of it."""
+    """A redrive retries if the row changes, and raises StorageUnavailable if it keeps changing."""
     letter = fail(world)
 
     world.records.fault = restless(world.records)
     with pytest.raises(StorageUnavailable, match="changed under"):
-        put_back(world, letter["id"])
+        redrive(world, letter["id"])
     world.records.fault = no_fault
-    assert put_back(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 202
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
 
@@ -262,7 +262,7 @@ def test_a_redrive_waits_for_the_time_that_the_request_names(world: World) -> No
     body = world.request(deleteAfter="P20D")
     accepted_at = world.clock.now()
     fail_by_protection(world, body)
-    assert put_back(world, listing(world)[0]["id"]) == 202
+    assert redrive(world, listing(world)[0]["id"]) == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
     assert world.clock.now() - accepted_at >= timedelta(days=20)
@@ -276,7 +276,7 @@ def test_a_purged_request_waits_too(world: World) -> None:
     world.clock.advance(3 * 86_400)
     world.records.rows.clear()
     world.records.etags.clear()
-    assert put_back(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
     assert world.clock.now() - ended_at >= timedelta(days=20)
@@ -291,7 +291,7 @@ def test_a_dead_letter_whose_id_was_used_anew_reopens_nothing(world: World, task
     world.put(world.request(clientRequestId=letter["clientRequestId"], taskId=task))
     world.settle()
     world.request(taskId=task)
-    assert put_back(world, letter["id"]) == 409
+    assert redrive(world, letter["id"]) == 409
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
     assert ("job-1", task) in world.batch.tasks
@@ -307,7 +307,7 @@ def test_what_a_late_copy_left_behind_stands_in_no_redrives_way(world: World) ->
     world.clock.advance(16 * 86_400)
     world.settle()
     assert world.outcomes() == ["failed", "expired"]
-    assert put_back(world, letter["id"]) == 202
+    assert redrive(world, letter["id"]) == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
 
@@ -325,7 +325,7 @@ def test_a_redrive_sends_the_result_that_is_still_owed(world: World) -> None:
     with pytest.raises(StorageUnavailable):
         world.deliver()
     world.send_fault = no_fault
-    assert put_back(world, listing(world)[0]["id"]) == 202
+    assert redrive(world, listing(world)[0]["id"]) == 202
     world.clock.advance(601)
     world.settle()
     assert set(world.outcomes()) == {"failed", "deleted"}
@@ -344,7 +344,7 @@ def test_a_request_of_an_account_that_is_no_longer_listed_is_never_put_back() ->
     answer = put_back_many(world, all=True)
     assert (answer.status, answer.content["matched"], answer.content["redriven"]) == (202, 2, 1)
     former = next(letter for letter in listing(world) if letter["taskId"] == "old")
-    assert put_back(world, former["id"]) == 422
+    assert redrive(world, former["id"]) == 422
 
 
 def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
@@ -366,7 +366,7 @@ def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
 def test_the_daily_round_hurries_no_pass(world: World) -> None:
     """What a slow pass put back for later is not stuck: it waits for its time, and a second copy does so too."""
     letter = fail(world)
-    world.app.dead_letters.redriving.put_back(letter["id"], delay_seconds=3 * 3_600)
+    world.app.dead_letters.redriving.redrive(letter["id"], delay_seconds=3 * 3_600)
     world.clock.advance(2 * 3_600)
     assert world.app.housekeeping.round(1_000)["put_back"] == 0
     assert world.get(letter["clientRequestId"]).content["state"] == "scheduled"

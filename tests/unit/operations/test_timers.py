@@ -40,7 +40,7 @@ def test_a_timer_that_never_ran_is_none() -> None:
 
 
 def test_every_timer_of_an_hour_or_less_is_watched() -> None:
-    """Those that the app has, with the periods of their schedules."""
+    """The watched timers are the app's frequent ones, with the periods of their schedules."""
     found = {}
     for function in functions():
         trigger = function.get_trigger()

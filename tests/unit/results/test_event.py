@@ -107,7 +107,7 @@ def test_an_independent_reader_takes_the_event(result: Result) -> None:
 
 
 def test_an_id_is_the_same_for_every_emission_of_one_outcome() -> None:
-    """Whoever emits it, whenever: the id depends on the row alone, and is a UUID."""
+    """A result's id is a UUID that depends only on the row, whoever publishes it."""
     emitted = {Result.of(replace(done(), claim=None, attempts=n)).id for n in range(3)}
 
     assert len(emitted) == 1
@@ -157,7 +157,7 @@ def test_what_fits_is_sent_whole() -> None:
 
 
 def test_a_long_error_is_shortened_to_fit() -> None:
-    """In code, message and values, each of which says enough; all else stays."""
+    """Code, message and values of a long error are shortened; everything else is kept."""
     event = event_with(long_error(values=20), {"k": "v"})
 
     text = event_text(event)

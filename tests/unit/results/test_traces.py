@@ -47,7 +47,7 @@ def test_an_http_callers_trace_reaches_the_result() -> None:
 
 
 def test_every_request_of_a_bulk_call_belongs_to_the_callers_trace() -> None:
-    """In both forms; a request that names a trace of its own keeps it."""
+    """Requests of both bulk forms join the caller's trace, unless they name another one."""
     world = World()
     assert post(world, many(world)) == 202
     assert post(world, {"requests": [world.request(taskId="task-3")]}) == 202
@@ -66,7 +66,7 @@ def test_the_synchronous_call_belongs_to_the_callers_trace() -> None:
 
 
 def test_a_producers_message_names_its_trace() -> None:
-    """In a field of the request, of many, and of a wish for many tasks."""
+    """A message's `traceparent` field is used in all three forms of requests."""
     world = World()
     world.traceparent = INVOCATION
     world.put(world.request(traceparent=CALLER))
@@ -85,7 +85,7 @@ def test_a_message_without_a_trace_belongs_to_its_delivery() -> None:
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_an_events_trace_reaches_every_result(wrapped: bool) -> None:
-    """From a field of the bare event, or the attribute of a CloudEvent; the closing event names it too."""
+    """An event's `traceparent`, a field or a CloudEvents attribute, reaches every result and the closing event."""
     world = World()
     world.traceparent = INVOCATION
     world.batch.seed("render-7", 3)
@@ -134,7 +134,7 @@ def test_a_trace_that_is_none_is_refused(wrong: str) -> None:
 
 @pytest.mark.parametrize("env", [{}, {"PYTHON_ENABLE_OPENTELEMETRY": "false"}, {"PYTHON_ENABLE_OPENTELEMETRY": ""}])
 def test_telemetry_is_off_by_default(env: dict[str, str]) -> None:
-    """And says nothing to anybody."""
+    """Without the setting, no telemetry is sent."""
     assert telemetry_of(env) is SILENT
 
 

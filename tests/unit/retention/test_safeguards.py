@@ -162,11 +162,11 @@ def close_alone(self: Any, sweep: Any) -> None:
 
 
 def without_stopping(patch: Patch) -> None:
-    """The wish to stop is noted and not heeded."""
+    """A cancellation is recorded but ignored."""
     patch.setattr(sweeper, "at_step", lambda sweep, *_: replace(sweep, asked=(), is_stopping=False))
 
 
-def without_put_back(patch: Patch) -> None:
+def without_requeue(patch: Patch) -> None:
     """The timer leaves a sweep alone for as long as it seems to run."""
     patch.setattr(agenda, "STUCK_AFTER", 1_000 * DAY)
 
@@ -211,7 +211,7 @@ def without_one_at_a_time(patch: Patch) -> None:
             "was not due",
         ),
         (stopped, without_stopping, "asked for after it was stopped"),
-        (lost_message, without_put_back, "never ends"),
+        (lost_message, without_requeue, "never ends"),
         (stuck_job, without_turns, "is left"),
         (bad_job, without_passing_over, "is left"),
         (early_first_sweep, without_the_first_interval, "asked for at once"),

@@ -58,7 +58,7 @@ def test_each_completed_task_goes_when_its_class_s_delay_has_passed() -> None:
 
 
 def test_due_is_judged_at_the_start_of_the_sweep_on_every_page() -> None:
-    """However long it takes: a dry run before it has counted the same."""
+    """All pages use the instant at which the sweep began, so a dry run counts the same tasks."""
     world = SweepWorld(RENDER)
     world.job("render-7", *(world.ended(f"t{n}", 3 * DAY - timedelta(minutes=n - 1)) for n in range(4)))
     world.answers = [None, lambda: world.clock.advance(3_600), lambda: world.clock.advance(3_600)]
@@ -143,7 +143,7 @@ def test_a_job_is_left_alone_for_a_reason_that_is_counted(
 
 
 def test_a_job_that_the_wanted_state_excludes_counts_nowhere() -> None:
-    """And does not fall through to the next policy."""
+    """A job excluded by `jobState` is not counted, and does not fall through to the next policy."""
     world = SweepWorld({**RENDER, "jobState": "completed"}, REST)
     world.job("render-1", world.ended("t"), marked=True)
     world.job("render-2", world.ended("t"), state="completed")
@@ -180,7 +180,7 @@ def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
     assert left_alone(sweep) == {"unlisted": 2}
     assert sweep.error == ErrorBody(
         "JobsPassedOver",
-        "2 jobs were passed over after trouble.",
+        "2 jobs were skipped after errors.",
         (("jobs/render-1", "cannot be read"), ("jobs/render-../2", "cannot be read")),
     )
 
@@ -238,7 +238,7 @@ def test_a_dry_run_counts_what_a_sweep_would_ask_for(page_size: int) -> None:
 
 
 def test_a_policy_that_only_counts_asks_for_nothing() -> None:
-    """Of a policy's and a sweep's wish the stricter holds."""
+    """If either the policy or the sweep is a dry run, nothing is requested."""
     world = SweepWorld({**RENDER, "dryRun": True}, REST)
     for job_id in ("render-1", "other"):
         world.job(job_id, world.ended("t"))
@@ -260,7 +260,7 @@ def test_a_sample_has_twenty_tasks() -> None:
 
 
 def test_a_cap_ends_a_policy_s_asking_and_the_next_sweep_begins_after_it() -> None:
-    """So that one job with more due tasks than the cap starves no other; the others' tasks all have their turn."""
+    """The next sweep begins after the job that reached `most`, so no job starves the others."""
     world = SweepWorld({**RENDER, "most": 3}, REST)
     for number in range(4):
         world.job(f"render-{number}", *(world.ended(f"t{n}") for n in range(2)))
@@ -293,7 +293,7 @@ def test_a_sweep_that_begins_in_the_middle_comes_round_to_the_rest() -> None:
 
 
 def test_a_job_that_is_left_alone_counts_once_though_the_list_is_gone_through_twice() -> None:
-    """And takes nothing off the jobs that the policy took."""
+    """A skipped job is counted once over both laps, and does not reduce the count of covered jobs."""
     world = SweepWorld({**RENDER, "most": 2}, protected=("render-0",))
     world.job("render-0", world.ended("t"))
     world.job("render-1", world.ended("t"), marked=True)
@@ -353,7 +353,7 @@ def test_a_sweep_whose_first_job_is_gone_takes_all_of_them() -> None:
 
 
 def test_tasks_that_cannot_go_do_not_hold_the_others_up() -> None:
-    """As long as a job has fewer of them than the cap."""
+    """Tasks that cannot be deleted do not block others, as long as a job has fewer of them than `most`."""
     world = SweepWorld({**RENDER, "most": 2})
     world.job("render-0", world.ended("stuck", can_go=False), world.ended("b"), world.ended("c"))
     world.job("render-1", world.ended("stuck", can_go=False), world.ended("b"))
@@ -390,7 +390,7 @@ def test_a_dry_run_does_not_move_where_the_next_begins() -> None:
 )
 @pytest.mark.parametrize("at_jobs", [True, False])
 def test_trouble_of_the_account_is_waited_out(reply: Reply, at_jobs: bool) -> None:
-    """At any list, and nothing of what was counted before is lost or counted twice."""
+    """A failure of the account delays any list, and no count is lost or doubled."""
     world = SweepWorld(RENDER)
     for number in range(2):
         world.job(f"render-{number}", world.ended("t"))
@@ -492,7 +492,7 @@ def test_a_list_of_jobs_that_stays_bad_ends_the_sweep_as_failed(reply: Reply) ->
 
 
 def test_a_link_that_leads_back_does_not_go_round_for_ever() -> None:
-    """To the same page or to one before: the job is passed over, and no task is counted twice."""
+    """A link to the same or an earlier page makes the sweep skip the job, and no task is counted twice."""
     world = SweepWorld(RENDER)
     world.job("render-0")
     pages = [
@@ -506,7 +506,7 @@ def test_a_link_that_leads_back_does_not_go_round_for_ever() -> None:
 
 
 def test_a_list_of_jobs_that_leads_back_ends_the_sweep_as_failed() -> None:
-    """As any trouble of that list."""
+    """A list of jobs whose link leads back fails the sweep, like any failure of that list."""
     world = SweepWorld(RENDER)
     world.answers = [JobPage(OK, (), "two"), *[JobPage(OK, (), "two")] * 3]
     sweep = world.sweep()
@@ -542,7 +542,7 @@ def test_a_step_is_bounded_by_time_and_by_what_it_asks_for() -> None:
 
 
 def test_a_job_with_nothing_due_costs_one_list_call() -> None:
-    """And the whole sweep one more for each page of jobs."""
+    """A sweep makes one list call per job with nothing due, and one per page of jobs."""
     world = SweepWorld(RENDER)
     for number in range(10):
         world.job(f"render-{number}", world.ended("new", DAY))

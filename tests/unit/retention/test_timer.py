@@ -48,7 +48,7 @@ def agenda(world: SweepWorld) -> Agenda:
 
 
 def test_new_policies_leave_an_interval_for_a_dry_run(world: SweepWorld) -> None:
-    """From when the app first saw them."""
+    """The first sweep starts one interval after the app first saw the policies."""
     later(world, timedelta())
     assert agenda(world).next_sweep_at(INTERVAL) == world.clock.now() + INTERVAL
     later(world, INTERVAL - MINUTE)
@@ -72,7 +72,7 @@ def test_policies_that_have_changed_are_new(world: SweepWorld) -> None:
 
 
 def test_a_sweep_follows_an_interval_after_the_last_one_began(world: SweepWorld) -> None:
-    """Not after it ended."""
+    """The interval counts from the last sweep's start, not from its end."""
     later(world, timedelta())
     later(world, INTERVAL)
     world.carry_out_all()
@@ -162,8 +162,8 @@ def test_a_begin_whose_answer_was_lost_knows_its_own_write(world: SweepWorld, wr
     assert (agenda(world).running, len(world.messages)) == (begun.sweep_id, 1)
 
 
-def test_a_sweep_whose_message_was_lost_is_put_back_after_an_hour(world: SweepWorld) -> None:
-    """It never blocks its account for good; once put back it has another hour."""
+def test_a_sweep_whose_message_was_lost_is_requeued_after_an_hour(world: SweepWorld) -> None:
+    """It never blocks its account for good; once requeued it has another hour."""
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     world.messages.clear()
@@ -304,7 +304,7 @@ def test_an_agenda_that_no_version_writes_is_loud(world: SweepWorld) -> None:
 
 
 def test_what_the_timer_does_is_a_decision_without_side_effects(world: SweepWorld) -> None:
-    """And it counts open requests only when it has to."""
+    """The timer's decision is pure, and counts open requests only if it has to."""
     now, digest = world.clock.now(), digest_of(world.rules.policies)
 
     def never() -> int:

@@ -181,7 +181,7 @@ def test_a_request_whose_policy_is_unchanged_goes_on_though_others_changed() -> 
 
 
 def test_a_request_of_a_job_that_was_protected_meanwhile_ends_as_cancelled() -> None:
-    """Also when an earlier try of it was refused."""
+    """A sweep's request for a job protected since then is cancelled, even after a refused try."""
     world = world_of()
     world.batch.seed("job-1", 1)
     world.batch.script = [refused(429, "TooManyRequests", 30)]
@@ -292,7 +292,7 @@ def test_a_step_that_never_succeeds_ends_the_sweep_without_a_dead_letter() -> No
 
 
 def test_a_sweep_is_forgotten_after_retention() -> None:
-    """Not before, and never one of an account's agenda."""
+    """A sweep is purged after its retention, and an account's agenda never."""
     world = world_of()
     world.batch.seed("job-1", 1)
     which = sweep_id(begin(world))
@@ -307,7 +307,7 @@ def test_a_sweep_is_forgotten_after_retention() -> None:
 
 
 def test_a_sweep_is_remembered_with_how_its_requests_ended() -> None:
-    """At no time of its last days are they open again; then it goes, and its counts with it."""
+    """A sweep's counts are kept as long as the sweep, so its requests never look open again."""
     world = world_of()
     world.batch.seed("job-1", 3)
     which = sweep_id(begin(world))
@@ -358,7 +358,7 @@ def redriven(world: World, letter: dict[str, Any]) -> Answer:
 
 
 def test_a_task_that_cannot_be_deleted_has_one_dead_letter() -> None:
-    """However many sweeps ask for it: a repeat moves the letter to the newest request, and it can be redriven."""
+    """Repeated sweeps update one dead letter to the newest request, and it can be redriven."""
     world = world_of()
     world.batch.seed("job-1", 1)
     first, second = failed(world), failed(world)

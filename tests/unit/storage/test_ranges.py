@@ -26,7 +26,7 @@ def numbered(*numbers: int) -> list[str]:
 
 
 def test_rows_that_lie_together_are_read_at_once() -> None:
-    """Those that are asked for, whatever lies between; one that is not there is left out."""
+    """Adjacent rows are read with one query; rows in between are ignored, and missing ones left out."""
     table = filled(*numbered(*range(20)))
 
     found = read_rows(table, "a", numbered(9, 3, 30, 5))
