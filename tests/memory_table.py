@@ -7,6 +7,7 @@ from threading import RLock
 from typing import TypeVar
 
 from shared.errors import StorageUnavailable
+from shared.storage.query import Query
 from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, Found, Page, Refused, Write
 
 T = TypeVar("T")
@@ -75,12 +76,12 @@ class MemoryTable:
         return self._run("write", lambda: self._put_all(writes))
 
     def query(
-        self, filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+        self, query: Query, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
     ) -> Page:
-        """See Table. Knows the filters that the app uses: comparisons joined by `and`."""
+        """See Table."""
         # The daily round is known by its scans; reading a parent's counts is none.
-        name = "count" if "tally:" in filter_text and "touched_at" not in filter_text else "query"
-        return self._run(name, lambda: self._page(filter_text, top, continuation))
+        name = "count" if "tally:" in query.text and "touched_at" not in query.text else "query"
+        return self._run(name, lambda: self._page(query, top, continuation))
 
     def delete_group(self, rows: Sequence[Found]) -> bool:
         """See Table."""
@@ -138,8 +139,8 @@ class MemoryTable:
                 return Refused(index)
         return [self._put(write) for write in writes]
 
-    def _page(self, filter_text: str, top: int, continuation: dict[str, str] | None) -> Page:
-        keys = sorted(key for key in self.rows if _matches(self.rows[key], filter_text))
+    def _page(self, query: Query, top: int, continuation: dict[str, str] | None) -> Page:
+        keys = sorted(key for key in self.rows if query.takes(self.rows[key]))
         if continuation:
             keys = [key for key in keys if key >= (continuation["PartitionKey"], continuation["RowKey"])]
         more = {"PartitionKey": keys[top][0], "RowKey": keys[top][1]} if len(keys) > top else None
@@ -156,24 +157,3 @@ class MemoryTable:
 
 def _key(write: Write) -> tuple[str, str]:
     return str(write.entity["PartitionKey"]), str(write.entity["RowKey"])
-
-
-def _matches(row: dict[str, object], filter_text: str) -> bool:
-    return all(_compares(row, clause) for clause in filter_text.split(" and "))
-
-
-def _compares(row: dict[str, object], clause: str) -> bool:
-    column, operator, literal = clause.strip("() ").split(" ", 2)
-    if column not in row:
-        return False
-    value = row[column]
-    wanted: object = literal.strip("'") if literal.startswith("'") else literal == "true"
-    compare = {
-        "eq": lambda: value == wanted,
-        "ne": lambda: value != wanted,
-        "ge": lambda: str(value) >= str(wanted),
-        "lt": lambda: str(value) < str(wanted),
-        "le": lambda: str(value) <= str(wanted),
-        "gt": lambda: str(value) > str(wanted),
-    }
-    return compare[operator]()

@@ -134,22 +134,28 @@ def carriers(event: Schema) -> dict[str, Schema]:
     """The schemas of enveloped events, which may have further fields; `event` is the schema of a bare one."""
     bare = {name: field for name, field in event["properties"].items() if name != "clientRequestId"}
     data: Schema = {"type": "object", "properties": bare, "required": ["jobId"], "additionalProperties": False}
-    base64: Schema = {"type": "string", "contentEncoding": "base64", "contentMediaType": "application/json"}
+    return {"JobEventData": data, "CloudEvent": _cloud_event(), **_event_grid(), **_diagnostics()}
+
+
+def _cloud_event() -> Schema:
+    return _envelope(
+        "specversion id source type",
+        specversion={"type": "string", "const": "1.0"},
+        id=_WORD,
+        source=_WORD,
+        type=_WORD,
+        subject=_TEXT,
+        time=_TEXT,
+        datacontenttype=_TEXT,
+        traceparent=_TEXT,
+        data=ref("JobEventData"),
+        data_base64={"type": "string", "contentEncoding": "base64", "contentMediaType": "application/json"},
+    )
+
+
+def _event_grid() -> dict[str, Schema]:
+    """Its events, and how it validates a subscription."""
     return {
-        "JobEventData": data,
-        "CloudEvent": _envelope(
-            "specversion id source type",
-            specversion={"type": "string", "const": "1.0"},
-            id=_WORD,
-            source=_WORD,
-            type=_WORD,
-            subject=_TEXT,
-            time=_TEXT,
-            datacontenttype=_TEXT,
-            traceparent=_TEXT,
-            data=ref("JobEventData"),
-            data_base64=base64,
-        ),
         "EventGridEvent": _envelope(
             "id topic eventType data",
             id=_WORD,
@@ -169,6 +175,12 @@ def carriers(event: Schema) -> dict[str, Schema]:
             data=ref("SubscriptionValidationData"),
         ),
         "SubscriptionValidationData": _envelope("validationCode", validationCode=_TEXT, validationUrl=_TEXT),
+    }
+
+
+def _diagnostics() -> dict[str, Schema]:
+    """A diagnostic record of Batch about one task."""
+    return {
         "DiagnosticRecord": _envelope(
             "resourceId operationName properties",
             time=_TEXT,

@@ -31,6 +31,13 @@ def letter_paths() -> Document:
                 parameters=_FILTERS,
             ),
         },
+        **_one(),
+        **_many(),
+    }
+
+
+def _one() -> Document:
+    return {
         "/dead-letters/{id}": {
             "get": operation(
                 "getDeadLetter",
@@ -59,7 +66,7 @@ def letter_paths() -> Document:
                 parameters="id",
             ),
         },
-    } | _many()
+    }
 
 
 def _many() -> Document:

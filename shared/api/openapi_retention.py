@@ -150,6 +150,12 @@ def retention_paths() -> Document:
                 {200: "RetentionPolicies"},
             ),
         },
+        **_sweeps(),
+    }
+
+
+def _sweeps() -> Document:
+    return {
         "/retention-sweeps": {
             "post": operation(
                 "beginRetentionSweep",

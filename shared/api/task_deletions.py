@@ -16,14 +16,14 @@ from shared.clock import Clock
 from shared.deletion import acceptance
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.cancellation import Cancellation
-from shared.deletion.guard import Guard
 from shared.deletion.synchronous import SynchronousDeletion, SyncOutcome
+from shared.deletion.vetoes import Vetoes
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Key, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
 from shared.parsing import grammar
 from shared.parsing.strict_json import TOO_LARGE
-from shared.request.envelope import Item, Kind, is_single, read_requests
+from shared.request.envelope import Envelope, Invalid, Kind, is_single, read_requests
 from shared.request.model import DeletionRequest, parse_or_none
 from shared.results.event import error_wire, status_document
 from shared.results.result import ID_CONFLICT
@@ -44,13 +44,13 @@ class TaskDeletionApi:
     clock: Clock
     store: RecordStore
     acceptor: Acceptor
-    guard: Guard
+    vetoes: Vetoes
     synchronous: SynchronousDeletion
     cancellation: Cancellation
 
     @property
     def _bulk(self) -> Bulk:
-        return Bulk(self.acceptor, self.guard, self.clock)
+        return Bulk(self.acceptor, self.vetoes)
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
@@ -60,17 +60,24 @@ class TaskDeletionApi:
         if known := _readable_id(value):
             call.concerns(known)
         _refuse_large_single(value, call)
-        envelope = read_requests(value, self.settings.batch_accounts, self.clock.now())
-        envelope = envelope.traced(call.traceparent)
+        envelope = self._read(value, call)
         if envelope.kind is Kind.MANY:
             refuse_any_id(call)
             return self._bulk.accept(envelope)
         if envelope.kind is Kind.TASK_IDS:
             refuse_other_id(call, envelope.parent_id)
             return self._bulk.accept(envelope)
-        request = _only(envelope.items)
-        refuse_other_id(call, request.client_request_id)
-        return self._protected(request) or self._accept(request)
+        record = _only(envelope)
+        refuse_other_id(call, record.request.client_request_id)
+        return self._protected(record.request) or self._accept(record)
+
+    def _read(self, value: object, call: Call) -> Envelope[Record]:
+        now, origin = self.clock.now(), Origin.HTTP if is_single(value) else Origin.BULK
+
+        def make(request: DeletionRequest, parent_id: str | None) -> Record:
+            return Record.new(request.traced(call.traceparent), origin, now, parent_id)
+
+        return read_requests(value, self.settings.batch_accounts, now, make)
 
     def status(self, call: Call) -> Answer:
         """`GET /api/task-deletions/{clientRequestId}`."""
@@ -95,7 +102,8 @@ class TaskDeletionApi:
         if protected := self._protected(request):
             return protected
         if _RESPOND_ASYNC.search(call.headers.get("prefer", "")):
-            return self._accept(request, done=_replayed, id_at=CLIENT_REQUEST_ID)
+            record = Record.new(request, Origin.HTTP, self.clock.now())
+            return self._accept(record, done=_replayed, id_at=CLIENT_REQUEST_ID)
         called = self.synchronous.delete(request, call.invocation_id)
         if called.outcome is SyncOutcome.CONFLICT:
             return conflict(CLIENT_REQUEST_ID)
@@ -104,13 +112,13 @@ class TaskDeletionApi:
         return _replayed(called.record) if called.outcome is SyncOutcome.REPLAYED else operation_answer(called.record)
 
     def _accept(
-        self, request: DeletionRequest, done: Callable[[Record], Answer] | None = None, id_at: str = "/clientRequestId"
+        self, record: Record, done: Callable[[Record], Answer] | None = None, id_at: str = "/clientRequestId"
     ) -> Answer:
         """Accepts a request for the queue. `done` makes the response if the request is already done.
 
         `id_at` points at the id in the call.
         """
-        accepted = self.acceptor.accept(request, Origin.HTTP)
+        accepted = self.acceptor.accept(record)
         if accepted.receipt is acceptance.Receipt.CONFLICT:
             return conflict(id_at)
         if done and accepted.record.state is State.DONE:
@@ -119,7 +127,7 @@ class TaskDeletionApi:
         return self._status(200 if accepted.record.state is State.DONE else 202, accepted.record, replayed=replayed)
 
     def _protected(self, request: DeletionRequest) -> Answer | None:
-        error = self.guard.protection(request)
+        error = self.vetoes.of_job(request.job_id)
         return None if error is None else Answer(403, error_wire(error))
 
     def _status(self, status: int, record: Record, *, replayed: bool = False) -> Answer:
@@ -162,7 +170,8 @@ def _refuse_large_single(value: object, call: Call) -> None:
         raise InvalidInput([Problem("", text)], TOO_LARGE)
 
 
-def _only(items: tuple[Item, ...]) -> DeletionRequest:
-    if items[0].request is None:
-        raise InvalidInput(items[0].problems)
-    return items[0].request
+def _only(envelope: Envelope[Record]) -> Record:
+    (item,) = envelope.items
+    if isinstance(item, Invalid):
+        raise InvalidInput(item.problems)
+    return item

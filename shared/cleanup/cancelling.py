@@ -17,7 +17,7 @@ from shared.deletion.parents import Veto
 from shared.errors import CorruptRecord
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 from shared.ledger.store import CORRUPT
-from shared.storage.queues import Sender
+from shared.results.queue import ResultQueue
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,7 @@ class CleanupCancelling:
 
     cleanups: CleanupStore
     closer: CleanupCloser
-    sender: Sender
-    result_queue: str
+    results: ResultQueue
     clock: Clock
 
     def cancel(self, event_id: str, *, dry_run: bool) -> Settled[CancelDecision]:
@@ -39,7 +38,7 @@ class CleanupCancelling:
         """
         settled = self.cleanups.settle(event_id, self._decide, dry_run=dry_run)
         if settled.decision is CancelDecision.END:
-            self.sender.send(self.result_queue, self.closer.close_quietly(settled.row))
+            self.results.send([self.closer.close_quietly(settled.row)])
         return settled
 
     def _decide(self, found: Cleanup | None) -> tuple[CancelDecision, Cleanup | None]:

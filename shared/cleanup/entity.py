@@ -17,22 +17,29 @@ from typing import Any
 
 from shared.cleanup.event import JobEvent, to_wire
 from shared.cleanup.record import Cleanup, Phase, Stand
-from shared.clock import from_text, to_text
+from shared.clock import from_text, moment_in, moment_text, to_text
 from shared.errors import CorruptRecord
 from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import DRY_RUN_SUFFIX, Key, Outcome
 from shared.parsing.grammar import MAX_DELAY
+from shared.storage.query import Query
 
 Entity = dict[str, Any]
 
-BOTH_ROWS = "RowKey ge 'cleanup:' and RowKey lt 'cleanup;'"
-"""Filter for both kinds of rows. The key range keeps a query from scanning a whole partition."""
-CLEANUP_ROWS = "RowKey ge 'cleanup:0' and RowKey lt 'cleanup:g'"
-"""Filter for clean-ups only: their ids start with a hexadecimal digit."""
 IN_LIST = "cleanup:time:"
 PLACE = re.compile(r"[0-9]{15}:[0-9a-f-]{36}(?:\.dry-run)?")
 _END_OF_TIME = 253_402_300_799_999
 """The end of the year 9999 in milliseconds; subtracting a time from it sorts the newest first."""
+
+
+def both_rows(bucket: str) -> Query:
+    """Both kinds of rows. The key range keeps a query from scanning a whole partition."""
+    return Query(bucket).from_row("cleanup:", "cleanup;")
+
+
+def cleanup_rows(bucket: str) -> Query:
+    """Clean-ups only: their ids start with a hexadecimal digit."""
+    return Query(bucket).from_row("cleanup:0", "cleanup:g")
 
 
 def cleanup_key(event_id: str, *, dry_run: bool) -> tuple[str, str]:
@@ -88,14 +95,14 @@ def to_entity(cleanup: Cleanup, now: datetime) -> Entity:
         "asked": cleanup.asked,
         "page_ids": cleanup.page_ids,
         "job_state": cleanup.job_state or "",
-        "first_listed_at": _text(cleanup.first_listed_at),
-        "ended_at": _text(cleanup.ended_at),
+        "first_listed_at": moment_text(cleanup.first_listed_at),
+        "ended_at": moment_text(cleanup.ended_at),
         "outcome": cleanup.outcome.value if cleanup.outcome else "",
         "error": error_text(cleanup.error),
-        "cancelled_at": _text(cleanup.cancelled_at),
+        "cancelled_at": moment_text(cleanup.cancelled_at),
         "is_relisting": cleanup.is_relisting,
         "stand_open": cleanup.stand.open if cleanup.stand else 0,
-        "stand_since": _text(cleanup.stand.since if cleanup.stand else None),
+        "stand_since": moment_text(cleanup.stand.since if cleanup.stand else None),
         "is_settled": cleanup.is_settled,
         "place": place_of(cleanup),
         "touched_at": to_text(kept_from(cleanup, now)),
@@ -115,7 +122,7 @@ def from_entity(entity: Mapping[str, Any], etag: str) -> Cleanup:
 
 
 def _read(entity: Mapping[str, Any], etag: str) -> Cleanup:
-    since = _moment(entity.get("stand_since"))
+    since = moment_in(entity.get("stand_since"))
     return Cleanup(
         event=JobEvent.model_validate(json.loads(entity["event"]), by_alias=True, by_name=False),
         payload_hash=entity["payload_hash"],
@@ -133,11 +140,11 @@ def _read(entity: Mapping[str, Any], etag: str) -> Cleanup:
         with_rows=entity.get("with_rows", True),
         asked=entity.get("asked", 0),
         page_ids=entity.get("page_ids", b""),
-        first_listed_at=_moment(entity.get("first_listed_at")),
-        ended_at=_moment(entity["ended_at"]),
+        first_listed_at=moment_in(entity.get("first_listed_at")),
+        ended_at=moment_in(entity["ended_at"]),
         outcome=Outcome(entity["outcome"]) if entity["outcome"] else None,
         error=error_from(entity["error"]),
-        cancelled_at=_moment(entity.get("cancelled_at")),
+        cancelled_at=moment_in(entity.get("cancelled_at")),
         is_relisting=entity.get("is_relisting", False),
         stand=Stand(entity["stand_open"], since) if since else None,
         is_settled=entity.get("is_settled", False),
@@ -151,11 +158,3 @@ def kept_from(cleanup: Cleanup, now: datetime) -> datetime:
     if not cleanup.has_ended:
         return now
     return (cleanup.ended_at or now) + (MAX_DELAY if cleanup.event.delete_after else timedelta())
-
-
-def _text(moment: datetime | None) -> str:
-    return to_text(moment) if moment else ""
-
-
-def _moment(text: str | None) -> datetime | None:
-    return from_text(text) if text else None

@@ -19,9 +19,9 @@ from shared.cleanup.relisting import Relisting
 from shared.cleanup.selection import requests_of
 from shared.cleanup.single_task import SingleTask
 from shared.cleanup.state import StepDecision
-from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
+from shared.cleanup.step import StepRun, Steps, next_attempts
 from shared.deletion.delivery import Delivery
-from shared.deletion.guard import Guard
+from shared.deletion.vetoes import Vetoes
 from shared.errors import StaleDelivery
 from shared.ledger.record import Outcome
 
@@ -41,7 +41,7 @@ class FanOut:
     max_wait: timedelta
     """How long a clean-up waits for its job to complete."""
     steps: Steps
-    guard: Guard
+    vetoes: Vetoes
     closer: CleanupCloser
     relisting: Relisting
     single_task: SingleTask
@@ -102,12 +102,12 @@ class FanOut:
     def _veto(self, run: StepRun) -> tuple[Outcome, ErrorBody] | None:
         """The outcome of a clean-up that must not be carried out, or None."""
         event = run.cleanup.event
-        error = self.guard.protection_of(event.job_id) or self.guard.strange_account(event.batch_url)
+        error = self.vetoes.of_job(event.job_id) or self.vetoes.of_account(event.batch_url)
         if error:
             return Outcome.FAILED, error
         # Without a row, this may be a late copy of a finished clean-up, and the job's id may be in use again.
         now = self.steps.clock.now()
-        late = None if run.before else self.guard.lateness("event", run.cleanup.accepted_at, now)
+        late = None if run.before else self.vetoes.of_age("event", run.cleanup.accepted_at, now)
         return (Outcome.EXPIRED, late) if late else None
 
     def _page(self, run: StepRun, page: TaskPage, job_state: str | None) -> list[str] | None:
@@ -169,7 +169,7 @@ class FanOut:
 
     def _refused(self, run: StepRun, reply: Reply) -> list[str] | None:
         """Batch refused the call: the job is gone, or the step is retried or given up."""
-        event, error = run.cleanup.event, error_of(reply)
+        event, error = run.cleanup.event, reply.as_error
         log_refused_access(reply, event.batch_url, event.event_id)
         if reply.kind is Kind.GONE:
             return self._finish(run, self.steps.record(run, replace(run.cleanup, job_state=GONE)))

@@ -10,12 +10,11 @@ from shared.cleanup.event import JobEvent
 from shared.cleanup.message import Step, TaskStep
 from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.record import Cleanup, new_cleanup
-from shared.cleanup.single_task import task_of
 from shared.cleanup.store import CleanupStore
 from shared.cleanup.task_record import TaskRecord, task_request
 from shared.clock import Clock
 from shared.deletion.acceptance import Acceptor
-from shared.deletion.guard import Guard
+from shared.deletion.vetoes import Vetoes
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Key, Origin, Record, State
 from shared.ledger.store import RecordStore
@@ -46,7 +45,7 @@ class EventIntake:
     """Accepts events once per id. Every method may raise StorageUnavailable; the event may then be accepted or not."""
 
     accounts: tuple[str, ...]
-    guard: Guard
+    vetoes: Vetoes
     cleanups: CleanupStore
     records: RecordStore
     acceptor: Acceptor
@@ -59,7 +58,7 @@ class EventIntake:
 
     def _take_job(self, event: JobEvent) -> Taken:
         event_id, now = event.event_id, self.clock.now()
-        if protected := self.guard.protection_of(event.job_id):
+        if protected := self.vetoes.of_job(event.job_id):
             return Taken(Intake.PROTECTED, event_id, error=protected)
         wanted = new_cleanup(event, now)
         written = self.cleanups.write(None, wanted, now)
@@ -77,16 +76,16 @@ class EventIntake:
         """Accepts a diagnostic record. The request gets its row when the message is delivered and the task was read."""
         request, now = task_request(record, self.accounts), self.clock.now()
         request_id = request.client_request_id
-        if protected := self.guard.protection(request):
+        if protected := self.vetoes.of_job(request.job_id):
             return Taken(Intake.PROTECTED, request_id, error=protected)
         found = self.records.read(Key.of(request))
         if found is None:
             self.queue.send(TaskStep(record, request, now))
             return Taken(Intake.ACCEPTED, request_id, Record.new(request, Origin.JOB_COMPLETION, now))
-        if task_of(found.request) != task_of(request):
+        if found.request.task != request.task:
             return Taken(Intake.CONFLICT, request_id, error=ID_CONFLICT)
         if found.state is not State.DONE:
-            self.acceptor.accept(found.request, found.origin, found.accepted_at)
+            self.acceptor.accept(Record.new(found.request, found.origin, found.accepted_at))
         return Taken(Intake.REPLAYED, request_id, found)
 
 

@@ -15,12 +15,12 @@ from shared.cleanup.state import StepDecision
 from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
 from shared.deletion.delivery import Delivery
-from shared.deletion.guard import Guard
 from shared.deletion.poison import GIVEN_UP
+from shared.deletion.vetoes import Vetoes
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.record import Outcome
 from shared.ledger.store import CORRUPT
-from shared.storage.queues import Sender
+from shared.results.queue import ResultQueue
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +33,13 @@ class CleanupPoison:
     cleanups: CleanupStore
     closer: CleanupCloser
     single_task: SingleTask
-    guard: Guard
-    sender: Sender
-    result_queue: str
+    vetoes: Vetoes
+    results: ResultQueue
     clock: Clock
 
     def deliver(self, delivery: Delivery) -> None:
         """Ends the clean-up of a message and publishes its closing event."""
-        for text in self._texts(delivery):
-            self.sender.send(self.result_queue, text)
+        self.results.send(self._texts(delivery))
 
     def _texts(self, delivery: Delivery) -> list[str]:
         message = read_cleanup_message(delivery, self.accounts, self.clock.now())
@@ -81,7 +79,7 @@ class CleanupPoison:
         if decision is not StepDecision.END:
             return decision, None
         cleanup, now = found or step.begun(), self.clock.now()
-        late = None if found else self.guard.lateness("event", cleanup.accepted_at, now)
+        late = None if found else self.vetoes.of_age("event", cleanup.accepted_at, now)
         outcome = Outcome.EXPIRED if late else Outcome.EXHAUSTED
         ended = state.ended(cleanup, outcome, late or cleanup.error or GIVEN_UP, now)
         return decision, state.step_done(ended, step.number, message_id)

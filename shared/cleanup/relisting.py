@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from shared.batch.reply import Kind, Reply
 from shared.cleanup.record import Cleanup
 from shared.cleanup.selection import requests_of
-from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
-from shared.deletion.guard import Guard
+from shared.cleanup.step import StepRun, Steps, next_attempts
+from shared.deletion.vetoes import Vetoes
 from shared.parsing import grammar
 from shared.request.model import DeletionRequest
 
@@ -30,12 +30,12 @@ class Relisting:
     """Runs the steps of a repeated listing. May raise StorageUnavailable."""
 
     steps: Steps
-    guard: Guard
+    vetoes: Vetoes
 
     def run(self, run: StepRun) -> list[str] | None:
         """Lists one page; None if the row has changed since it was read."""
         event = run.cleanup.event
-        if self.guard.protection_of(event.job_id) or self.guard.strange_account(event.batch_url):
+        if self.vetoes.of_job(event.job_id) or self.vetoes.of_account(event.batch_url):
             return self._stop(run)
         page = self.steps.page(run)
         if page.reply.kind is not Kind.SUCCESS:
@@ -56,8 +56,8 @@ class Relisting:
     def _refused(self, run: StepRun, reply: Reply) -> list[str] | None:
         may_pass = reply.kind in {Kind.TRANSIENT, Kind.ACCESS}
         if may_pass and next_attempts(run.cleanup.attempts, reply) < self.steps.policy.max_attempts:
-            return self.steps.retry(run, reply, error_of(reply))
-        log.warning("relisting_stopped event_id=%s code=%s", run.cleanup.event.event_id, error_of(reply).code)
+            return self.steps.retry(run, reply, reply.as_error)
+        log.warning("relisting_stopped event_id=%s code=%s", run.cleanup.event.event_id, reply.as_error.code)
         return self._stop(run, listed=reply.kind is Kind.GONE)
 
     def _stop(self, run: StepRun, *, listed: bool = False) -> list[str] | None:

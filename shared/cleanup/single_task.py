@@ -10,22 +10,21 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared.batch.listing import COMPLETED, TaskState
-from shared.batch.pacing import backoff_seconds
 from shared.batch.port import Batch
 from shared.batch.reply import ErrorBody, Kind, Reply, log_refused_access
 from shared.cleanup.message import TaskStep
 from shared.cleanup.queue import CleanupQueue
-from shared.cleanup.step import CALL_SECONDS, error_of, next_attempts
+from shared.cleanup.step import CALL_SECONDS, next_attempts
 from shared.clock import Clock, TimeBox
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.delivery import Delivery
-from shared.deletion.guard import Guard
 from shared.deletion.outcomes import RetryPolicy
 from shared.deletion.poison import GIVEN_UP
+from shared.deletion.vetoes import Vetoes
 from shared.ledger import state
 from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record, State
-from shared.ledger.store import Decided, RecordStore
+from shared.ledger.store import RecordStore
 from shared.parsing import grammar
 from shared.request.model import DeletionRequest, parse_or_none, payload_hash
 from shared.results.publisher import Publisher
@@ -53,7 +52,7 @@ def on_record(found: Record | None, step: TaskStep) -> TaskDecision:
     """The decision for a message, given the row of its request as read. Pure."""
     if found is None:
         return TaskDecision.LOOK
-    if task_of(found.request) != task_of(step.request):
+    if found.request.task != step.request.task:
         return TaskDecision.CONFLICT
     if found.state is not State.DONE:
         return TaskDecision.GO_ON
@@ -62,17 +61,12 @@ def on_record(found: Record | None, step: TaskStep) -> TaskDecision:
     return TaskDecision.PUBLISH if found.attempts == 0 else TaskDecision.SKIP
 
 
-def task_of(request: DeletionRequest) -> tuple[str, str, str]:
-    """The task that a request is about."""
-    return request.batch_url, request.job_id.lower(), request.task_id.lower()
-
-
 def after_read(reply: Reply, found: TaskState | None) -> tuple[Outcome, ErrorBody | None] | str:
     """The version to delete, or the outcome of the request. For replies that are not retried. Pure."""
     if reply.kind is Kind.GONE:
         return Outcome.NOT_FOUND, reply.error
     if found is None:
-        return Outcome.FAILED, error_of(reply)
+        return Outcome.FAILED, reply.as_error
     if found.state != COMPLETED:
         return Outcome.FAILED, ErrorBody(NOT_COMPLETED, f"The task is {found.state}, so it was not deleted.")
     version = parse_or_none(found.etag, grammar.etag)
@@ -90,7 +84,7 @@ class SingleTask:
     store: RecordStore
     acceptor: Acceptor
     publisher: Publisher
-    guard: Guard
+    vetoes: Vetoes
     queue: CleanupQueue
     policy: RetryPolicy
     clock: Clock
@@ -102,7 +96,7 @@ class SingleTask:
         if on_record(found, step) is not TaskDecision.LOOK:
             return self._leave(found, step, delivery)
         now, request = self.clock.now(), step.request
-        if veto := self.guard(asked, now):
+        if veto := self.vetoes(asked, now):
             return self._end(step, veto, delivery)
         box = TimeBox.lasting(CALL_SECONDS, self.clock)
         reply, task = self.batch.look_at_task(request.batch_url, request.job_id, request.task_id, box)
@@ -119,7 +113,7 @@ class SingleTask:
     def give_up(self, step: TaskStep, delivery: Delivery) -> list[str]:
         """Ends a request whose message the host gave up. Returns the encoded results to send."""
         now = self.clock.now()
-        late = self.guard.expiry(self._asked(step), now)
+        late = self.vetoes.expiry(self._asked(step), now)
         return self._end(
             step, late or Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, now, error=GIVEN_UP), delivery
         )
@@ -131,16 +125,16 @@ class SingleTask:
         if decision is TaskDecision.PUBLISH and found:
             return self._publish(Result.of(found, delivery.body))
         if decision is TaskDecision.GO_ON and found:
-            self.acceptor.accept(found.request, found.origin, found.accepted_at)
+            self.acceptor.accept(Record.new(found.request, found.origin, found.accepted_at))
         log.info("duplicate_record request_id=%s", step.request.client_request_id)
         return []
 
     def _retry(self, step: TaskStep, reply: Reply, delivery: Delivery) -> list[str]:
-        attempts, error, policy = next_attempts(step.attempts, reply), error_of(reply), self.policy
+        attempts, error, policy = next_attempts(step.attempts, reply), reply.as_error, self.policy
         if attempts >= policy.max_attempts:
             end = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, self.clock.now(), reply.status, error)
             return self._end(step, end, delivery)
-        wait = backoff_seconds(max(1, attempts), policy.base_seconds, policy.max_seconds, reply, policy.random)
+        wait = policy.seconds(max(1, attempts), reply)
         log.warning("task_look_retry request_id=%s attempt=%s", step.request.client_request_id, attempts)
         self.queue.send(replace(step, attempts=attempts), wait)
         return []
@@ -151,7 +145,7 @@ class SingleTask:
         decided = self._settle(step, fresh, Change.ACCEPTED)
         if decided.why is not Change.ACCEPTED:
             return self._leave(decided.row, step, delivery)
-        self.acceptor.accept(request, fresh.origin, fresh.accepted_at)
+        self.acceptor.accept(Record.new(request, fresh.origin, fresh.accepted_at))
         return []
 
     def _end(self, step: TaskStep, end: Conclusion, delivery: Delivery) -> list[str]:
@@ -160,7 +154,7 @@ class SingleTask:
             return self._leave(decided.row, step, delivery)
         return self._publish(Result.of(decided.record, delivery.body))
 
-    def _settle(self, step: TaskStep, after: Record, why: Change) -> Decided:
+    def _settle(self, step: TaskStep, after: Record, why: Change) -> Write | Leave:
         """Writes the row of this message's generation, unless another message has decided it meanwhile."""
 
         def decide(found: Record | None) -> Write | Leave:

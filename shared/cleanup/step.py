@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.batch.listing import TaskPage
-from shared.batch.pacing import backoff_seconds
 from shared.batch.port import Batch
 from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.cleanup import state
@@ -83,7 +82,7 @@ class Steps:
         written = self.record(run, replace(run.cleanup, attempts=attempts, error=error))
         if written is None:
             return None
-        wait = backoff_seconds(max(1, attempts), policy.base_seconds, policy.max_seconds, reply, policy.random)
+        wait = policy.seconds(max(1, attempts), reply)
         log.warning("cleanup_retry event_id=%s attempt=%s code=%s", run.cleanup.event.event_id, attempts, error.code)
         self.send(written, run.step.continuation, wait)
         return []
@@ -92,8 +91,3 @@ class Steps:
 def next_attempts(attempts: int, reply: Reply) -> int:
     """Consecutive failures including this one, which does not count if the app had no time or slot to make the call."""
     return attempts if reply.sent is Sent.HELD else attempts + 1
-
-
-def error_of(reply: Reply) -> ErrorBody:
-    """The error of a reply that is not a success."""
-    return reply.error or ErrorBody("UnexpectedAnswer", f"The service answered {reply.status}.")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Generic, TypeVar
 
 from shared.cleanup.entity import (
-    CLEANUP_ROWS,
     IN_LIST,
     PLACE,
     cleanup_key,
+    cleanup_rows,
     from_entity,
     key_of_place,
     list_entity,
@@ -21,10 +22,13 @@ from shared.cleanup.entity import (
     to_entity,
 )
 from shared.cleanup.record import Cleanup, Phase
-from shared.errors import CorruptRecord, InvalidInput, StorageUnavailable
+from shared.errors import InvalidInput, StorageUnavailable
 from shared.ledger.pauses import Pauses
+from shared.ledger.store import readable_rows
 from shared.ledger.tally import BUCKETS, Totals, totals
-from shared.storage.table import ANY_VERSION, Found, Refused, Table, Write
+from shared.storage.query import Query
+from shared.storage.ranges import all_rows
+from shared.storage.table import ANY_VERSION, Refused, Table, Write
 
 log = logging.getLogger(__name__)
 
@@ -115,21 +119,14 @@ class CleanupStore:
     def _at(self, place: str) -> Cleanup | None:
         event_id, dry_run = key_of_place(place)
         found = self.table.read(*cleanup_key(event_id, dry_run=dry_run))
-        return next(readable_cleanups([found]), None) if found else None
+        return next(readable_rows([found], from_entity), None) if found else None
 
     def _places(self, bucket: str, top: int, phase: Phase | None, after: str) -> list[str]:
-        filter_text = f"PartitionKey eq '{bucket}' and RowKey gt '{IN_LIST}{after}' and RowKey lt '{IN_LIST[:-1]};'"
+        query = Query(bucket).where("RowKey", "gt", f"{IN_LIST}{after}").where("RowKey", "lt", f"{IN_LIST[:-1]};")
         if phase is not None:
-            filter_text += f" and phase eq '{phase.value}'"
-        places: list[str] = []
-        # The service may end a page early, and even return an empty one:
-        # https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
-        page = self.table.query(filter_text, ["PartitionKey", "RowKey"], min(top, PAGE))
-        while True:
-            places += [str(found.entity["RowKey"]).removeprefix(IN_LIST) for found in page.rows]
-            if page.continuation is None or len(places) >= top:
-                return places[:top]
-            page = self.table.query(filter_text, ["PartitionKey", "RowKey"], min(top, PAGE), page.continuation)
+            query = query.where("phase", "eq", phase.value)
+        rows = all_rows(self.table, query, ["PartitionKey", "RowKey"], min(top, PAGE))
+        return [str(found.entity["RowKey"]).removeprefix(IN_LIST) for found in islice(rows, top)]
 
     def _complete_list(self, now: datetime) -> None:
         """Once, at the first listing: adds clean-ups of versions before there was a list."""
@@ -137,32 +134,14 @@ class CleanupStore:
             return
         complete = True
         for bucket in BUCKETS:
-            old = [row for row in self._rows(bucket) if not row.entity.get("place")]
+            old = [row for row in all_rows(self.table, cleanup_rows(bucket)) if not row.entity.get("place")]
             for start in range(0, len(old), GROUP):
-                cleanups = readable_cleanups(old[start : start + GROUP])
+                cleanups = readable_rows(old[start : start + GROUP], from_entity)
                 writes = [write for cleanup in cleanups for write in _writes(cleanup, cleanup, now)]
                 # A clean-up that changed meanwhile was written with its place; the next listing adds the others.
                 complete &= not (writes and isinstance(self.table.write_group(writes), Refused))
         if complete:
             self.table.write(Write({"PartitionKey": LISTS_ALL[0], "RowKey": LISTS_ALL[1]}))
-
-    def _rows(self, bucket: str) -> Iterator[Found]:
-        continuation = None
-        while True:
-            page = self.table.query(f"PartitionKey eq '{bucket}' and {CLEANUP_ROWS}", None, PAGE, continuation)
-            yield from page.rows
-            continuation = page.continuation
-            if continuation is None:
-                return
-
-
-def readable_cleanups(rows: Iterable[Found]) -> Iterator[Cleanup]:
-    """The clean-ups of rows. A corrupt row is logged and skipped."""
-    for found in rows:
-        try:
-            yield from_entity(found.entity, found.etag)
-        except CorruptRecord:
-            log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
 
 
 def _writes(before: Cleanup | None, after: Cleanup, now: datetime) -> list[Write]:

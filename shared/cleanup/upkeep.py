@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.cleanup import state
-from shared.cleanup.entity import BOTH_ROWS, CLEANUP_ROWS, kept_from
+from shared.cleanup.entity import both_rows, cleanup_rows, from_entity, kept_from
 from shared.cleanup.fan_out import LONGEST_POLL_SECONDS
 from shared.cleanup.message import Step
 from shared.cleanup.queue import CleanupQueue
 from shared.cleanup.record import ENDED, Cleanup, Phase
-from shared.cleanup.store import CleanupStore, readable_cleanups
+from shared.cleanup.store import CleanupStore
 from shared.clock import Clock, to_text
+from shared.ledger.store import readable_rows
+from shared.storage.query import Query
 from shared.storage.table import Found
 
 log = logging.getLogger(__name__)
@@ -34,31 +36,30 @@ class CleanupUpkeep:
     cleanups: CleanupStore
     queue: CleanupQueue
 
-    def filters(self, bucket: str) -> list[str]:
-        """Filters for the rows of a bucket that may need to be requeued."""
+    def queries(self, bucket: str) -> list[Query]:
+        """Queries for the rows of a bucket that may need to be requeued."""
         longest = timedelta(seconds=max(LONGEST_POLL_SECONDS, self.retry_max_seconds))
-        since = to_text(self.clock.now() - longest - STUCK_AFTER)
-        here = f"PartitionKey eq '{bucket}' and {CLEANUP_ROWS}"
+        since, here = to_text(self.clock.now() - longest - STUCK_AFTER), cleanup_rows(bucket)
         return [
             *(
-                f"{here} and phase eq '{phase.value}' and touched_at lt '{since}'"
+                here.where("phase", "eq", phase.value).where("touched_at", "lt", since)
                 for phase in (Phase.WAITING, Phase.LISTING)
             ),
             # `cancelled`, `failed` and `listed`: the phases of ended clean-ups sort before the others.
-            f"{here} and phase le '{Phase.LISTED.value}' and is_settled eq false",
+            here.where("phase", "le", Phase.LISTED.value).where("is_settled", "eq", False),
         ]
 
-    def forgotten(self, bucket: str, before: str) -> list[str]:
-        """Filters for the rows of a bucket that are past retention: clean-ups, and their places in the list."""
-        here = f"PartitionKey eq '{bucket}' and {BOTH_ROWS}"
-        return [f"{here} and phase eq '{phase.value}' and touched_at lt '{before}'" for phase in sorted(ENDED)]
+    def forgotten(self, bucket: str, before: str) -> list[Query]:
+        """Queries for the rows of a bucket that are past retention: clean-ups, and their places in the list."""
+        here = both_rows(bucket)
+        return [here.where("phase", "eq", phase.value).where("touched_at", "lt", before) for phase in sorted(ENDED)]
 
     def requeue(self, found: Found, oldest_message: datetime | None) -> bool:
         """Requeues the clean-up in a row if needed. Returns whether a message was sent.
 
         `oldest_message` is when the oldest visible message of the request queue was sent, None if there is none.
         """
-        return any(self._requeue(cleanup, oldest_message) for cleanup in readable_cleanups([found]))
+        return any(self._requeue(cleanup, oldest_message) for cleanup in readable_rows([found], from_entity))
 
     def _requeue(self, cleanup: Cleanup, oldest_message: datetime | None) -> bool:
         now = self.clock.now()

@@ -14,7 +14,7 @@ from shared.errors import CorruptRecord, InvalidInput
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Key, Origin, Outcome, Record
-from shared.ledger.store import Decided, RecordStore
+from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
@@ -23,7 +23,6 @@ from shared.results.dead_letter import DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import NOT_REDRIVABLE
 from shared.results.result import Result
-from shared.settings import Settings
 
 MAY_BE_OWED = timedelta(hours=1)
 """For this long after an outcome is recorded, its result may still be unsent: ten deliveries, then the poison queue."""
@@ -42,7 +41,8 @@ class Redriven(StrEnum):
 class Redrive:
     """Redrives dead letters. Doing it twice is harmless. Every method may raise StorageUnavailable."""
 
-    settings: Settings
+    accounts: tuple[str, ...]
+    event_queue: str
     clock: Clock
     letters: DeadLetterStore
     store: RecordStore
@@ -71,7 +71,7 @@ class Redrive:
         return Redriven.REDRIVEN if marked and why is not Reason.SUPERSEDED else Redriven.ALREADY
 
     def _redrive(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
-        if letter.queue == self.settings.job_completion_queue:
+        if letter.queue == self.event_queue:
             return Change.REOPENED if self.cleanups.redrive(letter, delay_seconds) else Reason.STALE
         until = self.clock.now() + timedelta(seconds=delay_seconds)
         decided = self._reopen(letter, until if delay_seconds > 0 else None)
@@ -79,7 +79,7 @@ class Redrive:
             self.dispatcher.send([decided.record], at=max(until, decided.record.due or until))
         return decided.why
 
-    def _reopen(self, letter: DeadLetter, until: datetime | None) -> Decided:
+    def _reopen(self, letter: DeadLetter, until: datetime | None) -> Write | Leave:
         """The row of the new generation, due at `until` at the earliest, or why there is none.
 
         Due, not merely hidden: the daily round requeues whatever has been due for an hour.
@@ -109,7 +109,7 @@ class Redrive:
     def _from_letter(self, letter: DeadLetter, now: datetime) -> Record:
         """Rebuilds a purged row: the dead letter holds the request as received."""
         value = read_body(letter.body, max_bytes=MAX_MESSAGE_BYTES)
-        request = parse_request(value, with_default(self.settings.batch_accounts, letter.batch_url), now)
+        request = parse_request(value, with_default(self.accounts, letter.batch_url), now)
         return replace(
             Record.new(request, Origin.REDRIVE, now, policy=letter.policy),
             due_at=due_at(request.delete_after, letter.first_seen_at) if request.delete_after else None,

@@ -125,6 +125,11 @@ class DeletionRequest(TracedModel):
     delete_after: Delay | None = None
     metadata: Metadata = Field(default_factory=dict)
 
+    @property
+    def task(self) -> tuple[str, str, str]:
+        """Which task it is about, whatever else it asks for."""
+        return self.batch_url, self.job_id.lower(), self.task_id.lower()
+
 
 @dataclass(frozen=True)
 class PartialRequest:
@@ -174,7 +179,7 @@ def derived_id(parent: str, job_id: str, task_id: str) -> str:
 def with_own_account(accounts: tuple[str, ...], stored: object) -> tuple[str, ...]:
     """The allow list plus the account named in one of the app's own messages.
 
-    If that account has since left the list, the guard refuses it and not the reader: its row has to be ended.
+    If that account has since left the list, a veto ends it, and the reader does not refuse it: its row has to be ended.
     """
     own = parse_or_none(stored.get("batchUrl") if isinstance(stored, dict) else None, account_url.canonical)
     return (*accounts, own) if own else accounts

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from shared.clock import from_text, to_text
+from shared.clock import from_text, moment_in, moment_text, to_text
 from shared.errors import CorruptRecord
 from shared.parsing.retention_policy import digest_of
 from shared.retention.sweep import STUCK_AFTER, Phase, Sweep
@@ -180,8 +180,8 @@ def _entity(agenda: Agenda) -> dict[str, Any]:
         "last_sweep_id": last.sweep_id if last else "",
         "last_started_at": to_text(last.started_at) if last else "",
         "last_state": last.state.value if last else "",
-        "last_sweep_ended_at": to_text(last.ended_at) if last and last.ended_at else "",
-        "last_ended_at": to_text(agenda.last_ended_at) if agenda.last_ended_at else "",
+        "last_sweep_ended_at": moment_text(last.ended_at) if last else "",
+        "last_ended_at": moment_text(agenda.last_ended_at),
         "begin_after": json.dumps(dict(agenda.begin_after), sort_keys=True),
     }
 
@@ -195,7 +195,7 @@ def _of(found: Found) -> Agenda:
             first_seen_at=from_text(entity["first_seen_at"]),
             running=entity["running"],
             last=_last(entity) if entity["last_sweep_id"] else None,
-            last_ended_at=_moment(entity["last_ended_at"]),
+            last_ended_at=moment_in(entity["last_ended_at"]),
             begin_after=json.loads(entity["begin_after"]),
             etag=found.etag,
         )
@@ -208,9 +208,5 @@ def _last(entity: Mapping[str, Any]) -> LastSweep:
         entity["last_sweep_id"],
         from_text(entity["last_started_at"]),
         Phase(entity["last_state"]),
-        _moment(entity["last_sweep_ended_at"]),
+        moment_in(entity["last_sweep_ended_at"]),
     )
-
-
-def _moment(text: str) -> datetime | None:
-    return from_text(text) if text else None

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
-from shared.clock import from_text, to_text
+from shared.clock import from_text, moment_in, moment_text, to_text
 from shared.errors import CorruptRecord
 from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import Key
@@ -64,7 +64,7 @@ def to_entity(sweep: Sweep, now: datetime) -> dict[str, Any]:
         "policy": sweep.policy,
         "policies_digest": sweep.policies_digest,
         "started_at": to_text(sweep.started_at),
-        "ended_at": to_text(sweep.ended_at) if sweep.ended_at else "",
+        "ended_at": moment_text(sweep.ended_at),
         "due_at": to_text(sweep.due_at),
         "is_stopping": sweep.is_stopping,
         "step": sweep.step,
@@ -114,7 +114,7 @@ def _from_entity(entity: Mapping[str, Any], etag: str) -> Sweep:
         policy=entity["policy"],
         phase=Phase(entity["phase"]),
         is_stopping=entity["is_stopping"],
-        ended_at=from_text(entity["ended_at"]) if entity["ended_at"] else None,
+        ended_at=moment_in(entity["ended_at"]),
         error=error_from(entity["error"]),
         left_alone=LeftAlone(**packed["leftAlone"]),
         passed_over=tuple((job_id, reason) for job_id, reason in packed["passedOver"]),

@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from shared.batch.answer import clean
-from shared.batch.job_listing import UNREADABLE
-from shared.batch.pacing import backoff_seconds
+from shared.batch.answer import UNREADABLE, clean
 from shared.batch.reply import ErrorBody, Kind, Reply, Sent
 from shared.deletion.outcomes import RetryPolicy
 from shared.retention import course
@@ -71,7 +69,7 @@ def after_trouble(sweep: Sweep, call: ListJobs | ListTasks, reply: Reply, policy
         return _of_the_account(sweep, reply, policy, now)
     if trouble is Trouble.GONE and isinstance(call, ListTasks):
         return course.on_job_gone(sweep)
-    return after_bad_page(sweep, call, _error_of(reply), now)
+    return after_bad_page(sweep, call, reply.as_error, now)
 
 
 def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: ErrorBody, now: datetime) -> Sweep:
@@ -96,14 +94,10 @@ def passed_over_error(sweep: Sweep) -> ErrorBody | None:
 def _of_the_account(sweep: Sweep, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:
     attempts = sweep.attempts + 1
     if attempts >= policy.max_attempts:
-        return sweep.ended(Phase.FAILED, now, _error_of(reply))
-    wait = backoff_seconds(attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
+        return sweep.ended(Phase.FAILED, now, reply.as_error)
+    wait = policy.seconds(attempts, reply)
     return _waiting(replace(sweep, attempts=attempts), now, wait)
 
 
 def _waiting(sweep: Sweep, now: datetime, seconds: float) -> Sweep:
     return replace(sweep, due_at=now + timedelta(seconds=max(LEAST_WAIT_SECONDS, seconds)))
-
-
-def _error_of(reply: Reply) -> ErrorBody:
-    return reply.error or ErrorBody("UnexpectedAnswer", f"The service answered {reply.status}.")

@@ -17,7 +17,7 @@ from shared.batch.client import BatchClient
 from shared.batch.lanes import Lanes
 from shared.batch.tokens import TokenSource, normalised_scope
 from shared.batch.transport import batch_session
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.deletion.side_by_side import SideBySide
 from shared.operations.depth import queue_depths, report_depths, watched_queues
 from shared.operations.running import running_clean_ups
@@ -27,7 +27,7 @@ from shared.results.letter_listing import LetterListing
 from shared.results.telemetry import Telemetry
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
-from shared.storage.table import AzureTable
+from shared.storage.table import AzureTable, Table
 from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
 from shared.wiring.storage_clients import queue_service, storage_credential, table_service
@@ -60,9 +60,32 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
     clock = SystemClock()
     identity = storage_credential(settings, clock)
-    tables, queues = table_service(settings, identity), QueueSender(queue_service(settings, identity))
+    queues = QueueSender(queue_service(settings, identity))
     tokens = TokenSource(credential_factory(settings), normalised_scope(settings.batch_token_scope), clock)
-    batch = BatchClient(
+    tables = table_service(settings, identity)
+    outside = Outside(
+        AzureTable(tables, settings.request_table),
+        AzureTable(tables, settings.dead_letter_table),
+        queues,
+        _batch(settings, tokens, clock, telemetry),
+        Lanes(settings.batch_accounts, settings.max_concurrency),
+        clock,
+        telemetry=telemetry,
+        side_by_side=SideBySide(ThreadPoolExecutor(AT_ONCE, "accept")),
+        scans=AzureTable(table_service(settings, identity, SCAN_SECONDS), settings.request_table),
+    )
+    app, timers = App(settings, outside), Timers(outside.records, clock)
+    return Connected(
+        app,
+        Kept(_health(settings, outside.records, queues, tokens, timers), KEPT_SECONDS, clock),
+        Kept(_summary(settings, outside, app).look, KEPT_SECONDS, clock),
+        timers,
+        lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
+    )
+
+
+def _batch(settings: Settings, tokens: TokenSource, clock: Clock, telemetry: Telemetry) -> BatchClient:
+    return BatchClient(
         batch_session(settings.max_concurrency),
         tokens,
         accounts=settings.batch_accounts,
@@ -72,40 +95,32 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         longest_hold=settings.retry_max_seconds,
         on_change=telemetry.rate_limit,
     )
-    records = AzureTable(tables, settings.request_table)
-    scans = AzureTable(table_service(settings, identity, SCAN_SECONDS), settings.request_table)
-    letters = AzureTable(tables, settings.dead_letter_table)
-    timers = Timers(records, clock)
-    lanes = Lanes(settings.batch_accounts, settings.max_concurrency)
 
+
+def _health(
+    settings: Settings, records: Table, queues: QueueSender, tokens: TokenSource, timers: Timers
+) -> Callable[[], Answer]:
     def storage() -> None:
         records.probe()
         queues.probe(settings.request_queue)
 
-    together = SideBySide(ThreadPoolExecutor(AT_ONCE, "accept"))
-    outside = Outside(
-        records, letters, queues, batch, lanes, clock, telemetry=telemetry, side_by_side=together, scans=scans
-    )
     checks: dict[str, Callable[[], object]] = {
         "storage": storage,
         "identity": tokens.token,
         "settings": lambda: None,
         "timers": timers.check,
     }
-    app = App(settings, outside)
-    summary = Summary(
-        clock,
-        lambda: queue_depths(queues, (*watched_queues(settings), settings.result_queue), clock),
-        LetterListing(DeadLetterStore(letters)),
-        lambda: running_clean_ups(records),
+    return lambda: health(checks)
+
+
+def _summary(settings: Settings, outside: Outside, app: App) -> Summary:
+    queues = (*watched_queues(settings), settings.result_queue)
+    return Summary(
+        outside.clock,
+        lambda: queue_depths(outside.sender, queues, outside.clock),
+        LetterListing(DeadLetterStore(outside.letters)),
+        lambda: running_clean_ups(outside.records),
         app.retention.last_sweeps,
-    )
-    return Connected(
-        app,
-        Kept(lambda: health(checks), KEPT_SECONDS, clock),
-        Kept(summary.look, KEPT_SECONDS, clock),
-        timers,
-        lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
     )
 
 

@@ -22,6 +22,7 @@ from shared.ledger.store import RecordStore
 from shared.ledger.tally import totals
 from shared.settings import Settings
 from shared.storage import ranges
+from shared.storage.query import Query
 from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
 from shared.wiring.storage_clients import table_service
 from tests.memory_table import MemoryTable
@@ -29,6 +30,7 @@ from tests.rows import accepted, claimed, done, request
 from tests.world import ENVIRONMENT
 
 PARTITION = "a"
+HERE = Query(PARTITION)
 LONGEST_SECONDS = 120
 """What an operation may take that is bound to fail, with room for a machine that is busy."""
 
@@ -198,11 +200,11 @@ def test_a_group_of_more_is_a_fault(table: Table) -> None:
 def test_a_query_comes_page_by_page(table: Table) -> None:
     """Pages are in the order of the row keys, with each row's ETag; the last has no continuation."""
     table.write_group([Write(entity(f"r{n}", even=n % 2 == 0, text=f"t{n}")) for n in range(7)])
-    filter_text = f"PartitionKey eq '{PARTITION}' and RowKey ge 'r1' and RowKey lt 'r6'"
+    query = Query(PARTITION).from_row("r1", "r6")
 
     pages, continuation = [], None
     while True:
-        page = table.query(filter_text, None, 2, continuation)
+        page = table.query(query, None, 2, continuation)
         pages.append([str(row.entity["RowKey"]) for row in page.rows])
         assert all(row.etag == found(table, str(row.entity["RowKey"])).etag for row in page.rows)
         continuation = page.continuation
@@ -214,28 +216,29 @@ def test_a_query_comes_page_by_page(table: Table) -> None:
 
 
 @pytest.mark.parametrize(
-    ("clause", "rows"),
+    ("query", "rows"),
     [
-        ("flag eq true", ["r0", "r2"]),
-        ("flag eq false", ["r1"]),
-        ("text eq 't1'", ["r1"]),
-        ("text ne 't1'", ["r0", "r2"]),
-        ("text gt 't0' and text le 't2'", ["r1", "r2"]),
-        ("text lt 't2' and flag eq true", ["r0"]),
-        ("missing lt 'x'", []),
+        (HERE.where("flag", "eq", True), ["r0", "r2"]),
+        (HERE.where("flag", "eq", False), ["r1"]),
+        (HERE.where("text", "eq", "t'1"), ["r1"]),
+        (HERE.where("text", "ne", "t'1"), ["r0", "r2"]),
+        (HERE.where("text", "gt", "t'0").where("text", "le", "t'2"), ["r1", "r2"]),
+        (HERE.where("text", "lt", "t'2").where("flag", "eq", True), ["r0"]),
+        (HERE.where("RowKey", "ge", "r1"), ["r1", "r2"]),
+        (HERE.where("missing", "lt", "x"), []),
     ],
 )
-def test_a_query_finds_by_any_column(table: Table, clause: str, rows: list[str]) -> None:
+def test_a_query_finds_by_any_column(table: Table, query: Query, rows: list[str]) -> None:
     """A row without the column does not match."""
-    table.write_group([Write(entity(f"r{n}", flag=n % 2 == 0, text=f"t{n}")) for n in range(3)])
-    page = table.query(f"PartitionKey eq '{PARTITION}' and {clause}", ["PartitionKey", "RowKey"], 100)
+    table.write_group([Write(entity(f"r{n}", flag=n % 2 == 0, text=f"t'{n}")) for n in range(3)])
+    page = table.query(query, ["PartitionKey", "RowKey"], 100)
     assert [row.entity["RowKey"] for row in page.rows] == rows
     assert page.continuation is None
 
 
 def test_a_query_of_a_table_that_is_not_there(table: Table) -> None:
     """Is empty."""
-    assert table.query(f"PartitionKey eq '{PARTITION}'", None, 10).rows == ()
+    assert table.query(HERE, None, 10).rows == ()
 
 
 def test_a_group_is_deleted_together(table: Table) -> None:
@@ -335,7 +338,7 @@ def test_open_rows_are_found_by_their_state_alone(table: Table) -> None:
         assert store.write(None, replace(row, request=request(clientRequestId=guid))) is not None
     assert table.write(Write({"PartitionKey": "a", "RowKey": "tally:x", "requested": 1})) is not None
 
-    page = table.query("PartitionKey eq 'a' and state lt 'done'", None, 100)
+    page = table.query(HERE.where("state", "lt", "done"), None, 100)
 
     assert {str(row.entity["state"]) for row in page.rows} == {"accepted", "claimed"}
 
@@ -359,7 +362,7 @@ def nowhere() -> str:
         lambda table: table.read(PARTITION, "r"),
         lambda table: table.write(Write(entity("r"))),
         lambda table: table.write_group([Write(entity("r")), Write(entity("s"))]),
-        lambda table: table.query("PartitionKey eq 'a'", None, 1),
+        lambda table: table.query(HERE, None, 1),
         lambda table: table.delete_group([Found(entity("r"), 'W/"1"')]),
         lambda table: table.probe(),
     ],

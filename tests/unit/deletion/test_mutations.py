@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,11 +18,11 @@ import pytest
 from shared.batch.reply import Reply
 from shared.clock import TimeBox
 from shared.deletion.attempt import Attempt
-from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
 from shared.ledger import decisions, state, work
 from shared.ledger.decisions import Leave, Reason, Write
-from shared.ledger.record import Conclusion, Holder, Record, State
+from shared.ledger.record import Claim, Conclusion, Record, State
+from shared.request.model import DeletionRequest
 from tests.driver import STALLS, TROUBLE, Driver, Trouble
 from tests.faults import Kind, until_quiet
 from tests.tangle import STALL, Tangle
@@ -212,8 +212,8 @@ def cancelled_after_an_effect() -> list[str]:
 def without_write_ahead(patch: Patch) -> None:
     """The mark of a possible effect is set only by whoever lives to tell."""
 
-    def claim(record: Record, holder: Holder, now: datetime, lease: timedelta) -> Record:
-        return replace(REAL_CLAIM(record, holder, now, lease), maybe_effect=record.maybe_effect)
+    def claim(record: Record, mine: Claim) -> Record:
+        return replace(REAL_CLAIM(record, mine), maybe_effect=record.maybe_effect)
 
     patch.setattr(state, "claim", claim)
 
@@ -231,8 +231,8 @@ def with_a_stale_delivery_acknowledged(patch: Patch) -> None:
 def without_the_fence(patch: Patch) -> None:
     """The DELETE is sent however long ago the claim was."""
 
-    def send(self: Any, claimed: Claimed, box: TimeBox) -> Reply:
-        return self.call(claimed.record.request, TimeBox.lasting(30.0, self.clock))  # type: ignore[no-any-return]
+    def send(self: Any, request: DeletionRequest, box: TimeBox) -> Reply:
+        return self.send(request, TimeBox.lasting(30.0, self.clock))  # type: ignore[no-any-return]
 
     patch.setattr(Attempt, "_send", send)
 
@@ -258,8 +258,8 @@ def with_a_poison_function_that_steals(patch: Patch) -> None:
 def without_emit_pending(patch: Patch) -> None:
     """The row does not say that its result is owed."""
 
-    def conclude(record: Record, conclusion: Any, *, emit_pending: bool = False, holder: Any = None) -> Record:
-        return REAL_CONCLUDE(record, conclusion, holder=holder)
+    def conclude(record: Record, conclusion: Any, *, emit_pending: bool = False, by: Any = None) -> Record:
+        return REAL_CONCLUDE(record, conclusion, by=by)
 
     patch.setattr(state, "conclude", conclude)
 

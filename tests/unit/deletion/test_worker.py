@@ -230,6 +230,22 @@ def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> No
     assert result_of(world)["attempts"] == 2
 
 
+def test_a_retry_without_its_row_still_knows_of_its_earlier_try(world: World) -> None:
+    """Its message tells of it, so that a task that is gone counts as deleted, even where the table was emptied."""
+
+    def lost() -> Reply:
+        world.batch.take(world.batch.calls[-1])
+        return LOST
+
+    world.batch.script = [lost]
+    world.put(world.request())
+    world.deliver()
+    world.records.rows.clear()
+    world.records.etags.clear()
+    world.settle()
+    assert (result_of(world)["outcome"], result_of(world)["certainty"]) == ("deleted", "inferred")
+
+
 def test_retry_after_is_capped(world: World) -> None:
     """A `Retry-After` is capped at the longest configured wait."""
     world.batch.script = [refused(429, "TooManyRequests", 99_999)]
@@ -852,7 +868,7 @@ def test_a_message_may_bring_requests_that_have_no_row_yet(world: World) -> None
     assert world.get(bodies[0]["clientRequestId"]).status == 404
     world.deliver()
 
-    writes = 1 + 2  # two transactions, the second with a read of the count
+    writes = 2  # transactions; the row of counts is remembered, or new
     asked = 1  # whether the clean-up was cancelled, once for the message
     assert world.records.operations - 1 == writes + asked
     assert {(r["data"]["origin"], r["data"]["parentId"]) for r in world.results()} == {("job-completion", parent)}

@@ -231,7 +231,7 @@ def test_a_forged_message_is_refused_with_a_pointer(make: Callable[[], dict[str,
 
 
 def test_an_account_that_was_taken_off_the_list_spoils_no_other_row() -> None:
-    """It is read as it was accepted, for the guard to end; what is no account at all is refused."""
+    """It is read as it was accepted, for a veto to end; what is no account at all is refused."""
     former = "https://former.region.batch.azure.com"
     wanted = parse_request(
         {"clientRequestId": REQUEST_ID, "jobId": "j", "taskId": "t", "batchUrl": former}, (former,), NOW

@@ -15,6 +15,7 @@ from shared.results.dead_letter import MAX_BODY_BYTES, DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterFilter, LetterListing, Place
 from shared.results.letter_rows import partition_of
+from shared.storage.query import Query
 from shared.storage.table import Page
 from tests.memory_table import MemoryTable, Repeated, failing_at
 from tests.rows import NOW, PROBLEM, REQUEST_ID, after
@@ -119,13 +120,13 @@ def test_a_page_that_the_service_ends_early_is_filled() -> None:
     real, calls = table.query, 0
 
     def short(
-        filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+        query: Query, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
     ) -> Page:
         nonlocal calls
         calls += 1
         if calls == 2 and continuation:
             return Page((), continuation)
-        return real(filter_text, columns, min(top, 2), continuation)
+        return real(query, columns, min(top, 2), continuation)
 
     table.query = short  # type: ignore[method-assign]
     first, more = newest(letters, 5)
@@ -324,14 +325,14 @@ def test_a_page_that_takes_the_service_long_says_where_to_go_on() -> None:
         letters.keep(letter(n, seconds=n, id=f"{2 * n}0000000-0000-5000-8000-000000000000"))
     real, slow = table.query, [True]
 
-    def query(
-        filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+    def looked(
+        query: Query, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
     ) -> Page:
-        if slow[0] and "letters-1" in filter_text:
+        if slow[0] and query.partition == "letters-1":
             return Page((), {"PartitionKey": "letters-1", "RowKey": "at:"})
-        return real(filter_text, columns, top, continuation)
+        return real(query, columns, top, continuation)
 
-    table.query = query  # type: ignore[method-assign]
+    table.query = looked  # type: ignore[method-assign]
     first, place = newest(letters, 10)
     assert (first, place) == ([], Place("", {"letters-1": {"PartitionKey": "letters-1", "RowKey": "at:"}}))
     slow[0] = False

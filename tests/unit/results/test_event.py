@@ -14,6 +14,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from shared.batch.reply import ErrorBody
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome
+from shared.request.model import PartialRequest
 from shared.results.event import (
     MAX_BYTES,
     cloud_event,
@@ -23,7 +24,8 @@ from shared.results.event import (
 from shared.results.result import Result, result_id
 from tests.rows import ACCOUNT, NOW, PROBLEM, REQUEST_ID, accepted, after, claimed, done, released, request
 
-REJECTED = Result("id-1", Outcome.REJECTED, Certainty.CONFIRMED, ACCOUNT, NOW, Origin.QUEUE, error=PROBLEM)
+NOT_VALID = Conclusion(Outcome.REJECTED, Certainty.CONFIRMED, NOW, error=PROBLEM)
+REJECTED = Result("id-1", NOT_VALID, PartialRequest(), ACCOUNT, Origin.QUEUE)
 
 
 def test_the_event_is_the_one_of_the_contract() -> None:
@@ -143,7 +145,9 @@ def long_error(values: int) -> ErrorBody:
 
 def event_with(error: ErrorBody | None, metadata: dict[str, str]) -> dict[str, Any]:
     """A result with so much in it."""
-    return cloud_event(replace(Result.of(done()), error=error, metadata=metadata))
+    row = done(request=request().model_copy(update={"metadata": metadata}))
+    end = Conclusion(Outcome.DELETED, Certainty.CONFIRMED, NOW, error=error)
+    return cloud_event(Result.of(replace(row, conclusion=end)))
 
 
 def test_what_fits_is_sent_whole() -> None:

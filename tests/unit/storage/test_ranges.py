@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.storage import ranges
+from shared.storage.query import Query
 from shared.storage.ranges import read_rows
 from shared.storage.table import Found, Page, Write
 from tests.memory_table import MemoryTable
@@ -56,12 +57,10 @@ def test_a_page_that_ends_early_is_followed() -> None:
     """The service may answer with no row, and with where it stopped: nothing is taken for missing."""
 
     class Slow(MemoryTable):
-        def query(
-            self, filter_text: str, columns: object, top: int, continuation: dict[str, str] | None = None
-        ) -> Page:
+        def query(self, query: Query, columns: object, top: int, continuation: dict[str, str] | None = None) -> Page:
             if continuation is None:
                 return Page((), {"PartitionKey": "a", "RowKey": "000000"})
-            return super().query(filter_text, None, top, continuation)
+            return super().query(query, None, top, continuation)
 
     table = Slow()
     for row in numbered(1, 2):
