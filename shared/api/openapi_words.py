@@ -60,7 +60,7 @@ _FIELDS = {
     "data_base64": "The data as JSON in base64, instead of `data`; `datacontenttype` must be JSON or absent.",
     "dataVersion": "Not read.",
     "datacontenttype": "The type of the data.",
-    "deadLetters": "The dead letters that are not settled.",
+    "deadLetters": "The dead letters that wait for a person: neither settled nor redriven.",
     "deleteAfter": "Earliest time of the DELETE: an ISO 8601 duration such as `PT1H` or `P3D`, or an instant with an "
     "offset; at most 30 days ahead.",
     "deleteAfterSeconds": "The same in seconds; null: kept forever.",
@@ -179,6 +179,7 @@ _SPECIAL = {
     "CleanupPage.value": "The clean-ups, newest first.",
     "DeadLetterPage.value": "The dead letters, newest first.",
     "DeadLetter.id": "The id of its result; for a sweep's request, an id derived from the task.",
+    "DeadLetterCounts.redriven": "The dead letters that were redriven and are not settled; null if there are over 1,000.",
     "DiagnosticRecord.location": "The account's region.",
     "HealthChecks.settings": "Whether the app settings are valid.",
     "Health.status": "`ok` when every check passes.",

@@ -133,6 +133,15 @@ test("a number that an act is bounded by is a whole number in its range, or the 
     assert.throws(() => page.wholeNumber("At most", text, 1, 1000), /^Error: At most: must be a whole number from 1 to 1,000/);
 });
 
+test("redriven letters are told apart from those that wait for a person", () => {
+  assert.deepEqual([0, 1, 1200, null].map(page.redrivenWords), [
+    "",
+    "1 more was redriven",
+    "1,200 more were redriven",
+    "over 1,000 more were redriven",
+  ]);
+});
+
 test("refusals are told with their number, each reason once", () => {
   assert.equal(page.refusalWords([]), "");
   assert.equal(page.refusalWords(["409 A: no.", "404 B: none.", "409 A: no."]), "2 refused: 409 A: no. 1 refused: 404 B: none.");

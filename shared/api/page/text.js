@@ -30,6 +30,12 @@ function refusalWords(reasons) {
   return [...counts].map(([reason, count]) => `${number(count)} refused: ${reason}`).join(" ");
 }
 
+/** How many dead letters were redriven; null stands for more than the app counts. */
+function redrivenWords(count) {
+  if (count === null) return "over 1,000 more were redriven";
+  return count ? `${number(count)} more ${count === 1 ? "was" : "were"} redriven` : "";
+}
+
 /** Seconds in the two largest units that apply: "2 h 5 min". */
 function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
