@@ -398,3 +398,50 @@ def test_a_letter_is_copied_for_a_ticket(new_page: Callable[..., Watched], backs
     assert re.search(r"(?m)^version: .+\ntime: .+Z$", text)
     assert KEY not in text
     assert '{"clientRequestId"' not in text
+
+
+def test_every_view_is_copied_for_a_ticket(new_page: Callable[..., Watched], backstage: Backstage) -> None:
+    """Overview, request, clean-up and sweep: what it is, how it stands, and a link that leads back to it."""
+    event, job, asked = str(uuid.uuid4()), backstage.job(2), str(uuid.uuid4())
+    backstage.post("job-completions", {"clientRequestId": event, "jobId": job})
+    backstage.post("task-deletions", {"clientRequestId": asked, "jobId": job, "taskId": "task-1", "dryRun": True})
+    sweep = backstage.post("retention-sweeps", {"dryRun": True})["sweepId"]
+    look = new_page(permissions=["clipboard-read", "clipboard-write"])
+    look.open()
+    views = {
+        "#first-look": "verdict: ",
+        f"#find?id={event}&kind=clean-up": f"clean-up: {event}",
+        f"#find?id={sweep}&kind=sweep": f"sweep: {sweep}",
+        f"#find?id={asked}&dryRun=true": f"request: {asked}",
+    }
+    for fragment, line in views.items():
+        look.go(fragment)
+        copy = look.page.get_by_role("button", name="Copy for a ticket")
+        copy.wait_for()
+        look.page.wait_for_load_state("networkidle")
+        look.page.evaluate("navigator.clipboard.writeText('')")
+        copy.click()
+        look.until("navigator.clipboard.readText().then((text) => text !== '')")
+        text = look.page.evaluate("navigator.clipboard.readText()")
+        assert any(one.startswith(line) for one in text.splitlines()), text
+        link = next(one.removeprefix("link: ") for one in text.splitlines() if one.startswith("link: "))
+        look.page.goto(link)
+        look.page.reload()
+        look.page.get_by_role("button", name="Copy for a ticket").wait_for()
+        assert KEY not in text
+
+
+def test_without_a_clipboard_the_text_for_a_ticket_is_shown(look: Watched, backstage: Backstage) -> None:
+    """Over plain http there is none: the text is there, marked, to be copied by hand."""
+    job = backstage.job(1)
+    backstage.given_up(job, 1)
+    letter = backstage.letters(jobId=job)[0]["id"]
+    look.page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined });")
+    look.open(f"#dead-letters?id={letter}")
+    look.page.get_by_role("article").get_by_role("button", name="Copy for a ticket").click()
+    box = look.page.get_by_role("dialog").get_by_label("Text to copy")
+    box.wait_for()
+    assert f"dead letter: {letter}" in box.input_value()
+    assert box.evaluate("box => box.value.slice(box.selectionStart, box.selectionEnd) === box.value")
+    look.page.get_by_role("dialog").get_by_role("button", name="Done").click()
+    look.page.wait_for_selector("dialog", state="hidden")
