@@ -28,7 +28,7 @@ from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.storage.faults import storage_faults
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable, Found, Write
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 SECRET = "secret-body"
 NO_FAULTS = {"StreamConsumedError", "StreamClosedError", "ResponseNotReadError"}

@@ -12,9 +12,11 @@ import pytest
 
 from shared.clock import to_text
 from shared.results.dead_letter import DeadLetter
+from tests.fakes.app import World
+from tests.fakes.batch import refused
+from tests.fakes.calls import Told, ask, call
 from tests.letters import old_rows
 from tests.rows import PROBLEM
-from tests.world import Told, World, ask, call, refused
 
 
 @pytest.fixture

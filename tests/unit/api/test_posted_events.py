@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at
-from tests.world import World, ask, call, job_event, job_world
+from tests.chaos.faults import Fault, at, disturbed
+from tests.fakes.app import World, job_event, job_world
+from tests.fakes.calls import ask, call
 
 JOB = "render-7"
 CLOUD: dict[str, Any] = {"specversion": "1.0", "id": "e-1", "source": "/batch/acct", "type": "Pipeline.JobCompleted"}
@@ -232,8 +233,6 @@ def test_one_event_that_is_too_large_spoils_no_other(world: World) -> None:
 
 def test_nothing_is_promised_while_storage_is_down(world: World) -> None:
     """The call is sent again as a whole, and takes each event once."""
-    world.records.fault = failing_at(2, "before", StorageUnavailable("gone"))
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(1, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
         post(world, [cloud(1), cloud(2)])
-    world.storage_fault()
     assert statuses(post(world, [cloud(1), cloud(2)])) == ["replayed", "accepted"]

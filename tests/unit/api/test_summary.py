@@ -12,7 +12,8 @@ from shared.results.dead_letter import DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterListing
 from shared.storage.queues import Depth
-from tests.world import World, call, job_event
+from tests.fakes.app import World, job_event
+from tests.fakes.calls import call
 
 
 def summary(world: World) -> Summary:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at, restless
-from tests.world import World, ask, call, job_event, job_world, refused
+from tests.chaos.faults import Fault, at, before, contended, disturbed
+from tests.chaos.recovery import call_until_answered
+from tests.fakes.app import World, job_event, job_world
+from tests.fakes.batch import refused
+from tests.fakes.calls import ask, call
 
 JOB = "render-7"
 QUEUE = "job-completions"
@@ -164,23 +167,16 @@ def test_what_was_begun_goes_on(world: World) -> None:
     assert world.app.dead_letters.listing(call()).content["value"] == []
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, 4))
-def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+@pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
+@pytest.mark.parametrize("number", range(3))
+def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
     """The event is told whatever dies: by the repeat, or by the step that is still on the queue."""
     world.batch.states[JOB] = "active"
     body = job_event(JOB)
     world.put(body, QUEUE)
     world.deliver(QUEUE)
-    fault = failing_at(at, when, StorageUnavailable("gone"))
-    world.send_fault = fault
-    world.records.fault = lambda moment, what: fault(moment, what) if what == "write" else None
-    try:
-        cancel(world, body)
-    except StorageUnavailable:
-        world.storage_fault()
-        assert cancel(world, body).status in {200, 202}
-    world.storage_fault()
+    with disturbed(world, at(number, fault, "row write", "send")):
+        assert call_until_answered(world, lambda: cancel(world, body)).status in {200, 202}
     world.settle()
     assert [data["outcome"] for data in closings(world).values()] == ["cancelled"]
 
@@ -191,8 +187,7 @@ def test_a_row_that_never_holds_still_is_answered_with_503(world: World) -> None
     body = job_event(JOB)
     world.put(body, QUEUE)
     world.deliver(QUEUE)
-    world.records.fault = restless(world.records)
-    with pytest.raises(StorageUnavailable, match="changed under"):
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         cancel(world, body)
 
 
@@ -201,15 +196,10 @@ def test_a_step_that_is_at_work_meanwhile_finds_the_end(world: World) -> None:
     body = job_event(JOB)
     world.put(body, QUEUE)
     world.deliver(QUEUE)
-    look = world.batch.list_completed_tasks
-
-    def meanwhile(*args: Any, **kwargs: Any) -> Any:
-        world.batch.list_completed_tasks = look  # type: ignore[method-assign]
-        assert cancel(world, body).status == 202
-        return look(*args, **kwargs)
-
-    world.batch.list_completed_tasks = meanwhile  # type: ignore[method-assign]
-    assert world.deliver(QUEUE)
+    statuses: list[int] = []
+    with disturbed(world, at(0, before(lambda: statuses.append(cancel(world, body).status)), "batch list")):
+        assert world.deliver(QUEUE)
+    assert statuses == [202]
     assert state(world, body) == ("cancelled", 10)
     assert world.messages(QUEUE) == []
 

@@ -17,8 +17,11 @@ from shared.errors import InvalidInput, StorageUnavailable
 from shared.ledger.pauses import Pauses
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_rows import partition_of
-from tests.memory_table import failing_at, no_fault, restless
-from tests.world import ACCOUNT, World, call, job_event, job_world, refused
+from tests.chaos.faults import Fault, ProcessDied, at, before, contended, disturbed
+from tests.chaos.recovery import call_until_answered
+from tests.fakes.app import ACCOUNT, World, job_event, job_world
+from tests.fakes.batch import refused
+from tests.fakes.calls import call
 
 JOB = "render-7"
 POISON = "job-completions-poison"
@@ -64,14 +67,7 @@ def put_back(world: World, letter_id: str) -> int:
 
 def lose_return(world: World) -> None:
     """The host dies before it takes the message of its next finished delivery away."""
-
-    def die(when: str, _: str) -> None:
-        if when == "before":
-            world.return_fault = no_fault
-            raise StorageUnavailable("the host died")
-
-    world.return_fault = die
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(0, Fault.DIES_BEFORE, "host removes")), pytest.raises(ProcessDied):
         world.deliver("job-completions")
     world.clock.advance(601)
 
@@ -340,10 +336,8 @@ def test_a_row_that_never_holds_still_under_the_end_keeps_the_message(world: Wor
     (message,) = world.messages("job-completions")
     world.queues["job-completions"].clear()
     world.put(message.text, POISON)
-    world.records.fault = restless(world.records)
-    with pytest.raises(StorageUnavailable, match="changed under"):
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         world.deliver(POISON)
-    world.records.fault = no_fault
     world.clock.advance(601)
     world.settle()
     assert ends(world) == ["exhausted"]
@@ -352,18 +346,13 @@ def test_a_row_that_never_holds_still_under_the_end_keeps_the_message(world: Wor
 # Put back
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, 8))
-def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+@pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
+@pytest.mark.parametrize("number", range(7))
+def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
     """Whichever operation dies, the repeat of the call brings the job to its clean end, and deletes each task once."""
-    letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
-    world.storage_fault(fault)
-    try:
-        put_back(world, letter)
-    except StorageUnavailable:
-        world.storage_fault()
-        put_back(world, letter)
-    world.storage_fault()
+    letter = fail(world)
+    with disturbed(world, at(number, fault)):
+        call_until_answered(world, lambda: put_back(world, letter))
     world.settle()
     assert (ends(world)[0], set(ends(world)[1:])) == ("failed", {"listed"})
     assert len(world.batch.calls) == 25
@@ -458,7 +447,7 @@ def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(pur
         (ACCOUNT,),
         world.clock,
         CleanupStore(world.records, Pauses(world.clock, lambda: 0.5)),
-        CleanupQueue(world, "job-completions"),
+        CleanupQueue(world.sender, "job-completions"),
     )
     with pytest.raises(InvalidInput, match="batchUrl"):
         redrive.redrive(kept, 0)
@@ -468,19 +457,10 @@ def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(pur
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
     """And gives up on a row that never holds still, so that the caller hears of it."""
     letter = fail(world)
-
-    meddle = restless(world.records)
-    world.records.fault = meddle
-    with pytest.raises(StorageUnavailable, match="changed under"):
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         put_back(world, letter)
-
-    def once(when: str, operation: str) -> None:
-        meddle(when, operation)
-        if operation == "write":
-            world.records.fault = no_fault
-
-    world.records.fault = once
-    assert put_back(world, letter) == 202
+    with disturbed(world, at(0, before(world.records.touch), "row write")):
+        assert put_back(world, letter) == 202
 
 
 # Over HTTP
@@ -496,16 +476,15 @@ def test_progress_says_why_a_clean_up_failed(world: World) -> None:
 
 def test_an_event_whose_row_appeared_meanwhile_is_a_repeat(world: World) -> None:
     """Two calls with one event at once: both are told 202, and the job is listed once."""
-    body = event()
-    raw = json.dumps(body).encode()
+    raw = json.dumps(event()).encode()
+    statuses: list[int] = []
 
-    def meanwhile(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            assert world.app.cleanups.submit(call(body=raw)).status == 202
+    def submit() -> None:
+        statuses.append(world.app.cleanups.submit(call(body=raw)).status)
 
-    world.records.fault = meanwhile
-    assert world.app.cleanups.submit(call(body=raw)).status == 202
+    with disturbed(world, at(0, before(submit), "row write")):
+        submit()
+    assert statuses == [202, 202]
     world.settle()
     assert ends(world) == ["listed"]
     assert len(world.batch.calls) == 25

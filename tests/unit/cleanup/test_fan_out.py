@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.clock import TimeBox
 from shared.errors import StaleDelivery, StorageUnavailable
-from tests.memory_table import failing_at, no_fault
-from tests.world import LOST, World, ask, call, job_event, job_world, refused
+from tests.chaos.faults import Fault, ProcessDied, at, before, disturbed, nothing
+from tests.fakes.app import World, job_event, job_world
+from tests.fakes.batch import LOST, refused
+from tests.fakes.calls import ask, call
 
 JOB = "render-7"
 LISTED, DONE = "batch.job-cleanup.listed", "batch.job-cleanup.done"
@@ -185,16 +187,8 @@ def test_a_page_that_failed_is_listed_again(world: World, reply: Any) -> None:
 
 def lose_next_step(world: World) -> None:
     """The next delivery does its step, and dies before the message of the step that follows goes out."""
-
-    def down(when: str, queue: str) -> None:
-        if (when, queue) == ("before", "job-completions"):
-            world.send_fault = no_fault
-            raise StorageUnavailable("the queue is down")
-
-    world.send_fault = down
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(0, Fault.FAILS, "send job-completions")), pytest.raises(StorageUnavailable):
         world.deliver("job-completions")
-    world.send_fault = no_fault
     world.clock.advance(61)
 
 
@@ -328,21 +322,14 @@ def test_a_record_of_an_unknown_account_deletes_nothing(world: World) -> None:
     assert closings(world)[0]["data"]["outcome"] == "rejected"
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", [*range(1, 10), 12, 16, 23, 34, 48])
-def test_a_crash_at_any_point_changes_nothing(world: World, when: str, at: int) -> None:
+@pytest.mark.parametrize("fault", [Fault.DIES_BEFORE, Fault.DIES_AFTER])
+@pytest.mark.parametrize("number", [*range(9), 11, 15, 22, 33, 47])
+def test_a_crash_at_any_point_changes_nothing(world: World, fault: Fault, number: int) -> None:
     """Whichever storage operation dies, before or after its effect: 25 DELETEs' worth of results and exact counts."""
-    body, fault = event(), failing_at(at, when, ConnectionError("the process died"))
+    body = event()
     world.put(body, "job-completions")
-    world.records.fault = fault
-    world.send_fault = fault
-    while True:
-        try:
-            world.settle(300)
-        except ConnectionError:
-            world.clock.advance(1)
-        else:
-            break
+    with disturbed(world, at(number, fault, "row", "send")):
+        world.settle(300, withstand=(ProcessDied,))
     deletions = [r for r in world.results() if r["type"] not in {LISTED, DONE}]
     assert {r["data"]["taskId"] for r in deletions} == {f"t-{n:04d}" for n in range(25)}
     assert {r["data"]["outcome"] for r in deletions} == {"deleted"}
@@ -449,16 +436,8 @@ def test_two_events_at_once_do_not_disturb_each_other(world: World) -> None:
     world.put(body, "job-completions")
     world.put(body, "job-completions")
     other = world.messages("job-completions")[1]
-    look = world.batch.get_job
-
-    def meanwhile(account: str, job_id: str, box: TimeBox) -> Any:
-        world.batch.get_job = look  # type: ignore[method-assign]
-        other.dequeue_count += 1
-        assert world.run("job-completions", other) == []
-        return look(account, job_id, box)
-
-    world.batch.get_job = meanwhile  # type: ignore[method-assign]
-    assert world.deliver("job-completions")
+    with disturbed(world, at(0, before(lambda: world.deliver("job-completions", message=other)), "batch job")):
+        assert world.deliver("job-completions")
     world.settle()
     assert closings(world)[0]["data"]["listed"] == 25
     assert len(world.batch.calls) == 25
@@ -468,16 +447,12 @@ def test_two_deliveries_of_one_step_do_not_both_count(world: World) -> None:
     """A delivery whose row moved on under it raises, and finds its place when it is delivered again."""
     world.put(event(), "job-completions")
     (message,) = world.messages("job-completions")
-    look = world.batch.get_job
 
-    def slow(account: str, job_id: str, box: TimeBox) -> Any:
-        world.batch.get_job = look  # type: ignore[method-assign]
+    def again() -> None:
         message.dequeue_count += 1
         world.run("job-completions", message)
-        return look(account, job_id, box)
 
-    world.batch.get_job = slow  # type: ignore[method-assign]
-    with pytest.raises(StaleDelivery):
+    with disturbed(world, at(0, before(again), "batch job")), pytest.raises(StaleDelivery):
         world.deliver("job-completions")
     world.settle()
     assert closings(world)[0]["data"]["listed"] == 25
@@ -526,20 +501,12 @@ def test_a_large_job_costs_at_most_half_a_table_and_half_a_queue_operation_per_t
     """Beside the result message of each: rows go in groups, tasks share messages, and both are counted here."""
     world = World()
     world.batch.seed(JOB, 2_000)
-    on_input = 0
-
-    def sent(moment: str, queue: str) -> None:
-        nonlocal on_input
-        on_input += moment == "before" and queue != "results"
-
-    def delivered(moment: str, _: str) -> None:
-        nonlocal on_input
-        on_input += 2 if moment == "before" else 0  # it was got, and is now deleted
-
-    world.send_fault, world.return_fault = sent, delivered
     world.put(event(), "job-completions")
-    world.settle(1_000)
+    with disturbed(world, nothing) as injector:
+        world.settle(1_000)
     assert len(world.batch.calls) == 2_000
+    done = Counter(injector.names)
+    on_input = done["send requests"] + done["send job-completions"] + 2 * done["host removes"]  # it was got before
     assert 0 < on_input <= 1_000
     assert 0 < world.records.operations <= 1_000
 

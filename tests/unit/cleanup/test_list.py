@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at
-from tests.world import World, ask, call, job_event, refused
+from tests.chaos.faults import Fault, at, disturbed
+from tests.fakes.app import World, job_event
+from tests.fakes.batch import refused
+from tests.fakes.calls import ask, call
 
 QUEUE = "job-completions"
 
@@ -144,10 +146,8 @@ def test_a_look_that_was_cut_off_is_made_good_by_the_next(world: World) -> None:
     """The old rows are brought in by whoever asks again."""
     wait_for(world, "a", "b", "c")
     forget_places(world)
-    world.records.fault = failing_at(20, "before", StorageUnavailable("gone"))
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(19, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
         listing(world)
-    world.storage_fault()
     assert jobs(listing(world)) == ["c", "b", "a"]
 
 

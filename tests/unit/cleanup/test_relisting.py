@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.world import World, call, job_event, job_world, refused
+from tests.fakes.app import World, job_event, job_world
+from tests.fakes.batch import refused
+from tests.fakes.calls import call
 
 JOB = "render-7"
 QUEUE = "job-completions"

@@ -15,9 +15,11 @@ from shared.cleanup import pages, state
 from shared.cleanup.record import Cleanup
 from shared.errors import StorageUnavailable
 from shared.request.model import DeletionRequest, derived_id
-from tests.faults import Watch
-from tests.memory_table import no_fault
-from tests.world import World, call, job_event, job_world, refused
+from tests.chaos.faults import Fault, at, disturbed, everywhere, nothing
+from tests.chaos.promise_checker import PromiseChecker
+from tests.fakes.app import World, job_event, job_world
+from tests.fakes.batch import refused
+from tests.fakes.calls import call
 
 JOB = "render-7"
 QUEUE = "job-completions"
@@ -49,15 +51,8 @@ def nights(world: World, count: int) -> None:
 
 def a_page_that_reaches_further(world: World, body: dict[str, Any]) -> None:
     """The process dies before the next step goes out; the page's tasks are deleted, and it is listed once more."""
-
-    def down(when: str, queue: str) -> None:
-        if (when, queue) == ("before", QUEUE):
-            raise StorageUnavailable("the queue is down")
-
-    world.send_fault = down
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(0, Fault.FAILS, f"send {QUEUE}")), pytest.raises(StorageUnavailable):
         world.deliver(QUEUE)
-    world.send_fault = no_fault
     deliver_all(world, "requests")
     assert len(world.batch.calls) == 10
     world.clock.advance(61)
@@ -105,13 +100,13 @@ def with_pages_counted_anew(patch: Patch) -> None:
 def run(story: Story) -> list[str]:
     """What is wrong once all is quiet: a promise that was broken, or a count."""
     world = job_world(JOB)
-    watch = Watch(world)
+    promises = PromiseChecker(world)
     body = job_event(JOB)
     world.put(body, QUEUE)
     story(world, body)
     world.settle()
     ids = [derived_id(body["clientRequestId"], JOB, f"t-{n:04d}") for n in range(25)]
-    found = watch.faults(*ids)
+    found = promises.broken(*ids)
     told = progress(world, body)
     if (told["requested"], told["open"], told["done"]) != (25, 0, {"deleted": 25}):
         found.append(f"the counts are {told}")
@@ -183,19 +178,8 @@ def test_a_page_that_failed_for_good_before_it_was_asked_for_is_not_open_for_goo
     """The clean-up ends as exhausted; a redrive asks for the same tasks and counts each once."""
     world, body = job_world(JOB), job_event(JOB)
     world.put(body, QUEUE)
-
-    def down(when: str, queue: str) -> None:
-        if (when, queue) == ("before", "requests"):
-            raise StorageUnavailable("the queue is down")
-
-    world.send_fault = down
-    for _ in range(11):
-        try:
-            world.deliver(QUEUE)
-        except StorageUnavailable:
-            world.clock.advance(61)
-    world.send_fault = no_fault
-    world.settle()
+    with disturbed(world, everywhere(Fault.FAILS, "send requests")):
+        world.settle(withstand=(StorageUnavailable,))
     assert progress(world, body)["state"] == "failed"
     nights(world, 3)
     assert progress(world, body)["open"] == 0
@@ -241,10 +225,9 @@ def test_a_task_of_the_clean_up_costs_two_writes_for_each_bucket() -> None:
     world.batch.seed(JOB, 400)
     world.put(body, QUEUE)
     deliver_all(world, QUEUE)
-    writes: list[str] = []
-    world.records.fault = lambda when, what: writes.append(what) if (when, what) == ("before", "write") else None
-    world.settle()
-    assert len(writes) == 2 * 16
+    with disturbed(world, nothing) as injector:
+        world.settle()
+    assert injector.names.count("row write") == 2 * 16
 
 
 def test_a_retry_of_a_request_without_a_row_has_one() -> None:

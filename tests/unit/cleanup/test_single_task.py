@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at
-from tests.world import LOST, World, call, job_world, refused
+from tests.chaos.faults import Fault, ProcessDied, at, disturbed
+from tests.fakes.app import World, job_world
+from tests.fakes.batch import LOST, refused
+from tests.fakes.calls import call
 
 JOB = "render-7"
 QUEUE, POISON = "job-completions", "job-completions-poison"
@@ -196,21 +198,15 @@ def test_a_copy_of_a_record_that_was_carried_out_ends_nothing(world: World) -> N
 
 
 @pytest.mark.parametrize("completed", [True, False])
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, 8))
-def test_a_crash_at_any_point_changes_nothing(world: World, completed: bool, when: str, at: int) -> None:
+@pytest.mark.parametrize("fault", [Fault.DIES_BEFORE, Fault.DIES_AFTER])
+@pytest.mark.parametrize("number", range(8))
+def test_a_crash_at_any_point_changes_nothing(world: World, completed: bool, fault: Fault, number: int) -> None:
     """Whichever storage operation dies, there is one result, and one DELETE at most."""
     if not completed:
         del world.batch.completed[3]
     world.put(RECORD, QUEUE)
-    world.storage_fault(failing_at(at, when, ConnectionError("the process died")))
-    while True:
-        try:
-            world.settle(300)
-        except ConnectionError:
-            world.clock.advance(1)
-        else:
-            break
+    with disturbed(world, at(number, fault)):
+        world.settle(300, withstand=(ProcessDied,))
     assert {result["data"]["outcome"] for result in world.results()} == {"deleted" if completed else "failed"}
     assert len({result["id"] for result in world.results()}) == 1
 
@@ -272,7 +268,6 @@ def test_a_look_that_storage_cuts_off_is_redelivered(world: World) -> None:
     """Nothing is told before the row says how it ended."""
     del world.batch.completed[3]
     world.put(RECORD, QUEUE)
-    world.records.fault = failing_at(2, "before", StorageUnavailable("gone"))
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(1, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
         world.deliver(QUEUE)
     assert world.results() == []

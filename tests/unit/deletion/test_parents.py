@@ -13,8 +13,10 @@ from shared.batch.reply import ErrorBody
 from shared.deletion.parents import Parents, Veto
 from shared.ledger.record import Certainty, Conclusion, Key, Origin, Outcome, Record
 from shared.ledger.tally import totals
+from tests.fakes.app import World
+from tests.fakes.batch import LOST, refused
+from tests.fakes.calls import call
 from tests.rows import NOW, accepted, done
-from tests.world import LOST, World, call, refused
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 STOPPED = ErrorBody("ParentCancelled", "The clean-up was cancelled.")

@@ -13,8 +13,10 @@ import pytest
 from shared.batch.reply import Reply
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Key
-from tests.memory_table import no_fault, restless
-from tests.world import DELETED, LOST, World, call, refused
+from tests.chaos.faults import Fault, at, before, contended, disturbed, everywhere
+from tests.fakes.app import World
+from tests.fakes.batch import DELETED, LOST, refused
+from tests.fakes.calls import call
 
 
 @pytest.fixture
@@ -41,19 +43,12 @@ def owed(world: World) -> list[object]:
 def test_a_request_whose_message_failed_ten_times_is_exhausted(world: World) -> None:
     """The host moves it, and the caller learns that it was given up."""
     world.put(world.request())
-    crash = StorageUnavailable("down")
-
-    def broken(when: str, operation: str) -> None:
-        raise crash
-
-    world.records.fault = broken
     for _ in range(10):
-        with pytest.raises(StorageUnavailable):
+        with disturbed(world, everywhere(Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
             world.deliver()
         world.clock.advance(60)
     assert (len(world.messages()), len(world.messages("requests-poison"))) == (0, 1)
 
-    world.records.fault = no_fault
     world.settle()
     data = world.results()[0]["data"]
     assert (data["outcome"], data["certainty"], data["error"]["code"]) == (
@@ -175,15 +170,11 @@ def test_a_request_that_is_not_yet_due_is_not_ended(world: World, is_stored: boo
 def durations(world: World, per_operation: float) -> list[float]:
     """How long each invocation of the poison function takes until its queue is empty, in seconds."""
     took = []
-
-    def slow(when: str, _: str) -> None:
-        world.clock.advance(per_operation if when == "before" else 0)
-
-    world.storage_fault(slow)
-    while world.messages("requests-poison"):
-        began = world.clock.monotonic()
-        if world.deliver("requests-poison"):
-            took.append(world.clock.monotonic() - began)
+    with disturbed(world, everywhere(before(lambda: world.clock.advance(per_operation)))):
+        while world.messages("requests-poison"):
+            began = world.clock.monotonic()
+            if world.deliver("requests-poison"):
+                took.append(world.clock.monotonic() - began)
     return took
 
 
@@ -286,31 +277,17 @@ def test_many_in_one_message_each_get_theirs(world: World) -> None:
     assert sorted(world.outcomes()) == ["deleted", "deleted", "exhausted", "exhausted", "rejected"]
 
 
-def break_sends(world: World, times: int) -> None:
-    """Lets the next sends fail."""
-    left = [times]
-
-    def broken(when: str, queue: str) -> None:
-        if queue == "results" and left[0] > 0:
-            left[0] -= 1
-            raise StorageUnavailable("down")
-
-    world.send_fault = broken
-
-
 @pytest.mark.parametrize("done_before", [False, True])
 def test_a_result_that_could_not_be_sent_is_marked_as_owed(world: World, done_before: bool) -> None:
     """The queue has no poison queue of its own: should the copy not come again, housekeeping sends it."""
-    body = world.request()
+    body, no_results = world.request(), everywhere(Fault.FAILS, "send results")
     if done_before:
-        break_sends(world, 1)
         world.put(body)
-        with pytest.raises(StorageUnavailable):
+        with disturbed(world, no_results), pytest.raises(StorageUnavailable):
             world.deliver()
         world.queues["requests"].clear()
-    break_sends(world, 1)
     poison(world, body)
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, no_results), pytest.raises(StorageUnavailable):
         world.deliver("requests-poison")
     world.queues["requests-poison"].clear()
     assert owed(world) == [True]
@@ -325,15 +302,13 @@ def test_it_looks_again_when_the_row_changed(world: World) -> None:
     """A worker ended the request between the read and the write: its outcome is the one."""
     body = world.request()
 
-    def meanwhile(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            world.put(body)
-            world.deliver()
+    def delivered() -> None:
+        world.put(body)
+        world.deliver()
 
-    world.records.fault = meanwhile
     poison(world, body)
-    world.deliver("requests-poison")
+    with disturbed(world, at(0, before(delivered), "row write")):
+        world.deliver("requests-poison")
     assert set(world.outcomes()) == {"deleted"}
 
 
@@ -343,15 +318,9 @@ def test_a_mark_that_was_refused_is_made_anew(world: World) -> None:
     world.put(body)
     world.settle()
 
-    def meddle(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            for key in world.records.etags:
-                world.records.etags[key] = 'W/"touched"'
-
-    world.records.fault = meddle
     poison(world, body)
-    world.deliver("requests-poison")
+    with disturbed(world, at(0, before(world.records.touch), "row write")):
+        world.deliver("requests-poison")
     assert world.outcomes() == ["deleted", "deleted"]
     assert owed(world) == [False]
 
@@ -364,9 +333,8 @@ def test_it_gives_up_on_a_row_that_never_holds_still(world: World) -> None:
     world.deliver()
     world.clock.advance(900)
 
-    world.records.fault = restless(world.records)
     poison(world, body)
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable):
         world.deliver("requests-poison")
 
 

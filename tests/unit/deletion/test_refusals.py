@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.world import ACCOUNT, World, ask, call
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.calls import ask, call
 
 OTHER = "https://other.region.batch.azure.com"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,11 +17,12 @@ from shared.ledger.record import Key
 from shared.ledger.tally import totals
 from shared.request.model import derived_id
 from shared.settings import Settings
-from shared.storage.table import Refused, Write
 from shared.wiring.services import App
-from tests.memory_table import no_fault
-from tests.tangle import Tangle
-from tests.world import ACCOUNT, DELETED, ENVIRONMENT, LOST, NOT_FOUND, World, call, refused
+from tests.chaos.faults import Fault, after, at, before, disturbed, either, everywhere
+from tests.chaos.interleaving import Interleaving
+from tests.fakes.app import ACCOUNT, ENVIRONMENT, World
+from tests.fakes.batch import DELETED, LOST, NOT_FOUND, refused
+from tests.fakes.calls import call
 
 NO_TOKEN = Reply(Sent.FAILED, error=ErrorBody("TokenUnavailable", "No token."))
 
@@ -153,14 +153,7 @@ def test_another_payload_under_a_known_id_is_a_conflict(world: World) -> None:
 def test_a_redelivery_whose_result_was_not_sent_sends_it(world: World) -> None:
     """The message is the outbox: the row is done, so nothing is deleted again."""
     world.put(world.request())
-
-    def broken(when: str, queue: str) -> None:
-        if queue == "results":
-            world.send_fault = no_fault
-            raise StorageUnavailable("no")
-
-    world.send_fault = broken
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(0, Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
     world.settle()
 
@@ -503,12 +496,11 @@ def test_no_delete_is_sent_after_the_time_for_it(world: World) -> None:
     """A worker that stalled after its claim gives it back: another may be about to take it over."""
     body = world.request()
     world.put(body)
-    world.records.fault = lambda when, _: world.clock.advance(61) if when == "after" else None
-    world.deliver()
+    with disturbed(world, everywhere(after(lambda: world.clock.advance(61)), "row")):
+        world.deliver()
 
     assert world.batch.calls == []
     assert column(world, body, "maybe_effect") is False
-    world.records.fault = no_fault
     world.settle()
     assert world.outcomes() == ["deleted"]
 
@@ -517,16 +509,8 @@ def test_an_end_is_written_although_the_version_changed(world: World) -> None:
     """The claim is what counts: while it is the worker's own, the end is written to the version that is there."""
     world.clock.advance(0.000_321)
     world.put(world.request())
-    writes = []
-
-    def meddle(when: str, operation: str) -> None:
-        writes.append((when, operation))
-        if writes.count(("before", "write")) == 2 and (when, operation) == ("before", "write"):
-            for key in world.records.etags:
-                world.records.etags[key] = 'W/"touched"'
-
-    world.records.fault = meddle
-    world.deliver()
+    with disturbed(world, at(1, before(world.records.touch), "row write")):
+        world.deliver()
     assert world.outcomes() == ["deleted"]
 
 
@@ -534,18 +518,8 @@ def test_a_release_whose_answer_was_lost_is_known_again(world: World) -> None:
     """The storage client tried again and was refused: the row is released already, and is put back as it says."""
     world.put(world.request())
     world.batch.script = [refused(429, "TooManyRequests", 60)]
-    real = world.records.write_group
-    calls = 0
-
-    def repeated(writes: Sequence[Write]) -> list[str] | Refused:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            real(writes)
-        return real(writes)
-
-    world.records.write_group = repeated  # type: ignore[method-assign]
-    world.deliver()
+    with disturbed(world, at(1, Fault.IS_REPEATED, "row write")):
+        world.deliver()
 
     assert len(world.messages()) == 1
     world.settle()
@@ -589,17 +563,17 @@ def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None
 
 def test_a_worker_whose_clock_is_behind_drops_no_retry() -> None:
     """It delivers the retry of another worker, to whose clock the claim has just ended."""
-    tangle = Tangle((0, -119, 0))
-    tangle.world.put(tangle.world.request())
-    tangle.world.batch.script = [refused(429, "TooManyRequests", 5)]
-    tangle.deliver(worker=0)
-    tangle.world.clock.advance(6)
+    order = Interleaving((0, -119, 0))
+    order.world.put(order.world.request())
+    order.world.batch.script = [refused(429, "TooManyRequests", 5)]
+    order.deliver(worker=0)
+    order.world.clock.advance(6)
     for _ in range(40):
-        if tangle.world.results():
+        if order.world.results():
             break
-        tangle.deliver(worker=1)
-        tangle.world.clock.advance(5)
-    assert tangle.world.outcomes() == ["deleted"]
+        order.deliver(worker=1)
+        order.world.clock.advance(5)
+    assert order.world.outcomes() == ["deleted"]
 
 
 @pytest.mark.parametrize("end", ["protected", "expired"])
@@ -710,14 +684,7 @@ def test_the_result_of_a_request_that_ended_without_a_claim_is_no_replay_when_it
     """It was recorded and could not be sent; the redelivery of its own message sends it."""
     world = World(PROTECTED_JOBS="job-*")
     world.put(world.request())
-
-    def broken(when: str, queue: str) -> None:
-        if queue == "results":
-            world.send_fault = no_fault
-            raise StorageUnavailable("no")
-
-    world.send_fault = broken
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(0, Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
     world.settle()
     assert (result_of(world)["outcome"], result_of(world)["replayed"]) == ("failed", False)
@@ -789,14 +756,9 @@ def test_a_group_makes_progress_on_slow_storage(world: World) -> None:
     """Rows that must be looked at one by one are claimed until half of the time is over, and what is claimed is sent."""
     ids = retried_group(world)
     world.records.touch()
-
-    def slow(when: str, _: str) -> None:
-        world.clock.advance(0.35 if when == "before" else 0)
-
-    world.records.fault = slow
-    world.deliver()
+    with disturbed(world, everywhere(before(lambda: world.clock.advance(0.35)), "row")):
+        world.deliver()
     assert len(world.batch.calls) >= 60
-    world.records.fault = no_fault
     world.settle()
     assert sorted(call.client_request_id for call in world.batch.calls) == sorted(ids)
     assert world.outcomes() == ["deleted"] * 96
@@ -809,27 +771,20 @@ def test_what_is_claimed_is_sent_although_storage_fails_at_the_rest(world: World
     world.records.touch()
     # Refused as a group, then looked at; the group of those that held still is refused once more.
     ids = in_bucket(5)
-    real, reads = world.records.read, 0
 
-    def failing(partition: str, row: str) -> object:
-        nonlocal reads
-        reads += 1
-        if reads == 8:
-            raise StorageUnavailable("table: read: HTTP 503")
-        if reads == 5:
-            world.records.etags["a", ids[0]] += "x"
-            found = real(partition, row)
-            world.records.etags["a", ids[1]] += "x"
-            world.records.etags["a", ids[2]] += "x"
-            return found
-        return real(partition, row)
+    def touch(*numbers: int) -> None:
+        for number in numbers:
+            world.records.etags["a", ids[number]] += "x"
 
-    world.records.read = failing  # type: ignore[method-assign,assignment]
-    with pytest.raises(StorageUnavailable):
+    plan = either(
+        at(3, after(lambda: touch(0)), "row read"),
+        at(4, after(lambda: touch(1, 2)), "row read"),
+        at(7, Fault.FAILS, "row read"),
+    )
+    with disturbed(world, plan), pytest.raises(StorageUnavailable):
         world.deliver()
     sent = len(world.batch.calls)
     assert 0 < sent < 5
-    world.records.read = real  # type: ignore[method-assign]
     world.settle()
     assert len(world.batch.calls) == 5
     assert world.outcomes() == ["deleted"] * 5

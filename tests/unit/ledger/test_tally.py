@@ -16,9 +16,11 @@ from shared.ledger.tally import deltas, totals
 from shared.ledger.work import MAX_ROWS
 from shared.request.model import derived_id
 from shared.storage.table import Refused, Write
-from tests.memory_table import no_fault
+from tests.chaos.faults import after, at, before, disturbed, everywhere
+from tests.fakes.app import World
+from tests.fakes.batch import refused
+from tests.fakes.calls import call
 from tests.rows import LEASE, NOW, claimed
-from tests.world import World, call, refused
 
 
 def bulk(world: World, count: int) -> str:
@@ -116,20 +118,20 @@ def test_two_that_count_at_once_take_turns() -> None:
     world = World()
     parent = in_one_bucket(world, MAX_ROWS + 10)
     assert len(world.messages()) == 2
-    meetings = 0
+    meetings: list[bool] = []
 
-    def meddle(when: str, operation: str) -> None:
-        # Between the read of a count and its write, another worker counts in the same bucket.
-        nonlocal meetings
-        if when == "after" and operation == "read":
-            world.records.fault = no_fault
-            meetings += 1
-            assert world.deliver()
-
-    world.records.fault = meddle
-    world.settle(1_000)
-    assert meetings == 1
+    # Between the read of a count and its write, another worker counts in the same bucket.
+    with disturbed(world, at(0, after(lambda: meetings.append(world.deliver())), "row read")):
+        world.settle(1_000)
+    assert meetings == [True]
     assert totals(world.records, parent, dry_run=False).done == {"deleted": MAX_ROWS + 10}
+
+
+def others_count(world: World) -> None:
+    """Other workers write every count."""
+    for key in world.records.etags:
+        if key[1].startswith("tally:"):
+            world.records.etags[key] += "x"
 
 
 def test_an_end_is_recorded_however_many_count_for_the_parent_at_once() -> None:
@@ -138,16 +140,14 @@ def test_an_end_is_recorded_however_many_count_for_the_parent_at_once() -> None:
     parent = in_one_bucket(world, 3)
     left = 30
 
-    def meddle(when: str, operation: str) -> None:
+    def meddle() -> None:
         nonlocal left
-        if world.batch.calls and (when, operation) == ("before", "write") and left:
+        if world.batch.calls and left:
             left -= 1
-            for key in world.records.etags:
-                if key[1].startswith("tally:"):
-                    world.records.etags[key] += "x"
+            others_count(world)
 
-    world.records.fault = meddle
-    world.settle()
+    with disturbed(world, everywhere(before(meddle), "row write")):
+        world.settle()
     assert left == 0
     assert len(world.batch.calls) == 3
     assert totals(world.records, parent, dry_run=False).done == {"deleted": 3}
@@ -175,16 +175,9 @@ def test_a_count_that_never_holds_still_is_storage_trouble() -> None:
     """The host delivers the message again, and nothing is deleted twice for it."""
     world = World()
     parent = in_one_bucket(world, 3)
-
-    def meddle(when: str, operation: str) -> None:
-        for key in world.records.etags:
-            if key[1].startswith("tally:"):
-                world.records.etags[key] += "x" if (when, operation) == ("before", "write") else ""
-
-    world.records.fault = meddle
-    with pytest.raises(StorageUnavailable, match="too many writers"):
+    plan = everywhere(before(lambda: others_count(world)), "row write")
+    with disturbed(world, plan), pytest.raises(StorageUnavailable, match="too many writers"):
         world.deliver()
-    world.records.fault = no_fault
     world.clock.advance(601)
     world.settle()
     assert totals(world.records, parent, dry_run=False).done == {"deleted": 3}

@@ -14,8 +14,11 @@ import pytest
 from shared.clock import from_text
 from shared.deletion.delivery import Delivery
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at, no_fault, restless
-from tests.world import ACCOUNT, LOST, World, ask, call, refused
+from tests.chaos.faults import Fault, at, contended, disturbed, everywhere
+from tests.chaos.recovery import call_until_answered
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.batch import LOST, refused
+from tests.fakes.calls import ask, call
 
 
 @pytest.fixture
@@ -123,18 +126,13 @@ def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
     assert put_back(world, letter_id) == 404
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, 9))
-def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+@pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
+@pytest.mark.parametrize("number", range(8))
+def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
     """Whichever operation dies: the repeat of the call, or housekeeping, brings the request to its second end."""
-    letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
-    world.storage_fault(fault)
-    try:
-        put_back(world, letter["id"])
-    except StorageUnavailable:
-        world.storage_fault()
-        put_back(world, letter["id"])
-    world.storage_fault()
+    letter = fail(world)
+    with disturbed(world, at(number, fault)):
+        call_until_answered(world, lambda: put_back(world, letter["id"]))
     world.settle()
     ends = {(result["id"], result["data"]["outcome"]) for result in world.results()}
     assert sorted(outcome for _, outcome in ends) == ["deleted", "failed"]
@@ -237,11 +235,8 @@ def test_a_letter_that_put_nothing_back_is_not_marked(world: World) -> None:
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
     """And gives up on a row that never holds still, so that the caller hears of it."""
     letter = fail(world)
-
-    world.records.fault = restless(world.records)
-    with pytest.raises(StorageUnavailable, match="changed under"):
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         put_back(world, letter["id"])
-    world.records.fault = no_fault
     assert put_back(world, letter["id"]) == 202
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
@@ -316,15 +311,8 @@ def test_a_redrive_sends_the_result_that_is_still_owed(world: World) -> None:
     """The result queue was down when the request ended: the reopened row would otherwise have forgotten that end."""
     world.batch.script = [refused(400, "InvalidHeaderValue")]
     world.put(world.request())
-
-    def full(when: str, queue: str) -> None:
-        if queue == "results" and when == "before":
-            raise StorageUnavailable("full")
-
-    world.send_fault = full
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, everywhere(Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
-    world.send_fault = no_fault
     assert put_back(world, listing(world)[0]["id"]) == 202
     world.clock.advance(601)
     world.settle()

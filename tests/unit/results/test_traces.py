@@ -12,7 +12,8 @@ import pytest
 
 from shared.results.telemetry import SILENT
 from shared.wiring.telemetry import telemetry_of
-from tests.world import ACCOUNT, World, call
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.calls import call
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 INVOCATION = "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-00"

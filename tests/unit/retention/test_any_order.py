@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.retention.sweep import Sweep
-from tests.unit.retention.sweep_world import ACCOUNT, INTERVAL, Crash, FakeTask, Request, SweepWorld
+from tests.chaos.faults import Fault, at, disturbed
+from tests.unit.retention.sweep_world import ACCOUNT, INTERVAL, Request, SweepWorld
+from tests.unit.retention.swept_account import FakeTask
 
 NAMES = ["a-1", "A-2", "b-1", "b-2", "c"]
 PATTERNS = ["a-*", "B-*", "*", "?", "*-1", "c"]
@@ -63,7 +65,7 @@ protected = st.sampled_from([(), (), ("a-1",), ("B-*",)])
 event = st.one_of(
     st.tuples(st.just("deliver"), st.integers(0, 3)),
     st.tuples(st.just("deliver"), st.integers(0, 3)),
-    st.tuples(st.just("crash"), st.integers(0, 9)),
+    st.tuples(st.just("crash"), st.integers(0, 11)),
     st.tuples(st.just("overlap"), st.integers(0, 3)),
     st.tuples(st.just("lose"), st.integers(0, 3)),
     st.tuples(st.just("carry out"), st.integers(0, 9)),
@@ -135,24 +137,18 @@ class Judge:
             self.world.clock.advance(max(0.0, (message.visible_at - self.world.clock.now()).total_seconds()))
             self.world.deliver(message)
 
-    def _crash(self, operation: int) -> None:
-        left = operation
+    def _deliver_at_once(self, number: int) -> None:
+        if messages := self.world.messages:
+            self.world.deliver(messages[number % len(messages)])
 
-        def fault() -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Crash
-
-        self.world.fault = fault
-        try:
+    def _crash(self, moment: int) -> None:
+        """The process dies at an operation of the delivery: before its effect at even moments, after it at odd ones."""
+        with disturbed(self.world, at(moment // 2, Fault.DIES_AFTER if moment % 2 else Fault.DIES_BEFORE)):
             self._deliver(0)
-        finally:
-            self.world.fault = lambda: None
 
     def _overlap(self, number: int) -> None:
         """Another delivery, of the same message or of another, while this one is at its first list call."""
-        self.world.answers = [lambda: self._deliver(number)]
+        self.world.answers = [lambda: self._deliver_at_once(number)]
         self._deliver(0)
         self.world.answers = []
 

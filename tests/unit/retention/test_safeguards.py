@@ -17,7 +17,9 @@ from shared.retention import agenda, course, judging, step, sweeper
 from shared.retention import sweep as sweeps
 from shared.retention.closing import SweepCloser
 from shared.retention.judging import Finding
-from tests.unit.retention.sweep_world import ACCOUNT, DAY, refused
+from tests.fakes.batch import refused
+from tests.unit.retention.sweep_world import ACCOUNT
+from tests.unit.retention.swept_account import DAY
 from tests.unit.retention.test_any_order import ORDERS, RUN, Judge, faults_of
 
 Patch = pytest.MonkeyPatch
@@ -51,13 +53,13 @@ def simple(*jobs: dict[str, Any], wish: dict[str, Any] | None = None) -> Story:
     return story
 
 
-def crashing(operation: int) -> Story:
-    """A process that dies at an operation of the step that asks; meanwhile the first task goes by another hand."""
+def crashing(moment: int) -> Story:
+    """A process that dies at a moment of the step that asks; meanwhile the first task goes by another hand."""
 
     def story() -> list[str]:
         judge = Judge([ALL], [job(OLD, OLD, OLD)])
         judge.play("begin", False)
-        judge.play("crash", operation)
+        judge.play("crash", moment)
         judge.play("run again", 0)
         return told(judge)
 
@@ -65,8 +67,8 @@ def crashing(operation: int) -> Story:
 
 
 def crash_in_the_first_step() -> list[str]:
-    """At each operation in turn."""
-    return [fault for operation in range(6) for fault in crashing(operation)()]
+    """At each moment in turn."""
+    return [fault for moment in range(12) for fault in crashing(moment)()]
 
 
 def stopped() -> list[str]:

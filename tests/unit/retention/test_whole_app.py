@@ -11,7 +11,9 @@ import pytest
 from shared.api.answer import Answer
 from shared.ledger.record import Key, Outcome
 from shared.request.model import derived_id
-from tests.world import ACCOUNT, World, ask, call, refused
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.batch import refused
+from tests.fakes.calls import ask, call
 
 OLD = {"name": "old", "jobs": "*", "deleteAfter": "PT0S"}
 
