@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -28,6 +29,7 @@ class AppClient:
         self.queues = {
             "request": requests_queue,
             "poison": f"{requests_queue}-poison",
+            "job-completion": stack.env["JOB_COMPLETION_QUEUE_NAME"],
             "result": stack.env["RESULT_QUEUE_NAME"],
         }
         """Names by their part in the app."""
@@ -66,8 +68,19 @@ class AppClient:
         """The result messages that came since the last call, taken off the queue."""
         found = []
         for message in self._results.receive_messages(messages_per_page=32, max_messages=320):
-            found.append(json.loads(base64.b64decode(message.content)))
+            found.append(json.loads(decoded(message.content)))
             self._results.delete_message(message)
+        return found
+
+    def collect(self, done: Callable[[list[dict[str, Any]]], bool], seconds: float) -> list[dict[str, Any]]:
+        """Results until `done` says that they are all there. Raises TimeoutError when that takes too long."""
+        found: list[dict[str, Any]] = []
+        deadline = time.monotonic() + seconds
+        while not done(found):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"only {len(found)} results came")
+            found += self.results()
+            time.sleep(0.2)
         return found
 
     def _call(self, method: str, path: str, **parts: Any) -> requests.Response:
@@ -80,16 +93,34 @@ class AppClient:
             answer = self._http.request(method, self._base + path, timeout=TIMEOUT, **parts)
         return answer
 
-    def seed(self, jobs: list[dict[str, Any]]) -> None:
+    def seed(self, *jobs: dict[str, Any]) -> None:
         """Gives the simulated account its jobs and tasks."""
         self._http.post(f"{self._control}/jobs", json=jobs, timeout=TIMEOUT).raise_for_status()
+
+    def tasks(self, job: str) -> list[str]:
+        """The tasks that a job of the account still has."""
+        found = self._http.get(f"{self._control}/jobs/{job}", timeout=TIMEOUT).json()
+        return [task["id"] for task in found["tasks"]]
 
     def break_down(self, fault: dict[str, Any]) -> None:
         """Tells the simulated account to fail in some way."""
         self._http.post(f"{self._control}/faults", json=fault, timeout=TIMEOUT).raise_for_status()
 
+    def recover(self) -> None:
+        """Ends all failures of the simulated account."""
+        self._http.delete(f"{self._control}/faults", timeout=TIMEOUT).raise_for_status()
+
+    def journal(self, operation: str = "task-delete") -> list[dict[str, Any]]:
+        """The calls of one operation that reached the account; its DELETEs if none is named."""
+        answer = self._http.get(f"{self._control}/journal?operation={operation}", timeout=TIMEOUT)
+        entries: list[dict[str, Any]] = answer.json()["value"]
+        return entries
+
     def deletes(self) -> Counter[str]:
         """How many DELETEs reached the account, by task."""
-        url = f"{self._control}/journal?operation=task-delete"
-        entries = self._http.get(url, timeout=TIMEOUT).json()["value"]
-        return Counter(entry["target"].partition("?")[0].rpartition("/")[2] for entry in entries)
+        return Counter(entry["target"].partition("?")[0].rpartition("/")[2] for entry in self.journal())
+
+
+def decoded(text: str) -> str:
+    """A result message's JSON, in whichever encoding the app was told to use."""
+    return text if text.startswith("{") else base64.b64decode(text).decode()
