@@ -95,7 +95,7 @@ class Explorer:
             # One that is over forgets what was lost on the way.
             self.world.clock.advance(24 * 3600)
             until_quiet(self.world)
-        told = self.world.app.cleanups.progress(call(route={"id": EVENT})).content
+        told = self.world.progress(EVENT).content
         return [f"the clean-up is over and tells {told}"] if told["open"] else []
 
     def plan(self) -> Plan:

@@ -9,7 +9,6 @@ from devstack.promises import Promises
 from shared.ledger.record import Key
 from shared.ledger.tally import totals
 from tests.fakes.app import World
-from tests.fakes.calls import call
 
 
 class PromiseChecker:
@@ -54,7 +53,7 @@ class PromiseChecker:
 
     def _wrong_progress(self, parent: str, rows: int) -> list[str]:
         """Whether a clean-up that had listed all tells of as many requests as have rows by now, and of none as open."""
-        answer = self._world.app.cleanups.progress(call(route={"id": parent}))
+        answer = self._world.progress(parent)
         told = answer.content
         if answer.status != 200 or told["state"] != "listed" or (told["requested"], told["open"]) == (rows, 0):
             return []

@@ -21,7 +21,7 @@ from shared.settings import Settings
 from shared.storage.queues import Depth
 from shared.wiring.services import App, Outside
 from tests.fakes.batch import ScriptedJobs
-from tests.fakes.calls import Told, ask, call
+from tests.fakes.calls import Callers
 from tests.fakes.clock import FakeClock
 from tests.fakes.passage import Operation, Passage, T, storage, undisturbed
 from tests.fakes.queues import MemoryQueues, Message, QueueHost
@@ -77,7 +77,7 @@ class AppSender:
         return self.passage(storage(f"depth of {queue}", lambda: self.queues.depth(queue, now)))
 
 
-class World:
+class World(Callers):
     """One storage account, one Batch account, a clock, and as many workers as a test makes."""
 
     def __init__(self, **settings: str) -> None:
@@ -135,6 +135,20 @@ class World:
         """The outcomes so far, in order."""
         return [result["data"]["outcome"] for result in self.results()]
 
+    def closings(self) -> list[dict[str, Any]]:
+        """The events that close clean-ups, in order."""
+        return [result for result in self.results() if result["type"].startswith("batch.job-cleanup.")]
+
+    # The tables
+
+    def stored_letters(self) -> list[dict[str, Any]]:
+        """The dead letters as they are stored."""
+        return [row for key, row in self.letters.rows.items() if key[1].startswith("id:")]
+
+    def owed(self) -> list[object]:
+        """Whether the result is still owed, of each row."""
+        return [row["emit_pending"] for row in self.records.rows.values() if "emit_pending" in row]
+
     # The host
 
     def deliver(self, queue: str = "requests", app: App | None = None, message: Message | None = None) -> bool:
@@ -168,6 +182,11 @@ class World:
         }.get(queue, worker.worker.deliver)
         return service(delivery) or []
 
+    def deliver_all(self, queue: str = "requests", app: App | None = None) -> None:
+        """Delivers what is visible on a queue."""
+        while self.deliver(queue, app):
+            pass
+
     def settle(self, limit: int = 200, withstand: tuple[type[BaseException], ...] = ()) -> None:
         """Delivers whatever is or becomes visible, moving the clock, until all input queues are empty.
 
@@ -183,33 +202,3 @@ class World:
                 return
             self.clock.advance(max(0.001, (min(waiting) - self.clock.now()).total_seconds()))
         raise AssertionError(f"not quiet after {limit} steps")
-
-    # HTTP
-
-    def post(self, body: object, **headers: str) -> Told:
-        """`POST /api/task-deletions`."""
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return ask(self.app.api.submit, call(body=raw, headers=headers, method="POST"))
-
-    def get(self, client_request_id: str, **query: str) -> Told:
-        """`GET /api/task-deletions/{id}`."""
-        return ask(self.app.api.status, call(route={"clientRequestId": client_request_id}, query=query))
-
-    def delete(self, job_id: str = "job-1", task_id: str = "task-1", **headers: str) -> Told:
-        """The synchronous DELETE; header names with underscores."""
-        names = {name.replace("_", "-"): text for name, text in headers.items()}
-        route = {"jobId": job_id, "taskId": task_id}
-        return ask(self.app.api.delete_task, call(route=route, headers=names, method="DELETE"))
-
-
-def job_world(job_id: str) -> World:
-    """An app, and a job of 25 completed tasks listed in pages of 10."""
-    world = World()
-    world.batch.seed(job_id, 25)
-    world.batch.page_size = 10
-    return world
-
-
-def job_event(job_id: str, **fields: Any) -> dict[str, Any]:
-    """A bare event for a job, with a fresh id."""
-    return {"clientRequestId": str(uuid.uuid4()), "jobId": job_id} | fields

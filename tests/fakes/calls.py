@@ -1,14 +1,17 @@
-"""HTTP calls of the app, as a function gets them, and their answers."""
+"""HTTP calls of the app, as a function gets them, those who make them, and their answers."""
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from shared.api.answer import Answer, Call, invalid
 from shared.api.placement import refuse_misplaced
 from shared.errors import InvalidInput
+from shared.wiring.services import App
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,57 @@ def call(
 ) -> Call:
     """An HTTP call as a function gets it."""
     return Call(headers or {}, query or {}, route or {}, body, str(uuid.uuid4()), traceparent, method, caller=caller)
+
+
+class Callers:
+    """Those who call the app over HTTP."""
+
+    app: App
+
+    def post(self, body: object, **headers: str) -> Told:
+        """`POST /api/task-deletions`; header names with underscores, as everywhere."""
+        return ask(self.app.api.submit, _post(body, headers))
+
+    def get(self, client_request_id: str, **query: str) -> Told:
+        """`GET /api/task-deletions/{id}`."""
+        return ask(self.app.api.status, call(route={"clientRequestId": client_request_id}, query=query))
+
+    def cancel(self, client_request_id: str, **query: str) -> Told:
+        """`DELETE /api/task-deletions/{id}`."""
+        return ask(self.app.api.cancel, call(route={"clientRequestId": client_request_id}, query=query))
+
+    def delete(self, job_id: str = "job-1", task_id: str = "task-1", **headers: str) -> Told:
+        """The synchronous DELETE."""
+        route = {"jobId": job_id, "taskId": task_id}
+        return ask(self.app.api.delete_task, call(route=route, headers=_names(headers), method="DELETE"))
+
+    def post_event(self, body: object, **headers: str) -> Told:
+        """`POST /api/job-completions`."""
+        return ask(self.app.cleanups.submit, _post(body, headers))
+
+    def progress(self, event_id: str) -> Told:
+        """`GET /api/job-completions/{id}`."""
+        return ask(self.app.cleanups.progress, call(route={"id": event_id}))
+
+    def cancel_cleanup(self, event_id: str, **query: str) -> Told:
+        """`DELETE /api/job-completions/{id}`."""
+        return ask(self.app.cleanups.cancel, call(route={"id": event_id}, query=query))
+
+    def dead_letters(self, **query: str) -> list[dict[str, Any]]:
+        """What `GET /api/dead-letters` lists."""
+        answer = ask(self.app.dead_letters.listing, call(query=query))
+        assert answer.status == 200
+        return list(answer.content["value"])
+
+    def redrive(self, letter_id: str) -> Told:
+        """`POST /api/dead-letters/{id}/redrive`."""
+        return ask(self.app.dead_letters.redrive, call(route={"id": letter_id}))
+
+
+def _post(body: object, headers: dict[str, str]) -> Call:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return call(body=raw, headers=_names(headers), method="POST")
+
+
+def _names(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): text for name, text in headers.items()}

@@ -13,12 +13,6 @@ ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 MEBIBYTE = 1024 * 1024
 
 
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
-
-
 def texts(answer: Answer) -> dict[str, str]:
     """The problems of an error body by their pointers."""
     return {value["key"]: value["value"] for value in answer.content["values"]}

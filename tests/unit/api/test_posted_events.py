@@ -10,26 +10,20 @@ import pytest
 
 from shared.errors import StorageUnavailable
 from tests.chaos.faults import Fault, at, disturbed
-from tests.fakes.app import World, job_event, job_world
+from tests.fakes.app import World
 from tests.fakes.calls import ask, call
+from tests.fakes.jobs import JOB, RECORD, job_event, job_world
 
-JOB = "render-7"
 CLOUD: dict[str, Any] = {"specversion": "1.0", "id": "e-1", "source": "/batch/acct", "type": "Pipeline.JobCompleted"}
 BINARY = {f"ce-{name}": text for name, text in CLOUD.items()}
 EVENT_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, "/batch/acct|e-1"))
 BATCH = "application/cloudevents-batch+json; charset=utf-8"
-RECORD: dict[str, Any] = {
-    "time": "2026-11-24T08:00:01Z",
-    "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
-    "operationName": "TaskCompleteEvent",
-    "properties": {"jobId": JOB, "id": "t-0003"},
-}
 
 
 @pytest.fixture
 def world() -> World:
     """The job that is cleaned up."""
-    return job_world(JOB)
+    return job_world()
 
 
 def post(world: World, body: object, **headers: str) -> Any:
@@ -121,8 +115,8 @@ def test_binary_mode_takes_json_alone(world: World) -> None:
 @pytest.mark.parametrize(
     ("body", "headers", "where"),
     [
-        pytest.param(job_event(JOB), {}, "/jobId", id="bare"),
-        pytest.param([job_event(JOB)], {}, "/0/jobId", id="a list of one"),
+        pytest.param(job_event(), {}, "/jobId", id="bare"),
+        pytest.param([job_event()], {}, "/0/jobId", id="a list of one"),
         pytest.param(cloud(1), {}, "/data/jobId", id="structured"),
         pytest.param({"jobId": JOB}, BINARY, "/jobId", id="binary"),
         pytest.param(RECORD, {}, "/properties/jobId", id="record"),
@@ -140,7 +134,7 @@ def test_a_protected_job_is_pointed_at(body: object, headers: dict[str, str], wh
 @pytest.mark.parametrize("content_type", [BATCH, "application/json"])
 def test_several_events_are_answered_one_by_one(world: World, content_type: str) -> None:
     """In their order, each with the place to look; a repeat of the whole call changes nothing."""
-    events = [cloud(1), cloud(2, jobId=".."), cloud(3), job_event(JOB), RECORD, cloud(1), cloud(3, select="failed")]
+    events = [cloud(1), cloud(2, jobId=".."), cloud(3), job_event(), RECORD, cloud(1), cloud(3, select="failed")]
     answer = post(world, events, content_type=content_type)
     assert answer.status == 202
     told = ["accepted", "invalid", "accepted", "accepted", "accepted", "replayed", "conflict"]

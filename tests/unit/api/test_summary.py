@@ -12,8 +12,9 @@ from shared.results.dead_letter import DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterListing
 from shared.storage.queues import Depth
-from tests.fakes.app import World, job_event
+from tests.fakes.app import World
 from tests.fakes.calls import call
+from tests.fakes.jobs import job_event
 
 
 def summary(world: World) -> Summary:

@@ -20,12 +20,6 @@ ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 JSON = {"content-type": "application/json"}
 
 
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
-
-
 def pointers(answer: Answer) -> set[str]:
     """What an error body points at."""
     return {value["key"] for value in answer.content["values"]}

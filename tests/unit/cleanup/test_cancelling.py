@@ -10,18 +10,12 @@ import pytest
 from shared.errors import StorageUnavailable
 from tests.chaos.faults import Fault, at, before, contended, disturbed
 from tests.chaos.recovery import call_until_answered
-from tests.fakes.app import World, job_event, job_world
+from tests.fakes.app import World
 from tests.fakes.batch import refused
 from tests.fakes.calls import ask, call
+from tests.fakes.jobs import JOB, job_event
 
-JOB = "render-7"
 QUEUE = "job-completions"
-
-
-@pytest.fixture
-def world() -> World:
-    """The job that is cleaned up."""
-    return job_world(JOB)
 
 
 def cancel(world: World, body: dict[str, Any], **query: str) -> Any:
@@ -31,7 +25,7 @@ def cancel(world: World, body: dict[str, Any], **query: str) -> Any:
 
 def state(world: World, body: dict[str, Any]) -> tuple[str, int]:
     """State and number of open requests, as `GET /api/job-completions/{id}` says."""
-    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    document = world.progress(body["clientRequestId"]).content
     return document["state"], document["open"]
 
 
@@ -43,7 +37,7 @@ def closings(world: World) -> dict[str, dict[str, Any]]:
 def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
     """202 with the progress, its event says so, and nothing is listed when its next step comes."""
     world.batch.states[JOB] = "active"
-    body = job_event(JOB)
+    body = job_event()
     world.put(body, QUEUE)
     world.deliver(QUEUE)
     answer = cancel(world, body)
@@ -54,12 +48,12 @@ def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
     (closing,) = closings(world).items()
     assert closing[0] == str(uuid.uuid5(uuid.UUID(body["clientRequestId"]), "done"))
     assert (closing[1]["outcome"], closing[1]["error"]) == ("cancelled", None)
-    assert world.app.dead_letters.listing(call()).content["value"] == []
+    assert world.dead_letters() == []
 
 
 def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: World) -> None:
     """Nobody can tell whether it was cancelled: no DELETE is sent, and a redrive goes on with them."""
-    body = job_event(JOB)
+    body = job_event()
     world.put(body, QUEUE)
     while world.deliver(QUEUE):
         pass
@@ -67,7 +61,7 @@ def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: W
     world.records.rows[key]["event"] = "{"
     world.settle()
     assert world.batch.calls == []
-    letters = world.app.dead_letters.listing(call()).content["value"]
+    letters = world.dead_letters()
     assert {(letter["outcome"], letter["reason"]) for letter in letters} == {("exhausted", "CorruptRecord")}
     assert len(letters) == 25
     world.clock.advance(1)
@@ -78,21 +72,21 @@ def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: W
 
 def test_one_that_was_only_posted_is_never_begun(world: World) -> None:
     """Its first message finds it cancelled; so does the repeat of the call."""
-    body = job_event(JOB)
+    body = job_event()
     world.put(body, QUEUE)
     (message,) = world.messages(QUEUE)
-    posted = world.app.cleanups.submit(call(body=message.text.encode()))
+    posted = world.post_event(message.text.encode())
     assert posted.status == 202
     assert cancel(world, body).status == 202
     world.settle()
     assert (world.batch.calls, state(world, body)) == ([], ("cancelled", 0))
-    assert world.app.cleanups.submit(call(body=message.text.encode())).content["state"] == "cancelled"
+    assert world.post_event(message.text.encode()).content["state"] == "cancelled"
 
 
 def test_a_repeat_is_200(world: World) -> None:
     """It was cancelled before, and its event is told once more at most under its id."""
     world.batch.states[JOB] = "active"
-    body = job_event(JOB)
+    body = job_event()
     world.put(body, QUEUE)
     world.deliver(QUEUE)
     assert [cancel(world, body).status for _ in range(3)] == [202, 200, 200]
@@ -101,21 +95,21 @@ def test_a_repeat_is_200(world: World) -> None:
 
 def test_a_listing_stops_at_its_next_page(world: World) -> None:
     """What was asked for and not begun is open until its message comes."""
-    body = job_event(JOB)
+    body = job_event()
     world.put(body, QUEUE)
     world.deliver(QUEUE)
     answer = cancel(world, body)
     assert (answer.status, answer.content["state"], answer.content["open"]) == (202, "cancelled", 10)
     world.settle()
     assert world.batch.calls == []
-    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    document = world.progress(body["clientRequestId"]).content
     assert (document["requested"], document["done"], document["open"]) == (10, {"cancelled": 10}, 0)
     assert closings(world).popitem()[1]["outcome"] == "cancelled"
 
 
 def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> None:
     """202 while something is open."""
-    body = job_event(JOB, deleteAfter="P20D")
+    body = job_event(deleteAfter="P20D")
     world.put(body, QUEUE)
     while world.deliver(QUEUE):
         pass
@@ -130,7 +124,7 @@ def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> 
 
 def test_one_that_has_ended_cannot_be_cancelled(world: World) -> None:
     """409 once nothing of it is open."""
-    body = job_event(JOB)
+    body = job_event()
     world.put(body, QUEUE)
     world.settle()
     answer = cancel(world, body)
@@ -139,7 +133,7 @@ def test_one_that_has_ended_cannot_be_cancelled(world: World) -> None:
 
 def test_an_id_is_needed_that_is_known(world: World) -> None:
     """404 for an unknown one, also where only its dry run is known; 400 for what is no GUID."""
-    body = job_event(JOB, dryRun=True)
+    body = job_event(dryRun=True)
     world.put(body, QUEUE)
     world.deliver(QUEUE)
     assert cancel(world, body).status == 404
@@ -150,7 +144,7 @@ def test_an_id_is_needed_that_is_known(world: World) -> None:
 
 def test_what_was_begun_goes_on(world: World) -> None:
     """A request whose DELETE may have been sent is not ended; the others of its clean-up are."""
-    body = job_event(JOB)
+    body = job_event()
     world.batch.script = [refused(503, "ServerBusy")] * 3
     world.put(body, QUEUE)
     while world.deliver(QUEUE):
@@ -164,7 +158,7 @@ def test_what_was_begun_goes_on(world: World) -> None:
     assert {task for task, outcome in outcomes.items() if outcome == "deleted"} >= begun
     assert "cancelled" in outcomes.values()
     assert len(outcomes) == 25
-    assert world.app.dead_letters.listing(call()).content["value"] == []
+    assert world.dead_letters() == []
 
 
 @pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
@@ -172,7 +166,7 @@ def test_what_was_begun_goes_on(world: World) -> None:
 def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
     """The event is told whatever dies: by the repeat, or by the step that is still on the queue."""
     world.batch.states[JOB] = "active"
-    body = job_event(JOB)
+    body = job_event()
     world.put(body, QUEUE)
     world.deliver(QUEUE)
     with disturbed(world, at(number, fault, "row write", "send")):
@@ -184,7 +178,7 @@ def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, fault: Fault, n
 def test_a_row_that_never_holds_still_is_answered_with_503(world: World) -> None:
     """Nothing is promised."""
     world.batch.states[JOB] = "active"
-    body = job_event(JOB)
+    body = job_event()
     world.put(body, QUEUE)
     world.deliver(QUEUE)
     with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
@@ -193,7 +187,7 @@ def test_a_row_that_never_holds_still_is_answered_with_503(world: World) -> None
 
 def test_a_step_that_is_at_work_meanwhile_finds_the_end(world: World) -> None:
     """Its write is refused, and it tells the end that was made."""
-    body = job_event(JOB)
+    body = job_event()
     world.put(body, QUEUE)
     world.deliver(QUEUE)
     statuses: list[int] = []
@@ -206,12 +200,12 @@ def test_a_step_that_is_at_work_meanwhile_finds_the_end(world: World) -> None:
 
 def test_a_failed_clean_up_that_was_cancelled_stays_so(world: World) -> None:
     """Its dead letter is not put back: somebody took back what it had asked for."""
-    body = job_event(JOB, deleteAfter="P20D")
+    body = job_event(deleteAfter="P20D")
     world.put(body, QUEUE)
     world.deliver(QUEUE)
     world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
     while world.deliver(QUEUE):
         pass
     assert cancel(world, body).content["state"] == "failed"
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 409
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 409

@@ -8,9 +8,10 @@ import pytest
 
 from shared.errors import StorageUnavailable
 from tests.chaos.faults import Fault, at, disturbed
-from tests.fakes.app import World, job_event
+from tests.fakes.app import World
 from tests.fakes.batch import refused
 from tests.fakes.calls import ask, call
+from tests.fakes.jobs import job_event
 
 QUEUE = "job-completions"
 
@@ -53,7 +54,7 @@ def test_clean_ups_are_listed_newest_first(world: World) -> None:
     content = listing(world)
     assert jobs(content) == ["c", "b", "a"]
     assert content["continuation"] is None
-    assert content["value"][0] == world.app.cleanups.progress(call(route={"id": ids[2]})).content
+    assert content["value"][0] == world.progress(ids[2]).content
 
 
 def test_pages_follow_each_other(world: World) -> None:
@@ -93,7 +94,7 @@ def test_a_state_is_a_filter(world: World) -> None:
     world.put({"page": "x"}, QUEUE)
     while world.deliver(QUEUE):
         pass
-    world.app.cleanups.cancel(call(route={"id": waiting[0]}))
+    world.cancel_cleanup(waiting[0])
     assert jobs(listing(world, state="waiting")) == ["b"]
     assert jobs(listing(world, state="listed")) == ["done"]
     assert jobs(listing(world, state="cancelled")) == ["a"]
@@ -116,8 +117,8 @@ def test_a_redriven_clean_up_keeps_its_place(world: World) -> None:
     world.deliver(QUEUE)
     world.clock.advance(5)
     wait_for(world, "later")
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 202
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 202
     assert jobs(listing(world)) == ["later", "gone"]
 
 

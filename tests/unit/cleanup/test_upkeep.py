@@ -9,7 +9,6 @@ import pytest
 
 from tests.chaos.faults import Fault, ProcessDied, at, before, disturbed
 from tests.fakes.app import World
-from tests.fakes.calls import call
 
 JOB = "render-7"
 DAY = 86_400
@@ -32,7 +31,7 @@ def event(**fields: Any) -> dict[str, Any]:
 
 def state(world: World, body: dict[str, Any]) -> str | None:
     """What `GET /api/job-completions/{id}` says; None when it is not remembered."""
-    answer = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]}))
+    answer = world.progress(body["clientRequestId"])
     return answer.content["state"] if answer.status == 200 else None
 
 

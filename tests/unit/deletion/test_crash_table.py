@@ -28,7 +28,6 @@ from tests.chaos.promise_checker import PromiseChecker
 from tests.chaos.recovery import call_until_answered, until_quiet
 from tests.fakes.app import ACCOUNT, World
 from tests.fakes.batch import LOST, refused
-from tests.fakes.calls import call
 
 # Hundreds of short runs in one test: a busy machine may take its time.
 pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
@@ -171,9 +170,7 @@ def redriven(world: World) -> list[str]:
     world.put(body)
     world.settle()
     letter = next(row["id"] for row in world.letters.rows.values())
-    assert call_until_answered(
-        world, lambda: world.app.dead_letters.redrive(call(route={"id": str(letter)}))
-    ).status in {202, 409}
+    assert call_until_answered(world, lambda: world.redrive(str(letter))).status in {202, 409}
     return [body["clientRequestId"]]
 
 

@@ -28,7 +28,6 @@ from tests.chaos.faults import Fault, at, each
 from tests.chaos.interleaving import STALL, Interleaving
 from tests.chaos.recovery import until_quiet
 from tests.fakes.batch import LOST, refused
-from tests.fakes.calls import call
 
 REAL_ON_DELIVERY = decisions.on_delivery
 REAL_ON_POISON = decisions.on_poison
@@ -145,7 +144,7 @@ def redriven_after_an_effect() -> list[str]:
     order.world.batch.script = [deleted_and_refused]
     order.deliver()
     (letter,) = {str(row["id"]) for row in order.world.letters.rows.values()}
-    order.world.app.dead_letters.redrive(call(route={"id": letter}))
+    order.world.redrive(letter)
     return by_messages_alone(order, guid)
 
 
@@ -201,8 +200,8 @@ def cancelled_after_an_effect() -> list[str]:
     order.world.batch.script = [lost]
     order.deliver()
     (letter,) = {str(row["id"]) for row in order.world.letters.rows.values()}
-    order.world.app.dead_letters.redrive(call(route={"id": letter}))
-    order.world.app.api.cancel(call(route={"clientRequestId": guid}))
+    order.world.redrive(letter)
+    order.world.cancel(guid)
     return by_messages_alone(order, guid)
 
 

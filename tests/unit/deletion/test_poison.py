@@ -16,28 +16,11 @@ from shared.ledger.record import Key
 from tests.chaos.faults import Fault, at, before, contended, disturbed, everywhere
 from tests.fakes.app import World
 from tests.fakes.batch import DELETED, LOST, refused
-from tests.fakes.calls import call
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
 
 
 def poison(world: World, body: object) -> None:
     """Puts what the host would move to the poison queue."""
     world.put(body, "requests-poison")
-
-
-def letters(world: World) -> list[dict[str, object]]:
-    """The dead letters that there are."""
-    return [row for key, row in world.letters.rows.items() if key[1].startswith("id:")]
-
-
-def owed(world: World) -> list[object]:
-    """Whether the result is still owed, of each row."""
-    return [row["emit_pending"] for row in world.records.rows.values() if "emit_pending" in row]
 
 
 def test_a_request_whose_message_failed_ten_times_is_exhausted(world: World) -> None:
@@ -56,8 +39,8 @@ def test_a_request_whose_message_failed_ten_times_is_exhausted(world: World) -> 
         "confirmed",
         "DeliveriesExhausted",
     )
-    assert [(letter["queue"], letter["outcome"]) for letter in letters(world)] == [("requests", "exhausted")]
-    assert owed(world) == [False]
+    assert [(letter["queue"], letter["outcome"]) for letter in world.stored_letters()] == [("requests", "exhausted")]
+    assert world.owed() == [False]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +73,7 @@ def test_a_request_that_is_done_gets_its_stored_outcome(world: World) -> None:
 
     assert world.outcomes() == ["deleted", "deleted"]
     assert len({r["id"] for r in world.results()}) == 1
-    assert letters(world) == []
+    assert world.stored_letters() == []
 
 
 def test_a_live_claim_is_waited_for(world: World) -> None:
@@ -243,7 +226,7 @@ def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
     assert world.records.rows.keys() <= {("housekeeping", "cursor")}
     world.settle()
     assert world.outcomes() == ["deleted", "expired"]
-    assert world.app.dead_letters.listing(call()).content["value"] == []
+    assert world.dead_letters() == []
 
 
 def test_another_payload_is_a_conflict(world: World) -> None:
@@ -290,12 +273,12 @@ def test_a_result_that_could_not_be_sent_is_marked_as_owed(world: World, done_be
     with disturbed(world, no_results), pytest.raises(StorageUnavailable):
         world.deliver("requests-poison")
     world.queues["requests-poison"].clear()
-    assert owed(world) == [True]
+    assert world.owed() == [True]
 
     world.clock.advance(3600)
     world.app.housekeeping.round(60)
     assert world.outcomes() == ["deleted" if done_before else "exhausted"]
-    assert owed(world) == [False]
+    assert world.owed() == [False]
 
 
 def test_it_looks_again_when_the_row_changed(world: World) -> None:
@@ -322,7 +305,7 @@ def test_a_mark_that_was_refused_is_made_anew(world: World) -> None:
     with disturbed(world, at(0, before(world.records.touch), "row write")):
         world.deliver("requests-poison")
     assert world.outcomes() == ["deleted", "deleted"]
-    assert owed(world) == [False]
+    assert world.owed() == [False]
 
 
 def test_it_gives_up_on_a_row_that_never_holds_still(world: World) -> None:
@@ -346,8 +329,8 @@ def own_message(world: World, body: dict[str, Any]) -> str:
 
 def redrive(world: World) -> None:
     """Puts the only dead letter back."""
-    (letter,) = letters(world)
-    assert world.app.dead_letters.redrive(call(route={"id": str(letter["id"])})).status == 202
+    (letter,) = world.stored_letters()
+    assert world.redrive(str(letter["id"])).status == 202
 
 
 @pytest.mark.parametrize("text_of", [own_message, lambda _, body: json.dumps(body)], ids=["own", "from outside"])

@@ -15,12 +15,6 @@ from tests.fakes.calls import ask, call
 OTHER = "https://other.region.batch.azure.com"
 
 
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
-
-
 def letters(world: World) -> list[dict[str, Any]]:
     """The dead letters, as `GET /api/dead-letters/{id}` shows each, in the order of the results."""
     routes = [{"id": result["id"]} for result in world.results()]

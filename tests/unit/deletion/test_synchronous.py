@@ -24,11 +24,6 @@ def world() -> World:
     return world
 
 
-def owed(world: World) -> list[object]:
-    """Whether the result is still owed, of each row."""
-    return [row["emit_pending"] for row in world.records.rows.values() if "emit_pending" in row]
-
-
 def test_a_deletion_is_answered_and_its_result_sent(world: World) -> None:
     """Batch's own answer for the caller, and the same ending on the result queue."""
     answer = world.delete(client_request_id=ID)
@@ -37,7 +32,7 @@ def test_a_deletion_is_answered_and_its_result_sent(world: World) -> None:
     assert answer.client_request_id == ID
     (result,) = world.results()
     assert (result["data"]["outcome"], result["data"]["origin"]) == ("deleted", "http")
-    assert owed(world) == [False]
+    assert world.owed() == [False]
     assert world.messages() == []
 
 
@@ -168,12 +163,12 @@ def test_a_result_that_could_not_be_sent_stays_owed(world: World) -> None:
     """The caller has the answer; housekeeping sends the result later."""
     with disturbed(world, everywhere(Fault.FAILS, "send")):
         assert world.delete().status == 200
-    assert owed(world) == [True]
+    assert world.owed() == [True]
 
     world.clock.advance(3600)
     world.app.housekeeping.round(60)
     assert world.outcomes() == ["deleted"]
-    assert owed(world) == [False]
+    assert world.owed() == [False]
 
 
 @pytest.mark.parametrize("number", [0, 1])

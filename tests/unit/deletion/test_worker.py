@@ -22,15 +22,8 @@ from tests.chaos.faults import Fault, after, at, before, disturbed, either, ever
 from tests.chaos.interleaving import Interleaving
 from tests.fakes.app import ACCOUNT, ENVIRONMENT, World
 from tests.fakes.batch import DELETED, LOST, NOT_FOUND, refused
-from tests.fakes.calls import call
 
 NO_TOKEN = Reply(Sent.FAILED, error=ErrorBody("TokenUnavailable", "No token."))
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
 
 
 def replace_settings(world: World, **settings: str) -> App:
@@ -49,11 +42,6 @@ def column(world: World, body: dict[str, Any], name: str) -> object:
     """A column of the row of a request."""
     key = Key(body["clientRequestId"], body.get("dryRun", False))
     return world.records.rows[key.bucket, key.row][name]
-
-
-def letters(world: World) -> list[dict[str, Any]]:
-    """The dead letters that there are."""
-    return [row for key, row in world.letters.rows.items() if key[1].startswith("id:")]
 
 
 # One request
@@ -77,7 +65,7 @@ def test_a_request_is_carried_out_once(world: World, encode: Any) -> None:
     )
     assert (data["metadata"], data["replayed"]) == ({"frame": "7"}, False)
     assert world.messages() == []
-    assert letters(world) == []
+    assert world.stored_letters() == []
 
 
 def test_the_happy_path_costs_two_writes_and_no_read(world: World) -> None:
@@ -145,7 +133,7 @@ def test_another_payload_under_a_known_id_is_a_conflict(world: World) -> None:
     assert world.outcomes() == ["deleted", "conflict"]
     assert world.results()[1]["data"]["taskId"] == "task-2"
     assert world.batch.tasks == {("job-1", "task-2")}
-    (letter,) = letters(world)
+    (letter,) = world.stored_letters()
     assert (letter["reason"], letter["outcome"]) == ("ClientRequestIdConflict", "conflict")
     assert json.loads(bytes(letter["body"]))["taskId"] == "task-2"
 
@@ -182,7 +170,7 @@ def test_what_is_no_request_is_rejected_at_once(world: World, text: str, pointer
     data = result_of(world)
     assert (data["outcome"], data["attempts"]) == ("rejected", 0)
     assert pointer in {value["key"] for value in data["error"]["values"]}
-    (letter,) = letters(world)
+    (letter,) = world.stored_letters()
     assert letter["body"] == text.encode()
     assert world.messages() == []
     assert world.batch.calls == []
@@ -243,7 +231,7 @@ def test_attempts_come_to_an_end() -> None:
     assert (data["outcome"], data["certainty"], data["attempts"]) == ("exhausted", "unknown", 3)
     assert (data["statusCode"], data["error"]["code"]) == (503, "ServerBusy")
     assert len(world.batch.calls) == 3
-    (letter,) = letters(world)
+    (letter,) = world.stored_letters()
     assert json.loads(bytes(letter["body"]))["clientRequestId"] == body["clientRequestId"]
 
 
@@ -287,7 +275,7 @@ def test_a_permanent_answer_ends_the_request(world: World) -> None:
     world.put(world.request())
     world.settle()
     assert (result_of(world)["outcome"], result_of(world)["error"]["code"]) == ("failed", "TaskCompleted")
-    assert [letter["status_code"] for letter in letters(world)] == [409]
+    assert [letter["status_code"] for letter in world.stored_letters()] == [409]
 
 
 # Not now, and not at all
@@ -551,8 +539,8 @@ def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None
     world.batch.script = [refused_after_effect]
     world.put(body)
     world.settle()
-    (letter,) = letters(world)
-    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
+    (letter,) = world.stored_letters()
+    world.redrive(str(letter["id"]))
     world.queues["requests"].clear()
     world.post(body)
     world.settle()
@@ -658,9 +646,9 @@ def test_a_redriven_request_that_is_cancelled_is_uncertain_after_a_possible_effe
     world.batch.script = [LOST]
     world.put(body)
     world.settle()
-    (letter,) = letters(world)
-    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
-    answer = world.app.api.cancel(call(route={"clientRequestId": body["clientRequestId"]}))
+    (letter,) = world.stored_letters()
+    world.redrive(str(letter["id"]))
+    answer = world.cancel(body["clientRequestId"])
     data = answer.content["result"]["data"]
     assert (data["outcome"], data["certainty"]) == ("cancelled", "unknown")
 
@@ -670,8 +658,8 @@ def test_a_redriven_request_that_had_certainly_no_effect_is_not_there_for_certai
     world.batch.script = [refused(409, "TaskCompleted"), NOT_FOUND]
     world.put(world.request())
     world.settle()
-    (letter,) = letters(world)
-    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
+    (letter,) = world.stored_letters()
+    world.redrive(str(letter["id"]))
     world.settle()
     last = world.results()[-1]["data"]
     assert (last["outcome"], last["certainty"]) == ("notFound", "confirmed")

@@ -19,7 +19,6 @@ from shared.storage.table import Refused, Write
 from tests.chaos.faults import after, at, before, disturbed, everywhere
 from tests.fakes.app import World
 from tests.fakes.batch import refused
-from tests.fakes.calls import call
 from tests.rows import LEASE, NOW, claimed
 
 
@@ -64,8 +63,8 @@ def test_a_redrive_takes_the_old_outcome_back() -> None:
     parent = bulk(world, 1)
     world.settle()
     assert totals(world.records, parent, dry_run=False).done == {"failed": 1}
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    world.app.dead_letters.redrive(call(route={"id": letter["id"]}))
+    (letter,) = world.dead_letters()
+    world.redrive(letter["id"])
     assert totals(world.records, parent, dry_run=False).done == {}
     world.settle()
     assert totals(world.records, parent, dry_run=False).done == {"deleted": 1}

@@ -24,12 +24,6 @@ from tests.fakes.passage import Operation
 DAY = 86_400
 
 
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
-
-
 def rows(world: World) -> set[str]:
     """The row keys of requests and counts."""
     return {row for partition, row in world.records.rows if partition != "housekeeping"}
@@ -153,7 +147,7 @@ def test_a_cancelled_request_stays_cancelled(world: World) -> None:
     world = World(REQUEST_RETENTION_DAYS="2")
     body = world.request(deleteAfter="P10D")
     world.post(body)
-    world.app.api.cancel(call(route={"clientRequestId": body["clientRequestId"]}))
+    world.cancel(body["clientRequestId"])
     world.clock.advance(3 * DAY)
     assert sweep(world)["purged"] == 0
     world.settle()

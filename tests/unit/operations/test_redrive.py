@@ -21,31 +21,13 @@ from tests.fakes.batch import LOST, refused
 from tests.fakes.calls import ask, call
 
 
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
-
-
 def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", **fields: Any) -> dict[str, Any]:
     """A request that Batch refuses for good; its dead letter."""
     world.batch.script = [refused(400, code)]
     world.put(world.request(taskId=task, **fields))
     world.settle()
     world.clock.advance(3_601)
-    return listing(world)[0]
-
-
-def listing(world: World, **query: str) -> list[dict[str, Any]]:
-    """`GET /api/dead-letters`."""
-    answer = world.app.dead_letters.listing(call(query=query))
-    assert answer.status == 200
-    return answer.content["value"]  # type: ignore[no-any-return]
-
-
-def put_back(world: World, letter_id: str) -> int:
-    """`POST /api/dead-letters/{id}/redrive`; its status."""
-    return world.app.dead_letters.redrive(call(route={"id": letter_id})).status
+    return world.dead_letters()[0]
 
 
 def put_back_many(world: World, **selection: Any) -> Any:
@@ -70,25 +52,25 @@ def test_a_body_that_is_no_text_is_shown_in_base64(world: World) -> None:
     now = world.clock.now()
     delivery = Delivery("requests", "m-1", 1, now, now + timedelta(minutes=10), raw)
     world.app.worker.deliver(delivery)
-    one = world.app.dead_letters.one(call(route={"id": listing(world)[0]["id"]})).content
+    one = world.app.dead_letters.one(call(route={"id": world.dead_letters()[0]["id"]})).content
     assert (base64.b64decode(one["body"]), one["bodyEncoding"]) == (raw, "base64")
 
 
 def test_a_redriven_request_is_tried_again_with_a_result_of_its_own(world: World) -> None:
     """The new generation has a new result id and the origin `redrive`."""
     letter = fail(world)
-    assert put_back(world, letter["id"]) == 202
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     first, second = world.results()
     assert (second["data"]["outcome"], second["data"]["origin"]) == ("deleted", "redrive")
     assert first["id"] != second["id"]
-    assert listing(world)[0]["redrivenAt"] is not None
+    assert world.dead_letters()[0]["redrivenAt"] is not None
 
 
 def test_redriving_twice_is_harmless(world: World) -> None:
     """The second call is told so, and sends nothing."""
     letter = fail(world)
-    assert [put_back(world, letter["id"]) for _ in range(2)] == [202, 409]
+    assert [world.redrive(letter["id"]).status for _ in range(2)] == [202, 409]
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
 
@@ -97,11 +79,11 @@ def test_a_request_that_fails_again_has_another_dead_letter(world: World) -> Non
     """Each generation is a record of its own, and each can be put back."""
     first = fail(world)
     world.batch.script = [refused(400, "InvalidHeaderValue")]
-    put_back(world, first["id"])
+    world.redrive(first["id"])
     world.settle()
-    second, older = listing(world)
+    second, older = world.dead_letters()
     assert older["id"] == first["id"] != second["id"]
-    assert put_back(world, second["id"]) == 202
+    assert world.redrive(second["id"]).status == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
 
@@ -116,14 +98,14 @@ def test_what_can_never_succeed_is_not_put_back(world: World, body: str | None) 
     else:
         world.put(body)
     world.settle()
-    assert put_back(world, listing(world)[0]["id"]) == 422
+    assert world.redrive(world.dead_letters()[0]["id"]).status == 422
 
 
 @pytest.mark.parametrize("letter_id", [str(uuid.UUID(int=1)), "x", "", "a'b", "../x"])
 def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
     """404 for looking and for putting back."""
     assert world.app.dead_letters.one(call(route={"id": letter_id})).status == 404
-    assert put_back(world, letter_id) == 404
+    assert world.redrive(letter_id).status == 404
 
 
 @pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
@@ -132,7 +114,7 @@ def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, fault: Fault, 
     """Whichever operation dies: the repeat of the call, or housekeeping, brings the request to its second end."""
     letter = fail(world)
     with disturbed(world, at(number, fault)):
-        call_until_answered(world, lambda: put_back(world, letter["id"]))
+        call_until_answered(world, lambda: world.redrive(letter["id"]))
     world.settle()
     ends = {(result["id"], result["data"]["outcome"]) for result in world.results()}
     assert sorted(outcome for _, outcome in ends) == ["deleted", "failed"]
@@ -148,7 +130,7 @@ def test_the_marks_of_earlier_generations_stay(world: World) -> None:
     world.settle()
     assert world.results()[0]["data"]["certainty"] == "unknown"
     world.batch.tasks.clear()
-    put_back(world, listing(world)[0]["id"])
+    world.redrive(world.dead_letters()[0]["id"])
     world.settle()
     end = world.results()[-1]["data"]
     assert (end["outcome"], end["certainty"]) == ("deleted", "inferred")
@@ -160,7 +142,7 @@ def test_a_request_whose_row_was_purged_is_made_anew(world: World) -> None:
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
     assert world.get(letter["clientRequestId"]).status == 404
-    assert put_back(world, letter["id"]) == 202
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
 
@@ -173,7 +155,7 @@ def test_a_request_is_made_anew_for_the_account_that_it_meant() -> None:
     world.records.rows.clear()
     world.settings = replace(world.settings, batch_accounts=(other, ACCOUNT))
     world.app = world.worker()
-    assert put_back(world, letter["id"]) == 202
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     assert [request.batch_url for request in world.batch.calls] == [ACCOUNT, ACCOUNT]
     assert [result["source"] for result in world.results()] == [ACCOUNT, ACCOUNT]
@@ -188,13 +170,13 @@ def test_a_request_made_anew_knows_of_all_generations_before() -> None:
     world.clock.advance(3_601)
     world.settings, kept = replace(world.settings, protected_jobs=("job-1",)), world.settings
     world.app = world.worker()
-    put_back(world, listing(world)[0]["id"])
+    world.redrive(world.dead_letters()[0]["id"])
     world.settle()
     world.records.rows.clear()
     world.batch.tasks.clear()
     world.settings = kept
     world.app = world.worker()
-    put_back(world, listing(world)[0]["id"])
+    world.redrive(world.dead_letters()[0]["id"])
     world.settle()
     end = world.results()[-1]["data"]
     assert world.outcomes() == ["exhausted", "failed", "deleted"]
@@ -210,7 +192,7 @@ def test_a_dead_letter_whose_request_is_at_work_again_is_left_alone(world: World
     world.batch.script = [refused(429, "TooManyRequests")]
     world.put(body)
     world.deliver()
-    assert put_back(world, letter["id"]) == 409
+    assert world.redrive(letter["id"]).status == 409
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
 
@@ -224,10 +206,10 @@ def test_a_letter_that_put_nothing_back_is_not_marked(world: World) -> None:
     world.batch.script = [refused(429, "TooManyRequests"), refused(409, "TaskCompleted")]
     world.put(body)
     world.deliver()
-    assert put_back(world, letter["id"]) == 409
-    assert listing(world)[0]["redrivenAt"] is None
+    assert world.redrive(letter["id"]).status == 409
+    assert world.dead_letters()[0]["redrivenAt"] is None
     world.settle()
-    assert put_back(world, letter["id"]) == 202
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
 
@@ -236,8 +218,8 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
     """And gives up on a row that never holds still, so that the caller hears of it."""
     letter = fail(world)
     with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
-        put_back(world, letter["id"])
-    assert put_back(world, letter["id"]) == 202
+        world.redrive(letter["id"])
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
 
@@ -257,7 +239,7 @@ def test_a_redrive_waits_for_the_time_that_the_request_names(world: World) -> No
     body = world.request(deleteAfter="P20D")
     accepted_at = world.clock.now()
     fail_by_protection(world, body)
-    assert put_back(world, listing(world)[0]["id"]) == 202
+    assert world.redrive(world.dead_letters()[0]["id"]).status == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
     assert world.clock.now() - accepted_at >= timedelta(days=20)
@@ -267,11 +249,11 @@ def test_a_purged_request_waits_too(world: World) -> None:
     """Its dead letter knows when it ended, which is no earlier than when it was accepted."""
     body = world.request(deleteAfter="P20D")
     fail_by_protection(world, body)
-    letter, ended_at = listing(world)[0], world.clock.now()
+    letter, ended_at = world.dead_letters()[0], world.clock.now()
     world.clock.advance(3 * 86_400)
     world.records.rows.clear()
     world.records.etags.clear()
-    assert put_back(world, letter["id"]) == 202
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
     assert world.clock.now() - ended_at >= timedelta(days=20)
@@ -286,7 +268,7 @@ def test_a_dead_letter_whose_id_was_used_anew_reopens_nothing(world: World, task
     world.put(world.request(clientRequestId=letter["clientRequestId"], taskId=task))
     world.settle()
     world.request(taskId=task)
-    assert put_back(world, letter["id"]) == 409
+    assert world.redrive(letter["id"]).status == 409
     world.settle()
     assert world.outcomes() == ["failed", "deleted"]
     assert ("job-1", task) in world.batch.tasks
@@ -302,7 +284,7 @@ def test_what_a_late_copy_left_behind_stands_in_no_redrives_way(world: World) ->
     world.clock.advance(16 * 86_400)
     world.settle()
     assert world.outcomes() == ["failed", "expired"]
-    assert put_back(world, letter["id"]) == 202
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     assert world.outcomes()[-1] == "deleted"
 
@@ -313,7 +295,7 @@ def test_a_redrive_sends_the_result_that_is_still_owed(world: World) -> None:
     world.put(world.request())
     with disturbed(world, everywhere(Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
-    assert put_back(world, listing(world)[0]["id"]) == 202
+    assert world.redrive(world.dead_letters()[0]["id"]).status == 202
     world.clock.advance(601)
     world.settle()
     assert set(world.outcomes()) == {"failed", "deleted"}
@@ -331,8 +313,8 @@ def test_a_request_of_an_account_that_is_no_longer_listed_is_never_put_back() ->
     world.request()
     answer = put_back_many(world, all=True)
     assert (answer.status, answer.content["matched"], answer.content["redriven"]) == (202, 2, 1)
-    former = next(letter for letter in listing(world) if letter["taskId"] == "old")
-    assert put_back(world, former["id"]) == 422
+    former = next(letter for letter in world.dead_letters() if letter["taskId"] == "old")
+    assert world.redrive(former["id"]).status == 422
 
 
 def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
@@ -372,7 +354,7 @@ def test_pages_are_newest_first(world: World) -> None:
         fail(world, f"task-{n}")
     answer = world.app.dead_letters.listing(call(query={"top": "2"})).content
     assert [letter["taskId"] for letter in answer["value"]] == ["task-4", "task-3"]
-    rest = listing(world, continuation=answer["continuation"])
+    rest = world.dead_letters(continuation=answer["continuation"])
     assert [letter["taskId"] for letter in rest] == ["task-2", "task-1", "task-0"]
 
 
