@@ -55,12 +55,19 @@ class AppClient:
 
     def clean_up(self, event: dict[str, Any]) -> str:
         """Hands in a job-completion event; where its progress is."""
-        answer = self._call("POST", "/api/job-completions", json=event)
+        return self._begin("/api/job-completions", event)
+
+    def sweep(self, wish: dict[str, Any]) -> str:
+        """Begins a sweep by policy; where its progress is."""
+        return self._begin("/api/retention-sweeps", wish)
+
+    def _begin(self, path: str, body: dict[str, Any]) -> str:
+        answer = self._call("POST", path, json=body)
         answer.raise_for_status()
         return answer.headers["location"]
 
     def progress(self, location: str) -> dict[str, Any]:
-        """How a clean-up goes."""
+        """How a clean-up or a sweep goes."""
         document: dict[str, Any] = self._call("GET", location).json()
         return document
 

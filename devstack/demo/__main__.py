@@ -37,8 +37,8 @@ def main() -> int:
     console.print("Starting Azurite, the Batch simulator, the identity endpoint and the Functions host ...")
     with Stack(ROOT, env=SETTINGS) as stack:
         console.print(f"Up: {stack.http_url}/api  (Batch at {stack.batch_url}, logs in {stack.logs})\n")
-        rows = run(AppClient(stack), arguments.size, console)
-        rows.append(policy.play(stack, console))
+        app = AppClient(stack)
+        rows = [*run(app, arguments.size, console), policy.play(app, console)]
     console.print(report(rows))
     right = all(row.ok for row in rows)
     console.print("[green]Every outcome is as expected.[/]" if right else "[red]Some outcomes are not as expected.[/]")

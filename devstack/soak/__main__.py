@@ -62,7 +62,7 @@ class Run:
         self._random = random.Random(seed)
         self._count = count
         self.ledger = Ledger()
-        self.chaos = Chaos(stack, seed)
+        self.chaos = Chaos(stack, self._app, seed)
         self._app.seed({"id": JOB, "state": "active", "tasks": {"count": count, "prefix": "t-"}})
 
     def feed(self, deadline: float) -> None:
@@ -75,7 +75,7 @@ class Run:
 
     def finish(self, deadline: float) -> None:
         """Waits, in fair weather, until every request has a result and the queues are empty."""
-        self.chaos.end()
+        self._app.recover()
         while time.monotonic() < deadline and (self.ledger.missing or any(self._left().values())):
             self._look()
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.api.answer import Call
-from shared.batch.reply import Reply
 from shared.request.model import derived_id
 from shared.wiring.services import App
 from tests.chaos.faults import Fault, Plan, Trouble, each, nothing, since
@@ -132,14 +131,7 @@ class Explorer:
 
     def answer(self) -> None:
         """The next DELETE is answered in some other way."""
-
-        def after_effect(reply: Reply) -> Callable[[], Reply]:
-            def act() -> Reply:
-                self.world.batch.take(self.world.batch.calls[-1])
-                return reply
-
-            return act
-
+        after_effect = self.world.batch.after_effect
         error = refused(500, "InternalError")
         choices: list[Any] = [LOST, NOT_SENT, refused(429, "TooManyRequests", 20), error]
         choices += [after_effect(LOST), after_effect(error)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from tests.fakes.passage import Operation, Passage, T
+from tests.fakes.passage import Operation, Passage, T, undisturbed
 from tests.fakes.table import MemoryTable
 
 
@@ -103,8 +103,9 @@ def contended(table: MemoryTable) -> Plan:
 class FaultInjector:
     """Numbers the operations that pass, and lets go wrong what the plan says."""
 
-    def __init__(self, plan: Plan = nothing) -> None:
+    def __init__(self, plan: Plan = nothing, onward: Passage = undisturbed) -> None:
         self.plan = plan
+        self._onward = onward
         self.names: list[str] = []
         """Of the operations so far."""
 
@@ -118,7 +119,7 @@ class FaultInjector:
             raise ProcessDied
         if trouble is Fault.FAILS:
             return operation.failed()
-        answer = operation.effect()
+        answer = self._onward(operation)
         if trouble is Fault.DIES_AFTER:
             raise ProcessDied
         if trouble is Fault.LOSES_ITS_ANSWER:
@@ -128,7 +129,7 @@ class FaultInjector:
     def _with_company(self, operation: Operation[T], company: Meanwhile) -> T:
         if not company.is_after:
             company.act()
-        answer = operation.effect()
+        answer = self._onward(operation)
         if company.is_after:
             company.act()
         return answer
@@ -143,9 +144,9 @@ class Outside(Protocol):
 @contextmanager
 def disturbed(outside: Outside, plan: Plan) -> Iterator[FaultInjector]:
     """Lets operations go wrong after a plan, for as long as the context lasts."""
-    injector, outside_before = FaultInjector(plan), outside.passage
-    outside.passage = injector
+    onward = outside.passage
+    outside.passage = injector = FaultInjector(plan, onward)
     try:
         yield injector
     finally:
-        outside.passage = outside_before
+        outside.passage = onward

@@ -70,6 +70,15 @@ class ScriptedBatch:
         self.effects.add(request.client_request_id)
         return DELETED
 
+    def after_effect(self, reply: Reply) -> Callable[[], Reply]:
+        """A step of the script: the task is deleted, and then this is answered."""
+
+        def step() -> Reply:
+            self.take(self.calls[-1])
+            return reply
+
+        return step
+
     def get_task(self, request: DeletionRequest, box: TimeBox) -> Reply:
         """*Task - Get*, for dry runs."""
         return DELETED if (request.job_id.lower(), request.task_id.lower()) in self.tasks else NOT_FOUND

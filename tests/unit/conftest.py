@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from tests.fakes.app import World
@@ -11,3 +13,9 @@ from tests.fakes.app import World
 def world() -> World:
     """An app with its defaults."""
     return World()
+
+
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Thousands of expected warnings would only take time."""
+    caplog.set_level(logging.CRITICAL)

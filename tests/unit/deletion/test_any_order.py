@@ -7,7 +7,6 @@ The clocks of the workers differ by up to two minutes.
 
 from __future__ import annotations
 
-import logging
 import random
 
 import pytest
@@ -17,12 +16,7 @@ from hypothesis import strategies as st
 from tests.chaos.explorer import FROST, Explorer
 
 # Many short runs in one test: a busy machine may take its time.
-pytestmark = pytest.mark.timeout(1200, func_only=True)
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL)
+pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
 
 
 DOORS = {

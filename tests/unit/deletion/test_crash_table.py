@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,19 +26,13 @@ from tests.chaos.faults import Fault, Plan, after, at, disturbed, everywhere, no
 from tests.chaos.promise_checker import PromiseChecker
 from tests.chaos.recovery import call_until_answered, until_quiet
 from tests.fakes.app import ACCOUNT, World
-from tests.fakes.batch import LOST, refused
+from tests.fakes.batch import DELETED, LOST, refused
 
 # Hundreds of short runs in one test: a busy machine may take its time.
 pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 DELETED_ONLY = {"deleted"}
-
-
-@pytest.fixture
-def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Thousands of expected warnings would only take time."""
-    caplog.set_level(logging.CRITICAL)
 
 
 Scenario = Callable[[World], list[str]]
@@ -89,12 +82,7 @@ def throttled(world: World) -> list[str]:
 
 def lost_reply(world: World) -> list[str]:
     """The task goes and the answer is lost."""
-
-    def lost() -> Reply:
-        world.batch.take(world.batch.calls[-1])
-        return LOST
-
-    world.batch.script = [lost]
+    world.batch.script = [world.batch.after_effect(LOST)]
     return single(world)
 
 
@@ -106,7 +94,7 @@ def same_bucket(count: int) -> list[str]:
 
 def group(world: World) -> list[str]:
     """Five requests in one message, one of which must be tried again."""
-    world.batch.script = [lambda: world.batch.take(world.batch.calls[-1]), refused(429, "TooManyRequests")]
+    world.batch.script = [world.batch.after_effect(DELETED), refused(429, "TooManyRequests")]
     bodies = [world.request(clientRequestId=guid, taskId=f"frame-{n}") for n, guid in enumerate(same_bucket(5))]
     world.put({"requests": bodies})
     return [body["clientRequestId"] for body in bodies]

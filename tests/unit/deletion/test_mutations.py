@@ -7,7 +7,6 @@ with all of these tests green would be dead weight; one that is taken out by mis
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -41,12 +40,7 @@ Story = Callable[[], list[str]]
 
 
 # Many short runs in one test: a busy machine may take its time.
-pytestmark = pytest.mark.timeout(1200, func_only=True)
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL)
+pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
 
 
 def put(order: Interleaving, times: int = 1) -> str:
@@ -136,12 +130,7 @@ def redriven_after_an_effect() -> list[str]:
     """The task is deleted behind a gateway that says 501; a person puts the dead letter back."""
     order = Interleaving()
     guid = put(order)
-
-    def deleted_and_refused() -> Reply:
-        order.world.batch.take(order.world.batch.calls[-1])
-        return refused(501, "NotImplemented")
-
-    order.world.batch.script = [deleted_and_refused]
+    order.world.batch.script = [order.world.batch.after_effect(refused(501, "NotImplemented"))]
     order.deliver()
     (letter,) = {str(row["id"]) for row in order.world.letters.rows.values()}
     order.world.redrive(letter)
@@ -162,12 +151,7 @@ def retried_after_an_effect() -> list[str]:
     """The task is deleted and the answer lost; the retry's message, which needs no read, finds it gone."""
     order = Interleaving()
     guid = put(order)
-
-    def lost() -> Reply:
-        order.world.batch.take(order.world.batch.calls[-1])
-        return LOST
-
-    order.world.batch.script = [lost]
+    order.world.batch.script = [order.world.batch.after_effect(LOST)]
     return by_messages_alone(order, guid)
 
 
@@ -192,12 +176,7 @@ def cancelled_after_an_effect() -> list[str]:
     """The answer to a deletion is lost at the last attempt, a person redrives the request, another cancels it."""
     order = Interleaving(BATCH_MAX_ATTEMPTS="1")
     guid = put(order)
-
-    def lost() -> Reply:
-        order.world.batch.take(order.world.batch.calls[-1])
-        return LOST
-
-    order.world.batch.script = [lost]
+    order.world.batch.script = [order.world.batch.after_effect(LOST)]
     order.deliver()
     (letter,) = {str(row["id"]) for row in order.world.letters.rows.values()}
     order.world.redrive(letter)

@@ -47,6 +47,8 @@ class FakeJob:
     state: str = "active"
     marked: bool = False
     uses_dependencies: bool = False
+    refusal: Reply | None = None
+    """What Batch answers when its tasks are to be listed, if not with them."""
 
     def listed(self) -> ListedJob:
         """As Batch shows it."""
@@ -105,8 +107,8 @@ class SweptAccount:
         if isinstance(made, TaskPage):
             return made
         job = self.jobs.get(job_id.lower())
-        if job is None:
-            return TaskPage(refused(404, "JobNotFound"))
+        if job is None or job.refusal:
+            return TaskPage(job.refusal if job and job.refusal else refused(404, "JobNotFound"))
         found = [task for task in job.tasks.values() if task.ended and (ended_by is None or task.ended <= ended_by)]
         page, link = self._page([task.id for task in found], continuation, job_id)
         return TaskPage(DELETED, tuple(job.tasks[task_id].listed() for task_id in page), link)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.retention.sweep import Sweep
-from tests.chaos.faults import Fault, at, disturbed
+from tests.chaos.faults import Fault, FaultInjector, after, at, disturbed, everywhere
 from tests.unit.retention.sweep_world import ACCOUNT, INTERVAL, Request, SweepWorld
 from tests.unit.retention.swept_account import FakeTask
 
@@ -25,6 +25,9 @@ NAMES = ["a-1", "A-2", "b-1", "b-2", "c"]
 PATTERNS = ["a-*", "B-*", "*", "?", "*-1", "c"]
 DELAYS = ["PT0S", "PT1H", "P1D", "P3D"]
 HOURS = [0, 1, 2, 23, 24, 48, 71, 72, 100]
+
+BEYOND_LISTS = ("row", "ask", "send", "host")
+"""Operations after which a death leaves something behind."""
 
 Patch = pytest.MonkeyPatch
 
@@ -93,7 +96,8 @@ class Judge:
         """By sweep and job whether it was marked or waited for when that sweep last listed it."""
         for number, made in enumerate(jobs):
             self._put(NAMES[number], made)
-        self._watch_lists()
+        self._noted: set[str] = set()
+        self.world.passage = FaultInjector(everywhere(after(self._note_marks), "ask"))
 
     def _put(self, job_id: str, made: dict[str, Any]) -> None:
         tasks = []
@@ -103,23 +107,16 @@ class Judge:
         fields = {name: made[name] for name in ("state", "marked", "uses_dependencies")}
         self.world.job(job_id, *tasks, **fields)
 
-    def _watch_lists(self) -> None:
-        """Notes under which marks each request was asked for."""
-        ask = self.world.ask
+    def _note_marks(self) -> None:
+        """Notes under which marks each new request was asked for."""
+        for request_id in set(self.world.requests) - self._noted:
+            asked = self.world.requests[request_id]
+            seen = self.world.seen_as[self.world.jobs_by_id(asked)]
+            self.listed[asked.sweep_id, seen.id] = self._is_kept(asked.sweep_id, seen)
+        self._noted = set(self.world.requests)
 
-        def watched(sweep: Sweep) -> None:
-            known = set(self.world.requests)
-            try:
-                ask(sweep)
-            finally:
-                for request_id in set(self.world.requests) - known:
-                    seen = self.world.seen_as[self.world.jobs_by_id(self.world.requests[request_id])]
-                    self.listed[sweep.sweep_id, seen.id] = self._is_kept(sweep, seen)
-
-        self.world.ask = watched  # type: ignore[method-assign]
-
-    def _is_kept(self, sweep: Sweep, job: Any) -> bool:
-        wish = first_wish(self.sweep_wishes.get(sweep.sweep_id, self.wishes), job.id)
+    def _is_kept(self, sweep_id: str, job: Any) -> bool:
+        wish = first_wish(self.sweep_wishes.get(sweep_id, self.wishes), job.id)
         waits = job.uses_dependencies and job.state != "completed" and wish is not None and "jobState" not in wish
         return bool(job.marked or waits)
 
@@ -143,7 +140,9 @@ class Judge:
 
     def _crash(self, moment: int) -> None:
         """The process dies at an operation of the delivery: before its effect at even moments, after it at odd ones."""
-        with disturbed(self.world, at(moment // 2, Fault.DIES_AFTER if moment % 2 else Fault.DIES_BEFORE)):
+        with disturbed(
+            self.world, at(moment // 2, Fault.DIES_AFTER if moment % 2 else Fault.DIES_BEFORE, *BEYOND_LISTS)
+        ):
             self._deliver(0)
 
     def _overlap(self, number: int) -> None:

@@ -97,13 +97,7 @@ def stuck_job() -> list[str]:
 def bad_job() -> list[str]:
     """A job whose list is never answered; the one after it has due tasks."""
     judge = Judge([ALL], [job(OLD), job(OLD)])
-    lists = judge.world.list_completed_tasks
-
-    def list_completed_tasks(account: str, job_id: str, *arguments: Any, **named: Any) -> Any:
-        page = lists(account, job_id, *arguments, **named)
-        return replace(page, reply=refused(500), tasks=()) if job_id == "a-1" else page
-
-    judge.world.list_completed_tasks = list_completed_tasks  # type: ignore[method-assign]
+    judge.world.jobs["a-1"].refusal = refused(500)
     judge.play("begin", False)
     judge.finish()
     return [fault for fault in judge.faults if "a-1" not in fault]
