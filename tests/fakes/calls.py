@@ -79,15 +79,43 @@ class Callers:
         """`DELETE /api/job-completions/{id}`."""
         return ask(self.app.cleanups.cancel, call(route={"id": event_id}, query=query))
 
+    def list_letters(self, **query: str) -> Told:
+        """`GET /api/dead-letters`."""
+        return ask(self.app.dead_letters.listing, call(query=query))
+
     def dead_letters(self, **query: str) -> list[dict[str, Any]]:
         """What `GET /api/dead-letters` lists."""
-        answer = ask(self.app.dead_letters.listing, call(query=query))
+        answer = self.list_letters(**query)
         assert answer.status == 200
         return list(answer.content["value"])
 
-    def redrive(self, letter_id: str) -> Told:
+    def dead_letter(self, letter_id: str) -> Told:
+        """`GET /api/dead-letters/{id}`."""
+        return ask(self.app.dead_letters.one, call(route={"id": letter_id}))
+
+    def redrive(self, letter_id: str, caller: str | None = None) -> Told:
         """`POST /api/dead-letters/{id}/redrive`."""
-        return ask(self.app.dead_letters.redrive, call(route={"id": letter_id}))
+        return ask(self.app.dead_letters.redrive, call(route={"id": letter_id}, method="POST", caller=caller))
+
+    def redrive_many(self, selection: object) -> Told:
+        """`POST /api/dead-letters/redrive`."""
+        return ask(self.app.dead_letters.redrive_many, _post(selection, {}))
+
+    def begin_sweep(self, wish: object = b"{}") -> Told:
+        """`POST /api/retention-sweeps`."""
+        return ask(self.app.retention.begin, _post(wish, {}))
+
+    def sweep(self, sweep_id: str) -> Told:
+        """`GET /api/retention-sweeps/{id}`."""
+        return ask(self.app.retention.status, call(route={"id": sweep_id}))
+
+    def stop_sweep(self, sweep_id: str) -> Told:
+        """`DELETE /api/retention-sweeps/{id}`."""
+        return ask(self.app.retention.stop, call(route={"id": sweep_id}))
+
+    def policies(self) -> Any:
+        """What `GET /api/retention-policies` says."""
+        return ask(self.app.retention.policies, call()).content
 
 
 def _post(body: object, headers: dict[str, str]) -> Call:

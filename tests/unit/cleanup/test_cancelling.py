@@ -65,7 +65,7 @@ def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: W
     assert {(letter["outcome"], letter["reason"]) for letter in letters} == {("exhausted", "CorruptRecord")}
     assert len(letters) == 25
     world.clock.advance(1)
-    ask(world.app.dead_letters.redrive_many, call(body=b'{"reason": "CorruptRecord"}', method="POST"))
+    world.redrive_many({"reason": "CorruptRecord"})
     world.settle()
     assert len(world.batch.effects) == 25
 

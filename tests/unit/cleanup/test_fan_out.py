@@ -16,7 +16,6 @@ from shared.errors import StaleDelivery, StorageUnavailable
 from tests.chaos.faults import Fault, ProcessDied, at, before, disturbed, nothing
 from tests.fakes.app import World
 from tests.fakes.batch import LOST, refused
-from tests.fakes.calls import ask, call
 from tests.fakes.jobs import JOB, job_event
 
 LISTED, DONE = "batch.job-cleanup.listed", "batch.job-cleanup.done"
@@ -255,7 +254,7 @@ def test_what_is_no_event_is_rejected_at_once(world: World) -> None:
     assert closing["data"]["outcome"] == "rejected"
     assert {v["key"] for v in closing["data"]["error"]["values"]} == {"/clientRequestId", "/jobId", "/selct"}
     (letter,) = world.dead_letters()
-    body = world.app.dead_letters.one(call(route={"id": letter["id"]})).content["body"]
+    body = world.dead_letter(letter["id"]).content["body"]
     assert json.loads(body) == {"jobId": "..", "selct": "failed"}
 
 
@@ -445,15 +444,10 @@ def test_two_deliveries_of_one_step_do_not_both_count(world: World) -> None:
 # Over HTTP
 
 
-def post(world: World, body: object, **headers: str) -> Any:
-    """`POST /api/job-completions`."""
-    return ask(world.app.cleanups.submit, call(body=json.dumps(body).encode(), headers=headers, method="POST"))
-
-
 def test_an_event_over_http_is_accepted_and_shows_its_progress(world: World) -> None:
     """202 with the place to look, then the counts as they grow."""
     body = job_event()
-    answer = post(world, body)
+    answer = world.post_event(body)
     assert (answer.status, answer.headers["location"]) == (202, f"/api/job-completions/{body['clientRequestId']}")
     assert progress(world, body["clientRequestId"])["state"] == "waiting"
     world.settle()
@@ -474,7 +468,7 @@ def test_an_event_over_http_is_accepted_and_shows_its_progress(world: World) -> 
 def test_progress_costs_the_same_however_many_tasks_there_are(world: World) -> None:
     """Outcomes are counted when they are recorded, not when somebody asks."""
     body = job_event()
-    post(world, body)
+    world.post_event(body)
     world.settle()
     before = world.records.operations
     progress(world, body["clientRequestId"])
@@ -498,19 +492,19 @@ def test_a_large_job_costs_at_most_half_a_table_and_half_a_queue_operation_per_t
 def test_http_tells_at_once_what_the_queue_would_tell_later(world: World) -> None:
     """Not an event: 400 with pointers; not JSON: 415; another wish under one id: 422; unknown: 404."""
     body = job_event()
-    assert post(world, {"jobId": ".."}).status == 400
-    assert post(world, body, **{"content-type": "text/plain"}).status == 415
-    assert post(world, body).status == 202
-    assert post(world, body).status == 202
-    assert post(world, body | {"select": "failed"}).status == 422
+    assert world.post_event({"jobId": ".."}).status == 400
+    assert world.post_event(body, **{"content-type": "text/plain"}).status == 415
+    assert world.post_event(body).status == 202
+    assert world.post_event(body).status == 202
+    assert world.post_event(body | {"select": "failed"}).status == 422
     assert world.progress(str(uuid.uuid4())).status == 404
-    assert ask(world.app.cleanups.progress, call(route={"id": "x"})).status == 400
+    assert world.progress("x").status == 400
 
 
 def test_a_protected_job_is_refused_over_http() -> None:
     """403 with the rule's name, before anything is stored."""
     world = World(PROTECTED_JOBS="render-7")
-    assert post(world, job_event()).status == 403
+    assert world.post_event(job_event()).status == 403
     assert world.records.rows == {}
 
 
@@ -524,7 +518,7 @@ def test_event_grid_validates_its_subscription(world: World) -> None:
             "data": {"validationCode": "512d38b6"},
         }
     ]
-    answer = post(world, body)
+    answer = world.post_event(body)
     assert (answer.status, answer.content) == (200, {"validationResponse": "512d38b6"})
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from tests.chaos.faults import Fault, at, disturbed
 from tests.fakes.app import World
-from tests.fakes.calls import call
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3])
@@ -15,10 +14,8 @@ def test_a_request_whose_end_was_written_twice_has_its_result_sent(lost: int) ->
     world = World()
     body = world.request(deleteAfter="P1D")
     world.post(body)
-    route = {"clientRequestId": body["clientRequestId"]}
-
     with disturbed(world, at(lost, Fault.IS_REPEATED)) as injector:
-        answer = world.app.api.cancel(call(route=route))
+        answer = world.cancel(body["clientRequestId"])
 
     assert injector.names[lost].split()[0] in {"row", "send"}
     assert (answer.status, answer.content["result"]["data"]["outcome"]) == (200, "cancelled")
@@ -31,10 +28,9 @@ def test_a_repeat_sends_what_is_owed_still() -> None:
     world = World()
     body = world.request(deleteAfter="P1D")
     world.post(body)
-    route = {"clientRequestId": body["clientRequestId"]}
     with disturbed(world, at(0, Fault.FAILS, "send")):
-        assert world.app.api.cancel(call(route=route)).status == 200
+        assert world.cancel(body["clientRequestId"]).status == 200
     assert world.outcomes() == []
     for _ in range(2):
-        assert world.app.api.cancel(call(route=route)).status == 200
+        assert world.cancel(body["clientRequestId"]).status == 200
     assert world.outcomes() == ["cancelled"]

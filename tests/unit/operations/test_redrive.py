@@ -18,7 +18,6 @@ from tests.chaos.faults import Fault, at, contended, disturbed, everywhere
 from tests.chaos.recovery import call_until_answered
 from tests.fakes.app import ACCOUNT, World
 from tests.fakes.batch import LOST, refused
-from tests.fakes.calls import ask, call
 
 
 def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", **fields: Any) -> dict[str, Any]:
@@ -30,18 +29,13 @@ def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", *
     return world.dead_letters()[0]
 
 
-def put_back_many(world: World, **selection: Any) -> Any:
-    """`POST /api/dead-letters/redrive`."""
-    return ask(world.app.dead_letters.redrive_many, call(body=json.dumps(selection).encode(), method="POST"))
-
-
 def test_a_dead_letter_says_why(world: World) -> None:
     """The reason, the last status, Batch's own id of the call, the attempts, and the body as received."""
     letter = fail(world, metadata={"team": "fx"})
     assert (letter["reason"], letter["outcome"], letter["queue"]) == ("InvalidHeaderValue", "failed", "requests")
     assert (letter["statusCode"], letter["batchRequestId"], letter["attempts"]) == (400, "batch-3", 1)
     assert letter["firstSeenAt"] == letter["lastSeenAt"]
-    one = world.app.dead_letters.one(call(route={"id": letter["id"]})).content
+    one = world.dead_letter(letter["id"]).content
     assert one["bodyEncoding"] == "utf-8"
     assert json.loads(one["body"])["metadata"] == {"team": "fx"}
 
@@ -52,7 +46,7 @@ def test_a_body_that_is_no_text_is_shown_in_base64(world: World) -> None:
     now = world.clock.now()
     delivery = Delivery("requests", "m-1", 1, now, now + timedelta(minutes=10), raw)
     world.app.worker.deliver(delivery)
-    one = world.app.dead_letters.one(call(route={"id": world.dead_letters()[0]["id"]})).content
+    one = world.dead_letter(world.dead_letters()[0]["id"]).content
     assert (base64.b64decode(one["body"]), one["bodyEncoding"]) == (raw, "base64")
 
 
@@ -104,7 +98,7 @@ def test_what_can_never_succeed_is_not_put_back(world: World, body: str | None) 
 @pytest.mark.parametrize("letter_id", [str(uuid.UUID(int=1)), "x", "", "a'b", "../x"])
 def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
     """404 for looking and for putting back."""
-    assert world.app.dead_letters.one(call(route={"id": letter_id})).status == 404
+    assert world.dead_letter(letter_id).status == 404
     assert world.redrive(letter_id).status == 404
 
 
@@ -279,7 +273,7 @@ def test_what_a_late_copy_left_behind_stands_in_no_redrives_way(world: World) ->
     letter = fail(world)
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
-    text = world.app.dead_letters.one(call(route={"id": letter["id"]})).content["body"]
+    text = world.dead_letter(letter["id"]).content["body"]
     world.put(text)
     world.clock.advance(16 * 86_400)
     world.settle()
@@ -311,7 +305,7 @@ def test_a_request_of_an_account_that_is_no_longer_listed_is_never_put_back() ->
     world.clock.advance((two.clock.now() - world.clock.now()).total_seconds())
     world.app = world.worker()
     world.request()
-    answer = put_back_many(world, all=True)
+    answer = world.redrive_many({"all": True})
     assert (answer.status, answer.content["matched"], answer.content["redriven"]) == (202, 2, 1)
     former = next(letter for letter in world.dead_letters() if letter["taskId"] == "old")
     assert world.redrive(former["id"]).status == 422
@@ -323,10 +317,10 @@ def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
     fail(world, "task-2")
     (key,) = [key for key in world.records.rows if key[1] == broken["clientRequestId"]]
     world.records.rows[key]["state"] = "?"
-    answer = put_back_many(world, all=True)
+    answer = world.redrive_many({"all": True})
     assert (answer.status, answer.content["matched"], answer.content["redriven"]) == (202, 2, 1)
     world.clock.advance(1)
-    again = put_back_many(world, reason="CorruptRecord")
+    again = world.redrive_many({"reason": "CorruptRecord"})
     assert (again.content["matched"], again.content["redriven"]) == (1, 1)
     world.settle()
     assert ("job-1", "task-1") not in world.batch.tasks
@@ -352,7 +346,7 @@ def test_pages_are_newest_first(world: World) -> None:
     """`top` limits a page, and the continuation leads to the next."""
     for n in range(5):
         fail(world, f"task-{n}")
-    answer = world.app.dead_letters.listing(call(query={"top": "2"})).content
+    answer = world.list_letters(top="2").content
     assert [letter["taskId"] for letter in answer["value"]] == ["task-4", "task-3"]
     rest = world.dead_letters(continuation=answer["continuation"])
     assert [letter["taskId"] for letter in rest] == ["task-2", "task-1", "task-0"]
@@ -361,7 +355,7 @@ def test_pages_are_newest_first(world: World) -> None:
 @pytest.mark.parametrize("query", [{"top": "0"}, {"top": "x"}, {"top": "201"}, {"top": "٣"}, {"continuation": "x"}])
 def test_a_wrong_page_is_refused(world: World, query: dict[str, str]) -> None:
     """400 that names the parameter."""
-    answer = ask(world.app.dead_letters.listing, call(query=query))
+    answer = world.list_letters(**query)
     assert answer.status == 400
     assert answer.content["values"][0]["key"].removeprefix("query:") in query
 
@@ -371,14 +365,14 @@ def test_many_are_put_back_by_filter_and_rate(world: World) -> None:
     for n in range(4):
         fail(world, f"a-{n}", code="InvalidHeaderValue")
     fail(world, "b", code="InvalidUri")
-    looked = put_back_many(world, reason="InvalidHeaderValue", dryRun=True)
+    looked = world.redrive_many({"reason": "InvalidHeaderValue", "dryRun": True})
     assert (looked.status, looked.content["matched"], looked.content["redriven"]) == (200, 4, 0)
     assert world.messages() == []
-    answer = put_back_many(world, reason="InvalidHeaderValue", perSecond=1)
+    answer = world.redrive_many({"reason": "InvalidHeaderValue", "perSecond": 1})
     assert (answer.status, answer.content["redriven"]) == (202, 4)
     waits = sorted((m.visible_at - world.clock.now()).total_seconds() for m in world.messages())
     assert waits == [0, 1, 2, 3]
-    assert put_back_many(world, reason="InvalidHeaderValue").content["matched"] == 0
+    assert world.redrive_many({"reason": "InvalidHeaderValue"}).content["matched"] == 0
     world.settle()
     assert world.outcomes().count("deleted") == 4
 
@@ -387,8 +381,8 @@ def test_at_most_so_many_are_put_back(world: World) -> None:
     """`most` bounds one call."""
     for n in range(3):
         fail(world, f"a-{n}")
-    assert put_back_many(world, all=True, most=2).content["redriven"] == 2
-    assert put_back_many(world, jobId="JOB-1", outcome="failed", queue="requests").content["redriven"] == 1
+    assert world.redrive_many({"all": True, "most": 2}).content["redriven"] == 2
+    assert world.redrive_many({"jobId": "JOB-1", "outcome": "failed", "queue": "requests"}).content["redriven"] == 1
 
 
 @pytest.mark.parametrize(
@@ -406,7 +400,7 @@ def test_at_most_so_many_are_put_back(world: World) -> None:
 def test_a_wrong_selection_puts_nothing_back(world: World, selection: dict[str, Any]) -> None:
     """A mistyped filter must not become one that takes everything."""
     fail(world)
-    answer = put_back_many(world, **selection, **({} if "outcome" in selection else {"outcome": "failed"}))
+    answer = world.redrive_many({"outcome": "failed"} | selection)
     assert answer.status == 400
     (value,) = answer.content["values"]
     assert value["key"] == f"/{next(iter(selection))}"
@@ -418,7 +412,7 @@ def test_a_wrong_selection_puts_nothing_back(world: World, selection: dict[str, 
 def test_everything_is_put_back_only_on_demand(world: World, body: bytes) -> None:
     """A call whose filter got lost must not redrive all that there is."""
     fail(world)
-    answer = ask(world.app.dead_letters.redrive_many, call(body=body, method="POST"))
+    answer = world.redrive_many(body)
     assert answer.status == 400
     assert ("all" if body else "empty") in answer.content["values"][0]["value"]
     assert world.messages() == []
