@@ -23,6 +23,7 @@ from shared.wiring.services import App, Outside
 from tests.fakes.batch import ScriptedJobs
 from tests.fakes.calls import Callers
 from tests.fakes.clock import FakeClock
+from tests.fakes.jobs import JOB, job_event
 from tests.fakes.passage import Operation, Passage, T, storage, undisturbed
 from tests.fakes.queues import MemoryQueues, Message, QueueHost
 from tests.fakes.table import MemoryTable
@@ -123,6 +124,18 @@ class World(Callers):
         """Puts a request as a producer does."""
         self.queues.put(queue, body if isinstance(body, str) else json.dumps(body))
 
+    def put_request(self, **fields: Any) -> dict[str, Any]:
+        """Puts a request, valid but for what a test adds, whose task is there; the request."""
+        body = self.request(**fields)
+        self.put(body)
+        return body
+
+    def put_event(self, job_id: str = JOB, **fields: Any) -> dict[str, Any]:
+        """Puts an event for a job; the event."""
+        body = job_event(job_id, **fields)
+        self.put(body, "job-completions")
+        return body
+
     def messages(self, queue: str = "requests") -> list[Message]:
         """What lies in a queue, hidden or not."""
         return self.queues[queue]
@@ -202,3 +215,11 @@ class World(Callers):
                 return
             self.clock.advance(max(0.001, (min(waiting) - self.clock.now()).total_seconds()))
         raise AssertionError(f"not quiet after {limit} steps")
+
+
+def job_world(job_id: str = JOB) -> World:
+    """An app, and a job of 25 completed tasks listed in pages of 10."""
+    world = World()
+    world.batch.seed(job_id, 25)
+    world.batch.page_size = 10
+    return world

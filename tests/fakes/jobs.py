@@ -1,11 +1,9 @@
-"""A job whose tasks are to be deleted as a whole, and what says so."""
+"""What says that the tasks of a job, or one of them, may be deleted."""
 
 from __future__ import annotations
 
 import uuid
 from typing import Any
-
-from tests.fakes.app import World
 
 JOB = "render-7"
 RECORD: dict[str, Any] = {
@@ -15,14 +13,6 @@ RECORD: dict[str, Any] = {
     "properties": {"jobId": JOB, "id": "t-0003"},
 }
 """A diagnostic record about one task of the job."""
-
-
-def job_world(job_id: str = JOB) -> World:
-    """An app, and a job of 25 completed tasks listed in pages of 10."""
-    world = World()
-    world.batch.seed(job_id, 25)
-    world.batch.page_size = 10
-    return world
 
 
 def job_event(job_id: str = JOB, **fields: Any) -> dict[str, Any]:

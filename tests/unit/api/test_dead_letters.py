@@ -30,7 +30,7 @@ def world() -> World:
 def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", job: str = "job-1") -> str:
     """A request that ends as `failed`; the id of its dead letter."""
     world.batch.script = [refused(400, code)]
-    world.put(world.request(taskId=task, jobId=job))
+    world.put_request(taskId=task, jobId=job)
     world.settle()
     world.clock.advance(1)
     return str(world.results()[-1]["id"])

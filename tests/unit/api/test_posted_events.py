@@ -9,8 +9,8 @@ import pytest
 
 from shared.errors import StorageUnavailable
 from tests.chaos.faults import Fault, at, disturbed
-from tests.fakes.app import World
-from tests.fakes.jobs import JOB, RECORD, job_event, job_world
+from tests.fakes.app import World, job_world
+from tests.fakes.jobs import JOB, RECORD, job_event
 
 CLOUD: dict[str, Any] = {"specversion": "1.0", "id": "e-1", "source": "/batch/acct", "type": "Pipeline.JobCompleted"}
 BINARY = {f"ce-{name}": text for name, text in CLOUD.items()}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.app import World
-from tests.fakes.jobs import job_world
+from tests.fakes.app import World, job_world
 
 
 @pytest.fixture

@@ -37,8 +37,7 @@ def closings(world: World) -> dict[str, dict[str, Any]]:
 def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
     """202 with the progress, its event says so, and nothing is listed when its next step comes."""
     world.batch.states[JOB] = "active"
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
     answer = cancel(world, body)
     assert (answer.status, answer.content["state"]) == (202, "cancelled")
@@ -53,8 +52,7 @@ def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
 
 def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: World) -> None:
     """Nobody can tell whether it was cancelled: no DELETE is sent, and a redrive goes on with them."""
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     while world.deliver(QUEUE):
         pass
     (key,) = [key for key in world.records.rows if key[1] == f"cleanup:{body['clientRequestId']}"]
@@ -72,8 +70,7 @@ def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: W
 
 def test_one_that_was_only_posted_is_never_begun(world: World) -> None:
     """Its first message finds it cancelled; so does the repeat of the call."""
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     (message,) = world.messages(QUEUE)
     posted = world.post_event(message.text.encode())
     assert posted.status == 202
@@ -86,8 +83,7 @@ def test_one_that_was_only_posted_is_never_begun(world: World) -> None:
 def test_a_repeat_is_200(world: World) -> None:
     """It was cancelled before, and its event is told once more at most under its id."""
     world.batch.states[JOB] = "active"
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
     assert [cancel(world, body).status for _ in range(3)] == [202, 200, 200]
     assert len(closings(world)) == 1
@@ -95,8 +91,7 @@ def test_a_repeat_is_200(world: World) -> None:
 
 def test_a_listing_stops_at_its_next_page(world: World) -> None:
     """What was asked for and not begun is open until its message comes."""
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
     answer = cancel(world, body)
     assert (answer.status, answer.content["state"], answer.content["open"]) == (202, "cancelled", 10)
@@ -109,8 +104,7 @@ def test_a_listing_stops_at_its_next_page(world: World) -> None:
 
 def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> None:
     """202 while something is open."""
-    body = job_event(deleteAfter="P20D")
-    world.put(body, QUEUE)
+    body = world.put_event(deleteAfter="P20D")
     while world.deliver(QUEUE):
         pass
     answer = cancel(world, body)
@@ -124,8 +118,7 @@ def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> 
 
 def test_one_that_has_ended_cannot_be_cancelled(world: World) -> None:
     """409 once nothing of it is open."""
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.settle()
     answer = cancel(world, body)
     assert (answer.status, answer.content["code"]) == (409, "JobCompletionEnded")
@@ -133,8 +126,7 @@ def test_one_that_has_ended_cannot_be_cancelled(world: World) -> None:
 
 def test_an_id_is_needed_that_is_known(world: World) -> None:
     """404 for an unknown one, also where only its dry run is known; 400 for what is no GUID."""
-    body = job_event(dryRun=True)
-    world.put(body, QUEUE)
+    body = world.put_event(dryRun=True)
     world.deliver(QUEUE)
     assert cancel(world, body).status == 404
     assert cancel(world, body, dryRun="true").status == 202
@@ -166,8 +158,7 @@ def test_what_was_begun_goes_on(world: World) -> None:
 def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
     """The event is told whatever dies: by the repeat, or by the step that is still on the queue."""
     world.batch.states[JOB] = "active"
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
     with disturbed(world, at(number, fault, "row write", "send")):
         assert call_until_answered(world, lambda: cancel(world, body)).status in {200, 202}
@@ -178,8 +169,7 @@ def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, fault: Fault, n
 def test_a_row_that_never_holds_still_is_answered_with_503(world: World) -> None:
     """Nothing is promised."""
     world.batch.states[JOB] = "active"
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
     with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         cancel(world, body)
@@ -187,8 +177,7 @@ def test_a_row_that_never_holds_still_is_answered_with_503(world: World) -> None
 
 def test_a_step_that_is_at_work_meanwhile_finds_the_end(world: World) -> None:
     """Its write is refused, and it tells the end that was made."""
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
     statuses: list[int] = []
     with disturbed(world, at(0, before(lambda: statuses.append(cancel(world, body).status)), "batch list")):
@@ -200,8 +189,7 @@ def test_a_step_that_is_at_work_meanwhile_finds_the_end(world: World) -> None:
 
 def test_a_failed_clean_up_that_was_cancelled_stays_so(world: World) -> None:
     """Its dead letter is not put back: somebody took back what it had asked for."""
-    body = job_event(deleteAfter="P20D")
-    world.put(body, QUEUE)
+    body = world.put_event(deleteAfter="P20D")
     world.deliver(QUEUE)
     world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
     while world.deliver(QUEUE):

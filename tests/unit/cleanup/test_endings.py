@@ -65,7 +65,7 @@ def test_the_message_that_ended_a_clean_up_only_closes_it_again(before: Any, aft
     world = World(JOB_COMPLETION_MAX_WAIT_DAYS="0")
     world.batch.seed(JOB, 5, state=state)
     world.batch.job_script = [before] if before else []
-    world.put(job_event(), "job-completions")
+    world.put_event()
     lose_return(world)
     world.batch.job_script = [after] if after else []
     world.batch.states[JOB] = "completed"
@@ -123,8 +123,7 @@ def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) ->
     """By its next step, or by that one's poison copy: with its id, and without another look at the account."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 5, state="active")
-    body = job_event(batchUrl=OTHER)
-    world.put(body, "job-completions")
+    body = world.put_event(batchUrl=OTHER)
     world.deliver("job-completions")
     world.queues[queue] = world.queues.pop("job-completions")
     world.settings = replace(world.settings, batch_accounts=(ACCOUNT,))
@@ -168,8 +167,7 @@ def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> No
 def test_a_clean_up_that_cannot_be_read_is_ended(world: World) -> None:
     """Its message ends on the poison queue, and its poison copy ends it, so that it can be read and put back."""
     world.batch.states[JOB] = "active"
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.deliver("job-completions")
     (key,) = [key for key in world.records.rows if key[1] == f"cleanup:{body['clientRequestId']}"]
     world.records.rows[key]["event"] = "{"
@@ -208,7 +206,7 @@ def put_late(world: World, body: object, queue: str = "job-completions") -> None
 @pytest.mark.parametrize("as_step", [False, True])
 def test_a_late_copy_of_a_forgotten_event_is_not_carried_out(world: World, queue: str, as_step: bool) -> None:
     """It expires under an id of its own, without a dead letter, and as often as it comes."""
-    world.put(job_event(), "job-completions")
+    world.put_event()
     body: Any = json.loads(world.messages("job-completions")[0].text)
     if as_step:
         page = {"v": 1, "event": body, "acceptedAt": to_text(world.clock.now()), "step": 0, "continuation": None}
@@ -242,7 +240,7 @@ def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
     """A job may be waited for longer than what is done is remembered."""
     world = World(REQUEST_RETENTION_DAYS="2", JOB_COMPLETION_MAX_WAIT_DAYS="30")
     world.batch.seed(JOB, 5, state="active")
-    world.put(job_event(), "job-completions")
+    world.put_event()
     began = world.clock.now()
     while world.clock.now() < began + timedelta(days=3):
         if not world.deliver("job-completions"):
@@ -259,8 +257,7 @@ def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
 
 def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
     """As it would have been before the host gave it up."""
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.settle()
     world.put(body | {"select": "failed"}, POISON)
     world.settle()
@@ -270,8 +267,7 @@ def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
 @pytest.mark.parametrize("fields", [{"select": "failed"}, {"select": "none"}])
 def test_what_is_refused_of_a_dry_run_says_so(world: World, fields: dict[str, str]) -> None:
     """A conflict and a wrong event alike, in the event and in the dead letter."""
-    body = job_event(dryRun=True)
-    world.put(body, "job-completions")
+    body = world.put_event(dryRun=True)
     world.settle()
     world.put(body | fields, "job-completions")
     world.settle()
@@ -282,8 +278,7 @@ def test_what_is_refused_of_a_dry_run_says_so(world: World, fields: dict[str, st
 
 def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) -> None:
     """The closing event may never have gone out; its reader drops a second one by its id."""
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.settle()
     world.put(body, POISON)
     world.settle()
@@ -293,8 +288,7 @@ def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) ->
 
 def test_a_step_that_another_message_has_done_ends_nothing(world: World) -> None:
     """The clean-up is well and goes on by its successor."""
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     for _ in range(2):
         world.deliver("job-completions")
     world.put(body, POISON)
@@ -371,8 +365,7 @@ def steps(world: World) -> list[int]:
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
 def test_a_step_left_of_the_last_generation_does_nothing_to_the_next(world: World, queue: str) -> None:
     """A copy of the first step ended the clean-up while the second was out: the new listing begins at its beginning."""
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.deliver("job-completions")
     (left,) = world.messages("job-completions")
     world.queues["job-completions"].clear()

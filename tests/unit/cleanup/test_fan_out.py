@@ -30,8 +30,7 @@ def progress(world: World, event_id: str) -> dict[str, Any]:
 
 def test_one_event_deletes_every_completed_task_once(world: World) -> None:
     """All pages are listed, each task gets one DELETE and one result, and a closing event counts them."""
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.settle()
 
     assert sorted(c.task_id for c in world.batch.calls) == [f"t-{n:04d}" for n in range(25)]
@@ -51,7 +50,7 @@ def test_one_event_deletes_every_completed_task_once(world: World) -> None:
 def test_tasks_that_are_not_completed_are_never_asked_for(world: World) -> None:
     """A running task of the job is neither listed nor deleted."""
     world.batch.tasks.add((JOB, "running"))
-    world.put(job_event(), "job-completions")
+    world.put_event()
     world.settle()
     assert (JOB, "running") in world.batch.tasks
     assert "running" not in {c.task_id for c in world.batch.calls}
@@ -86,8 +85,7 @@ def test_an_event_grid_event_has_its_topic_as_source(world: World) -> None:
 
 def test_the_same_id_with_another_wish_is_refused(world: World) -> None:
     """A second event with the id of the first and another selection is rejected, and nothing more is deleted."""
-    body = job_event(select="failed")
-    world.put(body, "job-completions")
+    body = world.put_event(select="failed")
     world.settle()
     world.put(body | {"select": "completed"}, "job-completions")
     world.settle()
@@ -98,8 +96,7 @@ def test_the_same_id_with_another_wish_is_refused(world: World) -> None:
 def test_a_job_that_is_not_completed_is_waited_for(world: World) -> None:
     """The event polls later and later, uses no attempt, and goes on when the job is completed."""
     world.batch.states[JOB] = "active"
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     waits = []
     for _ in range(9):
         world.deliver("job-completions")
@@ -117,7 +114,7 @@ def test_a_job_that_is_not_completed_is_waited_for(world: World) -> None:
 def test_a_job_that_is_never_completed_ends_the_event(world: World) -> None:
     """After the longest wait the event is exhausted, with a dead letter that says why, and nothing is deleted."""
     world.batch.states[JOB] = "active"
-    world.put(job_event(), "job-completions")
+    world.put_event()
     began = world.clock.now()
     world.settle(2_000)
     assert world.clock.now() - began == timedelta(days=7)
@@ -132,14 +129,14 @@ def test_a_job_that_is_never_completed_ends_the_event(world: World) -> None:
 def test_a_job_need_not_be_completed_when_the_event_says_so(world: World) -> None:
     """With `requireJobCompleted: false` the completed tasks of an active job go at once."""
     world.batch.states[JOB] = "active"
-    world.put(job_event(requireJobCompleted=False), "job-completions")
+    world.put_event(requireJobCompleted=False)
     world.settle()
     assert len(world.batch.calls) == 25
 
 
 def test_a_job_that_is_gone_closes_with_zeros(world: World) -> None:
     """Its tasks went with it, so there is nothing to do."""
-    world.put(job_event(jobId="gone"), "job-completions")
+    world.put_event(jobId="gone")
     world.settle()
     (closing,) = world.closings()
     assert closing["type"] == LISTED
@@ -150,7 +147,7 @@ def test_a_job_that_is_gone_closes_with_zeros(world: World) -> None:
 def test_a_look_that_failed_is_tried_again(world: World, reply: Any) -> None:
     """Trouble at the job costs a retry, and no page is counted twice."""
     world.batch.job_script = [reply, reply]
-    world.put(job_event(), "job-completions")
+    world.put_event()
     world.settle()
     assert len(world.batch.calls) == 25
     assert world.closings()[0]["data"]["listed"] == 25
@@ -159,7 +156,7 @@ def test_a_look_that_failed_is_tried_again(world: World, reply: Any) -> None:
 @pytest.mark.parametrize("reply", [LOST, refused(429, "TooManyRequests"), refused(503, "ServerBusy")])
 def test_a_page_that_failed_is_listed_again(world: World, reply: Any) -> None:
     """Trouble in the middle of a listing costs a retry of that page, and its tasks are counted once."""
-    world.put(job_event(), "job-completions")
+    world.put_event()
     world.deliver("job-completions")
     world.batch.job_script = [reply, reply]
     world.settle()
@@ -180,7 +177,7 @@ def test_a_first_look_whose_successor_was_lost_leaves_no_page_out(world: World, 
     """The redelivery finds a row that was waiting or failing, with no page on it yet: every page is still to come."""
     world.batch.states[JOB] = "completed" if reply else "active"
     world.batch.job_script = [reply] if reply else []
-    world.put(job_event(), "job-completions")
+    world.put_event()
     lose_next_step(world)
     world.batch.states[JOB] = "completed"
     world.settle()
@@ -193,7 +190,7 @@ def test_a_first_look_whose_successor_was_lost_leaves_no_page_out(world: World, 
 def test_a_page_that_failed_and_lost_its_successor_is_counted_once(world: World, page: int, noted: bool) -> None:
     """At whichever page, and whether it failed before it was noted or, after a crash, behind that."""
     world.batch.seed(JOB, 10, exit_code=1)
-    world.put(job_event(select="failed"), "job-completions")
+    world.put_event(select="failed")
     for _ in range(page):
         world.deliver("job-completions")
     if noted:
@@ -222,7 +219,7 @@ def test_refused_access_is_told_and_tried_again(world: World, caplog: pytest.Log
 def test_trouble_without_end_exhausts_the_event(world: World) -> None:
     """After the most attempts the event ends with Batch's own error."""
     world.batch.job_script = [refused(500, "InternalError")] * 12
-    world.put(job_event(), "job-completions")
+    world.put_event()
     world.settle()
     (closing,) = world.closings()
     assert (closing["data"]["outcome"], closing["data"]["error"]["code"]) == ("exhausted", "InternalError")
@@ -231,7 +228,7 @@ def test_trouble_without_end_exhausts_the_event(world: World) -> None:
 def test_a_refusal_that_will_not_pass_fails_the_event(world: World) -> None:
     """A 400 is final at once."""
     world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
-    world.put(job_event(), "job-completions")
+    world.put_event()
     world.settle()
     assert world.closings()[0]["data"]["outcome"] == "failed"
 
@@ -240,7 +237,7 @@ def test_a_protected_job_is_left_alone() -> None:
     """The event fails with the rule's name; nothing is even listed."""
     world = World(PROTECTED_JOBS="render-*")
     world.batch.seed(JOB, 3)
-    world.put(job_event(), "job-completions")
+    world.put_event()
     world.settle()
     assert world.closings()[0]["data"]["error"]["code"] == "ProtectedJob"
     assert world.batch.calls == []
@@ -309,8 +306,7 @@ def test_a_record_of_an_unknown_account_deletes_nothing(world: World) -> None:
 @pytest.mark.parametrize("number", [*range(9), 11, 15, 22, 33, 47])
 def test_a_crash_at_any_point_changes_nothing(world: World, fault: Fault, number: int) -> None:
     """Whichever storage operation dies, before or after its effect: 25 DELETEs' worth of results and exact counts."""
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     with disturbed(world, at(number, fault, "row", "send")):
         world.settle(300, withstand=(ProcessDied,))
     deletions = [r for r in world.results() if r["type"] not in {LISTED, DONE}]
@@ -322,7 +318,7 @@ def test_a_crash_at_any_point_changes_nothing(world: World, fault: Fault, number
 
 def test_retention_holds_over_more_than_a_queues_seven_days(world: World) -> None:
     """A task that is to go after twenty days goes then, in hops of at most seven days, and not before."""
-    world.put(job_event(deleteAfter="P20D"), "job-completions")
+    world.put_event(deleteAfter="P20D")
     began = world.clock.now()
     world.deliver("job-completions")
     hops = []
@@ -342,7 +338,7 @@ def test_retention_holds_over_more_than_a_queues_seven_days(world: World) -> Non
 @pytest.mark.parametrize("fields", [{}, {"deleteAfter": "P7D"}])
 def test_a_task_that_was_reactivated_meanwhile_is_not_deleted(world: World, fields: dict[str, str]) -> None:
     """It was completed when the job was listed, and runs again when its message is delivered, late or due."""
-    world.put(job_event(**fields), "job-completions")
+    world.put_event(**fields)
     while world.deliver("job-completions"):
         pass
     world.batch.completed[3] = replace(world.batch.completed[3], etag="0x8DFFFF")
@@ -356,7 +352,7 @@ def test_a_task_that_was_reactivated_meanwhile_is_not_deleted(world: World, fiel
 def test_a_task_listed_without_a_version_is_skipped(world: World) -> None:
     """Nothing could keep its deletion from a task that runs again by then."""
     world.batch.completed[3] = replace(world.batch.completed[3], etag=None)
-    world.put(job_event(), "job-completions")
+    world.put_event()
     world.settle()
     closing = world.closings()[0]["data"]
     assert (closing["listed"], closing["requested"], closing["skipped"]) == (25, 24, 1)
@@ -370,7 +366,7 @@ def test_tasks_that_end_one_after_another_share_messages(world: World) -> None:
         replace(task, end_time=f"2026-11-24T07:00:{number:02d}Z")
         for number, task in enumerate(world.batch.completed, start=1)
     ]
-    world.put(job_event(deleteAfter="PT1H"), "job-completions")
+    world.put_event(deleteAfter="PT1H")
     world.deliver("job-completions")
     assert len(world.messages()) <= 16
     assert {message.visible_at.isoformat() for message in world.messages()} == {"2026-11-24T08:01:00+00:00"}
@@ -378,7 +374,7 @@ def test_tasks_that_end_one_after_another_share_messages(world: World) -> None:
 
 def test_a_page_that_is_listed_again_conflicts_with_nothing(world: World) -> None:
     """Its tasks are as they were, so they make the same requests, also where their deletion fell due meanwhile."""
-    world.put(job_event(deleteAfter="PT31M"), "job-completions")
+    world.put_event(deleteAfter="PT31M")
     lose_next_step(world)
     lose_next_step(world)
     world.settle(500)
@@ -404,8 +400,7 @@ def test_a_clean_up_that_the_host_gave_up_is_ended(world: World) -> None:
 
 def test_a_late_copy_of_a_step_that_went_on_is_dropped(world: World) -> None:
     """A step that another message has done is not done again."""
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.deliver("job-completions")
     world.put(body, "job-completions")
     world.settle()
@@ -415,8 +410,7 @@ def test_a_late_copy_of_a_step_that_went_on_is_dropped(world: World) -> None:
 
 def test_two_events_at_once_do_not_disturb_each_other(world: World) -> None:
     """The one whose step the other did meanwhile is dropped without an error, and the job is listed once."""
-    body = job_event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.put(body, "job-completions")
     other = world.messages("job-completions")[1]
     with disturbed(world, at(0, before(lambda: world.deliver("job-completions", message=other)), "batch job")):
@@ -428,7 +422,7 @@ def test_two_events_at_once_do_not_disturb_each_other(world: World) -> None:
 
 def test_two_deliveries_of_one_step_do_not_both_count(world: World) -> None:
     """A delivery whose row moved on under it raises, and finds its place when it is delivered again."""
-    world.put(job_event(), "job-completions")
+    world.put_event()
     (message,) = world.messages("job-completions")
 
     def again() -> None:
@@ -479,7 +473,7 @@ def test_a_large_job_costs_at_most_half_a_table_and_half_a_queue_operation_per_t
     """Beside the result message of each: rows go in groups, tasks share messages, and both are counted here."""
     world = World()
     world.batch.seed(JOB, 2_000)
-    world.put(job_event(), "job-completions")
+    world.put_event()
     with disturbed(world, nothing) as injector:
         world.settle(1_000)
     assert len(world.batch.calls) == 2_000

@@ -11,7 +11,6 @@ from tests.chaos.faults import Fault, at, disturbed
 from tests.fakes.app import World
 from tests.fakes.batch import refused
 from tests.fakes.calls import ask, call
-from tests.fakes.jobs import job_event
 
 QUEUE = "job-completions"
 
@@ -27,8 +26,7 @@ def wait_for(world: World, *jobs: str, **fields: Any) -> list[str]:
     ids = []
     for job in jobs:
         world.batch.states.setdefault(job, "active")
-        body = job_event(job, **fields)
-        world.put(body, QUEUE)
+        body = world.put_event(job, **fields)
         while world.deliver(QUEUE):
             pass
         world.clock.advance(1)
@@ -90,7 +88,7 @@ def test_a_state_is_a_filter(world: World) -> None:
     """As the clean-ups stand now."""
     waiting = wait_for(world, "a", "b")
     world.batch.seed("done", 2)
-    world.put(job_event("done"), QUEUE)
+    world.put_event("done")
     world.put({"page": "x"}, QUEUE)
     while world.deliver(QUEUE):
         pass
@@ -112,7 +110,7 @@ def test_a_dry_run_is_listed_beside_the_real_one(world: World) -> None:
 
 def test_a_redriven_clean_up_keeps_its_place(world: World) -> None:
     """It is listed by when its event came first."""
-    world.put(job_event("gone"), QUEUE)
+    world.put_event("gone")
     world.batch.job_script = [refused(400, "X")]
     world.deliver(QUEUE)
     world.clock.advance(5)
@@ -164,7 +162,7 @@ def test_a_row_that_cannot_be_read_holds_up_no_other(world: World, caplog: pytes
 def test_what_was_forgotten_is_not_listed(world: World) -> None:
     """The daily round forgets a clean-up and its place together."""
     world.batch.seed("done", 1)
-    world.put(job_event("done"), QUEUE)
+    world.put_event("done")
     world.settle()
     assert jobs(listing(world)) == ["done"]
     world.clock.advance(16 * 86_400)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.app import World
 from tests.fakes.batch import refused
-from tests.fakes.jobs import JOB, job_event
+from tests.fakes.jobs import JOB
 
 QUEUE = "job-completions"
 DAY = 86_400
@@ -17,8 +17,7 @@ DAY = 86_400
 
 def list_all(world: World, **fields: Any) -> dict[str, Any]:
     """An event whose job was listed to its end, and whose deletions have not begun."""
-    body = job_event(**fields)
-    world.put(body, QUEUE)
+    body = world.put_event(**fields)
     while world.deliver(QUEUE):
         pass
     return body

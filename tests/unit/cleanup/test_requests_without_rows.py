@@ -17,9 +17,9 @@ from shared.errors import StorageUnavailable
 from shared.request.model import DeletionRequest, derived_id
 from tests.chaos.faults import Fault, at, disturbed, everywhere, nothing
 from tests.chaos.promise_checker import PromiseChecker
-from tests.fakes.app import World
+from tests.fakes.app import World, job_world
 from tests.fakes.batch import refused
-from tests.fakes.jobs import JOB, job_event, job_world
+from tests.fakes.jobs import JOB, job_event
 
 QUEUE = "job-completions"
 DAY = 86_400
@@ -94,8 +94,7 @@ def run(story: Story) -> list[str]:
     """What is wrong once all is quiet: a promise that was broken, or a count."""
     world = job_world()
     promises = PromiseChecker(world)
-    body = job_event()
-    world.put(body, QUEUE)
+    body = world.put_event()
     story(world, body)
     world.settle()
     ids = [derived_id(body["clientRequestId"], JOB, f"t-{n:04d}") for n in range(25)]

@@ -139,7 +139,7 @@ def test_an_id_that_is_another_requests_is_a_conflict(world: World) -> None:
     answer = world.post_event(RECORD)
     request_id = answer.content["clientRequestId"]
     world.queues.clear()
-    world.put(world.request(clientRequestId=request_id, jobId="other"))
+    world.put_request(clientRequestId=request_id, jobId="other")
     world.settle()
     refusal = world.post_event(RECORD)
     assert (refusal.status, refusal.content["code"]) == (422, "ClientRequestIdConflict")

@@ -9,8 +9,8 @@ import pytest
 
 from tests.chaos.faults import Fault, ProcessDied, at, before, disturbed
 from tests.fakes.app import World
+from tests.fakes.jobs import JOB
 
-JOB = "render-7"
 DAY = 86_400
 
 

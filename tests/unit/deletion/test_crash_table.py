@@ -41,15 +41,13 @@ Scenario = Callable[[World], list[str]]
 
 def single(world: World) -> list[str]:
     """One message from outside."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     return [body["clientRequestId"]]
 
 
 def duplicate(world: World) -> list[str]:
     """The same request in two messages."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.put(body)
     return [body["clientRequestId"]]
 
@@ -121,8 +119,7 @@ def without_rows(world: World) -> list[str]:
 
 def scheduled(world: World) -> list[str]:
     """Not before an hour from now."""
-    body = world.request(deleteAfter="PT1H")
-    world.put(body)
+    body = world.put_request(deleteAfter="PT1H")
     return [body["clientRequestId"]]
 
 
@@ -136,8 +133,7 @@ def cleaned_up(world: World) -> list[str]:
 
 def poisoned(world: World, passed: float = 901) -> list[str]:
     """The copy of a message that the host gave up, of a request that was tried before and whose retry is due."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.batch.script = [refused(429, "TooManyRequests", 900)]
     world.deliver()
     world.queues["requests"].clear()
@@ -291,8 +287,7 @@ def test_a_poison_function_that_never_comes_through_leaves_the_request_to_housek
 def test_a_late_duplicate_of_a_forgotten_request_deletes_nothing() -> None:
     """C18: its row was purged, and its task's id may be another task's by now."""
     world = World()
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
     late = json.dumps(body)
     world.put(late)

@@ -25,7 +25,7 @@ def poison(world: World, body: object) -> None:
 
 def test_a_request_whose_message_failed_ten_times_is_exhausted(world: World) -> None:
     """The host moves it, and the caller learns that it was given up."""
-    world.put(world.request())
+    world.put_request()
     for _ in range(10):
         with disturbed(world, everywhere(Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
             world.deliver()
@@ -65,8 +65,7 @@ def test_what_is_known_of_earlier_tries_is_said(world: World, reply: Reply, cert
 
 def test_a_request_that_is_done_gets_its_stored_outcome(world: World) -> None:
     """The copy is a late one; nothing is recorded anew."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
     poison(world, body)
     world.settle()
@@ -78,8 +77,7 @@ def test_a_request_that_is_done_gets_its_stored_outcome(world: World) -> None:
 
 def test_a_live_claim_is_waited_for(world: World) -> None:
     """Its owner may be about to end the request: the copy is put back until the claim is over."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
 
     def meanwhile() -> Reply:
         poison(world, body)
@@ -217,8 +215,7 @@ def test_a_row_that_cannot_be_read_ends_its_request_alone(world: World) -> None:
 
 def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
     """It was deleted long ago; a dead letter that can be redriven would delete whatever has the task's id now."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
     world.put(body, "requests-poison")
     world.clock.advance(16 * 86_400)
@@ -231,8 +228,7 @@ def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
 
 def test_another_payload_is_a_conflict(world: World) -> None:
     """The row is left alone."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
     poison(world, world.request(clientRequestId=body["clientRequestId"], taskId="task-2"))
     world.settle()
@@ -297,8 +293,7 @@ def test_it_looks_again_when_the_row_changed(world: World) -> None:
 
 def test_a_mark_that_was_refused_is_made_anew(world: World) -> None:
     """Somebody touched the finished row between the look and the mark."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
 
     poison(world, body)
@@ -310,8 +305,7 @@ def test_a_mark_that_was_refused_is_made_anew(world: World) -> None:
 
 def test_it_gives_up_on_a_row_that_never_holds_still(world: World) -> None:
     """The message is seen again."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.batch.script = [refused(429, "TooManyRequests")]
     world.deliver()
     world.clock.advance(900)

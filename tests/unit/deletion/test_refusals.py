@@ -40,7 +40,7 @@ def test_a_rejected_result_names_its_message(world: World) -> None:
 
 def test_no_other_result_has_the_id_of_a_message(world: World) -> None:
     """Those have the request's."""
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert "messageId" not in world.results()[0]["data"]
 

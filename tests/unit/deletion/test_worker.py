@@ -70,15 +70,14 @@ def test_a_request_is_carried_out_once(world: World, encode: Any) -> None:
 
 def test_the_happy_path_costs_two_writes_and_no_read(world: World) -> None:
     """The insert is the claim, and its answer carries the version that the end is written with."""
-    world.put(world.request())
+    world.put_request()
     world.deliver()
     assert world.records.operations == 2
 
 
 def test_a_duplicate_of_a_finished_request_is_answered_without_a_delete(world: World) -> None:
     """The stored outcome again, with the same id, marked as replayed."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.put(body | {"metadata": {"other": "text"}})
     world.settle()
 
@@ -91,8 +90,7 @@ def test_a_duplicate_of_a_finished_request_is_answered_without_a_delete(world: W
 
 def test_a_duplicate_of_a_request_under_way_is_dropped(world: World) -> None:
     """The message that holds the claim brings the request back if need be; one result is enough."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.put(body)
 
     def meanwhile() -> Reply:
@@ -125,9 +123,8 @@ def test_a_duplicate_before_a_retry_waits_with_it(world: World) -> None:
 
 def test_another_payload_under_a_known_id_is_a_conflict(world: World) -> None:
     """The row is left alone; the offending message is a dead letter, and its task stays."""
-    body = world.request()
-    world.put(body)
-    world.put(world.request(clientRequestId=body["clientRequestId"], taskId="task-2"))
+    body = world.put_request()
+    world.put_request(clientRequestId=body["clientRequestId"], taskId="task-2")
     world.settle()
 
     assert world.outcomes() == ["deleted", "conflict"]
@@ -140,7 +137,7 @@ def test_another_payload_under_a_known_id_is_a_conflict(world: World) -> None:
 
 def test_a_redelivery_whose_result_was_not_sent_sends_it(world: World) -> None:
     """The message is the outbox: the row is done, so nothing is deleted again."""
-    world.put(world.request())
+    world.put_request()
     with disturbed(world, at(0, Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
     world.settle()
@@ -178,8 +175,7 @@ def test_what_is_no_request_is_rejected_at_once(world: World, text: str, pointer
 
 def test_what_could_be_read_of_a_rejected_request_is_told(world: World) -> None:
     """So that its sender recognises it."""
-    body = world.request(unknown=1)
-    world.put(body)
+    body = world.put_request(unknown=1)
     world.deliver()
 
     data = result_of(world)
@@ -214,7 +210,7 @@ def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> No
 def test_retry_after_is_capped(world: World) -> None:
     """At the longest wait that is set."""
     world.batch.script = [refused(429, "TooManyRequests", 99_999)]
-    world.put(world.request())
+    world.put_request()
     world.deliver()
     assert [m.visible_at for m in world.messages()] == [world.clock.now() + timedelta(seconds=900)]
 
@@ -223,8 +219,7 @@ def test_attempts_come_to_an_end() -> None:
     """The last one's error is the result's, and a dead letter keeps the request."""
     world = World(BATCH_MAX_ATTEMPTS="3")
     world.batch.script = [refused(503, "ServerBusy")] * 9
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
 
     data = result_of(world)
@@ -239,7 +234,7 @@ def test_giving_up_is_certain_when_nothing_can_have_happened() -> None:
     """Refusals alone prove that the task is as it was."""
     world = World(BATCH_MAX_ATTEMPTS="2")
     world.batch.script = [NO_TOKEN, refused(429, "TooManyRequests")]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (world.outcomes(), result_of(world)["certainty"]) == (["exhausted"], "confirmed")
 
@@ -255,7 +250,7 @@ def test_giving_up_is_certain_when_nothing_can_have_happened() -> None:
 def test_what_an_absent_task_means_after_a_first_try(world: World, first: Reply, outcome: str, certainty: str) -> None:
     """A try that may have been sent makes the absence its doing; one that was not leaves it a fact."""
     world.batch.script = [first, NOT_FOUND]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (world.outcomes(), result_of(world)["certainty"]) == ([outcome], certainty)
 
@@ -263,7 +258,7 @@ def test_what_an_absent_task_means_after_a_first_try(world: World, first: Reply,
 def test_a_refused_identity_waits_a_minute(world: World) -> None:
     """People mend it; until then each try only adds to the noise."""
     world.batch.script = [refused(403, "Forbidden")]
-    world.put(world.request())
+    world.put_request()
     world.deliver()
     (message,) = world.messages()
     assert message.visible_at >= world.clock.now() + timedelta(seconds=60)
@@ -272,7 +267,7 @@ def test_a_refused_identity_waits_a_minute(world: World) -> None:
 def test_a_permanent_answer_ends_the_request(world: World) -> None:
     """Batch's error whole in the result, and a dead letter."""
     world.batch.script = [refused(409, "TaskCompleted")]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (result_of(world)["outcome"], result_of(world)["error"]["code"]) == ("failed", "TaskCompleted")
     assert [letter["status_code"] for letter in world.stored_letters()] == [409]
@@ -286,8 +281,7 @@ def test_a_delayed_request_hops_over_the_longest_delay_of_a_queue(world: World) 
     began = world.clock.now()
     sent_at = []
     world.batch.on_delete = lambda _: sent_at.append(world.clock.now())
-    body = world.request(deleteAfter="P10D")
-    world.put(body)
+    body = world.put_request(deleteAfter="P10D")
     world.deliver()
     assert column(world, body, "state") == "accepted"
 
@@ -300,7 +294,7 @@ def test_a_delayed_request_hops_over_the_longest_delay_of_a_queue(world: World) 
 
 def test_a_past_instant_means_at_once(world: World) -> None:
     """There is nothing to wait for."""
-    world.put(world.request(deleteAfter="2020-01-01T00:00:00Z"))
+    world.put_request(deleteAfter="2020-01-01T00:00:00Z")
     world.deliver()
     assert world.outcomes() == ["deleted"]
 
@@ -308,7 +302,7 @@ def test_a_past_instant_means_at_once(world: World) -> None:
 def test_a_protected_job_is_left_alone() -> None:
     """No DELETE, and the reason in the result."""
     world = World(PROTECTED_JOBS="job-*")
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (result_of(world)["outcome"], result_of(world)["error"]["code"]) == ("failed", "ProtectedJob")
     assert world.batch.calls == []
@@ -317,7 +311,7 @@ def test_a_protected_job_is_left_alone() -> None:
 @pytest.mark.parametrize("known", [False, True], ids=["never seen", "begun before"])
 def test_a_message_that_comes_too_late_is_not_carried_out(world: World, known: bool) -> None:
     """Its row may have been forgotten, and its task's id be in use again."""
-    world.put(world.request())
+    world.put_request()
     if known:
         world.batch.script = [refused(503, "ServerBusy")]
         world.deliver()
@@ -436,7 +430,7 @@ def test_rows_that_are_tried_again_travel_together(world: World) -> None:
 
 def test_a_delivery_that_waited_too_long_for_a_worker_claims_nothing(world: World) -> None:
     """The host may hand the message to another worker before the attempt would end."""
-    world.put(world.request())
+    world.put_request()
     (message,) = world.messages()
     message.dequeue_count = 1
     message.visible_at = world.clock.now() + timedelta(seconds=200)
@@ -450,7 +444,7 @@ def test_a_delivery_that_waited_too_long_for_a_worker_claims_nothing(world: Worl
 
 def test_a_delivery_that_was_superseded_raises(world: World) -> None:
     """It returns nothing: were its receipt still good, the host would delete the live message."""
-    world.put(world.request())
+    world.put_request()
     (message,) = world.messages()
 
     def meanwhile() -> Reply:
@@ -466,7 +460,7 @@ def test_a_delivery_that_was_superseded_raises(world: World) -> None:
 
 def test_the_next_delivery_takes_over_at_once(world: World) -> None:
     """The earlier one has ended, or its ten minutes are over: its lease is not waited for."""
-    world.put(world.request())
+    world.put_request()
 
     def crash() -> Reply:
         raise RuntimeError("the process died")
@@ -482,8 +476,7 @@ def test_the_next_delivery_takes_over_at_once(world: World) -> None:
 
 def test_no_delete_is_sent_after_the_time_for_it(world: World) -> None:
     """A worker that stalled after its claim gives it back: another may be about to take it over."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     with disturbed(world, everywhere(after(lambda: world.clock.advance(61)), "row")):
         world.deliver()
 
@@ -496,7 +489,7 @@ def test_no_delete_is_sent_after_the_time_for_it(world: World) -> None:
 def test_an_end_is_written_although_the_version_changed(world: World) -> None:
     """The claim is what counts: while it is the worker's own, the end is written to the version that is there."""
     world.clock.advance(0.000_321)
-    world.put(world.request())
+    world.put_request()
     with disturbed(world, at(1, before(world.records.touch), "row write")):
         world.deliver()
     assert world.outcomes() == ["deleted"]
@@ -504,7 +497,7 @@ def test_an_end_is_written_although_the_version_changed(world: World) -> None:
 
 def test_a_release_whose_answer_was_lost_is_known_again(world: World) -> None:
     """The storage client tried again and was refused: the row is released already, and is put back as it says."""
-    world.put(world.request())
+    world.put_request()
     world.batch.script = [refused(429, "TooManyRequests", 60)]
     with disturbed(world, at(1, Fault.IS_REPEATED, "row write")):
         world.deliver()
@@ -569,7 +562,7 @@ def test_an_end_after_a_lost_answer_is_not_certain(end: str) -> None:
     """The task may be gone although the request ended without a further try."""
     world = World()
     world.batch.script = [LOST]
-    world.put(world.request())
+    world.put_request()
     world.deliver()
     if end == "protected":
         world.app = replace_settings(world, PROTECTED_JOBS="job-*")
@@ -603,7 +596,7 @@ def test_tries_that_this_app_had_no_time_for_use_up_no_attempts() -> None:
     world = World(BATCH_MAX_ATTEMPTS="2")
     own = Reply(Sent.HELD, error=ErrorBody("TooManyInFlight", "No time."))
     world.batch.script = [own] * 10
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert result_of(world)["outcome"] == "deleted"
     assert result_of(world)["attempts"] == 1
@@ -613,7 +606,7 @@ def test_an_account_beside_the_default() -> None:
     """The source of the event is the account that the request named."""
     other = "https://other.region.batch.azure.com"
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
-    world.put(world.request(batchUrl=other.upper().replace("HTTPS", "https") + "/"))
+    world.put_request(batchUrl=other.upper().replace("HTTPS", "https") + "/")
     world.settle()
     assert [r["source"] for r in world.results()] == [other]
     assert [c.batch_url for c in world.batch.calls] == [other]
@@ -625,7 +618,7 @@ def test_an_account_beside_the_default() -> None:
 def test_a_refusal_before_an_absence_leaves_it_a_fact(world: World) -> None:
     """A 429 proves that its own try did nothing: the task was not there."""
     world.batch.script = [refused(429, "TooManyRequests"), NOT_FOUND]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (world.outcomes(), result_of(world)["certainty"]) == (["notFound"], "confirmed")
 
@@ -634,7 +627,7 @@ def test_a_refusal_before_an_absence_leaves_it_a_fact(world: World) -> None:
 def test_an_end_after_a_lost_reply_is_uncertain(world: World, last: Reply) -> None:
     """The refusal is about its own try; the one before may have deleted the task."""
     world.batch.script = [LOST, last]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert result_of(world)["certainty"] == "unknown"
 
@@ -656,7 +649,7 @@ def test_a_redriven_request_that_is_cancelled_is_uncertain_after_a_possible_effe
 def test_a_redriven_request_that_had_certainly_no_effect_is_not_there_for_certain(world: World) -> None:
     """Its first generation was refused, so an absent task is not its doing."""
     world.batch.script = [refused(409, "TaskCompleted"), NOT_FOUND]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     (letter,) = world.stored_letters()
     world.redrive(str(letter["id"]))
@@ -671,7 +664,7 @@ def test_a_redriven_request_that_had_certainly_no_effect_is_not_there_for_certai
 def test_the_result_of_a_request_that_ended_without_a_claim_is_no_replay_when_it_is_sent_late() -> None:
     """It was recorded and could not be sent; the redelivery of its own message sends it."""
     world = World(PROTECTED_JOBS="job-*")
-    world.put(world.request())
+    world.put_request()
     with disturbed(world, at(0, Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
     world.settle()

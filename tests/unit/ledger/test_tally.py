@@ -72,7 +72,7 @@ def test_a_redrive_takes_the_old_outcome_back() -> None:
 def test_a_request_alone_costs_no_count() -> None:
     """Nothing is counted for requests without a parent."""
     world = World()
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert len(world.records.rows) == 1
 

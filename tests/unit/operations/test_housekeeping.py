@@ -37,7 +37,7 @@ def sweep(world: World, seconds: float = 1_000) -> Counter[str]:
 def test_what_is_past_retention_is_forgotten(world: World) -> None:
     """Rows that are done go after the retention, not a day before."""
     for n in range(250):
-        world.put(world.request(taskId=f"t-{n}"))
+        world.put_request(taskId=f"t-{n}")
     world.settle(1_000)
     world.clock.advance(15 * DAY - 60)
     assert sweep(world)["purged"] == 0
@@ -160,7 +160,7 @@ def test_a_cancelled_request_stays_cancelled(world: World) -> None:
 def test_a_bucket_in_trouble_does_not_keep_the_others_from_their_round(world: World) -> None:
     """Nor does it the night after: the round goes on, and says at its end that something failed."""
     for n in range(40):
-        world.put(world.request(taskId=f"t-{n}"))
+        world.put_request(taskId=f"t-{n}")
     world.settle(1_000)
     world.clock.advance(16 * DAY)
     first = min(key[0] for key in world.records.rows if key[0] in "0123456789abcdef")
@@ -226,7 +226,7 @@ def test_what_is_missing_is_put_back_although_newer_messages_wait(world: World) 
     world.post(world.request())
     world.queues.clear()
     world.clock.advance(7_200)
-    world.put(world.request(taskId="t-2"))
+    world.put_request(taskId="t-2")
     world.clock.advance(60)
     assert sweep(world)["put_back"] == 1
 
@@ -269,7 +269,7 @@ def test_a_round_that_is_killed_goes_on_near_where_it_was(world: World) -> None:
 def test_a_row_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """It is neither purged nor put back, and the rows beside it are seen to."""
     for n in range(2):
-        world.put(world.request(taskId=f"t-{n}"))
+        world.put_request(taskId=f"t-{n}")
     world.settle()
     broken = min(world.records.rows)
     world.records.rows[broken] |= {"state": "accepted", "request": "{"}

@@ -23,7 +23,7 @@ from tests.fakes.batch import LOST, refused
 def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", **fields: Any) -> dict[str, Any]:
     """A request that Batch refuses for good; its dead letter."""
     world.batch.script = [refused(400, code)]
-    world.put(world.request(taskId=task, **fields))
+    world.put_request(taskId=task, **fields)
     world.settle()
     world.clock.advance(3_601)
     return world.dead_letters()[0]
@@ -86,8 +86,7 @@ def test_a_request_that_fails_again_has_another_dead_letter(world: World) -> Non
 def test_what_can_never_succeed_is_not_put_back(world: World, body: str | None) -> None:
     """`rejected` and `conflict` wait for a corrected request: 422."""
     if body is None:
-        request = world.request()
-        world.put(request)
+        request = world.put_request()
         world.put(request | {"taskId": "other"})
     else:
         world.put(body)
@@ -159,7 +158,7 @@ def test_a_request_made_anew_knows_of_all_generations_before() -> None:
     """The first may have deleted the task, the second sent nothing; the third finds no task: deleted, as far as known."""
     world = World(BATCH_MAX_ATTEMPTS="1")
     world.batch.script = [LOST]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     world.clock.advance(3_601)
     world.settings, kept = replace(world.settings, protected_jobs=("job-1",)), world.settings
@@ -259,7 +258,7 @@ def test_a_dead_letter_whose_id_was_used_anew_reopens_nothing(world: World, task
     letter = fail(world)
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
-    world.put(world.request(clientRequestId=letter["clientRequestId"], taskId=task))
+    world.put_request(clientRequestId=letter["clientRequestId"], taskId=task)
     world.settle()
     world.request(taskId=task)
     assert world.redrive(letter["id"]).status == 409
@@ -286,7 +285,7 @@ def test_what_a_late_copy_left_behind_stands_in_no_redrives_way(world: World) ->
 def test_a_redrive_sends_the_result_that_is_still_owed(world: World) -> None:
     """The result queue was down when the request ended: the reopened row would otherwise have forgotten that end."""
     world.batch.script = [refused(400, "InvalidHeaderValue")]
-    world.put(world.request())
+    world.put_request()
     with disturbed(world, everywhere(Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
     assert world.redrive(world.dead_letters()[0]["id"]).status == 202

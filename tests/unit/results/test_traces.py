@@ -70,7 +70,7 @@ def test_a_producers_message_names_its_trace() -> None:
     """In a field of the request, of many, and of a wish for many tasks."""
     world = World()
     world.traceparent = INVOCATION
-    world.put(world.request(traceparent=CALLER))
+    world.put_request(traceparent=CALLER)
     world.put({"requests": [world.request(taskId="task-3", traceparent=CALLER)]})
     world.put(many(world) | {"traceparent": CALLER})
     assert traces(world) == {CALLER}
@@ -80,7 +80,7 @@ def test_a_message_without_a_trace_belongs_to_its_delivery() -> None:
     """Retries go on in the trace of the first one."""
     world = World()
     world.traceparent = INVOCATION
-    world.put(world.request())
+    world.put_request()
     assert traces(world) == {INVOCATION}
 
 
@@ -125,7 +125,7 @@ def test_a_repeat_from_another_trace_is_a_repeat() -> None:
 def test_a_trace_that_is_none_is_refused(wrong: str) -> None:
     """A field is checked like any other, its pointer in the result; what other fields say is kept."""
     world = World()
-    world.put(world.request(traceparent=wrong))
+    world.put_request(traceparent=wrong)
     world.settle()
     (result,) = world.results()
     assert result["data"]["outcome"] == "rejected"

@@ -30,14 +30,13 @@ from shared.retention.sweep import Sweep
 from shared.retention.sweeper import Sweeper, SweeperParts
 from shared.retention.timer import SweepTimer, TimerParts
 from tests.chaos.faults import ProcessDied
+from tests.fakes.app import ACCOUNT
 from tests.fakes.passage import Operation, Passage, T, storage, undisturbed
 from tests.fakes.queues import MemoryQueues, Message, QueueHost
 from tests.fakes.table import MemoryTable
 from tests.unit.retention.swept_account import FakeJob, FakeTask, SweptAccount
 
-ACCOUNT = "https://acct.region.batch.azure.com"
 INTERVAL = timedelta(hours=6)
-DAY = timedelta(days=1)
 QUEUE = "job-completions"
 
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from shared.retention.sweep import Sweep
 from tests.chaos.faults import Fault, FaultInjector, after, at, disturbed, everywhere
-from tests.unit.retention.sweep_world import ACCOUNT, INTERVAL, Request, SweepWorld
+from tests.fakes.app import ACCOUNT
+from tests.unit.retention.sweep_world import INTERVAL, Request, SweepWorld
 from tests.unit.retention.swept_account import FakeTask
 
 NAMES = ["a-1", "A-2", "b-1", "b-2", "c"]

@@ -17,8 +17,8 @@ from shared.retention import agenda, course, judging, step, sweeper
 from shared.retention import sweep as sweeps
 from shared.retention.closing import SweepCloser
 from shared.retention.judging import Finding
+from tests.fakes.app import ACCOUNT
 from tests.fakes.batch import refused
-from tests.unit.retention.sweep_world import ACCOUNT
 from tests.unit.retention.swept_account import DAY
 from tests.unit.retention.test_any_order import ORDERS, RUN, Judge, faults_of
 

@@ -17,8 +17,9 @@ from shared.retention.sweep import Asked, PendingJob, Phase, Place, Sweep
 from shared.retention.sweeper import MOST_ASKED
 from shared.storage.table import Found
 from tests.chaos.faults import Fault, disturbed, following
+from tests.fakes.app import ACCOUNT
 from tests.fakes.batch import refused
-from tests.unit.retention.sweep_world import ACCOUNT, SweepWorld
+from tests.unit.retention.sweep_world import SweepWorld
 
 ALL = {"name": "all", "jobs": "*", "deleteAfter": "P1D"}
 OTHER = {"name": "other", "jobs": "x", "deleteAfter": "P1D"}

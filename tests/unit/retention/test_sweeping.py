@@ -12,8 +12,9 @@ from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.listing import CompletedTask, TaskPage
 from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.retention.sweep import LeftAlone, Phase, Sweep
+from tests.fakes.app import ACCOUNT
 from tests.fakes.batch import DELETED, refused
-from tests.unit.retention.sweep_world import ACCOUNT, SweepWorld
+from tests.unit.retention.sweep_world import SweepWorld
 from tests.unit.retention.swept_account import DAY, FakeTask
 
 RENDER = {"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}

@@ -13,7 +13,8 @@ from shared.retention.agenda import Act, Agenda, AgendaStore, LastSweep, act_of
 from shared.retention.message import SweepStep
 from shared.retention.sweep import Phase, Sweep
 from tests.chaos.faults import Fault, at, before, disturbed
-from tests.unit.retention.sweep_world import ACCOUNT, INTERVAL, SweepWorld
+from tests.fakes.app import ACCOUNT
+from tests.unit.retention.sweep_world import INTERVAL, SweepWorld
 from tests.unit.retention.swept_account import DAY
 
 ALL = {"name": "all", "jobs": "*", "deleteAfter": "P1D"}
