@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ def stack() -> Iterator[Stack]:
         yield running
 
 
+@cache
+def client(stack: Stack) -> AppClient:
+    """Reaches the stack beside the command."""
+    return AppClient(stack)
+
+
 @pytest.fixture
 def job(stack: Stack) -> str:
     """A completed job with twenty completed tasks."""
@@ -53,7 +60,7 @@ def seed(stack: Stack, count: int, prefix: str = "job", **tasks: str) -> str:
     """A completed job with completed tasks `task-1` and on."""
     name = f"{prefix}-{uuid.uuid4().hex[:8]}"
     body = {"id": name, "state": "completed", "tasks": {"count": count, **tasks}}
-    AppClient(stack).seed(body)
+    client(stack).seed(body)
     return name
 
 
@@ -64,7 +71,7 @@ def run(stack: Stack, *arguments: str, stdin: bytes = b"") -> Ended:
 
 def deletes(stack: Stack, job: str) -> Counter[str]:
     """How many DELETEs of each task of a job have reached Batch."""
-    targets = (str(entry["target"]) for entry in AppClient(stack).journal())
+    targets = (str(entry["target"]) for entry in client(stack).journal())
     return Counter(target.partition("?")[0] for target in targets if f"/jobs/{job}/tasks/" in target)
 
 
@@ -189,7 +196,7 @@ def dead_letter(stack: Stack) -> dict[str, Any]:
 def put_protected(stack: Stack, job: str) -> None:
     """A request over the queue, for a job from which nothing is deleted."""
     body = {"clientRequestId": str(uuid.uuid4()), "jobId": job, "taskId": "t"}
-    AppClient(stack).put(body)
+    client(stack).put(body)
 
 
 def letters_of(stack: Stack, job: str, count: int) -> list[dict[str, Any]]:

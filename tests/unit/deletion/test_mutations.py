@@ -311,6 +311,7 @@ def test_a_safeguard_is_needed(
     [
         (without_write_ahead, STORM, 40),
         (with_emission_forgotten, STORM, 40),
+        (without_the_mark_in_a_retrys_message, STORM, 40),
         (without_the_fence, FROST, 60),
     ],
     ids=lambda value: getattr(value, "__name__", None),
