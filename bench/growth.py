@@ -1,4 +1,4 @@
-"""Part 6: a table with many rows in it, and memory over a large job."""
+"""Part 6: a table with many rows in it, and a large job: memory, CPU and operations, beside the loop."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from bench.bare_inserts import insert
 from bench.rig import APP, Rig
 from bench.rounds import Part, Plan, compare, side_by_side, tabulate
 from bench.single_messages import messages
-from bench.whole_jobs import clean_up
+from bench.whole_jobs import clean_up, loop
 
 AT_ONCE = 2
+SMALL_JOB = 1_000
 SLIM_ROW = {"state": "done", "outcome": "deleted"}
 """What is in the way is the number of rows; whole ones would take the emulator's memory."""
 
 
 def measure(plan: Plan, rows: int = 1_000_000, tasks: int = 100_000) -> Part:
-    """Single messages beside 0 rows and many; memory by tenths of a job."""
+    """Single messages beside 0 rows and many; a large job once, beside a small one and the loop."""
     part = Part("Growth", 'make bench ARGS="--parts growth"')
     rows, tasks = plan.of(rows, 1_000), plan.of(tasks, 1_000)
     count = plan.of(400, 40)
@@ -31,8 +32,16 @@ def measure(plan: Plan, rows: int = 1_000_000, tasks: int = 100_000) -> Part:
     for name in ("messages_per_second", "app_cpu_ms"):
         compare(part, found, f"{rows:,} rows", "empty table", name, f"{name}: {rows:,} rows / empty table")
     memory: dict[int, float] = {}
-    found = {"app": [_with_memory(tasks, memory)]}
-    tabulate(part, found, work=f"a job of {tasks:,} tasks")
+    found = {
+        "app": [_with_memory(tasks, memory)],
+        "loop": [loop(tasks)],
+        "small job": [clean_up(SMALL_JOB, count=True)],
+    }
+    tabulate(part, found, work=f"a job of {tasks:,} tasks; the small one of {SMALL_JOB:,}")
+    compare(part, found, "app", "loop", "tasks_per_second", f"{tasks:,} tasks: rate, app / loop")
+    compare(part, found, "app", "loop", "app_cpu_ms", f"{tasks:,} tasks: CPU of the app alone / loop")
+    for name in ("app_cpu_ms", "tables_operations", "input_queues_operations"):
+        compare(part, found, "app", "small job", name, f"{name} of a task: {tasks:,} / {SMALL_JOB:,} tasks")
     for second, mib in sorted(memory.items()):
         part.rows.append({"work": f"memory during a job of {tasks:,} tasks", "after_s": second, "memory_mib": mib})
     return part
@@ -53,4 +62,4 @@ def _with_memory(tasks: int, memory: dict[int, float]) -> Figures:
         second = int(time.monotonic() - began) // 10 * 10
         memory.setdefault(second, round(rig.memory_mib(), 1))
 
-    return clean_up(tasks, on_look=look)
+    return clean_up(tasks, on_look=look, count=True)

@@ -20,6 +20,8 @@ POLICIES = [{"name": "old", "jobs": "job-*", "deleteAfter": "P3D"}]
 TASKS_PER_JOB = 100
 """One of them is due."""
 SEEDED_AT_ONCE = 500
+OTHER_TASKS, SINGLES, PAUSE_SECONDS = 5_000, 100, 0.2
+"""Single deletions of another job: how many there may be, how many are made before the sweep, and how often."""
 GIVE_UP_SECONDS = 3_600
 
 
@@ -30,12 +32,16 @@ def measure(plan: Plan) -> Part:
     env = {"RETENTION_POLICIES": json.dumps(POLICIES), "RESULT_MESSAGE_ENCODING": "none"}
     with Stack(ROOT, env=env) as stack:
         _seed(stack, jobs)
-        alone = _singles(stack, 1, 40)
+        alone = _singles(stack, range(1, SINGLES + 1), threading.Event())
         part.rows.append(_swept(stack, jobs, dry_run=True))
         others: list[float] = []
-        caller = threading.Thread(target=lambda: others.extend(_singles(stack, 41, 100)))
+        over = threading.Event()
+        caller = threading.Thread(
+            target=lambda: others.extend(_singles(stack, range(SINGLES + 1, OTHER_TASKS + 1), over))
+        )
         caller.start()
         part.rows.append(_swept(stack, jobs, dry_run=False))
+        over.set()
         caller.join()
         part.rows += [_latency("alone", alone), _latency("during the sweep", others)]
         part.rows.append({"rows": "in the request table", "count": _rows(stack)})
@@ -52,7 +58,7 @@ def _seed(stack: Stack, jobs: int) -> None:
     for start in range(0, jobs, SEEDED_AT_ONCE):
         numbers = range(start, min(jobs, start + SEEDED_AT_ONCE))
         _control(stack, "jobs", [{"id": f"job-{n}", "tasks": [young, {"id": "due", "endTime": old}]} for n in numbers])
-    _control(stack, "jobs", [{"id": "other", "tasks": {"count": 200, "prefix": "t-"}}])
+    _control(stack, "jobs", [{"id": "other", "tasks": {"count": OTHER_TASKS, "prefix": "t-"}}])
 
 
 def _swept(stack: Stack, jobs: int, *, dry_run: bool) -> dict[str, Any]:
@@ -88,15 +94,17 @@ def _swept(stack: Stack, jobs: int, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _singles(stack: Stack, first: int, most: int) -> list[float]:
-    """Milliseconds of synchronous deletions, one after the other."""
+def _singles(stack: Stack, numbers: range, over: threading.Event) -> list[float]:
+    """Milliseconds of synchronous deletions, a few a second until it is over."""
     found = []
     with requests.Session() as session:
-        for number in range(first, first + most):
+        for number in numbers:
             since = time.monotonic()
             url = f"{stack.http_url}/api/jobs/other/tasks/t-{number}"
             session.delete(url, timeout=600).raise_for_status()
             found.append((time.monotonic() - since) * 1_000)
+            if over.wait(PAUSE_SECONDS):
+                break
     return found
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from shared.batch.reply import ErrorBody
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger import decisions, state
+from shared.ledger.count_rows import CountRows
 from shared.ledger.decisions import Leave
 from shared.ledger.entity import changed, from_entity, to_entity
 from shared.ledger.pauses import Pauses
 from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
-from shared.ledger.tally import Change, deltas, tally_writes
+from shared.ledger.tally import Change, deltas
 from shared.storage import table as storage
 from shared.storage.ranges import read_rows
 from shared.storage.table import MAX_OPERATIONS, Refused, Table
@@ -55,6 +56,7 @@ class RecordStore:
     def __init__(self, table: Table, pauses: Pauses) -> None:
         self.table = table
         self._pauses = pauses
+        self._counts = CountRows(table, pauses.random)
 
     def read(self, key: Key) -> Record | None:
         """The record, or None when the id is unknown. Raises CorruptRecord."""
@@ -128,12 +130,14 @@ class RecordStore:
     def _write_part(self, changes: Sequence[Change], until: float) -> list[Record] | Refused:
         writes = [_write(before, after) for before, after in changes]
         for _ in self._pauses.tries(until):
-            counts = tally_writes(self.table, changes, self._pauses.random)
+            counts = self._counts.take(changes)
             etags = self.table.write_group(writes + counts)
             if not isinstance(etags, Refused):
+                self._counts.written(counts, etags[len(writes) :])
                 return [replace(after, etag=etag) for (_, after), etag in zip(changes, etags, strict=False)]
             if etags.index < len(writes):
                 return etags
+            self._counts.refused(counts[etags.index - len(writes)])
         raise StorageUnavailable("too many writers are updating one parent's counts")
 
     def _end(self, asked: Record, fault: CorruptRecord) -> Record | None:
@@ -142,7 +146,7 @@ class RecordStore:
         end = Conclusion(Outcome.EXHAUSTED, Certainty.UNKNOWN, now, error=CORRUPT)
         before = replace(asked, etag=fault.etag)
         after = state.conclude(replace(before, maybe_effect=not asked.request.dry_run), end, emit_pending=True)
-        counts = tally_writes(self.table, [(before, after)], self._pauses.random)
+        counts = self._counts.take([(before, after)])
         written = self.table.write_group([storage.Write(to_entity(after), fault.etag), *counts])
         return self.read(asked.key) if isinstance(written, Refused) else replace(after, etag=written[0])
 

@@ -12,15 +12,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.clock import to_text
 from shared.ledger.record import DRY_RUN_SUFFIX, Outcome, Record, State
-from shared.storage.table import Found, Table, Write
+from shared.storage.table import Found, Table
 
 Change = tuple[Record | None, Record]
 BUCKETS = "0123456789abcdef"
 REQUESTED = "requested"
-SPREAD = 16
-"""Rows of one parent's counts in each bucket."""
+NAMES = (REQUESTED, *map(str, Outcome))
+"""The columns of a row of counts."""
 PAGE = 100
 
 
@@ -45,27 +44,6 @@ def deltas(changes: Sequence[Change]) -> dict[str, Counter[str]]:
     return dict(found)
 
 
-def tally_writes(table: Table, changes: Sequence[Change], random: Callable[[], float]) -> list[Write]:
-    """The writes that count the changes, for the transaction that makes them. `random` is uniform in [0, 1)."""
-    if not changes:
-        return []
-    bucket = changes[0][1].key.bucket
-    found = deltas(changes)
-    return [_write(table, bucket, f"{row}:{int(random() * SPREAD):x}", delta, changes) for row, delta in found.items()]
-
-
-def _write(table: Table, bucket: str, row: str, delta: Counter[str], changes: Sequence[Change]) -> Write:
-    found = table.read(bucket, row)
-    counts = {name: (int(found.entity.get(name, 0)) if found else 0) + count for name, count in delta.items()}
-    # For the purge: the last time at which anything of this parent was accepted, due or done.
-    moments = [
-        m for _, r in changes for m in (r.accepted_at, r.due_at, r.conclusion and r.conclusion.completed_at) if m
-    ]
-    touched = max(to_text(max(moments)), str(found.entity["touched_at"]) if found else "")
-    entity = {"PartitionKey": bucket, "RowKey": row, **counts, "touched_at": touched}
-    return Write(entity, found.etag if found else None)
-
-
 @dataclass(frozen=True)
 class Totals:
     """A parent's requests: how many there are, and how many are done, by outcome."""
@@ -84,7 +62,7 @@ def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
     total: Counter[str] = Counter()
     for bucket in BUCKETS:
         for found in _rows(table, bucket, tally_row(parent_id, dry_run=dry_run)):
-            total.update({name: int(found.entity.get(name) or 0) for name in (REQUESTED, *map(str, Outcome))})
+            total.update({name: int(found.entity.get(name) or 0) for name in NAMES})
     requested = total.pop(REQUESTED, 0)
     return Totals(requested, {name: count for name, count in total.items() if count})
 

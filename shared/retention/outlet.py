@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.clock import Clock
 from shared.deletion.acceptance import Dispatcher
@@ -28,7 +29,9 @@ class QueueOutlet:
 
         A repeat asks for the same under the same ids, so that each takes effect once.
         """
-        self.dispatcher.send(self._record(sweep, asked) for asked in sweep.asked)
+        # One instant for all, since a message tells when its rows were accepted: each its own would be a message each.
+        now = self.clock.now()
+        self.dispatcher.send(_record(sweep, asked, now) for asked in sweep.asked)
 
     def send_step(self, step: SweepStep, delay_seconds: float = 0.0) -> None:
         """Sends the message of a sweep's next step."""
@@ -38,6 +41,7 @@ class QueueOutlet:
         """Sends a closing event."""
         self.sender.send(self.result_queue, text)
 
-    def _record(self, sweep: Sweep, asked: Asked) -> Record:
-        digest = next(count.digest for count in sweep.counts if count.name == asked.policy)
-        return Record.new(request_of(sweep, asked), Origin.RETENTION, self.clock.now(), sweep.sweep_id, digest)
+
+def _record(sweep: Sweep, asked: Asked, now: datetime) -> Record:
+    digest = next(count.digest for count in sweep.counts if count.name == asked.policy)
+    return Record.new(request_of(sweep, asked), Origin.RETENTION, now, sweep.sweep_id, digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from shared.ledger.tally import deltas, totals
 from shared.ledger.work import MAX_ROWS
 from shared.request.model import derived_id
 from shared.storage.table import Write
-from tests.chaos.faults import after, at, before, disturbed, everywhere, nothing
+from tests.chaos.faults import at, before, disturbed, everywhere, nothing
 from tests.fakes.app import World
 from tests.fakes.batch import refused
 from tests.rows import LEASE, NOW, claimed
@@ -112,17 +113,56 @@ def in_one_bucket(world: World, count: int) -> str:
 
 
 def test_two_that_count_at_once_take_turns() -> None:
-    """A count that changed under the transaction is read again; both ends are in it."""
+    """A count that another process changed under the transaction is read, and both ends are in it."""
     world = World()
     parent = in_one_bucket(world, MAX_ROWS + 10)
     assert len(world.messages()) == 2
+    other = world.worker()
     meetings: list[bool] = []
 
-    # Between the read of a count and its write, another worker counts in the same bucket.
-    with disturbed(world, at(0, after(lambda: meetings.append(world.deliver())), "row read")):
+    # The claim was the first write.
+    with disturbed(world, at(1, before(lambda: meetings.append(world.deliver(app=other))), "row write")):
         world.settle(1_000)
     assert meetings == [True]
     assert totals(world.records, parent, dry_run=False).done == {"deleted": MAX_ROWS + 10}
+
+
+def test_counting_costs_no_read_in_one_process() -> None:
+    """The rows of counts are remembered with their versions, and a new one is inserted unseen."""
+    world = World()
+    parent = in_one_bucket(world, 3 * MAX_ROWS)
+    before = world.records.operations
+    world.settle(1_000)
+    assert len(world.batch.calls) == 3 * MAX_ROWS
+    assert world.records.operations - before == 3 * len(("claim", "outcome"))
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": 3 * MAX_ROWS}
+
+
+def test_processes_that_meet_at_their_rows_read_them_again() -> None:
+    """Where others change a parent's counts all the time, memory is of no use; no count is lost or doubled."""
+    world = World()
+    parent = in_one_bucket(world, 8 * MAX_ROWS)
+    workers = [world.worker() for _ in range(4)]
+    for number in range(8):
+        assert world.deliver(app=workers[number % len(workers)])
+    assert {row for _, row in world.records.rows if row.startswith("tally:")} == {f"tally:{parent}:8"}
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": 8 * MAX_ROWS}
+
+
+def test_a_row_of_counts_that_was_purged_is_made_again() -> None:
+    """What a process remembers of it is refused, and then forgotten."""
+    world = World()
+    parent = in_one_bucket(world, 1)
+    world.settle()
+    for key in [key for key in world.records.rows if key[1].startswith("tally:")]:
+        del world.records.rows[key], world.records.etags[key]
+    names = (f"later-{n}" for n in itertools.count())
+    later = next(name for name in names if Key(derived_id(parent, "job-1", name)).bucket == "a")
+    world.batch.tasks.add(("job-1", later))
+    world.post({"clientRequestId": parent, "jobId": "job-1", "taskIds": [later]})
+    world.settle()
+    found = totals(world.records, parent, dry_run=False)
+    assert (found.requested, found.done) == (1, {"deleted": 1})
 
 
 def others_count(world: World) -> None:
@@ -154,11 +194,9 @@ def test_an_end_is_recorded_however_many_count_for_the_parent_at_once() -> None:
 def test_the_counts_of_one_parent_are_spread_over_rows() -> None:
     """Those who end requests of one parent at once seldom meet at one row; all rows count, that of old too."""
     world = World()
-    chances = itertools.cycle((0.0, 0.3, 0.6, 0.99))
-    app = world.worker(random=lambda: next(chances))
     parent = in_one_bucket(world, 3 * MAX_ROWS)
-    while world.deliver(app=app):
-        pass
+    for chance in (0.0, 0.3, 0.99):
+        assert world.deliver(app=world.worker(random=partial(float, chance)))
     rows = {row for _, row in world.records.rows if row.startswith(f"tally:{parent}:")}
     assert len(rows) > 2
     old = {"PartitionKey": "a", "RowKey": f"tally:{parent}", "requested": 5, "deleted": 2, "touched_at": ""}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from shared.request.model import derived_id
 from tests.fakes.app import ACCOUNT, World
 from tests.fakes.batch import refused
 from tests.fakes.calls import ask, call
+from tests.fakes.clock import FakeClock
 
 OLD = {"name": "old", "jobs": "*", "deleteAfter": "PT0S"}
 
@@ -51,6 +52,26 @@ def told(world: World) -> list[dict[str, Any]]:
 def outcomes(world: World) -> list[str]:
     """How deletions ended."""
     return [event["data"]["outcome"] for event in world.results() if event["type"] == "batch.task-deletion.done"]
+
+
+class PassingClock(FakeClock):
+    """A clock on which a millisecond passes between two looks."""
+
+    def now(self) -> datetime:
+        """The instant, a millisecond later than the last."""
+        self.advance(0.001)
+        return super().now()
+
+
+def test_deletions_of_one_step_share_their_messages() -> None:
+    """One message for each bucket, however long it takes to write them: what rows share costs a transaction each."""
+    world = world_of()
+    world.batch.seed("job-1", 200)
+    world.app = world.worker(PassingClock(world.clock.now()))
+    sweep_id(world.begin_sweep())
+    assert world.deliver("job-completions")
+    assert sum(len(json.loads(m.text)["work"]["rows"]) for m in world.messages()) == 200
+    assert len(world.messages()) <= 16
 
 
 def test_finished_work_goes_by_itself() -> None:

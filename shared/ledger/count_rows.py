@@ -1,0 +1,96 @@
+"""Writes a parent's counts, and remembers the rows that this process wrote last, so that most writes need no read.
+
+A remembered row is good as long as its version is: a write under a version that has passed is refused, and then the row
+is read. Only one thread has a row at a time, so those of one process are not in each other's way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+from shared.clock import to_text
+from shared.ledger.tally import NAMES, Change, deltas
+from shared.storage.table import Entity, Found, Table, Write
+
+SPREAD = 16
+"""Rows of one parent's counts in each bucket."""
+MOST_PARENTS = 1_024
+"""Of which rows are remembered, counted once for each bucket; the one used longest ago is forgotten."""
+MOST_REFUSALS = 3
+"""After this many, other processes count for the parent as often as this one: its rows are read before each write."""
+
+
+@dataclass
+class _Parent:
+    """What this process knows of one parent's rows in one bucket."""
+
+    free: list[Found] = field(default_factory=list)
+    """As written last, and in no thread's hands."""
+    seen: set[str] = field(default_factory=set)
+    """Row keys that exist, or may."""
+    refusals: int = 0
+
+
+class CountRows:
+    """The rows of counts. Safe to call from many threads; may raise StorageUnavailable."""
+
+    def __init__(self, table: Table, random: Callable[[], float]) -> None:
+        self._table = table
+        self._random = random
+        self._parents: OrderedDict[tuple[str, str], _Parent] = OrderedDict()
+        self._lock = Lock()
+
+    def take(self, changes: Sequence[Change]) -> list[Write]:
+        """The writes that count changes to rows of one bucket, for the transaction that makes them."""
+        found = deltas(changes)
+        if not found:
+            return []
+        bucket = changes[0][1].key.bucket
+        # For the purge: the last time at which anything of this parent was accepted, due or done.
+        moments = (m for _, r in changes for m in (r.accepted_at, r.due_at, r.conclusion and r.conclusion.completed_at))
+        touched = to_text(max(moment for moment in moments if moment))
+        return [self._write(bucket, parent, delta, touched) for parent, delta in found.items()]
+
+    def written(self, writes: Sequence[Write], etags: Sequence[str]) -> None:
+        """Remembers rows by the versions that their writes gave them."""
+        with self._lock:
+            for write, etag in zip(writes, etags, strict=True):
+                parent = self._parent(write.entity)
+                if parent.refusals < MOST_REFUSALS:
+                    parent.free.append(Found(write.entity, etag))
+
+    def refused(self, write: Write) -> None:
+        """Notes that another process wrote a row first."""
+        with self._lock:
+            self._parent(write.entity).refusals += 1
+
+    def _write(self, bucket: str, parent: str, delta: Counter[str], touched: str) -> Write:
+        row, found = self._row(bucket, parent)
+        before = found.entity if found else {}
+        counts = {name: int(before.get(name) or 0) + delta[name] for name in NAMES if name in before or name in delta}
+        touched = max(touched, str(before.get("touched_at", "")))
+        entity = {"PartitionKey": bucket, "RowKey": row, **counts, "touched_at": touched}
+        return Write(entity, found.etag if found else None)
+
+    def _row(self, bucket: str, parent: str) -> tuple[str, Found | None]:
+        """A row's key and the row; None for one that is to be inserted."""
+        with self._lock:
+            known = self._parent({"PartitionKey": bucket, "RowKey": parent + ":"})
+            if known.free:
+                found = known.free.pop()
+                return str(found.entity["RowKey"]), found
+            row = f"{parent}:{int(self._random() * SPREAD):x}"
+            is_new = not known.refusals and row not in known.seen
+            known.seen.add(row)
+        return row, None if is_new else self._table.read(bucket, row)
+
+    def _parent(self, entity: Entity) -> _Parent:
+        key = str(entity["PartitionKey"]), str(entity["RowKey"]).rpartition(":")[0]
+        parent = self._parents.setdefault(key, _Parent())
+        self._parents.move_to_end(key)
+        if len(self._parents) > MOST_PARENTS:
+            self._parents.popitem(last=False)
+        return parent
