@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -28,6 +29,7 @@ class AppClient:
         self.queues = {
             "request": requests_queue,
             "poison": f"{requests_queue}-poison",
+            "job-completion": stack.env["JOB_COMPLETION_QUEUE_NAME"],
             "result": stack.env["RESULT_QUEUE_NAME"],
         }
         """Queue names by their role in the app."""
@@ -52,13 +54,20 @@ class AppClient:
         return self._call("DELETE", path, headers={"client-request-id": request["clientRequestId"]}).status_code
 
     def clean_up(self, event: dict[str, Any]) -> str:
-        """Submits a job-completion event; returns the location of its progress."""
-        answer = self._call("POST", "/api/job-completions", json=event)
+        """Hands in a job-completion event; where its progress is."""
+        return self._begin("/api/job-completions", event)
+
+    def sweep(self, wish: dict[str, Any]) -> str:
+        """Begins a sweep by policy; where its progress is."""
+        return self._begin("/api/retention-sweeps", wish)
+
+    def _begin(self, path: str, body: dict[str, Any]) -> str:
+        answer = self._call("POST", path, json=body)
         answer.raise_for_status()
         return answer.headers["location"]
 
     def progress(self, location: str) -> dict[str, Any]:
-        """The progress of a clean-up."""
+        """How a clean-up or a sweep goes."""
         document: dict[str, Any] = self._call("GET", location).json()
         return document
 
@@ -66,8 +75,19 @@ class AppClient:
         """Receives and deletes the result messages that have arrived since the last call."""
         found = []
         for message in self._results.receive_messages(messages_per_page=32, max_messages=320):
-            found.append(json.loads(base64.b64decode(message.content)))
+            found.append(json.loads(decoded(message.content)))
             self._results.delete_message(message)
+        return found
+
+    def collect(self, done: Callable[[list[dict[str, Any]]], bool], seconds: float) -> list[dict[str, Any]]:
+        """Results until `done` says that they are all there. Raises TimeoutError when that takes too long."""
+        found: list[dict[str, Any]] = []
+        deadline = time.monotonic() + seconds
+        while not done(found):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"only {len(found)} results came")
+            found += self.results()
+            time.sleep(0.2)
         return found
 
     def _call(self, method: str, path: str, **parts: Any) -> requests.Response:
@@ -80,16 +100,34 @@ class AppClient:
             answer = self._http.request(method, self._base + path, timeout=TIMEOUT, **parts)
         return answer
 
-    def seed(self, jobs: list[dict[str, Any]]) -> None:
-        """Creates jobs and tasks in the simulated account."""
+    def seed(self, *jobs: dict[str, Any]) -> None:
+        """Gives the simulated account its jobs and tasks."""
         self._http.post(f"{self._control}/jobs", json=jobs, timeout=TIMEOUT).raise_for_status()
+
+    def tasks(self, job: str) -> list[str]:
+        """The tasks that a job of the account still has."""
+        found = self._http.get(f"{self._control}/jobs/{job}", timeout=TIMEOUT).json()
+        return [task["id"] for task in found["tasks"]]
 
     def break_down(self, fault: dict[str, Any]) -> None:
         """Makes the simulated account fail in some way."""
         self._http.post(f"{self._control}/faults", json=fault, timeout=TIMEOUT).raise_for_status()
 
+    def recover(self) -> None:
+        """Ends all failures of the simulated account."""
+        self._http.delete(f"{self._control}/faults", timeout=TIMEOUT).raise_for_status()
+
+    def journal(self, operation: str = "task-delete") -> list[dict[str, Any]]:
+        """The calls of one operation that reached the account; its DELETEs if none is named."""
+        answer = self._http.get(f"{self._control}/journal?operation={operation}", timeout=TIMEOUT)
+        entries: list[dict[str, Any]] = answer.json()["value"]
+        return entries
+
     def deletes(self) -> Counter[str]:
-        """The number of DELETEs that reached the account, by task."""
-        url = f"{self._control}/journal?operation=task-delete"
-        entries = self._http.get(url, timeout=TIMEOUT).json()["value"]
-        return Counter(entry["target"].partition("?")[0].rpartition("/")[2] for entry in entries)
+        """How many DELETEs reached the account, by task."""
+        return Counter(entry["target"].partition("?")[0].rpartition("/")[2] for entry in self.journal())
+
+
+def decoded(text: str) -> str:
+    """A result message's JSON, in whichever encoding the app was told to use."""
+    return text if text.startswith("{") else base64.b64decode(text).decode()
