@@ -54,12 +54,12 @@ class AppClient:
         return self._call("DELETE", path, headers={"client-request-id": request["clientRequestId"]}).status_code
 
     def clean_up(self, event: dict[str, Any]) -> str:
-        """Hands in a job-completion event; where its progress is."""
+        """Submits a job-completion event; returns the location of its progress."""
         return self._begin("/api/job-completions", event)
 
-    def sweep(self, wish: dict[str, Any]) -> str:
-        """Begins a sweep by policy; where its progress is."""
-        return self._begin("/api/retention-sweeps", wish)
+    def sweep(self, request: dict[str, Any]) -> str:
+        """Starts a sweep; returns the location of its progress."""
+        return self._begin("/api/retention-sweeps", request)
 
     def _begin(self, path: str, body: dict[str, Any]) -> str:
         answer = self._call("POST", path, json=body)
@@ -67,7 +67,7 @@ class AppClient:
         return answer.headers["location"]
 
     def progress(self, location: str) -> dict[str, Any]:
-        """How a clean-up or a sweep goes."""
+        """The progress of a clean-up or a sweep."""
         document: dict[str, Any] = self._call("GET", location).json()
         return document
 
@@ -80,12 +80,12 @@ class AppClient:
         return found
 
     def collect(self, done: Callable[[list[dict[str, Any]]], bool], seconds: float) -> list[dict[str, Any]]:
-        """Results until `done` says that they are all there. Raises TimeoutError when that takes too long."""
+        """Receives results until `done` says that all have arrived. Raises TimeoutError."""
         found: list[dict[str, Any]] = []
         deadline = time.monotonic() + seconds
         while not done(found):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"only {len(found)} results came")
+                raise TimeoutError(f"only {len(found)} results arrived")
             found += self.results()
             time.sleep(0.2)
         return found
@@ -101,11 +101,11 @@ class AppClient:
         return answer
 
     def seed(self, *jobs: dict[str, Any]) -> None:
-        """Gives the simulated account its jobs and tasks."""
+        """Creates jobs and tasks in the simulated account."""
         self._http.post(f"{self._control}/jobs", json=jobs, timeout=TIMEOUT).raise_for_status()
 
     def tasks(self, job: str) -> list[str]:
-        """The tasks that a job of the account still has."""
+        """The ids of the tasks that a job still has."""
         found = self._http.get(f"{self._control}/jobs/{job}", timeout=TIMEOUT).json()
         return [task["id"] for task in found["tasks"]]
 
@@ -118,16 +118,16 @@ class AppClient:
         self._http.delete(f"{self._control}/faults", timeout=TIMEOUT).raise_for_status()
 
     def journal(self, operation: str = "task-delete") -> list[dict[str, Any]]:
-        """The calls of one operation that reached the account; its DELETEs if none is named."""
+        """The calls of one operation that reached the account, by default its DELETEs."""
         answer = self._http.get(f"{self._control}/journal?operation={operation}", timeout=TIMEOUT)
         entries: list[dict[str, Any]] = answer.json()["value"]
         return entries
 
     def deletes(self) -> Counter[str]:
-        """How many DELETEs reached the account, by task."""
+        """The number of DELETEs that reached the account, by task."""
         return Counter(entry["target"].partition("?")[0].rpartition("/")[2] for entry in self.journal())
 
 
 def decoded(text: str) -> str:
-    """A result message's JSON, in whichever encoding the app was told to use."""
+    """A result message's JSON, in whichever encoding the app uses."""
     return text if text.startswith("{") else base64.b64decode(text).decode()

@@ -74,7 +74,7 @@ class Run:
             self._look()
 
     def finish(self, deadline: float) -> None:
-        """Waits, in fair weather, until every request has a result and the queues are empty."""
+        """Waits, without further faults, until every request has a result and the queues are empty."""
         self._app.recover()
         while time.monotonic() < deadline and (self.ledger.missing or any(self._left().values())):
             self._look()

@@ -32,6 +32,10 @@ class PromiseChecker:
         key = Key(client_request_id)
         return self._world.records.rows.get((key.bucket, key.row))
 
+    def has_ended(self, client_request_id: str) -> bool:
+        """Whether an outcome of the request was ever recorded; it may have been redriven since."""
+        return bool(self._promises.stories[client_request_id].ends)
+
     def broken(self, *client_request_ids: str) -> list[str]:
         """The promises that were broken for these requests, and for whatever else there is."""
         for event in self._world.results():
