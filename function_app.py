@@ -20,7 +20,7 @@ from shared.triggers import (
     respond_with_page,
     respond_with_summary,
 )
-from shared.wiring.connect import WIRING
+from shared.wiring.wiring import WIRING
 
 CONNECTION = "TaskDeleteStorage"
 LETTER_SECONDS = 20

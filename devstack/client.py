@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -28,6 +29,7 @@ class AppClient:
         self.queues = {
             "request": requests_queue,
             "poison": f"{requests_queue}-poison",
+            "job-completion": stack.env["JOB_COMPLETION_QUEUE_NAME"],
             "result": stack.env["RESULT_QUEUE_NAME"],
         }
         """Queue names by their role in the app."""
@@ -53,12 +55,19 @@ class AppClient:
 
     def clean_up(self, event: dict[str, Any]) -> str:
         """Submits a job-completion event; returns the location of its progress."""
-        answer = self._call("POST", "/api/job-completions", json=event)
+        return self._begin("/api/job-completions", event)
+
+    def sweep(self, request: dict[str, Any]) -> str:
+        """Starts a sweep; returns the location of its progress."""
+        return self._begin("/api/retention-sweeps", request)
+
+    def _begin(self, path: str, body: dict[str, Any]) -> str:
+        answer = self._call("POST", path, json=body)
         answer.raise_for_status()
         return answer.headers["location"]
 
     def progress(self, location: str) -> dict[str, Any]:
-        """The progress of a clean-up."""
+        """The progress of a clean-up or a sweep."""
         document: dict[str, Any] = self._call("GET", location).json()
         return document
 
@@ -66,8 +75,19 @@ class AppClient:
         """Receives and deletes the result messages that have arrived since the last call."""
         found = []
         for message in self._results.receive_messages(messages_per_page=32, max_messages=320):
-            found.append(json.loads(base64.b64decode(message.content)))
+            found.append(json.loads(decoded(message.content)))
             self._results.delete_message(message)
+        return found
+
+    def collect(self, done: Callable[[list[dict[str, Any]]], bool], seconds: float) -> list[dict[str, Any]]:
+        """Receives results until `done` says that all have arrived. Raises TimeoutError."""
+        found: list[dict[str, Any]] = []
+        deadline = time.monotonic() + seconds
+        while not done(found):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"only {len(found)} results arrived")
+            found += self.results()
+            time.sleep(0.2)
         return found
 
     def _call(self, method: str, path: str, **parts: Any) -> requests.Response:
@@ -80,16 +100,34 @@ class AppClient:
             answer = self._http.request(method, self._base + path, timeout=TIMEOUT, **parts)
         return answer
 
-    def seed(self, jobs: list[dict[str, Any]]) -> None:
+    def seed(self, *jobs: dict[str, Any]) -> None:
         """Creates jobs and tasks in the simulated account."""
         self._http.post(f"{self._control}/jobs", json=jobs, timeout=TIMEOUT).raise_for_status()
+
+    def tasks(self, job: str) -> list[str]:
+        """The ids of the tasks that a job still has."""
+        found = self._http.get(f"{self._control}/jobs/{job}", timeout=TIMEOUT).json()
+        return [task["id"] for task in found["tasks"]]
 
     def break_down(self, fault: dict[str, Any]) -> None:
         """Makes the simulated account fail in some way."""
         self._http.post(f"{self._control}/faults", json=fault, timeout=TIMEOUT).raise_for_status()
 
+    def recover(self) -> None:
+        """Ends all failures of the simulated account."""
+        self._http.delete(f"{self._control}/faults", timeout=TIMEOUT).raise_for_status()
+
+    def journal(self, operation: str = "task-delete") -> list[dict[str, Any]]:
+        """The calls of one operation that reached the account, by default its DELETEs."""
+        answer = self._http.get(f"{self._control}/journal?operation={operation}", timeout=TIMEOUT)
+        entries: list[dict[str, Any]] = answer.json()["value"]
+        return entries
+
     def deletes(self) -> Counter[str]:
         """The number of DELETEs that reached the account, by task."""
-        url = f"{self._control}/journal?operation=task-delete"
-        entries = self._http.get(url, timeout=TIMEOUT).json()["value"]
-        return Counter(entry["target"].partition("?")[0].rpartition("/")[2] for entry in entries)
+        return Counter(entry["target"].partition("?")[0].rpartition("/")[2] for entry in self.journal())
+
+
+def decoded(text: str) -> str:
+    """A result message's JSON, in whichever encoding the app uses."""
+    return text if text.startswith("{") else base64.b64decode(text).decode()

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import azure.functions as func
 
@@ -19,8 +19,10 @@ from shared.errors import InvalidConfiguration
 from shared.parsing import grammar
 from shared.parsing.strict_json import excerpt
 from shared.request.model import parse_or_none
-from shared.wiring.connect import WIRING
-from shared.wiring.services import App
+from shared.wiring.wiring import WIRING
+
+if TYPE_CHECKING:
+    from shared.wiring.services import App
 
 log = logging.getLogger(__name__)
 

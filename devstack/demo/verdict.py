@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devstack.demo.scenes import Ask, Scene
-
-DELETION = "batch.task-deletion.done"
+from devstack.promises import RESULT, judge_run
 
 
 @dataclass
@@ -17,13 +16,13 @@ class Seen:
     """The results so far, by request, each result id once."""
 
     by_request: defaultdict[str | None, dict[str, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
-    messages: int = 0
+    messages: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, results: Iterable[dict[str, Any]]) -> None:
         """Adds results. Repeats of one id count once, as for a consumer."""
         for result in results:
-            self.messages += 1
-            if result["type"] == DELETION:
+            self.messages.append(result)
+            if result["type"] == RESULT:
                 self.by_request[result["data"]["clientRequestId"]][result["id"]] = result
 
     def of_parent(self, event_id: str | None) -> list[dict[str, Any]]:
@@ -83,6 +82,16 @@ def row_of(scene: Scene, seen: Seen, statuses: dict[int, int | None], deletes: i
         ", ".join([*(f"{count} {name}" for name, count in outcomes.items()), *sorted(set(faults))]),
         f"{deletes}",
         not faults,
+    )
+
+
+def promises_row(scenes: Iterable[Scene], seen: Seen, journal: Iterable[dict[str, Any]]) -> Row:
+    """The report's last line: what holds for every request, whatever was expected of it."""
+    asked = {ask.id for scene in scenes for ask in scene.asks if ask.id}
+    broken = judge_run(asked, seen.messages, journal)
+    title = "nothing lost, twice, late or untrue"
+    return Row(
+        title, len(seen.by_request), "all promises kept", ", ".join(broken) or "all promises kept", "", not broken
     )
 
 

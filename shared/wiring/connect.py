@@ -1,13 +1,11 @@
-"""Connects the app to the real services: lazily, once per process, from the environment."""
+"""Connects the app to the real services."""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
 
 from shared.api.answer import Answer
 from shared.api.health import KEPT_SECONDS, health
@@ -31,7 +29,6 @@ from shared.storage.table import AzureTable, Table
 from shared.wiring.credentials import credential_factory
 from shared.wiring.services import App, Outside
 from shared.wiring.storage_clients import queue_service, storage_credential, table_service
-from shared.wiring.telemetry import telemetry_of
 
 AT_ONCE = 8
 """Parallel transactions and messages, over all calls that accept many requests. More would only wait for partitions."""
@@ -122,26 +119,3 @@ def _summary(settings: Settings, outside: Outside, app: App) -> Summary:
         lambda: running_clean_ups(outside.records),
         app.retention.last_sweeps,
     )
-
-
-class Wiring:
-    """Builds the app at first use; if that fails, the next use tries again."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
-        self._lock = Lock()
-        self._built: Connected | None = None
-
-    def connected(self) -> Connected:
-        """The connected app. Raises InvalidConfiguration."""
-        with self._lock:
-            if self._built is None:
-                self._built = connect(Settings.from_env(self._env), telemetry_of(self._env))
-            return self._built
-
-    def app(self) -> App:
-        """The app. Raises InvalidConfiguration."""
-        return self.connected().app
-
-
-WIRING = Wiring(os.environ)

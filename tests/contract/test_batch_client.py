@@ -12,7 +12,7 @@ from shared.batch.reply import ErrorBody, Kind, Reply, Sent
 from shared.batch.transport import UNSAFE_TARGET
 from tests.contract.batch_calls import CountedTokens, client, deletion, within
 from tests.contract.recording_server import RecordingServer, Seen, whole
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 HOSTILE_IDS = ["..", ".", "%2e%2e", "task1\n", "a/../b", "a/b", "", "a?x=1", "a#b", "é", "x" * 65]
 

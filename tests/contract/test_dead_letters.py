@@ -14,11 +14,11 @@ from shared.results.letter_listing import LetterFilter, LetterListing, Place
 from shared.settings import Settings
 from shared.storage.table import AzureTable, Table, Write
 from shared.wiring.storage_clients import storage_credential, table_service
-from tests.fake_clock import FakeClock
+from tests.fakes.app import ENVIRONMENT
+from tests.fakes.clock import FakeClock
+from tests.fakes.table import MemoryTable
 from tests.letters import old_rows
-from tests.memory_table import MemoryTable
 from tests.rows import NOW
-from tests.world import ENVIRONMENT
 
 
 @pytest.fixture(params=["memory", "azurite"])

@@ -16,7 +16,7 @@ from shared.storage.queues import MAX_DELAY_SECONDS, Depth, QueueSender, encoded
 from shared.wiring.storage_clients import queue_service
 from tests.contract.test_table import LONGEST_SECONDS
 from tests.contract.test_table import nowhere as nowhere  # noqa: PLC0414 -- a fixture
-from tests.world import ENVIRONMENT
+from tests.fakes.app import ENVIRONMENT
 
 
 def sender_to(connection: str) -> QueueSender:

@@ -29,7 +29,7 @@ from shared.storage.faults import storage_faults
 from shared.storage.query import Query
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable, Found, Write
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 SECRET = "secret-body"
 NO_FAULTS = {"StreamConsumedError", "StreamClosedError", "ResponseNotReadError"}

@@ -22,7 +22,7 @@ from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable, Write
 from shared.storage.transport import BoundedTransport, Timeouts
 from shared.wiring.storage_clients import queue_service, table_service
-from tests.world import ENVIRONMENT
+from tests.fakes.app import ENVIRONMENT
 
 QUICK_SETTING = {"STORAGE_TIMEOUT_SECONDS": "3"}
 QUICK = Timeouts.within(3)

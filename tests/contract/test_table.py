@@ -25,9 +25,9 @@ from shared.storage import ranges
 from shared.storage.query import Query
 from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
 from shared.wiring.storage_clients import table_service
-from tests.memory_table import MemoryTable
+from tests.fakes.app import ENVIRONMENT
+from tests.fakes.table import MemoryTable
 from tests.rows import accepted, claimed, done, request
-from tests.world import ENVIRONMENT
 
 PARTITION = "a"
 HERE = Query(PARTITION)

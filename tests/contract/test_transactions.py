@@ -35,7 +35,7 @@ from shared.storage.transactions import (
     UnreadableAnswer,
 )
 from shared.wiring.storage_clients import table_service
-from tests.world import ENVIRONMENT
+from tests.fakes.app import ENVIRONMENT
 
 STALE = "W/\"datetime'2020-01-01T00%3A00%3A00.0000000Z'\""
 AGAIN = {"retry_on_methods": frozenset({"POST", "PATCH"})}

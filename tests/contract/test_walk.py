@@ -25,7 +25,7 @@ from shared.storage.table import AzureTable
 from shared.wiring.services import App, Outside
 from shared.wiring.storage_clients import queue_service, table_service
 from tests.contract.batch_calls import CountedTokens, client
-from tests.world import ENVIRONMENT
+from tests.fakes.app import ENVIRONMENT
 
 DESIGN = Path(__file__).parents[2] / "docs/design.md"
 MOST = 12

@@ -11,7 +11,7 @@ from devstack.host.bindings import IndexedFunction, TimerTrigger
 from devstack.host.exchange import Invocation, TimerInput
 from devstack.host.invoker import Invoker
 from devstack.host.timers import Timer, next_occurrence
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 NOW = datetime(2026, 11, 24, 7, 30, 15, tzinfo=UTC)
 TRIGGER = TimerTrigger("tick", "0 */2 * * * *")

@@ -75,8 +75,9 @@ def test_a_pure_module_imports_only_the_standard_library_and_pydantic(module: st
 
 
 def test_no_module_is_too_long_to_read_in_one_sitting() -> None:
-    """Modules have at most 250 lines."""
-    files = [*_sources("shared", "devstack"), ROOT / "function_app.py"]
+    """At most 250 lines a module, the list of functions and what tests share included; tests may be more."""
+    shared_by_tests = (path for path in _sources("tests") if not path.name.startswith("test_"))
+    files = [*_sources("shared", "devstack"), ROOT / "function_app.py", *shared_by_tests]
     lengths = {path: len(path.read_text().splitlines()) for path in files}
     too_long = {str(p.relative_to(ROOT)): n for p, n in lengths.items() if n > LONGEST_BY_NAME.get(p.name, LONGEST)}
     assert too_long == {}

@@ -7,16 +7,10 @@ import tracemalloc
 import pytest
 
 from shared.api.answer import Answer
-from tests.world import World
+from tests.fakes.app import World
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 MEBIBYTE = 1024 * 1024
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
 
 
 def texts(answer: Answer) -> dict[str, str]:

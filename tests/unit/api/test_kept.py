@@ -7,7 +7,7 @@ from threading import Event, Thread
 import pytest
 
 from shared.api.kept import Kept
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 
 def test_a_look_is_made_again_after_its_time() -> None:

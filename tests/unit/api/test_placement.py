@@ -9,7 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from shared.api.answer import Answer, Call
-from tests.world import Told, World, ask, call, job_event
+from tests.fakes.app import World
+from tests.fakes.calls import Told, ask, call
+from tests.fakes.jobs import job_event
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 OTHER = "1f8fad5b-d9cb-469f-a165-70867728950e"

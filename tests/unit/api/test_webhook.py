@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.api.webhook import allow
-from tests.world import ask, call
+from tests.fakes.calls import ask, call
 
 
 @pytest.mark.parametrize("origin", ["eventgrid.azure.net", "x", "a b", "~" * 256])

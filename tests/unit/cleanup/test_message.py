@@ -13,7 +13,7 @@ from shared.cleanup.event import JobEvent
 from shared.cleanup.message import Refusal, Step, TaskStep, read_again, read_cleanup_message
 from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput
-from tests.world import ACCOUNT
+from tests.fakes.app import ACCOUNT
 
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

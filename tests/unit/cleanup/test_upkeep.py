@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.memory_table import no_fault
-from tests.world import World, call
+from tests.chaos.faults import Fault, ProcessDied, at, before, disturbed
+from tests.fakes.app import World
+from tests.fakes.jobs import JOB
 
-JOB = "render-7"
 DAY = 86_400
 
 
@@ -31,7 +31,7 @@ def event(**fields: Any) -> dict[str, Any]:
 
 def state(world: World, body: dict[str, Any]) -> str | None:
     """What `GET /api/job-completions/{id}` says; None when it is not remembered."""
-    answer = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]}))
+    answer = world.progress(body["clientRequestId"])
     return answer.content["state"] if answer.status == 200 else None
 
 
@@ -73,15 +73,8 @@ def test_a_page_whose_tasks_were_not_asked_for_is_not_left_out(world: World) -> 
     world.put(event(), "job-completions")
     for _ in range(2):
         world.deliver("job-completions")
-
-    def die(when: str, operation: str) -> None:
-        if (when, operation) == ("after", "write"):
-            raise ConnectionError("the process died")
-
-    world.records.fault = die
-    with pytest.raises(ConnectionError):
+    with disturbed(world, at(0, Fault.DIES_AFTER, "row write")), pytest.raises(ProcessDied):
         world.deliver("job-completions")
-    world.records.fault = no_fault
     world.queues["job-completions"].clear()
     world.clock.advance(DAY)
     assert requeued(world) >= 1
@@ -168,13 +161,7 @@ def test_a_clean_up_that_moved_on_meanwhile_is_left_alone(world: World) -> None:
     world.put(event(), "job-completions")
     world.deliver("job-completions")
     world.clock.advance(DAY)
-    before = len(world.messages("job-completions"))
-
-    def meddle(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            world.records.touch()
-
-    world.records.fault = meddle
-    assert requeued(world) == 0
-    assert len(world.messages("job-completions")) == before
+    there = len(world.messages("job-completions"))
+    with disturbed(world, at(0, before(world.records.touch), "row write")):
+        assert requeued(world) == 0
+    assert len(world.messages("job-completions")) == there

@@ -13,8 +13,9 @@ from shared.batch.reply import ErrorBody
 from shared.deletion.parents import Parents, Veto
 from shared.ledger.record import Certainty, Conclusion, Key, Origin, Outcome, Record
 from shared.ledger.tally import totals
+from tests.fakes.app import World
+from tests.fakes.batch import LOST, refused
 from tests.rows import NOW, accepted, done
-from tests.world import LOST, World, call, refused
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 STOPPED = ErrorBody("ParentCancelled", "The clean-up was cancelled.")
@@ -70,12 +71,6 @@ def test_what_a_parent_has_no_say_in(record: Record) -> None:
     known = Known(cancelled)
     assert Parents({Origin.JOB_COMPLETION: known}).of_message()(record, NOW) is None
     assert known.asked == []
-
-
-@pytest.fixture
-def world() -> World:
-    """An app whose clean-ups were all cancelled."""
-    return World()
 
 
 def stop(world: World, veto: Veto = cancelled) -> Known:
@@ -150,8 +145,8 @@ def test_a_request_that_a_person_redrives_goes_on(world: World) -> None:
     world.put(text)
     world.settle()
     stop(world)
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    world.app.dead_letters.redrive(call(route={"id": letter["id"]}))
+    (letter,) = world.dead_letters()
+    world.redrive(letter["id"])
     world.settle()
     assert world.outcomes()[-1] == "deleted"
     assert world.batch.tasks == set()

@@ -9,15 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.world import ACCOUNT, World, ask, call
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.calls import ask, call
 
 OTHER = "https://other.region.batch.azure.com"
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
 
 
 def letters(world: World) -> list[dict[str, Any]]:
@@ -44,8 +39,8 @@ def test_a_rejected_result_names_its_message(world: World) -> None:
 
 
 def test_no_other_result_has_the_id_of_a_message(world: World) -> None:
-    """Only `rejected` results have a message id; the others have the request's id."""
-    world.put(world.request())
+    """Those have the request's."""
+    world.put_request()
     world.settle()
     assert "messageId" not in world.results()[0]["data"]
 

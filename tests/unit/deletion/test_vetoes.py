@@ -10,8 +10,8 @@ import pytest
 from shared.deletion.vetoes import Vetoes
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record
 from shared.settings import Settings
+from tests.fakes.app import ENVIRONMENT
 from tests.rows import NOW, request
-from tests.world import ENVIRONMENT
 
 
 def vetoes(**settings: str) -> Vetoes:

@@ -7,9 +7,10 @@ from datetime import timedelta
 from shared.results.dead_letter import DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_rows import OLD_PARTITION
+from tests.chaos.faults import before, disturbed, everywhere
+from tests.fakes.app import World
+from tests.fakes.table import MemoryTable
 from tests.letters import old_rows
-from tests.memory_table import MemoryTable
-from tests.world import World
 
 DAY = 86_400.0
 
@@ -79,6 +80,6 @@ def test_one_that_is_seen_again_at_that_moment_stays() -> None:
     now = world.clock.now()
     letter = DeadLetter("00000000-0000-5000-8000-000000000001", "InvalidUri", "failed", "requests", now, now)
     letters.keep(letter)
-    table.fault = lambda when, what: table.touch() if (when, what) == ("before", "delete") else None
-    assert letters.forget("letters-0", now + timedelta(days=1)) == 0
+    with disturbed(table, everywhere(before(table.touch), "row delete")):
+        assert letters.forget("letters-0", now + timedelta(days=1)) == 0
     assert len(table.rows) == 2

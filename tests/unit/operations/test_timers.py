@@ -8,9 +8,9 @@ import pytest
 from croniter import croniter
 
 from shared.operations.timers import PERIODS, Timers, TimerStopped
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
+from tests.fakes.table import MemoryTable
 from tests.functions import functions
-from tests.memory_table import MemoryTable
 
 NAME = "report_queue_depths"
 

@@ -17,7 +17,8 @@ from shared.results.letter_listing import LetterFilter, LetterListing, Place
 from shared.results.letter_rows import partition_of
 from shared.storage.query import Query
 from shared.storage.table import Page
-from tests.memory_table import MemoryTable, Repeated, failing_at
+from tests.chaos.faults import Fault, at, before, disturbed
+from tests.fakes.table import MemoryTable
 from tests.rows import NOW, PROBLEM, REQUEST_ID, after
 
 
@@ -160,9 +161,8 @@ def test_a_mark_whose_answer_was_lost_is_known_again() -> None:
     letters.keep(letter())
     table = letters.table
     assert isinstance(table, MemoryTable)
-    table.fault = failing_at(3, "after", Repeated())
-
-    assert letters.mark_redriven(name(1), after(60)) is True
+    with disturbed(table, at(2, Fault.IS_REPEATED)):
+        assert letters.mark_redriven(name(1), after(60)) is True
     assert letters.mark_redriven(name(1), after(60)) is False
 
 
@@ -212,18 +212,11 @@ def test_a_change_in_between_is_read_again(change: str) -> None:
     table = MemoryTable()
     letters = DeadLetterStore(table)
     letters.keep(letter())
-    interruptions = [1]
-
-    def interrupt(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write") and interruptions:
-            interruptions.clear()
-            letters.keep(letter(seconds=30))
-
-    table.fault = interrupt
-    if change == "keep":
-        letters.keep(letter(seconds=60))
-    else:
-        assert letters.mark_redriven(name(1), after(60)) is True
+    with disturbed(table, at(0, before(lambda: letters.keep(letter(seconds=30))), "row write")):
+        if change == "keep":
+            letters.keep(letter(seconds=60))
+        else:
+            assert letters.mark_redriven(name(1), after(60)) is True
 
     kept = letters.read(name(1))
     assert kept is not None

@@ -12,7 +12,8 @@ import pytest
 
 from shared.results.telemetry import SILENT
 from shared.wiring.telemetry import telemetry_of
-from tests.world import ACCOUNT, World, call
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.calls import call
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 INVOCATION = "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-00"
@@ -69,7 +70,7 @@ def test_a_producers_message_names_its_trace() -> None:
     """A message's `traceparent` field is used in all three forms of requests."""
     world = World()
     world.traceparent = INVOCATION
-    world.put(world.request(traceparent=CALLER))
+    world.put_request(traceparent=CALLER)
     world.put({"requests": [world.request(taskId="task-3", traceparent=CALLER)]})
     world.put(many(world) | {"traceparent": CALLER})
     assert traces(world) == {CALLER}
@@ -79,7 +80,7 @@ def test_a_message_without_a_trace_belongs_to_its_delivery() -> None:
     """Retries go on in the trace of the first one."""
     world = World()
     world.traceparent = INVOCATION
-    world.put(world.request())
+    world.put_request()
     assert traces(world) == {INVOCATION}
 
 
@@ -124,7 +125,7 @@ def test_a_repeat_from_another_trace_is_a_repeat() -> None:
 def test_a_trace_that_is_none_is_refused(wrong: str) -> None:
     """A field is checked like any other, its pointer in the result; what other fields say is kept."""
     world = World()
-    world.put(world.request(traceparent=wrong))
+    world.put_request(traceparent=wrong)
     world.settle()
     (result,) = world.results()
     assert result["data"]["outcome"] == "rejected"

@@ -17,7 +17,9 @@ from shared.retention import agenda, course, judging, step, sweeper
 from shared.retention import sweep as sweeps
 from shared.retention.closing import SweepCloser
 from shared.retention.judging import Finding
-from tests.unit.retention.sweep_world import ACCOUNT, DAY, refused
+from tests.fakes.app import ACCOUNT
+from tests.fakes.batch import refused
+from tests.unit.retention.swept_account import DAY
 from tests.unit.retention.test_any_order import ORDERS, RUN, Judge, faults_of
 
 Patch = pytest.MonkeyPatch
@@ -51,13 +53,13 @@ def simple(*jobs: dict[str, Any], wish: dict[str, Any] | None = None) -> Story:
     return story
 
 
-def crashing(operation: int) -> Story:
-    """A process that dies at an operation of the step that asks; meanwhile the first task goes by another hand."""
+def crashing(moment: int) -> Story:
+    """A process that dies at a moment of the step that asks; meanwhile the first task goes by another hand."""
 
     def story() -> list[str]:
         judge = Judge([ALL], [job(OLD, OLD, OLD)])
         judge.play("begin", False)
-        judge.play("crash", operation)
+        judge.play("crash", moment)
         judge.play("run again", 0)
         return told(judge)
 
@@ -65,8 +67,8 @@ def crashing(operation: int) -> Story:
 
 
 def crash_in_the_first_step() -> list[str]:
-    """At each operation in turn."""
-    return [fault for operation in range(6) for fault in crashing(operation)()]
+    """At each moment in turn."""
+    return [fault for moment in range(12) for fault in crashing(moment)()]
 
 
 def stopped() -> list[str]:
@@ -95,13 +97,7 @@ def stuck_job() -> list[str]:
 def bad_job() -> list[str]:
     """A job whose list is never answered; the one after it has due tasks."""
     judge = Judge([ALL], [job(OLD), job(OLD)])
-    lists = judge.world.list_completed_tasks
-
-    def list_completed_tasks(account: str, job_id: str, *arguments: Any, **named: Any) -> Any:
-        page = lists(account, job_id, *arguments, **named)
-        return replace(page, reply=refused(500), tasks=()) if job_id == "a-1" else page
-
-    judge.world.list_completed_tasks = list_completed_tasks  # type: ignore[method-assign]
+    judge.world.jobs["a-1"].refusal = refused(500)
     judge.play("begin", False)
     judge.finish()
     return [fault for fault in judge.faults if "a-1" not in fault]

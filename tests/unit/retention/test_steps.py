@@ -16,7 +16,10 @@ from shared.retention.stopping import Stop
 from shared.retention.sweep import Asked, PendingJob, Phase, Place, Sweep
 from shared.retention.sweeper import MOST_ASKED
 from shared.storage.table import Found
-from tests.unit.retention.sweep_world import ACCOUNT, Crash, SweepWorld, refused
+from tests.chaos.faults import Fault, disturbed, following
+from tests.fakes.app import ACCOUNT
+from tests.fakes.batch import refused
+from tests.unit.retention.sweep_world import SweepWorld
 
 ALL = {"name": "all", "jobs": "*", "deleteAfter": "P1D"}
 OTHER = {"name": "other", "jobs": "x", "deleteAfter": "P1D"}
@@ -40,21 +43,9 @@ def world_of(jobs: int, *policies: Any) -> SweepWorld:
 
 def dies_after_its_row(world: SweepWorld) -> None:
     """The process dies between the row of the step that is delivered now and what it asks for."""
-    left = 2  # before and after the write
-
-    def fault() -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Crash
-
-    def at_the_list() -> None:
-        world.clock.advance(5)
-        world.fault = fault
-
-    world.answers = [None, at_the_list]
-    world.deliver(world.messages[0])
-    world.fault = lambda: None
+    world.answers = [None, lambda: world.clock.advance(5)]
+    with disturbed(world, following("row write", Fault.DIES_BEFORE)):
+        world.deliver(world.messages[0])
 
 
 # Messages

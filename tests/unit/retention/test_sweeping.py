@@ -12,7 +12,10 @@ from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.listing import CompletedTask, TaskPage
 from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.retention.sweep import LeftAlone, Phase, Sweep
-from tests.unit.retention.sweep_world import ACCOUNT, DAY, OK, FakeTask, SweepWorld, refused
+from tests.fakes.app import ACCOUNT
+from tests.fakes.batch import DELETED, refused
+from tests.unit.retention.sweep_world import SweepWorld
+from tests.unit.retention.swept_account import DAY, FakeTask
 
 RENDER = {"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}
 REST = {"name": "rest", "jobs": "*", "deleteAfter": "P3D"}
@@ -95,7 +98,7 @@ def test_a_task_that_cannot_be_judged_is_left_alone(task: CompletedTask) -> None
     """Without an end time, a version, or an id that a URL may be built from; it counts as kept."""
     world = SweepWorld(RENDER)
     world.job("render-7")
-    world.answers = [None, TaskPage(OK, (task,))]
+    world.answers = [None, TaskPage(DELETED, (task,))]
     assert counts(world.sweep()) == [("render", 1, 0, 1)]
     assert asked(world) == []
 
@@ -105,7 +108,7 @@ def test_what_the_service_lists_is_checked_again() -> None:
     world = SweepWorld(RENDER)
     world.job("render-7")
     young = CompletedTask("t", 0, "success", "2026-11-24T07:00:00Z", "0x1")
-    world.answers = [None, TaskPage(OK, (young,))]
+    world.answers = [None, TaskPage(DELETED, (young,))]
     assert counts(world.sweep()) == [("render", 1, 0, 1)]
 
 
@@ -164,7 +167,7 @@ def test_of_several_reasons_the_first_counts() -> None:
 def test_a_protected_job_is_no_trouble_though_its_marks_cannot_be_read() -> None:
     """Protection needs the id alone, and comes first."""
     world = SweepWorld(RENDER, protected=("render-1",))
-    world.answers = [JobPage(OK, (ListedJob("render-1", "", is_readable=False),))]
+    world.answers = [JobPage(DELETED, (ListedJob("render-1", "", is_readable=False),))]
     sweep = world.sweep()
     assert (left_alone(sweep), sweep.error) == ({"protected": 1}, None)
 
@@ -174,7 +177,7 @@ def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
     world = SweepWorld(RENDER)
     world.job("render-2", world.ended("t"))
     bad = ListedJob("render-1", "", is_readable=False)
-    world.answers = [JobPage(OK, (bad, ListedJob("render-../2", "active"), world.jobs["render-2"].listed()))]
+    world.answers = [JobPage(DELETED, (bad, ListedJob("render-../2", "active"), world.jobs["render-2"].listed()))]
     sweep = world.sweep()
     assert asked(world) == ["render-2/t"]
     assert left_alone(sweep) == {"unlisted": 2}
@@ -315,7 +318,7 @@ def test_a_job_whose_marks_cannot_be_read_is_named_once_though_the_list_is_gone_
     world.sweep()
     world.carry_out_all()
     jobs = (ListedJob("render-0", "", is_readable=False), *(job.listed() for job in world.jobs.values()))
-    world.answers = [JobPage(OK, jobs[:2]), JobPage(OK, jobs)]
+    world.answers = [JobPage(DELETED, jobs[:2]), JobPage(DELETED, jobs)]
     sweep = world.sweep()
     assert left_alone(sweep) == {"unlisted": 1}
     assert sweep.passed_over == (("render-0", "cannot be read"),)
@@ -496,7 +499,8 @@ def test_a_link_that_leads_back_does_not_go_round_for_ever() -> None:
     world = SweepWorld(RENDER)
     world.job("render-0")
     pages = [
-        TaskPage(OK, (world.ended(name).listed(),), link) for name, link in (("a", "two"), ("b", "three"), ("c", "two"))
+        TaskPage(DELETED, (world.ended(name).listed(),), link)
+        for name, link in (("a", "two"), ("b", "three"), ("c", "two"))
     ]
     world.answers = [None, *pages, pages[2], pages[2]]
     sweep = world.sweep()
@@ -508,7 +512,7 @@ def test_a_link_that_leads_back_does_not_go_round_for_ever() -> None:
 def test_a_list_of_jobs_that_leads_back_ends_the_sweep_as_failed() -> None:
     """A list of jobs whose link leads back fails the sweep, like any failure of that list."""
     world = SweepWorld(RENDER)
-    world.answers = [JobPage(OK, (), "two"), *[JobPage(OK, (), "two")] * 3]
+    world.answers = [JobPage(DELETED, (), "two"), *[JobPage(DELETED, (), "two")] * 3]
     sweep = world.sweep()
     assert (sweep.phase, sweep.error and sweep.error.code) == (Phase.FAILED, "ContinuationLeadsBack")
 
@@ -555,7 +559,7 @@ def test_a_task_that_shifts_into_the_next_page_of_a_step_is_asked_for_once() -> 
     world = SweepWorld(RENDER)
     world.job("render-0")
     task = world.ended("t").listed()
-    world.answers = [None, TaskPage(OK, (task, task), "two"), TaskPage(OK, (task,))]
+    world.answers = [None, TaskPage(DELETED, (task, task), "two"), TaskPage(DELETED, (task,))]
     sweep = world.sweep()
     assert (counts(sweep), asked(world)) == ([("render", 1, 1, 2)], ["render-0/t"])
 

@@ -12,8 +12,10 @@ from shared.parsing.retention_policy import digest_of
 from shared.retention.agenda import Act, Agenda, AgendaStore, LastSweep, act_of
 from shared.retention.message import SweepStep
 from shared.retention.sweep import Phase, Sweep
-from tests.memory_table import Repeated, failing_at, no_fault
-from tests.unit.retention.sweep_world import ACCOUNT, DAY, INTERVAL, SweepWorld
+from tests.chaos.faults import Fault, at, before, disturbed
+from tests.fakes.app import ACCOUNT
+from tests.unit.retention.sweep_world import INTERVAL, SweepWorld
+from tests.unit.retention.swept_account import DAY
 
 ALL = {"name": "all", "jobs": "*", "deleteAfter": "P1D"}
 OTHER = {"name": "other", "jobs": "x", "deleteAfter": "P1D"}
@@ -135,29 +137,20 @@ def test_of_two_that_begin_at_once_one_does(world: SweepWorld) -> None:
     """The loser leaves nothing that runs."""
     begun: list[Sweep | None] = []
 
-    def another(*_: str) -> None:
-        world.table.fault = no_fault
+    def begin() -> None:
         begun.append(world.timer().begin(ACCOUNT))
 
-    world.table.fault = another
-    begun.append(world.timer().begin(ACCOUNT))
+    with disturbed(world.table, at(0, before(begin))):
+        begin()
     assert [each is None for each in begun] == [False, True]
     assert len(world.messages) == 1
 
 
-@pytest.mark.parametrize("write", [1, 2])
+@pytest.mark.parametrize("write", [0, 1])
 def test_a_begin_whose_answer_was_lost_knows_its_own_write(world: SweepWorld, write: int) -> None:
     """The storage client repeats a write that had succeeded, and is refused."""
-    left = write
-
-    def repeated(when: str, what: str) -> None:
-        nonlocal left
-        left -= (when, what) == ("after", "write")
-        if (when, what, left) == ("after", "write", 0):
-            raise Repeated
-
-    world.table.fault = repeated
-    begun = world.timer().begin(ACCOUNT)
+    with disturbed(world.table, at(write, Fault.IS_REPEATED, "row write")):
+        begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     assert (agenda(world).running, len(world.messages)) == (begun.sweep_id, 1)
 
@@ -208,7 +201,7 @@ def test_a_sweep_whose_row_cannot_be_read_does_not_block_its_account(
     (key,) = (key for key in world.table.rows if key[1].startswith("sweep:"))
     world.table.rows[key]["parts"] = 7
     world.settle()
-    assert len(world.poisoned) == 1
+    assert len(world.queues["job-completions-poison"]) == 1
     world.sweeper().give_up(SweepStep(begun.sweep_id, 0))
     world.timer().tick()
     assert "corrupt_record" in caplog.text
@@ -276,8 +269,7 @@ def test_one_account_s_trouble_holds_up_no_other() -> None:
     """Storage that fails for its row; the error is told at the end."""
     world = SweepWorld(ALL)
     world.accounts = ("https://first.region.batch.azure.com", ACCOUNT)
-    world.table.fault = failing_at(1, "before", StorageUnavailable("down"))
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world.table, at(0, Fault.FAILS)), pytest.raises(StorageUnavailable):
         world.timer().tick()
     assert world.agenda is not None
 

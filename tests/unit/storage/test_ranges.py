@@ -8,7 +8,7 @@ from shared.storage import ranges
 from shared.storage.query import Query
 from shared.storage.ranges import read_rows
 from shared.storage.table import Found, Page, Write
-from tests.memory_table import MemoryTable
+from tests.fakes.table import MemoryTable
 
 
 def filled(*rows: str) -> MemoryTable:
