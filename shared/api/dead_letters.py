@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from shared.api.answer import Answer, Call, refusal
@@ -96,13 +95,12 @@ class DeadLetterApi:
         asked = checked(BulkRedrive, parse_json(call, MAX_FILTER_BYTES))
         now = self.clock.now()
         one = begin("redrive", asked, self.queues, now)
-        pause = timedelta(seconds=1) / asked.per_second
 
         def act(letter: DeadLetter, index: int) -> bool:
-            delay = (one.due - now + index * pause).total_seconds()
+            delay = (one.due - now + index * one.pause).total_seconds()
             return self.redriving.redrive(letter.id, delay, call.caller) is Redriven.REDRIVEN
 
-        return self._many(one, asked.most, "redriven", act, pause)
+        return self._many(one, asked.most, "redriven", act)
 
     def settle_many(self, call: Call) -> Answer:
         """`POST /api/dead-letters/settle`: those that match a filter, including redriven and never redrivable ones."""
@@ -113,7 +111,7 @@ class DeadLetterApi:
         def act(letter: DeadLetter, _: int) -> bool:
             return self.letters.settle(letter.id, self.clock.now(), call.caller)
 
-        return self._many(one, asked.most, "settled", act, timedelta(0))
+        return self._many(one, asked.most, "settled", act)
 
     def _filters(self, query: dict[str, str]) -> dict[str, str]:
         """The filters of a query, checked like those of the bulk calls. Raises InvalidInput."""
@@ -126,9 +124,7 @@ class DeadLetterApi:
             raise InvalidInput(problems).renamed(names)
         return asked.filters()
 
-    def _many(
-        self, one: Pass, most: int, word: str, act: Callable[[DeadLetter, int], bool], pause: timedelta
-    ) -> Answer:
+    def _many(self, one: Pass, most: int, word: str, act: Callable[[DeadLetter, int], bool]) -> Answer:
         taken, rest = self._take(one.filter(), most, one.place)
         done = 0 if one.dry_run else sum(act(letter, index) for index, letter in enumerate(taken))
         answer = {
@@ -138,7 +134,7 @@ class DeadLetterApi:
             "ids": [letter.id for letter in taken],
             "more": rest is not None,
             "before": to_text(one.before),
-            "continuation": one.at(rest, one.due + len(taken) * pause),
+            "continuation": one.at(rest, one.due + len(taken) * one.pause),
         }
         return Answer(200 if one.dry_run else 202, answer)
 

@@ -1,8 +1,8 @@
 """The bulk calls about dead letters: their bodies, and the pass that a call starts or continues.
 
 A pass is a series of calls, each starting where the last one ended. Its continuation carries the filters, the instant
-at which the pass started and the time of its next message, so the app keeps no state between the calls. It is not a
-secret: it allows nothing that the filters alone would not.
+at which the pass started, its rate and the time of its next message, so the app keeps no state between the calls. It is
+not a secret: it allows nothing that the filters alone would not.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from shared.results.letter_rows import PLACE
 
 MAX_REASON = 128
 MAX_CONTINUATION = 8 * 1024
+MAX_RATE = 1_000
+USUAL_RATE = 10
 MAX_DELAY = timedelta(days=30)
 """How far ahead the next message of a pass may be; a queue hides a message for at most seven days."""
 
@@ -82,9 +84,9 @@ class BulkFilters(LetterFilters):
 
 
 class BulkRedrive(BulkFilters):
-    """The same, with the rate at which requests are redriven."""
+    """The same, with the rate at which requests are redriven: that of the whole pass, so only its first call needs it."""
 
-    per_second: Annotated[int, Field(ge=1, le=1_000)] = 10
+    per_second: Annotated[int, Field(ge=1, le=MAX_RATE)] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,14 @@ class Pass:
     due: datetime
     """When the next message of the pass may become visible."""
     dry_run: bool
+    per_second: int | None = None
+    """How many are redriven per second; None for another act."""
     place: Place = field(default_factory=Place)
+
+    @property
+    def pause(self) -> timedelta:
+        """From one message of the pass to the next."""
+        return timedelta(seconds=1) / self.per_second if self.per_second else timedelta(0)
 
     def filter(self) -> LetterFilter:
         """The letters of the pass."""
@@ -136,7 +145,8 @@ def begin(act: str, asked: BulkFilters, queues: tuple[str, ...], now: datetime) 
     if asked.continuation is not None:
         return _go_on(act, asked, filters, now)
     before = from_text(filters["before"]) if "before" in filters else now
-    return Pass(act, filters, before, now, asked.dry_run)
+    rate = asked.per_second or USUAL_RATE if isinstance(asked, BulkRedrive) else None
+    return Pass(act, filters, before, now, asked.dry_run, rate)
 
 
 def _go_on(act: str, asked: BulkFilters, filters: dict[str, str], now: datetime) -> Pass:
@@ -148,6 +158,9 @@ def _go_on(act: str, asked: BulkFilters, filters: dict[str, str], now: datetime)
     if found.dry_run != asked.dry_run:
         wanted = "true" if found.dry_run else "absent or false"
         raise InvalidInput.at("/dryRun", f"must be {wanted}, as in the call that returned the continuation")
+    if isinstance(asked, BulkRedrive) and asked.per_second not in (None, found.per_second):
+        text = f"must be absent or {found.per_second}, as in the call that returned the continuation"
+        raise InvalidInput.at("/perSecond", text)
     return replace(found, due=min(max(found.due, now), now + MAX_DELAY))
 
 
@@ -160,6 +173,7 @@ def encoded(one: Pass) -> str:
             "before": to_text(one.before),
             "due": to_text(one.due),
             "dryRun": one.dry_run,
+            "perSecond": one.per_second,
             "place": place_wire(one.place),
         }
     )
@@ -177,10 +191,20 @@ def decoded(text: str) -> Pass:
             before=grammar.instant(value["before"]),
             due=grammar.instant(value["due"]),
             dry_run=value["dryRun"] is True,
+            per_second=_rate(value["act"], value["perSecond"]),
             place=place_from(value["place"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise fault from None
+
+
+def _rate(act: str, value: Any) -> int | None:
+    """The rate in a continuation; only a redrive has one. Raises ValueError."""
+    if act != "redrive":
+        return None
+    if type(value) is not int or not 1 <= value <= MAX_RATE:
+        raise ValueError("is not a rate")
+    return value
 
 
 def to_token(value: dict[str, Any]) -> str:

@@ -89,12 +89,13 @@ class ReasonCount(TypedDict):
 
 
 class DeadLetterCounts(TypedDict):
-    """The number of unsettled dead letters."""
+    """The number of dead letters that wait for a person: neither settled nor redriven."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     total: Count | None
     by_reason: list[ReasonCount]
     counted: Literal["all", "the newest 1,000"]
+    redriven: Count | None
 
 
 class RunningCleanups(TypedDict):

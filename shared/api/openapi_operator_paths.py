@@ -79,7 +79,7 @@ def _many() -> Document:
                     "Redrive many dead letters",
                     (
                         "Redrives the dead letters that match a filter, newest first, at a given rate. Pass `continuation` in "
-                        "the next call to continue. A dry run counts them and returns 200."
+                        "the next call to continue; filters and rate then need not be repeated. A dry run counts them and returns 200."
                     ),
                 ),
                 {200: "RedrivenMany", 202: "RedrivenMany"},

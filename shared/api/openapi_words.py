@@ -60,7 +60,7 @@ _FIELDS = {
     "data_base64": "The data as JSON in base64, instead of `data`; `datacontenttype` must be JSON or absent.",
     "dataVersion": "Not read.",
     "datacontenttype": "The type of the data.",
-    "deadLetters": "The dead letters that are not settled.",
+    "deadLetters": "The dead letters that wait for a person: neither settled nor redriven.",
     "deleteAfter": "Earliest time of the DELETE: an ISO 8601 duration such as `PT1H` or `P3D`, or an instant with an "
     "offset; at most 30 days ahead.",
     "deleteAfterSeconds": "The same in seconds; null: kept forever.",
@@ -121,7 +121,8 @@ _FIELDS = {
     "origin": "How the request arrived.",
     "outcome": "How it ended.",
     "parentId": "The id of the envelope, the event or the sweep that made the request; null without one.",
-    "perSecond": "How many are redriven per second; absent: 10.",
+    "perSecond": "How many are redriven per second in the whole pass. Absent: 10, or with a continuation the rate of the "
+    "pass; another rate than that answers 400.",
     "properties": "The task.",
     "queue": "The queue on which the message arrived.",
     "queues": "The queues that the app reads and writes.",
@@ -172,12 +173,13 @@ _FIELDS = {
 
 _SPECIAL = {
     "BulkSettle.continuation": "The continuation from the previous call's response.",
-    "BulkRedrive.continuation": "The continuation from the previous call's response.",
+    "BulkRedrive.continuation": "The continuation from the previous call's response. It carries the filters and the rate.",
     "BulkRedrive.dryRun": "True: counts and redrives nothing.",
     "BulkSettle.dryRun": "True: counts and settles nothing.",
     "CleanupPage.value": "The clean-ups, newest first.",
     "DeadLetterPage.value": "The dead letters, newest first.",
     "DeadLetter.id": "The id of its result; for a sweep's request, an id derived from the task.",
+    "DeadLetterCounts.redriven": "The dead letters that were redriven and are not settled; null if there are over 1,000.",
     "DiagnosticRecord.location": "The account's region.",
     "HealthChecks.settings": "Whether the app settings are valid.",
     "Health.status": "`ok` when every check passes.",

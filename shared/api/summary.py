@@ -48,11 +48,16 @@ class Summary:
         )
 
     def _dead_letters(self) -> dict[str, Any]:
-        """The unsettled dead letters by reason, most frequent first."""
+        """The dead letters that wait for a person by reason, most frequent first; the redriven ones as a number.
+
+        What was redriven waits for nobody: if it fails again, it is a new dead letter, or open again.
+        """
         found, is_more = self.letters.reasons(MOST_COUNTED)
+        redriven, are_more_redriven = self.letters.reasons(MOST_COUNTED, redriven=True)
         by_reason = sorted(Counter(found).items(), key=lambda item: (-item[1], item[0]))
         return {
             "total": None if is_more else len(found),
             "byReason": [{"reason": reason, "count": count} for reason, count in by_reason],
             "counted": SOME if is_more else ALL,
+            "redriven": None if are_more_redriven else len(redriven),
         }

@@ -47,6 +47,8 @@ class LetterFilter:
     settled: bool = False
     redrivable: bool = False
     """Only letters that have not been redriven and could succeed."""
+    redriven: bool | None = None
+    """Only letters that were redriven, or only those that were not; None: both."""
 
     def takes(self, letter: DeadLetter) -> bool:
         """Whether a letter matches. The service checks most of this, except for columns that older rows lack."""
@@ -56,6 +58,7 @@ class LetterFilter:
             all(want is None or want == value for want, value in zip(wanted, has, strict=True))
             and (letter.settled_at is not None) == self.settled
             and not (self.redrivable and (letter.redriven_at or letter.outcome in NOT_REDRIVABLE))
+            and self.redriven in (None, letter.redriven_at is not None)
         )
 
     def query(self, partition: str, after: str) -> Query:
@@ -69,6 +72,8 @@ class LetterFilter:
             query = query.where("redriven_at", "eq", "")
             for outcome in sorted(NOT_REDRIVABLE):
                 query = query.where("outcome", "ne", outcome)
+        if self.redriven is not None:
+            query = query.where("redriven_at", "gt" if self.redriven else "eq", "")
         if partition != OLD_PARTITION:
             query = query.where("settled_at", "gt" if self.settled else "eq", "")
         return query
@@ -120,15 +125,18 @@ class LetterListing:
 
         return self._merged(wanted, top, place or Place(), None, take)
 
-    def reasons(self, top: int) -> tuple[list[str], bool]:
-        """The reasons of the newest letters that are not settled, and whether there are more."""
+    def reasons(self, top: int, *, redriven: bool = False) -> tuple[list[str], bool]:
+        """The reasons of the newest letters that wait for a person, or were redriven, and whether there are more.
+
+        None of them is settled.
+        """
 
         def take(row: Found) -> str | None:
             return None if row.entity.get("settled_at") else str(row.entity["reason"])
 
         # Most of a page's time goes into columns: three of them take a fifth of it.
         columns = ["RowKey", "reason", "settled_at"]
-        found, rest = self._merged(LetterFilter(), top, Place(), columns, take)
+        found, rest = self._merged(LetterFilter(redriven=redriven), top, Place(), columns, take)
         return found, rest is not None
 
     def _merged(

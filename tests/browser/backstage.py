@@ -57,6 +57,10 @@ class Backstage:
         answer.raise_for_status()
         return answer.json()
 
+    def act(self, path: str) -> None:
+        """An act without a body."""
+        self._http.post(f"{self._stack.http_url}/api/{path}", timeout=60).raise_for_status()
+
     def letters(self, **query: Any) -> list[dict[str, Any]]:
         """The newest dead letters that a filter takes."""
         found: list[dict[str, Any]] = self.get("dead-letters", top=200, **query)["value"]

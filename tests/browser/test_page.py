@@ -7,12 +7,15 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.browser.backstage import Backstage
 from tests.browser.watched import KEY, Watched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route
 
+NUMBERS = {"Redrives per second": "1,000", "At most": "1,000,000"}
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
 
 
@@ -164,6 +167,45 @@ def test_letters_are_redriven_after_a_look_at_how_many(look: Watched, backstage:
     backstage.until(lambda: all(letter["redrivenAt"] for letter in backstage.letters(jobId=job)))
 
 
+@pytest.mark.parametrize(
+    ("label", "wrong", "limit"),
+    [(name, wrong, limit) for name, limit in NUMBERS.items() for wrong in ("0", "-3", "1.5", "9999999", "many")],
+)
+def test_a_number_that_cannot_be_meant_is_refused_before_anything_is_counted(
+    look: Watched, label: str, wrong: str, limit: str
+) -> None:
+    """The field is named and gets the focus; no call is made, and no question is asked."""
+    look.open("#dead-letters")
+    look.page.get_by_label(label).fill(wrong)
+    look.page.get_by_role("button", name="Redrive all that match").click()
+    look.page.wait_for_selector(f"text={label}: must be a whole number from 1 to {limit}")
+    assert look.page.evaluate("document.activeElement.labels[0].textContent").startswith(label)
+    assert look.acts() == []
+    assert look.page.is_hidden("dialog")
+
+
+def test_a_filter_has_to_be_shown_before_it_is_acted_on(look: Watched, backstage: Backstage) -> None:
+    """While the form holds another filter than the list, *all that match* could mean either: it waits for *Show*."""
+    job = backstage.job(2)
+    backstage.given_up(job, 2)
+    look.open()
+    look.go("#dead-letters")
+    buttons = [look.page.get_by_role("button", name=f"{act} all that match") for act in ("Redrive", "Settle")]
+    look.page.get_by_label("Job", exact=True).fill(job)
+    assert all(button.is_disabled() for button in buttons)
+    assert look.page.get_by_text("The filter has changed: show it first.").is_visible()
+    look.page.get_by_label("Job", exact=True).fill(" ")
+    assert all(button.is_enabled() for button in buttons)
+    look.page.get_by_label("Outcome").select_option("exhausted")
+    assert all(button.is_disabled() for button in buttons)
+    look.page.get_by_label("Job", exact=True).fill(job)
+    look.page.get_by_role("button", name="Show").click()
+    look.until("document.querySelectorAll('tbody input').length === 2")
+    look.page.get_by_role("button", name="Redrive all that match").click()
+    heading = look.page.get_by_role("dialog").get_by_role("heading")
+    assert heading.inner_text() == f"Redrive 2 dead letters (outcome exhausted, job {job})?"
+
+
 def test_a_no_does_nothing(look: Watched, backstage: Backstage) -> None:
     """Nothing happens when the question is dismissed, by its button or by Escape."""
     job = backstage.job(1)
@@ -192,6 +234,24 @@ def test_ticked_letters_are_settled(look: Watched, backstage: Backstage) -> None
     look.page.wait_for_selector("text=Settled 2 of 2 dead letters.")
     look.until("document.querySelectorAll('tr.gone').length === 2")
     assert [letter["taskId"] for letter in backstage.letters(jobId=job)] == ["task-2"]
+
+
+def test_why_ticked_letters_were_refused_stands_beside_the_number(look: Watched, backstage: Backstage) -> None:
+    """Letters that somebody else redrove meanwhile: the number that was redriven, and the API's reason for the others."""
+    job = backstage.job(3)
+    backstage.given_up(job, 3)
+    look.open(f"#dead-letters?jobId={job}")
+    for task in ("task-1", "task-2", "task-3"):
+        look.page.get_by_label(f"Tick dead letter task {task} ").check()
+    for letter in backstage.letters(jobId=job):
+        if letter["taskId"] != "task-3":
+            backstage.act(f"dead-letters/{letter['id']}/redrive")
+    look.page.get_by_role("button", name="Redrive 3 ticked").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Redrive 3").click()
+    words = "Redriven 1 of 3 dead letters. 2 refused: 409 AlreadyRedriven: This dead letter has already been redriven."
+    look.page.wait_for_selector(f".fault >> text={words}")
+    assert look.spoken == words
+    look.provoked("409")
 
 
 def test_a_key_that_only_reads_is_kept_when_an_act_is_refused(look: Watched, backstage: Backstage) -> None:
@@ -270,6 +330,33 @@ def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> No
     assert look.acts() == [("POST", "/api/task-deletions")] * 2
 
 
+def test_asking_again_for_what_is_not_done_asks_for_nothing_new(look: Watched, backstage: Backstage) -> None:
+    """The same request twice is said to be the same, and keeps its id; one that is done is followed by a new one."""
+    job = backstage.job(2)
+    look.open("#ask")
+    look.page.get_by_label("Job").fill(job)
+    look.page.get_by_label("Task", exact=True).fill("task-1")
+    look.page.get_by_label("Delete after").fill("P1D")
+    first = look.page.inner_text("form .hint >> nth=-1")
+    for words in (
+        "The request was accepted.",
+        "This was asked for before, with the same id: nothing new was asked for.",
+    ):
+        look.page.get_by_role("button", name="Delete the task").click()
+        look.page.get_by_role("dialog").get_by_role("button", name="Delete 1 task").click()
+        look.page.wait_for_selector(f"text={words}")
+        assert look.spoken == words
+    assert look.page.inner_text("form .hint >> nth=-1") == first
+    look.page.get_by_role("button", name="Cancel the request").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Cancel the request").click()
+    look.page.wait_for_selector("article >> text=cancelled")
+    look.until(f"document.querySelector('form p.hint').textContent !== {first!r}")
+    look.page.get_by_role("button", name="Delete the task").click()
+    look.page.get_by_role("dialog").get_by_role("button", name="Delete 1 task").click()
+    look.page.wait_for_selector("text=The request was accepted.")
+    look.page.wait_for_selector("article >> text=scheduled")
+
+
 def test_a_letter_opens_in_the_form_and_is_settled_from_there(look: Watched, backstage: Backstage) -> None:
     """The form copies the letter's valid fields but not its id."""
     job, old = backstage.job(1), str(uuid.uuid4())
@@ -311,3 +398,50 @@ def test_a_letter_is_copied_for_a_ticket(new_page: Callable[..., Watched], backs
     assert re.search(r"(?m)^version: .+\ntime: .+Z$", text)
     assert KEY not in text
     assert '{"clientRequestId"' not in text
+
+
+def test_every_view_is_copied_for_a_ticket(new_page: Callable[..., Watched], backstage: Backstage) -> None:
+    """Overview, request, clean-up and sweep: what it is, how it stands, and a link that leads back to it."""
+    event, job, asked = str(uuid.uuid4()), backstage.job(2), str(uuid.uuid4())
+    backstage.post("job-completions", {"clientRequestId": event, "jobId": job})
+    backstage.post("task-deletions", {"clientRequestId": asked, "jobId": job, "taskId": "task-1", "dryRun": True})
+    sweep = backstage.post("retention-sweeps", {"dryRun": True})["sweepId"]
+    look = new_page(permissions=["clipboard-read", "clipboard-write"])
+    look.open()
+    views = {
+        "#first-look": "verdict: ",
+        f"#find?id={event}&kind=clean-up": f"clean-up: {event}",
+        f"#find?id={sweep}&kind=sweep": f"sweep: {sweep}",
+        f"#find?id={asked}&dryRun=true": f"request: {asked}",
+    }
+    for fragment, line in views.items():
+        look.go(fragment)
+        copy = look.page.get_by_role("button", name="Copy for a ticket")
+        copy.wait_for()
+        look.page.wait_for_load_state("networkidle")
+        look.page.evaluate("navigator.clipboard.writeText('')")
+        copy.click()
+        look.until("navigator.clipboard.readText().then((text) => text !== '')")
+        text = look.page.evaluate("navigator.clipboard.readText()")
+        assert any(one.startswith(line) for one in text.splitlines()), text
+        link = next(one.removeprefix("link: ") for one in text.splitlines() if one.startswith("link: "))
+        look.page.goto(link)
+        look.page.reload()
+        look.page.get_by_role("button", name="Copy for a ticket").wait_for()
+        assert KEY not in text
+
+
+def test_without_a_clipboard_the_text_for_a_ticket_is_shown(look: Watched, backstage: Backstage) -> None:
+    """Over plain http there is none: the text is there, marked, to be copied by hand."""
+    job = backstage.job(1)
+    backstage.given_up(job, 1)
+    letter = backstage.letters(jobId=job)[0]["id"]
+    look.page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined });")
+    look.open(f"#dead-letters?id={letter}")
+    look.page.get_by_role("article").get_by_role("button", name="Copy for a ticket").click()
+    box = look.page.get_by_role("dialog").get_by_label("Text to copy")
+    box.wait_for()
+    assert f"dead letter: {letter}" in box.input_value()
+    assert box.evaluate("box => box.value.slice(box.selectionStart, box.selectionEnd) === box.value")
+    look.page.get_by_role("dialog").get_by_role("button", name="Done").click()
+    look.page.wait_for_selector("dialog", state="hidden")

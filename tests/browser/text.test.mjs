@@ -77,6 +77,17 @@ test("a clean-up grows while it lists, and is over when nothing is open", () => 
   assert.equal(page.progressOf({ ...over, done: {}, open: 3 }).isOver, false);
 });
 
+test("only policies that delete count in the progress of a sweep", () => {
+  const policies = [
+    { name: "a", requested: 3, dryRun: false },
+    { name: "b", requested: 4, dryRun: true },
+  ];
+  const over = { state: "done", policies, done: { deleted: 3 }, open: 0 };
+  assert.deepEqual(page.progressOf(over), { done: 3, total: 3, isGrowing: false, isOver: true });
+  assert.equal(page.onlyCounted(over), 4);
+  assert.equal(page.onlyCounted({ requested: 3 }), 0);
+});
+
 test("the verdict is well, names what needs attention, or names what fails", () => {
   const verdict = (health, numbers) => page.verdictOf(health, numbers).words;
   assert.equal(verdict(well, summary()), "All is well");
@@ -114,6 +125,26 @@ test("a plot of many points keeps its first and its last", () => {
     ),
     /^M0\.0 19\.0L100\.0 1\.0$/,
   );
+});
+
+test("a number that an act is bounded by is a whole number in its range, or the field is named", () => {
+  assert.equal(page.wholeNumber("At most", " 7 ", 1, 1000), 7);
+  for (const text of ["", "0", "-3", "1.5", "99999", "1e3", "all", "٣"])
+    assert.throws(() => page.wholeNumber("At most", text, 1, 1000), /^Error: At most: must be a whole number from 1 to 1,000/);
+});
+
+test("redriven letters are told apart from those that wait for a person", () => {
+  assert.deepEqual([0, 1, 1200, null].map(page.redrivenWords), [
+    "",
+    "1 more was redriven",
+    "1,200 more were redriven",
+    "over 1,000 more were redriven",
+  ]);
+});
+
+test("refusals are told with their number, each reason once", () => {
+  assert.equal(page.refusalWords([]), "");
+  assert.equal(page.refusalWords(["409 A: no.", "404 B: none.", "409 A: no."]), "2 refused: 409 A: no. 1 refused: 404 B: none.");
 });
 
 test("the form copies every valid field of a dead letter", () => {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from batch_task_deletion.faults import Exit, Refused, Usage
 from batch_task_deletion.find import object_of
@@ -33,34 +34,42 @@ def act_on_each(run: Run, act: Act, ids: Sequence[str]) -> Exit:
     wanted = list(dict.fromkeys(typed_id(text) for text in ids))
     left = list(wanted)
     done = 0
-    run.unfinished = lambda: [
-        f"{act.done}: {done:,} of {counted(len(wanted), 'letter')}",
-        "to continue with the rest:",
-        f"  {run.command(act.name, *left)}",
-    ]
+
+    def unfinished() -> list[str]:
+        rest = ["to continue with the rest:", f"  {run.command(act.name, *left)}"] if left else []
+        return [f"{act.done}: {done:,} of {counted(len(wanted), 'letter')}", *rest]
+
+    run.unfinished = unfinished
     while left:
-        try:
-            _act_on(run, act, left[0])
-            done += 1
-        except Refused as fault:
-            run.output.fault(Refused(f"{left[0]}: {fault.text}", fault.document))
+        letter = left[0]
+        refusal, document = _act_on(run, act, letter)
+        # Counted before anything is printed, which may be the end of the command.
         left.pop(0)
+        done += refusal is None
+        if refusal is not None:
+            run.output.fault(Refused(f"{letter}: {refusal.text}", refusal.document))
+        elif document is not None:
+            run.output.document(document)
     run.output.say(f"{act.done}: {done:,} of {counted(len(wanted), 'dead letter')}")
     return Exit.SUCCESS if done == len(wanted) else Exit.FAILURE
 
 
-def _act_on(run: Run, act: Act, letter: str) -> None:
+def _act_on(run: Run, act: Act, letter: str) -> tuple[Refused | None, dict[str, Any] | None]:
+    """Why the app refused, if it did, and its document, if there is one."""
     if act is SETTLE:
         answer = run.client.delete(f"/dead-letters/{letter}")
     else:
         answer = run.client.post(f"/dead-letters/{letter}/redrive", {})
     if answer.status == 204:
-        return
+        return None, None
     if answer.status == 409 and answer.repeated and act is REDRIVE:
         # An earlier try succeeded, but its response was lost.
         run.output.remark(f"{letter}: redriven by an earlier try whose response was lost")
-        return
-    run.output.document(object_of(answer))
+        return None, None
+    try:
+        return None, object_of(answer)
+    except Refused as refusal:
+        return refusal, None
 
 
 def act_on_many(
@@ -88,17 +97,23 @@ def act_on_many(
     if not yes and not _confirmed(f"{act.name.capitalize()} {what}? [y/N] "):
         run.output.remark(f"nothing was {act.done}")
         return Exit.FAILURE
-    run.unfinished = lambda: [
-        f"{act.done}: {whole.done:,} of {counted(number, 'letter')}; one more call may have been carried out",
-        "to continue with the rest" + (", reduce --most by that number and run:" if most else ", run:"),
-        f"  {run.again('--before', count.before or '') if count.before else run.again()}",
-    ]
+    run.unfinished = lambda: _unfinished(run, act, whole, number, count.before)
     with progress(act.name, run.clock) as shown:
         for document in whole.carry_out(count):
             run.output.document(document)
             shown.update(whole.done, number)
     run.output.say(f"{act.done}: {whole.done:,} of {counted(whole.matched, 'dead letter')}")
     return Exit.SUCCESS if whole.done == whole.matched else Exit.FAILURE
+
+
+def _unfinished(run: Run, act: Act, whole: Pass, number: int, before: str | None) -> list[str]:
+    """How many were acted on, and the command to continue with."""
+    maybe = "; one more call may have been carried out" if whole.is_calling else ""
+    said = [f"{act.done}: {whole.done:,} of {counted(number, 'letter')}{maybe}"]
+    if whole.is_over:
+        return said
+    which = ", reduce --most by that number and run:" if whole.most else ", run:"
+    return [*said, f"to continue with the rest{which}", f"  {run.again('--before', before) if before else run.again()}"]
 
 
 def _words(wanted: Filter) -> str:

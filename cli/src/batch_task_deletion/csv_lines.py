@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 
 from batch_task_deletion.faults import bad_line
 from batch_task_deletion.request import check_field
+from batch_task_deletion.strict_json import strict_value
 
 _SEPARATORS = ",;\t"
 _BOOLEANS = {"true": True, "false": False}
@@ -68,7 +68,7 @@ def _value(name: str, text: str) -> object:
         return int(text[:12])
     if name == "metadata":
         try:
-            return json.loads(text)
-        except ValueError:
-            raise ValueError("must be a JSON object") from None
+            return strict_value(text)
+        except ValueError as fault:
+            raise ValueError(f"must be a JSON object, but {fault}") from None
     return text

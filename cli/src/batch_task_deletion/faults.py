@@ -6,6 +6,9 @@ Fault
 +-- OutOfReach    3  the app cannot be reached, rejects the key or is failing
 |   +-- AnswerLost   the same, but the app may have acted
 +-- TimeUp        4  `--timeout` has passed
++-- OutputLost
+    +-- Unwritable   5  the output cannot be written
+    +-- ReaderGone 141  the reader of the output closed it
 """
 
 from __future__ import annotations
@@ -22,8 +25,10 @@ class Exit(IntEnum):
     USAGE = 2
     OUT_OF_REACH = 3
     TIME_UP = 4
+    UNWRITABLE = 5
     INTERRUPTED = 130
     READER_GONE = 141  # the code a shell reports for a program killed by SIGPIPE
+    TERMINATED = 143
 
 
 class Fault(Exception):
@@ -64,6 +69,28 @@ class TimeUp(Fault):
 
     def __init__(self) -> None:
         super().__init__("--timeout has passed; the work goes on in the app")
+
+
+class OutputLost(Fault):
+    """Raised when output is lost, at any point of the work."""
+
+
+class Unwritable(OutputLost):
+    """Raised when standard output cannot be written: a full disk, a closed descriptor."""
+
+    code = Exit.UNWRITABLE
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the output cannot be written: {cause}")
+
+
+class ReaderGone(OutputLost):
+    """Raised when the reader of the output has closed it, as `head` does."""
+
+    code = Exit.READER_GONE
+
+    def __init__(self) -> None:
+        super().__init__("the reader of the output closed it")
 
 
 def bad_line(number: int, fault: object) -> NoReturn:

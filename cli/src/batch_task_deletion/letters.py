@@ -41,6 +41,9 @@ class Pass:
     per_second: int | None = None
     matched: int = 0
     done: int = 0
+    is_calling: bool = False
+    """Whether a call that acts is on the way: it may be carried out although nothing of it is known here."""
+    is_over: bool = False
 
     def count(self) -> Count:
         """How many letters the whole pass would act on, found by a dry run."""
@@ -59,6 +62,7 @@ class Pass:
             taken = int(document.get("matched") or 0)
             self.matched += taken
             self.done += int(document.get("redriven", document.get("settled", taken)) or 0)
+            self.is_over = not document.get("continuation") or self._left() == 0
             yield document
 
     def _next(self) -> Filter:
@@ -74,6 +78,7 @@ class Pass:
         taken = max(total - self.count().matched, self.matched)
         self.done += taken - self.matched
         self.matched = taken
+        self.is_calling = False
 
     def _calls(self, body: Callable[[], Filter], lost: Callable[[], None] | None = None) -> Iterator[dict[str, Any]]:
         """The responses of one pass; each call continues where the one before ended.
@@ -89,7 +94,9 @@ class Pass:
                 return
             asked = body() | ({} if continuation is None else {"continuation": continuation})
             try:
+                self.is_calling = self.is_calling or not asked.get("dryRun")
                 document = object_of(self.client.post(f"/dead-letters/{self.act}", asked, once=bounded))
+                self.is_calling = self.is_calling and bool(asked.get("dryRun"))
             except AnswerLost:
                 pause = retries.pause(self.client.clock.now())
                 if lost is None or pause is None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from batch_task_deletion import csv_lines
 from batch_task_deletion.faults import Usage, bad_line
 from batch_task_deletion.request import Request, checked, line_id, normal_form
+from batch_task_deletion.strict_json import strict_value
 from batch_task_deletion.text import escaped
 
 STANDARD_INPUT = "-"
@@ -102,22 +102,9 @@ def _tasks(numbered: Numbered) -> _Given:
 def _json_lines(numbered: Numbered) -> _Given:
     for number, line in numbered:
         try:
-            value = json.loads(line, object_pairs_hook=_once, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as fault:
-            bad_line(number, fault if type(fault) is ValueError else "is not JSON")
+            value = strict_value(line)
+        except ValueError as fault:
+            bad_line(number, fault)
         if not isinstance(value, dict):
             bad_line(number, "must be a JSON object, because the first line is one")
         yield number, value
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{name!r} appears twice")
-        found[name] = value
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batch_task_deletion.faults import Fault
+from batch_task_deletion.streams import is_terminal, note, put, writing
 from batch_task_deletion.text import error_text, escaped, is_error, json_line
 
 Row = Sequence[object]
@@ -37,15 +38,15 @@ class Output:
     def document(self, document: object) -> None:
         """With `--json`, one document of the API on one line."""
         if self.json:
-            _write(sys.stdout, json_line(document))
+            put(json_line(document))
 
     def say(self, text: str) -> None:
         """A result for a person; with `--json` it becomes a remark."""
-        _write(sys.stderr if self.json else sys.stdout, escaped(text))
+        (note if self.json else put)(escaped(text))
 
     def remark(self, text: str) -> None:
         """A note for a person, on standard error."""
-        _write(sys.stderr, escaped(text))
+        note(escaped(text))
 
     def lines(self, texts: Iterable[str]) -> None:
         """Several remarks."""
@@ -63,11 +64,12 @@ class Output:
         if self.json:
             return
         texts = [[cell(value) for value in row] for row in rows]
-        if sys.stdout.isatty():
-            _write_table(columns, texts)
+        if is_terminal(sys.stdout):
+            with writing():
+                _write_table(columns, texts)
         else:
             for line in _plain(columns, texts):
-                _write(sys.stdout, line)
+                put(line)
 
     def fields(self, document: dict[str, Any]) -> None:
         """A document as names and values; lists of objects become tables."""
@@ -77,10 +79,10 @@ class Output:
         pairs = [(name, value) for name, value in _flat(document) if not _is_table(value)]
         wide = max((len(name) for name, _ in pairs), default=0)
         for name, value in pairs:
-            _write(sys.stdout, f"{escaped(name).ljust(wide)}  {cell(value)}")
+            put(f"{escaped(name).ljust(wide)}  {cell(value)}")
         for name, value in _flat(document):
             if _is_table(value):
-                _write(sys.stdout, f"\n{escaped(name)}")
+                put(f"\n{escaped(name)}")
                 columns = list(dict.fromkeys(key for entry in value for key in entry))
                 self.table([escaped(column) for column in columns], [[e.get(c) for c in columns] for e in value])
 
@@ -143,8 +145,3 @@ def _plain(columns: Sequence[str], rows: list[list[str]]) -> Iterable[str]:
     lines = [list(columns), *rows]
     wide = [max(len(line[n]) for line in lines) for n in range(len(columns))]
     return ("  ".join(text.ljust(wide[n]) for n, text in enumerate(line)).rstrip() for line in lines)
-
-
-def _write(stream: TextIO, line: str) -> None:
-    stream.write(line + "\n")
-    stream.flush()

@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from batch_task_deletion import streams
 from batch_task_deletion.clock import Clock
 from batch_task_deletion.output import console
 from batch_task_deletion.text import escaped
@@ -37,7 +38,7 @@ class Shown(Protocol):
 
 def progress(what: str, clock: Clock) -> Shown:
     """The display that suits standard error."""
-    return _Bar(what) if sys.stderr.isatty() else _Lines(what, clock)
+    return _Bar(what) if streams.is_terminal(sys.stderr) else _Lines(what, clock)
 
 
 class _Bar:
@@ -79,5 +80,4 @@ class _Lines:
             return
         self._last_shown = self._clock.now()
         of = "" if total is None else f" of {total:,}"
-        sys.stderr.write(f"{self._what}: {done:,}{of}{' ' + escaped(note) if note else ''}\n")
-        sys.stderr.flush()
+        streams.note(f"{self._what}: {done:,}{of}{' ' + escaped(note) if note else ''}")

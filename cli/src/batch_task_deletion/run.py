@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +14,10 @@ from pathlib import Path
 from batch_task_deletion import forms
 from batch_task_deletion.client import Client
 from batch_task_deletion.clock import Clock, SystemClock
-from batch_task_deletion.faults import Exit, Fault, OutOfReach, TimeUp, Usage
+from batch_task_deletion.faults import Exit, Fault, OutOfReach, OutputLost, TimeUp, Usage
 from batch_task_deletion.output import Output
+from batch_task_deletion.signals import terminable, words_and_code
+from batch_task_deletion.streams import is_terminal, note
 from batch_task_deletion.target import choose
 
 PROGRAM = "batch-task-deletion"
@@ -41,6 +44,8 @@ class Run:
     origin: Origin
     unfinished: Callable[[], list[str]] = field(default=list)
     """For a run that ends before its work does: what was sent, and the command to continue with."""
+    acts: bool = True
+    """False for a command that only reads: nothing is unfinished if the reader of its output goes away."""
 
     @property
     def clock(self) -> Clock:
@@ -79,7 +84,20 @@ class Run:
     def carry_out(self, command: Callable[[], int]) -> int:
         """Runs a command and returns its exit code, whatever ends it."""
         try:
+            with terminable():
+                return self._ended(command)
+        except OutputLost as fault:
+            with suppress(OutputLost):
+                if fault.code is not Exit.READER_GONE:
+                    self.output.remark(f"Error: {fault.text}")
+                self.output.lines(self.unfinished() if self.acts else [])
+            return fault.code
+
+    def _ended(self, command: Callable[[], int]) -> int:
+        try:
             return command()
+        except OutputLost:
+            raise
         except (TimeUp, OutOfReach) as fault:
             self.output.fault(fault)
             self.output.lines(self.unfinished())
@@ -87,7 +105,8 @@ class Run:
         except Fault as fault:
             self.output.fault(fault)
             return fault.code
-        except KeyboardInterrupt:
-            sys.stderr.write("\n" if sys.stderr.isatty() else "")
-            self.output.lines(["interrupted", *self.unfinished()])
-            return Exit.INTERRUPTED
+        except KeyboardInterrupt as interrupt:
+            note("", end="\n" if is_terminal(sys.stderr) else "")
+            word, code = words_and_code(interrupt)
+            self.output.lines([word, *self.unfinished()])
+            return code

@@ -99,6 +99,10 @@ class Sending:
             elif len(self.refused) < MOST_SHOWN:
                 self.refused.append(dict(item))
 
+    def is_over(self, wait: bool) -> bool:
+        """Whether the command has nothing left to do once all is sent."""
+        return self.sent == self.total and not wait
+
     @property
     def all_requested(self) -> bool:
         return len(self.requested) == self.sent

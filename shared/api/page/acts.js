@@ -85,8 +85,8 @@ function outcomeLine() {
     clear() {
       show(node, false);
     },
-    report(text) {
-      node.className = "note";
+    report(text, { isFault = false } = {}) {
+      node.className = isFault ? "fault" : "note";
       show(node, true);
       putVisible(words, text);
       details.update(null);

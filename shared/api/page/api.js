@@ -42,6 +42,11 @@ function headersFor(body) {
 
 /** The body of a successful response, or null if it is empty. Throws Fault. */
 async function call(method, path, body) {
+  return (await answerTo(method, path, body)).content;
+}
+
+/** The same with `isRepeat`: the app had this request already, and nothing new was asked for. Throws Fault. */
+async function answerTo(method, path, body) {
   const isAct = method !== "GET";
   let answer, text;
   try {
@@ -59,7 +64,8 @@ async function call(method, path, body) {
     throw new Fault(noAnswer(error, isAct));
   }
   const content = parsed(text);
-  if (answer.ok || (path === "health" && content?.checks)) return content;
+  if (answer.ok || (path === "health" && content?.checks))
+    return { content, isRepeat: answer.headers.get("idempotency-replayed") === "true" };
   throw new Fault(refused(answer, content, isAct), { status: answer.status, error: content?.code ? content : null });
 }
 

@@ -14,6 +14,9 @@ const FORM_CONDITIONS = [
   ["ifUnmodifiedSince", "If-Unmodified-Since", ""],
 ];
 
+const DRY_RUN_ACCEPTED = "The dry run was accepted. Nothing will be deleted.";
+const ASKED_BEFORE = "This was asked for before, with the same id: nothing new was asked for.";
+
 function askPart(params) {
   const inputs = {},
     line = outcomeLine(),
@@ -66,7 +69,10 @@ function askPart(params) {
   );
   put(idText, id);
 
-  /** A changed payload needs a new id. An unchanged one keeps it, so sending it again after a lost answer is safe. */
+  /**
+   * A changed payload needs a new id, and so does the next request once this one is done. An unchanged one that is not
+   * known to be done keeps its id, so sending it again after a lost answer is safe.
+   */
   function renewId() {
     if (!wasSent) return;
     wasSent = false;
@@ -97,8 +103,8 @@ function askPart(params) {
     )
       return;
     wasSent = true;
-    const document = await call("POST", "task-deletions", asked);
-    line.report(dryRun ? "The dry run was accepted. Nothing will be deleted." : "The request was accepted.");
+    const { content: document, isRepeat } = await answerTo("POST", "task-deletions", asked);
+    line.report(isRepeat ? ASKED_BEFORE : dryRun ? DRY_RUN_ACCEPTED : "The request was accepted.");
     view = { document, dryRun: dryRun ? "true" : undefined, ...requestView(dryRun ? "true" : undefined, refresh) };
     place.replaceChildren(view.node);
     view.update(document);
@@ -130,9 +136,12 @@ function askPart(params) {
   }
 
   async function refresh() {
-    if (!view || view.isOver(view.document)) return;
-    view.document = await call("GET", KINDS.request.path(view.document.clientRequestId, view.dryRun));
-    view.update(view.document);
+    if (!view) return;
+    if (!view.isOver(view.document)) {
+      view.document = await call("GET", KINDS.request.path(view.document.clientRequestId, view.dryRun));
+      view.update(view.document);
+    }
+    if (view.isOver(view.document) && view.document.clientRequestId === id) renewId();
   }
 
   return {

@@ -61,7 +61,8 @@ function letterRow(letter, { tick, isTicked, openHref, closeHref }) {
   return row;
 }
 
-function filterForm(params) {
+/** The filter's fields. `edited(isEdited)` is told whether they differ from the filter of the list. */
+function filterForm(params, edited) {
   const inputs = {
     reason: el("input", { id: "filter-reason", type: "text", list: "reasons", autocomplete: "off" }),
     outcome: el(
@@ -84,17 +85,21 @@ function filterForm(params) {
   for (const [name, input] of Object.entries(inputs)) input.value = params[name] || "";
   settled.input.checked = params.settled === "true";
   const known = (id, texts) => el("datalist", { id }, ...texts.map((text) => el("option", { value: text })));
+  const routeNow = () => {
+    const said = Object.entries(inputs).map(([name, input]) => [name, input.value.trim()]);
+    return routeTo("dead-letters", { ...Object.fromEntries(said), settled: settled.input.checked ? "true" : "" });
+  };
+  const shown = routeNow();
   const submit = (event) => {
     event.preventDefault();
-    const said = Object.entries(inputs).map(([name, input]) => [name, input.value.trim()]);
-    go(routeTo("dead-letters", { ...Object.fromEntries(said), settled: settled.input.checked ? "true" : "" }));
+    go(routeNow());
   };
   const { summary } = latest;
   const isOpen =
     Object.keys(filterOf(params)).length > 0 || params.settled === "true" || matchMedia("(min-width: 40rem)").matches;
   const form = el(
     "form",
-    { "aria-label": "Filter dead letters", on: { submit } },
+    { "aria-label": "Filter dead letters", on: { submit, input: () => edited(routeNow() !== shown) } },
     el(
       "div",
       { class: "filters" },
@@ -159,7 +164,7 @@ function deadLettersPart(params) {
       "section",
       { "aria-label": "Dead letters" },
       el("h2", {}, "Dead letters"),
-      filterForm(params),
+      filterForm(params, acts.filterEdited),
       acts.node,
       opened.place,
       list.node,

@@ -145,7 +145,7 @@ function firstLookPart() {
         ? counted(found.total, "dead letter")
         : `More than ${counted(sum(found.byReason.map((one) => one.count)), "dead letter")}`,
     );
-    put(countedNote, isAll ? "" : `by reason: ${found.counted}`);
+    put(countedNote, [isAll ? "" : `by reason: ${found.counted}`, redrivenWords(found.redriven)].filter(Boolean).join("; "));
     reasonList.update(found.byReason);
     show(reasons.box, reasonList.views.size > 0);
     put(running, `${counted(summary.cleanUps.running, "clean-up")} running`);
@@ -172,6 +172,7 @@ function firstLookPairs() {
     ...checks,
     ...queues,
     ...reasons,
+    ["redriven dead letters", summary && redrivenWords(summary.deadLetters.redriven)],
     ["clean-ups running", summary?.cleanUps.running],
   ];
 }

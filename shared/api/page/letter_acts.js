@@ -3,6 +3,8 @@
 const A_CALL = 100,
   A_LOOK = 1000,
   A_SAMPLE = 5;
+const MOST_PER_SECOND = 1000,
+  MOST_LETTERS = 1000000;
 const ACT_WORDS = {
   redrive: { verb: "Redrive", done: "redriven", past: "Redriven" },
   settle: { verb: "Settle", done: "settled", past: "Settled" },
@@ -31,7 +33,7 @@ async function countMatching(act, filter, most, report) {
   return { matched, before, ids };
 }
 
-/** Carries out a pass, call by call, and calls `report(taken, done)` after each. */
+/** Carries out a pass, call by call, and returns `{done, refusals}`. It calls `report(taken, done)` after each. */
 async function carryOut(act, { filter, before, most, perSecond }, report, isStopped) {
   let body = { ...filter, before },
     taken = 0,
@@ -45,7 +47,7 @@ async function carryOut(act, { filter, before, most, perSecond }, report, isStop
     body = { continuation: answer.continuation };
     report(taken, done);
   } while (answer.continuation && taken < most && !isStopped());
-  return done;
+  return { done, refusals: [] };
 }
 
 /** The newest of the letters that would be acted on, for the question. */
@@ -61,8 +63,10 @@ async function sampleOf(ids, matched) {
 }
 
 function letterActs({ filterNow, ticked, changed }) {
-  const rate = el("input", { id: "per-second", type: "number", min: "1", max: "1000", value: "10", class: "short" });
-  const most = el("input", { id: "most", type: "number", min: "1", class: "short" });
+  // Not type "number": such a field is empty for the script while it holds what is no number, and empty means all.
+  const short = { type: "text", inputmode: "numeric", autocomplete: "off", class: "short" };
+  const rate = el("input", { id: "per-second", value: "10", ...short });
+  const most = el("input", { id: "most", ...short });
   const line = outcomeLine(),
     bar = progressView("Progress of the act"),
     progress = el("div", { hidden: true }, bar.node);
@@ -84,20 +88,33 @@ function letterActs({ filterNow, ticked, changed }) {
   progress.append(stop);
 
   const many = (act) => actButton(`${ACT_WORDS[act].verb} all that match`, () => attempt(line, () => actOnAll(act)));
+  const all = [many("redrive"), many("settle")];
+  const edited = el("p", { class: "hint", hidden: true, role: "status" }, "The filter has changed: show it first.");
   const some = (act) => actButton(`${ACT_WORDS[act].verb} ticked`, () => attempt(line, () => actOnTicked(act)));
   const buttons = { redrive: some("redrive"), settle: some("settle") };
 
+  /** The number in a field. Throws Fault, with the focus on the field. */
+  function numberIn(input, label, limit) {
+    input.removeAttribute("aria-invalid");
+    try {
+      return wholeNumber(label, input.value, 1, limit);
+    } catch (error) {
+      mark(input, "aria-invalid", "true");
+      input.focus();
+      throw new Fault(error.message);
+    }
+  }
+
   async function actOnAll(act) {
     const words = ACT_WORDS[act],
-      filter = filterNow(),
-      perSecond = Number(rate.value) || 10;
+      filter = filterNow();
     line.clear();
+    const perSecond = act === "redrive" ? numberIn(rate, "Redrives per second", MOST_PER_SECOND) : undefined;
+    const limit = most.value.trim() ? numberIn(most, "At most", MOST_LETTERS) : Infinity;
     show(counting, true);
     const report = (count) => put(counting, `Counting: ${number(count)} so far`);
     report(0);
-    const { matched, before, ids } = await countMatching(act, filter, Number(most.value) || Infinity, report).finally(
-      () => show(counting, false),
-    );
+    const { matched, before, ids } = await countMatching(act, filter, limit, report).finally(() => show(counting, false));
     if (!matched) return line.report(`Nothing to ${act}: no dead letter matches (${filterWords(filter)}).`);
     const named = counted(matched, "dead letter"),
       pace =
@@ -136,8 +153,8 @@ function letterActs({ filterNow, ticked, changed }) {
   }
 
   async function actOnEach(act, ids, report) {
-    let done = 0,
-      refused = null;
+    const refusals = [];
+    let done = 0;
     for (const [index, id] of ids.entries()) {
       if (isStopped) break;
       try {
@@ -146,12 +163,11 @@ function letterActs({ filterNow, ticked, changed }) {
       } catch (error) {
         // A refusal that concerns this letter alone does not stop the others; any other fault does.
         if (![404, 409, 422].includes(error.status)) throw error;
-        refused = error;
+        refusals.push(error.message);
       }
       report(index + 1, done);
     }
-    if (refused) line.fail(refused);
-    return done;
+    return { done, refusals };
   }
 
   async function run(words, total, act) {
@@ -165,8 +181,10 @@ function letterActs({ filterNow, ticked, changed }) {
     };
     report(0, 0);
     try {
-      done = await act(report);
-      line.report(`${words.past} ${number(done)} of ${counted(total, "dead letter")}.`);
+      const ended = await act(report);
+      done = ended.done;
+      const summary = `${words.past} ${number(done)} of ${counted(total, "dead letter")}.`;
+      line.report(`${summary} ${refusalWords(ended.refusals)}`.trim(), { isFault: ended.refusals.length > 0 });
     } catch (error) {
       line.fail(new Fault(`${words.past} ${number(done)} of ${number(total)}, then: ${error.message}`));
     } finally {
@@ -178,7 +196,8 @@ function letterActs({ filterNow, ticked, changed }) {
   const node = el(
     "div",
     {},
-    el("div", { class: "buttons" }, buttons.redrive, buttons.settle, many("redrive"), many("settle")),
+    el("div", { class: "buttons" }, buttons.redrive, buttons.settle, ...all),
+    edited,
     el("div", { class: "rates" }, field("Redrives per second", rate), field("At most", most, "(empty: all)")),
     counting,
     progress,
@@ -186,6 +205,11 @@ function letterActs({ filterNow, ticked, changed }) {
   );
   return {
     node,
+    /** What would be acted on is what the list shows, not what stands in the form: the question must be about both. */
+    filterEdited(isEdited) {
+      for (const button of all) button.disabled = isEdited;
+      show(edited, isEdited);
+    },
     update(count) {
       for (const [act, button] of Object.entries(buttons))
         put(button, count ? `${ACT_WORDS[act].verb} ${number(count)} ticked` : `${ACT_WORDS[act].verb} ticked`);

@@ -40,9 +40,9 @@ function sweepView(_, changed) {
       shown = document;
       put(title, document.dryRun ? "Sweep (dry run)" : "Sweep");
       const progress = progressOf(document),
-        requested = progress.total;
+        wouldDelete = onlyCounted(document);
       bar.update(
-        document.dryRun ? { ...progress, done: requested, isOver: isOver(document) } : progress,
+        document.dryRun ? { ...progress, done: wouldDelete, total: wouldDelete, isOver: isOver(document) } : progress,
         document.open,
         document.dryRun ? "nothing is deleted" : "",
       );
@@ -53,7 +53,8 @@ function sweepView(_, changed) {
         ["Started", "time", document.startedAt],
         ["Ended", "time", document.endedAt],
         ["Jobs covered", "text", number(document.jobs)],
-        [document.dryRun ? "Would delete" : "Requested", "text", number(requested)],
+        ["Requested", "text", document.dryRun ? "" : number(progress.total)],
+        ["Would delete", "text", document.dryRun || wouldDelete ? number(wouldDelete) : ""],
         ["Jobs skipped", "text", outcomesText(document.leftAlone)],
         ["Open", "text", number(document.open)],
         ["Done", "text", outcomesText(document.done)],

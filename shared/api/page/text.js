@@ -14,6 +14,28 @@ function counted(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
+/** The number in a field. Throws an Error that names the field if it is not a whole number in that range. */
+function wholeNumber(label, text, least, most) {
+  const said = text.trim(),
+    found = /^[0-9]{1,12}$/.test(said) ? Number(said) : NaN;
+  if (!(found >= least && found <= most))
+    throw new Error(`${label}: must be a whole number from ${number(least)} to ${number(most)}`);
+  return found;
+}
+
+/** Why some acts were refused: each reason once, with its number. */
+function refusalWords(reasons) {
+  const counts = new Map();
+  for (const reason of reasons) counts.set(reason, (counts.get(reason) || 0) + 1);
+  return [...counts].map(([reason, count]) => `${number(count)} refused: ${reason}`).join(" ");
+}
+
+/** How many dead letters were redriven; null stands for more than the app counts. */
+function redrivenWords(count) {
+  if (count === null) return "over 1,000 more were redriven";
+  return count ? `${number(count)} more ${count === 1 ? "was" : "were"} redriven` : "";
+}
+
 /** Seconds in the two largest units that apply: "2 h 5 min". */
 function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
@@ -113,10 +135,20 @@ function sum(counts) {
   return Object.values(counts || {}).reduce((total, count) => total + count, 0);
 }
 
+/** The tasks that a sweep's policies selected: of those that delete, or of those that only count. */
+function selectedBy(document, isDryRun) {
+  const policies = (document.policies || []).filter((one) => Boolean(one.dryRun) === isDryRun);
+  return sum(policies.map((one) => one.requested));
+}
+
+/** The tasks that the dry-run policies of a sweep selected: these make no requests, so none of them is ever done. */
+function onlyCounted(document) {
+  return selectedBy(document, true);
+}
+
 /** The progress of a clean-up or a sweep. `total` may still grow while `isGrowing`. */
 function progressOf(document) {
-  const requested =
-    document.requested ?? sum(Object.fromEntries((document.policies || []).map((p) => [p.name, p.requested])));
+  const requested = document.requested ?? selectedBy(document, false);
   const done = sum(document.done);
   const isGrowing = ["waiting", "listing", "running"].includes(document.state);
   const isOver = !isGrowing && !(document.open > 0);

@@ -173,6 +173,44 @@ def test_one_rate_holds_for_a_whole_pass(world: World) -> None:
     assert due == [0, 1, 2, 3, 60, 61]
 
 
+def test_a_pass_keeps_its_rate_without_repeating_it(world: World) -> None:
+    """A later call without `perSecond` uses the rate of the first, and one that names the same rate is accepted."""
+    for n in range(5):
+        fail(world, f"t-{n}")
+    began = world.clock.now()
+    more = many(world, all=True, most=1, perSecond=1).content["continuation"]
+    more = many(world, most=2, continuation=more).content["continuation"]
+    more = many(world, most=1, continuation=more, dryRun=False).content["continuation"]
+    assert many(world, continuation=more, perSecond=1).status == 202
+    due = [(message.visible_at - began).total_seconds() for message in world.messages()]
+    assert due == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("first", "later"), [({"perSecond": 2}, 10), ({}, 11), ({"dryRun": True, "perSecond": 2}, 3)])
+def test_a_pass_has_one_rate(world: World, first: dict[str, Any], later: int) -> None:
+    """A later call with another rate is refused and redrives nothing."""
+    for n in range(3):
+        fail(world, f"t-{n}")
+    mode: dict[str, Any] = {"dryRun": True} if "dryRun" in first else {}
+    more = many(world, all=True, most=1, **first).content["continuation"]
+    sent = len(world.messages())
+    refusal = many(world, continuation=more, perSecond=later, **mode)
+    assert (refusal.status, refusal.content["values"][0]["key"]) == (400, "/perSecond")
+    assert len(world.messages()) == sent
+
+
+@pytest.mark.parametrize("rate", [0, 1_001, -1, "5", None, True])
+def test_a_continuation_with_an_impossible_rate_is_refused(world: World, rate: object) -> None:
+    """The continuation comes from outside: a rate that no call could have asked for makes it invalid."""
+    for n in range(3):
+        fail(world, f"t-{n}")
+    more = many(world, all=True, most=1).content["continuation"]
+    inside = json.loads(base64.urlsafe_b64decode(more + "=" * (-len(more) % 4)))
+    forged = base64.urlsafe_b64encode(json.dumps(inside | {"perSecond": rate}).encode()).decode().rstrip("=")
+    refusal = many(world, continuation=forged)
+    assert (refusal.status, refusal.content["values"][0]["key"]) == (400, "/continuation")
+
+
 def test_a_pass_takes_none_that_fails_while_it_runs(world: World) -> None:
     """Its first call fixes the instant; a dry run tells it, so that what was shown is what is taken."""
     old = fail(world, "old")

@@ -44,7 +44,7 @@ def test_the_numbers_of_a_quiet_app() -> None:
             {"name": "requests", "depth": 3, "oldestAgeSeconds": 12.5},
             {"name": "results", "depth": 2, "oldestAgeSeconds": None},
         ],
-        "deadLetters": {"total": 0, "byReason": [], "counted": "all"},
+        "deadLetters": {"total": 0, "byReason": [], "counted": "all", "redriven": 0},
         "cleanUps": {"running": 0},
         "sweeps": [],
         "version": VERSION,
@@ -61,7 +61,33 @@ def test_dead_letters_are_counted_by_reason() -> None:
         "total": 5,
         "byReason": [{"reason": "InvalidUri", "count": 3}, {"reason": "NodeNotReady", "count": 2}],
         "counted": "all",
+        "redriven": 0,
     }
+
+
+def test_redriven_letters_wait_for_nobody_and_are_counted_apart() -> None:
+    """A letter that was redriven is not open: what fails again has a new letter. Settled ones count nowhere."""
+    world = World()
+    redriven, both, *_ = letters(world, 4)
+    for letter_id in (redriven, both):
+        world.app.dead_letters.letters.mark_redriven(letter_id, world.clock.now(), None)
+    world.app.dead_letters.settle(call(route={"id": both}))
+    assert summary(world).look().content["deadLetters"] == {
+        "total": 2,
+        "byReason": [{"reason": "InvalidUri", "count": 2}],
+        "counted": "all",
+        "redriven": 1,
+    }
+
+
+def test_a_thousand_redriven_letters_hide_no_older_open_one() -> None:
+    """After a large redrive the total is still known; the number of redriven letters is null beyond a thousand."""
+    world = World()
+    letters(world, 1)
+    for letter_id in letters(world, 1_001):
+        world.app.dead_letters.letters.mark_redriven(letter_id, world.clock.now(), None)
+    found = summary(world).look().content["deadLetters"]
+    assert (found["total"], found["counted"], found["redriven"]) == (1, "all", None)
 
 
 def test_more_than_a_thousand_are_not_counted_to_the_end() -> None:
@@ -72,6 +98,7 @@ def test_more_than_a_thousand_are_not_counted_to_the_end() -> None:
         "total": None,
         "byReason": [{"reason": "InvalidUri", "count": 1_000}],
         "counted": "the newest 1,000",
+        "redriven": 0,
     }
 
 

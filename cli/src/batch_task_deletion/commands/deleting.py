@@ -72,7 +72,7 @@ def delete(
     if file is None:
         if again or job_of_lines:
             raise Usage("--again and --job need --file; without it, give JOB TASK...")
-        return _send(run, *_of_tasks(run, parent, job, tasks or [], options), wait=wait, timeout=timeout)
+        return _send(run, *_of_tasks(run, parent, job, tasks or [], options, wait), wait=wait, timeout=timeout)
     if job is not None:
         raise Usage("give JOB TASK... or --file, not both; --job sets the job for the lines of a file")
     if client_request_id and not again:
@@ -80,14 +80,14 @@ def delete(
     lines = read_lines(read_file(file), options | _given(jobId=job_of_lines), parent if again else None)
     sending = Sending(len(lines))
     go_on = run.again("--client-request-id", parent) if again else run.again()
-    run.unfinished = lambda: _of_file(sending, "" if file == STANDARD_INPUT else go_on)
+    run.unfinished = lambda: _of_file(sending, "" if file == STANDARD_INPUT or sending.is_over(wait) else go_on)
     if not lines:
         run.output.say("the file has no lines; nothing was sent")
     return _send(run, sending, calls_of_lines(lines), wait=wait, timeout=timeout)
 
 
 def _of_tasks(
-    run: Run, parent: str, job: str | None, tasks: list[str], options: dict[str, Any]
+    run: Run, parent: str, job: str | None, tasks: list[str], options: dict[str, Any], wait: bool
 ) -> tuple[Sending, list[Call]]:
     """The calls for tasks named on the command line. Raises Usage."""
     if job is None or not tasks:
@@ -99,7 +99,7 @@ def _of_tasks(
             raise Usage(f"{escaped(text)}: {fault}") from None
     calls = list(calls_of_tasks(parent, job, tasks, options))
     sending = Sending(sum(len(call.requests) for call in calls))
-    run.unfinished = lambda: _of_arguments(run, sending, parent)
+    run.unfinished = lambda: _of_arguments(run, sending, parent, wait)
     return sending, calls
 
 
@@ -143,11 +143,13 @@ def _of_file(sending: Sending, go_on: str) -> list[str]:
     return [*said, "to continue, run the same command; nothing is deleted twice:", f"  {go_on}"] if go_on else said
 
 
-def _of_arguments(run: Run, sending: Sending, parent: str) -> list[str]:
+def _of_arguments(run: Run, sending: Sending, parent: str, wait: bool) -> list[str]:
     """The same for tasks named on the command line."""
     said = [f"sent: {sending.sent:,} of {counted(sending.total, 'request')}{_maybe(sending)}"]
     if sending.sent < sending.total:
         return [*said, "to continue with the same ids:", f"  {run.again('--client-request-id', parent)}"]
+    if not wait:
+        return said
     dry_run = sending.requested and sending.requested[0].dry_run
     ids = [subject.id for subject in sending.requested]
     go_on = run.command("watch", *ids, *(["--dry-run"] if dry_run else []))

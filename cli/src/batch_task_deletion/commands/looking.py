@@ -28,6 +28,7 @@ def status(run: Run, wanted: Id, dry_run: OfDryRun = False) -> int:
 def watch(run: Run, wanted: Ids, dry_run: OfDryRun = False, timeout: Timeout = None) -> int:
     """Wait until requests, clean-ups or sweeps are done; the exit code shows how they ended."""
     ids = list(dict.fromkeys(typed_id(text) for text in wanted))
+    run.acts = False
     run.unfinished = lambda: ["to continue waiting:", f"  {run.again()}"]
     deadline = run.deadline(timeout)
     found, missing = _find_all(run, ids, dry_run=dry_run, deadline=deadline)
@@ -60,7 +61,9 @@ def cancel(run: Run, wanted: Id, dry_run: OfDryRun = False) -> int:
     """Cancel a request, clean-up or sweep."""
     found = find(run.client, typed_id(wanted), dry_run=dry_run)
     subject = found.subject
+    run.unfinished = lambda: [f"{subject.kind.word} {subject.id}: may have been cancelled"]
     document = object_of(run.client.delete(subject.path, subject.query))
+    run.unfinished = lambda: [f"{subject.kind.word} {subject.id}: cancelled"]
     run.output.document(document)
     left = int(document.get("open") or 0)
     rest = f"; {counted(left, 'request')} open until their messages arrive" if left else ""

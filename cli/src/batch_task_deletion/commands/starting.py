@@ -111,11 +111,11 @@ def _sweep_id(document: dict[str, Any], location: str) -> str:
 
 
 def _started(run: Run, subject: Subject, document: dict[str, Any], *, wait: bool, timeout: str | None) -> int:
+    word = subject.kind.word + (" (dry run)" if subject.dry_run else "")
+    run.unfinished = lambda: [f"the {word} was accepted", *_watch(run, subject)]
     if document:
         run.output.document(document)
-    word = subject.kind.word + (" (dry run)" if subject.dry_run else "")
     run.output.say(f"{word} {subject.id}: {cell(document.get('state', 'accepted'))}")
-    run.unfinished = lambda: [f"the {word} was accepted", *_watch(run, subject)]
     if not wait:
         return Exit.SUCCESS
     ended = follow(run, [subject], run.deadline(timeout))

@@ -1,0 +1,44 @@
+"""The console script. It imports nothing but the standard library at first, so that Ctrl-C is quiet from the start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+
+def script() -> NoReturn:
+    """Loads the program, runs it, and exits with its code."""
+    _be_quiet_while_loading()
+    from batch_task_deletion.faults import Exit
+    from batch_task_deletion.main import AT_ONCE, main
+    from batch_task_deletion.streams import are_flushed
+
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal's encoding lacks is shown by its code.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        _let_ctrl_c_interrupt()
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    if code in AT_ONCE or not are_flushed():
+        # Exit immediately: the interpreter would wait for calls in other threads, or fail to write what is left.
+        os._exit(code)
+    sys.exit(code)
+
+
+def _be_quiet_while_loading() -> None:
+    """Until the program can tell what was sent, Ctrl-C ends it as other signals do.
+
+    An exception would not do: it would have to pass through whatever library is being imported.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
+
+def _let_ctrl_c_interrupt() -> None:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
