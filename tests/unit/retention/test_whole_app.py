@@ -421,6 +421,21 @@ def test_a_redrive_counts_no_policy_any_more_but_protection() -> None:
     assert letters(world)[0]["reason"] == "ProtectedJob"
 
 
+def test_a_redrive_after_the_account_left_the_list_moves_the_one_letter() -> None:
+    """The account is that of the request, in the letter's id and as the source of every result but a rejection."""
+    other = "https://other.region.batch.azure.com"
+    world = world_of(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
+    world.batch.seed("job-1", 1)
+    letter = failed(world)
+    with_settings(world, OLD, BATCH_ACCOUNT_URLS=other)
+    assert redriven(world, letter).status == 202
+    world.settle()
+    (again,) = letters(world)
+    assert (again["id"], again["reason"], again["redrivenAt"]) == (letter["id"], "AccountNotAllowed", None)
+    results = [event for event in world.results() if event["type"] == "batch.task-deletion.done"]
+    assert {event["source"] for event in results} == {ACCOUNT}
+
+
 # The calls
 
 
