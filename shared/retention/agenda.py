@@ -16,7 +16,7 @@ from typing import Any, Final
 from shared.clock import from_text, to_text
 from shared.errors import CorruptRecord
 from shared.parsing.retention_policy import digest_of
-from shared.retention.sweep import STUCK_AFTER, Phase, Sweep
+from shared.retention.sweep import STUCK_AFTER, Phase, Sweep, mark_of_id
 from shared.storage.table import Found, Table, Write
 
 PARTITION: Final = "sweeps"
@@ -50,8 +50,8 @@ class Agenda:
     last: LastSweep | None = None
     last_ended_at: datetime | None = None
     """When the last sweep that moved the timer ended, while the one after it may be running."""
-    begin_after: Mapping[str, str] = field(default_factory=dict)
-    """By a policy's digest the job at which its last sweep reached `most`."""
+    begin_after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By a policy's digest where its last sweep reached `most`: see `Count.begin_after`."""
     etag: str | None = field(default=None, compare=False)
 
     def next_sweep_at(self, interval: timedelta) -> datetime:
@@ -131,7 +131,7 @@ def abandoned(agenda: Agenda) -> Agenda:
     return replace(agenda, running="")
 
 
-def _begin_after(agenda: Agenda, sweep: Sweep) -> dict[str, str]:
+def _begin_after(agenda: Agenda, sweep: Sweep) -> dict[str, tuple[str, ...]]:
     """Where the next sweep of each policy begins. A dry run changes nothing, also not that of a policy alone."""
     after = dict(agenda.begin_after)
     for count in sweep.counts:
@@ -196,7 +196,7 @@ def _of(found: Found) -> Agenda:
             running=entity["running"],
             last=_last(entity) if entity["last_sweep_id"] else None,
             last_ended_at=_moment(entity["last_ended_at"]),
-            begin_after=json.loads(entity["begin_after"]),
+            begin_after={digest: _marks(value) for digest, value in json.loads(entity["begin_after"]).items()},
             etag=found.etag,
         )
     except (KeyError, ValueError, TypeError) as fault:
@@ -210,6 +210,11 @@ def _last(entity: Mapping[str, Any]) -> LastSweep:
         Phase(entity["last_state"]),
         _moment(entity["last_sweep_ended_at"]),
     )
+
+
+def _marks(value: str | list[str]) -> tuple[str, ...]:
+    """Earlier versions wrote the id of one job."""
+    return (mark_of_id(value),) if isinstance(value, str) else tuple(value)
 
 
 def _moment(text: str) -> datetime | None:

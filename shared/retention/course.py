@@ -5,12 +5,11 @@
     the end          no page of jobs is left, and no job is pending; a second lap for jobs that were held back
 
 A policy with `most` begins with the job after the one at which its last sweep reached it, so that no job starves the
-others: those up to that one are held back for the second lap.
+others: those up to that one are held back for the second lap, which takes them alone.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +18,20 @@ from shared.batch.listing import TaskPage
 from shared.parsing.protection import is_protected
 from shared.parsing.retention_policy import Policy
 from shared.retention.judging import Finding, Rules, due_tasks, judge_job
-from shared.retention.sweep import MOST_NAMED, MOST_SAMPLES, Asked, Count, LeftAlone, PendingJob, Place, Sweep
+from shared.retention.sweep import (
+    MOST_HELD_BACK,
+    MOST_NAMED,
+    MOST_NEXT,
+    MOST_SAMPLES,
+    Asked,
+    Count,
+    LeftAlone,
+    PendingJob,
+    Place,
+    Sweep,
+    mark_of,
+    mark_of_id,
+)
 
 FIRST_LAP, SECOND_LAP = 1, 2
 COUNTED = frozenset({Finding.PROTECTED, Finding.MARKED, Finding.DEPENDENCIES, Finding.UNLISTED})
@@ -58,67 +70,87 @@ def settled(sweep: Sweep, rules: Rules) -> Sweep:
             # Since it was listed: protection is no policy, and the sweep goes on without the job.
             sweep = _left_alone(_job_dropped(sweep, job), Finding.PROTECTED)
         elif _is_full(sweep, rules.policy(job.policy)):
-            sweep = _without_first(sweep)
+            sweep = _without_first(_next_noted(sweep, job.policy, mark_of_id(job.job_id)))
         else:
             break
     place = sweep.place
     if not place.pending and place.jobs_end and place.lap == FIRST_LAP and _needs_second_lap(sweep, rules):
-        return replace(sweep, place=Place(lap=SECOND_LAP))
+        return replace(sweep, place=Place(lap=SECOND_LAP, held_back=place.held_back))
     return sweep
 
 
 def leads_back(link: str | None, seen: Sequence[str]) -> bool:
     """Whether a link to the next page is one that was followed before: the listing would never end."""
-    return link is not None and _digest(link) in seen
+    return link is not None and mark_of(link) in seen
 
 
 def on_jobs(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
     """A page of jobs was listed."""
-    place = sweep.place
+    waiting = set(sweep.place.held_back)
     for job in page.jobs:
         policy, finding = judge_job(job, sweep.account, rules)
         if policy is None or sweep.count_of(policy.name) is None:
             continue
-        visit = _first_visit if place.lap == FIRST_LAP else _second_visit
-        sweep = visit(sweep, job, policy, finding)
-    link = page.continuation or ""
-    seen = (*place.jobs_seen, _digest(link)) if link else ()
-    place = replace(sweep.place, jobs_page=link, jobs_end=not link, jobs_seen=seen)
-    return replace(sweep, place=place, tries=0, attempts=0)
+        mark = mark_of_id(job.id)
+        if sweep.place.lap == FIRST_LAP:
+            sweep = _first_visit(sweep, job, policy, finding, mark)
+        else:
+            sweep = _second_visit(sweep, job, policy, finding, mark, is_waiting=mark in waiting)
+            waiting.discard(mark)
+    link, place = page.continuation or "", sweep.place
+    if place.lap != FIRST_LAP:
+        place = replace(place, held_back=tuple(mark for mark in place.held_back if mark in waiting))
+    seen = (*place.jobs_seen, mark_of(link)) if link else ()
+    return replace(sweep, place=replace(place, jobs_page=link, jobs_end=not link, jobs_seen=seen), tries=0, attempts=0)
 
 
-def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding) -> Sweep:
+def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding, mark: str) -> Sweep:
     count = _count(sweep, policy.name)
     is_begun = count.is_begun
-    if not is_begun and job.id.lower() == count.begin_after:
+    if not is_begun and mark in count.begin_after:
+        is_begun = mark != count.begin_after[0]
         count = replace(count, is_begun=True)
-    elif is_begun and count.begin_after and not count.goes_on_at:
-        count = replace(count, goes_on_at=job.id.lower())
-    sweep = sweep.counted(count)
+        sweep = sweep.counted(count)
     if finding in COUNTED:
         return _left_alone(sweep, finding, job.id)
     if finding is Finding.NOWHERE:
         return sweep
-    sweep = sweep.counted(replace(count, jobs=count.jobs + 1, held_back=count.held_back + (not is_begun)))
-    if policy.keeps_all or not is_begun or _is_full(sweep, policy):
+    sweep = sweep.counted(replace(count, jobs=count.jobs + 1))
+    if policy.keeps_all:
         return sweep
-    return _with_pending(sweep, job, policy)
+    return _taken(sweep, job, policy, mark) if is_begun else _held_back(sweep, policy, mark)
 
 
-def _second_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding) -> Sweep:
-    """Only the jobs that were held back: up to the one with which the first lap began, or all if that is gone.
-
-    What a job counts as was said in the first lap; which of them that one left alone nobody remembers.
-    """
+def _held_back(sweep: Sweep, policy: Policy, mark: str) -> Sweep:
+    held_back = sweep.place.held_back
+    if len(held_back) == MOST_HELD_BACK:
+        return sweep
     count = _count(sweep, policy.name)
-    if count.held_back == 0 or not count.begin_after:
+    sweep = sweep.counted(replace(count, held_back=count.held_back + 1))
+    return replace(sweep, place=replace(sweep.place, held_back=(*held_back, mark)))
+
+
+def _second_visit(
+    sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding, mark: str, *, is_waiting: bool
+) -> Sweep:
+    """Only the jobs that were held back. What a job counts as was said in the first lap."""
+    is_next = is_waiting or _is_full(sweep, policy)
+    return _taken(sweep, job, policy, mark) if finding is Finding.TAKEN and is_next else sweep
+
+
+def _taken(sweep: Sweep, job: ListedJob, policy: Policy, mark: str) -> Sweep:
+    """Its tasks are listed next, or, where `most` is reached, by the next sweep, which may begin with it."""
+    if _is_full(sweep, policy):
+        return _next_noted(sweep, policy.name, mark)
+    pending = (*sweep.place.pending, PendingJob(job.id, policy.name))
+    return replace(sweep, place=replace(sweep.place, pending=pending))
+
+
+def _next_noted(sweep: Sweep, policy: str, mark: str) -> Sweep:
+    count = _count(sweep, policy)
+    if not 1 <= len(count.reached_at) <= MOST_NEXT or mark in count.reached_at:
         return sweep
-    is_taken_before = job.id.lower() == count.goes_on_at
-    if is_taken_before or job.id.lower() == count.begin_after:
-        sweep = sweep.counted(replace(count, held_back=0))
-    if is_taken_before or finding is not Finding.TAKEN or _is_full(sweep, policy):
-        return sweep
-    return _with_pending(sweep, job, policy)
+    return sweep.counted(replace(count, reached_at=(*count.reached_at, mark)))
 
 
 def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
@@ -136,14 +168,14 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
         sample=(*count.sample, *names)[:MOST_SAMPLES],
     )
     if taken and count.requested == policy.most:
-        count = replace(count, reached_at=job.job_id.lower())
+        count = replace(count, reached_at=(mark_of_id(job.job_id),))
     sweep = replace(sweep.counted(count), tries=0, attempts=0)
     if not count.dry_run:
         sweep = replace(sweep, asked=(*sweep.asked, *taken))
     link = page.continuation
     if link is None or _is_full(sweep, policy):
         return _without_first(sweep)
-    return replace(sweep, place=replace(place, tasks_page=link, tasks_seen=(*place.tasks_seen, _digest(link))))
+    return replace(sweep, place=replace(place, tasks_page=link, tasks_seen=(*place.tasks_seen, mark_of(link))))
 
 
 def _new_ones(sweep: Sweep, job: PendingJob, page: TaskPage, policy: Policy) -> list[Asked]:
@@ -167,11 +199,6 @@ def on_job_passed_over(sweep: Sweep, reason: str) -> Sweep:
     """The first pending job made trouble too often: the others go on. What was asked for before stays."""
     job = sweep.place.pending[0]
     return _left_alone(_job_dropped(sweep, job), Finding.UNLISTED, job.job_id, reason)
-
-
-def _with_pending(sweep: Sweep, job: ListedJob, policy: Policy) -> Sweep:
-    pending = (*sweep.place.pending, PendingJob(job.id, policy.name))
-    return replace(sweep, place=replace(sweep.place, pending=pending))
 
 
 def _without_first(sweep: Sweep) -> Sweep:
@@ -204,7 +231,3 @@ def _is_full(sweep: Sweep, policy: Policy) -> bool:
 
 def _needs_second_lap(sweep: Sweep, rules: Rules) -> bool:
     return any(count.held_back and not _is_full(sweep, rules.policy(count.name)) for count in sweep.counts)
-
-
-def _digest(link: str) -> str:
-    return hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()[:12]

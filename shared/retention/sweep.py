@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +16,20 @@ STUCK_AFTER = timedelta(hours=1)
 MOST_SAMPLES = 20
 MOST_NAMED = 100
 """So many jobs that were passed over are named; the others are counted."""
+MOST_NEXT = 20
+"""So many jobs behind the one at which `most` was reached are remembered."""
+MOST_HELD_BACK = 10_000
+"""So many jobs are remembered for the second lap; those beyond wait for the next sweep."""
+
+
+def mark_of(text: str) -> str:
+    """A short digest of a link, or of an id: what a row remembers it by."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def mark_of_id(text: str) -> str:
+    """The mark of the id of a job or a task, whose letter case does not count."""
+    return mark_of(text.lower())
 
 
 class Phase(StrEnum):
@@ -37,16 +53,18 @@ class Count:
     requested: int = 0
     kept: int = 0
     sample: tuple[str, ...] = ()
-    begin_after: str = ""
-    """The job, in lower case, at which the last sweep reached `most`: this one begins with the job after it."""
+    begin_after: tuple[str, ...] = ()
+    """Marks of the job at which the last sweep reached `most`, and of the jobs that came next in the list then.
+
+    This sweep begins with the job after the first of these, or, when that is gone, with the first of the others that it
+    meets: the service promises no order by which the place of a job that is gone could be found.
+    """
     is_begun: bool = True
-    """Whether that job was met in the first lap; without one from the start."""
-    goes_on_at: str = ""
-    """The job, in lower case, that came next then: the second lap ends before it, though that job may be gone."""
+    """Whether one of those jobs was met in the first lap; without any from the start."""
     held_back: int = 0
-    """Jobs up to that one, which wait for the second lap."""
-    reached_at: str = ""
-    """The job, in lower case, at which this sweep reached `most`."""
+    """Jobs before the one with which it began, which wait for the second lap."""
+    reached_at: tuple[str, ...] = ()
+    """As `begin_after`, for the next sweep: where this one reached `most`."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +108,8 @@ class Place:
     """No page of jobs is left in this lap."""
     jobs_seen: tuple[str, ...] = ()
     """Digests of the links that were followed in this lap, so that one which leads back is known."""
+    held_back: tuple[str, ...] = ()
+    """Marks of the jobs that wait for the second lap, or that it has not met yet."""
     pending: tuple[PendingJob, ...] = ()
     tasks_page: str = ""
     """The link to the next page of the first pending job's tasks; empty for the first."""
@@ -169,11 +189,11 @@ def new_sweep(
     *,
     only: str = "",
     dry_run: bool = False,
-    begin_after: dict[str, str] | None = None,
+    begin_after: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Sweep:
     """The sweep that begins now, of all policies of its account or of one of them.
 
-    `begin_after` says by a policy's digest at which job its last sweep reached `most`.
+    `begin_after` says by a policy's digest where its last sweep reached `most`.
     """
     own = policies_of(policies, account)
     after = begin_after or {}
@@ -182,7 +202,7 @@ def new_sweep(
             policy.name,
             policy.digest,
             dry_run or policy.dry_run,
-            begin_after=after.get(policy.digest, ""),
+            begin_after=after.get(policy.digest, ()),
             is_begun=policy.digest not in after,
         )
         for policy in own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from shared.retention.record import sweep_of, to_entity
 from shared.retention.report import closing_event, status_of
 from shared.retention.step import Standing, given_up, put_back, standing_of
 from shared.retention.stopping import Stop
-from shared.retention.sweep import Asked, PendingJob, Phase, Place, Sweep
+from shared.retention.sweep import Asked, PendingJob, Phase, Place, Sweep, mark_of_id
 from shared.retention.sweeper import MOST_ASKED
 from shared.storage.table import Found
 from tests.unit.retention.sweep_world import ACCOUNT, Crash, SweepWorld, refused
@@ -302,6 +303,18 @@ def test_a_row_is_read_as_it_was_written() -> None:
     row = world.row(sweep.sweep_id)
     assert (row.tries, len(row.place.pending), len(row.asked)) == (1, 1, 1)
     assert sweep_of(Found(to_entity(row, world.clock.now()), "x")) == row
+
+
+def test_a_row_of_an_earlier_version_is_read() -> None:
+    """It knew one job where this one knows several, and where the second lap ends."""
+    world = world_of(0, {**ALL, "most": 3})
+    entity = to_entity(running(world), world.clock.now())
+    packed = json.loads(zlib.decompress(entity["part_0"]))
+    packed["counts"][0] |= {"begin_after": "J-1", "goes_on_at": "j-2", "reached_at": "", "held_back": 2}
+    del packed["place"]["held_back"]
+    entity["part_0"] = zlib.compress(json.dumps(packed).encode())
+    (count,) = sweep_of(Found(entity, "x")).counts
+    assert (count.begin_after, count.reached_at, count.held_back) == ((mark_of_id("j-1"),), (), 2)
 
 
 def test_a_full_row_fits_the_table() -> None:

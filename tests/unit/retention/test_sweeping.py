@@ -340,16 +340,99 @@ def test_a_job_that_goes_between_the_laps_does_not_make_the_others_count_twice()
     assert asked(world) == ["render-1/t", "render-2/t"]
 
 
-def test_a_sweep_whose_first_job_is_gone_takes_all_of_them() -> None:
-    """Nobody knows where it stood."""
+def with_first(world: SweepWorld, job_id: str, *tasks: FakeTask) -> None:
+    """A new job that the service lists before all others."""
+    others = dict(world.jobs)
+    world.jobs.clear()
+    world.job(job_id, *tasks)
+    world.jobs.update(others)
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 10])
+def test_a_cap_starves_no_job_though_the_one_where_it_was_reached_is_gone(page_size: int) -> None:
+    """Owners delete jobs whose tasks are gone, and new ones come first: the next sweep goes on behind that place."""
     world = SweepWorld({**RENDER, "most": 1})
+    world.page_size = page_size
     for number in range(3):
+        world.job(f"render-{number}", world.ended("t"))
+    first = []
+    for number in range(3):
+        world.requests.clear()
+        world.sweep()
+        first += asked(world)
+        world.carry_out_all()
+        del world.jobs[first[-1].partition("/")[0]]
+        with_first(world, f"render-new-{number}", world.ended("t"))
+    assert first == ["render-0/t", "render-1/t", "render-2/t"]
+
+
+def test_the_jobs_that_came_next_are_gone_too() -> None:
+    """The first of those that are left is where the sweep begins, and the ones before it have their turn at the end."""
+    world = SweepWorld({**RENDER, "most": 2})
+    for number in range(6):
         world.job(f"render-{number}", world.ended("t"))
     world.sweep()
     world.carry_out_all()
-    del world.jobs["render-0"]
-    assert counts(world.sweep()) == [("render", 2, 1, 0)]
-    assert asked(world)[-1] == "render-1/t"
+    world.requests.clear()
+    for number in (1, 2, 3):
+        del world.jobs[f"render-{number}"]
+    world.jobs["render-0"].tasks["t"] = world.ended("t")
+    world.sweep()
+    assert asked(world) == ["render-4/t", "render-5/t"]
+    world.requests.clear()
+    world.carry_out_all()
+    world.sweep()
+    assert asked(world)[0] == "render-0/t"
+
+
+def test_a_sweep_none_of_whose_remembered_jobs_is_left_takes_all_of_them() -> None:
+    """Nobody knows where they stood."""
+    world = SweepWorld({**RENDER, "most": 1})
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    world.jobs.clear()
+    world.job("render-7", world.ended("t"))
+    assert counts(world.sweep()) == [("render", 1, 1, 0)]
+    assert asked(world)[-1] == "render-7/t"
+
+
+def test_a_job_that_came_between_the_laps_waits_for_the_next_sweep() -> None:
+    """The second lap takes the jobs that were held back, and no others: nobody has counted those."""
+    world = SweepWorld({**RENDER, "most": 2})
+    world.page_size = 10
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    world.requests.clear()
+    for job in world.jobs.values():
+        job.tasks["t"] = world.ended("t")
+    world.answers = [None, lambda: with_first(world, "render-new", world.ended("t"))]
+    assert counts(world.sweep()) == [("render", 2, 2, 0)]
+    assert sorted(asked(world)) == ["render-0/t", "render-1/t"]
+
+
+def test_jobs_that_go_between_the_laps_make_no_other_count_twice() -> None:
+    """Though neither the one where `most` was reached nor the one that came next is left, and steps lie between."""
+    world = SweepWorld({**RENDER, "most": 6})
+    world.page_size = 10
+    for number in range(6):
+        world.job(f"render-{number}", *(world.ended(f"t{n}") for n in range(2)))
+    world.sweep()
+    world.carry_out_all()
+    for number in (0, 3, 4, 5):
+        world.jobs[f"render-{number}"].tasks = {"new": world.ended("new")}
+    world.requests.clear()
+
+    def gone() -> None:
+        del world.jobs["render-2"], world.jobs["render-3"]
+
+    world.answers = [None, None, None, lambda: world.clock.advance(5), gone]
+    sweep = world.sweep()
+    assert counts(sweep) == [("render", 6, 4, 0)]
+    assert world.asked[sweep.sweep_id] == 4
 
 
 def test_tasks_that_cannot_go_do_not_hold_the_others_up() -> None:

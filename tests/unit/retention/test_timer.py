@@ -11,7 +11,7 @@ from shared.errors import CorruptRecord, StorageUnavailable
 from shared.parsing.retention_policy import digest_of
 from shared.retention.agenda import Act, Agenda, AgendaStore, LastSweep, act_of
 from shared.retention.message import SweepStep
-from shared.retention.sweep import Phase, Sweep
+from shared.retention.sweep import Phase, Sweep, mark_of_id
 from tests.memory_table import Repeated, failing_at, no_fault
 from tests.unit.retention.sweep_world import ACCOUNT, DAY, INTERVAL, SweepWorld
 
@@ -301,6 +301,14 @@ def test_an_agenda_that_no_version_writes_is_loud(world: SweepWorld) -> None:
     world.table.rows[key]["first_seen_at"] = "soon"
     with pytest.raises(CorruptRecord):
         AgendaStore(world.table).read(ACCOUNT)
+
+
+def test_where_most_was_reached_is_read_from_an_agenda_of_an_earlier_version(world: SweepWorld) -> None:
+    """It wrote the id of one job."""
+    later(world, timedelta())
+    (key,) = world.table.rows
+    world.table.rows[key]["begin_after"] = '{"d": "j-1"}'
+    assert agenda(world).begin_after == {"d": (mark_of_id("J-1"),)}
 
 
 def test_what_the_timer_does_is_a_decision_without_side_effects(world: SweepWorld) -> None:
