@@ -21,7 +21,7 @@ from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.entity import from_entity
 from shared.ledger.record import Record, State
 from shared.ledger.tally import BUCKETS
-from shared.retention.forgetting import forgettable_counts, forgettable_sweeps
+from shared.retention.forgetting import COLUMNS, forgettable_counts, forgettable_sweeps
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.queues import Queues
 from shared.storage.table import Found, Table, Write
@@ -95,7 +95,7 @@ class Housekeeping:
             *(Step(text, lambda rows: self._cleanups(rows, oldest)) for text in self.cleanups.filters(bucket)),
             Step(owed, self._send_owed),
             *(Step(text, self._purge, 100, KEYS) for text in (forgotten, *self.cleanups.forgotten(bucket, before))),
-            Step(sweeps, lambda rows: self._purge(forgettable_sweeps(self.records, rows, before)), 100, KEYS),
+            Step(sweeps, lambda rows: self._purge(forgettable_sweeps(self.records, rows, before)), 100, COLUMNS),
             Step(counts, lambda rows: self._purge(forgettable_counts(self.records, rows, before)), 100, KEYS),
         ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,10 +20,13 @@ from shared.parsing.retention_policy import digest_of
 from shared.retention.sweep import STUCK_AFTER, Phase, Sweep, mark_of_id
 from shared.storage.table import Found, Table, Write
 
+log = logging.getLogger(__name__)
+
 PARTITION: Final = "sweeps"
 """Beside the sixteen of the requests, so that no purge goes through it."""
 WAITS_FOR_REQUESTS: Final = timedelta(days=1)
 """So long from its start the open requests of a sweep hold the next one back."""
+MOST_AGENDAS: Final = 1_000
 NO_POLICIES: Final = digest_of(())
 
 
@@ -90,14 +94,19 @@ def act_of(
     if agenda is None or agenda.policies_digest != policies_digest:
         return Act.REST if agenda is None and policies_digest == NO_POLICIES else Act.SEE
     if agenda.running:
-        if running is None or running.has_ended:
-            return Act.CLOSE
-        return Act.PUT_BACK if running.due_at + STUCK_AFTER <= now else Act.REST
+        return act_on(running, now)
     if policies_digest == NO_POLICIES or now < agenda.next_sweep_at(interval):
         return Act.REST
     if agenda.last and now < agenda.last.started_at + WAITS_FOR_REQUESTS and open_requests() > 0:
         return Act.REST
     return Act.START
+
+
+def act_on(running: Sweep | None, now: datetime) -> Act:
+    """What the timer does now about the sweep that an account's row names, given as it is read; None when it is not."""
+    if running is None or running.has_ended:
+        return Act.CLOSE
+    return Act.PUT_BACK if running.due_at + STUCK_AFTER <= now else Act.REST
 
 
 def seen(agenda: Agenda | None, account: str, policies_digest: str, now: datetime) -> Agenda:
@@ -126,9 +135,12 @@ def closed(agenda: Agenda, sweep: Sweep) -> Agenda:
     return after
 
 
-def abandoned(agenda: Agenda) -> Agenda:
-    """The row without a sweep whose own row is not there (never begun, or long forgotten) or cannot be read."""
-    return replace(agenda, running="")
+def abandoned(agenda: Agenda, now: datetime) -> Agenda:
+    """The row without a sweep whose own row is not there or cannot be read: it has failed, as far as anybody knows."""
+    after = replace(agenda, running="")
+    if after.last and after.last.sweep_id == agenda.running:
+        after = replace(after, last=replace(after.last, state=Phase.FAILED, ended_at=now))
+    return after
 
 
 def _begin_after(agenda: Agenda, sweep: Sweep) -> dict[str, tuple[str, ...]]:
@@ -157,6 +169,19 @@ class AgendaStore:
         """The account's row, or None. Raises CorruptRecord for one that no version of this app writes."""
         found = self._table.read(PARTITION, _row(account))
         return _of(found) if found else None
+
+    def running(self) -> list[Agenda]:
+        """The rows that name a sweep, also of accounts that have left the list; those that cannot be read are left out.
+
+        A page suffices: there is one row for each account that the app ever swept.
+        """
+        agendas = []
+        for found in self._table.query(f"PartitionKey eq '{PARTITION}' and running gt ''", None, MOST_AGENDAS).rows:
+            try:
+                agendas.append(_of(found))
+            except CorruptRecord:
+                log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
+        return agendas
 
     def write(self, before: Agenda | None, after: Agenda) -> Agenda | None:
         """Inserts (`before` is None) or replaces; None when the row changed meanwhile."""

@@ -11,7 +11,7 @@ from typing import Final
 from shared.clock import Clock
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.parsing.retention_policy import digest_of, policies_of
-from shared.retention.agenda import Act, Agenda, AgendaStore, abandoned, act_of, begun, seen
+from shared.retention.agenda import Act, Agenda, AgendaStore, abandoned, act_of, act_on, begun, seen
 from shared.retention.closing import Outlet, SweepCloser
 from shared.retention.judging import Rules
 from shared.retention.message import SweepStep
@@ -50,9 +50,10 @@ class SweepTimer:
     def tick(self) -> None:
         """Looks at each account once. One whose rows cannot be read holds up no other."""
         failures: list[StorageUnavailable | CorruptRecord] = []
-        for account in self._parts.accounts:
+        looks = [lambda account=account: self._look_at(account) for account in self._parts.accounts]
+        for look in (*looks, self._look_at_others):
             try:
-                self._look_at(account)
+                look()
             except (StorageUnavailable, CorruptRecord) as failure:
                 failures.append(failure)
         if failures:
@@ -98,27 +99,39 @@ class SweepTimer:
             parts.agendas.write(agenda, seen(agenda, account, digest, now))
         elif act is Act.START:
             self.begin(account)
-        elif act is Act.PUT_BACK and running:
-            self._put_back(running)
-        elif act is Act.CLOSE and agenda:
-            self._close(agenda, running)
+        elif agenda:
+            self._bring_on(act, agenda, running)
         if agenda and agenda.is_overdue(parts.interval, now):
             # An alert reads it (`infra/queries/overdue-sweeps.kql`), which itself could not look back so far.
             log.error("sweep_overdue account=%s last_ended_at=%s", account, agenda.last_ended_at)
 
+    def _look_at_others(self) -> None:
+        """Accounts that have left the list: a sweep of theirs still comes to its end."""
+        for agenda in self._parts.agendas.running():
+            if agenda.account not in self._parts.accounts:
+                running = self._running(agenda)
+                self._bring_on(act_on(running, self._parts.clock.now()), agenda, running)
+
+    def _bring_on(self, act: Act, agenda: Agenda, running: Sweep | None) -> None:
+        if act is Act.PUT_BACK and running:
+            self._put_back(running)
+        elif act is Act.CLOSE:
+            self._close(agenda, running)
+
     def _running(self, agenda: Agenda | None) -> Sweep | None:
         """The sweep that the agenda names; None also for one that cannot be read, and so will never come to its end."""
-        if agenda is None or not agenda.running:
-            return None
-        try:
-            return self._parts.sweeps.read(agenda.running)
-        except CorruptRecord:
-            log.exception("corrupt_record sweep_id=%s account=%s", agenda.running, agenda.account)
-            return None
+        return self._read(agenda.running) if agenda and agenda.running else None
 
     def _open_of_last(self, agenda: Agenda | None) -> int:
-        last = self._parts.sweeps.read(agenda.last.sweep_id) if agenda and agenda.last else None
+        last = self._read(agenda.last.sweep_id) if agenda and agenda.last else None
         return self._parts.open_of(last) if last else 0
+
+    def _read(self, sweep_id: str) -> Sweep | None:
+        try:
+            return self._parts.sweeps.read(sweep_id)
+        except CorruptRecord:
+            log.exception("corrupt_record sweep_id=%s", sweep_id)
+            return None
 
     def _put_back(self, sweep: Sweep) -> None:
         after, step = put_back(sweep, self._parts.clock.now())
@@ -128,6 +141,6 @@ class SweepTimer:
 
     def _close(self, agenda: Agenda, sweep: Sweep | None) -> None:
         if sweep is None:
-            self._parts.agendas.write(agenda, abandoned(agenda))
+            self._parts.agendas.write(agenda, abandoned(agenda, self._parts.clock.now()))
             return
         self._parts.closer.close(sweep)

@@ -191,12 +191,52 @@ def test_an_end_that_the_agenda_does_not_know_is_closed_by_the_timer(world: Swee
 
 
 def test_a_sweep_whose_row_is_gone_does_not_block_its_account(world: SweepWorld) -> None:
-    """It was forgotten long since."""
-    world.timer().begin(ACCOUNT)
+    """And is not told to run for ever: it has failed, as far as anybody knows."""
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
     for key in [key for key in world.table.rows if key[1].startswith("sweep:")]:
         del world.table.rows[key], world.table.etags[key]
+    world.clock.advance(60)
     world.timer().tick()
-    assert agenda(world).running == ""
+    last = LastSweep(begun.sweep_id, begun.started_at, Phase.FAILED, world.clock.now())
+    assert (agenda(world).running, agenda(world).last) == ("", last)
+    world.sweep(dry_run=True)
+    assert agenda(world).last == last
+
+
+def test_a_dry_run_whose_row_is_gone_says_nothing_about_the_last_sweep(world: SweepWorld) -> None:
+    """It is not the one that moved the timer."""
+    world.sweep()
+    last = agenda(world).last
+    begun = world.timer().begin(ACCOUNT, dry_run=True)
+    assert begun is not None
+    for key in [key for key in world.table.rows if key[1] == f"sweep:{begun.sweep_id}"]:
+        del world.table.rows[key], world.table.etags[key]
+    world.timer().tick()
+    assert (agenda(world).running, agenda(world).last) == ("", last)
+
+
+def test_a_sweep_of_an_account_that_left_the_list_comes_to_its_end(world: SweepWorld) -> None:
+    """Its message was lost: the timer puts it back, and the next step ends it as failed."""
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    world.messages.clear()
+    world.accounts = ("https://other.region.batch.azure.com",)
+    later(world, timedelta(minutes=59))
+    assert world.row(begun.sweep_id).phase is Phase.RUNNING
+    later(world, MINUTE)
+    assert (world.row(begun.sweep_id).phase, agenda(world).running) == (Phase.FAILED, "")
+    assert [event["data"]["state"] for event in world.results] == ["failed"]
+
+
+def test_a_last_sweep_whose_row_cannot_be_read_holds_the_next_one_back_no_longer(world: SweepWorld) -> None:
+    """Nobody knows how much of it is open."""
+    later(world, timedelta())
+    later(world, INTERVAL)
+    (key,) = (key for key in world.table.rows if key[1].startswith("sweep:"))
+    world.table.rows[key]["parts"] = 7
+    later(world, INTERVAL)
+    assert sweeps(world) == 2
 
 
 def test_a_sweep_whose_row_cannot_be_read_does_not_block_its_account(

@@ -306,6 +306,35 @@ def test_a_sweep_is_forgotten_after_retention() -> None:
     assert ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]["sweepId"] == which
 
 
+def test_a_sweep_that_runs_is_not_forgotten() -> None:
+    """The app was off for longer than retention, and the daily round comes before the message of the next step."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    world.batch.job_script = [refused(429, "TooManyRequests", 60)]
+    which = sweep_id(begin(world))
+    world.deliver("job-completions")
+    world.clock.advance(timedelta(days=16).total_seconds())
+    world.app.housekeeping.round(600)
+    assert status(world, which)["state"] == "running"
+    world.settle()
+    assert [event["data"]["state"] for event in told(world)] == ["done"]
+    world.clock.advance(timedelta(days=17).total_seconds())
+    world.app.housekeeping.round(600)
+    assert ask(world.app.retention.status, call(route={"id": which})).status == 404
+
+
+def test_a_sweep_that_was_never_begun_is_forgotten() -> None:
+    """Its process died before the account's row named it: nothing brings it on, and nothing waits for it."""
+    world = world_of()
+    which = sweep_id(begin(world))
+    for (_, row), entity in world.records.rows.items():
+        if row.startswith("agenda:"):
+            entity["running"] = ""
+    world.clock.advance(timedelta(days=16).total_seconds())
+    world.app.housekeeping.round(600)
+    assert ask(world.app.retention.status, call(route={"id": which})).status == 404
+
+
 def test_a_sweep_is_remembered_with_how_its_requests_ended() -> None:
     """At no time of its last days are they open again; then it goes, and its counts with it."""
     world = world_of()
