@@ -10,19 +10,21 @@ others: those up to that one are held back for the second lap, which takes them 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from shared.batch.job_listing import JobPage, ListedJob
-from shared.batch.listing import TaskPage
+from shared.batch.listing import CompletedTask, TaskPage
 from shared.parsing.protection import is_protected
 from shared.parsing.retention_policy import Policy
 from shared.retention.judging import Finding, Rules, due_tasks, judge_job
 from shared.retention.sweep import (
     MOST_HELD_BACK,
+    MOST_MET,
     MOST_NAMED,
     MOST_NEXT,
     MOST_SAMPLES,
+    MOST_TASKS_MET,
     Asked,
     Count,
     LeftAlone,
@@ -86,22 +88,38 @@ def leads_back(link: str | None, seen: Sequence[str]) -> bool:
 
 def on_jobs(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
     """A page of jobs was listed."""
-    waiting = set(sweep.place.held_back)
-    for job in page.jobs:
-        policy, finding = judge_job(job, sweep.account, rules)
-        if policy is None or sweep.count_of(policy.name) is None:
-            continue
-        mark = mark_of_id(job.id)
-        if sweep.place.lap == FIRST_LAP:
-            sweep = _first_visit(sweep, job, policy, finding, mark)
-        else:
-            sweep = _second_visit(sweep, job, policy, finding, mark, is_waiting=mark in waiting)
-            waiting.discard(mark)
+    sweep = (_first_lap if sweep.place.lap == FIRST_LAP else _second_lap)(sweep, page, rules)
     link, place = page.continuation or "", sweep.place
-    if place.lap != FIRST_LAP:
-        place = replace(place, held_back=tuple(mark for mark in place.held_back if mark in waiting))
     seen = (*place.jobs_seen, mark_of(link)) if link else ()
     return replace(sweep, place=replace(place, jobs_page=link, jobs_end=not link, jobs_seen=seen), tries=0, attempts=0)
+
+
+def _judged(sweep: Sweep, page: JobPage, rules: Rules) -> Iterator[tuple[ListedJob, Policy, Finding, str]]:
+    """The jobs about which a policy of this sweep decides, each with its mark."""
+    for job in page.jobs:
+        policy, finding = judge_job(job, sweep.account, rules)
+        if policy is not None and sweep.count_of(policy.name) is not None:
+            yield job, policy, finding, mark_of_id(job.id)
+
+
+def _first_lap(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
+    met = dict.fromkeys(sweep.place.jobs_met)
+    for job, policy, finding, mark in _judged(sweep, page, rules):
+        if mark not in met:
+            met[mark] = None
+            sweep = _first_visit(sweep, job, policy, finding, mark)
+    return replace(sweep, place=replace(sweep.place, jobs_met=tuple(met)[-MOST_MET:]))
+
+
+def _second_lap(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
+    """Only the jobs that were held back. What a job counts as was said in the first lap."""
+    waiting = dict.fromkeys(sweep.place.held_back)
+    for job, policy, finding, mark in _judged(sweep, page, rules):
+        is_next = mark in waiting or _is_full(sweep, policy)
+        waiting.pop(mark, None)
+        if finding is Finding.TAKEN and is_next:
+            sweep = _taken(sweep, job, policy, mark)
+    return replace(sweep, place=replace(sweep.place, held_back=tuple(waiting)))
 
 
 def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding, mark: str) -> Sweep:
@@ -130,14 +148,6 @@ def _held_back(sweep: Sweep, policy: Policy, mark: str) -> Sweep:
     return replace(sweep, place=replace(sweep.place, held_back=(*held_back, mark)))
 
 
-def _second_visit(
-    sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding, mark: str, *, is_waiting: bool
-) -> Sweep:
-    """Only the jobs that were held back. What a job counts as was said in the first lap."""
-    is_next = is_waiting or _is_full(sweep, policy)
-    return _taken(sweep, job, policy, mark) if finding is Finding.TAKEN and is_next else sweep
-
-
 def _taken(sweep: Sweep, job: ListedJob, policy: Policy, mark: str) -> Sweep:
     """Its tasks are listed next, or, where `most` is reached, by the next sweep, which may begin with it."""
     if _is_full(sweep, policy):
@@ -158,13 +168,16 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
     place, job = sweep.place, sweep.place.pending[0]
     policy = rules.policy(job.policy)
     count = _count(sweep, policy.name)
-    room = len(page.tasks) if policy.most is None else max(0, policy.most - count.requested)
-    taken = _new_ones(sweep, job, page, policy)[:room]
+    tasks, met = _new_ones(place.tasks_met, page.tasks)
+    due = [
+        Asked(job.job_id, task_id, etag, policy.name) for task_id, etag in due_tasks(policy, tasks, sweep.started_at)
+    ]
+    taken = due if policy.most is None else due[: max(0, policy.most - count.requested)]
     names = (f"jobs/{each.job_id}/tasks/{each.task_id}" for each in taken)
     count = replace(
         count,
         requested=count.requested + len(taken),
-        kept=count.kept + len(page.tasks) - len(taken),
+        kept=count.kept + len(tasks) - len(taken),
         sample=(*count.sample, *names)[:MOST_SAMPLES],
     )
     if taken and count.requested == policy.most:
@@ -175,19 +188,19 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
     link = page.continuation
     if link is None or _is_full(sweep, policy):
         return _without_first(sweep)
-    return replace(sweep, place=replace(place, tasks_page=link, tasks_seen=(*place.tasks_seen, mark_of(link))))
+    seen = (*place.tasks_seen, mark_of(link))
+    return replace(sweep, place=replace(place, tasks_page=link, tasks_seen=seen, tasks_met=met))
 
 
-def _new_ones(sweep: Sweep, job: PendingJob, page: TaskPage, policy: Policy) -> list[Asked]:
-    """The page's tasks that are due; one that this step has asked for already came again since pages shifted."""
-    known = {(each.job_id.lower(), each.task_id.lower()) for each in sweep.asked}
-    found = []
-    for task_id, etag in due_tasks(policy, page.tasks, sweep.started_at):
-        key = (job.job_id.lower(), task_id.lower())
-        if key not in known:
-            known.add(key)
-            found.append(Asked(job.job_id, task_id, etag, policy.name))
-    return found
+def _new_ones(met: Sequence[str], tasks: Sequence[CompletedTask]) -> tuple[list[CompletedTask], tuple[str, ...]]:
+    """The tasks that came for the first time, and the marks of those that have been met by now."""
+    known, found = dict.fromkeys(met), []
+    for task in tasks:
+        mark = mark_of_id(task.id)
+        if mark not in known:
+            known[mark] = None
+            found.append(task)
+    return found, tuple(known)[-MOST_TASKS_MET:]
 
 
 def on_job_gone(sweep: Sweep) -> Sweep:
@@ -202,7 +215,7 @@ def on_job_passed_over(sweep: Sweep, reason: str) -> Sweep:
 
 
 def _without_first(sweep: Sweep) -> Sweep:
-    place = replace(sweep.place, pending=sweep.place.pending[1:], tasks_page="", tasks_seen=())
+    place = replace(sweep.place, pending=sweep.place.pending[1:], tasks_page="", tasks_seen=(), tasks_met=())
     return replace(sweep, place=place, tries=0)
 
 

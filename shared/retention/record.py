@@ -27,7 +27,7 @@ https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-ser
 """
 
 
-_MARKS: Final = ("jobs_seen", "tasks_seen", "held_back")
+_MARKS: Final = ("jobs_seen", "jobs_met", "tasks_seen", "tasks_met", "held_back")
 _COUNT_FIELDS: Final = {each.name for each in fields(Count)}
 
 

@@ -21,6 +21,11 @@ MOST_NEXT = 20
 MOST_HELD_BACK = 10_000
 """So many jobs are remembered for the second lap; those beyond wait for the next sweep."""
 
+MOST_MET = 10_000
+"""So many jobs that were listed last are known when the service lists them again."""
+MOST_TASKS_MET = 5_000
+"""So many tasks of the job at hand that were listed last are known when the service lists them again."""
+
 
 def mark_of(text: str) -> str:
     """A short digest of a link, or of an id: what a row remembers it by."""
@@ -108,12 +113,16 @@ class Place:
     """No page of jobs is left in this lap."""
     jobs_seen: tuple[str, ...] = ()
     """Digests of the links that were followed in this lap, so that one which leads back is known."""
+    jobs_met: tuple[str, ...] = ()
+    """Marks of the jobs that were listed last in the first lap: pages shift while jobs come, and list one twice."""
     held_back: tuple[str, ...] = ()
     """Marks of the jobs that wait for the second lap, or that it has not met yet."""
     pending: tuple[PendingJob, ...] = ()
     tasks_page: str = ""
     """The link to the next page of the first pending job's tasks; empty for the first."""
     tasks_seen: tuple[str, ...] = ()
+    tasks_met: tuple[str, ...] = ()
+    """Marks of the tasks of that job that were listed last."""
 
 
 @dataclass(frozen=True)

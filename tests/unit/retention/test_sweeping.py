@@ -11,7 +11,8 @@ import pytest
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.listing import CompletedTask, TaskPage
 from shared.batch.reply import ErrorBody, Reply, Sent
-from shared.retention.sweep import LeftAlone, Phase, Sweep
+from shared.retention import course
+from shared.retention.sweep import LeftAlone, Phase, Place, Sweep
 from tests.unit.retention.sweep_world import ACCOUNT, DAY, OK, FakeTask, SweepWorld, refused
 
 RENDER = {"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}
@@ -457,6 +458,74 @@ def test_a_dry_run_does_not_move_where_the_next_begins() -> None:
     assert asked(world) == ["render-0/t"]
 
 
+# Pages that shift and repeat
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("step_seconds", [0, 5])
+def test_a_task_that_is_listed_on_two_pages_counts_once(dry_run: bool, step_seconds: int) -> None:
+    """Within a step and across steps, of a dry run too: whether it goes or stays."""
+    world = SweepWorld(RENDER)
+    world.job("render-1", world.ended("old"), world.ended("new", DAY))
+    tasks = tuple(task.listed() for task in world.jobs["render-1"].tasks.values())
+    pages = [TaskPage(OK, tasks, "x|1"), TaskPage(OK, tasks, "x|2"), TaskPage(OK, tasks)]
+
+    def next_page(*_: object, **__: object) -> TaskPage:
+        world.clock.advance(step_seconds)
+        return pages.pop(0)
+
+    world.list_completed_tasks = next_page  # type: ignore[method-assign]
+    sweep = world.sweep(dry_run=dry_run)
+    assert (counts(sweep), sweep.counts[0].sample) == ([("render", 1, 1, 1)], ("jobs/render-1/tasks/old",))
+    world.carry_out_all()
+    assert world.open_of(sweep) == 0
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("step_seconds", [0, 5])
+def test_a_job_that_is_listed_on_two_pages_counts_once(dry_run: bool, step_seconds: int) -> None:
+    """A new job came before it and shifted it onto the next page; one that is left alone counts once too."""
+    world = SweepWorld(RENDER)
+    world.pages_by_offset = True
+    world.job("render-0", world.ended("t"))
+    world.job("render-1", marked=True)
+    for number in range(2, 4):
+        world.job(f"render-{number}", world.ended("t"))
+
+    def shifted() -> None:
+        world.clock.advance(step_seconds)
+        with_first(world, "render-new", world.ended("t"))
+
+    world.answers = [None, shifted]
+    sweep = world.sweep(dry_run=dry_run)
+    assert (counts(sweep), left_alone(sweep)) == ([("render", 3, 3, 0)], {"marked": 1})
+    assert len(set(sweep.counts[0].sample)) == 3
+    world.carry_out_all()
+    assert world.open_of(sweep) == 0
+
+
+def test_what_a_row_remembers_of_a_list_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jobs and tasks that were listed last, and the first of those that wait for the second lap."""
+    monkeypatch.setattr(course, "MOST_MET", 4)
+    monkeypatch.setattr(course, "MOST_TASKS_MET", 3)
+    monkeypatch.setattr(course, "MOST_HELD_BACK", 2)
+    world = SweepWorld({**RENDER, "most": 5})
+    for number in range(6):
+        world.job(f"render-{number}", *(world.ended(f"t{n}") for n in range(8 if number == 5 else 1)))
+    world.sweep()
+    world.carry_out_all()
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    places: list[Place] = []
+    while world.messages:
+        world.answers = [lambda: world.clock.advance(5)]
+        world.deliver(world.messages[0])
+        places.append(world.row(begun.sweep_id).place)
+    assert max(len(place.jobs_met) for place in places) == 4
+    assert max(len(place.tasks_met) for place in places) == 3
+    assert max(len(place.held_back) for place in places) == 2
+
+
 # Trouble
 
 
@@ -640,7 +709,7 @@ def test_a_task_that_shifts_into_the_next_page_of_a_step_is_asked_for_once() -> 
     task = world.ended("t").listed()
     world.answers = [None, TaskPage(OK, (task, task), "two"), TaskPage(OK, (task,))]
     sweep = world.sweep()
-    assert (counts(sweep), asked(world)) == ([("render", 1, 1, 2)], ["render-0/t"])
+    assert (counts(sweep), asked(world)) == ([("render", 1, 1, 0)], ["render-0/t"])
 
 
 def test_a_message_of_an_unknown_sweep_is_dropped() -> None:
