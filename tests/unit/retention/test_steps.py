@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import zlib
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from shared.clock import to_text
 from shared.errors import CorruptRecord, InvalidInput
+from shared.ledger.tally import Totals
 from shared.retention.message import SweepStep, is_sweep_step, read_sweep_step, write_sweep_step
 from shared.retention.record import sweep_of, to_entity
 from shared.retention.report import closing_event, status_of
@@ -396,16 +399,32 @@ def test_the_status_tells_what_is_open_and_how_the_rest_ended() -> None:
     """What was asked for and is not done, whether a row of it is there or not; a dry run has nothing open."""
     world = world_of(3)
     sweep = world.sweep()
-    status = status_of(sweep, {"deleted": 1, "notFound": 1})
+    status = status_of(sweep, Totals(2, {"deleted": 1, "notFound": 1}), world.clock.now())
     assert (status["open"], status["done"]) == (1, {"deleted": 1, "notFound": 1})
     assert status["policies"][0]["sample"] == ["jobs/j-0/tasks/t", "jobs/j-1/tasks/t", "jobs/j-2/tasks/t"]
     assert list(status["policies"][0]) == ["name", "dryRun", "jobs", "requested", "kept", "sample"]
-    dry = status_of(world.sweep(dry_run=True), {})
+    dry = status_of(world.sweep(dry_run=True), Totals(0, {}), world.clock.now())
     assert (dry["open"], dry["dryRun"], dry["policies"][0]["requested"]) == (0, True, 3)
 
 
 def test_a_running_sweep_has_no_end_yet() -> None:
     """Null, not absent."""
     world = world_of(1)
-    status = status_of(running(world), {})
+    status = status_of(running(world), Totals(0, {}), world.clock.now())
     assert (status["state"], status["endedAt"], status["error"]) == ("running", None, None)
+
+
+def test_what_was_lost_with_its_message_is_open_for_a_day() -> None:
+    """Counted from the last that moved of the sweep; not while it runs, nor while a request of it has an open row."""
+    world = world_of(3)
+    sweep, ended_at = world.sweep(), world.clock.now()
+    later, moved_at = ended_at + timedelta(days=2), to_text(ended_at + timedelta(days=1))
+
+    def still_open(totals: Totals, now: datetime) -> int:
+        return int(status_of(sweep, totals, now)["open"])
+
+    assert still_open(Totals(0, {}), ended_at + timedelta(days=1)) == 3
+    assert still_open(Totals(0, {}), ended_at + timedelta(days=1, seconds=1)) == 0
+    assert still_open(Totals(2, {"deleted": 2}, moved_at), later) == 1
+    assert still_open(Totals(2, {"deleted": 2}, moved_at), later + timedelta(seconds=1)) == 0
+    assert still_open(Totals(2, {"deleted": 1}, moved_at), later + timedelta(days=9)) == 2

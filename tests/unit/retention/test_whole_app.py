@@ -353,6 +353,19 @@ def test_a_sweep_is_remembered_with_how_its_requests_ended() -> None:
     assert not [row for _, row in world.records.rows if row.startswith("tally:")]
 
 
+def test_requests_that_were_lost_with_their_messages_are_not_open_for_ever() -> None:
+    """Who waits for the sweep comes to an end; the next sweep finds the tasks. Stopping it is possible all the same."""
+    world = world_of()
+    world.batch.seed("job-1", 2)
+    which = swept_but_not_deleted(world)
+    world.deliver()
+    world.queues["requests"].clear()
+    assert status(world, which)["open"] == 1
+    world.clock.advance(timedelta(days=1, seconds=1).total_seconds())
+    assert (status(world, which)["open"], status(world, which)["done"]) == (0, {"deleted": 1})
+    assert stop(world, which).status == 202
+
+
 def test_a_sweep_is_remembered_until_its_last_request_is_past_retention() -> None:
     """Though the sweep itself ended long before."""
     world = world_of(BATCH_RETRY_BASE_SECONDS="604800", BATCH_RETRY_MAX_SECONDS="604800")
