@@ -47,6 +47,11 @@ class SweepStore:
         etag = self._table.write(Write(to_entity(after, now), before.etag if before else None))
         return replace(after, etag=etag) if etag else None
 
+    def drop(self, sweep: Sweep) -> bool:
+        """Takes the row away; False when it changed meanwhile."""
+        partition, row = sweep_key(sweep.sweep_id)
+        return self._table.delete_group([Found({"PartitionKey": partition, "RowKey": row}, sweep.etag or "")])
+
 
 def sweep_key(sweep_id: str) -> tuple[str, str]:
     """Partition and row of a sweep, beside the counts of its requests."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -41,6 +42,18 @@ class TimerParts:
     """How many of a sweep's requests are not done."""
 
 
+@dataclass(frozen=True)
+class _Registration:
+    """An account's row before and after a sweep began."""
+
+    before: Agenda | None
+    after: Agenda
+
+    def undone(self) -> Agenda:
+        """The row as if the sweep had not begun."""
+        return replace(self.after, running="", last=self.before.last if self.before else None)
+
+
 class SweepTimer:
     """Begins sweeps when their time has come. Every method may raise StorageUnavailable and CorruptRecord."""
 
@@ -59,10 +72,12 @@ class SweepTimer:
         if failures:
             raise failures[0]
 
-    def begin(self, account: str, *, only: str = "", dry_run: bool = False) -> Sweep | None:
-        """Begins a sweep at once; None while one runs on the account."""
+    def begin(
+        self, account: str, *, only: str = "", dry_run: bool = False, judged: Agenda | None = None
+    ) -> Sweep | None:
+        """Begins a sweep at once; None while one runs on the account, or when its row is no longer as it was judged."""
         parts, now = self._parts, self._parts.clock.now()
-        agenda = parts.agendas.read(account)
+        agenda = judged or parts.agendas.read(account)
         if agenda and agenda.running:
             return None
         begin_after = dict(agenda.begin_after) if agenda else {}
@@ -72,22 +87,43 @@ class SweepTimer:
         # Its row comes first: once the agenda names it, whoever looks finds it. Without the agenda it does not run.
         # Refused it is there all the same, when the client library had repeated a write whose answer was lost.
         sweep = parts.sweeps.write(None, wanted, now) or parts.sweeps.read(wanted.sweep_id)
-        if sweep is None or not self._is_registered(sweep):
+        if sweep is None:
             return None
-        parts.outlet.send_step(SweepStep(sweep.sweep_id, sweep.step))
+        registration = self._registered(sweep, judged)
+        if registration is None:
+            parts.sweeps.drop(sweep)
+            return None
+        self._send_first(sweep, registration)
         log.info("sweep_begun sweep_id=%s account=%s dry_run=%s policy=%s", sweep.sweep_id, account, dry_run, only)
         return sweep
 
-    def _is_registered(self, sweep: Sweep) -> bool:
-        for _ in range(MAX_WRITES):
-            before = self._parts.agendas.read(sweep.account)
-            if before and before.running:
+    def _registered(self, sweep: Sweep, judged: Agenda | None) -> _Registration | None:
+        before = judged
+        for number in range(MAX_WRITES):
+            agenda = judged if judged and number == 0 else self._parts.agendas.read(sweep.account)
+            if agenda and agenda.running:
                 # Its own, when the answer to the first write was lost and the client library had repeated it.
-                return before.running == sweep.sweep_id
+                return _Registration(before, agenda) if agenda.running == sweep.sweep_id else None
+            if judged and number > 0:
+                return None
+            before = agenda
             after = begun(seen(before, sweep.account, sweep.policies_digest, sweep.started_at), sweep)
-            if self._parts.agendas.write(before, after):
-                return True
+            written = self._parts.agendas.write(before, after)
+            if written:
+                return _Registration(before, written)
         raise StorageUnavailable(f"the agenda of {sweep.account} changed under {MAX_WRITES} reads")
+
+    def _send_first(self, sweep: Sweep, registration: _Registration) -> None:
+        """The message of the first step; where it cannot be sent nothing is left of the sweep, and another may begin."""
+        try:
+            self._parts.outlet.send_step(SweepStep(sweep.sweep_id, sweep.step))
+        except StorageUnavailable:
+            # What cannot be undone is brought on or given up by the timer, as after a crash.
+            with suppress(StorageUnavailable):
+                # The row goes first: should the message be there all the same, it finds nothing to do.
+                if self._parts.sweeps.drop(sweep):
+                    self._parts.agendas.write(registration.after, registration.undone())
+            raise
 
     def _look_at(self, account: str) -> None:
         parts, now = self._parts, self._parts.clock.now()
@@ -98,7 +134,7 @@ class SweepTimer:
         if act is Act.SEE:
             parts.agendas.write(agenda, seen(agenda, account, digest, now))
         elif act is Act.START:
-            self.begin(account)
+            self.begin(account, judged=agenda)
         elif agenda:
             self._bring_on(act, agenda, running)
         if agenda and agenda.is_overdue(parts.interval, now):

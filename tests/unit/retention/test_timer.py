@@ -143,6 +143,86 @@ def test_of_two_that_begin_at_once_one_does(world: SweepWorld) -> None:
     begun.append(world.timer().begin(ACCOUNT))
     assert [each is None for each in begun] == [False, True]
     assert len(world.messages) == 1
+    assert len([row for _, row in world.table.rows if row.startswith("sweep:")]) == 1
+
+
+def test_of_two_timers_that_look_at_once_one_begins_a_sweep(world: SweepWorld) -> None:
+    """Though the other's has ended by then: its judgement was of a row that has changed."""
+    later(world, timedelta())
+    world.clock.advance(INTERVAL.total_seconds())
+
+    def another(when: str, what: str) -> None:
+        if (when, what) == ("after", "read"):
+            world.table.fault = no_fault
+            world.timer().tick()
+            world.settle()
+            world.carry_out_all()
+
+    world.table.fault = another
+    world.timer().tick()
+    world.settle()
+    assert sweeps(world) == 1
+    assert len([row for _, row in world.table.rows if row.startswith("sweep:")]) == 1
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_sweep_whose_first_message_cannot_be_sent_leaves_nothing_behind(
+    world: SweepWorld, dry_run: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asked is told so, and asks again; the one before it stays the last that moved the timer."""
+    world.sweep()
+    before = agenda(world)
+
+    def down(*_: object) -> None:
+        raise StorageUnavailable("down")
+
+    for _ in range(2):
+        monkeypatch.setattr(world, "send_step", down)
+        with pytest.raises(StorageUnavailable):
+            world.timer().begin(ACCOUNT, dry_run=dry_run)
+        monkeypatch.undo()
+    assert (agenda(world), len(world.messages)) == (before, 0)
+    assert world.sweep(dry_run=dry_run).phase is Phase.DONE
+
+
+def test_a_first_message_that_was_sent_though_nobody_heard_of_it_finds_nothing_to_do(
+    world: SweepWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep was undone meanwhile."""
+    send = world.send_step
+
+    def heard_by_nobody(step: SweepStep, delay_seconds: float = 0.0) -> None:
+        send(step, delay_seconds)
+        raise StorageUnavailable("no answer")
+
+    monkeypatch.setattr(world, "send_step", heard_by_nobody)
+    with pytest.raises(StorageUnavailable):
+        world.timer().begin(ACCOUNT)
+    monkeypatch.undo()
+    world.settle()
+    assert (agenda(world).running, world.requests, world.results) == ("", {}, [])
+
+
+def test_a_sweep_that_cannot_be_undone_is_given_up_by_the_timer(
+    world: SweepWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a crash."""
+
+    def down(*_: object) -> None:
+        def no_write(when: str, what: str) -> None:
+            if (when, what) == ("before", "write"):
+                raise StorageUnavailable("down")
+
+        world.table.fault = no_write
+        raise StorageUnavailable("down")
+
+    monkeypatch.setattr(world, "send_step", down)
+    with pytest.raises(StorageUnavailable):
+        world.timer().begin(ACCOUNT)
+    monkeypatch.undo()
+    world.table.fault = no_fault
+    world.timer().tick()
+    assert agenda(world).running == ""
 
 
 @pytest.mark.parametrize("write", [1, 2])
