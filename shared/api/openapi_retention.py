@@ -154,7 +154,10 @@ def retention_paths() -> Document:
             "post": operation(
                 "beginRetentionSweep",
                 RETENTION,
-                ("Begin a sweep", "Sweeps one account now. `{}` asks for all policies of the default account."),
+                (
+                    "Begin a sweep",
+                    "Sweeps one account now. `{}` asks for all policies of the default account. While one runs on the account: 409, whose `values` name it as `sweepId`.",
+                ),
                 {202: "Sweep"},
                 "400 404 409 413",
                 body=body_of({JSON: ref("SweepWish")}, examples.SWEEPS),

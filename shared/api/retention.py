@@ -89,7 +89,7 @@ class RetentionApi:
             return found
         sweep = self._timer.begin(found, only=wish.policy or "", dry_run=wish.dry_run)
         if sweep is None:
-            return refusal(409, "SweepRunning", "A sweep of this account is running; there is one at a time.")
+            return self._running(found)
         headers = {"location": f"/api/retention-sweeps/{sweep.sweep_id}"}
         return Answer(202, status_of(sweep, Totals(0, {}), self._clock.now()), headers)
 
@@ -118,6 +118,12 @@ class RetentionApi:
         """The accounts that have policies."""
         policies = self._settings.retention_policies
         return [account for account in self._settings.batch_accounts if policies_of(policies, account)]
+
+    def _running(self, account: str) -> Answer:
+        """409 with the id of the sweep, which somebody may look for whose own answer was lost."""
+        agenda = self._agendas.read(account)
+        values = [("sweepId", agenda.running)] if agenda and agenda.running else []
+        return refusal(409, "SweepRunning", "A sweep of this account is running; there is one at a time.", values)
 
     def _answer(self, status: int, sweep: Sweep) -> Answer:
         return Answer(status, status_of(sweep, self._totals_of(sweep), self._clock.now()))
