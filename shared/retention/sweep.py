@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared.batch.answer import clean
 from shared.batch.reply import ErrorBody
 from shared.parsing.retention_policy import Policy, digest_of, policies_of
 
 STUCK_AFTER = timedelta(hours=1)
 """After so long without the step that is due its message is taken for lost."""
+JOBS_PASSED_OVER = "JobsPassedOver"
 MOST_SAMPLES = 20
 MOST_NAMED = 100
 """So many jobs that were passed over are named; the others are counted."""
@@ -186,8 +188,19 @@ class Sweep:
         return replace(self, counts=tuple(after if c.name == after.name else c for c in self.counts))
 
     def ended(self, phase: Phase, now: datetime, error: ErrorBody | None = None) -> Sweep:
-        """The sweep at its end. What its last step asked for stays: whoever closes it asks for that once more."""
-        return replace(self, phase=phase, ended_at=now, error=error, place=Place(), due_at=now)
+        """The sweep at its end, whose error names the jobs that were passed over, whatever ended it.
+
+        What its last step asked for stays: whoever closes it asks for that once more.
+        """
+        return replace(self, phase=phase, ended_at=now, error=self._with_names(error), place=Place(), due_at=now)
+
+    def _with_names(self, error: ErrorBody | None) -> ErrorBody | None:
+        count = self.left_alone.unlisted
+        if not count:
+            return error
+        error = error or ErrorBody(JOBS_PASSED_OVER, f"{count} jobs were passed over after trouble.")
+        names = tuple((f"jobs/{clean(job_id, 128)}", reason) for job_id, reason in self.passed_over)
+        return replace(error, values=(*error.values, *names))
 
 
 def new_sweep(

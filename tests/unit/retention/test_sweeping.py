@@ -613,6 +613,35 @@ def test_a_job_that_recovers_in_time_is_swept() -> None:
     assert (sweep.error, asked(world)) == (None, ["render-0/t"])
 
 
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_the_jobs_that_were_passed_over_are_named_whatever_ends_the_sweep(is_stopped: bool) -> None:
+    """Beside what the service said of the account, or that somebody stopped it."""
+    world = SweepWorld(RENDER)
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    account = Reply(Sent.ANSWERED, 403, ErrorBody("NoRight", "No.", (("Reason", "Role"),)), True)
+    world.answers = [None, *[refused(500, "InternalError")] * 3, *[account] * 4]
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    for _ in range(3):
+        world.deliver(world.messages[0])
+        world.next_message()
+    if is_stopped:
+        world.stop(begun.sweep_id)
+    world.settle()
+    sweep = world.row(begun.sweep_id)
+    assert sweep.error is not None
+    own = () if is_stopped else (("Reason", "Role"),)
+    assert (sweep.error.code, sweep.error.values) == (
+        "Stopped" if is_stopped else "NoRight",
+        (*own, ("jobs/render-0", "InternalError: Refused.")),
+    )
+    assert world.results[0]["data"]["error"]["values"][-1] == {
+        "key": "jobs/render-0",
+        "value": "InternalError: Refused.",
+    }
+
+
 def test_what_was_asked_for_before_a_job_is_passed_over_stays() -> None:
     """It is counted, and goes."""
     world = SweepWorld(RENDER)
