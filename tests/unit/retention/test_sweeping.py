@@ -170,6 +170,25 @@ def test_a_protected_job_is_no_trouble_though_its_marks_cannot_be_read() -> None
     assert (left_alone(sweep), sweep.error) == ({"protected": 1}, None)
 
 
+def test_a_job_that_cannot_be_read_counts_by_the_first_reason_that_holds() -> None:
+    """Its owner's mark comes before trouble, and one that `jobState` excludes counts nowhere."""
+    keep = (("task-retention", "keep"),)
+    world = SweepWorld(RENDER, {**REST, "jobState": "completed"}, protected=("render-1*",))
+    jobs = (
+        ListedJob("render-1.x", "active", keep),
+        ListedJob("render-2.x", "active", keep, True),
+        ListedJob("render-3", "", keep, is_readable=False),
+        ListedJob("render-4.x", "active", (), True),
+        ListedJob("render-5.x", "deleting"),
+        ListedJob("x.y", "active"),
+        ListedJob("x.z", "completed"),
+    )
+    world.answers = [JobPage(OK, jobs)]
+    sweep = world.sweep()
+    assert left_alone(sweep) == {"protected": 1, "marked": 2, "dependencies": 1, "unlisted": 1}
+    assert sweep.passed_over == (("x.z", "cannot be read"),)
+
+
 def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
     """Nobody knows whether its owner keeps it; the others go on."""
     world = SweepWorld(RENDER)
