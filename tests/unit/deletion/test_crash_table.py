@@ -20,7 +20,7 @@ import pytest
 from shared.batch.reply import Reply
 from shared.errors import AppError
 from shared.ledger.record import Key
-from shared.parsing.retention_policy import read_policies
+from shared.parsing.retention_setting import read_policies
 from shared.request.model import derived_id
 from tests.faults import Kind, OneFault, ProcessDied, Watch, insist, until_quiet
 from tests.memory_table import no_fault
