@@ -158,7 +158,7 @@ def _taken(sweep: Sweep, job: ListedJob, policy: Policy, mark: str) -> Sweep:
 
 def _next_noted(sweep: Sweep, policy: str, mark: str) -> Sweep:
     count = _count(sweep, policy)
-    if not 1 <= len(count.reached_at) <= MOST_NEXT or mark in count.reached_at:
+    if count.reached_lap != sweep.place.lap or len(count.reached_at) > MOST_NEXT or mark in count.reached_at:
         return sweep
     return sweep.counted(replace(count, reached_at=(*count.reached_at, mark)))
 
@@ -181,7 +181,7 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
         sample=(*count.sample, *names)[:MOST_SAMPLES],
     )
     if taken and count.requested == policy.most:
-        count = replace(count, reached_at=(mark_of_id(job.job_id),))
+        count = replace(count, reached_at=(mark_of_id(job.job_id),), reached_lap=place.lap)
     sweep = replace(sweep.counted(count), tries=0, attempts=0)
     if not count.dry_run:
         sweep = replace(sweep, asked=(*sweep.asked, *taken))

@@ -72,6 +72,8 @@ class Count:
     """Jobs before the one with which it began, which wait for the second lap."""
     reached_at: tuple[str, ...] = ()
     """As `begin_after`, for the next sweep: where this one reached `most`."""
+    reached_lap: int = 0
+    """The lap in which that was: what a later one lists first comes before that place."""
 
 
 @dataclass(frozen=True)

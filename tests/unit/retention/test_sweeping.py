@@ -12,7 +12,7 @@ from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.listing import CompletedTask, TaskPage
 from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.retention import course
-from shared.retention.sweep import LeftAlone, Phase, Place, Sweep
+from shared.retention.sweep import LeftAlone, Phase, Place, Sweep, mark_of_id
 from tests.unit.retention.sweep_world import ACCOUNT, DAY, OK, FakeTask, SweepWorld, refused
 
 RENDER = {"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}
@@ -403,6 +403,32 @@ def test_the_jobs_that_came_next_are_gone_too() -> None:
     world.carry_out_all()
     world.sweep()
     assert asked(world)[0] == "render-0/t"
+
+
+def test_what_comes_next_is_never_what_comes_first() -> None:
+    """Though another policy needs a second lap, which lists the first jobs once more."""
+    world = SweepWorld({**RENDER, "most": 1}, {**REST, "most": 2})
+    for number in range(4):
+        world.job(f"render-{number}", world.ended("t"), world.ended("t2"))
+    world.job("other-0", world.ended("t"), world.ended("t2"))
+    world.job("other-1", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    second = world.sweep()
+    assert second.counts[0].reached_at == tuple(mark_of_id(f"render-{number}") for number in (1, 2, 3))
+    del world.jobs["render-1"]
+    world.requests.clear()
+    world.sweep()
+    assert asked(world)[0] == "render-2/t"
+
+
+def test_so_many_jobs_behind_the_place_are_remembered() -> None:
+    """Twenty, for the row of the account holds fifty policies."""
+    world = SweepWorld({**RENDER, "most": 1})
+    world.page_size = 7
+    for number in range(30):
+        world.job(f"render-{number}", world.ended("t"))
+    assert len(world.sweep().counts[0].reached_at) == 21
 
 
 def test_a_sweep_none_of_whose_remembered_jobs_is_left_takes_all_of_them() -> None:
