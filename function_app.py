@@ -1,7 +1,7 @@
-"""The functions of the app: each decodes its trigger, calls one service and encodes the answer.
+"""The functions of the app: each decodes its trigger, calls one service and encodes the result.
 
 Queue bodies are bound as binary: the host copies top-level JSON properties of text messages over the trigger's
-metadata (ApplyBindingData in the host's Utility.cs), so that a body's `id` would become the message's.
+metadata (ApplyBindingData in the host's Utility.cs), so that the `id` of a body would replace the message's.
 """
 
 from typing import List  # noqa: UP035 -- the worker's indexing refuses Out[list[str]] and takes the whole app down
@@ -20,13 +20,13 @@ from shared.triggers import (
     respond_with_page,
     respond_with_summary,
 )
-from shared.wiring.connect import WIRING
+from shared.wiring.wiring import WIRING
 
 CONNECTION = "TaskDeleteStorage"
 LETTER_SECONDS = 20
 HOUSEKEEPING_SECONDS = 180
-"""With the seconds before it, the longest scan that may be under way then (54 s), and a row at its slowest, below
-`functionTimeout`.
+"""Together with LETTER_SECONDS, a scan that is still running (54 s at most) and the slowest possible row, this stays
+below `functionTimeout`.
 """
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -37,7 +37,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 )
 @app.queue_output(arg_name="results", queue_name="%RESULT_QUEUE_NAME%", connection=CONNECTION)
 def delete_tasks(message: func.QueueMessage, context: func.Context, results: func.Out[List[str]]) -> None:  # noqa: UP006
-    """Request messages: deletes, and sends the results once the rows say how it ended."""
+    """Handles request messages: deletes the tasks, and publishes the results once the outcomes are recorded."""
     services = WIRING.app()
     give(results, services.worker.deliver(delivery_of(message, context, services.settings.request_queue)))
 
@@ -46,7 +46,7 @@ def delete_tasks(message: func.QueueMessage, context: func.Context, results: fun
     arg_name="message", queue_name="%REQUEST_QUEUE_NAME%-poison", connection=CONNECTION, data_type=func.DataType.BINARY
 )
 def end_poisoned_requests(message: func.QueueMessage, context: func.Context) -> None:
-    """Messages that the host gave up: each gets an outcome, a dead letter and a result."""
+    """Handles request messages that the host gave up: each request gets an outcome, a dead letter and a result."""
     services = WIRING.app()
     services.poison.deliver(delivery_of(message, context, services.settings.request_queue + POISON_SUFFIX))
 
@@ -56,7 +56,7 @@ def end_poisoned_requests(message: func.QueueMessage, context: func.Context) -> 
 )
 @app.queue_output(arg_name="results", queue_name="%RESULT_QUEUE_NAME%", connection=CONNECTION)
 def clean_up_job(message: func.QueueMessage, context: func.Context, results: func.Out[List[str]]) -> None:  # noqa: UP006
-    """Job-completion events and steps of sweeps: lists completed tasks and asks for their deletion."""
+    """Handles job-completion events and steps of sweeps: lists completed tasks and requests their deletion."""
     services = WIRING.app()
     give(results, services.job_messages.deliver(delivery_of(message, context, services.settings.job_completion_queue)))
 
@@ -68,7 +68,7 @@ def clean_up_job(message: func.QueueMessage, context: func.Context, results: fun
     data_type=func.DataType.BINARY,
 )
 def end_poisoned_clean_ups(message: func.QueueMessage, context: func.Context) -> None:
-    """Clean-ups and sweeps that the host gave up: each gets its end and a closing event."""
+    """Handles messages of clean-ups and sweeps that the host gave up: ends each with a closing event."""
     services = WIRING.app()
     services.job_messages.deliver_poisoned(
         delivery_of(message, context, services.settings.job_completion_queue + POISON_SUFFIX)
@@ -77,7 +77,7 @@ def end_poisoned_clean_ups(message: func.QueueMessage, context: func.Context) ->
 
 @app.route("job-completions", methods=["POST", "OPTIONS"])
 def submit_job_completion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Accepts a job-completion event, and lets senders of CloudEvents in who ask before they send any."""
+    """Accepts job-completion events, and answers the webhook handshake of CloudEvents."""
     if req.method == "OPTIONS":
         return answer_with(webhook.allow, req, context)
     return respond(req, context, lambda services: services.cleanups.submit)
@@ -85,19 +85,19 @@ def submit_job_completion(req: func.HttpRequest, context: func.Context) -> func.
 
 @app.route("job-completions/{id}", methods=["GET"])
 def get_job_completion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """How the clean-up of one event goes."""
+    """Returns the progress of one clean-up."""
     return respond(req, context, lambda services: services.cleanups.progress)
 
 
 @app.route("job-completions/{id}", methods=["DELETE"])
 def cancel_job_completion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Cancels the clean-up of one event."""
+    """Cancels one clean-up."""
     return respond(req, context, lambda services: services.cleanups.cancel)
 
 
 @app.route("job-completions", methods=["GET"])
 def list_job_completions(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """The clean-ups, newest first."""
+    """Lists the clean-ups, newest first."""
     return respond(req, context, lambda services: services.cleanups.listing)
 
 
@@ -109,55 +109,55 @@ def submit_task_deletion(req: func.HttpRequest, context: func.Context) -> func.H
 
 @app.route("task-deletions/{clientRequestId}", methods=["GET"])
 def get_task_deletion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """The status document of one request."""
+    """Returns the status document of one request."""
     return respond(req, context, lambda services: services.api.status)
 
 
 @app.route("task-deletions/{clientRequestId}", methods=["DELETE"])
 def cancel_task_deletion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Takes a request back before it is begun."""
+    """Cancels a request that has not begun."""
     return respond(req, context, lambda services: services.api.cancel)
 
 
 @app.route("dead-letters", methods=["GET"])
 def list_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """What could not be done, newest first."""
+    """Lists the dead letters, newest first."""
     return respond(req, context, lambda services: services.dead_letters.listing)
 
 
 @app.route("dead-letters/{id}", methods=["GET"])
 def get_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """One dead letter, with the body as received."""
+    """Returns one dead letter, with the body as received."""
     return respond(req, context, lambda services: services.dead_letters.one)
 
 
 @app.route("dead-letters/{id}/redrive", methods=["POST"])
 def redrive_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Puts one dead letter back on its queue."""
+    """Redrives one dead letter."""
     return respond(req, context, lambda services: services.dead_letters.redrive)
 
 
 @app.route("dead-letters/redrive", methods=["POST"])
 def redrive_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Puts the dead letters back that a filter takes."""
+    """Redrives the dead letters that match a filter."""
     return respond(req, context, lambda services: services.dead_letters.redrive_many)
 
 
 @app.route("dead-letters/{id}", methods=["DELETE"])
 def settle_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Settles one dead letter: somebody dealt with it."""
+    """Settles one dead letter."""
     return respond(req, context, lambda services: services.dead_letters.settle)
 
 
 @app.route("dead-letters/settle", methods=["POST"])
 def settle_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Settles the dead letters that a filter takes."""
+    """Settles the dead letters that match a filter."""
     return respond(req, context, lambda services: services.dead_letters.settle_many)
 
 
 @app.timer_trigger(schedule="0 30 3 * * *", arg_name="timer")
 def keep_house(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
-    """Forgets what is past retention, puts back what is stuck, sends what is owed."""
+    """Purges rows past their retention, requeues stuck requests, and sends unsent results."""
     services = WIRING.app()
     try:
         services.letter_retention.forget(LETTER_SECONDS)
@@ -167,7 +167,7 @@ def keep_house(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host bi
 
 @app.timer_trigger(schedule="0 */5 * * * *", arg_name="timer")
 def report_queue_depths(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
-    """Logs depth and age of the input queues and of their poison queues, for the alerts."""
+    """Logs the depth and age of the input queues and their poison queues, for the alerts."""
     connected = WIRING.connected()
     connected.report_depths()
     connected.timers.ran("report_queue_depths")
@@ -175,7 +175,7 @@ def report_queue_depths(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- th
 
 @app.timer_trigger(schedule="30 */5 * * * *", arg_name="timer")
 def sweep_accounts(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the host binds by name
-    """Begins a sweep of each account whose time has come, and puts back those whose message was lost."""
+    """Starts a sweep of each account that is due, and requeues sweeps whose message was lost."""
     connected = WIRING.connected()
     connected.app.sweeps.tick()
     connected.timers.ran("sweep_accounts")
@@ -183,53 +183,53 @@ def sweep_accounts(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the hos
 
 @app.route("retention-policies", methods=["GET"])
 def get_retention_policies(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """The policies as understood, and when each account is swept."""
+    """Returns the policies as the app interprets them, and when each account is swept."""
     return respond(req, context, lambda services: services.retention.policies)
 
 
 @app.route("retention-sweeps", methods=["POST"])
 def begin_retention_sweep(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Begins a sweep now."""
+    """Starts a sweep now."""
     return respond(req, context, lambda services: services.retention.begin)
 
 
 @app.route("retention-sweeps/{id}", methods=["GET"])
 def get_retention_sweep(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """How a sweep goes."""
+    """Returns the progress of a sweep."""
     return respond(req, context, lambda services: services.retention.status)
 
 
 @app.route("retention-sweeps/{id}", methods=["DELETE"])
 def stop_retention_sweep(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Stops a sweep."""
+    """Cancels a sweep."""
     return respond(req, context, lambda services: services.retention.stop)
 
 
 @app.route("jobs/{jobId}/tasks/{taskId}", methods=["DELETE"])
 def delete_task(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """The REST operation itself."""
+    """The REST operation *Task - Delete* itself."""
     return respond(req, context, lambda services: services.api.delete_task)
 
 
 @app.route("operations/summary", methods=["GET"])
 def get_summary(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """What an operator sees first: queues, dead letters, clean-ups and sweeps in numbers."""
+    """Returns the numbers an operator looks at first: queues, dead letters, clean-ups and sweeps."""
     return respond_with_summary(req, context)
 
 
 @app.route("operations", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_operations_page(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """The operator's page, which has no data in it and asks the other calls with the operator's key."""
+    """Returns the operator's page. It contains no data, and gets everything from the other calls with the operator's key."""
     return respond_with_page(req, context)
 
 
 @app.route("openapi.json", methods=["GET"])
 def get_openapi(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """The description of these calls, OpenAPI 3.1."""
+    """Returns the OpenAPI 3.1 description of these calls."""
     return respond_with_description(req, context)
 
 
 @app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Whether the app could do its work now."""
+    """Returns whether the app is able to work now."""
     return respond_with_health(req, context)

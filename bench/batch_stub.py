@@ -1,4 +1,4 @@
-"""The Batch account of the measurements: the stub in C, compiled at first use, or a slow one where nothing compiles."""
+"""The Batch account of the measurements: a stub in C, compiled at first use, or a slow one without a compiler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Part 1: the DELETE call of the app's client beside those that one would take instead."""
+"""Part 1: the DELETE call of the app's client, compared with the alternatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One client of the DELETE call in a process of its own; prints its figures as JSON.
+"""Runs one client of the DELETE call in a separate process; prints its figures as JSON.
 
 Runs in .venv-bench, which has aiohttp; the app is deployed without it.
 """

@@ -30,7 +30,7 @@ ROUND_TRIP_SECONDS = 0.005
 CLIENT_TRIES = 4
 CLIENT_WAITS = (0.2, 0.4, 0.8)
 SETTLE_SECONDS = 10.0
-"""How long a refused count is tried again."""
+"""How long a refused count is retried."""
 LONGEST_PAUSE_SECONDS = 1.0
 REDELIVERY_SECONDS = 60.0
 DELETE_SECONDS = 0.02

@@ -28,7 +28,7 @@ LIBRARIES = (
 
 
 def conditions(plan: Plan, command: str) -> dict[str, Any]:
-    """Under what the figures were made: machine, versions, date and load."""
+    """The conditions of the measurement: machine, versions, date and load."""
     return {
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),

@@ -1,4 +1,4 @@
-"""What a measurement runs on: a fresh emulator, an identity endpoint, the Batch stub and one host or more."""
+"""The stack of a measurement: a fresh emulator, an identity endpoint, the Batch stub and one or more hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds: every side once in each, in turn, so that the machine's drift meets all of them alike."""
+"""Rounds: each runs every side once, so that the machine's drift affects all sides equally."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Plan:
 
     rounds: int = 5
     quick: bool = False
-    """A smoke test: small numbers, which say nothing."""
+    """A smoke test with numbers too small to mean anything."""
 
     def of(self, full: int, quick: int) -> int:
         """A number of tasks, calls or seconds."""

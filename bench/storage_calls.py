@@ -1,4 +1,4 @@
-"""The app's own way to storage beside the official clients, call by call; what each part of a deletion rests on."""
+"""Compares the app's storage adapters with the official clients, call by call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One kind of storage call from one side, in a process of its own; prints its figures as JSON.
+"""Runs one kind of storage call of one side in a separate process; prints its figures as JSON.
 
 `python -m bench.storage_client SIDE CALL CONNECTION THREADS MOST`
 """

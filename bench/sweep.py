@@ -1,4 +1,4 @@
-"""A sweep of a large account: how long, how many list calls, how much memory and storage, and what it does to others."""
+"""A sweep of a large account: duration, list calls, memory and storage, and the effect on other callers."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ LOGS = ROOT / ".stack" / "logs"
 LOOK_SECONDS = 1.0
 
 PAGE = "/api/operations?code=local"
-"""The operator's page. The stack asks for no key, so any will do, and the page then asks for none."""
+"""The operator's page. The stack needs no key; with any key in the address, the page does not ask for one."""
 
 STUBBORN = "task-13"
 REFUSED_ONCE = {
@@ -50,7 +50,7 @@ The local stack is up; Ctrl-C ends it.
   logs        {logs}
 
 The simulated account has a job "example" with tasks task-1 to task-100; it refuses to delete {stubborn} once.
-Ask for the deletion of one, on the page or by hand, and look at how it went:
+Delete one, on the page or by hand, and check its status:
 
   curl -s {http}/api/task-deletions -H 'content-type: application/json' \\
     -d '{{"clientRequestId": "{id}", "jobId": "example", "taskId": "task-1"}}'
@@ -100,14 +100,14 @@ def setting(text: str) -> tuple[str, str]:
 
 
 def furnish(batch_url: str) -> None:
-    """Gives the simulated account something to delete, and something that fails."""
+    """Creates tasks in the simulated account, and one failure."""
     job = {"id": "example", "tasks": {"count": 100, "prefix": "task-"}}
     for path, body in (("jobs", job), ("faults", REFUSED_ONCE)):
         requests.post(f"{batch_url}/_control/{path}", json=body, timeout=START_SECONDS).raise_for_status()
 
 
 def describe(stack: Stack) -> str:
-    """Where everything is, and what to type first."""
+    """The addresses of everything, and the first commands to try."""
     return UP.format(
         http=stack.http_url,
         batch=stack.batch_url,
@@ -122,9 +122,9 @@ def describe(stack: Stack) -> str:
 
 
 def _folder_of_this_run() -> Path:
-    """Where this run logs: another stack may be up, and writing. Folders of runs that are over are removed."""
+    """The log folder of this run, separate because another stack may be running. Removes the folders of finished runs."""
     for old in LOGS.glob("[0-9]*"):
-        # A number that somebody else's process has now refuses to be asked.
+        # The process id may now belong to another user's process, which cannot be queried.
         with suppress(PermissionError):
             try:
                 os.kill(int(old.name), 0)

@@ -36,11 +36,11 @@ HEADER_VARIABLE = "DEVSTACK_IDENTITY_HEADER"
 
 @dataclass(frozen=True)
 class IdentityFault:
-    """What goes wrong with the next `times` requests (None: with all); a fault without an answer only delays."""
+    """A fault for the next `times` requests (None: all). A fault without an answer only delays."""
 
     status: int | None = None
     body: str | None = None
-    """Sent in place of the document, with status 200 unless one is given."""
+    """Sent instead of the document, with status 200 unless another is given."""
     delay_seconds: float = 0.0
     times: int | None = None
     retry_after: str | None = None
@@ -100,7 +100,7 @@ class IdentityEndpoint:
             return list(self._requests)
 
     def start(self) -> Self:
-        """Takes requests from now on."""
+        """Starts accepting requests."""
         self.server.start()
         return self
 
@@ -117,7 +117,7 @@ class IdentityEndpoint:
         self.stop()
 
     def fault(self, fault: IdentityFault | None = None, **fields: Any) -> None:
-        """Orders a fault in place of any earlier one."""
+        """Sets a fault, replacing any earlier one."""
         with self._lock:
             self._fault = fault or IdentityFault(**fields)
             self._faults_left = self._fault.times
@@ -128,7 +128,7 @@ class IdentityEndpoint:
             self._fault = None
 
     def token(self, resource: str, client_id: str | None = None) -> dict[str, str]:
-        """The document that a request for this resource is answered with, for callers that need no server."""
+        """The response document for this resource, for callers that need no server."""
         now = self._now()
         expires = int(now + self.lifetime_seconds)
         claims = {

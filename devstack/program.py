@@ -1,4 +1,4 @@
-"""One program of the local stack as a child process: started, waited for, stopped, and never left behind."""
+"""Runs one program of the local stack as a child process: starts it, waits for it, stops it, never leaves it behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ProgramFailed(Exception):
-    """Raised when a program ended or kept silent instead of getting ready; the text ends with its output."""
+    """Raised when a program ended or did not become ready; the text ends with its output."""
 
 
 class Program:

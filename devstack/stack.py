@@ -1,4 +1,4 @@
-"""The whole local stack: storage, identity, a Batch account and the Functions host with the app in it."""
+"""The whole local stack: storage, identity, a Batch account, and the Functions host with the app."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Stack:
         return self._host.pid
 
     def __enter__(self) -> Self:
-        """Returns when everything takes requests. Raises ProgramFailed or InstallFailed, and leaves nothing then."""
+        """Returns when everything accepts requests. Raises ProgramFailed or InstallFailed, after stopping what was started."""
         try:
             self._start()
         except BaseException:
@@ -91,7 +91,7 @@ class Stack:
         self._cleanup.close()
 
     def start_host(self) -> None:
-        """Starts the host and returns when it is ready; after a stop or a kill it comes back on the same port."""
+        """Starts the host and returns when it is ready; after a stop or a kill, on the same port."""
         if self._host is None:
             self._host = self._core_tools_host() if self._core_tools else self._own_host()
         self._host.start()
@@ -102,7 +102,7 @@ class Stack:
             self._host.command[-1] = self.http_url.rpartition(":")[2]
 
     def stop_host(self) -> None:
-        """Asks the host to end, by SIGTERM; it finishes first what it can of what it has in hand."""
+        """Stops the host with SIGTERM; it first finishes what it can of its running work."""
         if self._host is not None:
             self._host.stop(STOP_SECONDS)
 
@@ -127,7 +127,7 @@ class Stack:
         return program
 
     def _own_host(self) -> Program:
-        # No settings file: a person's own local.settings.json must not steer what the stack was asked for.
+        # No settings file: a developer's local.settings.json must not influence the stack.
         options = ["--app", str(self._app_dir), "--settings", os.devnull, *self._host_options]
         command = [sys.executable, "-m", "devstack.host", *options, "--port", str(self._ports.http)]
         return self._program("host", command)

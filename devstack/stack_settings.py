@@ -1,4 +1,4 @@
-"""What the parts of the local stack are told: ports, app settings and environment."""
+"""The configuration of the local stack's parts: ports, app settings and environment."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def app_settings(
 
 
 def inherited_environment() -> dict[str, str]:
-    """What a part may see of the environment: no proxy, no credential and no setting of somebody's shell."""
+    """The environment of a part, without proxies, credentials or app settings from the developer's shell."""
     return {
         name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(INHERITED_PREFIXES)
     }
 
 
 def free_port() -> int:
-    """A port that was free a moment ago, for a program that cannot choose one and tell."""
+    """A port that was free a moment ago, for programs that cannot choose a port themselves and report it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,1 +1,1 @@
-"""What people and CI run in this repository besides the app itself."""
+"""The scripts that people and CI run in this repository."""

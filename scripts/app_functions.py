@@ -1,4 +1,4 @@
-"""Which functions the app declares, read from its source: what verifies a deployment has no library of the app's."""
+"""The functions that the app declares, read from its source, because the deployment check runs without its libraries."""
 
 from __future__ import annotations
 

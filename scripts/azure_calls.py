@@ -1,4 +1,4 @@
-"""The few calls to Azure that looking at a deployment takes, with the sign-in of azd and the standard library alone."""
+"""The few Azure calls needed to check a deployment, using azd's sign-in and only the standard library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Answer:
     text: str
 
     def json(self) -> Any:
-        """The body as JSON; None when it is none."""
+        """The body as JSON; None if it is not JSON."""
         try:
             return json.loads(self.text)
         except ValueError:
@@ -38,7 +38,7 @@ class Answer:
 
 
 def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
-    """One call, over the proxy that the environment names."""
+    """Makes one call, through the proxy that the environment names."""
     request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310 -- addresses of azd
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
@@ -51,14 +51,14 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) 
 
 
 def azd_token(audience: str) -> str:
-    """A token of whoever is signed in to azd."""
+    """A token for the identity that is signed in to azd."""
     command = ["azd", "auth", "token", "--output", "json", "--scope", f"{audience}/.default"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return str(json.loads(shown)["token"])
 
 
 def azd_values() -> dict[str, str]:
-    """What azd keeps of the current environment: parameters and outputs."""
+    """The current azd environment: parameters and outputs."""
     command = ["azd", "env", "get-values", "--output", "json"]
     return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
@@ -76,7 +76,7 @@ class Azure:
         return self.send("GET", url, headers, None)
 
     def app(self, outputs: Mapping[str, str], method: str, path: str) -> Answer:
-        """A call to the resource manager about the app; the outputs name it."""
+        """Calls the resource manager about the app that the outputs name."""
         manager = next(
             (url for ending, url in _MANAGERS.items() if outputs["FUNCTION_URL"].endswith(ending)),
             "https://management.azure.com",

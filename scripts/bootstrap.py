@@ -25,7 +25,7 @@ PROBE = "import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executabl
 
 
 class SetUpFailed(Exception):
-    """Raised when a person has to do something first; the text says what."""
+    """Raised when manual action is needed; the text says what."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Brings what the browser tests need beside the usual set-up: playwright, axe-core, and the Chromium of the machine.
+"""Installs what the browser tests need in addition: playwright, axe-core, and the machine's Chromium.
 
 `python -m scripts.browser_tools` installs what is missing, or says what to install. No browser is downloaded: playwright
 is told to drive the one that is there.
@@ -25,7 +25,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class ToolMissing(Exception):
-    """Raised when a person has to install something first; the text says what."""
+    """Raised when something has to be installed by hand; the text says what."""
 
 
 def chromium() -> str | None:
@@ -34,7 +34,7 @@ def chromium() -> str | None:
 
 
 def main() -> int:
-    """Installs what is missing; 1 when something cannot be."""
+    """Installs whatever is missing; returns 1 if that fails."""
     try:
         _install_playwright()
         _install_axe()
@@ -74,7 +74,7 @@ def _install_chromium() -> None:
     if chromium():
         return
     text = "the browser tests need Chromium: `apt-get install chromium` on Debian, or CHROMIUM=/path/to/it"
-    # On a machine that is thrown away after the tests, as those of CI are, there is nobody to ask.
+    # On a throw-away machine, such as those of CI, install without asking.
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise ToolMissing(text)
     _run("chromium", ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium"])

@@ -1,4 +1,4 @@
-"""`python -m scripts.deploy_patiently`: `azd deploy`, again for up to half an hour while a new role is not believed yet.
+"""`python -m scripts.deploy_patiently`: `azd deploy`, repeated for up to half an hour while a new role takes effect.
 
 The app's identity writes its package into the storage account; a role that was assigned a minute ago may not count
 there, and azd gives up at the first 403 (https://github.com/Azure/azure-dev/issues/8026). Only that fault is tried again.

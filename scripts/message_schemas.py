@@ -68,6 +68,15 @@ def _names(schema: Schema) -> set[str]:
 
 
 def _own() -> Schema:
+    return {
+        "title": "A message of the app to itself",
+        "description": "Rows of requests on the request queue; steps of clean-ups, of single tasks and of sweeps on the "
+        "job-completion queue. Its form may change with each version.",
+        "anyOf": [_object(name, **{name: schema}) for name, schema in {"work": _rows(), **_steps()}.items()],
+    }
+
+
+def _rows() -> Schema:
     row = _object(
         "request",
         request={"$ref": f"{REF}DeletionRequest"},
@@ -75,7 +84,7 @@ def _own() -> Schema:
         generation=_COUNT,
         retry=_object("attempts maybeEffect at", attempts=_COUNT, maybeEffect={"type": "boolean"}, at=_MOMENT),
     )
-    work = _object(
+    return _object(
         "v origin parentId acceptedAt rows",
         v={"const": 1},
         origin={"type": "string", "enum": [origin.value for origin in Origin]},
@@ -84,35 +93,33 @@ def _own() -> Schema:
         policy={"type": "string"},
         rows={"type": "array", "items": row, "minItems": 1, "maxItems": MAX_ROWS},
     )
-    page = _object(
-        "v event acceptedAt step continuation",
-        v={"const": 1},
-        event={"$ref": f"{REF}JobEvent"},
-        acceptedAt=_MOMENT,
-        step=_COUNT,
-        continuation={"type": ["string", "null"]},
-    )
-    task = _object(
-        "v record acceptedAt attempts generation",
-        v={"const": 1},
-        record={"$ref": f"{REF}DiagnosticRecord"},
-        acceptedAt=_MOMENT,
-        attempts=_COUNT,
-        generation=_COUNT,
-    )
-    sweep = _object(
-        "v id step repeat",
-        v={"const": 1},
-        id={"type": "string", "format": "uuid"},
-        step=_COUNT,
-        repeat={"type": "boolean"},
-    )
-    kinds = {"work": work, "page": page, "task": task, "sweep": sweep}
+
+
+def _steps() -> dict[str, Schema]:
     return {
-        "title": "A message of the app to itself",
-        "description": "Rows of requests on the request queue; steps of clean-ups, of single tasks and of sweeps on the "
-        "job-completion queue. Its form may change with each version.",
-        "anyOf": [_object(name, **{name: schema}) for name, schema in kinds.items()],
+        "page": _object(
+            "v event acceptedAt step continuation",
+            v={"const": 1},
+            event={"$ref": f"{REF}JobEvent"},
+            acceptedAt=_MOMENT,
+            step=_COUNT,
+            continuation={"type": ["string", "null"]},
+        ),
+        "task": _object(
+            "v record acceptedAt attempts generation",
+            v={"const": 1},
+            record={"$ref": f"{REF}DiagnosticRecord"},
+            acceptedAt=_MOMENT,
+            attempts=_COUNT,
+            generation=_COUNT,
+        ),
+        "sweep": _object(
+            "v id step repeat",
+            v={"const": 1},
+            id={"type": "string", "format": "uuid"},
+            step=_COUNT,
+            repeat={"type": "boolean"},
+        ),
     }
 
 

@@ -1,4 +1,4 @@
-"""Packs the app as deployment ships it: `python scripts/package.py` fills build/app and build/app.zip, and lists them.
+"""Packages the app for deployment: `python scripts/package.py` fills build/app and build/app.zip, and lists them.
 
 What ships of the app, .funcignore says. The libraries ship too, in the versions that are tested (constraints.txt), as
 wheels for the platform's Linux and Python, whatever machine packs them. azd runs this before it zips build/app
@@ -36,7 +36,7 @@ _PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
 
 
 class PackagingFailed(Exception):
-    """Raised when a person has to do something first; the text says what."""
+    """Raised when manual action is needed; the text says what."""
 
 
 class IgnoreRules:
@@ -94,7 +94,7 @@ def stage(root: Path, into: Path) -> None:
 
 
 def add_libraries(root: Path, into: Path, *, telemetry: bool) -> None:
-    """Installs what requirements.txt asks for on the platform. Raises PackagingFailed with pip's words."""
+    """Installs the requirements for the platform. Raises PackagingFailed with pip's output."""
     files = ["requirements.txt", *(["requirements-telemetry.txt"] if telemetry else [])]
     wanted = [line for name in files for line in (root / name).read_text(encoding="utf-8").splitlines()]
     pins: dict[str, str] = {}
@@ -113,7 +113,7 @@ def add_libraries(root: Path, into: Path, *, telemetry: bool) -> None:
 
 
 def _missing(target: Path, wanted: list[str], python: str) -> set[str]:
-    """The distributions that are asked for, directly or by an installed one, and are not there."""
+    """Distributions that are required, directly or indirectly, but not installed."""
     # pip's own copy of `packaging`: nothing else that reads a requirement is on every machine.
     from pip._vendor.packaging.requirements import Requirement
 

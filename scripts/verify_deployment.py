@@ -1,4 +1,4 @@
-"""Looks whether a deployment works: `python -m scripts.verify_deployment`.
+"""Checks that a deployment works: `python -m scripts.verify_deployment`.
 
 The outputs come from the environment, where azd puts them for its hooks, else from `azd env get-values`. azd runs it after each deployment (azure.yaml). Three looks, each of which has found what the one before cannot:
 the app's health; the functions that the platform knows, since it wakes an app for these alone; and a dry-run message on
@@ -23,7 +23,7 @@ from scripts.azure_calls import Answer, Azure, azd_values
 
 ROOT = Path(__file__).resolve().parents[1]
 HEALTH_SECONDS = 900
-"""New roles are believed within minutes, and the app starts meanwhile."""
+"""New roles take effect within minutes; the app starts meanwhile."""
 SYNC_SECONDS = 300
 MESSAGE_SECONDS = 600
 PAUSE_SECONDS = 15
@@ -57,7 +57,7 @@ _Found = TypeVar("_Found")
 
 
 class Unwell(Exception):
-    """Raised when a look finds a fault; the text says which, and what its causes are."""
+    """Raised when a check fails; the text describes the fault and its possible causes."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
     def until(self, look: Callable[[], _Found | None], seconds: float) -> _Found | None:
-        """The first answer that a look gives within some seconds."""
+        """Repeats a check until it returns something, for a given time."""
         end = self.clock() + seconds
         while True:
             found = look()
@@ -87,7 +87,7 @@ class Deployment:
     say: Callable[[str], None] = print
 
     def verify(self, root: Path) -> None:
-        """Takes all looks. Raises Unwell at the first that finds a fault."""
+        """Runs all checks. Raises Unwell at the first failure."""
         self.health()
         self.functions(set(declared(root)))
         reason = self._no_message_because()
@@ -110,13 +110,13 @@ class Deployment:
         self.say("health: 200")
 
     def functions(self, wanted: set[str]) -> None:
-        """What the platform lists must be what the app declares; a sync makes it look again."""
+        """The platform must list exactly the functions that the app declares. If not, synchronises the triggers and retries."""
         missing = [wanted]
 
         def complete() -> bool | None:
             missing[0] = wanted - self._listed()
             if missing[0]:
-                # What the portal's Refresh does; /syncfunctiontriggers was seen to help nothing on this plan.
+                # Like the portal's Refresh. /syncfunctiontriggers had no effect on this plan.
                 self.azure.app(self.outputs, "POST", "/host/default/sync")
             return None if missing[0] else True
 
@@ -129,7 +129,7 @@ class Deployment:
         return {each["name"].rpartition("/")[2] for each in answer.get("value", [])}
 
     def _no_message_because(self) -> str | None:
-        """Why this machine cannot put a message or ask for its result."""
+        """Why this machine cannot send a message or read its result."""
         if _is_on(self.outputs, "VNET_ENABLED"):
             return "with VNET_ENABLED the queue answers in its network alone"
         if _is_on(self.outputs, "ENTRA_AUTH_ENABLED"):
@@ -139,7 +139,7 @@ class Deployment:
         return None
 
     def message(self) -> None:
-        """A dry run over the queue, until its result is there."""
+        """Sends a dry run through the queue and waits for its outcome."""
         request_id = str(uuid.uuid4())
         self._put({"clientRequestId": request_id, "jobId": "deployment-check", "taskId": "none", "dryRun": True})
         key = self.azure.app(self.outputs, "POST", "/host/default/listkeys").json()["functionKeys"]["default"]
@@ -165,7 +165,7 @@ class Deployment:
 
         def taken() -> Answer | None:
             answer = self.azure.put_message(self.outputs["REQUEST_QUEUE_URL"], text)
-            # The deployer's own right to send is new, too.
+            # The deployer's own role for sending is new too.
             return None if answer.status in {0, 403, 404} else answer
 
         answer = self.patience.until(taken, MESSAGE_SECONDS)

@@ -60,3 +60,13 @@ def to_text(moment: datetime) -> str:
 def from_text(text: str) -> datetime:
     """The instant in a text written by `to_text`."""
     return datetime.fromisoformat(text)
+
+
+def moment_text(moment: datetime | None) -> str:
+    """An instant as a column has it; empty for none."""
+    return to_text(moment) if moment else ""
+
+
+def moment_in(text: str | None) -> datetime | None:
+    """The instant in a column; None where there is none, or no such column yet."""
+    return from_text(text) if text else None

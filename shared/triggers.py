@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import azure.functions as func
 
@@ -18,9 +18,11 @@ from shared.deletion.delivery import Delivery
 from shared.errors import InvalidConfiguration
 from shared.parsing import grammar
 from shared.parsing.strict_json import excerpt
-from shared.request.model import readable
-from shared.wiring.connect import WIRING
-from shared.wiring.services import App
+from shared.request.model import parse_or_none
+from shared.wiring.wiring import WIRING
+
+if TYPE_CHECKING:
+    from shared.wiring.services import App
 
 log = logging.getLogger(__name__)
 
@@ -135,11 +137,11 @@ def _call(req: func.HttpRequest, context: func.Context) -> Call:
         body=req.get_body(),
         invocation_id=context.invocation_id,
         # While Application Insights is off, the context is empty (Activity.Current in the host's WorkerFunctionInvoker).
-        traceparent=_trace(context) or readable(headers.get("traceparent"), grammar.traceparent),
+        traceparent=_trace(context) or parse_or_none(headers.get("traceparent"), grammar.traceparent),
         method=req.method.upper(),
         function=context.function_name,
         caller=caller_of(headers, os.environ),
-        subject=Subject(readable(named, grammar.guid)),
+        subject=Subject(parse_or_none(named, grammar.guid)),
     )
 
 
@@ -159,7 +161,7 @@ def _trace(context: func.Context) -> str | None:
 
     An invalid trace context counts as none: https://www.w3.org/TR/trace-context/#traceparent-header
     """
-    return readable(context.trace_context.trace_parent, grammar.traceparent)
+    return parse_or_none(context.trace_context.trace_parent, grammar.traceparent)
 
 
 class _Untyped(dict[str, str]):

@@ -14,6 +14,7 @@ PURE = (
         "batch/answer",
         "batch/target",
         "storage/connection",
+        "storage/query",
         "ledger/entity",
         "request/envelope",
         "errors",
@@ -43,7 +44,7 @@ PURE = (
     *(
         "cleanup/closing_event",
         "cleanup/state",
-        "deletion/guard",
+        "deletion/vetoes",
         "api/answer",
         "api/openapi",
         "api/openapi_answers",

@@ -1,4 +1,4 @@
-"""Installs Azurite beside this file, once, whoever asks first."""
+"""Installs Azurite beside this file, once, even if several processes need it at the same time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INSTALL_SECONDS = 1800
 
 
 class InstallFailed(Exception):
-    """Raised when there is no Node to be had or npm refuses; the text says what to do."""
+    """Raised when Node is not available or npm fails; the text says what to do."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from rich.table import Table
 from devstack.client import AppClient
 from devstack.demo import policy
 from devstack.demo.scenes import CLEANED_JOB, JOB, Ask, Scene, scenes
-from devstack.demo.verdict import Row, Seen, row_of
+from devstack.demo.verdict import Row, Seen, promises_row, row_of
 from devstack.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,8 +37,8 @@ def main() -> int:
     console.print("Starting Azurite, the Batch simulator, the identity endpoint and the Functions host ...")
     with Stack(ROOT, env=SETTINGS) as stack:
         console.print(f"Up: {stack.http_url}/api  (Batch at {stack.batch_url}, logs in {stack.logs})\n")
-        rows = run(AppClient(stack), arguments.size, console)
-        rows.append(policy.play(stack, console))
+        app = AppClient(stack)
+        rows = [*run(app, arguments.size, console), policy.play(app, console)]
     console.print(report(rows))
     right = all(row.ok for row in rows)
     console.print("[green]Every outcome is as expected.[/]" if right else "[red]Some outcomes are not as expected.[/]")
@@ -50,10 +50,8 @@ def run(app: AppClient, size: int, console: Console) -> list[Row]:
     """Seeds, asks, waits and judges."""
     played, count = scenes(size)
     app.seed(
-        [
-            {"id": JOB, "state": "active", "tasks": {"count": count, "prefix": "frame-"}},
-            {"id": CLEANED_JOB, "state": "completed", "tasks": _finished()},
-        ]
+        {"id": JOB, "state": "active", "tasks": {"count": count, "prefix": "frame-"}},
+        {"id": CLEANED_JOB, "state": "completed", "tasks": _finished()},
     )
     for scene in played:
         for fault in scene.faults:
@@ -69,9 +67,9 @@ def run(app: AppClient, size: int, console: Console) -> list[Row]:
     total = sum(row.requests for row in rows)
     console.print(
         f"{total} requests in {seconds:.1f} s ({total / seconds:.0f} a second), "
-        f"{seen.messages} result messages, {sum(deletes.values())} DELETEs reached Batch\n"
+        f"{len(seen.messages)} result messages, {sum(deletes.values())} DELETEs reached Batch\n"
     )
-    return rows
+    return [*rows, promises_row(played, seen, app.journal())]
 
 
 def _send(app: AppClient, played: list[Scene]) -> dict[int, int | None]:

@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import requests
 from rich.console import Console
 
+from devstack.client import AppClient
 from devstack.demo.verdict import Row
-from devstack.stack import Stack
 
 PATIENCE_SECONDS = 900
-TIMEOUT = 300
 SWEPT, KEPT = "nightly-render", "nightly-audit"
 POLICIES = [
     {"name": "audit", "jobs": KEPT, "deleteAfter": "never"},
@@ -28,17 +26,15 @@ DUE = sum(count for _, count, _, _, is_due in TASKS if is_due)
 STAYS = {prefix for prefix, _, _, _, is_due in TASKS if not is_due}
 
 
-def play(stack: Stack, console: Console) -> Row:
+def play(app: AppClient, console: Console) -> Row:
     """Seeds, looks, sweeps, and judges what is left."""
-    for job in (SWEPT, KEPT):
-        body = {"id": job, "tasks": list(_tasks())}
-        requests.post(f"{stack.batch_url}/_control/jobs", json=body, timeout=TIMEOUT).raise_for_status()
-    would = _swept(stack, dryRun=True)
-    untouched = len(_left(stack, SWEPT))
+    app.seed(*({"id": job, "tasks": list(_tasks())} for job in (SWEPT, KEPT)))
+    would = _swept(app, dryRun=True)
+    untouched = len(app.tasks(SWEPT))
     console.print(f"By policy, without anybody asking: a dry-run sweep says that {_requested(would)} tasks would go.")
-    did = _swept(stack)
-    left = _left(stack, SWEPT)
-    audit = len(_left(stack, KEPT))
+    did = _swept(app)
+    left = app.tasks(SWEPT)
+    audit = len(app.tasks(KEPT))
     console.print(f"A sweep deleted {did['done'].get('deleted', 0)}; {len(left)} stay, and all {audit} of {KEPT}.\n")
     total = sum(count for _, count, *_ in TASKS)
     ok = (
@@ -57,14 +53,12 @@ def _tasks() -> Iterator[dict[str, Any]]:
         yield {"count": count, "prefix": prefix, "endTime": ended.isoformat(), "exitCode": exit_code}
 
 
-def _swept(stack: Stack, **wish: Any) -> dict[str, Any]:
+def _swept(app: AppClient, **wish: Any) -> dict[str, Any]:
     """The status of a sweep that has ended, its requests too."""
-    url = f"{stack.http_url}/api/retention-sweeps"
-    begun = requests.post(url, json=wish, timeout=TIMEOUT)
-    begun.raise_for_status()
+    location = app.sweep(wish)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        status: dict[str, Any] = requests.get(f"{url}/{begun.json()['sweepId']}", timeout=TIMEOUT).json()
+        status = app.progress(location)
         if (status["state"] != "running" and not status["open"]) or time.monotonic() > deadline:
             return status
         time.sleep(0.2)
@@ -72,8 +66,3 @@ def _swept(stack: Stack, **wish: Any) -> dict[str, Any]:
 
 def _requested(status: dict[str, Any]) -> int:
     return sum(policy["requested"] for policy in status["policies"])
-
-
-def _left(stack: Stack, job: str) -> list[str]:
-    found = requests.get(f"{stack.batch_url}/_control/jobs/{job}", timeout=TIMEOUT).json()
-    return [task["id"] for task in found["tasks"]]

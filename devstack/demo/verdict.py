@@ -1,4 +1,4 @@
-"""Whether what came is what was expected. Pure."""
+"""Compares results with expectations. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devstack.demo.scenes import Ask, Scene
-
-DELETION = "batch.task-deletion.done"
+from devstack.promises import RESULT, judge_run
 
 
 @dataclass
@@ -17,26 +16,26 @@ class Seen:
     """The results so far, by request, each result id once."""
 
     by_request: defaultdict[str | None, dict[str, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
-    messages: int = 0
+    messages: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, results: Iterable[dict[str, Any]]) -> None:
-        """Takes results in; repeats of one id count once, as a consumer would count them."""
+        """Adds results. Repeats of one id count once, as for a consumer."""
         for result in results:
-            self.messages += 1
-            if result["type"] == DELETION:
+            self.messages.append(result)
+            if result["type"] == RESULT:
                 self.by_request[result["data"]["clientRequestId"]][result["id"]] = result
 
     def of_parent(self, event_id: str | None) -> list[dict[str, Any]]:
-        """What the results say of the requests that one event led to."""
+        """The results of the requests made by one event."""
         data = [result["data"] for found in self.by_request.values() for result in found.values()]
         return [one for one in data if one["parentId"] == event_id]
 
     def has_all(self, scenes: Iterable[Scene]) -> bool:
-        """Whether every request of the scenes has a result of the kind that it expects."""
+        """Whether every request of the scenes has the expected kind of result."""
         return all(self.find(ask) is not None for scene in scenes for ask in scene.asks if _is_answered(ask))
 
     def find(self, ask: Ask) -> dict[str, Any] | None:
-        """The result of a request with the outcome that it expects, else any other of its results, else None."""
+        """The result of a request with the expected outcome, else any other of its results, else None."""
         found = list(self.by_request.get(ask.id, {}).values())
         fitting = [result for result in found if result["data"]["outcome"] == ask.expected]
         return fitting[0] if fitting else (found[0] if found and ask.expected != "conflict" else None)
@@ -83,6 +82,16 @@ def row_of(scene: Scene, seen: Seen, statuses: dict[int, int | None], deletes: i
         ", ".join([*(f"{count} {name}" for name, count in outcomes.items()), *sorted(set(faults))]),
         f"{deletes}",
         not faults,
+    )
+
+
+def promises_row(scenes: Iterable[Scene], seen: Seen, journal: Iterable[dict[str, Any]]) -> Row:
+    """The report's last line: what holds for every request, whatever was expected of it."""
+    asked = {ask.id for scene in scenes for ask in scene.asks if ask.id}
+    broken = judge_run(asked, seen.messages, journal)
+    title = "nothing lost, twice, late or untrue"
+    return Row(
+        title, len(seen.by_request), "all promises kept", ", ".join(broken) or "all promises kept", "", not broken
     )
 
 

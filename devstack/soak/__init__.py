@@ -1,1 +1,1 @@
-"""A long run of the whole stack under faults, which ends with figures: nothing lost, nothing twice."""
+"""A long run of the whole stack under faults, which checks that nothing is lost and nothing happens twice."""

@@ -1,4 +1,4 @@
-"""What goes wrong during a run, chosen by a seeded generator."""
+"""The faults of a run, chosen by a seeded random generator."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import random
 import time
 from typing import Any
 
-import requests
-
+from devstack.client import AppClient
 from devstack.stack import Stack
 
-TIMEOUT = 300
 STOPS = 0.5
-"""The share of stops, which give work in hand ten seconds, beside SIGKILLs, which give it none."""
+"""The share of stops, which give running work ten seconds; the rest are SIGKILLs, which give it none."""
 STORMS: tuple[dict[str, Any], ...] = (
     {"status": 429, "retryAfter": 2, "totalTimes": 60},
     {"status": 503, "totalTimes": 40},
@@ -27,21 +25,21 @@ STORMS: tuple[dict[str, Any], ...] = (
 class Chaos:
     """Storms over the Batch account, and sudden deaths and stops of the host, each at a random time."""
 
-    def __init__(self, stack: Stack, seed: int) -> None:
+    def __init__(self, stack: Stack, app: AppClient, seed: int) -> None:
         self._stack = stack
+        self._app = app
         self._random = random.Random(seed)
-        self._faults = f"{stack.batch_url}/_control/faults"
         self._next_storm = time.monotonic() + 2
         self._next_kill = time.monotonic() + self._random.uniform(5, 15)
         self.storms = self.kills = self.stops = 0
 
     def step(self) -> None:
-        """Does what is due. Called from the thread that started the stack."""
+        """Applies the faults that are due. Called from the thread that started the stack."""
         now = time.monotonic()
         if now >= self._next_storm:
             # A storm passes, spent or not: the app asks a throttled account for less, and would take minutes to spend it.
-            self.end()
-            requests.post(self._faults, json=self._random.choice(STORMS), timeout=TIMEOUT).raise_for_status()
+            self._app.recover()
+            self._app.break_down(self._random.choice(STORMS))
             self.storms += 1
             self._next_storm = now + self._random.uniform(2, 8)
         if now >= self._next_kill:
@@ -53,7 +51,3 @@ class Chaos:
                 self.kills += 1
             self._stack.start_host()
             self._next_kill = time.monotonic() + self._random.uniform(10, 30)
-
-    def end(self) -> None:
-        """Fair weather from here on."""
-        requests.delete(self._faults, timeout=TIMEOUT).raise_for_status()

@@ -1,11 +1,13 @@
-"""What was asked for, what came, and what reached Batch. Pure."""
+"""The requests, results and DELETEs of a run. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from devstack.promises import judge_run
 
 
 @dataclass
@@ -16,51 +18,33 @@ class Ledger:
     """Task by request id."""
     sent: int = 0
     """Messages and calls, duplicates included."""
-    results: defaultdict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
-    """By request id, then by result id."""
-    messages: int = 0
+    messages: list[Mapping[str, Any]] = field(default_factory=list)
+    """All results, repeats included."""
+    answered: set[str] = field(default_factory=set)
+    """Requests that have a result."""
 
-    def take(self, results: Iterable[dict[str, Any]]) -> None:
+    def take(self, results: Iterable[Mapping[str, Any]]) -> None:
         """Books result messages."""
         for result in results:
-            self.messages += 1
-            self.results[result["data"]["clientRequestId"]][result["id"]] = result["data"]
+            self.messages.append(result)
+            self.answered.add(result["data"]["clientRequestId"])
 
     @property
     def missing(self) -> set[str]:
         """Requests without a result."""
-        return set(self.asked) - set(self.results)
+        return set(self.asked) - self.answered
 
-    def figures(self, deletes: list[dict[str, Any]], left: dict[str, int]) -> dict[str, int]:
-        """The figures that the run is judged by; `deletes` is the account's journal, `left` what lies in the queues."""
-        ends = {key: min(data["completedAt"] for data in found.values()) for key, found in self.results.items()}
-        outcomes = [{data["outcome"] for data in found.values()} for found in self.results.values()]
-        late = [entry for entry in deletes if entry["time"] > ends.get(entry["headers"]["client-request-id"], "~")]
-        wrong = [key for key, found in self.results.items() if {d["outcome"] for d in found.values()} - {"deleted"}]
-        return {
-            "requests": len(self.asked),
-            "messages and calls sent, duplicates included": self.sent,
-            "result messages": self.messages,
-            "requests without a result": len(self.missing),
-            "results of requests that nobody made": len(set(self.results) - set(self.asked)),
-            "requests with two results or outcomes": sum(
-                len(found) > 1 or len(kinds) > 1 for found, kinds in zip(self.results.values(), outcomes, strict=True)
-            ),
-            "outcomes other than deleted": len(wrong),
-            "DELETEs that reached Batch": len(deletes),
-            "DELETEs after a recorded outcome": len(late),
-            **{f"messages left in {name}": count for name, count in left.items()},
-        }
+    def certainties(self) -> Counter[str]:
+        """How sure the results are, each counted once; those of lost replies are inferred."""
+        return Counter({result["id"]: result["data"]["certainty"] for result in self.messages}.values())
 
-    def inferred(self) -> int:
-        """Results whose certainty is not confirmed: the lost replies."""
-        counts = Counter(data["certainty"] for found in self.results.values() for data in found.values())
-        return counts["inferred"]
-
-
-MUST_BE_ZERO = ("without", "nobody", "two results", "other than", "after a recorded", "left in")
-
-
-def is_right(figures: dict[str, int]) -> bool:
-    """Whether the figures are those of a run that kept all promises."""
-    return all(not count for name, count in figures.items() if any(words in name for words in MUST_BE_ZERO))
+    def broken(self, deletes: Iterable[Mapping[str, Any]], left: Mapping[str, int]) -> list[str]:
+        """What is wrong at the end; `deletes` is the account's journal, `left` what lies in the queues."""
+        strangers = self.answered - set(self.asked)
+        others = Counter(result["data"]["outcome"] for result in self.messages) - Counter(deleted=len(self.messages))
+        return [
+            *judge_run(self.asked, self.messages, deletes),
+            *(f"{request_id} has a result, and nobody asked for it" for request_id in sorted(strangers)),
+            *(f"{count} results are {outcome}" for outcome, count in others.items()),
+            *(f"{count} messages are left in {queue}" for queue, count in left.items() if count),
+        ]

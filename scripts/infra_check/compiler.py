@@ -1,4 +1,4 @@
-"""What the Bicep compiler says of the templates."""
+"""Runs the Bicep compiler on the templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what is deployed is what the app and its callers rely on, for every shape."""
+"""Checks, for every shape, that the deployment has everything the app and its callers rely on."""
 
 from __future__ import annotations
 

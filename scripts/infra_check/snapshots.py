@@ -1,4 +1,4 @@
-"""What the templates come to, as the compiler wrote it down: one shape for each parameter file in infra/snapshots."""
+"""The templates as evaluated by the compiler: one shape for each parameter file in infra/snapshots."""
 
 from __future__ import annotations
 

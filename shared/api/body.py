@@ -1,4 +1,4 @@
-"""The body of an HTTP call: JSON in UTF-8, there at all, and as it was sent."""
+"""The body of an HTTP call: it must be JSON in UTF-8, and not empty."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UTF_8 = frozenset({"utf-8", "utf8"})
 def require_json(call: Call) -> None:
     """Raises InvalidInput (415) for a content type that is neither absent nor JSON in UTF-8.
 
-    Any other parameter is let through: the REST operation's own type is `application/json; odata=minimalmetadata`.
+    Other parameters are allowed: the REST operation's type is `application/json; odata=minimalmetadata`.
     """
     media_type = call.headers.get("content-type", "").strip()
     charsets = {found.lower() for found in _CHARSET.findall(media_type)}
@@ -28,19 +28,19 @@ def require_json(call: Call) -> None:
 
 
 def read_json(call: Call, max_bytes: int) -> object:
-    """The JSON value of the body, with a `strict_json.Fault` wherever something was wrong. Raises InvalidInput."""
+    """The JSON value of the body, with a `strict_json.Fault` in place of each invalid part. Raises InvalidInput."""
     refuse_empty(call)
     return strict_json.read(call.body, max_bytes=max_bytes)
 
 
 def parse_json(call: Call, max_bytes: int) -> object:
-    """The JSON value of a body without any fault. Raises InvalidInput."""
+    """The JSON value of a body without faults. Raises InvalidInput."""
     refuse_empty(call)
     return strict_json.parse(call.body, max_bytes=max_bytes)
 
 
 def refuse_empty(call: Call) -> None:
-    """Raises InvalidInput for a body that is empty, as one without `Content-Length` is when it gets here."""
-    # Seen on the Functions host 4.1037: of a chunked body nothing reaches a Python function.
+    """Raises InvalidInput for an empty body. A body sent without `Content-Length` arrives here empty."""
+    # Seen on Functions host 4.1037: a chunked body does not reach a Python function.
     if not call.body.strip():
-        raise InvalidInput.at("", "is empty; a body that is sent without Content-Length (chunked) arrives empty")
+        raise InvalidInput.at("", "is empty; a body sent without Content-Length (chunked) arrives empty")

@@ -1,4 +1,4 @@
-"""The bulk call: many requests in one HTTP body, each answered on its own."""
+"""The bulk call: many requests in one HTTP body, each accepted or refused separately."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any
 
 from shared.api.answer import Answer
 from shared.batch.reply import ErrorBody
-from shared.clock import Clock
 from shared.deletion import acceptance
 from shared.deletion.acceptance import Acceptance, Acceptor
-from shared.deletion.guard import Guard
+from shared.deletion.vetoes import Vetoes
 from shared.errors import Problem
-from shared.ledger.record import Key, Origin, Record
-from shared.parsing.strict_json import few
-from shared.request.envelope import Envelope, Item, Kind
+from shared.ledger.record import Key, Record
+from shared.parsing.strict_json import capped
+from shared.request.envelope import Envelope, Invalid, Kind
 from shared.results.event import error_body, error_wire
 from shared.results.result import ID_CONFLICT, invalid_request
 
@@ -26,49 +25,45 @@ INVALID = "invalid"
 class Bulk:
     """Accepts the requests of one envelope."""
 
-    def __init__(self, acceptor: Acceptor, guard: Guard, clock: Clock) -> None:
+    def __init__(self, acceptor: Acceptor, vetoes: Vetoes) -> None:
         self._acceptor = acceptor
-        self._guard = guard
-        self._clock = clock
+        self._vetoes = vetoes
 
-    def accept(self, envelope: Envelope) -> Answer:
-        """202 with an entry for each item, in order, and a count per status; 400 when every item is invalid.
+    def accept(self, envelope: Envelope[Record]) -> Answer:
+        """202 with an entry for each item, in order, and a count per status; 400 if every item is invalid.
 
-        Raises StorageUnavailable: repeat the call, what was accepted is then replayed.
+        Raises StorageUnavailable. The caller can repeat the call: accepted requests are then replayed.
         """
-        faults = {item.index: fault for item in envelope.items if (fault := self._fault(item, envelope.kind))}
-        good = [item for item in envelope.items if item.index not in faults]
-        now, parent = self._clock.now(), envelope.parent_id
-        asked = [Record.new(item.request, Origin.BULK, now, parent) for item in good if item.request]
-        accepted: dict[int, Acceptance] = dict(
-            zip((item.index for item in good), self._acceptor.accept_all(asked), strict=True)
-        )
+        items = [(item, _place(index, envelope.kind)) for index, item in enumerate(envelope.items)]
+        faults = [self._fault(item, at) for item, at in items]
+        good = [
+            item for (item, _), fault in zip(items, faults, strict=True) if not (fault or isinstance(item, Invalid))
+        ]
+        accepted = iter(self._acceptor.accept_all(good))
         entries = [
-            _refused(item, faults[item.index])
-            if item.index in faults
-            else _answered(accepted[item.index], _place(item, envelope.kind))
-            for item in envelope.items
+            _refused(item, fault) if fault else _answered(next(accepted), at)
+            for (item, at), fault in zip(items, faults, strict=True)
         ]
         counts = Counter(entry["status"] for entry in entries)
         body = {"items": entries, "counts": {name: counts[name] for name in (*map(str, acceptance.Receipt), INVALID)}}
-        return Answer(202, body) if good else Answer(400, {**error_body(_all_of(faults.values())), **body})
+        return Answer(202, body) if good else Answer(400, {**error_body(_all_of(filter(None, faults))), **body})
 
-    def _fault(self, item: Item, kind: Kind) -> ErrorBody | None:
-        if item.request is None:
+    def _fault(self, item: Record | Invalid, at: str) -> ErrorBody | None:
+        if isinstance(item, Invalid):
             return invalid_request(item.problems)
-        error = self._guard.protection(item.request)
-        return error and _placed(error, _place(item, kind))
+        error = self._vetoes.of_job(item.request.job_id)
+        return error and _placed(error, at)
 
 
 def _all_of(faults: Iterable[ErrorBody]) -> ErrorBody:
-    """One error for a body of which nothing was accepted, with the first problems of its items."""
+    """One error for a body without a valid item, with the first problems of its items."""
     problems = [Problem(key, text) for fault in faults for key, text in fault.values]
-    error = invalid_request(few(problems))
+    error = invalid_request(capped(problems))
     return replace(error, message="None of the items is valid.")
 
 
-def _refused(item: Item, fault: ErrorBody) -> dict[str, Any]:
-    known = item.request or item.partial
+def _refused(item: Record | Invalid, fault: ErrorBody) -> dict[str, Any]:
+    known = item.partial if isinstance(item, Invalid) else item.request
     return {
         "clientRequestId": known.client_request_id,
         "jobId": known.job_id,
@@ -78,9 +73,9 @@ def _refused(item: Item, fault: ErrorBody) -> dict[str, Any]:
     }
 
 
-def _place(item: Item, kind: Kind) -> str:
-    """The pointer under which the fields of an item's request stand; those of `taskIds` share the envelope's."""
-    return f"/requests/{item.index}" if kind is Kind.MANY else ""
+def _place(index: int, kind: Kind) -> str:
+    """The pointer to an item's request. All items of a `taskIds` envelope share its fields."""
+    return f"/requests/{index}" if kind is Kind.MANY else ""
 
 
 def _placed(error: ErrorBody, at: str) -> ErrorBody:

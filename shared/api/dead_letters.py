@@ -1,4 +1,4 @@
-"""The HTTP calls about dead letters: look, redrive and settle, one or many."""
+"""The HTTP calls about dead letters: list, show, redrive and settle, one or many."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from shared.api.answer import Answer, Call, refusal
 from shared.api.body import parse_json
 from shared.api.letter_pass import (
+    BulkFilters,
     BulkRedrive,
-    BulkWishes,
-    LetterWishes,
+    LetterFilters,
     Pass,
     begin,
     filter_of,
@@ -29,7 +29,7 @@ from shared.errors import InvalidInput
 from shared.operations.redrive import Redrive, Redriven
 from shared.parsing import grammar
 from shared.parsing.strict_model import checked
-from shared.request.model import readable
+from shared.request.model import parse_or_none
 from shared.results.dead_letter import DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.event import dry_run_mark, error_wire
@@ -56,10 +56,10 @@ class DeadLetterApi:
         """`GET /api/dead-letters`, newest first."""
         query = read_query(call, *FILTERS, "settled", "top", "continuation")
         settled, top = boolean(query, "settled"), _top(query.get("top"))
-        wishes = self._wishes(query) | ({"settled": "true"} if settled else {})
-        place = _place(query.get("continuation"), wishes)
-        letters, rest = self.listed.page(filter_of(wishes, settled=settled), top, place)
-        more = to_token({"wishes": wishes, "place": place_wire(rest)}) if rest else None
+        filters = self._filters(query) | ({"settled": "true"} if settled else {})
+        place = _place(query.get("continuation"), filters)
+        letters, rest = self.listed.page(filter_of(filters, settled=settled), top, place)
+        more = to_token({"wishes": filters, "place": place_wire(rest)}) if rest else None
         return Answer(200, {"value": [summary(letter) for letter in letters], "continuation": more})
 
     def one(self, call: Call) -> Answer:
@@ -74,24 +74,24 @@ class DeadLetterApi:
         read_query(call)
         refuse_body(call)
         letter_id = _id(call)
-        redriven = self.redriving.put_back(letter_id, by=call.caller) if letter_id else Redriven.UNKNOWN
-        if redriven is Redriven.PUT_BACK:
+        redriven = self.redriving.redrive(letter_id, by=call.caller) if letter_id else Redriven.UNKNOWN
+        if redriven is Redriven.REDRIVEN:
             return Answer(202, {"id": letter_id, "redriven": True})
         if redriven is Redriven.ALREADY:
-            return refusal(409, "AlreadyRedriven", "This dead letter was redriven before.")
+            return refusal(409, "AlreadyRedriven", "This dead letter has already been redriven.")
         if redriven is Redriven.NEVER:
-            return refusal(422, "NotRedrivable", "Another try cannot succeed; send a corrected request with a new id.")
+            return refusal(422, "NotRedrivable", "It cannot succeed as it is; send a corrected request with a new id.")
         return _unknown()
 
     def settle(self, call: Call) -> Answer:
-        """`DELETE /api/dead-letters/{id}`: it is dealt with, and listed no longer."""
+        """`DELETE /api/dead-letters/{id}`: settles it, so that it is no longer listed."""
         read_query(call)
         letter_id = _id(call)
         known = letter_id is not None and self.letters.settle(letter_id, self.clock.now(), call.caller)
         return Answer(204) if known else _unknown()
 
     def redrive_many(self, call: Call) -> Answer:
-        """`POST /api/dead-letters/redrive`: those that a filter takes, spread over time by message delays."""
+        """`POST /api/dead-letters/redrive`: those that match a filter, spread over time by message delays."""
         read_query(call)
         asked = checked(BulkRedrive, parse_json(call, MAX_FILTER_BYTES))
         now = self.clock.now()
@@ -100,14 +100,14 @@ class DeadLetterApi:
 
         def act(letter: DeadLetter, index: int) -> bool:
             delay = (one.due - now + index * pause).total_seconds()
-            return self.redriving.put_back(letter.id, delay, call.caller) is Redriven.PUT_BACK
+            return self.redriving.redrive(letter.id, delay, call.caller) is Redriven.REDRIVEN
 
         return self._many(one, asked.most, "redriven", act, pause)
 
     def settle_many(self, call: Call) -> Answer:
-        """`POST /api/dead-letters/settle`: those that a filter takes, redriven and hopeless ones too."""
+        """`POST /api/dead-letters/settle`: those that match a filter, including redriven and never redrivable ones."""
         read_query(call)
-        asked = checked(BulkWishes, parse_json(call, MAX_FILTER_BYTES))
+        asked = checked(BulkFilters, parse_json(call, MAX_FILTER_BYTES))
         one = begin("settle", asked, self.queues, self.clock.now())
 
         def act(letter: DeadLetter, _: int) -> bool:
@@ -115,16 +115,16 @@ class DeadLetterApi:
 
         return self._many(one, asked.most, "settled", act, timedelta(0))
 
-    def _wishes(self, query: dict[str, str]) -> dict[str, str]:
-        """The filters of a query, by the rules of the bulk calls. Raises InvalidInput."""
+    def _filters(self, query: dict[str, str]) -> dict[str, str]:
+        """The filters of a query, checked like those of the bulk calls. Raises InvalidInput."""
         names = {f"/{name}": key(name) for name in FILTERS}
         try:
-            asked = checked(LetterWishes, {name: text for name, text in query.items() if name in FILTERS})
+            asked = checked(LetterFilters, {name: text for name, text in query.items() if name in FILTERS})
         except InvalidInput as fault:
             raise fault.renamed(names) from None
         if problems := asked.check(self.queues):
             raise InvalidInput(problems).renamed(names)
-        return asked.wishes()
+        return asked.filters()
 
     def _many(
         self, one: Pass, most: int, word: str, act: Callable[[DeadLetter, int], bool], pause: timedelta
@@ -143,7 +143,7 @@ class DeadLetterApi:
         return Answer(200 if one.dry_run else 202, answer)
 
     def _take(self, wanted: LetterFilter, most: int, place: Place) -> tuple[list[DeadLetter], Place | None]:
-        """At most so many letters, and where others begin; None when there are no others."""
+        """At most `most` letters, and where the rest begin; None if there are no more."""
         letters, rest = self.listed.page(wanted, most + 1, place)
         if len(letters) <= most:
             return letters, rest
@@ -151,7 +151,7 @@ class DeadLetterApi:
 
 
 def summary(letter: DeadLetter) -> dict[str, Any]:
-    """A dead letter as the listing shows it."""
+    """A dead letter as listed, without its body."""
     return {
         "id": letter.id,
         "reason": letter.reason,
@@ -175,7 +175,7 @@ def summary(letter: DeadLetter) -> dict[str, Any]:
 
 
 def body_of(letter: DeadLetter) -> dict[str, str]:
-    """The body as received: text where it is text."""
+    """The body as received: as text if it is UTF-8, else in base64."""
     try:
         return {"body": letter.body.decode("utf-8"), "bodyEncoding": "utf-8"}
     except UnicodeDecodeError:
@@ -183,7 +183,7 @@ def body_of(letter: DeadLetter) -> dict[str, str]:
 
 
 def _id(call: Call) -> str | None:
-    return readable(call.route.get("id"), grammar.guid)
+    return parse_or_none(call.route.get("id"), grammar.guid)
 
 
 def _top(text: str | None) -> int:
@@ -194,16 +194,16 @@ def _top(text: str | None) -> int:
     return int(text)
 
 
-def _place(text: str | None, wishes: dict[str, str]) -> Place | None:
-    """Where a continuation goes on. Raises InvalidInput for one of other filters, and for one that no answer gave."""
+def _place(text: str | None, filters: dict[str, str]) -> Place | None:
+    """The place where a continuation resumes. Raises InvalidInput if it is invalid or belongs to other filters."""
     if text is None:
         return None
     try:
         value = from_token(text)
         place = place_from(value["place"])
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise InvalidInput.at(key("continuation"), "must be the text that an earlier answer gave") from None
-    if value.get("wishes") != wishes:
+        raise InvalidInput.at(key("continuation"), "must be a continuation from an earlier response") from None
+    if value.get("wishes") != filters:
         raise InvalidInput.at(key("continuation"), "belongs to a call with other filters")
     return place
 

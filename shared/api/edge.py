@@ -1,4 +1,4 @@
-"""The edge of the HTTP interface: whatever happens in a call becomes an answer here, and nowhere else."""
+"""The edge of the HTTP interface: the only place where errors become responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def answered(answer_of: Callable[[Call], Answer], call: Call) -> Answer:
-    """The answer to a call, each error in the shape of a BatchError."""
+    """Answers a call; each error becomes a BatchError."""
     try:
         refuse_misplaced(call)
         return answer_of(call)
@@ -24,6 +24,6 @@ def answered(answer_of: Callable[[Call], Answer], call: Call) -> Answer:
     except StorageUnavailable as fault:
         log.warning("storage_unavailable function=%s fault=%s", call.function, fault)
         return unavailable(str(fault))
-    except Exception:  # the host would answer an empty 500
+    except Exception:  # otherwise the host would send an empty 500
         log.exception("internal_error function=%s", call.function)
         return internal_error()

@@ -1,4 +1,4 @@
-"""Whether the app could do its work now: settings, storage, identity and timers, each by a real look."""
+"""Whether the app is able to work now: really checks settings, storage, identity and timers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from shared.errors import AppError, InvalidConfiguration
 
 OK = "ok"
 KEPT_SECONDS = 5.0
-"""Anyone may ask, and each look costs calls to storage."""
+"""How long a result is cached: anyone may call this, and each check costs storage operations."""
 
 
 def health(checks: dict[str, Callable[[], object]]) -> Answer:
-    """200 when every check passes, else 503 with the faults' texts, which hold no secret."""
+    """200 if every check passes, else 503 with the faults' texts, which contain no secrets."""
     found = {name: _fault_of(check) for name, check in checks.items()}
     healthy = all(text == OK for text in found.values())
     return Answer(200 if healthy else 503, {"status": OK if healthy else "failing", "checks": found})
 
 
 def misconfigured(fault: InvalidConfiguration) -> Answer:
-    """503 while the settings are wrong: nothing else can be looked at."""
-    unknown = "not checked, the settings are wrong"
+    """503 while the settings are invalid: nothing else can be checked."""
+    unknown = "not checked, because the settings are not valid"
     checks = {"storage": unknown, "identity": unknown, "settings": "; ".join(fault.problems), "timers": unknown}
     return Answer(503, {"status": "failing", "checks": checks})
 

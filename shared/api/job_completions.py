@@ -1,4 +1,4 @@
-"""The HTTP calls about job completions: hand events in, see how clean-ups go, and cancel them."""
+"""The HTTP calls about job completions: submit events; list, show and cancel clean-ups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.cleanup.state import CancelDecision
 from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
 from shared.errors import InvalidInput, Problem
-from shared.parsing.strict_json import few
+from shared.parsing.strict_json import capped
 from shared.results.event import dry_run_mark, error_body, error_wire, status_document
 from shared.results.result import invalid_request
 
@@ -52,7 +52,7 @@ class CleanupApi:
         try:
             return self._submit_one(call, events[0])
         except InvalidInput as fault:
-            raise events[0].told(fault) from None
+            raise events[0].located(fault) from None
 
     def progress(self, call: Call) -> Answer:
         """`GET /api/job-completions/{id}`."""
@@ -67,7 +67,7 @@ class CleanupApi:
         if cancelled.decision is CancelDecision.UNKNOWN:
             return _unknown()
         if cancelled.decision is CancelDecision.TOO_LATE:
-            return refusal(409, "JobCompletionEnded", "The clean-up has ended, and nothing of it is open.")
+            return refusal(409, "JobCompletionEnded", "The clean-up has ended, and none of its requests are open.")
         status = 200 if cancelled.decision is CancelDecision.ALREADY else 202
         return Answer(status, self._document(cancelled.row))
 
@@ -79,13 +79,13 @@ class CleanupApi:
             page = self.cleanups.newest(top, phase, query.get("continuation", ""), self.clock.now())
         except InvalidInput as fault:
             raise fault.renamed({"continuation": key("continuation")}) from None
-        # Sixteen queries for the counts of each: one after the other, a page would take seconds.
+        # Each clean-up's counts take sixteen queries; one after the other, a page would take seconds.
         with ThreadPoolExecutor(LISTING_THREADS) as threads:
             documents = list(threads.map(self._document, page.cleanups))
         return Answer(200, {"value": documents, "continuation": page.continuation})
 
     def _submit_one(self, call: Call, posted: PostedEvent) -> Answer:
-        # Known before storage is asked, so that even a 503 names it.
+        # Set before storage is used, so that even a 503 names it.
         call.concerns(partial_event(posted.value, self.accounts).event_id)
         event = read_event(posted.value, self.accounts, self.clock.now())
         if isinstance(event, SubscriptionValidation):
@@ -99,7 +99,7 @@ class CleanupApi:
         return Answer(202, self._body(taken), {"location": _location(taken)})
 
     def _submit_many(self, call: Call, events: Sequence[PostedEvent]) -> Answer:
-        """Each event is judged on its own. A repeat counts as accepted: its sender is to send it no more."""
+        """Each event is accepted or refused separately. A repeat counts as accepted, so that its sender stops sending it."""
         items, problems, good = [], list[Problem](), False
         for posted in events:
             try:
@@ -113,17 +113,17 @@ class CleanupApi:
             items.append(_item(taken, posted))
         if good:
             return Answer(202, {"items": items})
-        return Answer(400, error_body(invalid_request(few(problems))) | {"items": items})
+        return Answer(400, error_body(invalid_request(capped(problems))) | {"items": items})
 
     def _take(self, call: Call, posted: PostedEvent) -> Taken:
         check_size(posted)
         event = read_event(posted.value, self.accounts, self.clock.now(), posted.at)
         if isinstance(event, SubscriptionValidation):
-            raise InvalidInput.at(f"{posted.at}/eventType", "must come alone")
+            raise InvalidInput.at(f"{posted.at}/eventType", "must be the only event of the call")
         try:
             return self.intake.take(traced(event, call.traceparent))
         except InvalidInput as fault:
-            # A record is read whole before its account is looked for.
+            # The account of a diagnostic record is looked up only after the whole record was read.
             raise InvalidInput([Problem(posted.at + p.pointer, p.text) for p in fault.problems], fault.code) from None
 
     def _body(self, taken: Taken) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _item(taken: Taken, posted: PostedEvent) -> dict[str, Any]:
     item: dict[str, Any] = {"clientRequestId": taken.client_request_id, "status": taken.intake.value}
     if taken.error is None:
         return item | {"location": _location(taken)}
-    # As in bulk calls: a protected job is an invalid item.
+    # As in bulk calls, a protected job makes the item invalid.
     status = "conflict" if taken.intake is Intake.CONFLICT else "invalid"
     return item | {"status": status, "error": error_wire(posted.about(taken.error))}
 
@@ -191,4 +191,4 @@ def _top(text: str | None) -> int:
 
 
 def _unknown() -> Answer:
-    return refusal(404, "JobCompletionNotFound", "No event with this id is remembered.")
+    return refusal(404, "JobCompletionNotFound", "There is no clean-up with this id, or it has been purged.")

@@ -1,4 +1,4 @@
-"""An answer that is kept for some seconds, so that who asks often costs no more than who asks now and then."""
+"""A result that is cached for some seconds, so that frequent calls cost no more than occasional ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """The last look at something, made again by whoever asks after its time is over; one look at a time."""
+    """Caches the result of `look`. The first caller after it expires looks again; only one look runs at a time."""
 
     def __init__(self, look: Callable[[], T], seconds: float, clock: Clock) -> None:
         self._look = look
@@ -22,9 +22,9 @@ class Kept(Generic[T]):
         self._last: tuple[float, T] | None = None
 
     def get(self) -> T:
-        """The kept answer, or a new one. Whoever comes while a look is under way gets the answer before it, if any.
+        """The cached result, or a new one. During a look, other callers get the previous result, if there is one.
 
-        Raises what the look raises; nothing of that is kept.
+        An exception of the look is raised, and not cached.
         """
         last = self._last
         if last and (self._clock.monotonic() < last[0] + self._seconds or self._looking.locked()):

@@ -1,8 +1,8 @@
-"""The bulk calls about dead letters: what one asks for, and the pass that it begins or goes on with.
+"""The bulk calls about dead letters: their bodies, and the pass that a call starts or continues.
 
-A pass is a series of calls, each beginning where the last one ended. Its continuation carries the filters, the instant
-that it began at and the time of its next message, so that nothing is remembered between the calls. It is no secret and
-gives nobody more than the filters would.
+A pass is a series of calls, each starting where the last one ended. Its continuation carries the filters, the instant
+at which the pass started and the time of its next message, so the app keeps no state between the calls. It is not a
+secret: it allows nothing that the filters alone would not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shared.results.letter_rows import PLACE
 MAX_REASON = 128
 MAX_CONTINUATION = 8 * 1024
 MAX_DELAY = timedelta(days=30)
-"""Ahead, for the next message of a pass; far more than a queue hides one for."""
+"""How far ahead the next message of a pass may be; a queue hides a message for at most seven days."""
 
 
 def _instant(text: str) -> str:
@@ -46,7 +46,7 @@ Reason = Annotated[
 ]
 
 
-class LetterWishes(StrictModel):
+class LetterFilters(StrictModel):
     """The filters that the listing and the bulk calls share."""
 
     outcome: str | None = None
@@ -57,7 +57,7 @@ class LetterWishes(StrictModel):
     before: Instant | None = None
 
     def check(self, queues: tuple[str, ...]) -> list[Problem]:
-        """What is wrong with filters that can match nothing."""
+        """Problems with filters that can never match."""
         known = (("outcome", self.outcome, sorted(DEAD_LETTERED)), ("queue", self.queue, queues))
         return [
             Problem(f"/{name}", f"must be one of {', '.join(words)}")
@@ -65,58 +65,58 @@ class LetterWishes(StrictModel):
             if text is not None and text not in words
         ]
 
-    def wishes(self) -> dict[str, str]:
-        """The filters that are there, by their names."""
-        fields = {field.alias or name: getattr(self, name) for name, field in LetterWishes.model_fields.items()}
+    def filters(self) -> dict[str, str]:
+        """The filters that are set, by their names."""
+        fields = {field.alias or name: getattr(self, name) for name, field in LetterFilters.model_fields.items()}
         return {name: text for name, text in fields.items() if text is not None}
 
 
-class BulkWishes(LetterWishes):
-    """Which dead letters a bulk call takes, newest first."""
+class BulkFilters(LetterFilters):
+    """Which dead letters a bulk call acts on, newest first."""
 
     most: Annotated[int, Field(ge=1, le=1_000)] = 100
     dry_run: bool = False
     all: bool = False
-    """Must be said when no filter is: an empty body would take everything."""
+    """Required if no filter is set, so that an empty body cannot act on everything by mistake."""
     continuation: Annotated[str, Field(min_length=1, max_length=MAX_CONTINUATION)] | None = None
 
 
-class BulkRedrive(BulkWishes):
-    """The same, and how fast they come back."""
+class BulkRedrive(BulkFilters):
+    """The same, with the rate at which requests are redriven."""
 
     per_second: Annotated[int, Field(ge=1, le=1_000)] = 10
 
 
 @dataclass(frozen=True)
 class Pass:
-    """Where one pass stands."""
+    """The state of one pass."""
 
     act: str
-    wishes: dict[str, str]
+    filters: dict[str, str]
     before: datetime
-    """Letters first seen from this instant on belong to no call of the pass."""
+    """Letters first seen at or after this instant are not part of the pass."""
     due: datetime
-    """When the next message of the pass may appear."""
+    """When the next message of the pass may become visible."""
     dry_run: bool
     place: Place = field(default_factory=Place)
 
     def filter(self) -> LetterFilter:
-        """The letters that it takes."""
-        return filter_of(self.wishes | {"before": to_text(self.before)}, redrivable=self.act == "redrive")
+        """The letters of the pass."""
+        return filter_of(self.filters | {"before": to_text(self.before)}, redrivable=self.act == "redrive")
 
     def at(self, place: Place | None, due: datetime) -> str | None:
-        """The continuation for the next call; None when nothing is left."""
+        """The continuation for the next call; None if nothing is left."""
         return None if place is None else encoded(replace(self, place=place, due=due))
 
 
-def filter_of(wishes: dict[str, str], *, settled: bool = False, redrivable: bool = False) -> LetterFilter:
-    """The filter that wishes by their names make."""
-    since, before = wishes.get("since"), wishes.get("before")
+def filter_of(filters: dict[str, str], *, settled: bool = False, redrivable: bool = False) -> LetterFilter:
+    """The filter made from its fields by name."""
+    since, before = filters.get("since"), filters.get("before")
     return LetterFilter(
-        outcome=wishes.get("outcome"),
-        reason=wishes.get("reason"),
-        job_id=wishes.get("jobId"),
-        queue=wishes.get("queue"),
+        outcome=filters.get("outcome"),
+        reason=filters.get("reason"),
+        job_id=filters.get("jobId"),
+        queue=filters.get("queue"),
         since=from_text(since) if since else None,
         before=from_text(before) if before else None,
         settled=settled,
@@ -124,30 +124,30 @@ def filter_of(wishes: dict[str, str], *, settled: bool = False, redrivable: bool
     )
 
 
-def begin(act: str, asked: BulkWishes, queues: tuple[str, ...], now: datetime) -> Pass:
-    """The pass that a call begins, or goes on with by its continuation. Raises InvalidInput."""
+def begin(act: str, asked: BulkFilters, queues: tuple[str, ...], now: datetime) -> Pass:
+    """The pass that a call starts, or continues if it has a continuation. Raises InvalidInput."""
     problems = asked.check(queues)
-    wishes = asked.wishes()
-    if not (asked.all or wishes or asked.continuation):
-        text = 'must name an outcome, reason, jobId, queue, since or before, or say "all": true'
+    filters = asked.filters()
+    if not (asked.all or filters or asked.continuation):
+        text = 'must have an outcome, reason, jobId, queue, since or before, or "all": true'
         problems.append(Problem("", text))
     if problems:
         raise InvalidInput(problems)
     if asked.continuation is not None:
-        return _go_on(act, asked, wishes, now)
-    before = from_text(wishes["before"]) if "before" in wishes else now
-    return Pass(act, wishes, before, now, asked.dry_run)
+        return _go_on(act, asked, filters, now)
+    before = from_text(filters["before"]) if "before" in filters else now
+    return Pass(act, filters, before, now, asked.dry_run)
 
 
-def _go_on(act: str, asked: BulkWishes, wishes: dict[str, str], now: datetime) -> Pass:
+def _go_on(act: str, asked: BulkFilters, filters: dict[str, str], now: datetime) -> Pass:
     found = decoded(asked.continuation or "")
     if found.act != act:
         raise InvalidInput.at("/continuation", "belongs to another kind of call")
-    if (wishes or asked.all) and wishes not in (found.wishes, found.wishes | {"before": to_text(found.before)}):
+    if (filters or asked.all) and filters not in (found.filters, found.filters | {"before": to_text(found.before)}):
         raise InvalidInput.at("/continuation", "belongs to a call with other filters")
     if found.dry_run != asked.dry_run:
-        told = "true" if found.dry_run else "absent or false"
-        raise InvalidInput.at("/dryRun", f"must be {told}, as in the call that the continuation belongs to")
+        wanted = "true" if found.dry_run else "absent or false"
+        raise InvalidInput.at("/dryRun", f"must be {wanted}, as in the call that returned the continuation")
     return replace(found, due=min(max(found.due, now), now + MAX_DELAY))
 
 
@@ -156,7 +156,7 @@ def encoded(one: Pass) -> str:
     return to_token(
         {
             "act": one.act,
-            "wishes": one.wishes,
+            "wishes": one.filters,
             "before": to_text(one.before),
             "due": to_text(one.due),
             "dryRun": one.dry_run,
@@ -166,14 +166,14 @@ def encoded(one: Pass) -> str:
 
 
 def decoded(text: str) -> Pass:
-    """The pass of a continuation. Raises InvalidInput for a text that no answer gave."""
-    fault = InvalidInput.at("/continuation", "must be the text that an earlier answer gave")
+    """The pass of a continuation. Raises InvalidInput if it is not one."""
+    fault = InvalidInput.at("/continuation", "must be a continuation from an earlier response")
     try:
         value = from_token(text)
-        wishes = LetterWishes.model_validate(value["wishes"], by_alias=True, by_name=False).wishes()
+        filters = LetterFilters.model_validate(value["wishes"], by_alias=True, by_name=False).filters()
         return Pass(
             act=str(value["act"]),
-            wishes=wishes,
+            filters=filters,
             before=grammar.instant(value["before"]),
             due=grammar.instant(value["due"]),
             dry_run=value["dryRun"] is True,
@@ -184,12 +184,12 @@ def decoded(text: str) -> Pass:
 
 
 def to_token(value: dict[str, Any]) -> str:
-    """A value as text for a URL or a body."""
+    """Encodes a value as text for a URL or a body."""
     return base64.urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def from_token(text: str) -> dict[str, Any]:
-    """The value of such a text, or an empty one. Raises ValueError."""
+    """The value of such a text; empty if it is not an object. Raises ValueError."""
     try:
         value = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
     except RecursionError:
@@ -198,14 +198,14 @@ def from_token(text: str) -> dict[str, Any]:
 
 
 def place_wire(place: Place) -> dict[str, Any]:
-    """A place in a continuation."""
+    """A place as part of a continuation."""
     return {"after": place.after, "scans": dict(place.scans)}
 
 
 def place_from(value: Any) -> Place:
-    """The place in a continuation; its parts go into a query. Raises ValueError, TypeError or KeyError."""
+    """The place in a continuation, checked because it becomes part of a query. Raises ValueError, TypeError or KeyError."""
     after, scans = value["after"], value["scans"]
     if after and not PLACE.fullmatch(after):
-        raise ValueError("is no place")
+        raise ValueError("is not a place")
     keys = {name: {key: str(scan[key]) for key in ("PartitionKey", "RowKey")} for name, scan in scans.items()}
     return Place(str(after), keys)

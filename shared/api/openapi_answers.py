@@ -1,4 +1,4 @@
-"""What the calls about requests are answered with, and the result message: as types, for the description alone."""
+"""The responses of the calls about requests, and the result message. Types for the description only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 Url = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
 Count = Annotated[int, Field(ge=0)]
 OnlyTrue = Annotated[bool, WithJsonSchema({"type": "boolean", "const": True})]
-"""Only there where a dry run is told of."""
+"""Present only if the document is about a dry run."""
 
 
 class ErrorMessage(TypedDict):
@@ -27,14 +27,14 @@ class ErrorMessage(TypedDict):
 
 
 class ErrorValue(TypedDict):
-    """One thing that is wrong."""
+    """One problem."""
 
     key: str
     value: str
 
 
 class BatchError(TypedDict):
-    """An error, in the shape of the Batch service's own."""
+    """An error, in the format of the Batch service."""
 
     code: str
     message: ErrorMessage
@@ -66,7 +66,7 @@ class ResultData(TypedDict):
 
 
 class Result(TypedDict):
-    """The result of one request, a CloudEvent; dedupe results by `id`."""
+    """The result of one request, a CloudEvent. Deduplicate results by `id`."""
 
     specversion: Literal["1.0"]
     id: Id
@@ -80,7 +80,7 @@ class Result(TypedDict):
 
 
 class Status(TypedDict):
-    """How one request stands."""
+    """The status of one request."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     client_request_id: Id
@@ -97,7 +97,7 @@ class Status(TypedDict):
 
 
 class BulkItem(TypedDict):
-    """What became of one request of a bulk call."""
+    """The status of one request in a bulk call."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     client_request_id: Id | None
@@ -109,7 +109,7 @@ class BulkItem(TypedDict):
 
 
 class BulkCounts(TypedDict):
-    """How many items of a bulk call ended in which way."""
+    """The number of items of a bulk call with each status."""
 
     accepted: Count
     replayed: Count
@@ -118,21 +118,21 @@ class BulkCounts(TypedDict):
 
 
 class Bulk(TypedDict):
-    """The answer to a bulk call."""
+    """The response to a bulk call."""
 
     items: list[BulkItem]
     counts: BulkCounts
 
 
 class InvalidBulk(BatchError):
-    """The answer to a bulk call of which every item is invalid."""
+    """The response to a bulk call in which every item is invalid."""
 
     items: list[BulkItem]
     counts: BulkCounts
 
 
 class HealthChecks(TypedDict):
-    """What was looked at."""
+    """The result of each check."""
 
     storage: str
     identity: str
@@ -141,7 +141,7 @@ class HealthChecks(TypedDict):
 
 
 class Health(TypedDict):
-    """Whether the app could do its work now."""
+    """Whether the app is able to work now."""
 
     status: Literal["ok", "failing"]
     checks: HealthChecks

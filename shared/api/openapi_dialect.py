@@ -1,7 +1,7 @@
-"""How the published description writes a schema, so that the generators of every language can read it.
+"""How the published description writes schemas, so that the code generators of every language can read them.
 
-Many of them lose a value whose schema is `anyOf: [X, null]`, or an enum without a type, and take a member with a
-default for one that must be sent. pydantic makes the schemas; here is what it is to write otherwise.
+Many generators lose a value whose schema is `anyOf: [X, null]`, or an enum without a type, and treat a member with a
+default as required. pydantic makes the schemas; this module changes what it writes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def nullable(schema: Schema) -> Schema:
 
 
 class _Answered(GenerateJsonSchema):
-    """What the app sends."""
+    """Schemas of responses."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return nullable(self.generate_inner(schema["schema"]))
@@ -46,14 +46,14 @@ class _Answered(GenerateJsonSchema):
 
 
 class _Asked(_Answered):
-    """What callers send: a field may be left out, and may not be null."""
+    """Schemas of requests: a field may be left out, but not null."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
 
 def asked_schemas(models: dict[str, type[StrictModel]]) -> dict[str, Schema]:
-    """The schemas of what callers send, by the names given, and of what they refer to."""
+    """The schemas of request models, by the names given, and of everything they refer to."""
     found: dict[str, Schema] = {}
     for name, model in models.items():
         schema = model.model_json_schema(by_alias=True, ref_template=REF + "{model}", schema_generator=_Asked)
@@ -62,7 +62,7 @@ def asked_schemas(models: dict[str, type[StrictModel]]) -> dict[str, Schema]:
 
 
 def answered_schemas(*kinds: Any) -> dict[str, Schema]:
-    """The schemas of what the app sends, by the names of their classes, and of what they refer to."""
+    """The schemas of response types, by their class names, and of everything they refer to."""
     inputs = [(kind.__name__, "serialization", TypeAdapter[Any](kind)) for kind in kinds]
     _, found = TypeAdapter.json_schemas(
         inputs,  # type: ignore[arg-type]  # the mode is a literal
@@ -74,10 +74,10 @@ def answered_schemas(*kinds: Any) -> dict[str, Schema]:
 
 
 def merged(description: str, *schemas: Schema) -> Schema:
-    """One schema for answers of several kinds under one status: all of their fields, none of them required.
+    """One schema for several kinds of responses with the same status: all of their fields, none of them required.
 
-    Of a union generated clients read the first kind alone, or nothing. `dependentRequired` still tells a validator which
-    fields come together.
+    Generated clients read only the first kind of a union, or nothing. `dependentRequired` still lets a validator check
+    which fields belong together.
     """
     properties: Schema = {}
     for schema in schemas:
@@ -88,20 +88,20 @@ def merged(description: str, *schemas: Schema) -> Schema:
 
 
 def _own(schema: Schema, schemas: tuple[Schema, ...]) -> list[str]:
-    """The required fields of one kind, one that no other kind has first."""
+    """The required fields of one kind; those that no other kind has come first."""
     others = {name for other in schemas if other is not schema for name in other["properties"]}
     return sorted(schema["required"], key=lambda name: name in others)
 
 
 def _either(one: Schema, other: Schema) -> Schema:
-    """A field that two kinds have: their words together, where each has its own."""
+    """A field that two kinds share, with the enum values of both."""
     if "enum" in one and "enum" in other:
         return one | {"enum": list(dict.fromkeys([*one["enum"], *other["enum"]]))}
     return one
 
 
 def _without_titles(schema: Any) -> Any:
-    """The schema without the titles that pydantic makes of Python names."""
+    """The schema without the titles that pydantic derives from Python names."""
     if isinstance(schema, list):
         return [_without_titles(item) for item in schema]
     if not isinstance(schema, dict):

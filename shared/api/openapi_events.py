@@ -1,4 +1,4 @@
-"""Job-completion events in the envelopes of their carriers, the answers to them, and the events that close a clean-up."""
+"""Schemas of job-completion events and their envelopes, the responses to them, and the events that close a clean-up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TEXT: Schema = {"type": "string"}
 
 
 class Progress(TypedDict):
-    """How the clean-up of one job goes."""
+    """The progress of one job's clean-up."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     event_id: Id
@@ -41,7 +41,7 @@ class CleanupPage(TypedDict):
 
 
 class EventItem(TypedDict):
-    """What became of one event of several."""
+    """The status of one of several events."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     client_request_id: Id | None
@@ -51,26 +51,26 @@ class EventItem(TypedDict):
 
 
 class EventsAccepted(TypedDict):
-    """The answer to several events."""
+    """The response to several events."""
 
     items: list[EventItem]
 
 
 class EventsRefused(BatchError):
-    """The answer to several events of which none was accepted."""
+    """The response to several events, none of which was accepted."""
 
     items: list[EventItem]
 
 
 class SubscriptionValidated(TypedDict):
-    """The answer to Event Grid's validation of a subscription."""
+    """The response to Event Grid's validation of a subscription."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     validation_response: str
 
 
 class CleanupListedData(TypedDict):
-    """What was found."""
+    """The result of listing the job's tasks."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     event_id: Id
@@ -106,7 +106,7 @@ class _Closing(TypedDict):
 
 
 class CleanupListed(_Closing):
-    """Every task of the job was asked for, a CloudEvent."""
+    """The job's tasks were listed and their deletions requested, a CloudEvent."""
 
     type: Literal["batch.job-cleanup.listed"]
     data: CleanupListedData
@@ -131,25 +131,31 @@ EVENT_ANSWERS = (
 
 
 def carriers(event: Schema) -> dict[str, Schema]:
-    """An event in the envelope of its carrier, which may say more than is read here; `event` is the bare one."""
+    """The schemas of enveloped events, which may have further fields; `event` is the schema of a bare one."""
     bare = {name: field for name, field in event["properties"].items() if name != "clientRequestId"}
     data: Schema = {"type": "object", "properties": bare, "required": ["jobId"], "additionalProperties": False}
-    base64: Schema = {"type": "string", "contentEncoding": "base64", "contentMediaType": "application/json"}
+    return {"JobEventData": data, "CloudEvent": _cloud_event(), **_event_grid(), **_diagnostics()}
+
+
+def _cloud_event() -> Schema:
+    return _envelope(
+        "specversion id source type",
+        specversion={"type": "string", "const": "1.0"},
+        id=_WORD,
+        source=_WORD,
+        type=_WORD,
+        subject=_TEXT,
+        time=_TEXT,
+        datacontenttype=_TEXT,
+        traceparent=_TEXT,
+        data=ref("JobEventData"),
+        data_base64={"type": "string", "contentEncoding": "base64", "contentMediaType": "application/json"},
+    )
+
+
+def _event_grid() -> dict[str, Schema]:
+    """Its events, and how it validates a subscription."""
     return {
-        "JobEventData": data,
-        "CloudEvent": _envelope(
-            "specversion id source type",
-            specversion={"type": "string", "const": "1.0"},
-            id=_WORD,
-            source=_WORD,
-            type=_WORD,
-            subject=_TEXT,
-            time=_TEXT,
-            datacontenttype=_TEXT,
-            traceparent=_TEXT,
-            data=ref("JobEventData"),
-            data_base64=base64,
-        ),
         "EventGridEvent": _envelope(
             "id topic eventType data",
             id=_WORD,
@@ -169,6 +175,12 @@ def carriers(event: Schema) -> dict[str, Schema]:
             data=ref("SubscriptionValidationData"),
         ),
         "SubscriptionValidationData": _envelope("validationCode", validationCode=_TEXT, validationUrl=_TEXT),
+    }
+
+
+def _diagnostics() -> dict[str, Schema]:
+    """A diagnostic record of Batch about one task."""
+    return {
         "DiagnosticRecord": _envelope(
             "resourceId operationName properties",
             time=_TEXT,

@@ -1,4 +1,4 @@
-"""Examples for the published description; a test holds each against the rules that the app itself checks."""
+"""Examples for the published description. A test checks each of them against the app's own rules."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ GRID_EVENT = {
 
 REQUESTS = _named(
     one=("One task", REQUEST),
-    later=("In an hour, and only if it is still the same", REQUEST | {"deleteAfter": "PT1H", "ifMatch": '"0x8D4"'}),
+    later=("In an hour, if the task has not changed", REQUEST | {"deleteAfter": "PT1H", "ifMatch": '"0x8D4"'}),
     many=("Many requests", {"requests": [REQUEST, REQUEST | {"clientRequestId": _OTHER_ID, "taskId": "frame-002"}]}),
     tasks=("Many tasks of a job", {"clientRequestId": _ID, "jobId": "render-7", "taskIds": ["frame-001", "frame-002"]}),
 )
 EVENTS = _named(
     bare=("A bare event", EVENT),
     cloudEvent=("A CloudEvent, structured", CLOUD_EVENT),
-    eventGrid=("A delivery of Event Grid", [GRID_EVENT]),
+    eventGrid=("An Event Grid delivery", [GRID_EVENT]),
     record=(
         "A diagnostic record of Batch",
         {
@@ -58,6 +58,6 @@ SWEEPS = _named(
 )
 BULK_REDRIVES = _named(
     preview=("How many there are", {"reason": "ServerBusy", "dryRun": True}),
-    redrive=("Put them back", {"reason": "ServerBusy", "perSecond": 5}),
+    redrive=("Redrive them", {"reason": "ServerBusy", "perSecond": 5}),
 )
 BULK_SETTLEMENTS = _named(settle=("Settle what was rejected", {"outcome": "rejected"}))

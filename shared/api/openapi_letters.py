@@ -1,4 +1,4 @@
-"""What operators read: dead letters, what the bulk calls did, the summary. As types, for the description alone."""
+"""The responses for operators: dead letters, results of bulk calls, the summary. Types for the description only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.retention.sweep import Phase
 
 
 class DeadLetter(TypedDict):
-    """A request or an event that could not be carried out; a listing leaves `body` and `bodyEncoding` out."""
+    """A request or an event that could not be carried out. Listings leave out `body` and `bodyEncoding`."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     id: Id
@@ -37,14 +37,14 @@ class DeadLetter(TypedDict):
 
 
 class DeadLetterPage(TypedDict):
-    """A page of dead letters; it may be empty and not the last."""
+    """A page of dead letters; it may be empty without being the last."""
 
     value: list[DeadLetter]
     continuation: str | None
 
 
 class Redriven(TypedDict):
-    """A dead letter that was put back on its queue."""
+    """A dead letter that was redriven."""
 
     id: Id
     redriven: OnlyTrue
@@ -73,7 +73,7 @@ class SettledMany(_Many):
 
 
 class QueueDepth(TypedDict):
-    """How much waits on one queue."""
+    """The messages on one queue."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     name: str
@@ -82,14 +82,14 @@ class QueueDepth(TypedDict):
 
 
 class ReasonCount(TypedDict):
-    """How many dead letters have one reason."""
+    """The number of dead letters with one reason."""
 
     reason: str
     count: Count
 
 
 class DeadLetterCounts(TypedDict):
-    """The dead letters that are not settled, in numbers."""
+    """The number of unsettled dead letters."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     total: Count | None
@@ -98,7 +98,7 @@ class DeadLetterCounts(TypedDict):
 
 
 class RunningCleanups(TypedDict):
-    """The clean-ups under way."""
+    """The clean-ups in progress."""
 
     running: Count
 

@@ -1,4 +1,4 @@
-"""One operation of the published description: its parameters, its answers with their headers, its refusals."""
+"""One operation of the published description: its parameters, responses, headers and errors."""
 
 from __future__ import annotations
 
@@ -23,63 +23,63 @@ _PARAMETERS: dict[str, tuple[str, Schema, str]] = {
     "id": ("path", _TEXT, "The id."),
     "jobId": ("path", {"type": "string", "maxLength": grammar.MAX_JOB_ID}, "The job's id; a colon travels as `%3A`."),
     "taskId": ("path", {"type": "string", "maxLength": 64}, "The task's id."),
-    "dryRun": ("query", _FLAG, "`true`: of the dry run with this id."),
+    "dryRun": ("query", _FLAG, "`true`: the dry run with this id."),
     "outcome": ("query", {"type": "string", "enum": sorted(DEAD_LETTERED)}, "Only those with this outcome."),
     "reason": ("query", {"type": "string", "minLength": 1, "maxLength": MAX_REASON}, "Only those with this reason."),
     "queue": ("query", _TEXT, "Only those from this queue."),
-    "since": ("query", _MOMENT, "Only what was first seen at this instant or later."),
-    "before": ("query", _MOMENT, "Only what was first seen before this instant."),
-    "settled": ("query", _FLAG, "`true`: those that are settled, and no others."),
+    "since": ("query", _MOMENT, "Only those first seen at this instant or later."),
+    "before": ("query", _MOMENT, "Only those first seen before this instant."),
+    "settled": ("query", _FLAG, "`true`: only settled ones."),
     "state": ("query", {"type": "string", "enum": [phase.value for phase in Phase]}, "Only those in this state."),
-    "top": ("query", {"type": "integer", "minimum": 1, "maximum": 200}, "The most that a page has."),
-    "continuation": ("query", _TEXT, "Where the page before ended, from its answer."),
+    "top": ("query", {"type": "integer", "minimum": 1, "maximum": 200}, "The most items on a page."),
+    "continuation": ("query", _TEXT, "The continuation from the previous page."),
     "timeout": (
         "query",
         {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
-        "Seconds that Batch may spend; above 30 counts as 30.",
+        "Seconds that Batch may spend on the call; values above 30 count as 30.",
     ),
     "api-version": ("query", _TEXT, "A version whose *Task - Delete* is the same; the app sends its own."),
-    "client-request-id": ("header", _GUID, "The request's id; absent: made up."),
-    "return-client-request-id": ("header", _FLAG, "Sent to Batch as it is."),
-    "ocp-date": ("header", _TEXT, "Sent to Batch as it is, an RFC 1123 date; absent: the time of sending."),
+    "client-request-id": ("header", _GUID, "The request's id; absent: generated."),
+    "return-client-request-id": ("header", _FLAG, "Sent to Batch unchanged."),
+    "ocp-date": ("header", _TEXT, "An RFC 1123 date, sent to Batch unchanged; absent: the time of sending."),
     "if-match": ("header", _TEXT, "Delete only if the task still has this ETag."),
     "if-none-match": ("header", _TEXT, "Delete only if the task has another ETag."),
-    "if-modified-since": ("header", _TEXT, "Delete only if the task was changed since this RFC 1123 date."),
-    "if-unmodified-since": ("header", _TEXT, "Delete only if the task was not changed since this RFC 1123 date."),
-    "prefer": ("header", _TEXT, "With `respond-async` among its values the answer is 202 at once."),
+    "if-modified-since": ("header", _TEXT, "Delete only if the task has been modified since this RFC 1123 date."),
+    "if-unmodified-since": ("header", _TEXT, "Delete only if the task has not been modified since this RFC 1123 date."),
+    "prefer": ("header", _TEXT, "If `respond-async` is among its values, the response is an immediate 202."),
     "webhook-request-origin": (
         "header",
         {"type": "string", "minLength": 1, "maxLength": 256},
-        "Who asks; repeated in the answer.",
+        "The sender; repeated in the response.",
     ),
 }
 _REQUIRED = frozenset({"webhook-request-origin"})
 _FILTER = {"jobIdFilter": "jobId"}
-"""Parameters of the query whose names are those of others in the path."""
+"""Query parameters that share their name with a path parameter."""
 
 HEADERS: Document = {
     "request-id": {
-        "description": "The id of this call; of Batch's answer where that is passed on.",
+        "description": "The id of this call, or Batch's id if its response is passed on.",
         "schema": _TEXT,
         "example": "5b0f4a8e-0d0f-4d0e-8a53-3f6b1c1d7a11",
     },
     "client-request-id": {
-        "description": "The id of the request or the event that the call is about, once it is known.",
+        "description": "The id of the request or event that the call is about, if it is known.",
         "schema": _GUID,
         "example": "0f8fad5b-d9cb-469f-a165-70867728950e",
     },
     "location": {
-        "description": "Where to ask how it goes.",
+        "description": "Where to get the status.",
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/api/task-deletions/0f8fad5b-d9cb-469f-a165-70867728950e",
     },
     "idempotency-replayed": {
-        "description": "Only there, and `true`, where the answer repeats what was answered before.",
+        "description": "`true` if this answers a repeat; otherwise absent.",
         "schema": {"type": "string", "const": "true"},
         "example": "true",
     },
     "retry-after": {
-        "description": "Seconds to wait before the same call is made again.",
+        "description": "Seconds to wait before repeating the call.",
         "schema": {"type": "string"},
         "example": "10",
     },
@@ -90,19 +90,19 @@ _MEANINGS = {
     200: "Done.",
     202: "Accepted.",
     204: "Done.",
-    304: "A condition does not hold.",
+    304: "A condition was not met.",
     400: "The call is not valid; `values` points at what is wrong.",
     403: "Nothing is deleted from this job.",
-    404: "Not there.",
-    409: "Too late for that.",
+    404: "Not found.",
+    409: "Too late.",
     410: "The request expired or was cancelled.",
-    412: "A condition does not hold.",
+    412: "A condition was not met.",
     413: "The body is too large.",
-    415: "The body must be JSON in UTF-8, and neither compressed nor encoded otherwise.",
-    422: "The id was used before with another payload, or another try cannot succeed.",
-    500: "A defect of the app; its log says more.",
+    415: "The body must be JSON in UTF-8, without compression or another encoding.",
+    422: "The id is already used for another payload, or a redrive cannot succeed.",
+    500: "A defect of the app; see its log.",
     502: "Batch answered with something that is not passed on.",
-    503: "Storage is down, or the settings are wrong. It may have been carried out all the same: repeat the same call.",
+    503: "Storage is down, or the settings are not valid. The call may still have taken effect: repeat it unchanged.",
 }
 
 
@@ -120,17 +120,17 @@ def operation(
     """One operation.
 
     `words` are a summary and a description. `answers` names a schema for each status, None for no content; `refusals`
-    lists those whose body is a BatchError. `headers` may come with what is no error, beside those of every answer.
+    lists the statuses whose body is a BatchError. `headers` names headers that successful responses may have in addition.
     """
-    told: dict[int, str | None] = dict.fromkeys([*map(int, refusals.split()), 415, 500, 503], "BatchError")
-    told |= answers
+    bodies: dict[int, str | None] = dict.fromkeys([*map(int, refusals.split()), 415, 500, 503], "BatchError")
+    bodies |= answers
     found: Document = {
         "operationId": name,
         "tags": [tag],
         "summary": words[0],
         "description": words[1],
         "parameters": [_parameter(name) for name in parameters.split()],
-        "responses": {str(status): _response(status, schema, headers) for status, schema in sorted(told.items())},
+        "responses": {str(status): _response(status, schema, headers) for status, schema in sorted(bodies.items())},
     }
     if not found["parameters"]:
         del found["parameters"]
@@ -138,7 +138,7 @@ def operation(
 
 
 def body_of(schemas: dict[str, Schema], examples: Document) -> Document:
-    """A body, by content type; the examples are those of JSON."""
+    """A request body by content type; the examples are for JSON."""
     content = {kind: {"schema": schema} for kind, schema in schemas.items()}
     content[JSON]["examples"] = examples
     return {"required": True, "content": content}
@@ -150,7 +150,7 @@ def any_of(*names: str) -> Schema:
 
 
 def header_refs(*names: str) -> Document:
-    """Headers of an answer, by reference."""
+    """Headers of a response, by reference."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 

@@ -13,24 +13,31 @@ _PAGE_HEADERS = {
     "x-content-type-options": "`nosniff`.",
     "x-frame-options": "`DENY`.",
     "cross-origin-opener-policy": "`same-origin`.",
-    "referrer-policy": "What other sites are told of the page's address.",
-    "cache-control": "How long it may be kept.",
+    "referrer-policy": "How much of the page's address other sites get.",
+    "cache-control": "How long the page may be cached.",
 }
 _FILTERS = "outcome reason jobIdFilter queue since before settled top continuation"
 
 
 def letter_paths() -> Document:
-    """What could not be done."""
+    """The calls about dead letters."""
     return {
         "/dead-letters": {
             "get": operation(
                 "listDeadLetters",
                 LETTERS,
-                ("List dead letters", "What could not be done, newest first, without what is settled."),
+                ("List dead letters", "Requests and events that failed, newest first, without settled ones."),
                 {200: "DeadLetterPage"},
                 parameters=_FILTERS,
             ),
         },
+        **_one(),
+        **_many(),
+    }
+
+
+def _one() -> Document:
+    return {
         "/dead-letters/{id}": {
             "get": operation(
                 "getDeadLetter",
@@ -43,7 +50,7 @@ def letter_paths() -> Document:
             "delete": operation(
                 "settleDeadLetter",
                 LETTERS,
-                ("Settle a dead letter", "Somebody dealt with it: it is listed no longer. May be repeated."),
+                ("Settle a dead letter", "Marks it as dealt with, so that it is no longer listed. May be repeated."),
                 {204: None},
                 "400 404",
                 parameters="id",
@@ -53,13 +60,13 @@ def letter_paths() -> Document:
             "post": operation(
                 "redriveDeadLetter",
                 LETTERS,
-                ("Redrive a dead letter", "Puts one dead letter back on its queue, to be tried again."),
+                ("Redrive a dead letter", "Sends its request or event to the queue again, with new attempts."),
                 {202: "Redriven"},
                 "400 404 409 422",
                 parameters="id",
             ),
         },
-    } | _many()
+    }
 
 
 def _many() -> Document:
@@ -71,8 +78,8 @@ def _many() -> Document:
                 (
                     "Redrive many dead letters",
                     (
-                        "Puts the dead letters back that a filter takes, newest first and at a rate. `continuation`, given in "
-                        "the next call, goes on where this one ended. A dry run counts them and answers 200."
+                        "Redrives the dead letters that match a filter, newest first, at a given rate. Pass `continuation` in "
+                        "the next call to continue. A dry run counts them and returns 200."
                     ),
                 ),
                 {200: "RedrivenMany", 202: "RedrivenMany"},
@@ -87,8 +94,8 @@ def _many() -> Document:
                 (
                     "Settle many dead letters",
                     (
-                        "Settles the dead letters that a filter takes. `continuation`, given in the next call, goes on where "
-                        "this one ended. A dry run counts them and answers 200."
+                        "Settles the dead letters that match a filter. Pass `continuation` in the next call to continue. A dry "
+                        "run counts them and returns 200."
                     ),
                 ),
                 {200: "SettledMany", 202: "SettledMany"},
@@ -100,15 +107,15 @@ def _many() -> Document:
 
 
 def service_paths() -> Document:
-    """What tells of the app itself."""
+    """The calls about the app itself."""
     health = operation(
         "getHealth",
         APP,
-        ("Get the app's health", "Whether the app could work now; anyone may ask."),
+        ("Get the app's health", "Whether the app is able to work now; needs no key."),
         {200: "Health", 503: "Health"},
     )
     del health["responses"]["503"]["headers"]["retry-after"]
-    health["responses"]["503"]["description"] = "The app could not work now; `checks` says why."
+    health["responses"]["503"]["description"] = "The app is not able to work now; `checks` says why."
     description = operation(
         "getOpenapi",
         APP,
@@ -133,7 +140,7 @@ def service_paths() -> Document:
             "get": operation(
                 "getSummary",
                 APP,
-                ("Get the app in numbers", "Queues, dead letters by reason and clean-ups, as of some seconds ago."),
+                ("Get the app in numbers", "Queues, dead letters by reason and clean-ups, at most a few seconds old."),
                 {200: "Summary"},
             )
         },

@@ -8,7 +8,7 @@ from shared.api.openapi_operations import JSON, Document, any_of, body_of, heade
 
 REQUESTS = "Task deletions"
 CLEANUPS = "Job clean-ups"
-# What Batch itself may answer to Task - Delete is passed on.
+# Batch's statuses for Task - Delete are passed on.
 _OF_BATCH = "304 400 403 404 409 410 412 422 502"
 _OPERATION = (
     "jobId taskId timeout api-version client-request-id return-client-request-id ocp-date if-match if-none-match "
@@ -18,7 +18,7 @@ _MAX_EVENTS = 1_000
 
 
 def request_paths() -> Document:
-    """What is asked for task by task."""
+    """The calls about single requests."""
     own = "clientRequestId dryRun"
     return {
         "/task-deletions": {"post": _submit()},
@@ -28,7 +28,7 @@ def request_paths() -> Document:
                 REQUESTS,
                 (
                     "Get a request",
-                    "How one request stands, and its result; one of a clean-up may be unknown until begun.",
+                    "The status of one request, and its result. A clean-up's request may be unknown until it has begun.",
                 ),
                 {200: "Status"},
                 "400 404",
@@ -37,7 +37,7 @@ def request_paths() -> Document:
             "delete": operation(
                 "cancelTaskDeletion",
                 REQUESTS,
-                ("Cancel a request", "Takes a request back that has not begun; may be repeated."),
+                ("Cancel a request", "Cancels a request that has not begun; may be repeated."),
                 {200: "Status"},
                 "400 404 409",
                 parameters=own,
@@ -49,11 +49,11 @@ def request_paths() -> Document:
 
 def _submit() -> Document:
     words = (
-        "Ask for deletions",
+        "Request deletions",
         (
             "Accepts one request, or many in one body, for the queue. A repeat with the same id and payload takes no second "
-            "effect: 202 while the request is open, 200 once it is done. Send a body with `Content-Length`: one that is sent "
-            "in chunks arrives empty."
+            "effect: 202 while the request is open, 200 once it is done. Send a body with `Content-Length`: a chunked "
+            "body arrives empty."
         ),
     )
     kinds = any_of("DeletionRequest", "ManyRequests", "ManyTasks")
@@ -72,9 +72,9 @@ def _delete() -> Document:
     words = (
         "Delete a task now",
         (
-            "The operation *Task - Delete* of the Batch service with its own query and headers, in the default account. It "
-            "answers with Batch's own status and error body: 200 without content once the task is deleted. After a passing "
-            "failure it answers 202, and the app goes on from the queue."
+            "The operation *Task - Delete* of the Batch service, with its query and headers, in the default account. It "
+            "returns Batch's status and error body: 200 without content once the task is deleted. After a temporary "
+            "failure it returns 202, and the app continues from the queue."
         ),
     )
     found = operation(
@@ -92,7 +92,7 @@ def _delete() -> Document:
 
 
 def cleanup_paths() -> Document:
-    """What is asked for job by job."""
+    """The calls about clean-ups."""
     own = "id dryRun"
     return {
         "/job-completions": {
@@ -110,7 +110,7 @@ def cleanup_paths() -> Document:
             "get": operation(
                 "getJobCompletion",
                 CLEANUPS,
-                ("Get a clean-up", "How the clean-up of one event goes."),
+                ("Get a clean-up", "The progress of the clean-up for one event."),
                 {200: "Progress"},
                 "400 404",
                 parameters=own,
@@ -135,11 +135,11 @@ def cleanup_paths() -> Document:
 
 def _submit_events() -> Document:
     words = (
-        "Hand in job-completion events",
+        "Submit job-completion events",
         (
             "A bare event, CloudEvents 1.0 (structured, batched, or in binary mode, in which `ce-` headers hold the "
             "attributes and the body the data), Event Grid events one by one or as a list, or a diagnostic record of Batch "
-            "about one task. Of several events each is judged on its own. Event Grid's validation of a subscription is "
+            "about one task. Each of several events is accepted or refused separately. Event Grid's validation of a subscription is "
             "answered with 200 and its code."
         ),
     )
@@ -166,7 +166,7 @@ def _submit_events() -> Document:
         body=body_of(kinds, examples.EVENTS),
         headers="location",
     )
-    found["responses"]["200"]["description"] = "Event Grid's validation of a subscription is answered."
+    found["responses"]["200"]["description"] = "The response to Event Grid's validation of a subscription."
     return found
 
 
@@ -174,13 +174,13 @@ def _handshake() -> Document:
     words = (
         "Ask whether CloudEvents may be delivered",
         (
-            "The handshake of CloudEvents webhooks: whoever has the key may deliver, at any rate. The answer is in its "
-            "headers."
+            "The handshake of CloudEvents webhooks: any sender with the key may deliver, at any rate. The answer is in the "
+            "response's headers."
         ),
     )
     found = operation("allowJobCompletions", CLEANUPS, words, {200: None}, parameters="webhook-request-origin")
     found["responses"]["200"]["headers"] |= {
-        "webhook-allowed-origin": {"description": "Who asked.", "required": True, "schema": {"type": "string"}},
+        "webhook-allowed-origin": {"description": "The sender.", "required": True, "schema": {"type": "string"}},
         "webhook-allowed-rate": {"description": "Any rate.", "required": True, "schema": {"type": "string"}},
         "allow": {"description": "The methods.", "required": True, "schema": {"type": "string"}},
     }

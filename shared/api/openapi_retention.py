@@ -1,4 +1,4 @@
-"""The part of the published description that is about retention."""
+"""The published description of the calls about retention."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Delays = Annotated[Any, WithJsonSchema({"oneOf": [{"type": "string", "const": "n
 
 
 class LeftAlone(TypedDict):
-    """Jobs that a policy would have taken and that were left alone, each counted once."""
+    """Jobs that a policy covers but that were skipped, each counted once."""
 
     protected: Count
     marked: Count
@@ -27,7 +27,7 @@ class LeftAlone(TypedDict):
 
 
 class SweptPolicy(TypedDict):
-    """What one policy came to in a sweep."""
+    """The result of one policy in a sweep."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     name: str
@@ -38,7 +38,7 @@ class SweptPolicy(TypedDict):
 
 
 class SampledPolicy(SweptPolicy):
-    """What one policy came to in a sweep, with some of the tasks."""
+    """The result of one policy in a sweep, with a sample of the tasks."""
 
     sample: Annotated[list[str], Field(max_length=MOST_SAMPLES)]
 
@@ -57,7 +57,7 @@ class _Sweep(TypedDict):
 
 
 class Sweep(_Sweep):
-    """How a sweep through one account goes."""
+    """The progress of a sweep through one account."""
 
     policies: list[SampledPolicy]
     open: Count
@@ -65,7 +65,7 @@ class Sweep(_Sweep):
 
 
 class SweepDoneData(_Sweep):
-    """What the sweep came to."""
+    """The result of the sweep."""
 
     policies: list[SweptPolicy]
 
@@ -83,7 +83,7 @@ class SweepDone(TypedDict):
 
 
 class PolicyDelays(TypedDict):
-    """How long tasks are kept after their end; a class that is left out is kept for good."""
+    """How long tasks are kept after their end; tasks of a class that is left out are kept forever."""
 
     succeeded: NotRequired[str]
     failed: NotRequired[str]
@@ -97,7 +97,7 @@ class PolicySeconds(TypedDict):
 
 
 class Policy(TypedDict):
-    """A policy as the app understands it."""
+    """A policy as the app interprets it."""
 
     __pydantic_config__ = WIRE  # type: ignore[misc]
     name: str
@@ -130,7 +130,7 @@ class SweptAccount(TypedDict):
 
 
 class RetentionPolicies(TypedDict):
-    """The policies in force, in the order of the setting, and the accounts that they hold for."""
+    """The policies in force, in the order of `RETENTION_POLICIES`, and the accounts they apply to."""
 
     policies: list[Policy]
     accounts: list[SweptAccount]
@@ -140,23 +140,29 @@ RETENTION_ANSWERS = (Sweep, SweepDone, PolicyDelays, RetentionPolicies)
 
 
 def retention_paths() -> Document:
-    """How the app finds finished work itself."""
+    """The calls about policies and sweeps."""
     return {
         "/retention-policies": {
             "get": operation(
                 "getRetentionPolicies",
                 RETENTION,
-                ("Get the policies", "The policies as understood, and when each account is swept."),
+                ("Get the policies", "The policies as the app interprets them, and when each account is swept."),
                 {200: "RetentionPolicies"},
             ),
         },
+        **_sweeps(),
+    }
+
+
+def _sweeps() -> Document:
+    return {
         "/retention-sweeps": {
             "post": operation(
                 "beginRetentionSweep",
                 RETENTION,
                 (
-                    "Begin a sweep",
-                    "Sweeps one account now. `{}` asks for all policies of the default account. While one runs on the account: 409, whose `values` name it as `sweepId`.",
+                    "Start a sweep",
+                    "Sweeps one account now. `{}` applies all policies of the default account. While one runs on the account: 409, whose `values` name it as `sweepId`.",
                 ),
                 {202: "Sweep"},
                 "400 404 409 413",
@@ -168,7 +174,7 @@ def retention_paths() -> Document:
             "get": operation(
                 "getRetentionSweep",
                 RETENTION,
-                ("Get a sweep", "How a sweep goes."),
+                ("Get a sweep", "The progress of a sweep."),
                 {200: "Sweep"},
                 "400 404",
                 parameters="id",
@@ -177,8 +183,8 @@ def retention_paths() -> Document:
                 "stopRetentionSweep",
                 RETENTION,
                 (
-                    "Stop a sweep",
-                    "It ends at its next step, and its requests that have not begun end as `cancelled`: 202, and 200 when it was stopped before.",
+                    "Cancel a sweep",
+                    "It ends at its next step, and its requests that have not begun end as `cancelled`: 202, and 200 when repeated.",
                 ),
                 {200: "Sweep", 202: "Sweep"},
                 "400 404 409",

@@ -1,15 +1,15 @@
-"""The named schemas of the published description: all from the models that check or type them, and what follows."""
+"""The named schemas of the published description, made from the models and types that the app uses."""
 
 from __future__ import annotations
 
-from shared.api.letter_pass import BulkRedrive, BulkWishes
+from shared.api.letter_pass import BulkFilters, BulkRedrive
 from shared.api.openapi_answers import ANSWERS
 from shared.api.openapi_dialect import Schema, answered_schemas, asked_schemas, merged, ref
 from shared.api.openapi_events import EVENT_ANSWERS, carriers
 from shared.api.openapi_letters import LETTER_ANSWERS
 from shared.api.openapi_retention import RETENTION_ANSWERS
 from shared.api.openapi_words import described
-from shared.api.retention import Wish
+from shared.api.retention import SweepRequest
 from shared.cleanup.event import JobEvent
 from shared.ledger.record import DEAD_LETTERED
 from shared.parsing.strict_model import StrictModel
@@ -20,17 +20,17 @@ _ASKED: dict[str, type[StrictModel]] = {
     "DeletionRequest": DeletionRequest,
     "JobEvent": JobEvent,
     "BulkRedrive": BulkRedrive,
-    "BulkSettle": BulkWishes,
-    "SweepWish": Wish,
+    "BulkSettle": BulkFilters,
+    "SweepWish": SweepRequest,
 }
 _PARTS = {"Bulk", "InvalidBulk", "EventsAccepted", "EventsRefused"}
-"""Kinds of answers that are described together with others."""
+"""Schemas that are only published as part of others."""
 
 
 def schemas() -> dict[str, Schema]:
-    """All named schemas, each with its words."""
+    """All named schemas with their descriptions."""
     found = asked_schemas(_ASKED)
-    # Checked by the app itself: the default account is filled in where none is named.
+    # Required in the models, which the app fills in: without an account, the default one is used.
     for name in ("DeletionRequest", "JobEvent"):
         found[name]["required"].remove("batchUrl")
     for name in ("BulkRedrive", "BulkSettle"):
@@ -60,31 +60,31 @@ def _envelopes(request: Schema) -> dict[str, Schema]:
 
 
 def _unions(found: dict[str, Schema]) -> dict[str, Schema]:
-    """Where one status has answers of several kinds."""
+    """Schemas for statuses with several kinds of responses."""
     return {
         "Description": {"type": "object", "description": "An OpenAPI document.", "additionalProperties": True},
         "TaskDeletionsAccepted": merged(
-            "What was accepted: of one request its status document, of many `items` and `counts`.",
+            "For one request its status document, for many `items` and `counts`.",
             found["Status"],
             found["Bulk"],
         ),
         "TaskDeletionsRefused": _with_items(
-            found["InvalidBulk"], "Nothing was accepted; of many requests `items` and `counts` tell of each."
+            found["InvalidBulk"], "Nothing was accepted; for many requests, `items` and `counts` have the details."
         ),
         "EventsTaken": merged(
-            "What was accepted: of a job-completion event the progress of its clean-up, of a diagnostic record the status "
-            "of the one request, of several events `items`.",
+            "For a job-completion event the progress of its clean-up, for a diagnostic record the status of its request, "
+            "for several events `items`.",
             found["Progress"],
             found["Status"],
             found["EventsAccepted"],
         ),
         "JobCompletionsRefused": _with_items(
-            found["EventsRefused"], "Nothing was accepted; of several events `items` tell of each."
+            found["EventsRefused"], "Nothing was accepted; for several events, `items` have the details."
         ),
     }
 
 
 def _with_items(schema: Schema, description: str) -> Schema:
-    """An error that may have items beside it."""
+    """An error that may also have items."""
     required = [name for name in schema["required"] if name not in {"items", "counts"}]
     return schema | {"description": description, "required": required}

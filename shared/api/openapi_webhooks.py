@@ -1,4 +1,4 @@
-"""The messages of the queues, for the published description: as webhooks, the one place that OpenAPI has for them."""
+"""The queue messages in the published description, as webhooks: OpenAPI has no other place for them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ RESULTS = {
     "batch.job-cleanup.done": "CleanupDone",
     "batch.retention-sweep.done": "SweepDone",
 }
-"""The events on the result queue by their type."""
+"""The schemas of the events on the result queue, by type."""
 
 
 def webhooks() -> Document:
-    """What is put on each queue; there is no HTTP call for any of them."""
+    """The messages of each queue. They are not sent by HTTP."""
     mapping = {kind: ref(name)["$ref"] for kind, name in RESULTS.items()}
     result: Schema = {
         "oneOf": [ref(name) for name in RESULTS.values()],
@@ -35,7 +35,7 @@ def webhooks() -> Document:
             "takeJobCompletion",
             "A message on the job-completion queue",
             "You, Event Grid or a diagnostic setting put it on `JOB_COMPLETION_QUEUE_NAME`, as JSON or base64 of it, "
-            "64 KiB at most; a list of one event is taken too.",
+            "64 KiB at most; a list of one event is accepted too.",
             any_of("JobEvent", "CloudEvent", "EventGridEvent", "DiagnosticRecord"),
             {name: examples.EVENTS[name] for name in ("bare", "cloudEvent", "record")},
         ),
@@ -43,7 +43,7 @@ def webhooks() -> Document:
             "giveResult",
             "A message on the result queue",
             "The app puts it on `RESULT_QUEUE_NAME`, in base64 unless `RESULT_MESSAGE_ENCODING` is `none`. A message may "
-            "come more than once: drop repeats by `id`.",
+            "be sent more than once: use `id` to drop repeats.",
             result,
             {},
         ),

@@ -1,7 +1,7 @@
-"""`GET /api/operations`: the operator's page, one document without data and with nothing from elsewhere.
+"""`GET /api/operations`: the operator's page, one document that contains no data and loads nothing from elsewhere.
 
-Its parts are the files of `page/`, put together once. What differs from answer to answer is the nonce, which lets the
-page's own style and script run and no other: https://www.w3.org/TR/CSP3/#security-nonces
+It is assembled once from the files of `page/`. Only the nonce differs between responses: it allows the page's style and
+script and blocks any other: https://www.w3.org/TR/CSP3/#security-nonces
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ SCRIPTS = (
     "ask_form.js",
     "main.js",
 )
-"""In the order in which they are read: what a script does at once needs those before it."""
+"""In order: the top level of a script uses those before it."""
 
 MEDIA_TYPE = "text/html; charset=utf-8"
 
 
 def page() -> tuple[str, dict[str, str]]:
-    """The document and its headers, with a nonce that no other answer has."""
+    """The document and its headers, with a new nonce."""
     nonce = secrets.token_urlsafe(18)
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
@@ -58,7 +58,7 @@ def page() -> tuple[str, dict[str, str]]:
 
 @cache
 def template() -> str:
-    """The document with `{nonce}` where the nonce belongs."""
+    """The document, with `{nonce}` as a placeholder."""
     scripts = "\n".join(_text(name) for name in SCRIPTS)
     return (
         _text("page.html")

@@ -1,7 +1,7 @@
-"""What is said in the wrong place is refused: dropped, it might have been what keeps a task.
+"""Rejects headers and body fields in the wrong place. If ignored, a condition that protects a task would be lost.
 
-People carry `?dryRun=true` over from the `Location` of a dry run, and the conditions as headers from the REST
-operation. The query has its own rules in `query`.
+People copy `?dryRun=true` from the `Location` of a dry run, and send conditions as headers like those of the REST
+operation. `query` has the rules for the query.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from shared.api.answer import Call
 from shared.api.body import UNSUPPORTED
 from shared.api.rest_operation import HEADERS
 from shared.errors import InvalidInput, Problem
-from shared.parsing.strict_json import few, pointer
+from shared.parsing.strict_json import capped, pointer
 
 CLIENT_REQUEST_ID = "client-request-id"
 CONDITIONS = {name: field for field, name in HEADERS.items() if name.startswith("if-")}
-"""Conditional headers, and the fields of a request that say the same."""
+"""Conditional headers, and the equivalent fields of a request."""
 
 
 def refuse_misplaced(call: Call) -> None:
-    """Raises InvalidInput with a problem for each thing that this call does not read where it was said."""
+    """Raises InvalidInput with a problem for everything that this call does not read where it was put."""
     encoding = call.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity"}:
         # The host passes the bytes on as they are.
@@ -31,26 +31,26 @@ def refuse_misplaced(call: Call) -> None:
     if call.method in {"POST", "DELETE"} and not _is_operation(call):
         problems += _conditions(call)
     if problems:
-        raise InvalidInput(few(problems))
+        raise InvalidInput(capped(problems))
 
 
 def refuse_other_id(call: Call, known: str | None, at: str = "/clientRequestId") -> None:
-    """Raises InvalidInput when the header `client-request-id` says another id than the body does at `at`."""
+    """Raises InvalidInput if the header `client-request-id` differs from the id in the body at `at`."""
     header = call.headers.get(CLIENT_REQUEST_ID)
     if header is not None and (known is None or header.strip().lower() != known.lower()):
         raise InvalidInput.at(CLIENT_REQUEST_ID, f"must be absent, or the same as {at} in the body")
 
 
 def refuse_any_id(call: Call) -> None:
-    """Raises InvalidInput for the header `client-request-id` beside requests that have ids of their own."""
+    """Raises InvalidInput for the header `client-request-id` if each request in the body has its own id."""
     if CLIENT_REQUEST_ID in call.headers:
         raise InvalidInput.at(CLIENT_REQUEST_ID, "must be absent here; each request has its clientRequestId")
 
 
 def refuse_body(call: Call) -> None:
-    """Raises InvalidInput for a body that a POST without any does not read; `{}` says nothing."""
+    """Raises InvalidInput for the body of a POST that takes none; an empty object is allowed."""
     if call.body.strip() not in {b"", b"{}"}:
-        raise InvalidInput.at("", "must be empty; this call reads no body")
+        raise InvalidInput.at("", "must be empty; this call takes no body")
 
 
 def _conditions(call: Call) -> list[Problem]:
@@ -70,7 +70,7 @@ def _body_of_delete(call: Call) -> list[Problem]:
         value = None
     names = list(value) if isinstance(value, dict) else []
     if not names:
-        return [Problem("", "must be empty; a DELETE says all in its path, query and headers")]
+        return [Problem("", "must be empty; a DELETE takes its parameters in path, query and headers")]
     return [Problem(pointer("", name), _right_place(name, operation=_is_operation(call))) for name in names]
 
 
@@ -81,12 +81,12 @@ def _right_place(name: str, *, operation: bool) -> str:
     if operation and name == "timeout":
         return "is not read in a body; send it as query:timeout"
     if operation and name == "dryRun":
-        return "is not read in a body; POST /api/task-deletions takes a dry run"
+        return "is not read in a body; for a dry run, use POST /api/task-deletions"
     if name == "dryRun":
-        return "is not read in a body; send it as query:dryRun where this call has dry runs"
-    return "is not read in a body; a DELETE says all in its path, query and headers"
+        return "is not read in a body; send it as query:dryRun if this call supports dry runs"
+    return "is not read in a body; a DELETE takes its parameters in path, query and headers"
 
 
 def _is_operation(call: Call) -> bool:
-    """Whether the call is the REST operation, which reads the conditions where Batch does."""
+    """Whether the call is the REST operation, which takes conditions as headers, like Batch."""
     return "taskId" in call.route

@@ -1,4 +1,4 @@
-"""What a POST of events holds: one event or several, in the modes of CloudEvents and of Event Grid. Pure.
+"""The events in a POST: one or several, in the modes of CloudEvents and of Event Grid. Pure.
 
     structured   application/cloudevents+json         the event is the body
     batched      application/cloudevents-batch+json   the body is a list of events
@@ -32,20 +32,20 @@ _TRACE = "ce-traceparent"
 
 @dataclass(frozen=True)
 class PostedEvent:
-    """One event of a body, and how its faults point at their places."""
+    """One event of a call, and how errors point into the call."""
 
     value: object
     at: str = ""
     is_binary: bool = False
 
-    def told(self, fault: InvalidInput) -> InvalidInput:
-        """The fault with pointers that the sender knows: attributes in headers by their names, data from the body."""
+    def located(self, fault: InvalidInput) -> InvalidInput:
+        """The fault with pointers into the call: header names for attributes in headers, else pointers into the body."""
         if not self.is_binary:
             return fault
         return InvalidInput([Problem(_place(p.pointer), p.text) for p in fault.problems], fault.code)
 
     def about(self, error: ErrorBody) -> ErrorBody:
-        """An error about the event's id or job, which points at where the sender said them."""
+        """An error about the event's id or job, with pointers to where the call has them."""
         event, at = self.value, self.at
         if isinstance(event, list) and len(event) == 1:
             event, at = event[0], f"{at}/0"
@@ -55,14 +55,14 @@ class PostedEvent:
 
 
 def posted_events(headers: Mapping[str, str], body: bytes) -> list[PostedEvent]:
-    """The events of a call, header names in lower case. Raises InvalidInput when none can be told."""
+    """The events of a call. `headers` has lower-case names. Raises InvalidInput if no event can be found."""
     media_type = headers.get("content-type", "").strip().lower()
     if not media_type.startswith(_STRUCTURED) and any(name in headers for name in _REQUIRED):
         return [_binary(headers, body)]
     is_list = body.lstrip()[:1] == b"["
     value = strict_json.read(body, max_bytes=MAX_BODY_BYTES if is_list else MAX_MESSAGE_BYTES)
     if media_type.startswith(_BATCH) and not isinstance(value, list):
-        raise InvalidInput.at("", "must be a list: the content type says that this is a batch")
+        raise InvalidInput.at("", "must be a list, because the content type is that of a batch")
     if not isinstance(value, list) or len(value) == 1:
         if len(body) > MAX_MESSAGE_BYTES:
             raise _too_large("", len(body))
@@ -73,7 +73,7 @@ def posted_events(headers: Mapping[str, str], body: bytes) -> list[PostedEvent]:
 
 
 def check_size(event: PostedEvent) -> None:
-    """Raises InvalidInput for one of several events that would be too large by itself."""
+    """Raises InvalidInput if one of several events is larger than an event may be."""
     size = len(json.dumps(event.value, default=str))
     if event.at and size > MAX_MESSAGE_BYTES:
         raise _too_large(event.at, size)
@@ -85,7 +85,7 @@ def _too_large(at: str, size: int) -> InvalidInput:
 
 
 def _binary(headers: Mapping[str, str], body: bytes) -> PostedEvent:
-    # Attributes that mean nothing here may come too. Values are percent-encoded where they are not printable ASCII.
+    # Other attributes are ignored. Values are percent-encoded if they are not printable ASCII.
     names = [name for name in (*_REQUIRED, _TRACE) if name in headers]
     event: dict[str, object] = {name.removeprefix("ce-"): unquote(headers[name]) for name in names}
     event.setdefault("specversion", "")
@@ -95,7 +95,7 @@ def _binary(headers: Mapping[str, str], body: bytes) -> PostedEvent:
 
 
 def _names(event: dict[str, object]) -> dict[str, str]:
-    """Where an event that is not bare has what a bare one says in these fields."""
+    """The pointers in an enveloped event that correspond to these fields of a bare one."""
     if is_task_record(event):
         return {"/jobId": "/properties/jobId", "/clientRequestId": "/resourceId"}
     if is_envelope(event):

@@ -1,6 +1,6 @@
-"""The query of an HTTP call: names in any letter case, and nothing that the call does not know.
+"""The query of an HTTP call: names in any letter case, and no unknown parameters.
 
-A parameter that is ignored does something else than was asked: `?dryrun=true` would cancel the real request.
+Ignoring a parameter would do something else than the caller intended: `?dryrun=true` would cancel the real request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _OF_THE_HOST = frozenset({"code", "clientid"})
 
 
 class Asked(Protocol):
-    """The parts of a call that its query is read by."""
+    """What `read_query` needs of a call."""
 
     @property
     def query(self) -> Mapping[str, str]: ...
@@ -25,20 +25,20 @@ class Asked(Protocol):
 
 
 def key(name: str) -> str:
-    """How an error points at a parameter."""
+    """The pointer to a parameter in an error."""
     return f"query:{name}"
 
 
 def read_query(call: Asked, *known: str) -> dict[str, str]:
-    """The parameters that came, by the names given here. Raises InvalidInput, one problem for each unknown name.
+    """The parameters of the call, by the names in `known`. Raises InvalidInput, one problem for each unknown name.
 
-    An empty value counts as absent: the host drops it on the way.
+    An empty value counts as absent, because the host drops it.
     """
     names = {name.lower(): name for name in known}
     there = {name: text for name, text in call.query.items() if text}
     unknown = [name for name in there if name.lower() not in names.keys() | _OF_THE_HOST]
     if unknown:
-        hint = "; what a POST is to do stands in its body" if call.method == "POST" else ""
+        hint = "; a POST takes its fields in the body" if call.method == "POST" else ""
         problems = [Problem(key(name), f"is not a parameter of this operation{hint}") for name in unknown]
         raise InvalidInput(problems, "InvalidQueryParameterName")
     return {names[name.lower()]: text for name, text in there.items() if name.lower() in names}

@@ -1,4 +1,4 @@
-"""The HTTP face of *Task - Delete*: its query and headers as a request, and an outcome as Batch's own answer.
+"""The REST operation *Task - Delete*: turns its query and headers into a request, and an outcome into its response.
 
 https://learn.microsoft.com/rest/api/batchservice/task/delete-task
 """
@@ -14,7 +14,7 @@ from shared.api.query import key, read_query
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Outcome, Record
 from shared.parsing import grammar
-from shared.request.model import DeletionRequest, parse_request, readable
+from shared.request.model import DeletionRequest, parse_or_none, parse_request
 from shared.results.event import error_wire
 from shared.settings import Settings
 
@@ -27,7 +27,7 @@ HEADERS = {
     "/ifModifiedSince": "if-modified-since",
     "/ifUnmodifiedSince": "if-unmodified-since",
 }
-"""Pointers of a request's fields, and the headers that they travel in here."""
+"""Pointers to a request's fields, and the headers that carry them here."""
 
 QUERY = {"/timeout": "query:timeout"}
 
@@ -51,9 +51,9 @@ COMPATIBLE_VERSIONS = (
     "2024-07-01.20.0",
     "2025-06-01",
 )
-"""Versions in which *Task - Delete* is the same call: path, query, headers, and 200 as its only success.
+"""Versions in which *Task - Delete* is the same: path, query, headers, and 200 as the only success status.
 
-Compared in the code of the clients that were generated for them, azure-batch 3.0 to 15.1 on PyPI.
+Compared in the generated clients azure-batch 3.0 to 15.1 on PyPI.
 """
 
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -62,16 +62,16 @@ _BAD_GATEWAY = 502
 
 
 def read_operation(call: Call, settings: Settings, now: datetime) -> DeletionRequest:
-    """The request that a call of the REST operation makes.
+    """The request made by a call of the REST operation.
 
     Raises:
-        InvalidInput: each problem by the name of its header or parameter; code `UnsupportedRequestVersion` for an
-            `api-version` that is not known to be the same.
+        InvalidInput: each problem named by its header or parameter; code `UnsupportedRequestVersion` for an
+            `api-version` that is not known to be compatible.
     """
     # Every SDK from 15.0 on sends `timeOut`.
     query = read_query(call, "timeout", "api-version")
     _check_version(query.get("api-version"), settings.batch_api_version)
-    call.concerns(readable(call.headers.get("client-request-id"), grammar.guid))
+    call.concerns(parse_or_none(call.headers.get("client-request-id"), grammar.guid))
     fields: dict[str, object] = {
         pointer.removeprefix("/"): call.headers[header] for pointer, header in HEADERS.items() if header in call.headers
     }
@@ -89,7 +89,7 @@ def read_operation(call: Call, settings: Settings, now: datetime) -> DeletionReq
 
 
 def _check_version(asked: str | None, own: str) -> None:
-    """Raises InvalidInput for a version whose *Task - Delete* may be another one than the app sends."""
+    """Raises InvalidInput for a version in which *Task - Delete* may differ from what the app sends."""
     if asked is None or asked in {own, *COMPATIBLE_VERSIONS}:
         return
     known = ", ".join(sorted({own, *COMPATIBLE_VERSIONS}))
@@ -97,7 +97,7 @@ def _check_version(asked: str | None, own: str) -> None:
 
 
 def operation_answer(record: Record) -> Answer:
-    """Batch's own status and error body, or what stands for an outcome that has none."""
+    """Batch's status and error body, or the app's equivalents for an outcome without a response of Batch."""
     end = record.conclusion
     if end is None:
         raise ValueError(f"row {record.key.row} is not done")
@@ -116,7 +116,7 @@ def _status(outcome: Outcome, batch_status: int | None) -> int:
     if batch_status is None:
         return 403
     if 200 <= batch_status < 300:
-        # Batch answered a look at the task, which was then left alone: no DELETE was sent.
+        # Batch answered a GET of the task, which was then kept: no DELETE was sent.
         return 409
-    # A redirect of Batch must not send our caller, key and all, anywhere.
+    # A redirect from Batch must not be passed on: the caller would send its key there.
     return _BAD_GATEWAY if 300 <= batch_status < 400 and batch_status != 304 else batch_status

@@ -1,4 +1,4 @@
-"""The HTTP calls about retention: the policies as understood, and sweeps to begin, to look at and to stop."""
+"""The HTTP calls about retention: show the policies; start, show and cancel sweeps."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from shared.retention.timer import SweepTimer
 from shared.settings import Settings
 
 MAX_BODY_BYTES = 64 * 1024
-EMPTY = "is empty; {} asks for everything. A body that is sent without Content-Length (chunked) arrives empty"
+EMPTY = "is empty; send {} for all policies. A body sent without Content-Length (chunked) arrives empty"
 
 
-class Wish(StrictModel):
-    """What a sweep is to go through; what is absent means all of it."""
+class SweepRequest(StrictModel):
+    """What to sweep; an absent field means everything."""
 
     batch_url: str | None = None
     policy: str | None = None
@@ -39,7 +39,7 @@ class Wish(StrictModel):
     @field_validator("policy", "batch_url")
     @classmethod
     def _says_something(cls, value: str) -> str:
-        # A value that got lost on the way is no wish for everything.
+        # An empty value is probably a mistake of the caller, and must not mean everything.
         if not value:
             raise ValueError("must not be empty; leave the field out instead")
         return value
@@ -83,11 +83,11 @@ class RetentionApi:
         require_json(call)
         if not call.body.strip():
             raise InvalidInput.at("", EMPTY)
-        wish = checked(Wish, parse_json(call, MAX_BODY_BYTES))
-        found = self._account_of(wish)
+        wanted = checked(SweepRequest, parse_json(call, MAX_BODY_BYTES))
+        found = self._account_of(wanted)
         if isinstance(found, Answer):
             return found
-        sweep = self._timer.begin(found, only=wish.policy or "", dry_run=wish.dry_run)
+        sweep = self._timer.begin(found, only=wanted.policy or "", dry_run=wanted.dry_run)
         if sweep is None:
             return self._running(found)
         headers = {"location": f"/api/retention-sweeps/{sweep.sweep_id}"}
@@ -106,11 +106,11 @@ class RetentionApi:
         if sweep is None:
             return _unknown()
         if stop is Stop.TOO_LATE:
-            return refusal(409, "SweepEnded", "The sweep has ended, and nothing of it is open.")
+            return refusal(409, "SweepEnded", "The sweep has ended, and none of its requests are open.")
         return self._answer(200 if stop is Stop.AGAIN else 202, sweep)
 
     def last_sweeps(self) -> list[dict[str, Any]]:
-        """The last sweep of each account that has policies and was swept, for the summary."""
+        """The last sweep of each account with policies, for the summary."""
         found = [(account, _last(self._agendas.read(account))) for account in self._swept()]
         return [{"batchUrl": account, **last} for account, last in found if last]
 
@@ -123,26 +123,26 @@ class RetentionApi:
         """409 with the id of the sweep, which somebody may look for whose own answer was lost."""
         agenda = self._agendas.read(account)
         values = [("sweepId", agenda.running)] if agenda and agenda.running else []
-        return refusal(409, "SweepRunning", "A sweep of this account is running; there is one at a time.", values)
+        return refusal(409, "SweepRunning", "A sweep of this account is already running.", values)
 
     def _answer(self, status: int, sweep: Sweep) -> Answer:
         return Answer(status, status_of(sweep, self._totals_of(sweep), self._clock.now()))
 
-    def _account_of(self, wish: Wish) -> str | Answer:
-        """The account that is to be swept, or 404. Raises InvalidInput for one that is not on the list."""
+    def _account_of(self, wanted: SweepRequest) -> str | Answer:
+        """The account to sweep, or a 404. Raises InvalidInput for an account that is not on the list."""
         accounts, policies = self._settings.batch_accounts, self._settings.retention_policies
-        named = next((policy for policy in policies if policy.name == wish.policy), None)
+        named = next((policy for policy in policies if policy.name == wanted.policy), None)
         account = (named.batch_url if named else None) or accounts[0]
-        if wish.batch_url is not None:
+        if wanted.batch_url is not None:
             try:
-                account = account_url.select(wish.batch_url, accounts)
+                account = account_url.select(wanted.batch_url, accounts)
             except ValueError as error:
                 raise InvalidInput.at("/batchUrl", str(error)) from None
         own = policies_of(policies, account)
-        if wish.policy is not None and named not in own:
+        if wanted.policy is not None and named not in own:
             values = [("/policy", "must be the name of a policy of this account")]
             return refusal(404, "PolicyNotFound", "There is no such policy.", values)
-        return account if own else refusal(404, "PolicyNotFound", "No policy holds for this account.")
+        return account if own else refusal(404, "PolicyNotFound", "No policy applies to this account.")
 
     def _account(self, account: str) -> dict[str, Any]:
         agenda = self._agendas.read(account)
@@ -169,4 +169,4 @@ def _last(agenda: Agenda | None) -> dict[str, Any] | None:
 
 
 def _unknown() -> Answer:
-    return refusal(404, "SweepNotFound", "No sweep with this id is remembered.")
+    return refusal(404, "SweepNotFound", "There is no sweep with this id, or it has been purged.")

@@ -1,4 +1,4 @@
-"""`GET /api/operations/summary`: what an operator sees first, in numbers."""
+"""`GET /api/operations/summary`: the numbers an operator looks at first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOME = f"the newest {MOST_COUNTED:,}"
 
 @dataclass(frozen=True)
 class Summary:
-    """Makes the summary; whoever asks often is to be given one that was kept."""
+    """Makes the summary. It costs many storage operations, so frequent callers get a cached one (`kept.py`)."""
 
     clock: Clock
     depths: Callable[[], Sequence[tuple[str, Depth]]]
@@ -30,7 +30,7 @@ class Summary:
     """The last sweep of each account."""
 
     def look(self) -> Answer:
-        """200 with the numbers of now. Raises StorageUnavailable."""
+        """200 with the current numbers. Raises StorageUnavailable."""
         queues = [
             {"name": name, "depth": depth.messages, "oldestAgeSeconds": depth.oldest_age_seconds}
             for name, depth in self.depths()
@@ -48,7 +48,7 @@ class Summary:
         )
 
     def _dead_letters(self) -> dict[str, Any]:
-        """Those that the listing shows without a filter, by their reasons, the most frequent first."""
+        """The unsettled dead letters by reason, most frequent first."""
         found, is_more = self.letters.reasons(MOST_COUNTED)
         by_reason = sorted(Counter(found).items(), key=lambda item: (-item[1], item[0]))
         return {

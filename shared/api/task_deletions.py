@@ -16,15 +16,15 @@ from shared.clock import Clock
 from shared.deletion import acceptance
 from shared.deletion.acceptance import Acceptor
 from shared.deletion.cancellation import Cancellation
-from shared.deletion.guard import Guard
 from shared.deletion.synchronous import SynchronousDeletion, SyncOutcome
+from shared.deletion.vetoes import Vetoes
 from shared.errors import InvalidInput, Problem
 from shared.ledger.record import Key, Origin, Outcome, Record, State
 from shared.ledger.store import RecordStore
 from shared.parsing import grammar
 from shared.parsing.strict_json import TOO_LARGE
-from shared.request.envelope import Item, Kind, is_single, read_requests
-from shared.request.model import DeletionRequest, readable
+from shared.request.envelope import Envelope, Invalid, Kind, is_single, read_requests
+from shared.request.model import DeletionRequest, parse_or_none
 from shared.results.event import error_wire, status_document
 from shared.results.result import ID_CONFLICT
 from shared.settings import Settings
@@ -44,13 +44,13 @@ class TaskDeletionApi:
     clock: Clock
     store: RecordStore
     acceptor: Acceptor
-    guard: Guard
+    vetoes: Vetoes
     synchronous: SynchronousDeletion
     cancellation: Cancellation
 
     @property
     def _bulk(self) -> Bulk:
-        return Bulk(self.acceptor, self.guard, self.clock)
+        return Bulk(self.acceptor, self.vetoes)
 
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
@@ -60,17 +60,24 @@ class TaskDeletionApi:
         if known := _readable_id(value):
             call.concerns(known)
         _refuse_large_single(value, call)
-        envelope = read_requests(value, self.settings.batch_accounts, self.clock.now())
-        envelope = envelope.traced(call.traceparent)
+        envelope = self._read(value, call)
         if envelope.kind is Kind.MANY:
             refuse_any_id(call)
             return self._bulk.accept(envelope)
         if envelope.kind is Kind.TASK_IDS:
             refuse_other_id(call, envelope.parent_id)
             return self._bulk.accept(envelope)
-        request = _only(envelope.items)
-        refuse_other_id(call, request.client_request_id)
-        return self._protected(request) or self._accept(request)
+        record = _only(envelope)
+        refuse_other_id(call, record.request.client_request_id)
+        return self._protected(record.request) or self._accept(record)
+
+    def _read(self, value: object, call: Call) -> Envelope[Record]:
+        now, origin = self.clock.now(), Origin.HTTP if is_single(value) else Origin.BULK
+
+        def make(request: DeletionRequest, parent_id: str | None) -> Record:
+            return Record.new(request.traced(call.traceparent), origin, now, parent_id)
+
+        return read_requests(value, self.settings.batch_accounts, now, make)
 
     def status(self, call: Call) -> Answer:
         """`GET /api/task-deletions/{clientRequestId}`."""
@@ -83,19 +90,20 @@ class TaskDeletionApi:
         if record is None:
             return unknown()
         if ended or (record.conclusion and record.conclusion.outcome is Outcome.CANCELLED):
-            # A repeat: the caller may not have heard the first answer.
+            # A repeat: the first response may have been lost.
             return self._status(200, record)
-        begun = f"is done: {record.conclusion.outcome.value}" if record.conclusion else "has begun"
+        begun = f"is done: {record.conclusion.outcome.value}" if record.conclusion else "has already begun"
         return refusal(409, "RequestBegun", f"The request {begun}; it cannot be cancelled any more.")
 
     def delete_task(self, call: Call) -> Answer:
-        """`DELETE /api/jobs/{jobId}/tasks/{taskId}`: the REST operation, at once or with `Prefer: respond-async`."""
+        """`DELETE /api/jobs/{jobId}/tasks/{taskId}`: the REST operation, immediate unless `Prefer: respond-async`."""
         request = read_operation(call, self.settings, self.clock.now())
         call.concerns(request.client_request_id)
         if protected := self._protected(request):
             return protected
         if _RESPOND_ASYNC.search(call.headers.get("prefer", "")):
-            return self._accept(request, done=_replayed, id_at=CLIENT_REQUEST_ID)
+            record = Record.new(request, Origin.HTTP, self.clock.now())
+            return self._accept(record, done=_replayed, id_at=CLIENT_REQUEST_ID)
         called = self.synchronous.delete(request, call.invocation_id)
         if called.outcome is SyncOutcome.CONFLICT:
             return conflict(CLIENT_REQUEST_ID)
@@ -104,13 +112,13 @@ class TaskDeletionApi:
         return _replayed(called.record) if called.outcome is SyncOutcome.REPLAYED else operation_answer(called.record)
 
     def _accept(
-        self, request: DeletionRequest, done: Callable[[Record], Answer] | None = None, id_at: str = "/clientRequestId"
+        self, record: Record, done: Callable[[Record], Answer] | None = None, id_at: str = "/clientRequestId"
     ) -> Answer:
-        """Accepts for the queue; `done` words the answer of a request that is done already.
+        """Accepts a request for the queue. `done` makes the response if the request is already done.
 
-        `id_at` is where the caller said the id.
+        `id_at` points at the id in the call.
         """
-        accepted = self.acceptor.accept(request, Origin.HTTP)
+        accepted = self.acceptor.accept(record)
         if accepted.receipt is acceptance.Receipt.CONFLICT:
             return conflict(id_at)
         if done and accepted.record.state is State.DONE:
@@ -119,7 +127,7 @@ class TaskDeletionApi:
         return self._status(200 if accepted.record.state is State.DONE else 202, accepted.record, replayed=replayed)
 
     def _protected(self, request: DeletionRequest) -> Answer | None:
-        error = self.guard.protection(request)
+        error = self.vetoes.of_job(request.job_id)
         return None if error is None else Answer(403, error_wire(error))
 
     def _status(self, status: int, record: Record, *, replayed: bool = False) -> Answer:
@@ -135,34 +143,35 @@ def _key(call: Call) -> Key:
 
 
 def _replayed(record: Record) -> Answer:
-    """The stored answer of the REST operation, to a repeat."""
+    """The response of the REST operation to a repeat."""
     return replace(operation_answer(record), headers=REPLAYED)
 
 
 def conflict(id_at: str) -> Answer:
-    """422: the id was used before with another payload; `id_at` is where the caller said it."""
+    """422: the id is already used for another payload. `id_at` points at the id in the call."""
     values = tuple((id_at, text) for _, text in ID_CONFLICT.values)
     return Answer(422, error_wire(replace(ID_CONFLICT, values=values)))
 
 
 def unknown() -> Answer:
-    """404: no such request is remembered."""
-    return refusal(404, "TaskDeletionNotFound", "No request with this id is remembered.")
+    """404: the request is unknown, or its row was purged."""
+    return refusal(404, "TaskDeletionNotFound", "There is no request with this id, or it has been purged.")
 
 
 def _readable_id(value: object) -> str | None:
-    """The id that a body names, whatever else is wrong with it."""
-    return readable(value.get("clientRequestId"), grammar.guid) if isinstance(value, dict) else None
+    """The id in a body, whatever else is wrong with it."""
+    return parse_or_none(value.get("clientRequestId"), grammar.guid) if isinstance(value, dict) else None
 
 
 def _refuse_large_single(value: object, call: Call) -> None:
-    """Before the body becomes a model: one request may not be as long as many."""
+    """Raises InvalidInput for a single request larger than one message. Checked before the body is parsed into a model."""
     if is_single(value) and len(call.body) > MAX_REQUEST_BYTES:
         text = f"is {len(call.body)} bytes long; at most {MAX_REQUEST_BYTES} are allowed"
         raise InvalidInput([Problem("", text)], TOO_LARGE)
 
 
-def _only(items: tuple[Item, ...]) -> DeletionRequest:
-    if items[0].request is None:
-        raise InvalidInput(items[0].problems)
-    return items[0].request
+def _only(envelope: Envelope[Record]) -> Record:
+    (item,) = envelope.items
+    if isinstance(item, Invalid):
+        raise InvalidInput(item.problems)
+    return item

@@ -1,4 +1,4 @@
-"""The handshake by which a sender of CloudEvents asks whether it may deliver here. Pure.
+"""The webhook handshake: a sender of CloudEvents asks for permission to deliver. Pure.
 
 https://github.com/cloudevents/spec/blob/v1.0/http-webhook.md#4-abuse-protection
 """
@@ -11,17 +11,17 @@ from shared.api.answer import Answer, Call
 from shared.errors import InvalidInput
 
 ORIGIN = "webhook-request-origin"
-# It goes back in a header: nothing but what a header may hold.
+# It is echoed in a header, so it may contain only characters that are valid there.
 _ORIGIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?", re.ASCII)
 
 
 def allow(call: Call) -> Answer:
-    """`OPTIONS /api/job-completions`: any sender that has the function's key, which the host asked for, at any rate.
+    """`OPTIONS /api/job-completions`: allows any sender at any rate. The host has already checked the function key.
 
-    Raises InvalidInput for an origin that cannot go back in a header.
+    Raises InvalidInput for an origin that cannot be echoed in a header.
     """
     origin = call.headers.get(ORIGIN, "")
     if not _ORIGIN.fullmatch(origin):
-        raise InvalidInput.at(ORIGIN, "must be there, 1 to 256 printable ASCII characters")
+        raise InvalidInput.at(ORIGIN, "is required: 1 to 256 printable ASCII characters")
     headers = {"webhook-allowed-origin": origin, "webhook-allowed-rate": "*", "allow": "OPTIONS, POST"}
     return Answer(200, headers=headers)

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 
-from shared.batch.reply import ErrorBody, Reply, Sent
+from shared.batch.reply import ErrorBody, Kind, Reply, Sent
 
+UNREADABLE: Final = "UnreadableAnswer"
 MOST_CODE: Final = 128
 MOST_TEXT: Final = 8_192
 """Characters kept of an error's message, and of all its values together."""
@@ -35,7 +36,7 @@ def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     retry_after = retry_after_seconds(headers.get("Retry-After"), now)
     if 200 <= status < 300:
         error = None if request_id else ErrorBody("UnexpectedAnswer", f"HTTP {status} without the header request-id.")
-        return Reply(Sent.ANSWERED, status, error, retry_after=retry_after, request_id=request_id)
+        return Reply(Sent.ANSWERED, status, error, retry_after=retry_after, request_id=request_id, body=body)
     error, id_in_text = _batch_error(body)
     return Reply(
         Sent.ANSWERED,
@@ -50,6 +51,25 @@ def answered(status: int, headers: Mapping[str, str], body: bytes, now: datetime
 def without_answer(sent: Sent, code: str, message: str) -> Reply:
     """The reply for a call without a complete answer, with an error that the app made up."""
     return Reply(sent, error=ErrorBody(code, clean(message, MOST_TEXT)))
+
+
+def items_in(reply: Reply, what: str) -> tuple[Reply, list[Any], str | None]:
+    """The reply and, when it is a 2xx, the items of its list and the link to the next page.
+
+    A 2xx without a readable list counts as unanswered.
+    """
+    if reply.kind is not Kind.SUCCESS:
+        return reply, [], None
+    fields = parsed_object(reply.body) or {}
+    items, link = fields.get("value"), fields.get("odata.nextLink")
+    if not isinstance(items, list) or not isinstance(link, str | None):
+        return unreadable(what), [], None
+    return reply, items, link or None
+
+
+def unreadable(what: str) -> Reply:
+    """The reply for a 2xx that lacks what was asked for."""
+    return without_answer(Sent.UNANSWERED, UNREADABLE, f"The service's answer does not contain a {what}.")
 
 
 def retry_after_seconds(text: str | None, now: datetime) -> float | None:

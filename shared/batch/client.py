@@ -7,8 +7,8 @@ Nothing is raised: the `Reply` says what happened.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Final, Protocol
@@ -17,24 +17,25 @@ import requests
 
 from shared.batch import target
 from shared.batch.answer import without_answer
-from shared.batch.job_listing import JOBS_QUERY, JobPage, job_page_of
+from shared.batch.job_listing import JOBS_QUERY, JobPage
 from shared.batch.limit import AccountLimit, OnChange
 from shared.batch.listing import (
     MOST_PAGE_BYTES,
     TaskPage,
     TaskState,
     job_state_of,
-    page_of,
     page_query,
     task_state_of,
 )
 from shared.batch.reply import Kind, Reply, Sent
-from shared.batch.transport import MOST_BODY, BatchSession, Exchanged, exchange, fault
+from shared.batch.transport import MOST_BODY, BatchSession, exchange, fault
 from shared.clock import Clock, TimeBox
 from shared.errors import TokenUnavailable
 from shared.request.model import SERVICE_TIMEOUT, DeletionRequest
 
 OCP_DATE: Final = "ocp-date"
+
+Query = Mapping[str, str | int]
 
 
 class Tokens(Protocol):
@@ -45,14 +46,8 @@ class Tokens(Protocol):
     def renewed(self, stale: str) -> str: ...
 
 
-@dataclass(frozen=True)
-class _Call:
-    method: str
-    account: str
-    url: str
-    path: str
-    headers: Mapping[str, str]
-    most_body: int = MOST_BODY
+Prepare = Callable[[], requests.PreparedRequest]
+"""Makes a request without its token. May raise UnsafeTarget, and what `requests` raises for one that cannot be sent."""
 
 
 class BatchClient:
@@ -94,25 +89,16 @@ class BatchClient:
 
     def get_job(self, account: str, job_id: str, box: TimeBox) -> tuple[Reply, str | None]:
         """The reply and, when it is a 2xx, the job's state (`active`, `completed`, ...)."""
-        try:
-            path = target.job_path(job_id)
-        except target.UnsafeTarget as error:
-            return fault(error, sent=False), None
-        url = target.url_of(account, path, self._query({"$select": "id,state"}))
-        return job_state_of(self._carry_out(_Call("GET", account, url, path, {}), box))
+        return job_state_of(self._get(account, lambda: target.job_path(job_id), {"$select": "id,state"}, box))
 
     def look_at_task(self, account: str, job_id: str, task_id: str, box: TimeBox) -> tuple[Reply, TaskState | None]:
         """The reply and, when it is a 2xx, the task's state and version."""
-        try:
-            path = target.task_path(job_id, task_id)
-        except target.UnsafeTarget as error:
-            return fault(error, sent=False), None
-        url = target.url_of(account, path, self._query({"$select": "id,state,eTag"}))
-        return task_state_of(self._carry_out(_Call("GET", account, url, path, {}), box))
+        query = {"$select": "id,state,eTag"}
+        return task_state_of(self._get(account, lambda: target.task_path(job_id, task_id), query, box))
 
     def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
         """One page of the account's jobs: the first, or the one that the last page's `continuation` points to."""
-        return job_page_of(self._page(account, "/jobs", JOBS_QUERY, continuation, box))
+        return JobPage.of(self._page(account, lambda: "/jobs", JOBS_QUERY, continuation, box))
 
     def list_completed_tasks(
         self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
@@ -121,85 +107,90 @@ class BatchClient:
 
         `ended_by` asks the service to leave out tasks that ended later; it may still list some.
         """
-        try:
-            path = f"{target.job_path(job_id)}/tasks"
-        except target.UnsafeTarget as error:
-            return TaskPage(fault(error, sent=False))
-        return page_of(self._page(account, path, page_query(ended_by), continuation, box))
+        query = page_query(ended_by)
+        return TaskPage.of(self._page(account, lambda: f"{target.job_path(job_id)}/tasks", query, continuation, box))
+
+    def _get(self, account: str, path_of: Callable[[], str], query: Query, box: TimeBox) -> Reply:
+        return self._carry_out(account, lambda: self._prepared("GET", account, path_of(), query), box)
 
     def _page(
-        self, account: str, path: str, query: Mapping[str, str | int], continuation: str | None, box: TimeBox
-    ) -> Exchanged:
+        self, account: str, path_of: Callable[[], str], query: Query, continuation: str | None, box: TimeBox
+    ) -> Reply:
         """A continuation that points outside this listing is refused; no token is sent there."""
-        if continuation is None:
-            url = target.url_of(account, path, self._query(query))
-        else:
-            try:
-                url = target.follow(continuation, account, path)
-            except target.UnsafeTarget as error:
-                return Exchanged(fault(error, sent=False))
-        return self._carry_out(_Call("GET", account, url, path, {}, MOST_PAGE_BYTES), box)
 
-    def _task(self, method: str, request: DeletionRequest, query: Mapping[str, str | int], box: TimeBox) -> Reply:
-        try:
+        def prepare() -> requests.PreparedRequest:
+            path = path_of()
+            url = None if continuation is None else target.follow(continuation, account, path)
+            return self._prepared("GET", account, path, query, url=url)
+
+        return self._carry_out(account, prepare, box, MOST_PAGE_BYTES)
+
+    def _task(self, method: str, request: DeletionRequest, query: Query, box: TimeBox) -> Reply:
+        account, headers = request.batch_url, _headers(request)
+
+        def prepare() -> requests.PreparedRequest:
             path = target.task_path(request.job_id, request.task_id)
-        except target.UnsafeTarget as error:
-            return fault(error, sent=False)
-        url = target.url_of(request.batch_url, path, self._query(query))
-        call = _Call(method, request.batch_url, url, path, _headers(request))
-        return self._carry_out(call, box).reply
+            return self._prepared(method, account, path, query, headers=headers)
 
-    def _query(self, special: Mapping[str, str | int]) -> dict[str, str | int]:
-        return {**special, "api-version": self._api_version}
+        return self._carry_out(account, prepare, box)
 
-    def _carry_out(self, call: _Call, box: TimeBox) -> Exchanged:
+    def _prepared(
+        self,
+        method: str,
+        account: str,
+        path: str,
+        query: Query,
+        *,
+        url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.PreparedRequest:
+        """The request without its token; raises UnsafeTarget when its URL is not the intended one."""
+        if account not in self._limits:
+            raise target.UnsafeTarget("the account is not on the allow list")
+        url = url or target.url_of(account, path, {**query, "api-version": self._api_version})
+        prepared = self._session.prepare_request(requests.Request(method, url, headers=headers))
+        target.check(prepared.url, account, path)
+        return prepared
+
+    def _carry_out(self, account: str, prepare: Prepare, box: TimeBox, most_body: int = MOST_BODY) -> Reply:
         half_time = (self._clock.monotonic() + box.end_by) / 2
         try:
-            prepared = self._prepared(call)
+            prepared = prepare()
         except (target.UnsafeTarget, requests.RequestException, ValueError) as error:
-            return Exchanged(fault(error, sent=False))
+            return fault(error, sent=False)
         try:
             token = self._tokens.token()
         except TokenUnavailable as error:
-            text = f"No token for the Batch service: {error}."
-            return Exchanged(without_answer(Sent.FAILED, "TokenUnavailable", text))
-        first = self._send(call, prepared, token, box)
+            return without_answer(Sent.FAILED, "TokenUnavailable", f"No token for the Batch service: {error}.")
+        first = self._send(account, prepared, token, box, most_body)
         # No second try after a slow refusal: it might have to be cut off, which would leave its effect unknown.
-        if not _is_refused_token(first.reply) or self._clock.monotonic() > half_time:
+        if not _is_refused_token(first) or self._clock.monotonic() > half_time:
             return first
         try:
             fresh = self._tokens.renewed(token)
         except TokenUnavailable:
             return first
-        second = self._send(call, prepared, fresh, box)
-        return second if second.reply.was_sent else first
+        second = self._send(account, prepare(), fresh, box, most_body)
+        return second if second.was_sent else first
 
-    def _prepared(self, call: _Call) -> requests.PreparedRequest:
-        """The request without its token; raises UnsafeTarget when its URL is not the one that the call names."""
-        if call.account not in self._limits:
-            raise target.UnsafeTarget("the account is not on the allow list")
-        prepared = self._session.prepare_request(requests.Request(call.method, call.url, headers=dict(call.headers)))
-        target.check(prepared.url, call.account, call.path)
-        return prepared
-
-    def _send(self, call: _Call, prepared: requests.PreparedRequest, token: str, box: TimeBox) -> Exchanged:
+    def _send(
+        self, account: str, prepared: requests.PreparedRequest, token: str, box: TimeBox, most_body: int
+    ) -> Reply:
         if self._clock.monotonic() >= box.start_by:
-            text = "The call ran out of time before it could be sent."
-            return Exchanged(without_answer(Sent.HELD, "OutOfTime", text))
-        limit = self._limits[call.account]
+            return without_answer(Sent.HELD, "OutOfTime", "The call ran out of time before it could be sent.")
+        limit = self._limits[account]
         if not limit.acquire(box.start_by):
             text = "The account's limit left no slot for the call in time."
-            held = without_answer(Sent.HELD, "AccountBusy", text)
-            return Exchanged(replace(held, retry_after=limit.seconds_held()))
-        answer = None
+            return replace(without_answer(Sent.HELD, "AccountBusy", text), retry_after=limit.seconds_held())
+        reply = None
         try:
             prepared.headers["Authorization"] = f"Bearer {token}"
-            if call.method == "DELETE" and OCP_DATE not in call.headers:
+            if prepared.method == "DELETE" and OCP_DATE not in prepared.headers:
                 prepared.headers[OCP_DATE] = format_datetime(self._clock.now(), usegmt=True)
-            answer = exchange(self._session, prepared, box=box, most_body=call.most_body, clock=self._clock)
-            return answer
+            reply = exchange(self._session, prepared, box=box, most_body=most_body, clock=self._clock)
+            return reply
         finally:
-            limit.release(answer.reply if answer is not None else None)
+            limit.release(reply)
 
 
 def _headers(request: DeletionRequest) -> dict[str, str]:

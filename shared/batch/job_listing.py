@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.batch.answer import parsed_object, without_answer
-from shared.batch.reply import Kind, Reply, Sent
-from shared.batch.transport import Exchanged
+from shared.batch.answer import items_in
+from shared.batch.reply import Reply
 
-UNREADABLE: Final = "UnreadableAnswer"
-"""Code of the reply that stands in for a 2xx with an unusable body."""
 MOST_JOBS: Final = 1_000
 """The service's own maximum for one page."""
 JOBS_QUERY: Final[Mapping[str, str | int]] = {
@@ -43,20 +40,12 @@ class JobPage:
     continuation: str | None = None
     """The service's link to the next page; None on the last one."""
 
-
-def job_page_of(answer: Exchanged) -> JobPage:
-    """The page in an answer; a 2xx without a readable page counts as unanswered."""
-    if answer.reply.kind is not Kind.SUCCESS:
-        return JobPage(answer.reply)
-    fields = parsed_object(answer.body)
-    items = fields.get("value") if fields else None
-    link = fields.get("odata.nextLink") if fields else None
-    if not isinstance(items, list) or not (link is None or isinstance(link, str)):
-        return JobPage(
-            without_answer(Sent.UNANSWERED, UNREADABLE, "The service's answer does not contain a list of jobs.")
-        )
-    jobs = [_job(item) for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
-    return JobPage(answer.reply, tuple(jobs), link or None)
+    @classmethod
+    def of(cls, reply: Reply) -> JobPage:
+        """The page in a reply; a 2xx without a readable page counts as unanswered."""
+        reply, items, link = items_in(reply, "list of jobs")
+        jobs = (_job(item) for item in items if isinstance(item, dict) and isinstance(item.get("id"), str))
+        return cls(reply, tuple(jobs), link)
 
 
 def _job(item: dict[str, Any]) -> ListedJob:

@@ -23,8 +23,8 @@ ENTER_SECONDS: Final = 2.0
 
 HELD = Reply(Sent.HELD, error=ErrorBody("AccountBusy", "Other calls to this account are using all its threads."))
 
-Call = tuple[str, Callable[[], Reply]]
-"""The account, and the function that makes the call."""
+AccountCall = tuple[str, Callable[[], Reply]]
+"""An account, and the function that calls it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Lanes:
             for number, account in enumerate(accounts)
         }
 
-    def run(self, calls: Sequence[Call]) -> list[Reply]:
+    def run(self, calls: Sequence[AccountCall]) -> list[Reply]:
         """The replies, in the order of the calls; HELD where the account has no thread to spare."""
         by_account: dict[str, list[int]] = {}
         for index, (account, _) in enumerate(calls):

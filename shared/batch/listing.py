@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.batch.answer import parsed_object, without_answer
-from shared.batch.reply import Kind, Reply, Sent
-from shared.batch.transport import Exchanged
+from shared.batch.answer import items_in, parsed_object, unreadable
+from shared.batch.reply import Kind, Reply
 
 MOST_TASKS: Final = 1_000
 """The service's own maximum for one page."""
@@ -60,6 +59,12 @@ class TaskPage:
     continuation: str | None = None
     """The service's link to the next page; None on the last one."""
 
+    @classmethod
+    def of(cls, reply: Reply) -> TaskPage:
+        """The page in a reply; a 2xx without a readable page counts as unanswered."""
+        reply, items, link = items_in(reply, "list of tasks")
+        return cls(reply, tuple(task for task in map(_task, items) if task is not None), link)
+
 
 @dataclass(frozen=True)
 class TaskState:
@@ -70,42 +75,25 @@ class TaskState:
     etag: str | None = None
 
 
-def page_of(answer: Exchanged) -> TaskPage:
-    """The page in an answer; a 2xx without a readable page counts as unanswered."""
-    if answer.reply.kind is not Kind.SUCCESS:
-        return TaskPage(answer.reply)
-    fields = parsed_object(answer.body)
-    items = fields.get("value") if fields else None
-    link = fields.get("odata.nextLink") if fields else None
-    if not isinstance(items, list) or not (link is None or isinstance(link, str)):
-        return TaskPage(_unreadable("list of tasks"))
-    tasks = [_task(item) for item in items]
-    return TaskPage(answer.reply, tuple(task for task in tasks if task is not None), link or None)
-
-
-def job_state_of(answer: Exchanged) -> tuple[Reply, str | None]:
+def job_state_of(reply: Reply) -> tuple[Reply, str | None]:
     """The reply and the job's state in lower case; None unless `reply` is a 2xx."""
-    if answer.reply.kind is not Kind.SUCCESS:
-        return answer.reply, None
-    state = (parsed_object(answer.body) or {}).get("state")
+    if reply.kind is not Kind.SUCCESS:
+        return reply, None
+    state = (parsed_object(reply.body) or {}).get("state")
     if not isinstance(state, str):
-        return _unreadable("job"), None
-    return answer.reply, state.lower()
+        return unreadable("job"), None
+    return reply, state.lower()
 
 
-def task_state_of(answer: Exchanged) -> tuple[Reply, TaskState | None]:
+def task_state_of(reply: Reply) -> tuple[Reply, TaskState | None]:
     """The reply and the task's state; None unless `reply` is a 2xx."""
-    if answer.reply.kind is not Kind.SUCCESS:
-        return answer.reply, None
-    fields = parsed_object(answer.body) or {}
+    if reply.kind is not Kind.SUCCESS:
+        return reply, None
+    fields = parsed_object(reply.body) or {}
     state, etag = fields.get("state"), fields.get("eTag")
     if not isinstance(state, str):
-        return _unreadable("task"), None
-    return answer.reply, TaskState(state.lower(), etag if isinstance(etag, str) else None)
-
-
-def _unreadable(what: str) -> Reply:
-    return without_answer(Sent.UNANSWERED, "UnreadableAnswer", f"The service's answer does not contain a {what}.")
+        return unreadable("task"), None
+    return reply, TaskState(state.lower(), etag if isinstance(etag, str) else None)
 
 
 def _task(item: object) -> CompletedTask | None:

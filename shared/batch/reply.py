@@ -21,7 +21,7 @@ are missing there, but the service does return them.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -108,6 +108,8 @@ class Reply:
     """Seconds that the service asked to wait, from either form of `Retry-After`."""
     request_id: str | None = None
     """The service's `request-id`."""
+    body: bytes = field(default=b"", compare=False, repr=False)
+    """Of a 2xx: what the readers of pages and states parse. Never logged."""
 
     @cached_property
     def kind(self) -> Kind:
@@ -120,6 +122,11 @@ class Reply:
     def batch_code(self) -> str | None:
         """The error code that Batch itself sent."""
         return self.error.code if self.error is not None and self.has_batch_code else None
+
+    @property
+    def as_error(self) -> ErrorBody:
+        """What a reply says that is not the one asked for: its error, or its status alone."""
+        return self.error or ErrorBody("UnexpectedAnswer", f"The service answered {self.status}.")
 
     @property
     def was_sent(self) -> bool:

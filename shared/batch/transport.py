@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from dataclasses import dataclass
 from typing import Any, Final
 
 import requests
@@ -43,14 +42,6 @@ _UNSENDABLE: Final = (
     requests.exceptions.MissingSchema,
     requests.exceptions.URLRequired,
 )
-
-
-@dataclass(frozen=True)
-class Exchanged:
-    """A reply, and what the readers of pages and jobs need of its body."""
-
-    reply: Reply
-    body: bytes = b""
 
 
 class _Wire(threading.local):
@@ -122,7 +113,7 @@ def batch_session(pool: int, ca_file: str | None = None) -> BatchSession:
 
 def exchange(
     session: BatchSession, request: requests.PreparedRequest, *, box: TimeBox, most_body: int, clock: Clock
-) -> Exchanged:
+) -> Reply:
     """Sends the request once and reads the answer; exceptions become replies here and nowhere else.
 
     Connecting, waiting for the answer and reading it must all end by the end of the time box.
@@ -137,9 +128,9 @@ def exchange(
             body = _read(response, most_body, box.end_by, clock)
         finally:
             response.close()
-        return Exchanged(answered(response.status_code, response.headers, body, clock.now()), body)
+        return answered(response.status_code, response.headers, body, clock.now())
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-        return Exchanged(fault(error, sent=_wire.socket is not None))
+        return fault(error, sent=_wire.socket is not None)
     finally:
         _wire.socket = None
 

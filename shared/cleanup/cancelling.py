@@ -1,4 +1,4 @@
-"""Cancelling a clean-up, and what that means for the requests that it made."""
+"""Cancels a clean-up and those of its requests that have not begun."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.deletion.parents import Veto
 from shared.errors import CorruptRecord
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 from shared.ledger.store import CORRUPT
-from shared.storage.queues import Sender
+from shared.results.queue import ResultQueue
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +28,17 @@ class CleanupCancelling:
 
     cleanups: CleanupStore
     closer: CleanupCloser
-    sender: Sender
-    result_queue: str
+    results: ResultQueue
     clock: Clock
 
     def cancel(self, event_id: str, *, dry_run: bool) -> Settled[CancelDecision]:
-        """The closing event goes out here, and once more with the step that is still on the queue.
+        """Cancels the clean-up and publishes its closing event.
 
-        Should this process die on the way, that one brings it.
+        The step that is still queued publishes the event again, in case this process dies first.
         """
         settled = self.cleanups.settle(event_id, self._decide, dry_run=dry_run)
         if settled.decision is CancelDecision.END:
-            self.sender.send(self.result_queue, self.closer.tell(settled.row))
+            self.results.send([self.closer.close_quietly(settled.row)])
         return settled
 
     def _decide(self, found: Cleanup | None) -> tuple[CancelDecision, Cleanup | None]:
@@ -66,11 +65,11 @@ class CleanupParent:
 
 
 def cancelled(record: Record, now: datetime) -> Conclusion | None:
-    """The end of a request whose clean-up was cancelled before it was begun; what retries goes on."""
+    """Ends a request that had not begun when its clean-up was cancelled. A request that is being retried goes on."""
     return Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, now) if record.is_untouched else None
 
 
 def unreadable(record: Record, now: datetime) -> Conclusion | None:
-    """The end of the same where nobody can tell whether it was cancelled: nothing is deleted, and a redrive goes on."""
+    """Ends the same request if the clean-up's row cannot be read: nothing is deleted, and a redrive remains possible."""
     end = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, now, error=CORRUPT)
     return end if record.is_untouched else None

@@ -1,4 +1,4 @@
-"""What brings a job-completion event: nothing but its own braces, a CloudEvents 1.0 or an Event Grid envelope. Pure.
+"""The envelope of a job-completion event: none, CloudEvents 1.0, or Event Grid. Pure.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 """
@@ -13,26 +13,26 @@ from uuid import NAMESPACE_URL, uuid5
 from shared.errors import InvalidInput, Problem
 from shared.parsing import grammar, strict_json
 from shared.parsing.strict_json import refuse_faults, text_fault
-from shared.request.model import readable
+from shared.request.model import parse_or_none
 
 MOST_DATA_BYTES = 64 * 1024
-# As JSON: RFC 2045 for the parameters, RFC 6839 for `+json`.
+# Media types for JSON: RFC 2045 has the parameters, RFC 6839 `+json`.
 _JSON = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Carried:
-    """An event taken out of its carrier."""
+    """An event taken out of its envelope."""
 
     data: object
-    """What should be the object of the event; None when the envelope has none."""
+    """The event's object, not yet validated; None if the envelope has none."""
     at: str
     """Its pointer."""
     event_id: str | None = None
-    """Derived from what makes an event unique for its carrier; None when that cannot be read."""
+    """Derived from the envelope's source and id; None if one of them is not valid."""
     traceparent: str | None = None
     problems: tuple[Problem, ...] = ()
-    """What is wrong with the envelope itself."""
+    """Problems of the envelope itself."""
 
 
 def is_envelope(event: dict[str, object]) -> bool:
@@ -41,23 +41,23 @@ def is_envelope(event: dict[str, object]) -> bool:
 
 
 def opened(event: dict[str, object], at: str) -> Carried:
-    """What an envelope holds, its faults told and not raised.
+    """Opens an envelope. Its problems are returned, not raised.
 
-    Envelopes may carry attributes unknown here, as their specifications allow; their data may not.
+    Unknown attributes are allowed in envelopes, as in their specifications, but not in their data.
     """
     problems: list[Problem] = []
     event_id = _event_id(event, at, problems)
     carried = _data(event, at)
     if isinstance(carried.data, dict) and "clientRequestId" in carried.data:
-        text = "is not a field here; the envelope's own id counts"
+        text = "is not a field here; the id of the envelope is used"
         problems.append(Problem(f"{carried.at}/clientRequestId", text))
     # https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/distributed-tracing.md
-    traceparent = readable(event.get("traceparent"), grammar.traceparent)
+    traceparent = parse_or_none(event.get("traceparent"), grammar.traceparent)
     return replace(carried, event_id=event_id, traceparent=traceparent, problems=(*problems, *carried.problems))
 
 
 def _event_id(event: dict[str, object], at: str, problems: list[Problem]) -> str | None:
-    """The event's id, by what makes an event unique for its carrier: source and id."""
+    """The event's id, derived from the envelope's source and id, which together are unique."""
     if "specversion" in event:
         names = ("id", "source", "type")
         if event["specversion"] != "1.0":
@@ -75,17 +75,15 @@ def _is_text(value: object) -> bool:
 
 
 def _data(event: dict[str, object], at: str) -> Carried:
-    """`data`, or what `data_base64` of a CloudEvent holds: what binary buffers of some languages turn into."""
+    """`data`, or the decoded `data_base64` of a CloudEvent, which some languages' libraries write for binary buffers."""
     if "specversion" not in event or "data_base64" not in event:
         return Carried(event.get("data"), f"{at}/data")
     at = f"{at}/data_base64"
     if "data" in event:
-        return Carried(None, at, problems=(Problem(at, "does not go together with data"),))
+        return Carried(None, at, problems=(Problem(at, "cannot be combined with data"),))
     content_type = event.get("datacontenttype")
     if content_type is not None and not (isinstance(content_type, str) and _JSON.fullmatch(content_type)):
-        return Carried(
-            None, at, problems=(Problem(at, "must hold JSON, and datacontenttype must say so or be absent"),)
-        )
+        return Carried(None, at, problems=(Problem(at, "must contain JSON, with a JSON datacontenttype or none"),))
     try:
         return Carried(_decoded(event["data_base64"], at), at)
     except InvalidInput as fault:
@@ -102,6 +100,6 @@ def _decoded(text: object, at: str) -> object:
     try:
         value = strict_json.read(raw, max_bytes=MOST_DATA_BYTES)
     except InvalidInput as fault:
-        raise InvalidInput.at(at, f"must hold JSON, but what it holds {fault.problems[0].text}") from None
+        raise InvalidInput.at(at, f"must contain JSON, but its content {fault.problems[0].text}") from None
     refuse_faults(value, at)
     return value

@@ -1,4 +1,4 @@
-"""Closing a clean-up: the dead letter where it failed, then the text of its event."""
+"""Closes a clean-up: writes a dead letter if it failed, then makes the text of its closing event."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CleanupCloser:
-    """Makes the events that close clean-ups. Every method may raise StorageUnavailable."""
+    """Makes the closing events of clean-ups. Every method may raise StorageUnavailable."""
 
     letters: DeadLetterStore
     default_account: str
@@ -33,22 +33,22 @@ class CleanupCloser:
     clock: Clock
 
     def close(self, cleanup: Cleanup, delivery: Delivery) -> str:
-        """The encoded event of a clean-up that has ended."""
+        """The encoded closing event of a clean-up that has ended; writes its dead letter first, if it needs one."""
         event = closing_event(cleanup)
         if cleanup.outcome in DEAD_LETTERED:
             self._keep(event, cleanup.outcome, cleanup.error, delivery, cleanup)
         return self._text(event, cleanup.outcome, cleanup.event.event_id)
 
-    def tell(self, cleanup: Cleanup) -> str:
-        """The same for one whose end leaves no dead letter."""
+    def close_quietly(self, cleanup: Cleanup) -> str:
+        """The encoded closing event of a clean-up whose end leaves no dead letter."""
         return self._text(closing_event(cleanup), cleanup.outcome, cleanup.event.event_id)
 
     def refuse(self, refusal: Refusal, delivery: Delivery) -> str:
-        """The encoded event for a message that is not a valid event."""
+        """The encoded closing event for an invalid message."""
         return self._reject(delivery, invalid_request(refusal.fault.problems, refusal.fault.code), refusal.partial)
 
     def refuse_id(self, step: Step, delivery: Delivery) -> str:
-        """The encoded event for an id that was used with another wish."""
+        """The encoded closing event for an event whose id is already used for another payload."""
         event = step.event
         partial = PartialEvent(event.event_id, event.job_id, event.batch_url, event.dry_run)
         return self._reject(delivery, ID_CONFLICT, partial)

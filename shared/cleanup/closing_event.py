@@ -1,4 +1,4 @@
-"""What the consumer of results is told of a clean-up: that all is listed, or that it could not be carried out."""
+"""The event that closes a clean-up: everything is listed, or it could not be carried out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DONE = "batch.job-cleanup.done"
 
 
 def closing_event(cleanup: Cleanup) -> Event:
-    """The event that closes a clean-up which has ended."""
+    """The closing event of a clean-up that has ended."""
     data: dict[str, object]
     if cleanup.phase is Phase.LISTED:
         name, kind, data = (
@@ -32,7 +32,7 @@ def closing_event(cleanup: Cleanup) -> Event:
             },
         )
     else:
-        # One that came too late may be a copy of one that failed: their ends are two, and told apart by their ids.
+        # An expired message may be a copy of one that failed: two ends, which need different ids.
         name = Outcome.EXPIRED.value if cleanup.outcome is Outcome.EXPIRED else "done"
         kind, data = DONE, {"outcome": cleanup.outcome and cleanup.outcome.value, "error": error_wire(cleanup.error)}
     event = cleanup.event
@@ -54,16 +54,16 @@ def closing_event(cleanup: Cleanup) -> Event:
 
 
 def _suffix(cleanup: Cleanup) -> str:
-    """A redriven clean-up and a dry run close with ids of their own."""
+    """Gives redriven clean-ups and dry runs different closing ids."""
     generation = f".{cleanup.generation}" if cleanup.generation else ""
     return (DRY_RUN_SUFFIX if cleanup.event.dry_run else "") + generation
 
 
 def refusal_event(body: bytes, error: ErrorBody, partial: PartialEvent, default_account: str, now: datetime) -> Event:
-    """The event for a message that is no valid event.
+    """The closing event for an invalid message.
 
-    Its id comes from the text, which a poison copy shares, and from the event's id where that can be read: never from
-    this alone, which a message that is valid may come with, before or after, and be closed under.
+    Its id is derived from the body, so that a poison copy gets the same one, and from the event's id, if that is valid.
+    The event's id alone is not enough: a valid message, earlier or later, may have the same one.
     """
     digest = hashlib.sha256(body).hexdigest()
     return _event(

@@ -1,7 +1,7 @@
-"""A job-completion event: the bare object, or the same inside a CloudEvents or Event Grid envelope.
+"""A job-completion event: a bare object, or the same in a CloudEvents or Event Grid envelope.
 
-Azure Batch sends no such event itself: pipelines do, each in the envelope of its own carrier.
-What Batch does send, by way of diagnostic settings, is about one task, and must not be taken for a job's end.
+Azure Batch does not send such events; pipelines do, each in the envelope of its transport.
+Batch's own diagnostic records are about single tasks, and must not be mistaken for the end of a job.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from shared.errors import InvalidInput, Problem
 from shared.parsing import account_url, grammar
 from shared.parsing.strict_json import refuse_faults
 from shared.parsing.strict_model import StrictModel, Surroundings, parse_model
-from shared.request.model import Account, Delay, Guid, JobId, Metadata, TracedModel, readable
+from shared.request.model import Account, Delay, Guid, JobId, Metadata, TracedModel, parse_or_none
 
 _VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _ANY_ID = str(UUID(int=1))
-"""Stands in for an id that the envelope does not give, so that the rest is checked too."""
+"""A placeholder if the envelope has no valid id, so that the rest is still checked."""
 
 
 class Select(StrEnum):
-    """Which of a job's completed tasks are to be deleted."""
+    """Which of a job's completed tasks to delete."""
 
     COMPLETED = "completed"
     SUCCEEDED = "succeeded"
-    """Batch's own `result` is success; where it tells none, exit code 0."""
+    """Batch's `result` is success, or, without a result, the exit code is 0."""
     FAILED = "failed"
     """Completed, but not succeeded."""
 
@@ -45,21 +45,21 @@ def _select(value: object) -> Select:
 
 
 class DeleteAfter(StrictModel):
-    """How long tasks are kept, counted from each one's end; None keeps that class for good."""
+    """How long tasks are kept, counted from each one's end; None keeps that class forever."""
 
     succeeded: Delay | None = None
     failed: Delay | None = None
 
 
 class JobEvent(TracedModel):
-    """The wish to clean up one job, checked and in canonical form."""
+    """A request to clean up one job, validated and in canonical form."""
 
     event_id: Guid = Field(alias="clientRequestId")
     job_id: JobId
     batch_url: Account
     select: Annotated[Select, BeforeValidator(_select)] = Select.COMPLETED
     delete_after: DeleteAfter | None = None
-    """None: at once. One value for both classes arrives as the object form of it."""
+    """None: immediately. A single value is stored as the same value for both classes."""
     require_job_completed: bool = True
     dry_run: bool = False
     metadata: Metadata = Field(default_factory=dict)
@@ -70,7 +70,7 @@ class JobEvent(TracedModel):
         if value is None or isinstance(value, dict | DeleteAfter):
             return value
         if not isinstance(value, str):
-            raise ValueError("must be text, or an object of succeeded and failed")  # noqa: TRY004 -- pydantic's way
+            raise ValueError("must be text, or an object of succeeded and failed")  # noqa: TRY004 -- pydantic expects ValueError
         if info.context:
             grammar.check_delay(value, info.context.now)
         return {"succeeded": value, "failed": value}
@@ -78,29 +78,29 @@ class JobEvent(TracedModel):
     @field_validator("delete_after")
     @classmethod
     def _deletes_something(cls, value: DeleteAfter | None, info: ValidationInfo) -> DeleteAfter | None:
-        """A class left out is kept: with none of those that `select` chooses, the event would do nothing.
+        """Rejects an event that would delete nothing, because every class that `select` chooses is left out.
 
-        What is stored already was taken by the rules of its day.
+        Stored events are not checked again: they were accepted by the rules of their time.
         """
-        # No `select` here: it is wrong itself, and was told of.
+        # Without `select` in the data, `select` itself is invalid, and has been reported.
         if value is None or not info.context or "select" not in info.data:
             return value
         delays = {Select.SUCCEEDED: [value.succeeded], Select.FAILED: [value.failed]}
         if not any(delays.get(info.data["select"], [value.succeeded, value.failed])):
-            raise ValueError("leaves nothing to delete: a class that it does not name is kept")
+            raise ValueError("leaves nothing to delete: a class that it leaves out is kept")
         return value
 
 
 @dataclass(frozen=True)
 class SubscriptionValidation:
-    """Event Grid asks whether this endpoint wants its events; the answer is the code."""
+    """Event Grid's check that this endpoint accepts its events; the response repeats the code."""
 
     code: str
 
 
 @dataclass(frozen=True)
 class PartialEvent:
-    """The fields of a refused event that could be read and are valid; None for the others."""
+    """The valid fields of a refused event; None for the others."""
 
     event_id: str | None = None
     job_id: str | None = None
@@ -130,30 +130,30 @@ def to_wire(event: JobEvent) -> dict[str, object]:
 
 
 def partial_event(value: object, accounts: tuple[str, ...]) -> PartialEvent:
-    """What can be told of an event that was refused."""
+    """The valid fields of an event that was refused."""
     try:
         event, at = _only(value, "")
     except InvalidInput:
         return PartialEvent()
-    event_id, body = readable(event.get("clientRequestId"), grammar.guid), event
+    event_id, body = parse_or_none(event.get("clientRequestId"), grammar.guid), event
     if is_envelope(event):
         carried = opened(event, at)
         event_id, body = carried.event_id, _object(carried.data)
     return PartialEvent(
         event_id,
-        readable(body.get("jobId"), grammar.job_id),
-        readable(body.get("batchUrl"), lambda text: account_url.select(text, accounts)),
+        parse_or_none(body.get("jobId"), grammar.job_id),
+        parse_or_none(body.get("batchUrl"), lambda text: account_url.select(text, accounts)),
         body.get("dryRun") is True,
     )
 
 
 def closing_id(event_id: str, name: str) -> str:
-    """The id of a message about an event's end, such as `listed` or `done`, the same at every emission."""
+    """The id of a closing event, such as `listed` or `done`: the same however often it is published."""
     return str(uuid5(UUID(event_id), name))
 
 
 def _only(value: object, at: str) -> tuple[dict[str, object], str]:
-    """The event itself and its pointer: Event Grid delivers a list of one."""
+    """The event and its pointer. Event Grid delivers a list of one."""
     event, at = (value[0], f"{at}/0") if isinstance(value, list) and len(value) == 1 else (value, at)
     if not isinstance(event, dict):
         raise InvalidInput([Problem(at, "must be an object, or a list of one object")])

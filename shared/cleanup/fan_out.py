@@ -1,6 +1,6 @@
-"""Cleaning up a job: its state first, then its completed tasks page by page, one page to a message.
+"""Cleans up a job: checks its state, then lists its completed tasks, one page per message.
 
-Memory is one page's whatever the job's size, a crash repeats at most a page, and a repeat changes nothing.
+Memory use is that of one page, whatever the job's size. A crash repeats at most one page, and a repeat changes nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from shared.cleanup.relisting import Relisting
 from shared.cleanup.selection import requests_of
 from shared.cleanup.single_task import SingleTask
 from shared.cleanup.state import StepDecision
-from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
+from shared.cleanup.step import StepRun, Steps, next_attempts
 from shared.deletion.delivery import Delivery
-from shared.deletion.guard import Guard
+from shared.deletion.vetoes import Vetoes
 from shared.errors import StaleDelivery
 from shared.ledger.record import Outcome
 
@@ -39,18 +39,18 @@ class FanOut:
 
     accounts: tuple[str, ...]
     max_wait: timedelta
-    """How long an event waits for its job to be completed."""
+    """How long a clean-up waits for its job to complete."""
     steps: Steps
-    guard: Guard
+    vetoes: Vetoes
     closer: CleanupCloser
     relisting: Relisting
     single_task: SingleTask
 
     def deliver(self, delivery: Delivery) -> list[str]:
-        """The encoded events that this delivery owes.
+        """Handles a message and returns the encoded closing events to send.
 
         Raises:
-            StaleDelivery, StorageUnavailable: the host is to deliver the message again.
+            StaleDelivery, StorageUnavailable: the host must deliver the message again.
         """
         message = read_cleanup_message(delivery, self.accounts, self.steps.clock.now())
         if isinstance(message, Refusal):
@@ -62,13 +62,13 @@ class FanOut:
     def _step(self, step: Step, delivery: Delivery) -> list[str]:
         found, decision = self._decide(step, delivery)
         if decision is StepDecision.RUN:
-            told = self._run(StepRun(found, found or step.begun(), step, delivery))
-            if told is not None:
-                return told
-            # The row moved on meanwhile.
+            events = self._run(StepRun(found, found or step.begun(), step, delivery))
+            if events is not None:
+                return events
+            # The row has changed since it was read.
             found, decision = self._decide(step, delivery)
             if decision is StepDecision.RUN:
-                # By another delivery of this very message, which is at work on it or has lost its successor.
+                # Another delivery of this same message changed it, and is still working or died before the next step.
                 raise StaleDelivery(f"step {step.number} of clean-up {step.event.event_id} is done elsewhere")
         if decision is StepDecision.CONFLICT:
             return [self.closer.refuse_id(step, delivery)]
@@ -82,7 +82,7 @@ class FanOut:
         return found, state.on_step(found, step.payload_hash, step.number, delivery.message_id)
 
     def _run(self, run: StepRun) -> list[str] | None:
-        """One step: the job's state on the first page, then the page. None when the row moved on meanwhile."""
+        """Runs one step: the job's state before the first page, then the page. None if the row has changed meanwhile."""
         if run.cleanup.is_relisting:
             return self.relisting.run(run)
         if veto := self._veto(run):
@@ -100,21 +100,21 @@ class FanOut:
         return self._page(run, page, job_state)
 
     def _veto(self, run: StepRun) -> tuple[Outcome, ErrorBody] | None:
-        """The end of a clean-up that is not to be carried out, or None."""
+        """The outcome of a clean-up that must not be carried out, or None."""
         event = run.cleanup.event
-        error = self.guard.protection_of(event.job_id) or self.guard.strange_account(event.batch_url)
+        error = self.vetoes.of_job(event.job_id) or self.vetoes.of_account(event.batch_url)
         if error:
             return Outcome.FAILED, error
-        # Without a row it may be a copy of one that was carried out: its job's id may be in use again.
+        # Without a row, this may be a late copy of a finished clean-up, and the job's id may be in use again.
         now = self.steps.clock.now()
-        late = None if run.before else self.guard.lateness("event", run.cleanup.accepted_at, now)
+        late = None if run.before else self.vetoes.of_age("event", run.cleanup.accepted_at, now)
         return (Outcome.EXPIRED, late) if late else None
 
     def _page(self, run: StepRun, page: TaskPage, job_state: str | None) -> list[str] | None:
-        """Records what follows the page, asks for its tasks, and goes on to what was recorded.
+        """Records the page and its continuation, sends its requests, and continues with the recorded continuation.
 
-        A crash repeats the page. By then some of its tasks are gone and the listing reaches further, so what
-        was recorded at first counts; tasks that are asked for twice are accepted, and counted, once.
+        A crash repeats the page. By then some of its tasks are gone and the listing reaches further, so the first
+        record counts. Requests that are sent twice are accepted, and counted, once.
         """
         cleanup, now = run.cleanup, self.steps.clock.now()
         requests = requests_of(cleanup.event, page.tasks, cleanup.accepted_at)
@@ -133,14 +133,14 @@ class FanOut:
         return []
 
     def _as_it_begins(self, cleanup: Cleanup) -> Cleanup:
-        """At the first page: with rows for delayed requests, and where some of an earlier clean-up are remembered."""
+        """At the first page: decides on rows, needed for delayed requests and if an earlier clean-up left some."""
         if cleanup.with_rows or cleanup.first_listed_at is not None:
             return cleanup
         with_rows = cleanup.event.delete_after is not None or self.steps.cleanups.totals(cleanup).requested > 0
         return replace(cleanup, with_rows=with_rows)
 
     def _finish(self, run: StepRun, cleanup: Cleanup | None) -> list[str] | None:
-        """All is listed: the closing event says how much that was."""
+        """Everything is listed: writes the total and makes the closing event."""
         if cleanup is None:
             return None
         now = self.steps.clock.now()
@@ -150,12 +150,12 @@ class FanOut:
         return [self.closer.close(written, run.delivery)] if written else None
 
     def _wait(self, run: StepRun, job_state: str) -> list[str] | None:
-        """The job is not completed: look again, later and later, uses no attempt."""
+        """The job is not completed: poll again, at growing intervals. This uses no attempt."""
         waited = self.steps.clock.now() - run.cleanup.accepted_at
         if waited >= self.max_wait:
             text = f"The job was {job_state} after {self.max_wait.days} days."
             return self._end(run, Outcome.EXHAUSTED, ErrorBody(NOT_COMPLETED, text))
-        # Not merely as the row was: should the job's id be in use again, its listing begins again too.
+        # Also resets the listing: if a new job uses the id, it has to be listed from the beginning.
         waiting = replace(
             run.cleanup, phase=Phase.WAITING, job_state=job_state, attempts=0, error=None, next_page=None, skipped=0
         )
@@ -168,8 +168,8 @@ class FanOut:
         return []
 
     def _refused(self, run: StepRun, reply: Reply) -> list[str] | None:
-        """Batch did not answer with what was asked for: the job is gone, try again, or give up."""
-        event, error = run.cleanup.event, error_of(reply)
+        """Batch refused the call: the job is gone, or the step is retried or given up."""
+        event, error = run.cleanup.event, reply.as_error
         log_refused_access(reply, event.batch_url, event.event_id)
         if reply.kind is Kind.GONE:
             return self._finish(run, self.steps.record(run, replace(run.cleanup, job_state=GONE)))

@@ -1,4 +1,4 @@
-"""What a message on the job-completion queue says: an event, a record about one task, or the app's own next step.
+"""Messages on the job-completion queue: an event, a diagnostic record about one task, or the app's own next step.
 
     {"page": {"v": 1, "event": {...}, "acceptedAt": "...", "step": 3, "continuation": "https://..."}}
     {"task": {"v": 1, "record": {...}, "acceptedAt": "...", "attempts": 2, "generation": 0}}
@@ -46,7 +46,7 @@ class Step:
 
     @classmethod
     def next_of(cls, cleanup: Cleanup, continuation: str | None) -> Step:
-        """The step that comes next."""
+        """The next step of a clean-up."""
         return cls(cleanup.event, cleanup.accepted_at, cleanup.step, continuation)
 
     @property
@@ -54,7 +54,7 @@ class Step:
         return event_hash(self.event)
 
     def begun(self) -> Cleanup:
-        """The clean-up as the event alone begins it."""
+        """The clean-up in its initial state."""
         return new_cleanup(self.event, self.accepted_at)
 
     def text(self) -> str:
@@ -71,14 +71,14 @@ class Step:
 
 @dataclass(frozen=True)
 class TaskStep:
-    """A look at the one task that a diagnostic record is about."""
+    """Reads the one task that a diagnostic record is about."""
 
     record: TaskRecord
     request: DeletionRequest
-    """The deletion of that task, as yet without its version."""
+    """The deletion of that task, without the task's version so far."""
     accepted_at: datetime
     attempts: int = 0
-    """Looks that failed."""
+    """Failed reads so far."""
     generation: int = 0
 
     def text(self) -> str:
@@ -102,7 +102,7 @@ class Refusal:
 
 
 def read_cleanup_message(delivery: Delivery, accounts: tuple[str, ...], now: datetime) -> Step | TaskStep | Refusal:
-    """Reads a message by the rules of the contract. Never raises."""
+    """Parses a message. Never raises."""
     value: object = None
     try:
         value = read_body(delivery.body, max_bytes=MAX_MESSAGE_BYTES)
@@ -115,7 +115,7 @@ def read_cleanup_message(delivery: Delivery, accounts: tuple[str, ...], now: dat
 
 
 def read_again(body: bytes, accounts: tuple[str, ...], now: datetime) -> Step | TaskStep:
-    """What a body that was valid before says. Raises InvalidInput when today's rules refuse it."""
+    """Parses a body that was valid when it arrived. Raises InvalidInput if the current rules refuse it."""
     return _read(read_body(body, max_bytes=MAX_MESSAGE_BYTES), accounts, now, now)
 
 
@@ -125,7 +125,7 @@ def _read(value: object, accounts: tuple[str, ...], inserted_at: datetime, now: 
         return _read_page(value["page"], accounts, now) if "page" in value else _read_task(value["task"], accounts, now)
     event = read_event(value, accounts, inserted_at)
     if isinstance(event, SubscriptionValidation):
-        raise InvalidInput.at("/eventType", "is answered over HTTP alone")
+        raise InvalidInput.at("/eventType", "is supported over HTTP only")
     if isinstance(event, TaskRecord):
         return TaskStep(event, task_request(event, accounts), inserted_at)
     return Step(event, inserted_at)

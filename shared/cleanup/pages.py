@@ -1,7 +1,7 @@
-"""What is remembered of a page of tasks, so that a repeat asks for just the same and counts it once. Pure.
+"""What a clean-up's row records of a page, so that a repeated step makes the same requests and counts them once. Pure.
 
-The requests of a clean-up that is carried out at once have no rows before their first claim: the clean-up's own row
-counts them, and names those of its last page. All others are counted with their rows.
+The requests of a clean-up without delays have no rows before their first claim: the clean-up's row counts them, and
+keeps the ids of its last page. All other requests are counted when their rows are written.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from shared.cleanup.record import Cleanup, Phase
 from shared.request.model import DeletionRequest
 
 ID_BYTES = 6
-"""Of a derived id, which is a hash: two of a page and the next with the same ones come once in 10^8 repeats."""
+"""Bytes kept of an id, which is a hash. Two ids on consecutive pages share them once in 10^8 repeats."""
 
 
 def is_recorded(cleanup: Cleanup, continuation: str | None) -> bool:
     """Whether the row already records this page: an earlier run of its step died after writing it.
 
-    A row that was written while waiting or after a failure still names this page as the one to come.
+    After a wait or a failure, the row still names this page as the next one.
     """
     return cleanup.phase is Phase.LISTING and (cleanup.next_page is None or continuation != cleanup.next_page)
 
 
 def recorded(cleanup: Cleanup, page: TaskPage, requests: Sequence[DeletionRequest], now: datetime) -> Cleanup:
-    """The row with a page that it did not know."""
+    """The row with a new page recorded."""
     return replace(
         cleanup,
         skipped=cleanup.skipped + len(page.tasks) - len(requests),
@@ -40,9 +40,10 @@ def recorded(cleanup: Cleanup, page: TaskPage, requests: Sequence[DeletionReques
 
 
 def asked_again(cleanup: Cleanup, requests: Sequence[DeletionRequest]) -> list[DeletionRequest]:
-    """Of a page that was listed again, those that the row records.
+    """Of the requests of a page that is listed again, those that the row has recorded.
 
-    With some of its tasks gone by then, a page reaches into the next one. What has a row is counted once anyway.
+    If some of its tasks are gone by then, the page includes tasks of the next one. Requests with rows are counted once
+    in any case.
     """
     if cleanup.with_rows:
         return list(requests)

@@ -1,4 +1,4 @@
-"""Clean-up messages that the host gave up: each event gets its end, a dead letter and a closing event."""
+"""Clean-up messages that the host gave up: ends the clean-up, with a dead letter and a closing event."""
 
 from __future__ import annotations
 
@@ -15,33 +15,31 @@ from shared.cleanup.state import StepDecision
 from shared.cleanup.store import CleanupStore
 from shared.clock import Clock
 from shared.deletion.delivery import Delivery
-from shared.deletion.guard import Guard
 from shared.deletion.poison import GIVEN_UP
+from shared.deletion.vetoes import Vetoes
 from shared.errors import CorruptRecord, StorageUnavailable
 from shared.ledger.record import Outcome
 from shared.ledger.store import CORRUPT
-from shared.storage.queues import Sender
+from shared.results.queue import ResultQueue
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class CleanupPoison:
-    """Ends clean-ups whose message the host gave up. Raises StorageUnavailable alone."""
+    """Ends clean-ups whose message the host gave up. Raises only StorageUnavailable."""
 
     accounts: tuple[str, ...]
     cleanups: CleanupStore
     closer: CleanupCloser
     single_task: SingleTask
-    guard: Guard
-    sender: Sender
-    result_queue: str
+    vetoes: Vetoes
+    results: ResultQueue
     clock: Clock
 
     def deliver(self, delivery: Delivery) -> None:
-        """Records and sends the end of the clean-up in the message."""
-        for text in self._texts(delivery):
-            self.sender.send(self.result_queue, text)
+        """Ends the clean-up of a message and publishes its closing event."""
+        self.results.send(self._texts(delivery))
 
     def _texts(self, delivery: Delivery) -> list[str]:
         message = read_cleanup_message(delivery, self.accounts, self.clock.now())
@@ -68,7 +66,7 @@ class CleanupPoison:
         return [self.closer.close(settled.row, delivery)]
 
     def _overwritten(self, step: Step, message_id: str, etag: str | None) -> Cleanup:
-        """The end of a clean-up whose row cannot be read, written over whatever the row holds."""
+        """Ends a clean-up whose row cannot be read, by overwriting the row."""
         begun, now = replace(step.begun(), etag=etag), self.clock.now()
         ended = state.step_done(state.ended(begun, Outcome.EXHAUSTED, CORRUPT, now), step.number, message_id)
         written = self.cleanups.write(begun, ended, now)
@@ -81,7 +79,7 @@ class CleanupPoison:
         if decision is not StepDecision.END:
             return decision, None
         cleanup, now = found or step.begun(), self.clock.now()
-        late = None if found else self.guard.lateness("event", cleanup.accepted_at, now)
+        late = None if found else self.vetoes.of_age("event", cleanup.accepted_at, now)
         outcome = Outcome.EXPIRED if late else Outcome.EXHAUSTED
         ended = state.ended(cleanup, outcome, late or cleanup.error or GIVEN_UP, now)
         return decision, state.step_done(ended, step.number, message_id)

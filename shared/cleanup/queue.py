@@ -1,4 +1,4 @@
-"""The job-completion queue, as the app itself writes to it."""
+"""The job-completion queue, for the app's own messages."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ class CleanupQueue:
     name: str
 
     def send(self, step: Step | TaskStep, delay_seconds: float = 0) -> None:
-        """Puts a step, hidden for the delay."""
+        """Sends a step that stays hidden for the delay."""
         self.sender.send(self.name, step.text(), delay_seconds)

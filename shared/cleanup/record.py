@@ -1,4 +1,4 @@
-"""What is remembered of one job's clean-up: one row per event id."""
+"""The row of one job's clean-up; one per event id."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from shared.ledger.record import Outcome
 
 
 class Phase(StrEnum):
-    """Where a clean-up stands."""
+    """The state of a clean-up."""
 
     WAITING = "waiting"
     """For its job to be completed."""
     LISTING = "listing"
     LISTED = "listed"
-    """Every task was asked for; the deletions go on by themselves."""
+    """All deletions are requested, and continue without the clean-up."""
     FAILED = "failed"
     CANCELLED = "cancelled"
-    """Before all was listed. One that had listed all stays `listed` when it is cancelled."""
+    """Cancelled before everything was listed. One that is cancelled later stays `listed`."""
 
 
 ENDED = frozenset({Phase.LISTED, Phase.FAILED, Phase.CANCELLED})
@@ -31,7 +31,7 @@ ENDED = frozenset({Phase.LISTED, Phase.FAILED, Phase.CANCELLED})
 
 @dataclass(frozen=True)
 class Stand:
-    """How many requests of a clean-up were open when the daily round looked, and since when it was as many."""
+    """How many of a clean-up's requests the daily round found open, and since when that number has not changed."""
 
     open: int
     since: datetime
@@ -47,27 +47,27 @@ class Cleanup:
     phase: Phase = Phase.WAITING
     generation: int = 0
     step: int = 0
-    """The step that comes next."""
+    """The number of the next step."""
     step_message: str | None = None
-    """Id of the message that did the last one."""
+    """Id of the message that did the previous step."""
     attempts: int = 0
-    """Failures in a row at the present step."""
+    """Consecutive failures of the current step."""
     next_page: str | None = None
-    """Where the page after the last one begins, as its first listing said; None when there is none."""
+    """The continuation after the last recorded page, from its first listing; None if that was the last page."""
     skipped: int = 0
-    """Completed tasks that are left alone."""
+    """Completed tasks that are kept."""
     requested: int = 0
-    """Told when all is listed; until then `asked` or the tally tells."""
+    """Set once everything is listed; until then, use `asked` or the tally."""
     with_rows: bool = False
-    """Its requests have rows before their messages, and the tally tells how many there are.
+    """Its requests get rows before their messages are sent, and the tally counts them.
 
-    So it is with delays, whose messages would be out for days, and whenever a job is listed again, since nobody knows
-    which of its tasks were asked for before.
+    True with delays, because messages would then be queued for days, and whenever a job is listed again, because it is
+    unknown which deletions were requested before.
     """
     asked: int = 0
-    """Requests of its pages, where these have no rows before their first claim."""
+    """The number of requests made so far, if they have no rows before their first claim."""
     page_ids: bytes = b""
-    """Of the page that was recorded last: the ids of such requests, shortened."""
+    """The shortened ids of such requests on the last recorded page."""
     job_state: str | None = None
     first_listed_at: datetime | None = None
     """When the first page was listed in this generation: a task that ended later was never part of it."""
@@ -75,15 +75,15 @@ class Cleanup:
     outcome: Outcome | None = None
     error: ErrorBody | None = None
     cancelled_at: datetime | None = None
-    """When somebody cancelled it, whether before or after all was listed."""
+    """When it was cancelled, whether before or after everything was listed."""
     is_relisting: bool = False
-    """It is `listed`, and its job is listed again for what was lost."""
+    """It is `listed`, and its job is being listed again for lost requests."""
     stand: Stand | None = None
-    """None until the daily round looked, and once nothing was open."""
+    """None until the daily round has looked, and once nothing is open."""
     is_settled: bool = False
-    """The daily round found nothing open: it need not look again."""
+    """The daily round found nothing open and need not look again."""
     place: str | None = None
-    """Where it stands in the list of clean-ups; None in a row of a version that had no such list."""
+    """Its key in the list of clean-ups; None in rows of versions before there was a list."""
     etag: str | None = field(default=None, compare=False)
 
     @property
@@ -92,15 +92,15 @@ class Cleanup:
 
 
 def event_hash(event: JobEvent) -> str:
-    """SHA-256 of what an event asks for, by which a repeat is told from a conflict.
+    """SHA-256 of an event's payload, which distinguishes a repeat from a conflict.
 
     `metadata` and `traceparent` do not count.
     """
-    wish = to_wire(event) | {"jobId": event.job_id.lower()}
-    wish = {name: value for name, value in wish.items() if name not in {"clientRequestId", "metadata", "traceparent"}}
-    return hashlib.sha256(json.dumps(wish, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    body = to_wire(event) | {"jobId": event.job_id.lower()}
+    body = {name: value for name, value in body.items() if name not in {"clientRequestId", "metadata", "traceparent"}}
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def new_cleanup(event: JobEvent, accepted_at: datetime) -> Cleanup:
-    """The clean-up that an event begins."""
+    """The clean-up that an event starts."""
     return Cleanup(event, event_hash(event), accepted_at)

@@ -1,4 +1,4 @@
-"""Redriving a clean-up's dead letter: a new generation of the event, listed from its beginning."""
+"""Redrives a clean-up's dead letter: starts a new generation, which lists the job from the beginning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.results.dead_letter import DeadLetter
 
 @dataclass(frozen=True)
 class CleanupRedrive:
-    """Begins clean-ups again. Raises StorageUnavailable."""
+    """Redrives clean-ups. Raises StorageUnavailable."""
 
     accounts: tuple[str, ...]
     clock: Clock
@@ -27,12 +27,12 @@ class CleanupRedrive:
     queue: CleanupQueue
 
     def redrive(self, letter: DeadLetter, delay_seconds: float) -> bool:
-        """Whether the event behind a dead letter was put back by this call; False when it went its way already.
+        """Redrives a dead letter's event. False if the event has been redriven or submitted again since.
 
-        Raises InvalidInput when today's settings forbid the event.
+        Raises InvalidInput if the current settings forbid the event.
         """
         if letter.task_id is not None:
-            return self._look_again(letter, delay_seconds)
+            return self._redrive_task(letter, delay_seconds)
         settled = self.cleanups.settle(
             letter.client_request_id or "", lambda found: self._decide(found, letter), dry_run=letter.dry_run
         )
@@ -41,20 +41,20 @@ class CleanupRedrive:
         return settled.decision
 
     def _decide(self, found: Cleanup | None, letter: DeadLetter) -> tuple[bool, Cleanup | None]:
-        """Whether a message is to be put, and the row of the next generation where there is none yet."""
+        """Whether to send a message, and the row of the next generation unless it has been written already."""
         if found and found.generation > letter.generation:
-            # The call that wrote this may have died before its message went out.
+            # The call that wrote this row may have died before it sent the message.
             return found.phase is Phase.WAITING and found.step_message is None, None
         if found and not (_is_failed(found) and _is_end_of(found, letter)):
-            # The dead letter outlived its row: the event was sent again, and did not end in this way.
+            # The row is not the one of this dead letter: the event was purged, submitted again, and ended differently.
             return False, None
         return True, self._next_generation(found, letter, self.clock.now())
 
     def _next_generation(self, found: Cleanup | None, letter: DeadLetter, now: datetime) -> Cleanup:
-        """The next generation. Its first step has a number that no message has: one of the last may still be out."""
+        """The row of the next generation. Its step number is unused, because a message of the last may still be queued."""
         base = found or self._from_body(letter, now)
         if base.event.batch_url not in self.accounts:
-            raise InvalidInput.at("/batchUrl", "must be one of the Batch accounts that this app is set up for")
+            raise InvalidInput.at("/batchUrl", "must be one of the Batch accounts in BATCH_ACCOUNT_URLS")
         return Cleanup(
             event=base.event,
             payload_hash=base.payload_hash,
@@ -66,14 +66,14 @@ class CleanupRedrive:
         )
 
     def _from_body(self, letter: DeadLetter, now: datetime) -> Cleanup:
-        """The event from the dead letter's body, when the row was purged."""
+        """The event from the dead letter's body, for when the row was purged."""
         step = read_again(letter.body, with_default(self.accounts, letter.batch_url), now)
         if not isinstance(step, Step):
             raise InvalidInput.at("", "is about one task")
         return replace(step.begun(), step=step.number + 1)
 
-    def _look_again(self, letter: DeadLetter, delay_seconds: float) -> bool:
-        """The task of a diagnostic record is read again, by a message that begins the next generation."""
+    def _redrive_task(self, letter: DeadLetter, delay_seconds: float) -> bool:
+        """Sends a message of the next generation, which reads the task of a diagnostic record again."""
         now = self.clock.now()
         step = read_again(letter.body, self.accounts, now)
         if not isinstance(step, TaskStep):
@@ -83,11 +83,11 @@ class CleanupRedrive:
 
 
 def _is_failed(cleanup: Cleanup) -> bool:
-    """One that failed and was cancelled since stays cancelled."""
+    """Failed, and not cancelled afterwards."""
     return cleanup.phase is Phase.FAILED and cleanup.cancelled_at is None
 
 
 def _is_end_of(cleanup: Cleanup, letter: DeadLetter) -> bool:
-    """Whether a clean-up ended as the dead letter tells, or is but what a late copy left after its purge."""
+    """Whether a clean-up's end is that of the dead letter, or the row only records a late copy, after a purge."""
     late_copy = cleanup.outcome is Outcome.EXPIRED and cleanup.event.job_id.lower() == (letter.job_id or "").lower()
     return late_copy or closing_event(cleanup)["id"] == letter.id

@@ -1,8 +1,8 @@
-"""Listing a job again whose clean-up has stood still: what was lost with its message is asked for once more.
+"""Lists a job again if its clean-up makes no progress, to make lost requests once more.
 
-The same tasks make the same requests, so those that are under way or done are not asked for twice. Only tasks that
-ended before the first listing are taken, and only those that are due: the others wait with messages of their own.
-The clean-up stays `listed`, its counts and its closing event are those of the first listing.
+The same tasks make the same requests, so open or finished ones are not made twice. Only tasks that ended before the
+first listing are included, and only if they are due: the others still have their messages.
+The clean-up stays `listed`, and keeps the counts and the closing event of the first listing.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from datetime import datetime, timedelta
 from shared.batch.reply import Kind, Reply
 from shared.cleanup.record import Cleanup
 from shared.cleanup.selection import requests_of
-from shared.cleanup.step import StepRun, Steps, error_of, next_attempts
-from shared.deletion.guard import Guard
+from shared.cleanup.step import StepRun, Steps, next_attempts
+from shared.deletion.vetoes import Vetoes
 from shared.parsing import grammar
 from shared.request.model import DeletionRequest
 
 log = logging.getLogger(__name__)
 
 DUE_FOR = timedelta(hours=1)
-"""A request that has been due for less may be on its way."""
+"""A request that has been due for less than this may still be queued."""
 
 
 @dataclass(frozen=True)
 class Relisting:
-    """Carries out the steps of a second listing. May raise StorageUnavailable."""
+    """Runs the steps of a repeated listing. May raise StorageUnavailable."""
 
     steps: Steps
-    guard: Guard
+    vetoes: Vetoes
 
     def run(self, run: StepRun) -> list[str] | None:
-        """One page; None when the row moved on meanwhile."""
+        """Lists one page; None if the row has changed since it was read."""
         event = run.cleanup.event
-        if self.guard.protection_of(event.job_id) or self.guard.strange_account(event.batch_url):
+        if self.vetoes.of_job(event.job_id) or self.vetoes.of_account(event.batch_url):
             return self._stop(run)
         page = self.steps.page(run)
         if page.reply.kind is not Kind.SUCCESS:
@@ -56,14 +56,15 @@ class Relisting:
     def _refused(self, run: StepRun, reply: Reply) -> list[str] | None:
         may_pass = reply.kind in {Kind.TRANSIENT, Kind.ACCESS}
         if may_pass and next_attempts(run.cleanup.attempts, reply) < self.steps.policy.max_attempts:
-            return self.steps.retry(run, reply, error_of(reply))
-        log.warning("relisting_stopped event_id=%s code=%s", run.cleanup.event.event_id, error_of(reply).code)
+            return self.steps.retry(run, reply, reply.as_error)
+        log.warning("relisting_stopped event_id=%s code=%s", run.cleanup.event.event_id, reply.as_error.code)
         return self._stop(run, listed=reply.kind is Kind.GONE)
 
     def _stop(self, run: StepRun, *, listed: bool = False) -> list[str] | None:
-        """Also after trouble: a clean-up that still stands still is listed again on another day.
+        """Ends the repeated listing, also after an error: if there is still no progress, a later daily round repeats it.
 
-        Once all is listed again, whatever task is still there has a row: one without is gone, and no longer counted.
+        Once everything was listed again, every remaining task has a row. A request without one has lost its task, and is
+        no longer counted.
         """
         done = replace(run.cleanup, is_relisting=False, next_page=None, attempts=0, error=None)
         done = replace(done, with_rows=done.with_rows or listed)
@@ -71,10 +72,10 @@ class Relisting:
 
 
 def overdue(requests: list[DeletionRequest], now: datetime) -> list[DeletionRequest]:
-    """Those that should have been carried out by now."""
+    """The requests that should have been carried out by now."""
     return [r for r in requests if r.delete_after is None or grammar.instant(r.delete_after) <= now - DUE_FOR]
 
 
 def _first(cleanup: Cleanup) -> datetime:
-    """When the first listing began; for a row of a version that did not keep it, when the event was accepted."""
+    """When the first listing began; for rows of versions without that column, when the event was accepted."""
     return cleanup.first_listed_at or cleanup.accepted_at

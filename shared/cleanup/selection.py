@@ -1,4 +1,4 @@
-"""Which tasks of a page a clean-up asks to delete, and when. Pure."""
+"""Selects the tasks of a page to delete, and when. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.batch.listing import CompletedTask
 from shared.cleanup.event import JobEvent, Select
 from shared.clock import to_text
 from shared.parsing import grammar
-from shared.request.model import DeletionRequest, derived_id, readable
+from shared.request.model import DeletionRequest, derived_id, parse_or_none
 
 AT_ONCE = ""
 DAY = timedelta(days=1)
@@ -20,9 +20,9 @@ QUARTER = timedelta(minutes=15)
 def requests_of(
     event: JobEvent, tasks: Iterable[CompletedTask], accepted_at: datetime, *, ended_before: datetime | None = None
 ) -> list[DeletionRequest]:
-    """One request for each task that the event selects, its id derived, so that a repeat makes the same ones.
+    """One request for each selected task. Ids are derived, so a repeat makes the same requests.
 
-    With `ended_before`, tasks that ended later are left alone: they are not those that an earlier listing found.
+    With `ended_before`, tasks that ended later are kept: an earlier listing cannot have found them.
     """
     found = (
         _request(event, task, accepted_at)
@@ -33,17 +33,17 @@ def requests_of(
 
 
 def has_succeeded(task: CompletedTask) -> bool:
-    """Batch's own `result`; where it tells none, exit code 0.
+    """Whether Batch's `result` is success, or, without a result, the exit code is 0.
 
-    A command may end with 0 and its outputs not be uploaded: `result` is failure then, and the node has the only copy.
+    If a command exits with 0 but its outputs could not be uploaded, `result` is failure, and the node has the only copy.
     """
     return task.result == "success" if task.result is not None else task.exit_code == 0
 
 
 def rounded_up(due: datetime, delay: timedelta) -> datetime:
-    """A due time on the grid: whole minutes for a delay below a day, else quarters of an hour.
+    """A due time rounded up: to the minute for delays below a day, else to the quarter of an hour.
 
-    So tasks that ended one after another fall due together, and their rows share a message.
+    Tasks that ended shortly after one another then fall due together, and share a message.
     """
     step = MINUTE if delay < DAY else QUARTER
     past = (due - datetime(1970, 1, 1, tzinfo=UTC)) % step
@@ -51,15 +51,15 @@ def rounded_up(due: datetime, delay: timedelta) -> datetime:
 
 
 def _request(event: JobEvent, task: CompletedTask, accepted_at: datetime) -> DeletionRequest | None:
-    """None for a task that is left alone.
+    """The request for one task, or None if the task is kept.
 
-    The version goes along, however soon the deletion is due: it may be reactivated, or made anew under its id, while
-    the message waits. So a task that was listed without a version is left alone.
+    The request includes the task's version, however soon it is due: while the message waits, the task may be
+    reactivated, or another one created under its id. A task listed without a version is therefore kept.
     """
     delay = _delay(event, succeeded=has_succeeded(task))
-    # As the list shows it: clients send it back without quotes.
-    version = readable(task.etag, grammar.etag)
-    task_id = readable(task.id, grammar.task_id)
+    # As listed, that is without quotes, which is also how clients send it.
+    version = parse_or_none(task.etag, grammar.etag)
+    task_id = parse_or_none(task.id, grammar.task_id)
     if delay is None or version is None or task_id is None:
         return None
     request = DeletionRequest(
@@ -77,7 +77,7 @@ def _request(event: JobEvent, task: CompletedTask, accepted_at: datetime) -> Del
 
 
 def _delay(event: JobEvent, *, succeeded: bool) -> str | None:
-    """How long a task of this class is kept: AT_ONCE, a delay or an instant, or None for good."""
+    """How long a task of this class is kept: AT_ONCE, a delay or an instant, or None for forever."""
     if event.select is not Select.COMPLETED and succeeded is not (event.select is Select.SUCCEEDED):
         return None
     if event.delete_after is None:
@@ -86,13 +86,13 @@ def _delay(event: JobEvent, *, succeeded: bool) -> str | None:
 
 
 def _due_text(delay: str, ended_at: datetime) -> str:
-    """An instant, whether it has passed or not: a repeat makes the same request."""
+    """Always an instant, even if it has passed, so that a repeat makes the same request."""
     due = grammar.due_at(delay, ended_at)
     return to_text(rounded_up(due, due - ended_at))
 
 
 def _ended_at(task: CompletedTask, accepted_at: datetime) -> datetime:
-    """When a task's time begins to count; without a readable end time, when the event was accepted."""
+    """The start of a task's retention: its end, or, without a valid end time, the acceptance of the event."""
     try:
         return grammar.instant(task.end_time or "")
     except ValueError:

@@ -1,16 +1,16 @@
-"""What is done about a clean-up: pure functions of its row.
+"""Decisions about a clean-up, as pure functions of its row.
 
-Each message of a clean-up carries a step number. The row says which step is done and by which message, so that
-a redelivery repeats its own step, and a duplicate of one that another message has done is dropped.
+Each message of a clean-up carries a step number. The row records which step is done and by which message, so that
+a redelivery repeats its step, and a duplicate of a step that another message has done is dropped.
 
     row                                     step                poison copy     cancel
     none                                    run                 end             -
-    asked for something else                conflict            conflict        -
+    another payload                         conflict            conflict        -
     ended                                   close again         close again     mark while open, else too late
     ended, listed again, at this step       run                 close again     mark, and stop
     at this step                            run                 end             end
-    past it by one, by this message         run                 end             end
-    past it otherwise                       skip                skip            end
+    one step later, done by this message    run                 end             end
+    later otherwise                         skip                skip            end
 """
 
 from __future__ import annotations
@@ -27,38 +27,37 @@ STANDS_STILL_AFTER = timedelta(days=1)
 
 
 class StepDecision(StrEnum):
-    """What a message does about its clean-up."""
+    """What a message does to its clean-up."""
 
     RUN = "run"
-    """Also for a redelivery of the message that did the step: it may have died before the step's end."""
+    """Also for a redelivery of the message that did the step: the first delivery may have died halfway."""
     END = "end"
-    """The host gave it up."""
+    """The host gave up the message."""
     CLOSE_AGAIN = "close-again"
-    """The clean-up is over: it is closed again under the same id, and never carried out again."""
+    """The clean-up is over. Its closing event is published again with the same id; the clean-up is not run again."""
     SKIP = "skip"
-    """Another message did this step, and its own successor is on its way."""
+    """Another message did this step, and sends the next one."""
     CONFLICT = "conflict"
 
 
 def on_step(found: Cleanup | None, payload_hash: str, number: int, message_id: str) -> StepDecision:
-    """What a message with this step does, given the row as just read (None: no row)."""
+    """The decision for a message with this step number, given the row as read (None: no row)."""
     if found is None:
         return StepDecision.RUN
     if found.payload_hash != payload_hash:
         return StepDecision.CONFLICT
     is_mine = found.step == number or (found.step == number + 1 and found.step_message == message_id)
     if found.has_ended and not (found.is_relisting and is_mine):
-        # Also for the message that ended it: Batch may say something else by now, and the end has been told.
+        # Also for the message that ended it: Batch's answer may differ by now, and the end has been published.
         return StepDecision.CLOSE_AGAIN
     return StepDecision.RUN if is_mine else StepDecision.SKIP
 
 
 def on_poison(found: Cleanup | None, payload_hash: str, number: int) -> StepDecision:
-    """What the poison copy of a message with this step does.
+    """The decision for the poison copy of a message with this step number.
 
-    A copy has a message id of its own, so a step that its original completed looks like another message's: it ends
-    the clean-up all the same. One that was put back has no step done yet, and what is left of its last generation must
-    not end it.
+    A poison copy has a new message id, so a step that its original completed looks like another message's; it ends the
+    clean-up anyway. A redriven clean-up has no step done yet, and leftover messages of the last generation must not end it.
     """
     if found is None:
         return StepDecision.END
@@ -71,18 +70,18 @@ def on_poison(found: Cleanup | None, payload_hash: str, number: int) -> StepDeci
 
 
 def step_done(cleanup: Cleanup, number: int, message_id: str | None) -> Cleanup:
-    """The row with this step as done by this message."""
+    """The row, with this step recorded as done by this message."""
     return replace(cleanup, step=number + 1, step_message=message_id)
 
 
 def ended(cleanup: Cleanup, outcome: Outcome, error: ErrorBody | None, now: datetime) -> Cleanup:
-    """The row of a clean-up that cannot be carried out."""
+    """The row of a clean-up that ends before everything is listed."""
     phase = Phase.CANCELLED if outcome is Outcome.CANCELLED else Phase.FAILED
     return replace(cleanup, phase=phase, outcome=outcome, error=error, ended_at=now)
 
 
 def begun_again(cleanup: Cleanup) -> Cleanup:
-    """The row of a clean-up whose job is looked at from the beginning, by a step with a number that no message has."""
+    """The row of a clean-up that starts again from the job's state, with an unused step number."""
     return replace(
         cleanup,
         phase=Phase.WAITING,
@@ -96,19 +95,19 @@ def begun_again(cleanup: Cleanup) -> Cleanup:
 
 
 class CancelDecision(StrEnum):
-    """What cancelling a clean-up comes to."""
+    """What cancelling does to a clean-up."""
 
     END = "end"
     """Nothing more is listed."""
     MARK = "mark"
-    """All was listed, or it failed on the way; what it asked for and nobody has begun is taken back."""
+    """It has already ended; only its requests that have not begun are cancelled."""
     ALREADY = "already"
     TOO_LATE = "too-late"
     UNKNOWN = "unknown"
 
 
 def on_cancel(found: Cleanup | None, still_open: int) -> CancelDecision:
-    """What cancelling does, given the row as just read and how many of its requests are open."""
+    """The decision on cancelling, given the row as read and the number of its open requests."""
     if found is None:
         return CancelDecision.UNKNOWN
     if found.cancelled_at is not None:
@@ -119,7 +118,7 @@ def on_cancel(found: Cleanup | None, still_open: int) -> CancelDecision:
 
 
 def cancelled(found: Cleanup, decision: CancelDecision, now: datetime) -> Cleanup:
-    """The row of END or MARK. Its next step, should one be out, finds it ended."""
+    """The row after END or MARK. If a step is still queued, it will find the clean-up ended."""
     if decision is CancelDecision.END:
         found = ended(found, Outcome.CANCELLED, None, now)
     return replace(found, cancelled_at=now, is_relisting=False)
@@ -128,13 +127,12 @@ def cancelled(found: Cleanup, decision: CancelDecision, now: datetime) -> Cleanu
 def after_look(
     found: Cleanup, still_open: int, now: datetime, oldest_message: datetime | None = None
 ) -> Cleanup | None:
-    """The row after the daily round counted its open requests; None when nothing is to be written.
+    """The row after the daily round has counted its open requests; None if nothing needs to be written.
 
-    What is lost with its message would be open for good. So a clean-up whose count has stood still for a day is listed
-    again: `is_relisting`, by a step with a number that no message has. One that failed or was cancelled is not, since
-    nobody wants more of it: from then on what it asked for without a row is no longer counted. But not while the queue
-    of requests is a day behind: `oldest_message` is when the oldest one that is visible there was put, None when there
-    is none.
+    A request whose message was lost would stay open forever. If the count has not changed for a day, the job is listed
+    again: `is_relisting`, with an unused step number. A failed or cancelled clean-up is not listed again; instead, its
+    requests without rows are no longer counted. Neither happens while the request queue is a day behind:
+    `oldest_message` is when its oldest visible message was sent, None if there is none.
     """
     if not found.has_ended or found.is_settled:
         return None
@@ -152,5 +150,5 @@ def after_look(
 
 
 def _listed_again(found: Cleanup, still_open: int, now: datetime) -> Cleanup:
-    anew = replace(found, stand=Stand(still_open, now), is_relisting=True, next_page=None, attempts=0)
-    return replace(anew, step=found.step + 1, step_message=None)
+    again = replace(found, stand=Stand(still_open, now), is_relisting=True, next_page=None, attempts=0)
+    return replace(again, step=found.step + 1, step_message=None)

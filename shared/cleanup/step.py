@@ -1,4 +1,4 @@
-"""One step at work, and what every kind of step does: record it, ask for a page's tasks, work out a wait."""
+"""One run of a step, and what all kinds of steps share: record it, request a page's deletions, retry after a wait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.batch.listing import TaskPage
-from shared.batch.pacing import backoff_seconds
 from shared.batch.port import Batch
 from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.cleanup import state
@@ -29,7 +28,7 @@ CALL_SECONDS = 40.0
 
 @dataclass(frozen=True)
 class StepRun:
-    """One step at work: the row before it, the clean-up as it stands, and what the message says."""
+    """One run of a step: the row as read, the clean-up to continue from, and the message."""
 
     before: Cleanup | None
     cleanup: Cleanup
@@ -39,7 +38,7 @@ class StepRun:
 
 @dataclass(frozen=True)
 class Steps:
-    """Carries out what steps have in common. Every method may raise StorageUnavailable."""
+    """What the kinds of steps share. Every method may raise StorageUnavailable."""
 
     cleanups: CleanupStore
     batch: Batch
@@ -49,21 +48,21 @@ class Steps:
     clock: Clock
 
     def record(self, run: StepRun, after: Cleanup) -> Cleanup | None:
-        """Writes the step as done by this message; None when the row moved on meanwhile."""
+        """Writes the step as done by this message; None if the row has changed since it was read."""
         done = state.step_done(after, run.step.number, run.delivery.message_id)
         return self.cleanups.write(run.before, done, self.clock.now())
 
     def page(self, run: StepRun) -> TaskPage:
-        """The page of tasks that the step is about."""
+        """Lists the page of tasks that belongs to the step."""
         event = run.cleanup.event
         return self.batch.list_completed_tasks(event.batch_url, event.job_id, run.step.continuation, self.box())
 
     def box(self) -> TimeBox:
-        """The time that one call to Batch has."""
+        """The time allowed for one call to Batch."""
         return TimeBox.lasting(CALL_SECONDS, self.clock)
 
     def ask(self, run: StepRun, requests: Sequence[DeletionRequest], *, with_rows: bool) -> None:
-        """Puts the requests of a page on the queue of requests, many to a message, on request with rows before."""
+        """Sends the requests of a page to the request queue, many per message; `with_rows` writes their rows first."""
         event_id = run.cleanup.event.event_id
         now = self.clock.now()
         records = [Record.new(request, Origin.JOB_COMPLETION, now, event_id) for request in requests]
@@ -74,26 +73,21 @@ class Steps:
         log.info("cleanup_page event_id=%s step=%s requested=%s", event_id, run.step.number, len(requests))
 
     def send(self, cleanup: Cleanup, continuation: str | None, delay_seconds: float = 0) -> None:
-        """Puts the step that comes next."""
+        """Sends the message of the next step."""
         self.queue.send(Step.next_of(cleanup, continuation), delay_seconds)
 
     def retry(self, run: StepRun, reply: Reply, error: ErrorBody) -> list[str] | None:
-        """The same step once more, after a wait."""
+        """Repeats the step after a wait."""
         policy, attempts = self.policy, next_attempts(run.cleanup.attempts, reply)
         written = self.record(run, replace(run.cleanup, attempts=attempts, error=error))
         if written is None:
             return None
-        wait = backoff_seconds(max(1, attempts), policy.base_seconds, policy.max_seconds, reply, policy.random)
+        wait = policy.seconds(max(1, attempts), reply)
         log.warning("cleanup_retry event_id=%s attempt=%s code=%s", run.cleanup.event.event_id, attempts, error.code)
         self.send(written, run.step.continuation, wait)
         return []
 
 
 def next_attempts(attempts: int, reply: Reply) -> int:
-    """The failures in a row with this one, which counts unless this app itself had no time or place for the call."""
+    """Consecutive failures including this one, which does not count if the app had no time or slot to make the call."""
     return attempts if reply.sent is Sent.HELD else attempts + 1
-
-
-def error_of(reply: Reply) -> ErrorBody:
-    """What a reply that is not the one that was asked for says."""
-    return reply.error or ErrorBody("UnexpectedAnswer", f"The service answered {reply.status}.")

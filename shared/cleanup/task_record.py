@@ -1,6 +1,6 @@
-"""A diagnostic record of Batch about one task, which must not be taken for a job's end. Pure.
+"""A diagnostic record of Batch about one task, which must not be mistaken for the end of a job. Pure.
 
-The outer fields are Azure Monitor's:
+The outer fields are those of Azure Monitor:
 https://learn.microsoft.com/azure/azure-monitor/platform/resource-logs-schema#top-level-common-schema
 """
 
@@ -11,26 +11,26 @@ from uuid import NAMESPACE_URL, uuid5
 
 from shared.errors import InvalidInput
 from shared.parsing import grammar
-from shared.request.model import DeletionRequest, derived_id, readable
+from shared.request.model import DeletionRequest, derived_id, parse_or_none
 
 TASK_COMPLETE = "TaskCompleteEvent"
 
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """What a record says; ids that are not valid are None."""
+    """The contents of a record; invalid ids are None."""
 
     job_id: str | None
     task_id: str | None
     resource_id: str | None
     location: str | None = None
-    """The account's region, by its name (`westeurope`) or as people write it (`West Europe`); not always told."""
+    """The account's region, as its name (`westeurope`) or display name (`West Europe`); not always present."""
     time: str | None = None
     traceparent: str | None = None
 
     @property
     def identity(self) -> str:
-        """What tells one record from another, as the delivery repeats it."""
+        """Identifies a record, so that a second delivery of it is recognised."""
         return f"{self.resource_id}|{self.time}"
 
     @property
@@ -40,31 +40,31 @@ class TaskRecord:
 
     @property
     def region(self) -> str | None:
-        """The region's name, in lower case and without blanks."""
+        """The region's name, in lower case and without spaces."""
         return "".join(self.location.split()).lower() if self.location else None
 
 
 def is_task_record(event: dict[str, object]) -> bool:
-    """Whether an object is such a record."""
+    """Whether an object is a diagnostic record about one task."""
     return event.get("operationName") == TASK_COMPLETE
 
 
 def read_task_record(event: dict[str, object]) -> TaskRecord:
-    """The record in an object that is one."""
+    """Parses an object for which `is_task_record` holds."""
     properties = event.get("properties")
     properties = properties if isinstance(properties, dict) else {}
     return TaskRecord(
-        readable(properties.get("jobId"), grammar.job_id),
-        readable(properties.get("id"), grammar.task_id),
+        parse_or_none(properties.get("jobId"), grammar.job_id),
+        parse_or_none(properties.get("id"), grammar.task_id),
         _text(event.get("resourceId")),
         _text(event.get("location")),
         _text(event.get("time")),
-        readable(event.get("traceparent"), grammar.traceparent),
+        parse_or_none(event.get("traceparent"), grammar.traceparent),
     )
 
 
 def record_wire(record: TaskRecord) -> dict[str, object]:
-    """The record with those fields alone that are read here; it reads back to an equal one."""
+    """The record as JSON, with only the fields that are used; parsing it gives an equal record."""
     fields = {
         "operationName": TASK_COMPLETE,
         "resourceId": record.resource_id,
@@ -77,9 +77,9 @@ def record_wire(record: TaskRecord) -> dict[str, object]:
 
 
 def task_request(record: TaskRecord, accounts: tuple[str, ...]) -> DeletionRequest:
-    """The deletion of the one task that a record is about, never of its job, as yet without the task's version.
+    """The deletion of the task that a record is about (never of its job), without the task's version so far.
 
-    Raises InvalidInput when the record names no task, or not exactly one account of the allow list.
+    Raises InvalidInput unless the record identifies a task and exactly one account of the allow list.
     """
     account = _account_of(record, accounts)
     if record.job_id is None or record.task_id is None:
@@ -95,19 +95,15 @@ def task_request(record: TaskRecord, accounts: tuple[str, ...]) -> DeletionReque
 
 
 def _account_of(record: TaskRecord, accounts: tuple[str, ...]) -> str:
-    """Names of accounts are unique within a region only, so two of the list may have the record's name."""
+    """The record's account. Account names are unique only within a region, so two listed accounts may match."""
     named = [url for url in accounts if _labels(url)[0] == record.account]
     if not named:
-        raise InvalidInput.at("/resourceId", "must end in the name of an account that BATCH_ACCOUNT_URLS lists")
+        raise InvalidInput.at("/resourceId", "must end in the name of an account in BATCH_ACCOUNT_URLS")
     fitting = [url for url in named if record.region in {None, _labels(url)[1]}]
     if not fitting:
-        raise InvalidInput.at(
-            "/location", "must be the region of the account that BATCH_ACCOUNT_URLS lists by this name"
-        )
+        raise InvalidInput.at("/location", "must be the region of the account with this name in BATCH_ACCOUNT_URLS")
     if len(fitting) > 1:
-        raise InvalidInput.at(
-            "/location", "must tell which account of this name is meant: BATCH_ACCOUNT_URLS lists more"
-        )
+        raise InvalidInput.at("/location", "must identify one of the accounts with this name in BATCH_ACCOUNT_URLS")
     return fitting[0]
 
 

@@ -13,10 +13,9 @@ from shared.deletion.side_by_side import ONE_BY_ONE, SideBySide
 from shared.errors import StorageUnavailable
 from shared.ledger import decisions
 from shared.ledger.decisions import Change
-from shared.ledger.record import Key, Origin, Record, State
+from shared.ledger.record import Key, Record, State
 from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_ROWS, messages
-from shared.request.model import DeletionRequest
 from shared.storage.queues import Sender
 from shared.storage.table import Refused
 
@@ -41,6 +40,12 @@ class Acceptance:
     receipt: Receipt
     asked: Record
     record: Record
+
+    @classmethod
+    def of_repeat(cls, asked: Record, found: Record) -> Acceptance:
+        """The answer for a request whose id is taken: a repeat, or a conflict."""
+        same = found.payload_hash == asked.payload_hash
+        return cls(Receipt.REPLAYED if same else Receipt.CONFLICT, asked, found)
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,9 @@ class Acceptor:
     clock: Clock
     side_by_side: SideBySide = ONE_BY_ONE
 
-    def accept(self, request: DeletionRequest, origin: Origin, accepted_at: datetime | None = None) -> Acceptance:
-        """Accepts one request that just came in, or that waited in a queue since `accepted_at`."""
-        return self.accept_all([Record.new(request, origin, accepted_at or self.clock.now())])[0]
+    def accept(self, record: Record) -> Acceptance:
+        """Accepts one."""
+        return self.accept_all([record])[0]
 
     def accept_all(self, records: Sequence[Record]) -> list[Acceptance]:
         """Accepts many, a transaction and a message per bucket; answers in the order of the records.
@@ -77,34 +82,24 @@ class Acceptor:
         All rows come before the first message: in one process with those who take the messages, these would work on
         them beside, and take the time in which the caller waits. A crash between is repaired as one within a bucket is.
         """
-        answers: dict[int, Acceptance] = {}
         first: dict[Key, int] = {}
-        repeats: list[int] = []
-        buckets: dict[str, list[int]] = {}
         for index, record in enumerate(records):
-            if record.key in first:
-                repeats.append(index)
-                continue
-            first[record.key] = index
-            buckets.setdefault(record.key.bucket, []).append(index)
-        # By key: should they be there already, those of a chunk lie close together.
-        in_order = [sorted(indexes, key=lambda index: records[index].key.row) for indexes in buckets.values()]
-        # Bucket by bucket in turn: messages of one bucket next to each other would fight over its count.
-        chunks = [
-            chunk
-            for start in range(0, max(map(len, buckets.values()), default=0), MAX_ROWS)
-            for indexes in in_order
-            if (chunk := indexes[start : start + MAX_ROWS])
-        ]
-        for accepted in self.side_by_side.each(lambda chunk: self._accept_chunk(chunk, records), chunks):
+            first.setdefault(record.key, index)
+        chunks = _chunks([records[index] for index in first.values()])
+        answers: dict[Key, Acceptance] = {}
+        for accepted in self.side_by_side.each(self._accept_chunk, chunks):
             answers.update(accepted)
-        self.side_by_side.each(lambda chunk: self._put_what_is_open([answers[index] for index in chunk]), chunks)
-        for index in repeats:
-            asked = records[index]
-            # Read or written a moment ago; but a message of its own, which brings the repeat its own result.
-            answers[index] = _answer_of(asked, answers[first[asked.key]].record)
-            self._put_what_is_open([answers[index]])
-        return [answers[index] for index in range(len(records))]
+        self.side_by_side.each(lambda chunk: self._put_what_is_open([answers[r.key] for r in chunk]), chunks)
+        return [
+            answers[record.key] if first[record.key] == index else self._repeated(record, answers[record.key].record)
+            for index, record in enumerate(records)
+        ]
+
+    def _repeated(self, asked: Record, found: Record) -> Acceptance:
+        """A row read or written a moment ago; but a message of its own, which brings the repeat its own result."""
+        answer = Acceptance.of_repeat(asked, found)
+        self._put_what_is_open([answer])
+        return answer
 
     def put_without_rows(self, records: Iterable[Record]) -> None:
         """Puts requests that get their rows with their first claims: whoever asks makes up for a message that is lost."""
@@ -113,35 +108,31 @@ class Acceptor:
             buckets.setdefault(record.key.bucket, []).append(record)
         self.side_by_side.each(self.dispatcher.send, list(buckets.values()))
 
-    def _accept_chunk(self, indexes: list[int], records: Sequence[Record]) -> dict[int, Acceptance]:
+    def _accept_chunk(self, chunk: Sequence[Record]) -> dict[Key, Acceptance]:
         """Rows of one bucket: inserted together; once one is refused, those that are there are read together too."""
-        left: list[int] = list(indexes)
-        answers: dict[int, Acceptance] = {}
+        left = {asked.key: asked for asked in chunk}
+        answers: dict[Key, Acceptance] = {}
         for refusals in range(MAX_REFUSALS):
-            written = self.store.write_group([(None, records[index]) for index in left]) if left else []
+            tried = list(left.values())
+            written = self.store.write_group([(None, asked) for asked in tried]) if tried else []
             if not isinstance(written, Refused):
-                for index, record in zip(left, written, strict=True):
-                    answers[index] = Acceptance(Receipt.ACCEPTED, records[index], record)
-                return answers
+                pairs = zip(tried, written, strict=True)
+                return answers | {asked.key: Acceptance(Receipt.ACCEPTED, asked, record) for asked, record in pairs}
             if refusals == 0 and len(left) > 1:
                 # Most likely the repeat of a whole call.
-                found = self.store.read_all([records[index].key for index in left])
-                known = [index for index in left if records[index].key in found]
-                answers.update((index, _answer_of(records[index], found[records[index].key])) for index in known)
-                left = [index for index in left if index not in answers]
+                for key, found in self.store.read_all(list(left)).items():
+                    answers[key] = Acceptance.of_repeat(left.pop(key), found)
             else:
                 # It came meanwhile, or cannot be read.
-                index = left.pop(written.index)
-                answers[index] = self._accept_one(records[index])
-        for index in left:
-            answers[index] = self._accept_one(records[index])
-        return answers
+                asked = left.pop(tried[written.index].key)
+                answers[asked.key] = self._accept_one(asked)
+        return answers | {key: self._accept_one(asked) for key, asked in left.items()}
 
     def _accept_one(self, asked: Record) -> Acceptance:
         decided = self.store.settle(asked.key, lambda found: decisions.on_repeat(found, asked), asked=asked)
         if decided.why is Change.ACCEPTED:
             return Acceptance(Receipt.ACCEPTED, asked, decided.record)
-        return _answer_of(asked, decided.record)
+        return Acceptance.of_repeat(asked, decided.record)
 
     def _put_what_is_open(self, answers: Iterable[Acceptance]) -> None:
         """A repeat sends its message again, unless the row says that the first one went out."""
@@ -169,11 +160,23 @@ class Acceptor:
             log.warning("requeue_not_marked request_id=%s fault=%s", record.request.client_request_id, fault)
 
 
+def _chunks(records: Iterable[Record]) -> list[list[Record]]:
+    """The records in groups for a transaction each, bucket by bucket in turn.
+
+    Messages of one bucket next to each other would fight over its count.
+    """
+    buckets: dict[str, list[Record]] = {}
+    # By key: should they be there already, those of a chunk lie close together.
+    for record in sorted(records, key=lambda record: record.key.row):
+        buckets.setdefault(record.key.bucket, []).append(record)
+    longest = max(map(len, buckets.values()), default=0)
+    return [
+        chunk
+        for start in range(0, longest, MAX_ROWS)
+        for bucket in buckets.values()
+        if (chunk := bucket[start : start + MAX_ROWS])
+    ]
+
+
 def _is_held_by_a_call(record: Record) -> bool:
     return record.state is State.CLAIMED and record.claim is not None and not record.claim.has_message
-
-
-def _answer_of(asked: Record, found: Record) -> Acceptance:
-    """The answer for a request whose id is taken: a repeat, or a conflict."""
-    same = found.payload_hash == asked.payload_hash
-    return Acceptance(Receipt.REPLAYED if same else Receipt.CONFLICT, asked, found)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.clock import Clock
-from shared.deletion.delivery import Timing
-from shared.deletion.guard import Guard
+from shared.deletion.delivery import Delivery, Timing
 from shared.deletion.parents import Parents, Veto
+from shared.deletion.vetoes import Vetoes
 from shared.errors import StaleDelivery, StorageUnavailable
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
-from shared.ledger.record import Holder, Record
+from shared.ledger.record import Key, Record
 from shared.ledger.store import RecordStore
 from shared.storage.table import Refused
 
@@ -21,18 +21,11 @@ MAX_REFUSALS = 3
 
 
 @dataclass(frozen=True)
-class Claimed:
-    """A row that this invocation has claimed: before and after the claim."""
-
-    before: Record
-    record: Record
-
-
-@dataclass(frozen=True)
 class Claims:
     """What became of the rows of one message."""
 
-    claimed: list[Claimed] = field(default_factory=list)
+    claimed: list[Write] = field(default_factory=list)
+    """The claims of this invocation."""
     ended: list[Record] = field(default_factory=list)
     """Ended now, without a DELETE."""
     repeats: list[Record] = field(default_factory=list)
@@ -55,29 +48,16 @@ class Claims:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """The request as asked, and its row as far as known; None for a row that does not exist yet."""
-
-    asked: Record
-    row: Record | None
-
-    @property
-    def basis(self) -> Record:
-        """The record that a claim is based on."""
-        return self.row or self.asked
-
-
-@dataclass(frozen=True)
 class Claimer:
     """Claims rows: many in one transaction where possible, else one by one after reading each."""
 
     store: RecordStore
     clock: Clock
     timing: Timing
-    guard: Guard
+    vetoes: Vetoes
     parents: Parents
 
-    def claim(self, records: Sequence[Record], holder: Holder, began: float) -> Claims:
+    def claim(self, records: Sequence[Record], delivery: Delivery, claim_id: str, began: float) -> Claims:
         """Claims what may be claimed, until half of the send window has passed.
 
         `began` is the monotonic time at which the delivery started.
@@ -87,7 +67,11 @@ class Claimer:
             StorageUnavailable: the host should deliver the message again. Not raised once a row is claimed.
         """
         half = began + self.timing.send_window_seconds / 2
-        return _Claiming(self, holder, half, self.parents.of_message()).run(records)
+        return _Claiming(self, delivery, claim_id, half, self.parents.of_message()).run(records)
+
+
+Rows = Mapping[Key, Record | None]
+"""What is known of the rows; None for one that does not exist yet."""
 
 
 @dataclass(frozen=True)
@@ -95,20 +79,22 @@ class _Claiming:
     """Claims the rows of one message."""
 
     by: Claimer
-    holder: Holder
+    delivery: Delivery
+    claim_id: str
     until: float
     """The end of the first half of the send window."""
     of_parent: Veto
     claims: Claims = field(default_factory=Claims)
 
     def run(self, records: Sequence[Record]) -> Claims:
-        rest = [_Known(asked, asked if asked.etag else None) for asked in records]
-        if self.holder.dequeue_count == 1:
+        rest = records
+        if self.delivery.dequeue_count == 1:
             # A first delivery trusts what the message says about the rows: write first, and read only what is refused.
-            rest = self._together(rest)
+            rest = self._together(rest, {asked.key: asked for asked in rest if asked.etag})
         try:
-            for known in self._together(self._looked(rest)):
-                self._alone(known)
+            rows = self._looked(rest)
+            for asked in self._together([asked for asked in rest if asked.key in rows], rows):
+                self._alone(asked, rows)
         except StorageUnavailable as fault:
             if not self.claims.claimed:
                 raise
@@ -117,56 +103,58 @@ class _Claiming:
 
     def _decide(self, found: Record | None, asked: Record) -> Write | Leave:
         now, row = self.by.clock.now(), found or asked
-        veto = self.of_parent(row, now) or self.by.guard(row, now)
-        decision = decisions.on_delivery(found, asked, self.holder, veto, now, self.by.timing.lease)
+        veto = self.of_parent(row, now) or self.by.vetoes(row, now)
+        mine = self.delivery.claim(self.claim_id, now + self.by.timing.lease)
+        decision = decisions.on_delivery(found, asked, mine, veto, now)
         if isinstance(decision, Write):
-            self.by.timing.check_fresh(self.holder, self.by.clock)
+            self.by.timing.check_fresh(self.delivery, self.by.clock)
         return decision
 
-    def _looked(self, rows: Sequence[_Known]) -> list[_Known]:
+    def _looked(self, records: Sequence[Record]) -> Rows:
         """The rows as stored, as many as there is time to read."""
-        looked: list[_Known] = []
-        for known in rows:
-            if self._is_late() and (looked or self.claims.is_begun):
-                self.claims.left.append(known.asked)
+        rows: dict[Key, Record | None] = {}
+        for asked in records:
+            if self._is_late() and (rows or self.claims.is_begun):
+                self.claims.left.append(asked)
             else:
-                looked.append(_Known(known.asked, self.by.store.look(known.asked)))
-        return looked
+                rows[asked.key] = self.by.store.look(asked)
+        return rows
 
-    def _together(self, rows: Sequence[_Known]) -> list[_Known]:
-        """Writes everything in one transaction; returns the rows that were refused."""
-        tries: list[tuple[_Known, Write]] = []
-        for known in rows:
-            decision = self._decide(known.row, known.asked)
+    def _together(self, records: Sequence[Record], rows: Rows) -> Sequence[Record]:
+        """Writes everything in one transaction; returns the requests whose rows were refused."""
+        tries: list[tuple[Record, Write]] = []
+        for asked in records:
+            found = rows.get(asked.key)
+            decision = self._decide(found, asked)
             if isinstance(decision, Leave):
-                self._left_alone(decision.why, known.asked, known.row, known.asked)
+                self._left_alone(decision.why, asked, found, asked)
             else:
-                tries.append((known, decision))
-        refused: list[_Known] = []
+                tries.append((asked, decision))
+        refused: list[Record] = []
         while tries and len(refused) < MAX_REFUSALS:
-            written = self.by.store.write_group([(known.row, write.row) for known, write in tries], self.until)
+            changes = [(rows.get(asked.key), write.row) for asked, write in tries]
+            written = self.by.store.write_group(changes, self.until)
             if not isinstance(written, Refused):
-                for (known, write), row in zip(tries, written, strict=True):
-                    self._written(write.why, known.basis, row)
+                for (asked, write), row in zip(tries, written, strict=True):
+                    self._written(write.why, row, rows.get(asked.key) or asked)
                 return refused
             refused.append(tries.pop(written.index)[0])
-        return refused + [known for known, _ in tries]
+        return refused + [asked for asked, _ in tries]
 
-    def _alone(self, known: _Known) -> None:
-        asked = known.asked
+    def _alone(self, asked: Record, rows: Rows) -> None:
         if self._is_late() and self.claims.is_begun:
             self.claims.left.append(asked)
             return
-        decided = self.by.store.settle(asked.key, lambda found: self._decide(found, asked), asked=asked)
-        if isinstance(decided.decision, Leave):
-            self._left_alone(decided.decision.why, asked, decided.row, decided.before or known.basis)
+        decision = self.by.store.settle(asked.key, lambda found: self._decide(found, asked), asked=asked)
+        if isinstance(decision, Leave):
+            self._left_alone(decision.why, asked, decision.row, decision.before or rows[asked.key] or asked)
         else:
-            self._written(decided.decision.why, decided.before or asked, decided.record)
+            self._written(decision.why, decision.row, decision.before or asked)
 
-    def _left_alone(self, why: Reason, asked: Record, found: Record | None, based_on: Record) -> None:
-        """Notes a row that is left alone; `based_on` is the record that our own claim was based on."""
+    def _left_alone(self, why: Reason, asked: Record, found: Record | None, before: Record) -> None:
+        """Notes a row that is left alone; `before` is what our own claim was based on."""
         if why is Reason.STALE:
-            message = self.holder.message_id
+            message = self.delivery.message_id
             raise StaleDelivery(f"message {message} was delivered again while row {asked.key.row} was held")
         if why is Reason.CONFLICT:
             self.claims.conflicts.append(asked)
@@ -175,16 +163,16 @@ class _Claiming:
         elif why is Reason.NOT_YET:
             self.claims.waiting.append(found or asked)
         elif found is not None and why is Reason.MINE:
-            self.claims.claimed.append(Claimed(based_on, found))
+            self._written(Change.CLAIMED, found, before)
         elif found is not None:
             self.claims.repeats.append(found)
 
-    def _written(self, why: Change, before: Record, after: Record) -> None:
-        """Notes a row that was written."""
+    def _written(self, why: Change, row: Record, before: Record) -> None:
+        """Notes a row that was written; `before` is the row before, or else the request as its message tells it."""
         if why is Change.CLAIMED:
-            self.claims.claimed.append(Claimed(before, after))
+            self.claims.claimed.append(Write(row, why, before))
         else:
-            (self.claims.waiting if why is Change.ACCEPTED else self.claims.ended).append(after)
+            (self.claims.waiting if why is Change.ACCEPTED else self.claims.ended).append(row)
 
     def _is_late(self) -> bool:
         return self.by.clock.monotonic() >= self.until

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.clock import Clock, TimeBox
 from shared.errors import StaleDelivery
-from shared.ledger.record import Holder
+from shared.ledger.record import Claim
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Delivery:
     traceparent: str | None = None
     """The trace context that the host started for the invocation."""
 
-    def holder(self, claim_id: str) -> Holder:
-        """The holder for claims on the message's requests."""
-        return Holder(claim_id, self.message_id, self.dequeue_count, self.next_visible_at)
+    def claim(self, claim_id: str, expires_at: datetime) -> Claim:
+        """The claim on each of the message's requests."""
+        return Claim(claim_id, self.message_id, self.dequeue_count, expires_at)
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,11 @@ class Timing:
         """How far two workers' clocks may differ before one could send during the other's lease."""
         return self.lease - timedelta(seconds=self.send_window_seconds)
 
-    def check_fresh(self, holder: Holder, clock: Clock) -> None:
+    def check_fresh(self, delivery: Delivery, clock: Clock) -> None:
         """Raises StaleDelivery when the host might deliver the message to another worker before an attempt would end.
 
         Otherwise a stale delivery could take over a released claim with a message that is already gone. The owner's
         message would then look like a duplicate and be dropped, and the request would be lost.
         """
-        if holder.next_visible_at is None:
-            return
-        if clock.now() + timedelta(seconds=self.budget_seconds) + self.skew >= holder.next_visible_at:
-            raise StaleDelivery(f"message {holder.message_id} waited too long for a worker")
+        if clock.now() + timedelta(seconds=self.budget_seconds) + self.skew >= delivery.next_visible_at:
+            raise StaleDelivery(f"message {delivery.message_id} waited too long for a worker")

@@ -9,9 +9,8 @@ from shared.errors import StorageUnavailable
 from shared.ledger.record import Record
 from shared.ledger.store import RecordStore
 from shared.results.publisher import Publisher
+from shared.results.queue import ResultQueue
 from shared.results.result import Result
-from shared.settings import Settings
-from shared.storage.queues import Sender
 
 log = logging.getLogger(__name__)
 
@@ -21,17 +20,16 @@ class Outbox:
     """Sends the results of rows that are done and marked `emit_pending`."""
 
     publisher: Publisher
-    sender: Sender
+    results: ResultQueue
     store: RecordStore
-    settings: Settings
+    request_queue: str
 
     def send(self, record: Record, raw: bytes | None = None) -> Record:
         """Sends the result, then removes the mark; a crash in between means that the result is sent twice.
 
         Raises StorageUnavailable; the mark then stays.
         """
-        for text in self.publisher.publish([Result.of(record, raw)], self.settings.request_queue):
-            self.sender.send(self.settings.result_queue, text)
+        self.results.send(self.publisher.publish([Result.of(record, raw)], self.request_queue))
         if not record.emit_pending:
             return record
         return self.store.write(record, replace(record, emit_pending=False)) or record

@@ -1,13 +1,15 @@
-"""Turns a reply of Batch into what to record: a conclusion, or another try. Pure."""
+"""Turns a reply of Batch into the row to record: done, or released for another try. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.batch.pacing import backoff_seconds
 from shared.batch.reply import ErrorBody, Kind, Reply, Sent
+from shared.ledger import state
+from shared.ledger.decisions import Write
 from shared.ledger.record import Certainty, Conclusion, Outcome, Record
 
 
@@ -21,38 +23,26 @@ class RetryPolicy:
     random: Callable[[], float]
     """Uniform in [0, 1): full jitter."""
 
-
-@dataclass(frozen=True)
-class End:
-    """How the request ended."""
-
-    conclusion: Conclusion
-    """By this try alone; `state.conclude` takes earlier tries into account."""
-    may_have_taken_effect: bool
-    """Whether this try may have deleted the task."""
+    def seconds(self, attempt: int, reply: Reply) -> float:
+        """How long the next try waits after this one."""
+        return backoff_seconds(attempt, self.base_seconds, self.max_seconds, reply, self.random)
 
 
-@dataclass(frozen=True)
-class Retry:
-    """Another try, after a wait."""
-
-    error: ErrorBody | None
-    wait: timedelta
-    may_have_taken_effect: bool
-    counts: bool = True
-    """Whether it uses up one of the request's attempts."""
-
-
-def after_reply(before: Record, claimed: Record, reply: Reply, policy: RetryPolicy, now: datetime) -> End | Retry:
-    """What the holder of a claim records. `before` is the row as it was before this claim."""
-    effect = reply.may_have_taken_effect and not claimed.request.dry_run
+def next_row(claim: Write, reply: Reply, policy: RetryPolicy, now: datetime, *, emit_pending: bool = False) -> Record:
+    """The row that the holder of a claim records: done (T6), or released for another try (T7)."""
+    claimed, is_dry = claim.row, claim.row.request.dry_run
+    effect_before = claim.before is not None and claim.before.maybe_effect
+    # More is now known about this try than was written before it.
+    tried = replace(claimed, maybe_effect=effect_before or (reply.may_have_taken_effect and not is_dry))
     if reply.kind in {Kind.TRANSIENT, Kind.ACCESS}:
-        if claimed.attempts >= policy.max_attempts and reply.sent is not Sent.HELD:
-            return End(exhausted(reply.error, reply, now), effect)
-        return _retry(claimed, reply, effect, policy)
-    if claimed.request.dry_run:
-        return End(_dry_run_end(reply, now), effect)
-    return End(_end(reply, before.maybe_effect, now), effect)
+        counts = reply.sent is not Sent.HELD
+        if not counts or claimed.attempts < policy.max_attempts:
+            wait = timedelta(seconds=policy.seconds(claimed.attempts, reply))
+            return state.release(tried, reply.error, now, wait, counts=counts)
+        end = exhausted(reply.error, reply, now)
+    else:
+        end = _dry_run_end(reply, now) if is_dry else _end(reply, effect_before, now)
+    return state.conclude(tried, end, emit_pending=emit_pending)
 
 
 def _end(reply: Reply, maybe_effect_before: bool, now: datetime) -> Conclusion:
@@ -93,9 +83,3 @@ def exhausted(error: ErrorBody | None, reply: Reply | None, now: datetime) -> Co
         error,
         reply.request_id if reply else None,
     )
-
-
-def _retry(claimed: Record, reply: Reply, may_have_taken_effect: bool, policy: RetryPolicy) -> Retry:
-    seconds = backoff_seconds(claimed.attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
-    counts = reply.sent is not Sent.HELD
-    return Retry(reply.error, timedelta(seconds=seconds), may_have_taken_effect, counts)

@@ -9,13 +9,12 @@ from enum import StrEnum
 from shared.clock import Clock
 from shared.deletion.acceptance import Acceptor, Receipt
 from shared.deletion.attempt import Attempt
-from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
 from shared.deletion.outbox import Outbox
 from shared.errors import StaleDelivery
 from shared.ledger import decisions
-from shared.ledger.decisions import Change, Reason
-from shared.ledger.record import Holder, Origin, Record, State
+from shared.ledger.decisions import Change, Reason, Write
+from shared.ledger.record import Claim, Origin, Record, State
 from shared.ledger.store import RecordStore
 from shared.request.model import DeletionRequest
 
@@ -56,26 +55,25 @@ class SynchronousDeletion:
         Raises StorageUnavailable: nothing is promised, and a repeat of the call carries on from where this one stopped.
         """
         began, now = self.clock.monotonic(), self.clock.now()
-        asked, holder = Record.new(request, Origin.HTTP, now), Holder.http(invocation_id, self.new_id())
+        asked = Record.new(request, Origin.HTTP, now)
+        mine = Claim.of_call(self.new_id(), invocation_id, now + self.timing.lease)
         decided = self.store.settle(
-            asked.key,
-            lambda found: decisions.on_call(found, asked, holder, now, self.timing.lease),
-            asked=asked,
-            is_new=True,
+            asked.key, lambda found: decisions.on_call(found, asked, mine), asked=asked, is_new=True
         )
         if decided.why not in {Change.CLAIMED, Reason.MINE}:
             return self._repeat(asked)
         try:
-            attempted = self.attempt.carry_out([Claimed(asked, decided.record)], began, emit_pending=True)
+            claim = Write(decided.record, Change.CLAIMED)
+            record = self.attempt.carry_out([claim], began, emit_pending=True)[0]
         except StaleDelivery:
             return self._repeat(asked)  # Stalled for longer than its claim: a message took over.
-        if attempted.done:
-            return Called(SyncOutcome.ENDED, self.outbox.try_to_send(attempted.done[0]))
-        self.acceptor.requeue(attempted.released[0])
-        return Called(SyncOutcome.CONTINUES, attempted.released[0])
+        if record.state is State.DONE:
+            return Called(SyncOutcome.ENDED, self.outbox.try_to_send(record))
+        self.acceptor.requeue(record)
+        return Called(SyncOutcome.CONTINUES, record)
 
     def _repeat(self, asked: Record) -> Called:
-        answer = self.acceptor.accept_all([asked])[0]
+        answer = self.acceptor.accept(asked)
         if answer.receipt is Receipt.CONFLICT:
             return Called(SyncOutcome.CONFLICT, answer.record)
         done = answer.record.state is State.DONE

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from shared.clock import Clock, to_text
 from shared.deletion.acceptance import Acceptor, Dispatcher, Receipt
-from shared.deletion.attempt import Attempt, Attempted
+from shared.deletion.attempt import Attempt
 from shared.deletion.claiming import Claimer, Claims
 from shared.deletion.delivery import Delivery
-from shared.deletion.message import Message, read_message
+from shared.deletion.message import Message, body_kept, read_message, rejected
 from shared.ledger.record import Record, State
+from shared.request.envelope import Kind
 from shared.results.publisher import Publisher
 from shared.results.result import Result
-from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class Worker:
     """Carries out request messages. One per process; safe to call from many threads."""
 
-    settings: Settings
+    accounts: tuple[str, ...]
     clock: Clock
     new_id: Callable[[], str]
     claimer: Claimer
@@ -40,31 +40,33 @@ class Worker:
             StaleDelivery, StorageUnavailable: the host should deliver the message again.
         """
         now = self.clock.now()
-        message = read_message(delivery, self.settings, now)
-        results = message.refused(self.settings.batch_accounts[0], now)
-        if message.is_single or message.is_own:
+        message = read_message(delivery, self.accounts, now)
+        results = rejected(message, delivery, self.accounts[0], now)
+        if message.kind in {Kind.SINGLE, Kind.OWN}:
             results += self._carry_out(message, delivery)
-        elif message.records:
+        else:
             results += self._accept(message)
         return self.publisher.publish(results, delivery.queue)
 
     def _carry_out(self, message: Message, delivery: Delivery) -> list[Result]:
-        if not message.records:
+        if not message.valid:
             return []
         began = self.clock.monotonic()
-        claims = self.claimer.claim(message.records, delivery.holder(self.new_id()), began)
-        attempted = self.attempt.carry_out(claims.claimed, began)
+        claims = self.claimer.claim(message.valid, delivery, self.new_id(), began)
+        recorded = self.attempt.carry_out(claims.claimed, began)
+        released = [record for record in recorded if record.state is not State.DONE]
         # Before this delivery ends: until then, its message brings the rows back if the put fails.
-        self.dispatcher.send([*claims.waiting, *claims.left, *attempted.released])
-        _log_what_waits(claims, attempted, delivery)
+        self.dispatcher.send([*claims.waiting, *claims.left, *released])
+        _log_what_waits(claims, released, delivery)
         if claims.fault is not None:
             raise claims.fault
-        return self._owed(claims, attempted, message, delivery)
+        done = [record for record in recorded if record.state is State.DONE]
+        return self._owed(claims, done, message, delivery)
 
-    def _owed(self, claims: Claims, attempted: Attempted, message: Message, delivery: Delivery) -> list[Result]:
-        now, raw = self.clock.now(), message.body
+    def _owed(self, claims: Claims, done: list[Record], message: Message, delivery: Delivery) -> list[Result]:
+        now, raw = self.clock.now(), body_kept(message, delivery)
         return [
-            *(Result.of(record, raw) for record in attempted.done + claims.ended),
+            *(Result.of(record, raw) for record in done + claims.ended),
             *(Result.of(record, raw, replayed=is_repeat(record, delivery)) for record in claims.repeats),
             *(Result.conflict(asked, now, raw) for asked in claims.conflicts if not asked.is_of_a_listing),
         ]
@@ -72,7 +74,7 @@ class Worker:
     def _accept(self, message: Message) -> list[Result]:
         """Many requests in one message: accepts them as rows, to be worked on bucket by bucket."""
         results = []
-        for answer in self.acceptor.accept_all(message.records):
+        for answer in self.acceptor.accept_all(message.valid):
             if answer.receipt is Receipt.CONFLICT:
                 results.append(Result.conflict(answer.asked, self.clock.now()))
             elif answer.record.state is State.DONE:
@@ -85,8 +87,8 @@ def is_repeat(record: Record, delivery: Delivery) -> bool:
     return record.claim is None or record.claim.message_id != delivery.message_id
 
 
-def _log_what_waits(claims: Claims, attempted: Attempted, delivery: Delivery) -> None:
-    for record in attempted.released:
+def _log_what_waits(claims: Claims, released: list[Record], delivery: Delivery) -> None:
+    for record in released:
         error = record.last_error
         log.warning(
             "retry request_id=%s message_id=%s attempt=%s code=%s next_attempt_at=%s",

@@ -8,11 +8,11 @@ row is read, and decided about, again.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from shared.ledger import state
-from shared.ledger.record import Conclusion, Holder, Record, State
+from shared.ledger.record import Claim, Conclusion, Record, State
 
 
 class Change(StrEnum):
@@ -51,10 +51,17 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Write:
-    """The row to write, and what that changes."""
+    """The row to write, and what that changes; once written, the row as stored."""
 
     row: Record
     why: Change
+    before: Record | None = None
+    """The row that the write was based on, once it is written; None for an insert."""
+
+    @property
+    def record(self) -> Record:
+        """The row as it is now."""
+        return self.row
 
 
 @dataclass(frozen=True)
@@ -62,34 +69,40 @@ class Leave:
     """Nothing to write."""
 
     why: Reason
+    row: Record | None = None
+    """The row as found, once that is settled."""
+    before: Record | None = None
+    """The row that an earlier write was based on, whose answer was lost."""
+
+    @property
+    def record(self) -> Record:
+        """The row as it is now, where the reason implies that there is one."""
+        if self.row is None:
+            raise ValueError(f"{self.why} is about no row")
+        return self.row
 
 
 def on_delivery(
-    found: Record | None,
-    asked: Record,
-    holder: Holder,
-    veto: Conclusion | None,
-    now: datetime,
-    lease: timedelta,
+    found: Record | None, asked: Record, mine: Claim, veto: Conclusion | None, now: datetime
 ) -> Write | Leave:
     """What a delivery does about a request. `asked` is the request as its message describes it.
 
-    A `veto` ends the request without a DELETE, but never while a lease is live (T8).
+    `mine` is the claim that it would make. A `veto` ends the request without a DELETE, but never while a lease is live (T8).
     """
     if found is not None:
         left = _left_alone(found, asked)
         if left is None and found.state is State.CLAIMED:
-            left = _while_vetoed(found, now) if veto else _while_claimed(found, holder, now)
+            left = _while_vetoed(found, now) if veto else _while_claimed(found, mine, now)
         if left is not None:
             return left
     row = found or replace(asked, etag=None)
     if veto is not None:
-        return Write(state.conclude(row, veto, holder=holder), Change.ENDED)
+        return Write(state.conclude(row, veto, by=mine), Change.ENDED)
     # A lease's end is not a due time: the lease is over, or its message was delivered again.
     due = row.next_attempt_at if row.state is State.CLAIMED else row.due_at
     if due is not None and now < due:
         return Leave(Reason.NOT_YET) if found else Write(row, Change.ACCEPTED)
-    claimed = state.claim(row, holder, now, lease)
+    claimed = state.claim(row, mine)
     # A claim of many comes without the count of their parent, which forty instances would fight over twice as often.
     return Write(claimed if found else replace(claimed, is_counted=False), Change.CLAIMED)
 
@@ -134,11 +147,11 @@ def on_repeat(found: Record | None, asked: Record) -> Write | Leave:
     return _left_alone(found, asked) or Leave(Reason.OPEN)
 
 
-def on_call(found: Record | None, asked: Record, holder: Holder, now: datetime, lease: timedelta) -> Write | Leave:
+def on_call(found: Record | None, asked: Record, mine: Claim) -> Write | Leave:
     """The synchronous DELETE: claims a new request (T2); anything else is a repeat."""
     if found is None:
-        return Write(state.claim(asked, holder, now, lease), Change.CLAIMED)
-    if found.claim and found.claim.claim_id == holder.claim_id and found.state is State.CLAIMED:
+        return Write(state.claim(asked, mine), Change.CLAIMED)
+    if found.claim and found.claim.claim_id == mine.claim_id and found.state is State.CLAIMED:
         return Leave(Reason.MINE)
     return _left_alone(found, asked) or Leave(Reason.OPEN)
 
@@ -177,7 +190,7 @@ def on_record(found: Record | None, mine: str, after: Record, why: Change) -> Wr
         return Leave(Reason.STALE)
     if found.state is State.DONE:
         return Leave(Reason.DONE)
-    if state.claim_of(found).claim_id != mine:
+    if found.held.claim_id != mine:
         return Leave(Reason.STALE)
     # Already released, by this same write, whose answer was lost.
     return Leave(Reason.MINE) if found.is_released else Write(after, why)
@@ -194,14 +207,14 @@ def _while_vetoed(found: Record, now: datetime) -> Leave | None:
     return None if state.is_over(found, now) else Leave(Reason.NOT_YET)
 
 
-def _while_claimed(found: Record, holder: Holder, now: datetime) -> Leave | None:
+def _while_claimed(found: Record, mine: Claim, now: datetime) -> Leave | None:
     if found.claim is None:
         return None  # A retry's message records the release, but not whose claim it was.
-    if found.claim.claim_id == holder.claim_id:
+    if found.claim.claim_id == mine.claim_id:
         return Leave(Reason.MINE)
-    if found.claim.message_id == holder.message_id:
+    if found.claim.message_id == mine.message_id:
         # The earlier delivery has ended, or was hidden for the host's full ten minutes: no need to wait for its lease.
-        return Leave(Reason.STALE) if holder.dequeue_count <= found.claim.dequeue_count else None
+        return Leave(Reason.STALE) if mine.dequeue_count <= found.claim.dequeue_count else None
     if state.is_over(found, now):
         return None
     return Leave(Reason.IN_FLIGHT if found.claim.has_message else Reason.NOT_YET)
@@ -211,7 +224,7 @@ def needs_requeue(record: Record, now: datetime) -> bool:
     """Whether a repeat over HTTP sends the work message again: always, unless the row shows that it was sent."""
     if record.state is not State.CLAIMED:
         return record.state is State.ACCEPTED
-    if not (state.claim_of(record).has_message or record.is_queued):
+    if not (record.held.has_message or record.is_queued):
         return True
     # The message that holds or held the claim is deleted only after the retry's message was put.
     waiting = record.next_attempt_at is not None and now < record.next_attempt_at

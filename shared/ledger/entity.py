@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from shared.batch.reply import ErrorBody
 from shared.batch.short_error import shortened
-from shared.clock import from_text, to_text
+from shared.clock import from_text, moment_in, moment_text, to_text
 from shared.errors import CorruptRecord
 from shared.ledger.record import Certainty, Claim, Conclusion, Key, Origin, Outcome, Record, State
 from shared.request.model import DeletionRequest, to_wire
@@ -47,22 +46,22 @@ def _columns(record: Record) -> Entity:
         "origin": record.origin.value,
         "parent_id": record.parent_id or "",
         "accepted_at": to_text(record.accepted_at),
-        "due_at": _text(record.due_at),
+        "due_at": moment_text(record.due_at),
         "attempts": record.attempts,
         "maybe_effect": record.maybe_effect,
         "claim_id": claim.claim_id if claim else "",
         "claim_message_id": claim.message_id if claim else "",
         "claim_dequeue_count": claim.dequeue_count if claim else 0,
-        "claim_expires_at": _text(claim.expires_at if claim else None),
+        "claim_expires_at": moment_text(claim.expires_at if claim else None),
         "last_error": error_text(record.last_error),
-        "next_attempt_at": _text(record.next_attempt_at),
+        "next_attempt_at": moment_text(record.next_attempt_at),
         "is_queued": record.is_queued,
         "outcome": end.outcome.value if end else "",
         "certainty": end.certainty.value if end else "",
         "status_code": end.status or 0 if end else 0,
         "error": error_text(end.error if end else None),
         "batch_request_id": (end.batch_request_id or "") if end else "",
-        "completed_at": _text(end.completed_at if end else None),
+        "completed_at": moment_text(end.completed_at if end else None),
         "emit_pending": record.emit_pending,
         "policy": record.policy or "",
         "is_counted": record.is_counted,
@@ -92,12 +91,12 @@ def from_entity(entity: Mapping[str, Any], etag: str | None) -> Record:
             parent_id=entity["parent_id"] or None,
             state=State(entity["state"]),
             generation=entity["generation"],
-            due_at=_moment(entity["due_at"]),
+            due_at=moment_in(entity["due_at"]),
             attempts=entity["attempts"],
             maybe_effect=entity["maybe_effect"],
             claim=_claim(entity),
             last_error=error_from(entity["last_error"]),
-            next_attempt_at=_moment(entity["next_attempt_at"]),
+            next_attempt_at=moment_in(entity["next_attempt_at"]),
             is_queued=bool(entity.get("is_queued")),
             conclusion=_conclusion(entity),
             emit_pending=entity["emit_pending"],
@@ -161,11 +160,3 @@ def error_from(text: str) -> ErrorBody | None:
         return None
     code, message, values = json.loads(text)
     return ErrorBody(code, message, tuple((key, value) for key, value in values))
-
-
-def _text(moment: datetime | None) -> str:
-    return to_text(moment) if moment else ""
-
-
-def _moment(text: str) -> datetime | None:
-    return from_text(text) if text else None

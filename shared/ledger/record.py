@@ -6,8 +6,10 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from shared.batch.reply import ErrorBody
+from shared.errors import CorruptRecord
 from shared.parsing.grammar import due_at
 from shared.request.model import DeletionRequest, payload_hash
 
@@ -70,7 +72,7 @@ class Key:
     client_request_id: str
     dry_run: bool = False
 
-    @property
+    @cached_property
     def bucket(self) -> str:
         """First hex digit of SHA-256 of the id: 16 partitions.
 
@@ -92,22 +94,6 @@ HTTP_CLAIM = "http:"
 
 
 @dataclass(frozen=True)
-class Holder:
-    """The invocation that works on requests now, with a unique claim id."""
-
-    claim_id: str
-    message_id: str
-    dequeue_count: int = 1
-    next_visible_at: datetime | None = None
-    """When the host may deliver the message to another worker. None for an HTTP call, which is never redelivered."""
-
-    @classmethod
-    def http(cls, invocation_id: str, claim_id: str) -> Holder:
-        """The holder of a synchronous call."""
-        return cls(claim_id, HTTP_CLAIM + invocation_id)
-
-
-@dataclass(frozen=True)
 class Claim:
     """Who may send the DELETE now, and until when."""
 
@@ -123,9 +109,9 @@ class Claim:
         return not self.message_id.startswith(HTTP_CLAIM)
 
     @classmethod
-    def of(cls, holder: Holder, expires_at: datetime) -> Claim:
-        """The claim of a holder."""
-        return cls(holder.claim_id, holder.message_id, holder.dequeue_count, expires_at)
+    def of_call(cls, claim_id: str, invocation_id: str, expires_at: datetime) -> Claim:
+        """The claim of a synchronous HTTP call, which is never redelivered."""
+        return cls(claim_id, HTTP_CLAIM + invocation_id, 1, expires_at)
 
 
 @dataclass(frozen=True)
@@ -189,7 +175,7 @@ class Record:
         due = due_at(request.delete_after, accepted_at) if request.delete_after else None
         return cls(request, payload_hash(request), origin, accepted_at, parent_id, due_at=due, policy=policy)
 
-    @property
+    @cached_property
     def key(self) -> Key:
         return Key.of(self.request)
 
@@ -199,6 +185,13 @@ class Record:
         if self.state is State.ACCEPTED:
             return self.due_at
         return self.next_attempt_at or (self.claim.expires_at if self.claim else None)
+
+    @property
+    def held(self) -> Claim:
+        """The claim of a row that is under one. Raises CorruptRecord."""
+        if self.claim is None:
+            raise CorruptRecord(f"row {self.key.row} is {self.state.value} without a claim")
+        return self.claim
 
     @property
     def is_released(self) -> bool:

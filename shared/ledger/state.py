@@ -20,18 +20,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.batch.reply import ErrorBody
-from shared.errors import CorruptRecord
-from shared.ledger.record import Certainty, Claim, Conclusion, Holder, Outcome, Record, State
+from shared.ledger.record import Certainty, Claim, Conclusion, Outcome, Record, State
 
 
-def claim(record: Record, holder: Holder, now: datetime, lease: timedelta) -> Record:
+def claim(record: Record, mine: Claim) -> Record:
     """T2 to T5: the row with a new claim, and the mark that a DELETE may have been sent, before it is."""
     return replace(
         record,
         state=State.CLAIMED,
         attempts=record.attempts + 1,
         maybe_effect=record.maybe_effect or not record.request.dry_run,
-        claim=Claim.of(holder, now + lease),
+        claim=mine,
         next_attempt_at=None,
         is_queued=False,
     )
@@ -41,14 +40,12 @@ _PROVEN = frozenset({Outcome.DELETED, Outcome.NOT_FOUND, Outcome.WOULD_DELETE})
 """Outcomes that say what became of the task."""
 
 
-def conclude(
-    record: Record, conclusion: Conclusion, *, emit_pending: bool = False, holder: Holder | None = None
-) -> Record:
+def conclude(record: Record, conclusion: Conclusion, *, emit_pending: bool = False, by: Claim | None = None) -> Record:
     """T6 and T8: the row with its conclusion.
 
     One rule for every outcome: if it does not say what became of the task, it is `unknown` whenever a try of this
-    request, in any generation, may have deleted it. `holder` is set when a request ends without having been claimed,
-    to tell a redelivery from a repeat.
+    request, in any generation, may have deleted it. `by` is set when a request ends without having been claimed, to
+    tell a redelivery from a repeat.
     """
     if record.maybe_effect and conclusion.outcome not in _PROVEN:
         conclusion = replace(conclusion, certainty=Certainty.UNKNOWN)
@@ -56,34 +53,22 @@ def conclude(
         record,
         state=State.DONE,
         conclusion=conclusion,
-        claim=Claim.of(holder, conclusion.completed_at) if holder else record.claim,
+        claim=replace(by, expires_at=conclusion.completed_at) if by else record.claim,
         next_attempt_at=None,
         is_counted=True,
         emit_pending=emit_pending,
     )
 
 
-def release(
-    claimed: Record,
-    before: Record,
-    error: ErrorBody | None,
-    now: datetime,
-    wait: timedelta,
-    *,
-    may_have_taken_effect: bool,
-    counts: bool = True,
-) -> Record:
+def release(claimed: Record, error: ErrorBody | None, now: datetime, wait: timedelta, *, counts: bool = True) -> Record:
     """T7: the row with its claim released, the reason, and the time of the next attempt.
 
-    `before` is the row as it was before this claim. A try that proved to have no effect removes its mark, and its
-    attempt too if it does not count.
+    A try that does not count gives its attempt back.
     """
-    held = claim_of(claimed)
     return replace(
         claimed,
-        attempts=claimed.attempts if counts else before.attempts,
-        claim=replace(held, expires_at=now),
-        maybe_effect=may_have_taken_effect or before.maybe_effect,
+        attempts=claimed.attempts if counts else claimed.attempts - 1,
+        claim=replace(claimed.held, expires_at=now),
         last_error=error,
         next_attempt_at=now + wait,
         is_counted=True,
@@ -117,11 +102,4 @@ def is_over(record: Record, now: datetime) -> bool:
     A released claim is recognised by its next attempt and not by the end of its lease, which was set by the owner's
     clock. To a worker whose clock is behind, the lease would look live, and the only retry message like a duplicate.
     """
-    return record.next_attempt_at is not None or now >= claim_of(record).expires_at
-
-
-def claim_of(record: Record) -> Claim:
-    """The claim of a row that is under one. Raises CorruptRecord."""
-    if record.claim is None:
-        raise CorruptRecord(f"row {record.key.row} is {record.state.value} without a claim")
-    return record.claim
+    return record.next_attempt_at is not None or now >= record.held.expires_at

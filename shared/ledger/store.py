@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from shared.batch.reply import ErrorBody
 from shared.errors import CorruptRecord, StorageUnavailable
-from shared.ledger import decisions, state
+from shared.ledger import state
 from shared.ledger.count_rows import CountRows
-from shared.ledger.decisions import Leave
+from shared.ledger.decisions import Leave, Write
 from shared.ledger.entity import changed, from_entity, to_entity
 from shared.ledger.pauses import Pauses
 from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
 from shared.ledger.tally import Change, deltas
 from shared.storage import table as storage
 from shared.storage.ranges import read_rows
-from shared.storage.table import MAX_OPERATIONS, Refused, Table
+from shared.storage.table import MAX_OPERATIONS, Found, Refused, Table
 
 log = logging.getLogger(__name__)
 
@@ -26,28 +27,9 @@ SETTLE_SECONDS = 10.0
 """How long a write is tried that others get in the way of, where nobody says how long there is."""
 CORRUPT = ErrorBody("CorruptRecord", "The app's own row of this request, or of its clean-up, cannot be read.")
 
-Decide = Callable[[Record | None], decisions.Write | Leave]
+T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Decided:
-    """What was decided about a row, and the row as it is now."""
-
-    decision: decisions.Write | Leave
-    row: Record | None
-    before: Record | None = None
-    """The row that the last write was based on; None for an insert, and when nothing was written."""
-
-    @property
-    def why(self) -> decisions.Change | decisions.Reason:
-        return self.decision.why
-
-    @property
-    def record(self) -> Record:
-        """The row, when the decision implies that there is one."""
-        if self.row is None:
-            raise ValueError(f"{self.why} is about no row")
-        return self.row
+Decide = Callable[[Record | None], Write | Leave]
 
 
 class RecordStore:
@@ -83,29 +65,29 @@ class RecordStore:
 
     def settle(
         self, key: Key, decide: Decide, until: float | None = None, *, asked: Record | None = None, is_new: bool = False
-    ) -> Decided:
+    ) -> Write | Leave:
         """Decides about a row and writes the decision, repeatedly until no other writer interferes.
 
-        `until` is a monotonic time. With `asked`, an unreadable row is ended as in `look`. `is_new` assumes that there
-        is no row, and skips the first read.
+        Returns the decision with the row as it is now. `until` is a monotonic time. With `asked`, an unreadable row is
+        ended as in `look`. `is_new` assumes that there is no row, and skips the first read.
 
         Raises:
             StorageUnavailable: the row changed under every read.
         """
         before: Record | None = None
-        if is_new and isinstance(decision := decide(None), decisions.Write):
+        if is_new and isinstance(decision := decide(None), Write):
             written = self.write(None, decision.row, until)
             if written is not None:
-                return Decided(decision, written)
+                return replace(decision, row=written)
         for _ in self._pauses.tries(self._deadline(until)):
             found = self.look(asked) if asked else self.read(key)
             decision = decide(found)
             if isinstance(decision, Leave):
-                return Decided(decision, found, before)
+                return replace(decision, row=found, before=before)
             before = found
             written = self.write(found, decision.row, until)
             if written is not None:
-                return Decided(decision, written, found)
+                return replace(decision, row=written, before=found)
         raise StorageUnavailable(f"row {key.row} changed under every read")
 
     def write(self, before: Record | None, after: Record, until: float | None = None) -> Record | None:
@@ -152,6 +134,15 @@ class RecordStore:
 
     def _deadline(self, until: float | None) -> float:
         return self._pauses.clock.monotonic() + SETTLE_SECONDS if until is None else until
+
+
+def readable_rows(rows: Iterable[Found], read: Callable[[Mapping[str, Any], str], T]) -> Iterator[T]:
+    """What is read from rows; one that cannot be read is logged, and holds up no other."""
+    for found in rows:
+        try:
+            yield read(found.entity, found.etag)
+        except CorruptRecord:
+            log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
 
 
 def _parts(changes: Sequence[Change]) -> list[list[int]]:

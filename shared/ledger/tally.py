@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.ledger.record import DRY_RUN_SUFFIX, Outcome, Record, State
+from shared.storage.query import Query
+from shared.storage.ranges import all_rows
 from shared.storage.table import Found, Table
 
 Change = tuple[Record | None, Record]
@@ -106,11 +108,6 @@ def _is_over(rows: Sequence[Found], before: str) -> bool:
 
 def _rows(table: Table, bucket: str, prefix: str) -> Iterator[Found]:
     """A parent's count rows, that of earlier versions included; those of its dry run sort between and are left out."""
-    filter_text = f"PartitionKey eq '{bucket}' and RowKey ge '{prefix}' and RowKey lt '{prefix};'"
-    continuation = None
-    while True:
-        page = table.query(filter_text, None, PAGE, continuation)
-        yield from (row for row in page.rows if str(row.entity["RowKey"]).partition(prefix)[2].partition(":")[0] == "")
-        continuation = page.continuation
-        if continuation is None:
-            return
+    for row in all_rows(table, Query(bucket).from_row(prefix, f"{prefix};"), page=PAGE):
+        if str(row.entity["RowKey"]).partition(prefix)[2].partition(":")[0] == "":
+            yield row

@@ -26,7 +26,7 @@ from shared.errors import InvalidInput
 from shared.ledger.record import Key, Origin, Record, State
 from shared.parsing import grammar
 from shared.parsing.grammar import due_at
-from shared.request.model import parse_request, readable, to_wire, with_own_account
+from shared.request.model import parse_or_none, parse_request, to_wire, with_own_account
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """A Storage queue message's text: https://learn.microsoft.com/azure/storage/queues/scalability-targets"""
@@ -216,7 +216,7 @@ def _moment(value: object, at: str) -> datetime:
 
 
 def _guid(value: object) -> str:
-    guid = readable(value, grammar.guid)
+    guid = parse_or_none(value, grammar.guid)
     if guid is None:
         raise InvalidInput.at("/work/parentId", "must be a GUID or null")
     return guid

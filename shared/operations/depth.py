@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from shared.clock import Clock
 from shared.results.telemetry import SILENT, Telemetry
 from shared.settings import POISON_SUFFIX, Settings
-from shared.storage.queues import Depth, QueueSender
+from shared.storage.queues import Depth, Queues
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +23,12 @@ def watched_queues(settings: Settings) -> tuple[str, ...]:
     return (*inputs, *(f"{name}{POISON_SUFFIX}" for name in inputs))
 
 
-def queue_depths(queues: QueueSender, names: Sequence[str], clock: Clock) -> list[tuple[str, Depth]]:
+def queue_depths(queues: Queues, names: Sequence[str], clock: Clock) -> list[tuple[str, Depth]]:
     """How full each queue is. Raises StorageUnavailable."""
     return [(name, queues.depth(name, clock.now())) for name in names]
 
 
-def report_depths(queues: QueueSender, names: Sequence[str], clock: Clock, telemetry: Telemetry = SILENT) -> None:
+def report_depths(queues: Queues, names: Sequence[str], clock: Clock, telemetry: Telemetry = SILENT) -> None:
     """Logs `queue_depth queue= depth= oldest_age_seconds=` for each queue. Raises StorageUnavailable."""
     for name in names:
         depth = queues.depth(name, clock.now())

@@ -14,7 +14,7 @@ from shared.errors import CorruptRecord, InvalidInput
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
 from shared.ledger.record import Key, Origin, Outcome, Record
-from shared.ledger.store import Decided, RecordStore
+from shared.ledger.store import RecordStore
 from shared.ledger.work import MAX_MESSAGE_BYTES
 from shared.parsing.grammar import due_at
 from shared.request.envelope import read_body
@@ -23,16 +23,15 @@ from shared.results.dead_letter import DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import NOT_REDRIVABLE
 from shared.results.result import Result
-from shared.settings import Settings
 
 MAY_BE_OWED = timedelta(hours=1)
 """For this long after an outcome is recorded, its result may still be unsent: ten deliveries, then the poison queue."""
 
 
 class Redriven(StrEnum):
-    """What became of a redrive."""
+    """The result of a redrive."""
 
-    PUT_BACK = "put-back"
+    REDRIVEN = "redriven"
     ALREADY = "already"
     NEVER = "never"
     UNKNOWN = "unknown"
@@ -42,7 +41,8 @@ class Redriven(StrEnum):
 class Redrive:
     """Redrives dead letters. Doing it twice is harmless. Every method may raise StorageUnavailable."""
 
-    settings: Settings
+    accounts: tuple[str, ...]
+    event_queue: str
     clock: Clock
     letters: DeadLetterStore
     store: RecordStore
@@ -50,7 +50,7 @@ class Redrive:
     cleanups: CleanupRedrive
     outbox: Outbox
 
-    def put_back(self, letter_id: str, delay_seconds: float = 0, by: str | None = None) -> Redriven:
+    def redrive(self, letter_id: str, delay_seconds: float = 0, by: str | None = None) -> Redriven:
         """Starts a new generation of a dead letter's request, with its message hidden for the delay."""
         letter = self.letters.read(letter_id)
         if letter is None:
@@ -60,7 +60,7 @@ class Redrive:
         if letter.redriven_at is not None:
             return Redriven.ALREADY
         try:
-            why = self._put_back(letter, delay_seconds)
+            why = self._redrive(letter, delay_seconds)
         except InvalidInput:
             # The row was purged, and today's settings refuse its request: its account has left the allow list.
             return Redriven.NEVER
@@ -68,10 +68,10 @@ class Redrive:
             return Redriven.ALREADY  # Not by this letter, which can be redriven once its request ends this way again.
         # Last: if the call dies before this, its repeat finds the row of its generation still open.
         marked = self.letters.mark_redriven(letter_id, self.clock.now(), by)
-        return Redriven.PUT_BACK if marked and why is not Reason.SUPERSEDED else Redriven.ALREADY
+        return Redriven.REDRIVEN if marked and why is not Reason.SUPERSEDED else Redriven.ALREADY
 
-    def _put_back(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
-        if letter.queue == self.settings.job_completion_queue:
+    def _redrive(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
+        if letter.queue == self.event_queue:
             return Change.REOPENED if self.cleanups.redrive(letter, delay_seconds) else Reason.STALE
         until = self.clock.now() + timedelta(seconds=delay_seconds)
         decided = self._reopen(letter, until if delay_seconds > 0 else None)
@@ -79,10 +79,10 @@ class Redrive:
             self.dispatcher.send([decided.record], at=max(until, decided.record.due or until))
         return decided.why
 
-    def _reopen(self, letter: DeadLetter, until: datetime | None) -> Decided:
+    def _reopen(self, letter: DeadLetter, until: datetime | None) -> Write | Leave:
         """The row of the new generation, due at `until` at the earliest, or why there is none.
 
-        Due, and not merely hidden: the daily round puts back what has been due for an hour.
+        Due, not merely hidden: the daily round requeues whatever has been due for an hour.
         """
         key, now = Key(letter.client_request_id or "", letter.dry_run), self.clock.now()
 
@@ -101,7 +101,7 @@ class Redrive:
         return self.store.settle(key, decide)
 
     def _ended(self, letter: DeadLetter, now: datetime) -> Record | None:
-        """The row that could not be read, ended: that end has a dead letter of its own, which can be redriven."""
+        """The row that could not be read, ended: that end has another dead letter, which can be redriven."""
         asked = replace(self._from_letter(letter, now), generation=letter.generation)
         row = self.store.look(asked)
         return self.outbox.send(row) if row and row.emit_pending else row
@@ -109,7 +109,7 @@ class Redrive:
     def _from_letter(self, letter: DeadLetter, now: datetime) -> Record:
         """Rebuilds a purged row: the dead letter holds the request as received."""
         value = read_body(letter.body, max_bytes=MAX_MESSAGE_BYTES)
-        request = parse_request(value, with_default(self.settings.batch_accounts, letter.batch_url), now)
+        request = parse_request(value, with_default(self.accounts, letter.batch_url), now)
         return replace(
             Record.new(request, Origin.REDRIVE, now, policy=letter.policy),
             due_at=due_at(request.delete_after, letter.first_seen_at) if request.delete_after else None,

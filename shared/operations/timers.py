@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from shared.clock import Clock, from_text, to_text
 from shared.errors import AppError
+from shared.storage.query import Query
 from shared.storage.table import Table, Write
 
 PARTITION = "timers"
@@ -35,7 +36,7 @@ class Timers:
 
     def check(self) -> None:
         """Raises TimerStopped, naming each stopped timer and its last run. A timer that never ran does not count."""
-        page = self._table.query(f"PartitionKey eq '{PARTITION}'", None, 100)
+        page = self._table.query(Query(PARTITION), None, 100)
         runs = {str(row.entity["RowKey"]): str(row.entity["ran_at"]) for row in page.rows}
         now = self._clock.now()
         late = [

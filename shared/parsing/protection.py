@@ -1,4 +1,4 @@
-"""Protected jobs: nothing is ever deleted from them, whoever asks."""
+"""Protected jobs: nothing is ever deleted from them, whoever requests it."""
 
 from __future__ import annotations
 

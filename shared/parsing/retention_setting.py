@@ -11,7 +11,7 @@ from typing import Final
 from shared.errors import InvalidInput, Problem
 from shared.parsing import account_url
 from shared.parsing.retention_policy import NAME, Policy
-from shared.parsing.strict_json import faults, few, read
+from shared.parsing.strict_json import capped, faults, read
 from shared.parsing.strict_model import checked
 
 SETTING: Final = "RETENTION_POLICIES"
@@ -49,7 +49,7 @@ def read_policies(text: str, accounts: Sequence[str], problems: list[str]) -> tu
 
 def _read_one(index: int, item: object, accounts: Sequence[str], problems: list[str]) -> Policy | None:
     """The policy in an item of the list; None when it cannot be read. Every problem of the item is told."""
-    bad_json = few(list(faults(item)))
+    bad_json = capped(list(faults(item)))
     problems += [f"{SETTING} policy at index {index}: {_field(problem)}{problem.text}" for problem in bad_json]
     if bad_json and not isinstance(item, dict):
         return None

@@ -58,7 +58,7 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def few(problems: list[Problem], at: str = "") -> list[Problem]:
+def capped(problems: list[Problem], at: str = "") -> list[Problem]:
     """The first 20 problems and a count of the rest: error bodies and queue messages have little room."""
     more = len(problems) - _MAX_PROBLEMS
     return problems if more <= 0 else [*problems[:_MAX_PROBLEMS], Problem(at, f"has {more} more faults")]
@@ -121,7 +121,7 @@ def refuse_faults(value: object, at: str = "") -> None:
     """Raise InvalidInput when a tree returned by `read` has a fault."""
     problems = list(faults(value, at))
     if problems:
-        raise InvalidInput(few(problems, at))
+        raise InvalidInput(capped(problems, at))
 
 
 def _decoded(raw: bytes | str, max_bytes: int) -> str:

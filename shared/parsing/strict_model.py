@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from shared.errors import InvalidInput, Problem
-from shared.parsing.strict_json import Fault, few, pointer
+from shared.parsing.strict_json import Fault, capped, pointer
 
 _TEXTS = {
     "missing": "is required",
@@ -94,7 +94,7 @@ def _refuse_unknown(value: dict[str, object], names: dict[str, str], at: str) ->
     unknown = (key for key in value if key not in known)
     found = [Problem(pointer(at, key), unknown_field(names.get(key.lower()))) for key in unknown]
     if found:
-        raise InvalidInput(few(found, at))
+        raise InvalidInput(capped(found, at))
 
 
 def _model_at(model: type[StrictModel], loc: tuple[int | str, ...]) -> type[StrictModel] | None:
@@ -111,7 +111,7 @@ def _model_at(model: type[StrictModel], loc: tuple[int | str, ...]) -> type[Stri
 
 def _problems(error: ValidationError, model: type[StrictModel], at: str) -> list[Problem]:
     found = [Problem(_pointer(details, at), _text(details, model)) for details in error.errors(include_url=False)]
-    return few(found, at)
+    return capped(found, at)
 
 
 def _pointer(details: ErrorDetails, at: str) -> str:

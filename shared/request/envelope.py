@@ -1,8 +1,8 @@
 """What one message or body carries: one request, many, or one set of options for many tasks.
 
-    {"clientRequestId", "jobId", "taskId", ...}         single
+    {"clientRequestId", "jobId", "taskId", ...}         one request
     {"requests": [{...}, ...]}                          many
-    {"clientRequestId", "jobId", "taskIds": [...], ...} task-ids
+    {"clientRequestId", "jobId", "taskIds": [...], ...} one set of options for many tasks
 
 A fault in the envelope itself refuses all of it (InvalidInput); a fault in one item refuses only that item.
 """
@@ -11,28 +11,35 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
 from shared.errors import InvalidInput, Problem
 from shared.parsing import grammar, strict_json
-from shared.parsing.strict_json import Fault, few, pointer
+from shared.parsing.strict_json import Fault, capped, pointer
 from shared.parsing.strict_model import unknown_field
 from shared.request.model import DeletionRequest, PartialRequest, derived_id, parse_request, partial_fields
 
-_NOTHING = PartialRequest()
-_LISTS = {"requests": "requests", "taskids": "taskIds"}
-"""The fields that make an object an envelope, keyed by their lower-case names."""
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+
+T = TypeVar("T")
 
 
 class Kind(StrEnum):
-    """The shape that an envelope has."""
+    """The shape of a message or body, named for the field that gives it away."""
 
-    SINGLE = "single"
-    MANY = "many"
-    TASK_IDS = "task-ids"
+    SINGLE = ""
+    MANY = "requests"
+    TASK_IDS = "taskIds"
+    OWN = "work"
+    """Written by the app itself (`shared/ledger/work.py`), for rows of one bucket."""
+
+
+_LISTS = {kind.lower(): kind for kind in (Kind.MANY, Kind.TASK_IDS)}
+"""The fields that make an object an envelope, keyed by their lower-case names."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +57,30 @@ LIMITS = Limits()
 
 
 @dataclass(frozen=True)
-class Item:
-    """One request of an envelope, or its problems and the fields that could still be read."""
+class Invalid:
+    """An item that is not a valid request: its problems, and the fields that could still be read."""
 
     index: int
-    request: DeletionRequest | None
-    problems: tuple[Problem, ...] = ()
-    partial: PartialRequest = _NOTHING
-    """Empty when there is a request."""
+    problems: tuple[Problem, ...]
+    partial: PartialRequest
 
 
 @dataclass(frozen=True)
-class Envelope:
+class Envelope(Generic[T]):
     """The items of one message or body, in order; the same request may appear twice."""
 
     kind: Kind
-    items: tuple[Item, ...]
+    items: tuple[T | Invalid, ...]
     parent_id: str | None = None
     """The `clientRequestId` of a `taskIds` envelope."""
 
-    def traced(self, traceparent: str | None) -> Envelope:
-        """The envelope with this trace on every request that does not name one itself."""
-        items = (replace(i, request=i.request.traced(traceparent)) if i.request else i for i in self.items)
-        return replace(self, items=tuple(items))
+    @property
+    def valid(self) -> list[T]:
+        return [item for item in self.items if not isinstance(item, Invalid)]
+
+    @property
+    def invalid(self) -> list[Invalid]:
+        return [item for item in self.items if isinstance(item, Invalid)]
 
 
 def read_body(raw: bytes, *, max_bytes: int) -> object:
@@ -102,25 +110,32 @@ def body_text(raw: bytes) -> str:
 
 def is_single(value: object) -> bool:
     """Whether a JSON value has the shape of one request."""
-    return isinstance(value, dict) and not value.keys() & _LISTS.values()
+    return isinstance(value, dict) and not value.keys() & set(_LISTS.values())
 
 
-def read_requests(value: object, accounts: tuple[str, ...], now: datetime, limits: Limits = LIMITS) -> Envelope:
-    """The requests in a JSON value, which may hold faults; its top-level fields decide the kind of envelope.
+def read_requests(
+    value: object,
+    accounts: tuple[str, ...],
+    now: datetime,
+    make: Callable[[DeletionRequest, str | None], T],
+    limits: Limits = LIMITS,
+) -> Envelope[T]:
+    """What `make` makes of the requests in a JSON value, given each request and its parent's id.
 
-    `now` is when the sender submitted it: `deleteAfter` is checked against that.
-    Raises InvalidInput when the envelope itself is wrong.
+    The value may hold faults; its top-level fields decide the kind of envelope. `now` is when the sender submitted it:
+    `deleteAfter` is checked against that. Raises InvalidInput when the envelope itself is wrong.
     """
     if isinstance(value, Fault):
         raise InvalidInput([Problem("", value.text)])
     if not isinstance(value, dict):
         raise InvalidInput([Problem("", "must be an object")])
     _refuse_misspelt(value)
-    if "requests" in value:
-        return _many(value, accounts, now, limits)
-    if "taskIds" in value:
-        return _task_ids(value, accounts, now, limits)
-    return Envelope(Kind.SINGLE, (_item(0, value, accounts, now, ""),))
+    kind = next((kind for kind in _LISTS.values() if kind in value), Kind.SINGLE)
+    read = {Kind.MANY: _many, Kind.TASK_IDS: _task_ids}.get(kind, _single)
+    items = read(value, accounts, now, limits)
+    parent = grammar.guid(value["clientRequestId"]) if kind is Kind.TASK_IDS else None
+    made = (item if isinstance(item, Invalid) else make(item, parent) for item in items)
+    return Envelope(kind, tuple(made), parent)
 
 
 def _refuse_misspelt(value: dict[str, object]) -> None:
@@ -145,24 +160,30 @@ def _from_base64(raw: bytes) -> bytes | None:
         return None
 
 
-def _many(value: dict[str, object], accounts: tuple[str, ...], now: datetime, limits: Limits) -> Envelope:
+_Items = Iterable[DeletionRequest | Invalid]
+
+
+def _single(value: dict[str, Any], accounts: tuple[str, ...], now: datetime, _limits: Limits) -> _Items:
+    return [_item(0, value, accounts, now, "")]
+
+
+def _many(value: dict[str, Any], accounts: tuple[str, ...], now: datetime, limits: Limits) -> _Items:
     requests = value["requests"]
     problems = [Problem(pointer("", key), "cannot be combined with requests") for key in value if key != "requests"]
     problems += _list_faults(requests, "/requests", limits.requests)
-    if problems or not isinstance(requests, list):
-        raise InvalidInput(few(problems))
-    items = (_item(index, entry, accounts, now, f"/requests/{index}") for index, entry in enumerate(requests))
-    return Envelope(Kind.MANY, tuple(items))
+    if problems:
+        raise InvalidInput(capped(problems))
+    return (_item(index, entry, accounts, now, f"/requests/{index}") for index, entry in enumerate(requests))
 
 
-def _item(index: int, value: object, accounts: tuple[str, ...], now: datetime, at: str) -> Item:
+def _item(index: int, value: object, accounts: tuple[str, ...], now: datetime, at: str) -> DeletionRequest | Invalid:
     try:
-        return Item(index, parse_request(value, accounts, now, at=at))
+        return parse_request(value, accounts, now, at=at)
     except InvalidInput as fault:
-        return Item(index, None, fault.problems, partial_fields(value, accounts))
+        return Invalid(index, fault.problems, partial_fields(value, accounts))
 
 
-def _task_ids(value: dict[str, object], accounts: tuple[str, ...], now: datetime, limits: Limits) -> Envelope:
+def _task_ids(value: dict[str, Any], accounts: tuple[str, ...], now: datetime, limits: Limits) -> _Items:
     """Checks the options once, on a pattern from which each task's request is copied."""
     task_ids = value["taskIds"]
     problems = [Problem("/taskId", "cannot be combined with taskIds")] if "taskId" in value else []
@@ -172,20 +193,19 @@ def _task_ids(value: dict[str, object], accounts: tuple[str, ...], now: datetime
         pattern = parse_request(options | {"taskId": "any"}, accounts, now)
     except InvalidInput as fault:
         raise InvalidInput([*problems, *fault.problems]) from None
-    if problems or not isinstance(task_ids, list):
+    if problems:
         raise InvalidInput(problems)
-    items = (_task(index, task_id, pattern) for index, task_id in enumerate(task_ids))
-    return Envelope(Kind.TASK_IDS, tuple(items), pattern.client_request_id)
+    return (_task(index, task_id, pattern) for index, task_id in enumerate(task_ids))
 
 
-def _task(index: int, task_id: object, pattern: DeletionRequest) -> Item:
+def _task(index: int, task_id: object, pattern: DeletionRequest) -> DeletionRequest | Invalid:
     try:
         name = _task_id(task_id)
     except ValueError as fault:
         known = PartialRequest(None, pattern.job_id, None, pattern.batch_url, pattern.metadata, dry_run=pattern.dry_run)
-        return Item(index, None, (Problem(f"/taskIds/{index}", str(fault)),), known)
+        return Invalid(index, (Problem(f"/taskIds/{index}", str(fault)),), known)
     own = derived_id(pattern.client_request_id, pattern.job_id, name)
-    return Item(index, pattern.model_copy(update={"task_id": name, "client_request_id": own}))
+    return pattern.model_copy(update={"task_id": name, "client_request_id": own})
 
 
 def _task_id(value: object) -> str:

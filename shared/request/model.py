@@ -74,7 +74,7 @@ Delay = Annotated[str, AfterValidator(_within_reach), _form(description="ISO 860
 Traceparent = Annotated[
     str,
     AfterValidator(grammar.traceparent),
-    _form(pattern=f"^{grammar.TRACEPARENT.pattern}$", description="W3C trace context of whoever asks"),
+    _form(pattern=f"^{grammar.TRACEPARENT.pattern}$", description="W3C trace context of the caller"),
 ]
 Metadata = Annotated[dict[str, str], AfterValidator(_small)]
 _ETag = Annotated[str, AfterValidator(grammar.etag), _form(minLength=1, maxLength=256)]
@@ -125,6 +125,11 @@ class DeletionRequest(TracedModel):
     delete_after: Delay | None = None
     metadata: Metadata = Field(default_factory=dict)
 
+    @property
+    def task(self) -> tuple[str, str, str]:
+        """Which task it is about, whatever else it asks for."""
+        return self.batch_url, self.job_id.lower(), self.task_id.lower()
+
 
 @dataclass(frozen=True)
 class PartialRequest:
@@ -174,9 +179,9 @@ def derived_id(parent: str, job_id: str, task_id: str) -> str:
 def with_own_account(accounts: tuple[str, ...], stored: object) -> tuple[str, ...]:
     """The allow list plus the account named in one of the app's own messages.
 
-    If that account has since left the list, the guard refuses it and not the reader: its row has to be ended.
+    If that account has since left the list, a veto ends it, and the reader does not refuse it: its row has to be ended.
     """
-    own = readable(stored.get("batchUrl") if isinstance(stored, dict) else None, account_url.canonical)
+    own = parse_or_none(stored.get("batchUrl") if isinstance(stored, dict) else None, account_url.canonical)
     return (*accounts, own) if own else accounts
 
 
@@ -197,17 +202,17 @@ def partial_fields(value: object, accounts: tuple[str, ...]) -> PartialRequest:
     if not isinstance(value, dict):
         return PartialRequest()
     return PartialRequest(
-        client_request_id=readable(value.get("clientRequestId"), grammar.guid),
-        job_id=readable(value.get("jobId"), grammar.job_id),
-        task_id=readable(value.get("taskId"), grammar.task_id),
-        batch_url=readable(value.get("batchUrl"), lambda text: account_url.select(text, accounts)),
+        client_request_id=parse_or_none(value.get("clientRequestId"), grammar.guid),
+        job_id=parse_or_none(value.get("jobId"), grammar.job_id),
+        task_id=parse_or_none(value.get("taskId"), grammar.task_id),
+        batch_url=parse_or_none(value.get("batchUrl"), lambda text: account_url.select(text, accounts)),
         metadata=_readable_metadata(value.get("metadata")),
-        traceparent=readable(value.get("traceparent"), grammar.traceparent),
+        traceparent=parse_or_none(value.get("traceparent"), grammar.traceparent),
         dry_run=value.get("dryRun") is True,
     )
 
 
-def readable(value: object, rule: Callable[[str], str]) -> str | None:
+def parse_or_none(value: object, rule: Callable[[str], str]) -> str | None:
     """The value in canonical form if it is text and passes the rule, else None."""
     try:
         return rule(value) if isinstance(value, str) else None

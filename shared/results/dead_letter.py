@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.batch.reply import ErrorBody
-from shared.clock import from_text, to_text
+from shared.clock import from_text, moment_in, moment_text, to_text
 from shared.ledger.entity import error_from, error_text
 from shared.storage.table import Found
 
@@ -66,7 +66,7 @@ def columns_of(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "result_id": letter.result_id or "",
-        "ended_at": _text(letter.ended_at),
+        "ended_at": moment_text(letter.ended_at),
         "policy": letter.policy or "",
         "reason": letter.reason,
         "outcome": letter.outcome,
@@ -81,9 +81,9 @@ def columns_of(letter: DeadLetter) -> dict[str, Any]:
         "generation": letter.generation,
         "first_seen_at": to_text(letter.first_seen_at),
         "last_seen_at": to_text(letter.last_seen_at),
-        "redriven_at": _text(letter.redriven_at),
+        "redriven_at": moment_text(letter.redriven_at),
         "redriven_by": letter.redriven_by or "",
-        "settled_at": _text(letter.settled_at),
+        "settled_at": moment_text(letter.settled_at),
         "settled_by": letter.settled_by or "",
         "error": error_text(letter.error),
         "batch_request_id": letter.batch_request_id or "",
@@ -108,23 +108,15 @@ def letter_of(found: Found) -> DeadLetter:
         dry_run=entity["dry_run"],
         attempts=entity["attempts"],
         generation=entity["generation"],
-        redriven_at=_moment(entity["redriven_at"]),
+        redriven_at=moment_in(entity["redriven_at"]),
         redriven_by=entity.get("redriven_by") or None,
-        settled_at=_moment(entity.get("settled_at")),
+        settled_at=moment_in(entity.get("settled_at")),
         settled_by=entity.get("settled_by") or None,
         error=error_from(entity["error"]),
         batch_request_id=entity["batch_request_id"] or None,
         status=entity["status_code"] or None,
         body=bytes(entity["body"]),
         result_id=entity.get("result_id") or None,
-        ended_at=_moment(entity.get("ended_at")),
+        ended_at=moment_in(entity.get("ended_at")),
         policy=entity.get("policy") or None,
     )
-
-
-def _text(moment: datetime | None) -> str:
-    return to_text(moment) if moment else ""
-
-
-def _moment(text: str | None) -> datetime | None:
-    return from_text(text) if text else None

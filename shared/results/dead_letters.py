@@ -14,6 +14,7 @@ from shared.clock import from_text, to_text
 from shared.errors import StorageUnavailable
 from shared.results.dead_letter import MAX_BODY_BYTES, DeadLetter, columns_of, entity_of, letter_of
 from shared.results.letter_rows import OLD_PARTITION, PARTITIONS, id_row, partition_of, time_row
+from shared.storage.query import Query
 from shared.storage.table import Found, Refused, Table, Write
 
 MAX_TRIES = 20
@@ -61,7 +62,7 @@ class DeadLetterStore:
 
     def forget(self, partition: str, before: datetime) -> int:
         """Deletes a page of a partition's letters last seen before an instant; returns the number of rows deleted."""
-        over = f"PartitionKey eq '{partition}' and last_seen_at lt '{to_text(before)}'"
+        over = Query(partition).where("last_seen_at", "lt", to_text(before))
         rows = self.table.query(over, ["PartitionKey", "RowKey"], 1_000).rows
         gone = 0
         for start in range(0, len(rows), DELETED_AT_ONCE):
@@ -98,7 +99,7 @@ class DeadLetterStore:
     def _old_ones_are_left(self) -> bool:
         """Whether the old partition holds any. Asked once, because nothing is added there any more."""
         if self._has_old is None:
-            self._has_old = bool(self.table.query(f"PartitionKey eq '{OLD_PARTITION}'", ["RowKey"], 1).rows)
+            self._has_old = bool(self.table.query(Query(OLD_PARTITION), ["RowKey"], 1).rows)
         return self._has_old
 
     def _changes(self, found: Found, kept: DeadLetter, columns: dict[str, Any]) -> list[Write]:

@@ -31,34 +31,34 @@ def cloud_event(result: Result) -> Event:
         "id": result.id,
         "source": result.source,
         "type": EVENT_TYPE,
-        "time": to_text(result.completed_at),
+        "time": to_text(result.end.completed_at),
         "datacontenttype": "application/json",
         "data": {
-            "clientRequestId": result.client_request_id,
-            "jobId": result.job_id,
-            "taskId": result.task_id,
-            "batchUrl": result.batch_url,
+            "clientRequestId": result.about.client_request_id,
+            "jobId": result.about.job_id,
+            "taskId": result.about.task_id,
+            "batchUrl": result.about.batch_url,
             "outcome": result.outcome.value,
-            "certainty": result.certainty.value,
+            "certainty": result.end.certainty.value,
             "attempts": result.attempts,
-            "statusCode": result.status,
-            "batchRequestId": result.batch_request_id,
-            "error": error_wire(result.error),
+            "statusCode": result.end.status,
+            "batchRequestId": result.end.batch_request_id,
+            "error": error_wire(result.end.error),
             "acceptedAt": to_text(result.accepted_at) if result.accepted_at else None,
-            "completedAt": to_text(result.completed_at),
+            "completedAt": to_text(result.end.completed_at),
             "origin": result.origin.value,
             "parentId": result.parent_id,
             "replayed": result.replayed,
-            "metadata": dict(result.metadata),
-            **dry_run_mark(dry_run=result.dry_run),
+            "metadata": dict(result.about.metadata or {}),
+            **dry_run_mark(dry_run=result.about.dry_run),
         },
     }
     if result.outcome is Outcome.REJECTED:
         event["data"]["messageId"] = result.message_id
     else:
-        event["subject"] = f"jobs/{result.job_id}/tasks/{result.task_id}"
-    if result.traceparent:
-        event["traceparent"] = result.traceparent
+        event["subject"] = f"jobs/{result.about.job_id}/tasks/{result.about.task_id}"
+    if result.about.traceparent:
+        event["traceparent"] = result.about.traceparent
     return event
 
 

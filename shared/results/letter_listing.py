@@ -16,6 +16,7 @@ from shared.ledger.record import Outcome
 from shared.results.dead_letter import DeadLetter, letter_of
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_rows import OLD_PARTITION, place_at
+from shared.storage.query import Query
 from shared.storage.table import Found
 
 NOT_REDRIVABLE = frozenset({Outcome.REJECTED.value, Outcome.CONFLICT.value})
@@ -57,17 +58,20 @@ class LetterFilter:
             and not (self.redrivable and (letter.redriven_at or letter.outcome in NOT_REDRIVABLE))
         )
 
-    def query(self, partition: str, after: str) -> str:
-        """The filter for the service: a range of one partition's rows, with conditions."""
+    def query(self, partition: str, after: str) -> Query:
+        """What the service looks for: a range of one partition's rows, with conditions."""
         low = max(after, place_at(self.before) if self.before else "")
         high = f"at:{place_at(self.since)}" if self.since else "at;"
-        clauses = [f"PartitionKey eq '{partition}'", f"RowKey gt 'at:{low}'", f"RowKey lt '{high}'"]
-        clauses += [f"{column} eq {_quoted(text)}" for column, text in self._texts(partition) if text is not None]
+        query = Query(partition).where("RowKey", "gt", f"at:{low}").where("RowKey", "lt", high)
+        for column, text in self._texts(partition):
+            query = query if text is None else query.where(column, "eq", text)
         if self.redrivable:
-            clauses += ["redriven_at eq ''", *(f"outcome ne '{outcome}'" for outcome in sorted(NOT_REDRIVABLE))]
+            query = query.where("redriven_at", "eq", "")
+            for outcome in sorted(NOT_REDRIVABLE):
+                query = query.where("outcome", "ne", outcome)
         if partition != OLD_PARTITION:
-            clauses.append("settled_at gt ''" if self.settled else "settled_at eq ''")
-        return " and ".join(clauses)
+            query = query.where("settled_at", "gt" if self.settled else "eq", "")
+        return query
 
     def _texts(self, partition: str) -> list[tuple[str, str | None]]:
         texts = [("outcome", self.outcome), ("reason", self.reason), ("queue", self.queue)]
@@ -87,7 +91,7 @@ class Place:
 class _Lane(Generic[T]):
     """One partition's letters with their places, read as they are needed."""
 
-    query: str
+    query: Query
     continuation: Continuation | None
     items: deque[tuple[str, T]] = field(default_factory=deque)
     is_read: bool = False
@@ -169,7 +173,3 @@ class LetterListing:
 def _still_looking(lanes: Mapping[str, _Lane[T]]) -> dict[str, Continuation]:
     """The continuations of the partitions whose next letter is still unknown."""
     return {name: lane.continuation for name, lane in lanes.items() if lane.is_open and lane.continuation}
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -6,8 +6,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from shared.clock import from_text, to_text
-
 OLD_PARTITION = "dead-letters"
 """The partition of all letters from before they were spread over several."""
 PARTITIONS = tuple(f"letters-{number}" for number in range(8))
@@ -55,13 +53,3 @@ def place_at(moment: datetime) -> str:
     """A sort key after all letters first seen at an instant or later, and before all earlier ones."""
     milliseconds = -((_EPOCH - moment) // _MILLISECOND)
     return f"{_END_OF_TIME - milliseconds + 1:015d}"
-
-
-def moment_text(moment: datetime | None) -> str:
-    """An instant as a column has it; empty for none."""
-    return to_text(moment) if moment else ""
-
-
-def moment_in(text: str | None) -> datetime | None:
-    """The instant in a column; None where there is none, or no such column yet."""
-    return from_text(text) if text else None

@@ -13,7 +13,6 @@ from shared.results.dead_letters import DeadLetterStore
 from shared.results.event import cloud_event, event_text
 from shared.results.result import Result, result_id
 from shared.results.telemetry import SILENT, Telemetry
-from shared.settings import Settings
 from shared.storage.queues import encoded
 
 log = logging.getLogger(__name__)
@@ -24,7 +23,8 @@ class Publisher:
     """Keeps dead letters, writes log lines and metrics, and makes the messages for the result queue."""
 
     letters: DeadLetterStore
-    settings: Settings
+    accounts: tuple[str, ...]
+    encoding: str
     clock: Clock
     telemetry: Telemetry = SILENT
 
@@ -44,50 +44,50 @@ class Publisher:
             "delivery outcome=%s certainty=%s request_id=%s parent_id=%s job=%s task=%s dry_run=%s attempts=%s "
             "status=%s code=%s replayed=%s result_id=%s latency_seconds=%s",
             result.outcome.value,
-            result.certainty.value,
-            result.client_request_id,
+            result.end.certainty.value,
+            result.about.client_request_id,
             result.parent_id,
-            result.job_id,
-            result.task_id,
-            result.dry_run,
+            result.about.job_id,
+            result.about.task_id,
+            result.about.dry_run,
             result.attempts,
-            result.status,
-            result.error.code if result.error else None,
+            result.end.status,
+            result.end.error.code if result.end.error else None,
             result.replayed,
             result.id,
             result.latency_seconds,
         )
-        return encoded(event_text(cloud_event(result)), self.settings.result_encoding)
+        return encoded(event_text(cloud_event(result)), self.encoding)
 
     def _dead_letter(self, result: Result, queue: str) -> DeadLetter:
-        code = result.error.code if result.error else None
+        code = result.end.error.code if result.end.error else None
         # A task that cannot be deleted has one dead letter, however many sweeps request it.
         shared = task_letter_id(result) if result.policy else None
         return DeadLetter(
             id=shared or result.id,
             result_id=result.id if shared else None,
-            ended_at=result.completed_at if shared else None,
+            ended_at=result.end.completed_at if shared else None,
             policy=result.policy,
             reason=code or result.outcome.value,
             outcome=result.outcome.value,
             queue=queue,
-            first_seen_at=result.completed_at,
+            first_seen_at=result.end.completed_at,
             last_seen_at=self.clock.now(),
-            client_request_id=result.client_request_id,
-            job_id=result.job_id,
-            task_id=result.task_id,
-            batch_url=result.batch_url,
-            dry_run=result.dry_run,
+            client_request_id=result.about.client_request_id,
+            job_id=result.about.job_id,
+            task_id=result.about.task_id,
+            batch_url=result.about.batch_url,
+            dry_run=result.about.dry_run,
             attempts=result.attempts,
             generation=result.generation,
-            error=result.error,
-            batch_request_id=result.batch_request_id,
-            status=result.status,
+            error=result.end.error,
+            batch_request_id=result.end.batch_request_id,
+            status=result.end.status,
             body=result.body,
         )
 
 
 def task_letter_id(result: Result) -> str:
     """The id of the dead letter that all sweeps' requests for one task share."""
-    job, task = (result.job_id or "").lower(), (result.task_id or "").lower()
-    return result_id("task", result.batch_url, job, task)
+    job, task = (result.about.job_id or "").lower(), (result.about.task_id or "").lower()
+    return result_id("task", result.source, job, task)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.batch.reply import ErrorBody
 from shared.errors import Problem
-from shared.ledger.record import Certainty, Origin, Outcome, Record
+from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record
+from shared.request.envelope import Invalid
 from shared.request.model import DeletionRequest, PartialRequest, to_wire
 
 NAMESPACE = uuid.UUID("6f1d8a52-3c0e-5b7a-9d46-2e8c41b7f903")
@@ -45,46 +46,40 @@ class Result:
     """The content of a result, whether it has a row (deleted, ...) or not (rejected, conflict)."""
 
     id: str
-    outcome: Outcome
-    certainty: Certainty
+    end: Conclusion
+    about: DeletionRequest | PartialRequest
+    """The request, or what could be read of it."""
     source: str
-    completed_at: datetime
+    """The Batch account that the result speaks for."""
     origin: Origin
-    client_request_id: str | None = None
-    job_id: str | None = None
-    task_id: str | None = None
-    batch_url: str | None = None
     parent_id: str | None = None
     attempts: int = 0
     generation: int = 0
-    status: int | None = None
-    batch_request_id: str | None = None
-    error: ErrorBody | None = None
     accepted_at: datetime | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    traceparent: str | None = None
-    dry_run: bool = False
     replayed: bool = False
     """Whether it answers a repeat of a request that had already ended."""
     raw: bytes | None = field(default=None, compare=False)
     """The message as received, if it held only this request."""
-    request: DeletionRequest | None = field(default=None, compare=False)
     message_id: str | None = None
     """The queue's id of a message that was rejected."""
     policy: str | None = None
     """Digest of the retention policy behind the request."""
 
     @property
+    def outcome(self) -> Outcome:
+        return self.end.outcome
+
+    @property
     def latency_seconds(self) -> float | None:
         """Seconds from acceptance to the end; None if it was never accepted."""
-        return (self.completed_at - self.accepted_at).total_seconds() if self.accepted_at else None
+        return (self.end.completed_at - self.accepted_at).total_seconds() if self.accepted_at else None
 
     @property
     def body(self) -> bytes:
         """What a dead letter keeps: the message as received, or the one request of many."""
-        if self.raw is not None or self.request is None:
+        if self.raw is not None or isinstance(self.about, PartialRequest):
             return self.raw or b""
-        return request_body(self.request)
+        return request_body(self.about)
 
     @classmethod
     def of(cls, record: Record, raw: bytes | None = None, *, replayed: bool = False) -> Result:
@@ -93,29 +88,17 @@ class Result:
         if end is None:
             raise ValueError(f"row {record.key.row} is not done")
         return cls(
-            id=result_id(end.outcome.value, record.key.row, record.payload_hash, record.generation),
-            outcome=end.outcome,
-            certainty=end.certainty,
-            source=request.batch_url,
-            completed_at=end.completed_at,
-            origin=record.origin,
-            client_request_id=request.client_request_id,
-            job_id=request.job_id,
-            task_id=request.task_id,
-            batch_url=request.batch_url,
-            parent_id=record.parent_id,
-            attempts=record.attempts,
-            generation=record.generation,
-            status=end.status,
-            batch_request_id=end.batch_request_id,
-            error=end.error,
-            accepted_at=record.accepted_at,
-            metadata=request.metadata,
-            traceparent=request.traceparent,
-            dry_run=request.dry_run,
-            replayed=replayed,
-            raw=raw,
-            request=request,
+            result_id(end.outcome.value, record.key.row, record.payload_hash, record.generation),
+            end,
+            request,
+            request.batch_url,
+            record.origin,
+            record.parent_id,
+            record.attempts,
+            record.generation,
+            record.accepted_at,
+            replayed,
+            raw,
             policy=record.policy,
         )
 
@@ -123,53 +106,28 @@ class Result:
     def conflict(cls, asked: Record, now: datetime, raw: bytes | None = None) -> Result:
         """The result of a request whose id was used with a different payload; the row is left alone."""
         request = asked.request
-        return cls(
-            id=result_id(Outcome.CONFLICT.value, request.client_request_id, request.dry_run, asked.payload_hash),
-            outcome=Outcome.CONFLICT,
-            certainty=Certainty.CONFIRMED,
-            source=request.batch_url,
-            completed_at=now,
-            origin=asked.origin,
-            client_request_id=request.client_request_id,
-            job_id=request.job_id,
-            task_id=request.task_id,
-            batch_url=request.batch_url,
-            parent_id=asked.parent_id,
-            error=ID_CONFLICT,
-            metadata=request.metadata,
-            traceparent=request.traceparent,
-            dry_run=request.dry_run,
-            raw=raw,
-            request=request,
-        )
+        own_id = result_id(Outcome.CONFLICT.value, request.client_request_id, request.dry_run, asked.payload_hash)
+        end = Conclusion(Outcome.CONFLICT, Certainty.CONFIRMED, now, error=ID_CONFLICT)
+        return cls(own_id, end, request, request.batch_url, asked.origin, asked.parent_id, raw=raw)
 
     @classmethod
     def rejected(
         cls,
         raw: bytes,
-        problems: Iterable[Problem],
-        partial: PartialRequest,
+        item: Invalid,
+        error: ErrorBody,
         default_account: str,
         now: datetime,
-        index: int = 0,
+        *,
+        kept: bytes,
+        message_id: str,
         parent_id: str | None = None,
     ) -> Result:
-        """The result of an invalid request. Its id is derived from the body, so a poison copy gets the same one."""
-        return cls(
-            id=result_id(Outcome.REJECTED.value, hashlib.sha256(raw).hexdigest(), index),
-            outcome=Outcome.REJECTED,
-            certainty=Certainty.CONFIRMED,
-            source=partial.batch_url or default_account,
-            completed_at=now,
-            origin=Origin.QUEUE,
-            client_request_id=partial.client_request_id,
-            job_id=partial.job_id,
-            task_id=partial.task_id,
-            batch_url=partial.batch_url,
-            parent_id=parent_id,
-            error=invalid_request(problems),
-            metadata=partial.metadata or {},
-            traceparent=partial.traceparent,
-            dry_run=partial.dry_run,
-            raw=raw,
-        )
+        """The result of an invalid item. Its id is derived from the message, so a poison copy gets the same one.
+
+        `kept` is the part of the message that the dead letter keeps.
+        """
+        own_id = result_id(Outcome.REJECTED.value, hashlib.sha256(raw).hexdigest(), item.index)
+        end = Conclusion(Outcome.REJECTED, Certainty.CONFIRMED, now, error=error)
+        source = item.partial.batch_url or default_account
+        return cls(own_id, end, item.partial, source, Origin.QUEUE, parent_id, raw=kept, message_id=message_id)

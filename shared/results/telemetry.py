@@ -9,16 +9,16 @@ from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
 from shared.results.result import Result
 
-Call = Callable[[DeletionRequest, TimeBox], Reply]
-"""Takes a request and the time box of its call, returns what Batch replied."""
+Send = Callable[[DeletionRequest, TimeBox], Reply]
+"""Sends the DELETE of a request (of a dry run, the GET) within its time box, and returns what Batch replied."""
 
 
 class Telemetry:
     """Records nothing."""
 
-    def observed(self, call: Call) -> Call:
-        """The call to Batch, observed."""
-        return call
+    def observed(self, send: Send) -> Send:
+        """The same, observed."""
+        return send
 
     def ended(self, result: Result) -> None:
         """A request has ended."""

@@ -17,7 +17,7 @@ from shared.batch.reply import Kind, Reply
 from shared.clock import TimeBox
 from shared.request.model import DeletionRequest
 from shared.results.result import Result
-from shared.results.telemetry import Call, Telemetry
+from shared.results.telemetry import Send, Telemetry
 
 SCOPE = "task-deletion"
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -29,10 +29,10 @@ class OpenTelemetry(Telemetry):
     def __init__(self) -> None:
         self._tracer = trace.get_tracer(SCOPE)
         meter = metrics.get_meter(SCOPE)
-        self._ended = meter.create_counter("task_deletions", "{request}", "Requests that came to an end")
+        self._ended = meter.create_counter("task_deletions", "{request}", "Requests that ended")
         self._duration = meter.create_histogram("task_deletion.duration", "s", "From acceptance to the result")
         self._attempts = meter.create_histogram("task_deletion.attempts", "{attempt}", "Attempts that a request took")
-        self._sweeps = meter.create_counter("retention_sweeps", "{sweep}", "Sweeps that came to an end")
+        self._sweeps = meter.create_counter("retention_sweeps", "{sweep}", "Sweeps that ended")
         self._refused = meter.create_counter("batch.refused_calls", "{call}", "Calls that Batch refused the app itself")
         self._rate = meter.create_gauge(
             "batch.rate_limit", "{call}/s", "Calls that an account takes a second; 0: no limit"
@@ -40,7 +40,7 @@ class OpenTelemetry(Telemetry):
         self._depth = meter.create_gauge("queue.depth", "{message}", "Messages on a queue")
         self._age = meter.create_gauge("queue.oldest_age", "s", "Age of a queue's oldest message")
 
-    def observed(self, call: Call) -> Call:
+    def observed(self, send: Send) -> Send:
         """The call within a client span whose parent is the request's own trace."""
 
         def watched(request: DeletionRequest, box: TimeBox) -> Reply:
@@ -55,7 +55,7 @@ class OpenTelemetry(Telemetry):
                     "az.client_request_id": request.client_request_id,
                 },
             ) as span:
-                reply = call(request, box)
+                reply = send(request, box)
                 self._note(span, reply)
             return reply
 
@@ -64,7 +64,7 @@ class OpenTelemetry(Telemetry):
     def ended(self, result: Result) -> None:
         """Counts the request by its outcome."""
         outcome = {"outcome": result.outcome.value}
-        self._ended.add(1, outcome | {"certainty": result.certainty.value, "origin": result.origin.value})
+        self._ended.add(1, outcome | {"certainty": result.end.certainty.value, "origin": result.origin.value})
         self._attempts.record(result.attempts, outcome)
         if result.latency_seconds is not None:
             self._duration.record(result.latency_seconds, outcome)

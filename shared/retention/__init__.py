@@ -1,5 +1,5 @@
-"""Sweeps: how the app finds finished work itself, by the policies of `parsing/retention_policy.py`.
+"""Sweeps: the app finds finished tasks itself, by the policies of `parsing/retention_policy.py`.
 
-Read `sweep` first (what is remembered of one), then `course` (what each answer of Batch makes of it) and `sweeper`
-(one bounded step for each message). `agenda` says when an account is swept.
+Read `sweep` first (the state of a sweep), then `course` (how each response of Batch changes it) and `sweeper` (one
+bounded step per message). `agenda` decides when an account is swept.
 """

@@ -1,6 +1,6 @@
-"""When an account is swept: one row for each account, and what the timer does about it.
+"""When an account is swept: one row per account, and the timer's decision about it.
 
-The row is also what keeps an account's sweeps apart: a sweep runs only once its id stands in it.
+The row also keeps an account's sweeps from overlapping: a sweep runs only once its id is in the row.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from shared.clock import from_text, to_text
+from shared.clock import from_text, moment_in, moment_text, to_text
 from shared.errors import CorruptRecord
 from shared.parsing.retention_policy import digest_of
 from shared.retention.sweep import STUCK_AFTER, Phase, Sweep, mark_of_id
+from shared.storage.query import Query
 from shared.storage.table import Found, Table, Write
 
 log = logging.getLogger(__name__)
 
 PARTITION: Final = "sweeps"
-"""Beside the sixteen of the requests, so that no purge goes through it."""
+"""Not one of the sixteen partitions of the requests, so no purge touches it."""
 WAITS_FOR_REQUESTS: Final = timedelta(days=1)
-"""So long from its start the open requests of a sweep hold the next one back."""
+"""For this long after its start, a sweep with open requests delays the next one."""
 MOST_AGENDAS: Final = 1_000
 NO_POLICIES: Final = digest_of(())
 
 
 @dataclass(frozen=True)
 class LastSweep:
-    """The last sweep that moved the timer."""
+    """The last sweep from which the timer counts."""
 
     sweep_id: str
     started_at: datetime
@@ -46,20 +47,20 @@ class Agenda:
 
     account: str
     policies_digest: str
-    """Of the account's policies, as they were last seen."""
+    """The digest of the account's policies as last seen."""
     first_seen_at: datetime
-    """When they were first seen as they are."""
+    """When these policies were first seen."""
     running: str = ""
-    """Id of the sweep that runs now, of whatever kind; empty for none."""
+    """Id of the running sweep, of any kind; empty for none."""
     last: LastSweep | None = None
     last_ended_at: datetime | None = None
-    """When the last sweep that moved the timer ended, while the one after it may be running."""
+    """When a sweep from which the timer counts last ended; a later one may be running."""
     begin_after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By a policy's digest where its last sweep reached `most`: see `Count.begin_after`."""
+    """By a policy's digest, where its last sweep reached `most`: see `Count.begin_after`."""
     etag: str | None = field(default=None, compare=False)
 
     def next_sweep_at(self, interval: timedelta) -> datetime:
-        """Before this the timer starts no sweep: an interval from the last one's start, and time for a dry run."""
+        """Before this the timer starts no sweep: one interval after the last start, or after the policies changed."""
         moments = [self.first_seen_at, *([self.last.started_at] if self.last else [])]
         return max(moments) + interval
 
@@ -70,16 +71,16 @@ class Agenda:
 
 
 class Act(StrEnum):
-    """What the timer does about an account."""
+    """What the timer does with an account."""
 
     REST = "rest"
     SEE = "see"
-    """Its policies are new or have changed: their time begins to count."""
+    """Its policies are new or have changed: the interval starts now."""
     START = "start"
-    PUT_BACK = "put-back"
+    REQUEUE = "requeue"
     """The message of the sweep's next step was lost."""
     CLOSE = "close"
-    """The sweep has ended, or was never begun, and the row does not know yet."""
+    """The sweep has ended or never began, but the row does not show it yet."""
 
 
 def act_of(
@@ -90,7 +91,7 @@ def act_of(
     now: datetime,
     open_requests: Callable[[], int],
 ) -> Act:
-    """What the timer does now. `running` is the sweep that the row names; `open_requests` counts those of its last."""
+    """The timer's decision. `running` is the sweep that the row names; `open_requests` counts those of the last sweep."""
     if agenda is None or agenda.policies_digest != policies_digest:
         return Act.REST if agenda is None and policies_digest == NO_POLICIES else Act.SEE
     if agenda.running:
@@ -106,11 +107,11 @@ def act_on(running: Sweep | None, now: datetime) -> Act:
     """What the timer does now about the sweep that an account's row names, given as it is read; None when it is not."""
     if running is None or running.has_ended:
         return Act.CLOSE
-    return Act.PUT_BACK if running.due_at + STUCK_AFTER <= now else Act.REST
+    return Act.REQUEUE if running.due_at + STUCK_AFTER <= now else Act.REST
 
 
 def seen(agenda: Agenda | None, account: str, policies_digest: str, now: datetime) -> Agenda:
-    """The row with the account's policies as they are now."""
+    """The row with the account's current policies."""
     if agenda is None:
         return Agenda(account, policies_digest, now)
     if agenda.policies_digest == policies_digest:
@@ -119,13 +120,13 @@ def seen(agenda: Agenda | None, account: str, policies_digest: str, now: datetim
 
 
 def begun(agenda: Agenda, sweep: Sweep) -> Agenda:
-    """The row with a sweep that begins."""
+    """The row with a sweep that is starting."""
     after = replace(agenda, running=sweep.sweep_id)
     return replace(after, last=LastSweep(sweep.sweep_id, sweep.started_at)) if sweep.moves_timer else after
 
 
 def closed(agenda: Agenda, sweep: Sweep) -> Agenda:
-    """The row after a sweep that has ended; the row itself when it knows already."""
+    """The row after a sweep that has ended; the same row if it already shows that."""
     if agenda.running != sweep.sweep_id:
         return agenda
     after = replace(agenda, running="", begin_after=_begin_after(agenda, sweep))
@@ -136,7 +137,7 @@ def closed(agenda: Agenda, sweep: Sweep) -> Agenda:
 
 
 def abandoned(agenda: Agenda, now: datetime) -> Agenda:
-    """The row without a sweep whose own row is not there or cannot be read: it has failed, as far as anybody knows."""
+    """The row without its sweep, whose own row does not exist or cannot be read: it counts as failed."""
     after = replace(agenda, running="")
     if after.last and after.last.sweep_id == agenda.running:
         after = replace(after, last=replace(after.last, state=Phase.FAILED, ended_at=now))
@@ -166,7 +167,7 @@ class AgendaStore:
         self._table = table
 
     def read(self, account: str) -> Agenda | None:
-        """The account's row, or None. Raises CorruptRecord for one that no version of this app writes."""
+        """The account's row, or None. Raises CorruptRecord for a row that no version of this app writes."""
         found = self._table.read(PARTITION, _row(account))
         return _of(found) if found else None
 
@@ -176,7 +177,7 @@ class AgendaStore:
         A page suffices: there is one row for each account that the app ever swept.
         """
         agendas = []
-        for found in self._table.query(f"PartitionKey eq '{PARTITION}' and running gt ''", None, MOST_AGENDAS).rows:
+        for found in self._table.query(Query(PARTITION).where("running", "gt", ""), None, MOST_AGENDAS).rows:
             try:
                 agendas.append(_of(found))
             except CorruptRecord:
@@ -184,7 +185,7 @@ class AgendaStore:
         return agendas
 
     def write(self, before: Agenda | None, after: Agenda) -> Agenda | None:
-        """Inserts (`before` is None) or replaces; None when the row changed meanwhile."""
+        """Inserts (`before` is None) or replaces; None if the row has changed since it was read."""
         etag = self._table.write(Write(_entity(after), before.etag if before else None))
         return replace(after, etag=etag) if etag else None
 
@@ -205,8 +206,8 @@ def _entity(agenda: Agenda) -> dict[str, Any]:
         "last_sweep_id": last.sweep_id if last else "",
         "last_started_at": to_text(last.started_at) if last else "",
         "last_state": last.state.value if last else "",
-        "last_sweep_ended_at": to_text(last.ended_at) if last and last.ended_at else "",
-        "last_ended_at": to_text(agenda.last_ended_at) if agenda.last_ended_at else "",
+        "last_sweep_ended_at": moment_text(last.ended_at) if last else "",
+        "last_ended_at": moment_text(agenda.last_ended_at),
         "begin_after": json.dumps(dict(agenda.begin_after), sort_keys=True),
     }
 
@@ -233,7 +234,7 @@ def _last(entity: Mapping[str, Any]) -> LastSweep:
         entity["last_sweep_id"],
         from_text(entity["last_started_at"]),
         Phase(entity["last_state"]),
-        _moment(entity["last_sweep_ended_at"]),
+        moment_in(entity["last_sweep_ended_at"]),
     )
 
 

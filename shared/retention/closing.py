@@ -1,4 +1,4 @@
-"""The end of a sweep: its closing event is sent, and its account may be swept again. A repeat changes nothing."""
+"""Closes a sweep: publishes its closing event and frees its account for the next one. Safe to repeat."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MAX_WRITES: Final = 10
 
 
 class Outlet(Protocol):
-    """Where a sweep's work goes. Every method may raise StorageUnavailable."""
+    """How a sweep sends messages. Every method may raise StorageUnavailable."""
 
     def ask(self, sweep: Sweep) -> None:
-        """Asks for the deletions in `sweep.asked`; a repeat asks for the same."""
+        """Sends the requests in `sweep.asked`; a repeat sends the same ones."""
 
     def send_step(self, step: SweepStep, delay_seconds: float = 0.0) -> None: ...
 
@@ -44,8 +44,8 @@ class SweepCloser:
         self._event_text = event_text
 
     def close(self, sweep: Sweep) -> None:
-        """Tells of the end, then notes it: once the agenda knows of it, nobody looks at the sweep again."""
-        # Nobody knows whether what the last step asked for was sent.
+        """Publishes the end, then records it: once the agenda has it, nothing looks at the sweep again."""
+        # The requests of the last step may not have been sent.
         self._outlet.ask(sweep)
         self._outlet.send_result(self._text(sweep))
         self._note(sweep)
@@ -62,7 +62,7 @@ class SweepCloser:
             code,
         )
         if sweep.phase is Phase.FAILED:
-            # An alert reads it (`infra/queries/failed-sweeps.kql`).
+            # For the alert `infra/queries/failed-sweeps.kql`.
             log.error("sweep_failed sweep_id=%s account=%s code=%s", sweep.sweep_id, sweep.account, code)
         return self._event_text(sweep)
 

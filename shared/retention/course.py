@@ -1,11 +1,11 @@
-"""The course of a sweep: which call comes next, and what each page or trouble makes of the sweep. Pure.
+"""The course of a sweep: which call is next, and how each page or failure changes the sweep. Pure.
 
-    jobs, a page     what its policies take becomes pending; the rest is counted or left out
-    tasks, a page    of the first pending job: those that are due are asked for
-    the end          no page of jobs is left, and no job is pending; a second lap for jobs that were held back
+    a page of jobs     jobs that a policy covers become pending; the others are counted or ignored
+    a page of tasks    of the first pending job: the deletion of tasks that are due is requested
+    the end            no page of jobs is left and no job is pending; then a second lap for jobs that were held back
 
-A policy with `most` begins with the job after the one at which its last sweep reached it, so that no job starves the
-others: those up to that one are held back for the second lap, which takes them alone.
+A policy with `most` begins after the job at which its last sweep reached the limit, so that no job starves the others:
+the jobs up to that one are held back for the second lap, which takes no other jobs.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ListTasks:
 
 
 def next_call(sweep: Sweep, rules: Rules) -> ListJobs | ListTasks | None:
-    """The call that comes next; None when all is listed. For a sweep that was `settled`."""
+    """The next call; None if everything is listed. For a sweep returned by `settled`."""
     place = sweep.place
     if place.pending:
         job = place.pending[0]
@@ -65,11 +65,11 @@ def next_call(sweep: Sweep, rules: Rules) -> ListJobs | ListTasks | None:
 
 
 def settled(sweep: Sweep, rules: Rules) -> Sweep:
-    """The sweep without the calls that need not, or may no longer, be made."""
+    """The sweep without calls that are no longer needed or allowed."""
     while sweep.place.pending:
         job = sweep.place.pending[0]
         if is_protected(job.job_id, rules.protected):
-            # Since it was listed: protection is no policy, and the sweep goes on without the job.
+            # Protected since it was listed. Protection is not part of the policies, so the sweep continues without the job.
             sweep = _left_alone(_job_dropped(sweep, job), Finding.PROTECTED)
         elif _is_full(sweep, rules.policy(job.policy)):
             sweep = _without_first(_next_noted(sweep, job.policy, mark_of_id(job.job_id)))
@@ -82,12 +82,12 @@ def settled(sweep: Sweep, rules: Rules) -> Sweep:
 
 
 def leads_back(link: str | None, seen: Sequence[str]) -> bool:
-    """Whether a link to the next page is one that was followed before: the listing would never end."""
+    """Whether a link to the next page has been followed before, so that the listing would never end."""
     return link is not None and mark_of(link) in seen
 
 
 def on_jobs(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
-    """A page of jobs was listed."""
+    """The sweep after a page of jobs."""
     sweep = (_first_lap if sweep.place.lap == FIRST_LAP else _second_lap)(sweep, page, rules)
     link, place = page.continuation or "", sweep.place
     seen = (*place.jobs_seen, mark_of(link)) if link else ()
@@ -164,7 +164,7 @@ def _next_noted(sweep: Sweep, policy: str, mark: str) -> Sweep:
 
 
 def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
-    """A page of the first pending job's tasks was listed."""
+    """The sweep after a page of the first pending job's tasks."""
     place, job = sweep.place, sweep.place.pending[0]
     policy = rules.policy(job.policy)
     count = _count(sweep, policy.name)
@@ -204,12 +204,12 @@ def _new_ones(met: Sequence[str], tasks: Sequence[CompletedTask]) -> tuple[list[
 
 
 def on_job_gone(sweep: Sweep) -> Sweep:
-    """The first pending job is gone or being deleted: no trouble, and not counted."""
+    """The sweep after the first pending job turned out to be gone or being deleted: not an error, and not counted."""
     return replace(_job_dropped(sweep, sweep.place.pending[0]), attempts=0)
 
 
 def on_job_passed_over(sweep: Sweep, reason: str) -> Sweep:
-    """The first pending job made trouble too often: the others go on. What was asked for before stays."""
+    """The sweep after the first pending job failed too often: it continues without it. Requests already made remain."""
     job = sweep.place.pending[0]
     return _left_alone(_job_dropped(sweep, job), Finding.UNLISTED, job.job_id, reason)
 
@@ -220,7 +220,7 @@ def _without_first(sweep: Sweep) -> Sweep:
 
 
 def _job_dropped(sweep: Sweep, job: PendingJob) -> Sweep:
-    """The first pending job, which was counted when it was listed, and counts no longer."""
+    """Drops the first pending job, and uncounts it."""
     count = _count(sweep, job.policy)
     return _without_first(sweep.counted(replace(count, jobs=max(0, count.jobs - 1))))
 

@@ -1,4 +1,4 @@
-"""How long a sweep is remembered: until it and the last of its requests are past retention, and its counts with it."""
+"""How long a sweep and its counts are kept: until the sweep and all of its requests are past retention."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ COLUMNS: Final = ("PartitionKey", "RowKey", "phase", "account")
 
 
 def forgettable_sweeps(table: Table, rows: Sequence[Found], before: str) -> list[Found]:
-    """Of the rows of sweeps that were last touched before an instant (as text), those whose requests are all as old.
+    """Of sweeps last touched before an instant (as text), those whose requests are all that old too.
 
-    Not those of sweeps that run: one waits for its account for longer, or the app was off. The timer ends them.
+    Running sweeps are kept: one may wait that long for its account, or the app was off. The timer brings them to an end.
     """
     old = [row for row in rows if is_long_over(table, _id_in(row), before)]
     return [row for row in old if row.entity.get("phase") != Phase.RUNNING.value or not _is_named(table, row)]
@@ -39,5 +39,5 @@ def _id_in(row: Found) -> str:
 
 
 def forgettable_counts(table: Table, rows: Sequence[Found], before: str) -> list[Found]:
-    """Of the rows of counts of one bucket, those that no sweep needs either: without them its requests look open."""
+    """Of one bucket's rows of counts, those whose sweep is gone too: without counts, a sweep's requests would look open."""
     return forgettable(table, rows, before, lambda parent: table.read(*sweep_key(parent)) is not None)

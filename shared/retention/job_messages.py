@@ -1,4 +1,4 @@
-"""The job-completion queue: steps of sweeps go to the sweeper, everything else is about a clean-up."""
+"""The job-completion queue: passes steps of sweeps to the sweeper, and all other messages to clean-ups."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class JobMessages:
     sweeper: Sweeper
 
     def deliver(self, delivery: Delivery) -> list[str]:
-        """The encoded events that this delivery owes. Raises StaleDelivery, StorageUnavailable."""
+        """Handles a message and returns the encoded events to send. Raises StaleDelivery, StorageUnavailable."""
         step = step_in(delivery.body)
         if step is None:
             return self.fan_out.deliver(delivery)
@@ -31,7 +31,7 @@ class JobMessages:
         return []
 
     def deliver_poisoned(self, delivery: Delivery) -> None:
-        """Ends what a message was about that the host gave up. Raises StorageUnavailable alone."""
+        """Ends the clean-up or sweep of a message that the host gave up. Raises only StorageUnavailable."""
         step = step_in(delivery.body)
         if step is None:
             self.poison.deliver(delivery)
@@ -40,7 +40,7 @@ class JobMessages:
 
 
 def step_in(body: bytes) -> SweepStep | None:
-    """The step of a sweep in a message; None for anything else, also for one that the app did not write."""
+    """The step of a sweep in a message; None for any other message, including invalid ones."""
     try:
         value = read_body(body, max_bytes=MAX_MESSAGE_BYTES)
         return read_sweep_step(value) if is_sweep_step(value) else None

@@ -1,4 +1,4 @@
-"""What a sweep may touch: which jobs a policy takes, and which of their tasks are due. Pure."""
+"""Decides which jobs a policy covers, and which of their tasks are due. Pure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from shared.cleanup.selection import has_succeeded
 from shared.parsing import grammar
 from shared.parsing.protection import is_protected
 from shared.parsing.retention_policy import JobState, Policy, first_match
-from shared.request.model import readable
+from shared.request.model import parse_or_none
 
 KEEP_MARK: Final = ("task-retention", "keep")
-"""Metadata by which a job's owner keeps all of its tasks without an app setting; in any letter case."""
+"""Metadata with which the owner of a job can keep all of its tasks, without an app setting. Any letter case."""
 DELETING: Final = "deleting"
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The settings that a sweep goes by, as they are now."""
+    """The current settings that a sweep applies."""
 
     policies: tuple[Policy, ...]
     """Of all accounts."""
@@ -36,11 +36,11 @@ class Rules:
 
 
 class Finding(StrEnum):
-    """What becomes of a job."""
+    """What a sweep does with a job."""
 
     TAKEN = "taken"
     NOWHERE = "nowhere"
-    """No policy takes it, or it is on its way out: it is not counted."""
+    """No policy covers it, or it is being deleted: it is not counted."""
     PROTECTED = "protected"
     MARKED = "marked"
     DEPENDENCIES = "dependencies"
@@ -48,7 +48,7 @@ class Finding(StrEnum):
 
 
 def judge_job(job: ListedJob, account: str, rules: Rules) -> tuple[Policy | None, Finding]:
-    """The policy that decides about a job, and whether it takes it; of several reasons against it the first counts."""
+    """The policy that applies to a job, and the finding. If there are several reasons to skip the job, the first counts."""
     policy = first_match(rules.policies, account, job.id)
     if policy is None:
         return None, Finding.NOWHERE
@@ -64,21 +64,21 @@ def _left_alone(job: ListedJob, policy: Policy, rules: Rules) -> Finding | None:
     if any((name.lower(), value.lower()) == KEEP_MARK for name, value in job.metadata):
         return Finding.MARKED
     if job.is_readable and policy.job_state is None and job.uses_dependencies and job.state != COMPLETED:
-        # What still waits may need its parents' files, and what deleting a parent does to it is not documented.
+        # A waiting task may need its parents' files, and the effect of deleting a parent is not documented.
         return Finding.DEPENDENCIES
-    if not job.is_readable or readable(job.id, grammar.job_id) is None:
+    if not job.is_readable or parse_or_none(job.id, grammar.job_id) is None:
         return Finding.UNLISTED
     return None
 
 
 def due_tasks(policy: Policy, tasks: Iterable[CompletedTask], at: datetime) -> Iterator[tuple[str, str]]:
-    """Id and version of each task that may go.
+    """Id and version of each task that is due.
 
-    Without an end time that can be read nobody knows when it may, and without a version it could be a task that runs
-    again by the time of its deletion: both are left alone.
+    Tasks without a valid end time or without a version are kept: it is unknown when the former are due, and the latter
+    might be running again by the time of their deletion.
     """
     for task in tasks:
-        task_id, etag = readable(task.id, grammar.task_id), readable(task.etag, grammar.etag)
+        task_id, etag = parse_or_none(task.id, grammar.task_id), parse_or_none(task.etag, grammar.etag)
         ended = _ended(task)
         if task_id is None or etag is None or ended is None:
             continue

@@ -2,7 +2,7 @@
 
     {"sweep": {"v": 1, "id": "...", "step": 3, "repeat": false}}
 
-All else stands in the sweep's row: a forged message can at most make a step come that was due anyway.
+Everything else is in the sweep's row, so a forged message can at most trigger a step that is due anyway.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any, TypeGuard
 
 from shared.errors import InvalidInput
 from shared.parsing import grammar
-from shared.request.model import readable
+from shared.request.model import parse_or_none
 
 MAX_STEP = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class SweepStep:
-    """One step of a sweep that is due."""
+    """The next step of a sweep."""
 
     sweep_id: str
     number: int
     repeats: bool = False
-    """What the step before it asked for is asked for once more: its message was lost, perhaps before that was sent."""
+    """The requests of the previous step are sent once more: its message was lost, perhaps before they were sent."""
 
 
 def write_sweep_step(step: SweepStep) -> str:
@@ -40,11 +40,11 @@ def is_sweep_step(value: object) -> TypeGuard[dict[str, Any]]:
 
 
 def read_sweep_step(value: dict[str, Any]) -> SweepStep:
-    """The step of a parsed message. Raises InvalidInput for one that the app did not write."""
+    """The step in a parsed message. Raises InvalidInput if the app did not write the message."""
     body = value["sweep"]
     if not isinstance(body, dict) or set(body) != {"v", "id", "step", "repeat"} or body["v"] != 1:
         raise InvalidInput.at("/sweep", "is not a step of this app")
-    sweep_id = readable(body["id"], grammar.guid)
+    sweep_id = parse_or_none(body["id"], grammar.guid)
     if sweep_id is None:
         raise InvalidInput.at("/sweep/id", "must be a GUID")
     if type(body["step"]) is not int or not 0 <= body["step"] <= MAX_STEP:

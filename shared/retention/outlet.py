@@ -1,4 +1,4 @@
-"""What a sweep puts on queues: the deletions that it asks for, its own next step, its closing event."""
+"""The messages that a sweep sends: deletion requests, its next step, its closing event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.storage.queues import Sender
 
 @dataclass(frozen=True)
 class QueueOutlet:
-    """The queues of the app. Every method may raise StorageUnavailable."""
+    """Sends a sweep's messages. Every method may raise StorageUnavailable."""
 
     dispatcher: Dispatcher
     sender: Sender
@@ -25,9 +25,9 @@ class QueueOutlet:
     result_queue: str
 
     def ask(self, sweep: Sweep) -> None:
-        """Asks for the deletions that the sweep's last step noted, without rows: the first claim makes those.
+        """Sends the requests recorded by the sweep's last step. Their rows are written by the first claim.
 
-        A repeat asks for the same under the same ids, so that each takes effect once.
+        A repeat sends the same requests with the same ids, so each takes effect once.
         """
         # One instant for all, since a message tells when its rows were accepted: each its own would be a message each.
         now = self.clock.now()

@@ -1,6 +1,6 @@
-"""The say of a sweep in its requests: its policy must be in force, its job unprotected, and nobody have stopped it.
+"""A sweep's veto on its requests: the policy no longer applies, the job is protected, or the sweep was cancelled.
 
-What ends here ends without a dead letter: the next sweep judges anew.
+A vetoed request leaves no dead letter, because the next sweep decides about the task again.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from shared.retention.record import SweepStore
 from shared.retention.step import STOPPED
 
 NOT_IN_FORCE: Final = ErrorBody(
-    "PolicyNotInForce", "The policy that asked for this no longer decides about the job, or says something else."
+    "PolicyNotInForce", "The policy behind this request no longer applies to the job, or has changed."
 )
 PROTECTED: Final = ErrorBody("ProtectedJob", "Nothing is deleted from this job: PROTECTED_JOBS names it.")
 
 
 @dataclass(frozen=True)
 class SweepParent:
-    """What is known of sweeps as parents."""
+    """Sweeps as parents of requests."""
 
     sweeps: SweepStore
     rules: Rules
     accounts: Sequence[str]
-    """Of the allow list: policies hold for these alone."""
+    """The allow list: policies apply to these accounts only."""
 
     def veto(self, parent_id: str, *, dry_run: bool) -> Veto | None:
-        """See Parent. The policies are asked about every request and its retries, the stop about untouched ones."""
+        """See Parent. Policies are checked for every request and retry, a cancellation only for untouched requests."""
         is_stopped = self._is_stopped(parent_id)
 
         def judge(record: Record, now: datetime) -> Conclusion | None:
@@ -46,7 +46,7 @@ class SweepParent:
         return judge
 
     def _is_stopped(self, sweep_id: str) -> bool:
-        """A sweep that nobody remembers, or whose row cannot be read, stops nothing."""
+        """False if the sweep's row is gone or cannot be read."""
         try:
             sweep = self.sweeps.read(sweep_id)
         except CorruptRecord:

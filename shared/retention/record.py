@@ -1,6 +1,6 @@
-"""A sweep as a table row and back.
+"""Converts a sweep to and from its table row.
 
-What an operator looks for has columns of its own; the rest, whose length depends on the account, is packed.
+What operators search for is in separate columns; the rest, whose size depends on the account, is packed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
-from shared.clock import from_text, to_text
+from shared.clock import from_text, moment_in, moment_text, to_text
 from shared.errors import CorruptRecord
 from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import Key
@@ -21,7 +21,7 @@ from shared.retention.sweep import Asked, Count, LeftAlone, PendingJob, Phase, P
 from shared.storage.table import Found, Table, Write
 
 MOST_BYTES: Final = 60 * 1024
-"""Of one binary column; the service takes 64 KiB.
+"""The most for one binary column; the service's limit is 64 KiB.
 
 https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#property-types
 """
@@ -38,12 +38,12 @@ class SweepStore:
         self._table = table
 
     def read(self, sweep_id: str) -> Sweep | None:
-        """The sweep of this id, or None. Raises CorruptRecord for a row that no version of this app writes."""
+        """The sweep with this id, or None. Raises CorruptRecord for a row that no version of this app writes."""
         found = self._table.read(*sweep_key(sweep_id))
         return sweep_of(found) if found else None
 
     def write(self, before: Sweep | None, after: Sweep, now: datetime) -> Sweep | None:
-        """Inserts (`before` is None) or replaces; None when the row changed meanwhile."""
+        """Inserts (`before` is None) or replaces; None if the row has changed since it was read."""
         etag = self._table.write(Write(to_entity(after, now), before.etag if before else None))
         return replace(after, etag=etag) if etag else None
 
@@ -54,7 +54,7 @@ class SweepStore:
 
 
 def sweep_key(sweep_id: str) -> tuple[str, str]:
-    """Partition and row of a sweep, beside the counts of its requests."""
+    """Partition and row key of a sweep, in the same partition as the counts of its requests."""
     return Key(sweep_id).bucket, f"sweep:{sweep_id}"
 
 
@@ -73,7 +73,7 @@ def to_entity(sweep: Sweep, now: datetime) -> dict[str, Any]:
         "policy": sweep.policy,
         "policies_digest": sweep.policies_digest,
         "started_at": to_text(sweep.started_at),
-        "ended_at": to_text(sweep.ended_at) if sweep.ended_at else "",
+        "ended_at": moment_text(sweep.ended_at),
         "due_at": to_text(sweep.due_at),
         "is_stopping": sweep.is_stopping,
         "step": sweep.step,
@@ -81,7 +81,7 @@ def to_entity(sweep: Sweep, now: datetime) -> dict[str, Any]:
         "attempts": sweep.attempts,
         "tries": sweep.tries,
         "error": error_text(sweep.error),
-        # Remembered for as long as its last requests may take.
+        # Kept for as long as its last requests may take.
         "touched_at": to_text(now + WAITS_FOR_REQUESTS if sweep.has_ended else now),
         "parts": len(parts),
         **{f"part_{number}": part for number, part in enumerate(parts)},
@@ -89,7 +89,7 @@ def to_entity(sweep: Sweep, now: datetime) -> dict[str, Any]:
 
 
 def sweep_of(found: Found) -> Sweep:
-    """The sweep in a row as read. Raises CorruptRecord for one that no version of this app writes."""
+    """Parses a row. Raises CorruptRecord for one that no version of this app writes."""
     entity = found.entity
     try:
         return _from_entity(entity, found.etag)
@@ -133,7 +133,7 @@ def _from_entity(entity: Mapping[str, Any], etag: str) -> Sweep:
         policy=entity["policy"],
         phase=Phase(entity["phase"]),
         is_stopping=entity["is_stopping"],
-        ended_at=from_text(entity["ended_at"]) if entity["ended_at"] else None,
+        ended_at=moment_in(entity["ended_at"]),
         error=error_from(entity["error"]),
         left_alone=LeftAlone(**packed["leftAlone"]),
         passed_over=tuple((job_id, reason) for job_id, reason in packed["passedOver"]),

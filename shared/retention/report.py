@@ -1,4 +1,4 @@
-"""What people and consumers are told of a sweep: its status document, and the event that closes it. Pure."""
+"""A sweep's status document, and its closing event. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def status_of(sweep: Sweep, totals: Totals, now: datetime) -> dict[str, Any]:
 
 
 def open_of(sweep: Sweep, done: Mapping[str, int]) -> int:
-    """What was asked for and is not done, with a row or without."""
+    """The number of requests that are not done, with rows or without."""
     return max(0, sweep.requested - sum(done.values()))
 
 
@@ -41,7 +41,7 @@ def _is_over(sweep: Sweep, totals: Totals, now: datetime) -> bool:
 
 
 def closing_event(sweep: Sweep) -> Event:
-    """The event of a sweep that has ended, the same at every emission."""
+    """The closing event of a sweep that has ended; the same however often it is published."""
     return {
         "specversion": "1.0",
         "id": str(uuid5(UUID(sweep.sweep_id), "done")),

@@ -1,4 +1,4 @@
-"""One step of a sweep: what its message is to the row, what ends the sweep before it, what the row says after it. Pure."""
+"""One step of a sweep: how its message relates to the row, what ends the sweep before it, and the row after it. Pure."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ from shared.retention.judging import Rules
 from shared.retention.message import SweepStep
 from shared.retention.sweep import STUCK_AFTER, Asked, Phase, Sweep
 
-POLICIES_CHANGED: Final = ErrorBody("PoliciesChanged", "The account's policies changed: the next sweep judges anew.")
-STOPPED: Final = ErrorBody("Stopped", "The sweep was stopped.")
+POLICIES_CHANGED: Final = ErrorBody(
+    "PoliciesChanged", "The account's policies have changed; the next sweep applies the new ones."
+)
+STOPPED: Final = ErrorBody("Stopped", "The sweep was cancelled.")
 NOT_ALLOWED: Final = ErrorBody("AccountNotAllowed", "BATCH_ACCOUNT_URLS no longer lists the account.")
 GIVEN_UP: Final = ErrorBody("GivenUp", "The host gave up the message of a step.")
 
 
 class Standing(StrEnum):
-    """What a message is to its sweep."""
+    """How a message relates to its sweep."""
 
     NEXT = "next"
     AGAIN = "again"
-    """A redelivery of the message that did the last step, which may have died before that step's end."""
+    """A redelivery of the message that did the last step: the first delivery may have died halfway."""
     ENDED = "ended"
     PASSED = "passed"
-    """Another message did this step, and its own successor is on its way."""
+    """Another message did this step, and sends the next one."""
 
 
 def standing_of(sweep: Sweep, step: SweepStep, message_id: str) -> Standing:
-    """What a message with this step is to the row as just read."""
+    """How a message with this step relates to the row as read."""
     if sweep.has_ended:
         return Standing.ENDED
     if sweep.step == step.number:
@@ -43,7 +45,7 @@ def standing_of(sweep: Sweep, step: SweepStep, message_id: str) -> Standing:
 
 
 def at_step(sweep: Sweep, rules: Rules, accounts: Sequence[str], now: datetime) -> Sweep:
-    """The sweep as its next step begins: ended, where something speaks against going on."""
+    """The sweep at the start of its next step; ended if it must not continue."""
     sweep = replace(sweep, asked=(), due_at=now)
     if sweep.is_stopping:
         return sweep.ended(Phase.CANCELLED, now, STOPPED)
@@ -55,14 +57,14 @@ def at_step(sweep: Sweep, rules: Rules, accounts: Sequence[str], now: datetime) 
 
 
 def stepped(sweep: Sweep, message_id: str) -> Sweep:
-    """The sweep with this step done by this message."""
+    """The sweep, with this step recorded as done by this message."""
     return replace(sweep, step=sweep.step + 1, step_message=message_id)
 
 
 def stopped(sweep: Sweep, now: datetime) -> Sweep:
-    """The sweep when somebody asks it to stop: at once while it waits or its message is lost, else at its next step.
+    """The sweep after a cancellation. It ends now if it is waiting or its message is lost, else at its next step.
 
-    One that has ended keeps its state; its requests that no claim has touched end as cancelled all the same.
+    A sweep that has already ended keeps its state, but its unclaimed requests still end as cancelled.
     """
     sweep = replace(sweep, is_stopping=True)
     is_idle = now < sweep.due_at or sweep.due_at + STUCK_AFTER <= now
@@ -70,9 +72,9 @@ def stopped(sweep: Sweep, now: datetime) -> Sweep:
 
 
 def given_up(sweep: Sweep, step: SweepStep, now: datetime) -> Sweep | None:
-    """The sweep after a step that ended on the poison queue; None when it went on from there.
+    """The sweep after a step's message was moved to the poison queue; None if the sweep has moved on.
 
-    The copy has a message id of its own, so that a step which its original had done looks like another message's.
+    A poison copy has a new message id, so a step that its original completed looks like another message's.
     """
     if sweep.has_ended:
         return sweep
@@ -81,13 +83,13 @@ def given_up(sweep: Sweep, step: SweepStep, now: datetime) -> Sweep | None:
     return sweep.ended(Phase.FAILED, now, GIVEN_UP)
 
 
-def put_back(sweep: Sweep, now: datetime) -> tuple[Sweep, SweepStep]:
-    """The sweep whose message was lost, and a message for the step that is due."""
+def requeued(sweep: Sweep, now: datetime) -> tuple[Sweep, SweepStep]:
+    """A sweep whose message was lost, and a new message for its next step."""
     return replace(sweep, due_at=now), SweepStep(sweep.sweep_id, sweep.step, repeats=True)
 
 
 def request_of(sweep: Sweep, asked: Asked) -> DeletionRequest:
-    """The deletion request: the same at every repeat, for the version of the task that was listed."""
+    """The deletion request for the listed version of a task; the same at every repeat."""
     return DeletionRequest(
         client_request_id=derived_id(sweep.sweep_id, asked.job_id, asked.task_id),
         job_id=asked.job_id,

@@ -1,4 +1,4 @@
-"""A person stops a sweep: nothing more is listed, and its requests that no claim has touched end as cancelled."""
+"""Cancels a sweep: nothing more is listed, and its unclaimed requests end as cancelled."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ MAX_WRITES: Final = 10
 
 
 class Stop(StrEnum):
-    """What the wish to stop came to."""
+    """The result of a cancellation."""
 
     UNKNOWN = "unknown"
     STOPPED = "stopped"
-    """Or being stopped: at once while it waits, else at its next step."""
+    """Cancelled now if it was waiting, else at its next step."""
     AGAIN = "again"
-    """It was stopped before."""
+    """It was cancelled before."""
     TOO_LATE = "too-late"
-    """It ended by itself, and nothing of it is open."""
+    """It has ended, and none of its requests are open."""
 
 
 @dataclass(frozen=True)
 class SweepStopper:
-    """Stops sweeps. Raises StorageUnavailable."""
+    """Cancels sweeps. Raises StorageUnavailable."""
 
     clock: Clock
     sweeps: SweepStore
@@ -40,7 +40,7 @@ class SweepStopper:
     """How many of a sweep's requests are not done."""
 
     def stop(self, sweep_id: str) -> tuple[Stop, Sweep | None]:
-        """What came of it, and the sweep as it stands."""
+        """Cancels a sweep; returns the result and the sweep afterwards."""
         for _ in range(MAX_WRITES):
             sweep = self.sweeps.read(sweep_id)
             if sweep is None:

@@ -1,4 +1,4 @@
-"""One sweep of one account as a value: where it stands, what it has counted, what its last step asked for."""
+"""One sweep of one account as a value: its progress, its counts, and the requests of its last step."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from shared.batch.reply import ErrorBody
 from shared.parsing.retention_policy import Policy, digest_of, policies_of
 
 STUCK_AFTER = timedelta(hours=1)
-"""After so long without the step that is due its message is taken for lost."""
+"""How long after a step was due its message counts as lost."""
 JOBS_PASSED_OVER = "JobsPassedOver"
 MOST_SAMPLES = 20
 MOST_NAMED = 100
-"""So many jobs that were passed over are named; the others are counted."""
+"""The most skipped jobs that are named; the others are only counted."""
 MOST_NEXT = 20
 """So many jobs behind the one at which `most` was reached are remembered."""
 MOST_HELD_BACK = 10_000
@@ -40,7 +40,7 @@ def mark_of_id(text: str) -> str:
 
 
 class Phase(StrEnum):
-    """Where a sweep stands."""
+    """The state of a sweep."""
 
     RUNNING = "running"
     DONE = "done"
@@ -50,12 +50,12 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Count:
-    """What one policy came to."""
+    """The counts of one policy, and where its listing begins."""
 
     name: str
     digest: str
     dry_run: bool
-    """The stricter of the policy's and the sweep's."""
+    """True if the policy or the sweep is a dry run."""
     jobs: int = 0
     requested: int = 0
     kept: int = 0
@@ -78,18 +78,18 @@ class Count:
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """Jobs that a policy of the sweep would have taken."""
+    """Jobs that a policy covers but that were skipped, by reason."""
 
     protected: int = 0
     marked: int = 0
     dependencies: int = 0
     unlisted: int = 0
-    """Passed over after trouble."""
+    """Skipped after errors."""
 
 
 @dataclass(frozen=True)
 class PendingJob:
-    """A job of the present page whose tasks are still to be listed."""
+    """A job of the current page whose tasks have not been listed yet."""
 
     job_id: str
     policy: str
@@ -97,7 +97,7 @@ class PendingJob:
 
 @dataclass(frozen=True)
 class Asked:
-    """One deletion that the last step asked for, by the version that was listed."""
+    """One deletion requested by the last step, for the version that was listed."""
 
     job_id: str
     task_id: str
@@ -107,16 +107,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Place:
-    """How far the listing is."""
+    """The progress of the listing."""
 
     lap: int = 1
-    """The second one is for the jobs that were held back in the first."""
+    """The second lap lists the jobs that the first one held back."""
     jobs_page: str = ""
-    """The link to the page of jobs that comes next; empty for the first."""
+    """The link to the next page of jobs; empty for the first."""
     jobs_end: bool = False
-    """No page of jobs is left in this lap."""
+    """Whether this lap has no more pages of jobs."""
     jobs_seen: tuple[str, ...] = ()
-    """Digests of the links that were followed in this lap, so that one which leads back is known."""
+    """Digests of the links followed in this lap, to detect a link that leads back."""
     jobs_met: tuple[str, ...] = ()
     """Marks of the jobs that were listed last in the first lap: pages shift while jobs come, and list one twice."""
     held_back: tuple[str, ...] = ()
@@ -136,40 +136,40 @@ class Sweep:
     sweep_id: str
     account: str
     started_at: datetime
-    """Also the instant at which tasks are due, on every page."""
+    """Also the instant for which all pages decide whether a task is due."""
     policies_digest: str
-    """Of all policies of the account, in their order."""
+    """The digest of all policies of the account, in order."""
     counts: tuple[Count, ...]
-    """Of the policies of this sweep, in the order of the setting."""
+    """One for each policy of this sweep, in the order of `RETENTION_POLICIES`."""
     due_at: datetime
     """When the next step is due."""
     dry_run: bool = False
     policy: str = ""
-    """The one policy that it is for; empty: all of the account's."""
+    """The only policy to apply; empty for all policies of the account."""
     phase: Phase = Phase.RUNNING
     is_stopping: bool = False
-    """Somebody has asked it to stop: the next step ends it, and its requests end before their first claim."""
+    """It is being cancelled: the next step ends it, and its requests end unless they have been claimed."""
     ended_at: datetime | None = None
     error: ErrorBody | None = None
     left_alone: LeftAlone = LeftAlone()
     passed_over: tuple[tuple[str, str], ...] = ()
-    """The first jobs that were passed over, and why."""
+    """The first skipped jobs, and why."""
     place: Place = Place()
     step: int = 0
-    """The step that comes next."""
+    """The number of the next step."""
     step_message: str = ""
-    """Id of the message that did the last one."""
+    """Id of the message that did the previous step."""
     attempts: int = 0
-    """Troubles of the account in a row."""
+    """Consecutive failures of the account."""
     tries: int = 0
-    """Troubles in a row of the job, or of the list of jobs, that is at hand."""
+    """Consecutive failures of the current list."""
     asked: tuple[Asked, ...] = ()
-    """What the last step asked for: a repeat of that step asks for the same again, whatever is listed by then."""
+    """The requests of the last step: a repeat of that step sends the same ones, whatever a listing would find by then."""
     etag: str | None = field(default=None, compare=False)
 
     @property
     def moves_timer(self) -> bool:
-        """Whether the timer counts from it: a dry run, and a sweep of one policy, leave its next where it is."""
+        """Whether the timer counts from this sweep. Dry runs and sweeps of a single policy do not change the timer."""
         return not self.dry_run and not self.policy
 
     @property
@@ -178,21 +178,21 @@ class Sweep:
 
     @property
     def requested(self) -> int:
-        """Deletions really asked for: those of dry runs are only counted."""
+        """Deletions requested, without those that a dry run only counted."""
         return sum(count.requested for count in self.counts if not count.dry_run)
 
     def count_of(self, policy: str) -> Count | None:
-        """What a policy came to; None when it is not one of this sweep."""
+        """The counts of a policy; None if it is not part of this sweep."""
         return next((count for count in self.counts if count.name == policy), None)
 
     def counted(self, after: Count) -> Sweep:
-        """The sweep with what one policy came to."""
+        """The sweep with new counts for one policy."""
         return replace(self, counts=tuple(after if c.name == after.name else c for c in self.counts))
 
     def ended(self, phase: Phase, now: datetime, error: ErrorBody | None = None) -> Sweep:
-        """The sweep at its end, whose error names the jobs that were passed over, whatever ended it.
+        """The sweep at its end. Its error names the skipped jobs, whatever ended it.
 
-        What its last step asked for stays: whoever closes it asks for that once more.
+        The requests of its last step stay: closing it sends them once more.
         """
         return replace(self, phase=phase, ended_at=now, error=self._with_names(error), place=Place(), due_at=now)
 
@@ -200,7 +200,7 @@ class Sweep:
         count = self.left_alone.unlisted
         if not count:
             return error
-        error = error or ErrorBody(JOBS_PASSED_OVER, f"{count} jobs were passed over after trouble.")
+        error = error or ErrorBody(JOBS_PASSED_OVER, f"{count} jobs were skipped after errors.")
         names = tuple((f"jobs/{clean(job_id, 128)}", reason) for job_id, reason in self.passed_over)
         return replace(error, values=(*error.values, *names))
 
@@ -215,7 +215,7 @@ def new_sweep(
     dry_run: bool = False,
     begin_after: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Sweep:
-    """The sweep that begins now, of all policies of its account or of one of them.
+    """A new sweep that applies all policies of the account, or only one.
 
     `begin_after` says by a policy's digest where its last sweep reached `most`.
     """

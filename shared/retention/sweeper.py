@@ -1,7 +1,8 @@
-"""A sweep at work: one bounded step for each message, the rest travels on.
+"""Runs sweeps: one bounded step per message, the rest in the messages that follow.
 
-A step writes its row first, what it asks for included, then sends that, then the message of the next step. So a crash
-repeats at most one step, and asks for just the same: nothing is counted twice, and no task under a later version.
+A step first writes its row, including the requests it makes, then sends those, then the message of the next step.
+A crash therefore repeats at most one step, with the same requests: nothing is counted twice, and no task is requested in
+a later version.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ from shared.retention.trouble import LEADS_BACK, Trouble, after_bad_page, after_
 log = logging.getLogger(__name__)
 
 STEP_SECONDS: Final = 4.0
-"""After so long a step begins no further call."""
+"""After this time, a step makes no further call."""
 CALL_SECONDS: Final = 30.0
 MOST_ASKED: Final = 1_000
-"""Deletions that one step asks for, but for the rest of its last page."""
+"""Once a step has requested this many deletions, it ends with the current page."""
 MAX_WRITES: Final = 10
 
 
 @dataclass(frozen=True)
 class SweeperParts:
-    """What the sweeper is put together from."""
+    """The dependencies of the sweeper."""
 
     clock: Clock
     accounts: Sequence[str]
@@ -53,16 +54,16 @@ class SweeperParts:
 
 
 class Sweeper:
-    """Carries out the steps of sweeps."""
+    """Runs the steps of sweeps."""
 
     def __init__(self, parts: SweeperParts) -> None:
         self._parts = parts
 
     def deliver(self, step: SweepStep, message_id: str) -> None:
-        """Does the step of a message.
+        """Runs the step of a message.
 
         Raises:
-            StaleDelivery, StorageUnavailable: the host is to deliver the message again.
+            StaleDelivery, StorageUnavailable: the host must deliver the message again.
         """
         parts = self._parts
         sweep = parts.sweeps.read(step.sweep_id)
@@ -87,7 +88,7 @@ class Sweeper:
             try:
                 sweep, now = self._parts.sweeps.read(step.sweep_id), self._parts.clock.now()
             except CorruptRecord:
-                # The timer takes it off its account.
+                # The timer detaches it from its account.
                 log.exception("corrupt_record sweep_id=%s", step.sweep_id)
                 return
             after = given_up(sweep, step, now) if sweep else None
@@ -105,7 +106,7 @@ class Sweeper:
         after = stepped(after if after.has_ended else self._listed(after), message_id)
         written = self._parts.sweeps.write(before, after, self._parts.clock.now())
         if written is None:
-            raise StaleDelivery(f"sweep {before.sweep_id} moved on meanwhile")
+            raise StaleDelivery(f"sweep {before.sweep_id} has changed since it was read")
         log.info("sweep_step sweep_id=%s step=%s asked=%s", before.sweep_id, before.step, len(written.asked))
         if written.has_ended:
             self._parts.closer.close(written)
@@ -113,13 +114,13 @@ class Sweeper:
             self._send(written)
 
     def _send(self, sweep: Sweep) -> None:
-        """What the last step asked for, then the message of the next."""
+        """Sends the requests of the last step, then the message of the next one."""
         self._parts.outlet.ask(sweep)
         delay = (sweep.due_at - self._parts.clock.now()).total_seconds()
         self._parts.outlet.send_step(SweepStep(sweep.sweep_id, sweep.step), max(0.0, delay))
 
     def _listed(self, sweep: Sweep) -> Sweep:
-        """As many calls as fit a step; it ends where the sweep has to wait."""
+        """Makes as many calls as fit into a step, or until the sweep has to wait."""
         clock, rules = self._parts.clock, self._parts.rules
         until = clock.monotonic() + STEP_SECONDS
         began_at = sweep.due_at

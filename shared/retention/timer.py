@@ -1,4 +1,4 @@
-"""The timer of the sweeps, and the way in which any sweep begins."""
+"""The timer for sweeps, and how a sweep is started."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.retention.closing import Outlet, SweepCloser
 from shared.retention.judging import Rules
 from shared.retention.message import SweepStep
 from shared.retention.record import SweepStore
-from shared.retention.step import put_back
+from shared.retention.step import requeued
 from shared.retention.sweep import Sweep, new_sweep
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ MAX_WRITES: Final = 10
 
 @dataclass(frozen=True)
 class TimerParts:
-    """What the timer is put together from."""
+    """The dependencies of the timer."""
 
     clock: Clock
     accounts: Sequence[str]
@@ -55,13 +55,13 @@ class _Registration:
 
 
 class SweepTimer:
-    """Begins sweeps when their time has come. Every method may raise StorageUnavailable and CorruptRecord."""
+    """Starts sweeps when they are due. Every method may raise StorageUnavailable and CorruptRecord."""
 
     def __init__(self, parts: TimerParts) -> None:
         self._parts = parts
 
     def tick(self) -> None:
-        """Looks at each account once. One whose rows cannot be read holds up no other."""
+        """Looks at each account once. An account whose rows cannot be read does not delay the others."""
         failures: list[StorageUnavailable | CorruptRecord] = []
         looks = [lambda account=account: self._look_at(account) for account in self._parts.accounts]
         for look in (*looks, self._look_at_others):
@@ -75,7 +75,7 @@ class SweepTimer:
     def begin(
         self, account: str, *, only: str = "", dry_run: bool = False, judged: Agenda | None = None
     ) -> Sweep | None:
-        """Begins a sweep at once; None while one runs on the account, or when its row is no longer as it was judged."""
+        """Starts a sweep now; None if one is already running on the account, or if its row is no longer as judged."""
         parts, now = self._parts, self._parts.clock.now()
         agenda = judged or parts.agendas.read(account)
         if agenda and agenda.running:
@@ -84,8 +84,8 @@ class SweepTimer:
         wanted = new_sweep(
             parts.new_id(), account, parts.rules.policies, now, only=only, dry_run=dry_run, begin_after=begin_after
         )
-        # Its row comes first: once the agenda names it, whoever looks finds it. Without the agenda it does not run.
-        # Refused it is there all the same, when the client library had repeated a write whose answer was lost.
+        # The row is written first, so that it exists once the agenda names it. Until then, the sweep does not run.
+        # A refused insert may still have written the row: the client library may have repeated one whose response was lost.
         sweep = parts.sweeps.write(None, wanted, now) or parts.sweeps.read(wanted.sweep_id)
         if sweep is None:
             return None
@@ -102,7 +102,7 @@ class SweepTimer:
         for number in range(MAX_WRITES):
             agenda = judged if judged and number == 0 else self._parts.agendas.read(sweep.account)
             if agenda and agenda.running:
-                # Its own, when the answer to the first write was lost and the client library had repeated it.
+                # It may be this sweep: the client library may have repeated a write whose response was lost.
                 return _Registration(before, agenda) if agenda.running == sweep.sweep_id else None
             if judged and number > 0:
                 return None
@@ -138,7 +138,7 @@ class SweepTimer:
         elif agenda:
             self._bring_on(act, agenda, running)
         if agenda and agenda.is_overdue(parts.interval, now):
-            # An alert reads it (`infra/queries/overdue-sweeps.kql`), which itself could not look back so far.
+            # For the alert `infra/queries/overdue-sweeps.kql`, which cannot look back that far itself.
             log.error("sweep_overdue account=%s last_ended_at=%s", account, agenda.last_ended_at)
 
     def _look_at_others(self) -> None:
@@ -149,8 +149,8 @@ class SweepTimer:
                 self._bring_on(act_on(running, self._parts.clock.now()), agenda, running)
 
     def _bring_on(self, act: Act, agenda: Agenda, running: Sweep | None) -> None:
-        if act is Act.PUT_BACK and running:
-            self._put_back(running)
+        if act is Act.REQUEUE and running:
+            self._requeue(running)
         elif act is Act.CLOSE:
             self._close(agenda, running)
 
@@ -169,8 +169,8 @@ class SweepTimer:
             log.exception("corrupt_record sweep_id=%s", sweep_id)
             return None
 
-    def _put_back(self, sweep: Sweep) -> None:
-        after, step = put_back(sweep, self._parts.clock.now())
+    def _requeue(self, sweep: Sweep) -> None:
+        after, step = requeued(sweep, self._parts.clock.now())
         if self._parts.sweeps.write(sweep, after, self._parts.clock.now()):
             self._parts.outlet.send_step(step)
             log.warning("put_back sweep_id=%s step=%s", sweep.sweep_id, sweep.step)

@@ -1,4 +1,4 @@
-"""What a sweep does when a list call brings no page: whose trouble it is, and whether to wait, to go on or to end. Pure."""
+"""What a sweep does if a list call fails: classifies the failure, and waits, continues or ends accordingly. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from shared.batch.answer import clean
-from shared.batch.job_listing import UNREADABLE
-from shared.batch.pacing import backoff_seconds
+from shared.batch.answer import UNREADABLE, clean
 from shared.batch.reply import ErrorBody, Kind, Reply, Sent
 from shared.deletion.outcomes import RetryPolicy
 from shared.retention import course
@@ -17,8 +15,8 @@ from shared.retention.course import ListJobs, ListTasks
 from shared.retention.sweep import Phase, Sweep
 
 MOST_TRIES: Final = 3
-"""Of one job's list, and of the list of jobs."""
-LEADS_BACK: Final = ErrorBody("ContinuationLeadsBack", "The link to the next page is one that was followed before.")
+"""For the list of one job's tasks, and for the list of jobs."""
+LEADS_BACK: Final = ErrorBody("ContinuationLeadsBack", "The link to the next page has been followed before.")
 
 JOB_BEING_DELETED: Final = "JobBeingDeleted"
 LEAST_WAIT_SECONDS: Final = 1.0
@@ -29,21 +27,21 @@ _OF_THE_ACCOUNT: Final = frozenset({401, 403, 429, 503})
 
 
 class Trouble(StrEnum):
-    """Why there is no page."""
+    """The kinds of failures."""
 
     NONE = "none"
     OWN = "own"
-    """The app did not make the call in time: nobody is to blame."""
+    """The app did not get round to making the call."""
     ACCOUNT = "account"
-    """Waited out: no token, no answer, no right, too much."""
+    """A problem of the account, to be waited out: no token, no response, no access, throttling."""
     GONE = "gone"
-    """The job is not there any more, or soon will not be."""
+    """The job has been deleted, or is being deleted."""
     CALL = "call"
-    """Any other answer: of this job's list, or of the list of jobs."""
+    """Any other failure of this call."""
 
 
 def trouble_of(reply: Reply) -> Trouble:
-    """Whose trouble a reply tells of."""
+    """The kind of failure that a reply shows."""
     if reply.kind is Kind.SUCCESS:
         return Trouble.NONE
     if reply.sent is Sent.HELD:
@@ -61,20 +59,20 @@ def _is_unreadable(reply: Reply) -> bool:
 
 
 def after_trouble(sweep: Sweep, call: ListJobs | ListTasks, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:
-    """The sweep after a call that brought no page: it waits, goes on without the job, or has failed."""
+    """The sweep after a failed call: it waits, continues without the job, or fails."""
     trouble = trouble_of(reply)
     if trouble is Trouble.OWN:
-        # The account may have asked every call to wait, of a sweep or not.
+        # The account may be throttling all calls, not only those of sweeps.
         return _waiting(sweep, now, max(_OWN_WAIT_SECONDS, reply.retry_after or 0.0))
     if trouble is Trouble.ACCOUNT:
         return _of_the_account(sweep, reply, policy, now)
     if trouble is Trouble.GONE and isinstance(call, ListTasks):
         return course.on_job_gone(sweep)
-    return after_bad_page(sweep, call, _error_of(reply), now)
+    return after_bad_page(sweep, call, reply.as_error, now)
 
 
 def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: ErrorBody, now: datetime) -> Sweep:
-    """Trouble of one list: the same call a few times more, then the job is passed over, or the sweep has failed."""
+    """The sweep after a failure of one list: it repeats the call a few times, then skips the job, or fails."""
     tries = sweep.tries + 1
     if tries < MOST_TRIES:
         return _waiting(replace(sweep, tries=tries), now, _JOB_WAIT_SECONDS * tries)
@@ -86,14 +84,10 @@ def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: ErrorBody, n
 def _of_the_account(sweep: Sweep, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:
     attempts = sweep.attempts + 1
     if attempts >= policy.max_attempts:
-        return sweep.ended(Phase.FAILED, now, _error_of(reply))
-    wait = backoff_seconds(attempts, policy.base_seconds, policy.max_seconds, reply, policy.random)
+        return sweep.ended(Phase.FAILED, now, reply.as_error)
+    wait = policy.seconds(attempts, reply)
     return _waiting(replace(sweep, attempts=attempts), now, wait)
 
 
 def _waiting(sweep: Sweep, now: datetime, seconds: float) -> Sweep:
     return replace(sweep, due_at=now + timedelta(seconds=max(LEAST_WAIT_SECONDS, seconds)))
-
-
-def _error_of(reply: Reply) -> ErrorBody:
-    return reply.error or ErrorBody("UnexpectedAnswer", f"The service answered {reply.status}.")

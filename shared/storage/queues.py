@@ -8,12 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueServiceClient
 
 from shared.storage.faults import storage_faults
+
+T = TypeVar("T")
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600 - 60
 """A message is hidden for at most seven days: https://learn.microsoft.com/rest/api/storageservices/put-message"""
@@ -51,48 +53,39 @@ class QueueSender:
 
     def send(self, queue: str, text: str, delay_seconds: float = 0) -> None:
         delay = min(MAX_DELAY_SECONDS, max(0, -int(-delay_seconds // 1)))
-        client = self.client(queue)
-
-        def put() -> None:
-            # -1: never expires. The service's default would drop a waiting request after seven days.
-            client.send_message(text, visibility_timeout=delay, time_to_live=-1)
-
-        self.run(queue, put)
+        # -1: never expires. The service's default would drop a waiting request after seven days.
+        self._run(queue, lambda client: client.send_message(text, visibility_timeout=delay, time_to_live=-1))
 
     def probe(self, queue: str) -> None:
         """Raises StorageUnavailable when the queue cannot be read."""
-        self.run(queue, lambda: self.client(queue).peek_messages(1))
+        self._run(queue, lambda client: client.peek_messages(1))
 
     def depth(self, queue: str, now: datetime) -> Depth:
         """How full a queue is. The count is the service's approximation, and includes hidden messages."""
-        found = Depth(0, None)
 
-        def look() -> None:
-            nonlocal found
-            client = self.client(queue)
+        def look(client: QueueClient) -> Depth:
             count = client.get_queue_properties().approximate_message_count or 0
             ages = [(now - m.inserted_on).total_seconds() for m in client.peek_messages(1) if m.inserted_on]
-            found = Depth(count, max(ages, default=None))
+            return Depth(count, max(ages, default=None))
 
-        self.run(queue, look)
-        return found
+        return self._run(queue, look)
 
-    def client(self, queue: str) -> QueueClient:
-        """The cached client of one queue."""
+    def _client(self, queue: str) -> QueueClient:
         with self._lock:
             if queue not in self._clients:
                 self._clients[queue] = self._service.get_queue_client(queue)
             return self._clients[queue]
 
-    def run(self, queue: str, call: Callable[[], object]) -> None:
+    def _run(self, queue: str, call: Callable[[QueueClient], T]) -> T:
         """Makes one call; creates the queue if the service says that it is missing."""
+        client = self._client(queue)
         with storage_faults(f"queue {queue}"):
             try:
-                call()
+                return call(client)
             except ResourceNotFoundError:
                 with suppress(ResourceExistsError):
-                    self.client(queue).create_queue()
-                call()
+                    client.create_queue()
+                return call(client)
 
 
 def encoded(text: str, encoding: str) -> str:

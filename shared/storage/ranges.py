@@ -1,18 +1,31 @@
-"""Reads many rows of one partition: in ranges where their keys are close together, else one by one.
+"""Reads many rows of one partition: all that a query finds, or those of some keys.
 
-A filter of many keys joined by `or` would scan the whole partition:
+The latter in ranges where the keys are close together, else one by one. A filter of many keys joined by `or` would scan the whole partition:
 https://learn.microsoft.com/azure/storage/tables/table-storage-design-for-query
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from shared.storage.query import Query
 from shared.storage.table import Found, Table
 
 PAGE = 1_000
 ROWS_FOR_A_READ = 30
 """Reading this many rows as part of a page costs about as much as reading one row alone."""
+
+
+def all_rows(table: Table, query: Query, columns: Sequence[str] | None = None, page: int = PAGE) -> Iterator[Found]:
+    """All rows of a query, page by page as they are taken; the service may end a page early, an empty one too.
+
+    https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
+    """
+    found = table.query(query, columns, page)
+    yield from found.rows
+    while found.continuation is not None:
+        found = table.query(query, columns, page, found.continuation)
+        yield from found.rows
 
 
 def read_rows(table: Table, partition: str, rows: Sequence[str]) -> dict[str, Found]:
@@ -21,8 +34,7 @@ def read_rows(table: Table, partition: str, rows: Sequence[str]) -> dict[str, Fo
     found: dict[str, Found] = {}
     continuation = None
     while len(left) > 1:
-        # The keys are GUIDs, some with a dry-run suffix: nothing in them needs escaping.
-        between = f"PartitionKey eq '{partition}' and RowKey ge '{left[0]}' and RowKey le '{left[-1]}'"
+        between = Query(partition).where("RowKey", "ge", left[0]).where("RowKey", "le", left[-1])
         page = table.query(between, None, PAGE, continuation)
         there = {str(row.entity["RowKey"]): row for row in page.rows}
         found.update((row, there[row]) for row in left if row in there)

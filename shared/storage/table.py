@@ -13,6 +13,7 @@ from azure.core.exceptions import (
 from azure.data.tables import TableClient, TableServiceClient
 
 from shared.storage.faults import storage_faults
+from shared.storage.query import Query
 from shared.storage.transactions import Delete, Insert, InsertOrMerge, Merge, Operation, TransactionFailed, Transactions
 
 Entity = dict[str, Any]
@@ -69,7 +70,7 @@ class Table(Protocol):
         """All or nothing: at most MAX_OPERATIONS different rows of one partition; more raise StorageUnavailable."""
 
     def query(
-        self, filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+        self, query: Query, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
     ) -> Page:
         """One page of at most `top` rows (at most 1,000)."""
 
@@ -131,11 +132,11 @@ class AzureTable:
         return self._run("write group", put)
 
     def query(
-        self, filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+        self, query: Query, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
     ) -> Page:
         def fetch() -> Page:
             found = self._client.query_entities(
-                filter_text, results_per_page=top, select=list(columns) if columns else None
+                query.text, results_per_page=top, select=list(columns) if columns else None
             )
             # The client's annotation says str, but tables return and accept a mapping.
             pages = found.by_page(continuation_token=continuation)  # type: ignore[arg-type]

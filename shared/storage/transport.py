@@ -33,7 +33,7 @@ _TOO_SHORT_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long one storage call may take. An HTTP caller learns within 15 s that storage is down."""
 
     connect_seconds: float = 3
@@ -43,12 +43,12 @@ class Patience:
     """All tries of one call and the waits between them. A wait may run past it, but is short, and the next try fails."""
 
     @classmethod
-    def within(cls, seconds: float) -> Patience:
+    def within(cls, seconds: float) -> Timeouts:
         """The same proportions, for a different total."""
         share = seconds / cls.all_tries_seconds
         return cls(cls.connect_seconds * share, cls.read_seconds * share, seconds)
 
-    def timeouts(self, left: float) -> tuple[float, float]:
+    def shortened(self, left: float) -> tuple[float, float]:
         """Connect and read time-outs that end within the time left."""
         share = min(1.0, left / (self.connect_seconds + self.read_seconds))
         return self.connect_seconds * share, self.read_seconds * share
@@ -94,26 +94,26 @@ class StorageSession(requests.Session):
 class BoundedTransport(RequestsTransport):  # type: ignore[misc]  # handed out untyped by a lazy __getattr__
     """Recognises the tries of one call by their request, which both libraries' retry policies send again."""
 
-    def __init__(self, patience: Patience, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, timeouts: Timeouts, monotonic: Callable[[], float] = time.monotonic) -> None:
         # Given to a client, the time-outs would be those of a transport that it makes itself.
         super().__init__(
             session=StorageSession(),
             session_owner=False,
             use_env_settings=False,
-            connection_timeout=patience.connect_seconds,
-            read_timeout=patience.read_seconds,
+            connection_timeout=timeouts.connect_seconds,
+            read_timeout=timeouts.read_seconds,
         )
-        self._patience = patience
+        self._timeouts = timeouts
         self._monotonic = monotonic
         self._ends: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
     def send(self, request: Any, **options: Any) -> Any:
         """One try; raises ServiceRequestTimeoutError when there is no time left for it."""
         now = self._monotonic()
-        left = self._ends.setdefault(request, now + self._patience.all_tries_seconds) - now
+        left = self._ends.setdefault(request, now + self._timeouts.all_tries_seconds) - now
         if left < _TOO_SHORT_SECONDS:
             raise ServiceRequestTimeoutError("no time left for another try")
-        options["connection_timeout"], options["read_timeout"] = self._patience.timeouts(left)
+        options["connection_timeout"], options["read_timeout"] = self._timeouts.shortened(left)
         response = super().send(request, **options)
         for name in _WAITS:
             # No caller waits that long. The clients' own pauses are short, and the caller tries again.
@@ -128,15 +128,15 @@ class BoundedRetry(LinearRetry):
     whole time-out before the transport is even called.
     """
 
-    def __init__(self, patience: Patience, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, timeouts: Timeouts, monotonic: Callable[[], float] = time.monotonic) -> None:
         # Up to a second between tries. The policy does not know azure-core's names for the wait.
         super().__init__(backoff=0, retry_total=2, random_jitter_range=1, retry_connect=2, retry_read=2)
-        self._patience = patience
+        self._timeouts = timeouts
         self._monotonic = monotonic
 
     def configure_retries(self, request: Any) -> dict[str, Any]:
         """The retry state of one call, including when it must end."""
-        return super().configure_retries(request) | {"ends": self._monotonic() + self._patience.all_tries_seconds}
+        return super().configure_retries(request) | {"ends": self._monotonic() + self._timeouts.all_tries_seconds}
 
     def increment(self, settings: dict[str, Any], *arguments: Any, **options: Any) -> bool:
         """Whether to try again."""

@@ -14,7 +14,7 @@ from shared.clock import Clock
 
 DEVELOPER: Final = "developer"
 
-_PATIENCE: Final[dict[str, Any]] = {
+_RETRIES: Final[dict[str, Any]] = {
     "connection_timeout": 2,
     "read_timeout": 5,
     # One immediate retry after a lost connection, none after an answer: azure-core would sleep for as long
@@ -46,9 +46,9 @@ def credential_factory(settings: CredentialSettings) -> Callable[[], Credential]
         logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
         client_id = settings.client_id or None
         if settings.batch_credential == DEVELOPER:
-            return DefaultAzureCredential(managed_identity_client_id=client_id, **_PATIENCE)
+            return DefaultAzureCredential(managed_identity_client_id=client_id, **_RETRIES)
         # The endpoint is local to the machine; a proxy set in the environment must not see its header.
-        return ManagedIdentityCredential(client_id=client_id, use_env_settings=False, **_PATIENCE)
+        return ManagedIdentityCredential(client_id=client_id, use_env_settings=False, **_RETRIES)
 
     return make
 

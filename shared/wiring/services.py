@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -32,13 +32,13 @@ from shared.deletion.attempt import Attempt
 from shared.deletion.cancellation import Cancellation
 from shared.deletion.claiming import Claimer
 from shared.deletion.delivery import Timing
-from shared.deletion.guard import Guard
 from shared.deletion.outbox import Outbox
 from shared.deletion.outcomes import RetryPolicy
 from shared.deletion.parents import Parent, Parents
 from shared.deletion.poison import PoisonWorker
 from shared.deletion.side_by_side import ONE_BY_ONE, SideBySide
 from shared.deletion.synchronous import SynchronousDeletion
+from shared.deletion.vetoes import Vetoes
 from shared.deletion.worker import Worker
 from shared.ledger.pauses import Pauses
 from shared.ledger.record import Origin
@@ -50,7 +50,8 @@ from shared.request.model import DeletionRequest
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterListing
 from shared.results.publisher import Publisher
-from shared.results.telemetry import SILENT, Call, Telemetry
+from shared.results.queue import ResultQueue
+from shared.results.telemetry import SILENT, Send, Telemetry
 from shared.retention.job_messages import JobMessages
 from shared.settings import Settings
 from shared.storage.queues import Queues
@@ -80,62 +81,70 @@ class Outside:
     """`records` with more time, for the daily round, which scans whole partitions; None means use `records`."""
 
 
+class _Base:
+    """What the services stand on."""
+
+    def __init__(self, settings: Settings, outside: Outside, known: Mapping[Origin, Parent]) -> None:
+        self.settings, self.outside, self.clock = settings, outside, outside.clock
+        pauses = Pauses(outside.clock, outside.random)
+        self.store, self.cleanups = RecordStore(outside.records, pauses), CleanupStore(outside.records, pauses)
+        self.letters = DeadLetterStore(outside.letters)
+        self.results = ResultQueue(outside.sender, settings.result_queue)
+        self.publisher = Publisher(
+            self.letters, settings.batch_accounts, settings.result_encoding, outside.clock, outside.telemetry
+        )
+        self.outbox = Outbox(self.publisher, self.results, self.store, settings.request_queue)
+        self.dispatcher = Dispatcher(outside.sender, settings.request_queue, outside.clock)
+        self.acceptor = Acceptor(self.store, self.dispatcher, outside.clock, outside.side_by_side)
+        self.cleanup_queue = CleanupQueue(outside.sender, settings.job_completion_queue)
+        self.vetoes, self.parents = Vetoes(settings), Parents(known)
+        self.policy = RetryPolicy(
+            settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
+        )
+
+
 class App:
     """The services that the functions call."""
 
     def __init__(self, settings: Settings, outside: Outside) -> None:
         self.settings = settings
-        clock, sender, timing = outside.clock, outside.sender, Timing(settings.operation_budget_seconds)
-        store = RecordStore(outside.records, Pauses(clock, outside.random))
-        letters = DeadLetterStore(outside.letters)
-        publisher = Publisher(letters, settings, clock, outside.telemetry)
-        outbox = Outbox(publisher, sender, store, settings)
-        dispatcher = Dispatcher(sender, settings.request_queue, clock)
-        acceptor = Acceptor(store, dispatcher, clock, outside.side_by_side)
         self.parents: dict[Origin, Parent] = {}
-        guard, parents = Guard(settings), Parents(self.parents)
-        policy = RetryPolicy(
-            settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
-        )
-        attempt = Attempt(
-            store, outside.telemetry.observed(_call(outside.batch, clock)), outside.lanes, clock, timing, policy
-        )
-        claimer = Claimer(store, clock, timing, guard, parents)
-        self.worker = Worker(settings, clock, outside.new_id, claimer, attempt, acceptor, dispatcher, publisher)
-        self.poison = PoisonWorker(settings, clock, store, dispatcher, publisher, sender, outbox, guard, parents)
-        synchronous = SynchronousDeletion(store, clock, timing, outside.new_id, attempt, acceptor, outbox)
-        cancellation = Cancellation(store, clock, outbox)
-        self.api = TaskDeletionApi(settings, clock, store, acceptor, guard, synchronous, cancellation)
+        base = _Base(settings, outside, self.parents)
+        self._serve_requests(base)
+        self._serve_clean_ups(base)
+        self._serve_sweeps(base)
+        self._serve_operators(base)
 
-        accounts = settings.batch_accounts
-        cleanups = CleanupStore(outside.records, Pauses(clock, outside.random))
-        queue = CleanupQueue(sender, settings.job_completion_queue)
-        closer = CleanupCloser(letters, accounts[0], settings.result_encoding, clock)
-        task = SingleTask(outside.batch, store, acceptor, publisher, guard, queue, policy, clock)
-        steps = Steps(cleanups, outside.batch, acceptor, queue, policy, clock)
+    def _serve_requests(self, base: _Base) -> None:
+        settings, outside, clock, new_id = self.settings, base.outside, base.clock, base.outside.new_id
+        store, acceptor, outbox, vetoes = base.store, base.acceptor, base.outbox, base.vetoes
+        dispatcher, publisher, parents = base.dispatcher, base.publisher, base.parents
+        accounts, timing = settings.batch_accounts, Timing(settings.operation_budget_seconds)
+        send = outside.telemetry.observed(_send(outside.batch, clock))
+        attempt = Attempt(store, send, outside.lanes, clock, timing, base.policy)
+        claimer = Claimer(store, clock, timing, vetoes, parents)
+        self.worker = Worker(accounts, clock, new_id, claimer, attempt, acceptor, dispatcher, publisher)
+        self.poison = PoisonWorker(accounts, clock, store, dispatcher, publisher, base.results, outbox, vetoes, parents)
+        synchronous = SynchronousDeletion(store, clock, timing, new_id, attempt, acceptor, outbox)
+        cancellation = Cancellation(store, clock, outbox)
+        self.api = TaskDeletionApi(settings, clock, store, acceptor, vetoes, synchronous, cancellation)
+
+    def _serve_clean_ups(self, base: _Base) -> None:
+        settings, batch, clock = self.settings, base.outside.batch, base.clock
+        accounts, queue, cleanups, vetoes = settings.batch_accounts, base.cleanup_queue, base.cleanups, base.vetoes
+        closer = CleanupCloser(base.letters, accounts[0], settings.result_encoding, clock)
+        task = SingleTask(batch, base.store, base.acceptor, base.publisher, vetoes, queue, base.policy, clock)
+        steps = Steps(cleanups, batch, base.acceptor, queue, base.policy, clock)
         longest = timedelta(days=settings.job_completion_max_wait_days)
-        self.fan_out = FanOut(accounts, longest, steps, guard, closer, Relisting(steps, guard), task)
-        self.cleanup_poison = CleanupPoison(
-            accounts, cleanups, closer, task, guard, sender, settings.result_queue, clock
-        )
+        self.fan_out = FanOut(accounts, longest, steps, vetoes, closer, Relisting(steps, vetoes), task)
+        self.cleanup_poison = CleanupPoison(accounts, cleanups, closer, task, vetoes, base.results, clock)
         self.parents[Origin.JOB_COMPLETION] = CleanupParent(cleanups)
-        cancelling = CleanupCancelling(cleanups, closer, sender, settings.result_queue, clock)
-        intake = EventIntake(accounts, guard, cleanups, store, acceptor, queue, clock)
+        intake = EventIntake(accounts, vetoes, cleanups, base.store, base.acceptor, queue, clock)
+        cancelling = CleanupCancelling(cleanups, closer, base.results, clock)
         self.cleanups = CleanupApi(accounts, intake, cleanups, cancelling, clock)
 
-        cleanup_redrive = CleanupRedrive(accounts, clock, cleanups, queue)
-        redrive = Redrive(settings, clock, letters, store, dispatcher, cleanup_redrive, outbox)
-        queues = (settings.request_queue, settings.job_completion_queue)
-        self.dead_letters = DeadLetterApi(letters, LetterListing(letters), redrive, queues, clock)
-        self.letter_retention = LetterRetention(letters, clock, settings.dead_letter_retention_days)
-        retention = timedelta(days=settings.retention_days)
-        upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, cleanups, queue)
-        self.housekeeping = Housekeeping(
-            settings, clock, outside.scans or outside.records, sender, dispatcher, outbox, upkeep
-        )
-        self._serve_sweeps(outside, dispatcher, policy)
-
-    def _serve_sweeps(self, outside: Outside, dispatcher: Dispatcher, policy: RetryPolicy) -> None:
+    def _serve_sweeps(self, base: _Base) -> None:
+        outside, dispatcher, policy = base.outside, base.dispatcher, base.policy
         found = sweep_services(
             self.settings, outside.records, outside.batch, dispatcher, policy, outside.new_id, outside.telemetry
         )
@@ -143,10 +152,23 @@ class App:
         self.job_messages = JobMessages(self.fan_out, self.cleanup_poison, found.sweeper)
         self.sweeps, self.retention = found.timer, found.api
 
+    def _serve_operators(self, base: _Base) -> None:
+        settings, outside, clock, letters = self.settings, base.outside, base.clock, base.letters
+        accounts, events = settings.batch_accounts, settings.job_completion_queue
+        of_events = CleanupRedrive(accounts, clock, base.cleanups, base.cleanup_queue)
+        redrive = Redrive(accounts, events, clock, letters, base.store, base.dispatcher, of_events, base.outbox)
+        queues = (settings.request_queue, events)
+        self.dead_letters = DeadLetterApi(letters, LetterListing(letters), redrive, queues, clock)
+        self.letter_retention = LetterRetention(letters, clock, settings.dead_letter_retention_days)
+        retention = timedelta(days=settings.retention_days)
+        upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, base.cleanups, base.cleanup_queue)
+        scans = outside.scans or outside.records
+        self.housekeeping = Housekeeping(settings, clock, scans, outside.sender, base.dispatcher, base.outbox, upkeep)
 
-def _call(batch: Batch, clock: Clock) -> Call:
-    def call(request: DeletionRequest, box: TimeBox) -> Reply:
+
+def _send(batch: Batch, clock: Clock) -> Send:
+    def send(request: DeletionRequest, box: TimeBox) -> Reply:
         box = box.ending_by(clock.monotonic() + LONGEST_CALL_SECONDS)
         return batch.get_task(request, box) if request.dry_run else batch.delete(request, box)
 
-    return call
+    return send

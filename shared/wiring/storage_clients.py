@@ -10,7 +10,7 @@ from azure.storage.queue import QueueServiceClient
 
 from shared.clock import Clock, SystemClock
 from shared.settings import Settings
-from shared.storage.transport import BoundedRetry, BoundedTransport, Patience
+from shared.storage.transport import BoundedRetry, BoundedTransport, Timeouts
 from shared.wiring.credentials import SharedCredential, credential_factory
 
 # Three quick tries stay well below a claim's lease; the clients' default takes minutes.
@@ -28,8 +28,8 @@ def table_service(
     settings: Settings, credential: SharedCredential | None = None, seconds: float | None = None
 ) -> TableServiceClient:
     """The client for tables; its calls take at most `seconds`, or as long as the settings allow."""
-    patience = Patience.within(seconds or settings.storage_timeout_seconds)
-    options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False}
+    timeouts = Timeouts.within(seconds or settings.storage_timeout_seconds)
+    options = _RETRY | {"transport": BoundedTransport(timeouts), "logging_enable": False}
     connection = settings.storage
     if connection.connection_string:
         return TableServiceClient.from_connection_string(connection.connection_string, **options)
@@ -38,9 +38,9 @@ def table_service(
 
 def queue_service(settings: Settings, credential: SharedCredential | None = None) -> QueueServiceClient:
     """The client for queues; it sends message bodies unchanged."""
-    patience = Patience.within(settings.storage_timeout_seconds)
-    again = BoundedRetry(patience)
-    options = _RETRY | {"transport": BoundedTransport(patience), "logging_enable": False, "retry_policy": again}
+    timeouts = Timeouts.within(settings.storage_timeout_seconds)
+    again = BoundedRetry(timeouts)
+    options = _RETRY | {"transport": BoundedTransport(timeouts), "logging_enable": False, "retry_policy": again}
     connection = settings.storage
     if connection.connection_string:
         return QueueServiceClient.from_connection_string(connection.connection_string, **options)

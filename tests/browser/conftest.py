@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-"""For a machine without a screen, and without calls of the browser's own."""
+"""For a machine without a screen, and to keep the browser from making calls for itself."""
 SETTINGS = {
     "HOST_FUNCTION_KEY": KEY,
     "OPERATION_BUDGET_SECONDS": "20",
@@ -74,7 +74,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(browser: Browser, stack: Stack) -> Iterator[Callable[..., Watched]]:
-    """Opens pages in contexts of their own; at the end nothing may have gone wrong in any of them."""
+    """Opens pages in separate contexts; at the end none of them may have logged an error."""
     contexts: list[BrowserContext] = []
     pages: list[Watched] = []
 

@@ -93,5 +93,5 @@ def test_a_letter_is_settled_by_keyboard_alone(look: Watched, backstage: Backsta
     look.page.get_by_role("dialog").wait_for()
     look.page.keyboard.press("Tab")
     look.page.keyboard.press("Enter")
-    look.page.wait_for_selector("text=it is listed no longer")
+    look.page.wait_for_selector("text=no longer listed")
     assert backstage.count(jobId=job) == 0

@@ -82,7 +82,7 @@ def look(browser: Browser, large: Stack) -> Iterator[Watched]:
 
 
 def test_the_first_look_does_not_grow_with_what_there_is(look: Watched) -> None:
-    """A summary, a health, and the number is what the app counts to."""
+    """The overview needs one summary and one health call, however many letters there are."""
     for number in range(3):
         before, began = len(look.calls), time.perf_counter()
         look.open()
@@ -96,7 +96,7 @@ def test_the_first_look_does_not_grow_with_what_there_is(look: Watched) -> None:
 
 
 def test_lists_are_loaded_page_by_page(look: Watched) -> None:
-    """What is not shown was not asked for, however far down a person scrolls."""
+    """A list loads its next page only when asked to, however far down a person scrolls."""
     for fragment, rows in (("#dead-letters", 50), ("#clean-ups", 20)):
         look.open()
         began = time.perf_counter()
@@ -111,7 +111,7 @@ def test_lists_are_loaded_page_by_page(look: Watched) -> None:
 
 
 def test_all_of_them_are_counted_before_a_question(look: Watched) -> None:
-    """By dry runs of a thousand each, in one pass."""
+    """All letters are counted before the question, by dry runs of a thousand each."""
     look.open("#dead-letters")
     began = time.perf_counter()
     look.page.get_by_role("button", name="Redrive all that match").click()
@@ -119,4 +119,4 @@ def test_all_of_them_are_counted_before_a_question(look: Watched) -> None:
     print(f"counted in {time.perf_counter() - began:.2f} s")
     assert "Redrive 10,000 dead letters" in look.page.get_by_role("dialog").inner_text()
     assert look.acts() == [("POST", "/api/dead-letters/redrive")] * 10
-    look.page.get_by_role("button", name="Cancel").click()
+    look.page.get_by_role("button", name="Go back").click()

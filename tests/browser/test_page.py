@@ -17,11 +17,11 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>docume
 
 
 def test_the_key_is_asked_for_once_a_tab(look: Watched) -> None:
-    """Then comes the first look, and after a reload the first look at once."""
+    """With the key the overview is shown; after a reload it is shown without asking."""
     look.page.goto(f"{look.url}/api/operations")
     assert look.calls == [("GET", "/api/operations")]
     look.page.get_by_label("Function key").fill(KEY)
-    look.page.get_by_role("button", name="Go on").click()
+    look.page.get_by_role("button", name="Continue").click()
     look.page.wait_for_selector("#verdict:not([hidden])")
     assert look.page.get_by_role("row", name=re.compile("task-delete-requests-poison")).is_visible()
     look.page.reload()
@@ -30,14 +30,14 @@ def test_the_key_is_asked_for_once_a_tab(look: Watched) -> None:
 
 
 def test_a_code_in_the_address_is_used_and_removed(look: Watched) -> None:
-    """It is the key, and what else the address says stays."""
+    """The `code` is taken as the key; the rest of the address stays."""
     look.open("#dead-letters?reason=ServerBusy")
     assert look.page.url == f"{look.url}/api/operations#dead-letters?reason=ServerBusy"
     assert look.page.get_by_label("Reason").input_value() == "ServerBusy"
 
 
 def test_title_and_header_name_the_app(look: Watched) -> None:
-    """So that nobody acts on the wrong one of two tabs."""
+    """The name of the app is in both, so that nobody acts in the wrong one of two tabs."""
     look.open()
     name = look.url.removeprefix("http://")
     assert name in look.page.title()
@@ -45,7 +45,7 @@ def test_title_and_header_name_the_app(look: Watched) -> None:
 
 
 def test_without_javascript_the_page_says_so(new_page: Callable[..., Watched]) -> None:
-    """It asks for no key then, which it could do nothing with."""
+    """Without JavaScript the page says that it needs it, and does not ask for a key that it could not use."""
     look = new_page(java_script_enabled=False)
     look.page.goto(f"{look.url}/api/operations")
     assert "needs JavaScript" in look.page.inner_text("noscript")
@@ -53,17 +53,17 @@ def test_without_javascript_the_page_says_so(new_page: Callable[..., Watched]) -
 
 
 def test_a_wrong_key_is_refused_and_kept(look: Watched) -> None:
-    """It is shown to be wrong where it can be mended."""
+    """A rejected key stays in its field, where it can be corrected."""
     look.page.goto(f"{look.url}/api/operations?code=wrong")
     look.page.wait_for_selector("#key-panel:not([hidden])")
-    assert "refuses this key" in look.page.inner_text("#fault")
+    assert "rejects this key" in look.page.inner_text("#fault")
     assert look.page.get_by_label("Function key").input_value() == "wrong"
     assert look.page.evaluate("sessionStorage.getItem('key')") == "wrong"
     look.provoked("401")
 
 
 def test_a_request_is_found_by_its_id(look: Watched, backstage: Backstage) -> None:
-    """With how it ended; the view can be reloaded."""
+    """The view of a request shows its outcome and survives a reload."""
     asked = {"clientRequestId": str(uuid.uuid4()), "jobId": backstage.job(1), "taskId": "task-1"}
     backstage.post("task-deletions", asked)
     look.open("#find")
@@ -75,15 +75,15 @@ def test_a_request_is_found_by_its_id(look: Watched, backstage: Backstage) -> No
     assert asked["jobId"] in look.page.get_by_role("article").inner_text()
 
 
-def test_an_id_of_nothing_is_said_to_be_of_nothing(look: Watched) -> None:
-    """After all kinds have been asked for."""
+def test_an_unknown_id_is_said_to_be_unknown(look: Watched) -> None:
+    """When no kind has the id, the page says so."""
     look.open(f"#find?id={uuid.uuid4()}")
-    look.page.wait_for_selector("text=is remembered")
+    look.page.wait_for_selector("text=was found")
     look.provoked("404")
 
 
 def test_a_dead_letter_is_shown_as_text_whatever_its_sender_wrote(look: Watched, backstage: Backstage) -> None:
-    """Markup in its fields and their names is no markup in the page."""
+    """Markup in a dead letter's fields, or in their names, stays text on the page."""
     mark = uuid.uuid4().hex
     names = ("jobId", "taskId", "batchUrl", "ifMatch", HOSTILE)
     backstage.put({"clientRequestId": str(uuid.uuid4()), **dict.fromkeys(names, f"{HOSTILE}\u0007\u202e{mark}")})
@@ -95,7 +95,7 @@ def test_a_dead_letter_is_shown_as_text_whatever_its_sender_wrote(look: Watched,
 
 
 def test_a_dead_letter_is_shown_as_text_whatever_is_in_it(look: Watched, backstage: Backstage) -> None:
-    """Were every field of the answer hostile, what cannot be seen would stand there by its code."""
+    """Even if every field of the response were hostile, invisible characters would be shown as codes."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
 
@@ -144,7 +144,7 @@ def _ids_with(backstage: Backstage, mark: str) -> list[str]:
 
 
 def test_letters_are_redriven_after_a_look_at_how_many(look: Watched, backstage: Backstage) -> None:
-    """The question names act, number, filter and app, its focus is on Cancel, and two clicks are one act."""
+    """The question names act, number, filter and app; its focus is on *Go back*; two clicks are one act."""
     job = backstage.job(3)
     backstage.given_up(job, 3)
     look.open(f"#dead-letters?jobId={job}")
@@ -153,7 +153,7 @@ def test_letters_are_redriven_after_a_look_at_how_many(look: Watched, backstage:
     question.wait_for()
     assert question.get_by_role("heading").inner_text() == f"Redrive 3 dead letters (job {job})?"
     assert look.url.removeprefix("http://") in question.inner_text()
-    assert look.page.evaluate("document.activeElement.textContent") == "Cancel"
+    assert look.page.evaluate("document.activeElement.textContent") == "Go back"
     calls = len(look.acts())
     assert question.get_by_role("listitem").count() == 3
     assert backstage.count(jobId=job) == 3
@@ -165,12 +165,12 @@ def test_letters_are_redriven_after_a_look_at_how_many(look: Watched, backstage:
 
 
 def test_a_no_does_nothing(look: Watched, backstage: Backstage) -> None:
-    """Neither by the button nor by Escape."""
+    """Nothing happens when the question is dismissed, by its button or by Escape."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
     look.open(f"#dead-letters?jobId={job}")
     for key in ("Enter", "Escape"):
-        # The focus is on Cancel.
+        # The focus is on *Go back*.
         calls = len(look.acts())
         look.page.get_by_role("button", name="Settle all that match").click()
         look.page.get_by_role("dialog").wait_for()
@@ -181,7 +181,7 @@ def test_a_no_does_nothing(look: Watched, backstage: Backstage) -> None:
 
 
 def test_ticked_letters_are_settled(look: Watched, backstage: Backstage) -> None:
-    """They alone, and they stay in sight, struck out."""
+    """Only the ticked letters are settled, and they stay in sight, struck out."""
     job = backstage.job(3)
     backstage.given_up(job, 3)
     look.open(f"#dead-letters?jobId={job}")
@@ -195,7 +195,7 @@ def test_ticked_letters_are_settled(look: Watched, backstage: Backstage) -> None
 
 
 def test_a_key_that_only_reads_is_kept_when_an_act_is_refused(look: Watched, backstage: Backstage) -> None:
-    """The page says what the 401 means."""
+    """A 401 for an act is explained, and does not discard a key that works for reading."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
 
@@ -210,25 +210,25 @@ def test_a_key_that_only_reads_is_kept_when_an_act_is_refused(look: Watched, bac
     look.page.get_by_label(re.compile("^Tick")).check()
     look.page.get_by_role("button", name="Settle 1 ticked").click()
     look.page.get_by_role("dialog").get_by_role("button", name="Settle 1").click()
-    look.page.wait_for_selector("text=this key only reads")
+    look.page.wait_for_selector("text=this key is read-only")
     assert look.page.evaluate("sessionStorage.getItem('key')") == KEY
     assert look.page.is_hidden("#key-panel")
     look.provoked("401")
 
 
 def test_an_error_is_shown_as_the_api_words_it(look: Watched) -> None:
-    """Code, message, and what each pointer points at."""
+    """An error shows its code, its message, and a line for each field at fault."""
     look.open("#ask")
     look.page.get_by_label("Job").fill("no such/job")
-    look.page.get_by_label("Task").fill("task-1")
-    look.page.get_by_role("button", name="Try it").click()
+    look.page.get_by_label("Task", exact=True).fill("task-1")
+    look.page.get_by_role("button", name="Dry run").click()
     look.page.wait_for_selector("text=InvalidRequest")
     assert "/jobId" in look.page.inner_text(".fault")
     look.provoked("400")
 
 
 def test_a_clean_up_is_followed_to_its_end(look: Watched, backstage: Backstage) -> None:
-    """Its bar moves, and the end is said."""
+    """The view of a clean-up counts up to its last task, and the list links to it."""
     event, job = str(uuid.uuid4()), backstage.job(300)
     backstage.post("job-completions", {"clientRequestId": event, "jobId": job})
     look.open(f"#find?kind=clean-up&id={event}")
@@ -241,28 +241,28 @@ def test_a_clean_up_is_followed_to_its_end(look: Watched, backstage: Backstage) 
     look.page.get_by_role("link", name=job).wait_for()
 
 
-def test_a_request_that_waits_is_taken_back(look: Watched, backstage: Backstage) -> None:
-    """From the view that found it, after a question whose button is no other Cancel."""
+def test_a_waiting_request_is_cancelled(look: Watched, backstage: Backstage) -> None:
+    """A scheduled request can be cancelled from its view, after a question."""
     asked = {"clientRequestId": str(uuid.uuid4()), "jobId": backstage.job(1), "taskId": "task-1", "deleteAfter": "P1D"}
     backstage.post("task-deletions", asked)
     look.open(f"#find?id={asked['clientRequestId']}")
     look.page.wait_for_selector("article >> text=scheduled")
-    look.page.get_by_role("button", name="Take the request back").click()
+    look.page.get_by_role("button", name="Cancel the request").click()
     question = look.page.get_by_role("dialog")
-    assert question.get_by_role("heading").inner_text() == f"Take 1 request back: task task-1 of job {asked['jobId']}?"
-    question.get_by_role("button", name="Take the request back").click()
+    assert question.get_by_role("heading").inner_text() == f"Cancel 1 request: task task-1 of job {asked['jobId']}?"
+    question.get_by_role("button", name="Cancel the request").click()
     look.page.wait_for_selector("article >> text=cancelled")
 
 
 def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> None:
-    """A dry run at once; the deletion after a question that names the task."""
+    """A dry run starts at once, a deletion only after a question that names the task."""
     job = backstage.job(1)
     look.open("#ask")
     look.page.get_by_label("Job").fill(job)
-    look.page.get_by_label("Task").fill("task-1")
-    look.page.get_by_role("button", name="Try it").click()
+    look.page.get_by_label("Task", exact=True).fill("task-1")
+    look.page.get_by_role("button", name="Dry run").click()
     look.page.wait_for_selector("text=wouldDelete")
-    look.page.get_by_role("button", name="Ask for the deletion").click()
+    look.page.get_by_role("button", name="Delete the task").click()
     question = look.page.get_by_role("dialog")
     assert question.get_by_role("heading").inner_text() == f"Delete 1 task: task-1 of job {job}?"
     question.get_by_role("button", name="Delete 1 task").dblclick()
@@ -271,7 +271,7 @@ def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> No
 
 
 def test_a_letter_opens_in_the_form_and_is_settled_from_there(look: Watched, backstage: Backstage) -> None:
-    """Its readable fields come along, its id does not."""
+    """The form copies the letter's valid fields but not its id."""
     job, old = backstage.job(1), str(uuid.uuid4())
     condition = {"ifUnmodifiedSince": "Fri, 27 Nov 2099 08:00:00 GMT"}
     backstage.put({"clientRequestId": old, "jobId": job, "taskId": "task-1", "ifmatch": "x", **condition})
@@ -279,10 +279,10 @@ def test_a_letter_opens_in_the_form_and_is_settled_from_there(look: Watched, bac
     look.open(f"#dead-letters?jobId={job}")
     look.page.get_by_role("link", name=re.compile("^Open dead letter")).click()
     look.page.get_by_role("link", name="Open in the form").click()
-    look.page.wait_for_selector("text=Not taken over: ifmatch.")
+    look.page.wait_for_selector("text=Not copied: ifmatch.")
     assert look.page.get_by_label("If-Unmodified-Since").input_value() == condition["ifUnmodifiedSince"]
     assert old not in look.page.inner_text("form .hint >> nth=-1")
-    look.page.get_by_role("button", name="Ask for the deletion").click()
+    look.page.get_by_role("button", name="Delete the task").click()
     look.page.get_by_role("dialog").get_by_role("button", name="Delete 1 task").click()
     look.page.get_by_role("button", name="Settle the dead letter").click()
     look.page.get_by_role("dialog").get_by_role("button", name="Settle").click()
@@ -291,7 +291,7 @@ def test_a_letter_opens_in_the_form_and_is_settled_from_there(look: Watched, bac
 
 
 def test_a_letter_is_copied_for_a_ticket(new_page: Callable[..., Watched], backstage: Backstage) -> None:
-    """With app, version, time, ids, reason and link; without body and key."""
+    """The copied text has app, version, time, ids, reason and link, and neither body nor key."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
     letter = backstage.letters(jobId=job)[0]

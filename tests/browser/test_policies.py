@@ -6,21 +6,21 @@ from tests.browser.backstage import Backstage
 from tests.browser.watched import Watched
 
 
-def test_a_dry_run_shows_what_would_go_and_a_sweep_takes_it(look: Watched, backstage: Backstage) -> None:
-    """The dry run acts on nothing, so it needs no question; the sweep does."""
+def test_a_preview_counts_tasks_and_a_sweep_deletes_them(look: Watched, backstage: Backstage) -> None:
+    """A preview changes nothing and needs no question; a sweep asks first."""
     job = backstage.job(7, "swept-")
     look.open("#policies")
-    look.page.get_by_role("button", name="What would go now by finished").click()
-    look.page.wait_for_selector("article >> text=Sweep (dry run: what would go now)")
+    look.page.get_by_role("button", name="Preview finished").click()
+    look.page.wait_for_selector("article >> text=Sweep (dry run)")
     look.until("/done/.test(document.querySelector('article dd').textContent)")
     article = look.page.get_by_role("article")
     assert "nothing is deleted" in article.inner_text()
-    look.page.get_by_text("Some of them, by finished").click()
+    look.page.get_by_text("Sample for finished").click()
     assert f"jobs/{job}/tasks/task-" in article.inner_text()
     look.page.go_back()
     look.page.get_by_role("button", name="Sweep now http").click()
     question = look.page.get_by_role("dialog")
-    assert question.get_by_role("heading").inner_text().startswith("Sweep now by all policies of 1 account: http")
+    assert question.get_by_role("heading").inner_text().startswith("Sweep now with all policies of 1 account: http")
     question.get_by_role("button", name="Sweep now").click()
     look.page.wait_for_selector("article >> text=deleted 7")
     assert look.acts() == [("POST", "/api/retention-sweeps")] * 2
@@ -29,16 +29,16 @@ def test_a_dry_run_shows_what_would_go_and_a_sweep_takes_it(look: Watched, backs
 
 
 def test_a_refused_sweep_says_why(look: Watched) -> None:
-    """As the API words it."""
+    """A refused sweep shows the API's message."""
     look.open("#policies")
     look.page.route("**/api/retention-sweeps", lambda route: route.fulfill(status=409, json=RUNNING))
-    look.page.get_by_role("button", name="What would go now by finished").click()
-    look.page.wait_for_selector("text=A sweep of this account is running; there is one at a time.")
+    look.page.get_by_role("button", name="Preview finished").click()
+    look.page.wait_for_selector("text=A sweep of this account is already running.")
     look.provoked("409")
 
 
 RUNNING = {
     "code": "SweepRunning",
-    "message": {"lang": "en-US", "value": "A sweep of this account is running; there is one at a time."},
+    "message": {"lang": "en-US", "value": "A sweep of this account is already running."},
     "values": [],
 }

@@ -1,4 +1,4 @@
-"""What a refresh leaves alone, and when there is none."""
+"""What a refresh leaves alone, and when the page does not refresh."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MARK = """() => {
 
 
 def refreshed(look: Watched) -> None:
-    """Waits until all of one more refresh is shown."""
+    """Waits until one more refresh is shown."""
     with look.page.expect_response(lambda answer: "operations/summary" in answer.url):
         pass
     look.page.wait_for_timeout(1_000)
 
 
 def test_a_refresh_changes_nothing_under_the_hands_of_a_person(look: Watched, backstage: Backstage) -> None:
-    """A tick, an open letter, focus, marked text and scroll stay; new letters come when asked for."""
+    """Ticks, the open letter, focus, selection and scroll position survive; new letters are added on request."""
     job = backstage.job(60)
     backstage.given_up(job, 30)
     look.open(f"#dead-letters?jobId={job}")
@@ -58,7 +58,7 @@ def test_a_refresh_changes_nothing_under_the_hands_of_a_person(look: Watched, ba
 
 
 def test_back_closes_what_was_opened(look: Watched, backstage: Backstage) -> None:
-    """And a reload opens it again: part, filter and id stand in the address."""
+    """Part, filter and id are in the address: a reload opens the same letter, and Back closes it."""
     job = backstage.job(2)
     backstage.given_up(job, 2)
     look.open(f"#dead-letters?jobId={job}")
@@ -73,7 +73,7 @@ def test_back_closes_what_was_opened(look: Watched, backstage: Backstage) -> Non
 
 
 def test_a_tab_that_nobody_sees_asks_nothing(look: Watched) -> None:
-    """And asks at once when it is seen again."""
+    """A hidden tab makes no calls, and makes one as soon as it is visible again."""
     look.open()
     look.page.evaluate(HIDE, True)
     look.page.wait_for_timeout(1_000)
@@ -86,25 +86,25 @@ def test_a_tab_that_nobody_sees_asks_nothing(look: Watched) -> None:
 
 
 def test_after_a_fault_old_numbers_show_their_age(look: Watched) -> None:
-    """The fault is said once, the numbers stay, and the next good answer mends all."""
+    """The fault is announced once, the numbers stay, and the next good response clears it."""
     look.open()
 
     def fail(route: Route) -> None:
         route.abort()
 
     look.page.route("**/api/operations/summary", fail)
-    look.page.wait_for_selector("text=/Old numbers: of .*Z, [0-9]+ s ago/")
+    look.page.wait_for_selector("text=/Out of date: as of .*Z, [0-9]+ s ago/")
     assert look.spoken == "The app cannot be reached."
     assert look.page.get_by_role("row", name=re.compile("task-delete-requests ")).is_visible()
     assert look.page.get_attribute("#verdict", "data-level") == "unknown"
     look.page.unroute("**/api/operations/summary")
     look.page.wait_for_selector("#fault", state="hidden")
-    assert "Numbers of" in look.page.inner_text("#freshness")
+    assert "As of" in look.page.inner_text("#freshness")
     look.provoked("ERR_FAILED")
 
 
 def test_a_fault_of_one_part_is_none_of_the_verdict(look: Watched) -> None:
-    """The API's words about a filter stand there, and the first line stays what it is."""
+    """An invalid filter shows the API's error and leaves the verdict unchanged."""
     look.open()
     level = look.page.get_attribute("#verdict", "data-level")
     look.go("#dead-letters?since=yesterday")
@@ -114,7 +114,7 @@ def test_a_fault_of_one_part_is_none_of_the_verdict(look: Watched) -> None:
 
 
 def test_a_tab_that_was_opened_in_the_background_asks_nothing(look: Watched) -> None:
-    """Not even for what stands in its address, before somebody sees it."""
+    """A tab opened in the background does not even fetch what its address names until it is visible."""
     look.page.add_init_script("Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });")
     look.page.goto(f"{look.url}/api/operations?code={KEY}#dead-letters?id={uuid.uuid4()}")
     look.page.wait_for_timeout(2_000)

@@ -20,9 +20,9 @@ const summary = (change = {}) => ({
 });
 const well = { checks: { storage: "ok" } };
 
-test("an age is told in the two largest units", () => {
-  const told = [0, 59, 60, 3599, 3600, 7500, 90000, 86400 * 3].map(page.duration);
-  assert.deepEqual(told, ["0 s", "59 s", "1 min", "59 min", "1 h", "2 h 5 min", "1 d 1 h", "3 d"]);
+test("an age is shown in its two largest units", () => {
+  const shown = [0, 59, 60, 3599, 3600, 7500, 90000, 86400 * 3].map(page.duration);
+  assert.deepEqual(shown, ["0 s", "59 s", "1 min", "59 min", "1 h", "2 h 5 min", "1 d 1 h", "3 d"]);
 });
 
 test("an exact time is in UTC with its Z, a relative one counts from the time given", () => {
@@ -48,9 +48,9 @@ test("a fragment is read as it is written", () => {
   assert.equal(page.parseRoute("").part, "first-look");
 });
 
-test("a filter is told in words", () => {
+test("a filter is shown in words", () => {
   assert.equal(page.filterWords({ reason: "ServerBusy", jobId: "render" }), "reason ServerBusy, job render");
-  assert.equal(page.filterWords({}), "no filter: all of them");
+  assert.equal(page.filterWords({}), "no filter, so all of them");
 });
 
 test("rate and time left come from the last minute", () => {
@@ -77,18 +77,18 @@ test("a clean-up grows while it lists, and is over when nothing is open", () => 
   assert.equal(page.progressOf({ ...over, done: {}, open: 3 }).isOver, false);
 });
 
-test("the verdict is well, wants a look, or names what fails", () => {
+test("the verdict is well, names what needs attention, or names what fails", () => {
   const verdict = (health, numbers) => page.verdictOf(health, numbers).words;
   assert.equal(verdict(well, summary()), "All is well");
-  assert.equal(verdict({ checks: { storage: "down", identity: "ok" } }, null), "Not well: storage");
+  assert.equal(verdict({ checks: { storage: "down", identity: "ok" } }, null), "Failing: storage");
   assert.equal(verdict(null, null), "Not known yet");
   const letters = { total: 2, byReason: [], counted: "all" };
   assert.equal(
     verdict(well, summary({ deadLetters: letters, queues: [queue("in", 9, 7200), queue("in-poison", 1)] })),
-    "Works; wants a look: 2 dead letters, in waits for 2 h, 1 on in-poison",
+    "Working, but needs attention: 2 dead letters, the oldest message on in is 2 h old, 1 on in-poison",
   );
   const many = { total: null, byReason: [{ reason: "A", count: 1000 }], counted: "the newest 1,000" };
-  assert.equal(verdict(well, summary({ deadLetters: many })), "Works; wants a look: over 1,000 dead letters");
+  assert.equal(verdict(well, summary({ deadLetters: many })), "Working, but needs attention: over 1,000 dead letters");
   assert.equal(verdict(well, summary({ queues: [queue("out", 5, 90000)] })), "All is well");
 });
 
@@ -116,7 +116,7 @@ test("a plot of many points keeps its first and its last", () => {
   );
 });
 
-test("a dead letter comes into the form with every field that can be read", () => {
+test("the form copies every valid field of a dead letter", () => {
   const body = {
     clientRequestId: "x",
     jobId: "j",

@@ -26,14 +26,14 @@ class Watched:
     page: Page
     url: str
     errors: list[str] = field(default_factory=list)
-    """What a person at the console would see in red; a test takes out what it provoked."""
+    """Errors and warnings on the console. A test removes those it provoked."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Method and path of each call to the app."""
     strangers: list[str] = field(default_factory=list)
     """Requests to anywhere else."""
 
     def open(self, fragment: str = "", code: str = KEY) -> None:
-        """Opens the page as a link does that has the key in it, and waits for the first look."""
+        """Opens the page as a link does that has the key in it, and waits for the verdict."""
         self.page.goto(f"{self.url}/api/operations?code={code}{fragment}")
         self.page.wait_for_selector("#verdict:not([hidden])")
 

@@ -12,7 +12,7 @@ from shared.batch.reply import ErrorBody, Kind, Reply, Sent
 from shared.batch.transport import UNSAFE_TARGET
 from tests.contract.batch_calls import CountedTokens, client, deletion, within
 from tests.contract.recording_server import RecordingServer, Seen, whole
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 HOSTILE_IDS = ["..", ".", "%2e%2e", "task1\n", "a/../b", "a/b", "", "a?x=1", "a#b", "é", "x" * 65]
 
@@ -286,7 +286,7 @@ def test_a_listing_goes_on_page_by_page(batch_simulator: BatchSimulator, batch_t
 
 
 def test_a_listed_version_is_the_condition_of_a_deletion(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """As the list shows it, without quotes: it lets the deletion through, and another version does not."""
+    """A listed ETag, without quotes, works as `If-Match`; another version is refused."""
     batch_simulator.seed(id="job1", tasks={"count": 1})
     caller = client(batch_simulator.url, CountedTokens(batch_token))
     (task,) = caller.list_completed_tasks(batch_simulator.url, "job1", None, within(10)).tasks

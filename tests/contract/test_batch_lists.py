@@ -18,7 +18,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def test_jobs_are_listed_page_by_page_with_their_marks(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """By the service's links, until every job was seen once."""
+    """The listing follows the service's links until every job has been seen once."""
     for number in range(1_002):
         batch_simulator.seed(id=f"job-{number}", state="completed" if number else "active")
     batch_simulator.seed(id="marked", metadata={"task-retention": "keep"}, usesTaskDependencies=True)
@@ -31,7 +31,7 @@ def test_jobs_are_listed_page_by_page_with_their_marks(batch_simulator: BatchSim
 
 
 def test_the_list_of_jobs_asks_for_what_a_policy_needs() -> None:
-    """And for no id: a filter by id may hide jobs whose letters have another case."""
+    """The list of jobs is not filtered by id, because a filter could hide ids in another letter case."""
     with RecordingServer(lambda _: whole(body=b'{"value": []}')) as server:
         client(server.url).list_jobs(server.url, None, within(5))
         path, _, query = server.seen[0].target.partition("?")
@@ -46,7 +46,7 @@ def test_the_list_of_jobs_asks_for_what_a_policy_needs() -> None:
 def test_a_link_of_the_list_of_jobs_that_leads_elsewhere_is_refused(
     batch_simulator: BatchSimulator, batch_token: str
 ) -> None:
-    """To another host, and to another list of the same account; no token goes there."""
+    """A link to another host or another list is refused, and no token is sent there."""
     tokens = CountedTokens(batch_token)
     caller = client(batch_simulator.url, tokens)
     for link in ("http://127.0.0.1:9/jobs?x=1", f"{batch_simulator.url}/jobs/j/tasks?x=1"):

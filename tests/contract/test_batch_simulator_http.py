@@ -86,7 +86,7 @@ def test_a_token_for_another_audience_is_refused(
 def test_a_revoked_token_is_refused_until_a_new_one_comes(
     session: requests.Session, account: BatchSimulator, identity_endpoint: IdentityEndpoint
 ) -> None:
-    """As when the service rejects a token that the client still believes in."""
+    """A revoked token gets 401 even though the client still considers it valid."""
     account.revoke_tokens()
     assert delete(session, account).status_code == 401
     fresh = identity_endpoint.token("https://batch.core.windows.net/")["access_token"]
@@ -208,7 +208,7 @@ def test_a_control_call_with_a_mistake_is_refused(
 
 
 def test_an_operation_that_is_not_simulated_says_so(session: requests.Session, account: BatchSimulator) -> None:
-    """Not "no such operation": the real service has it. A HEAD says it by its status alone."""
+    """The answer is 501 `OperationNotSimulated`, not "no such operation"; a HEAD has only the status."""
     url = f"{task_url(account)}/reactivate"
     answer = session.post(url, params=VERSION, timeout=90)
     assert (answer.status_code, answer.json()["code"]) == (501, "OperationNotSimulated")

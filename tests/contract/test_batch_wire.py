@@ -17,7 +17,7 @@ from azure.core.credentials import AccessToken, AccessTokenInfo
 
 from tests.contract.batch_calls import API_VERSION, REQUEST_ID, client, deletion, within
 from tests.contract.recording_server import RecordingServer, Seen, whole
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 DATE = "Tue, 24 Nov 2026 07:30:00 GMT"
 MOMENT = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)

@@ -15,7 +15,7 @@ from azure.core.rest import HttpRequest
 from devstack.http1 import Answer, Incoming
 from devstack.loopback import LoopbackServer
 from shared.connections import DirectAdapter, verifying_context
-from shared.storage.transport import BoundedTransport, Patience
+from shared.storage.transport import BoundedTransport, Timeouts
 
 NAMES = (
     "Accept",
@@ -81,7 +81,7 @@ def test_storage_gets_what_it_got_from_requests(recorder: Recorder, name: str) -
     """Method, target, headers and body do not depend on the way."""
     wanted = {**REQUESTS[name], "url": recorder.server.url + REQUESTS[name]["url"]}
     stock = RequestsTransport(use_env_settings=False)
-    for transport in (stock, BoundedTransport(Patience())):
+    for transport in (stock, BoundedTransport(Timeouts())):
         with transport:
             answer = transport.send(HttpRequest(**wanted))
             answer.read()
@@ -90,7 +90,7 @@ def test_storage_gets_what_it_got_from_requests(recorder: Recorder, name: str) -
 
 def test_a_cookie_is_not_kept(recorder: Recorder) -> None:
     """What one answer sets, the next request does not carry."""
-    with BoundedTransport(Patience()) as transport:
+    with BoundedTransport(Timeouts()) as transport:
         for _ in range(2):
             transport.send(HttpRequest("GET", f"{recorder.server.url}/acc")).read()
     assert [headers["Cookie"] for _, _, headers, _ in recorder.seen] == [None, None]
@@ -100,14 +100,14 @@ def test_a_cookie_is_not_kept(recorder: Recorder) -> None:
 def test_an_answer_that_breaks_off_is_a_fault_of_the_library(recorder: Recorder, stream: bool) -> None:
     """With a body that is read at once and with one that is read later."""
     recorder.answer = Answer(200, {"Content-Encoding": "gzip"}, b"no gzip")
-    with BoundedTransport(Patience()) as transport, pytest.raises(AzureError):
+    with BoundedTransport(Timeouts()) as transport, pytest.raises(AzureError):
         transport.send(HttpRequest("GET", f"{recorder.server.url}/acc"), stream=stream).read()
 
 
 def test_a_redirect_is_not_followed(recorder: Recorder) -> None:
     """A request that is signed for one place goes to no other."""
     recorder.answer = Answer(302, {"Location": f"{recorder.server.url}/elsewhere"})
-    with BoundedTransport(Patience()) as transport:
+    with BoundedTransport(Timeouts()) as transport:
         answer = transport.send(HttpRequest("GET", f"{recorder.server.url}/acc"))
     assert answer.status_code == 302
     assert [target for _, target, _, _ in recorder.seen] == ["/acc"]
@@ -116,7 +116,7 @@ def test_a_redirect_is_not_followed(recorder: Recorder) -> None:
 @pytest.mark.parametrize("header", ["a\r\nb: c", "a\nb", "a\rb"])
 def test_a_line_break_in_a_header_is_refused(recorder: Recorder, header: str) -> None:
     """`requests` looked for it; without it the connection still does."""
-    with BoundedTransport(Patience()) as transport, pytest.raises((AzureError, ValueError)):
+    with BoundedTransport(Timeouts()) as transport, pytest.raises((AzureError, ValueError)):
         transport.send(HttpRequest("GET", f"{recorder.server.url}/acc", headers={"If-Match": header}))
     assert recorder.seen == []
 

@@ -14,11 +14,11 @@ from shared.results.letter_listing import LetterFilter, LetterListing, Place
 from shared.settings import Settings
 from shared.storage.table import AzureTable, Table, Write
 from shared.wiring.storage_clients import storage_credential, table_service
-from tests.fake_clock import FakeClock
+from tests.fakes.app import ENVIRONMENT
+from tests.fakes.clock import FakeClock
+from tests.fakes.table import MemoryTable
 from tests.letters import old_rows
-from tests.memory_table import MemoryTable
 from tests.rows import NOW
-from tests.world import ENVIRONMENT
 
 
 @pytest.fixture(params=["memory", "azurite"])
@@ -100,7 +100,7 @@ def test_the_service_judges_what_the_filters_say(letters: DeadLetterStore) -> No
 
 
 def test_forgetting_takes_both_rows_of_what_is_old(letters: DeadLetterStore) -> None:
-    """And leaves what was seen since."""
+    """Purging removes both rows of old dead letters and keeps newer ones."""
     young = letter(1, last_seen_at=NOW + timedelta(days=100))
     for each in (young, letter(2), letter(3)):
         letters.keep(each)

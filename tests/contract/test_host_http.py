@@ -243,7 +243,7 @@ def test_with_application_insights_the_callers_trace_goes_on_under_a_new_parent(
 def test_keys_open_what_they_open_in_the_cloud(
     guarded: HostProcess, method: str, path: str, key: str | None, status: int
 ) -> None:
-    """Of several the first counts, an empty header too; a function's key does not open what is the master's."""
+    """The first of several keys counts, even an empty header; a function key opens nothing that needs the master key."""
     headers = {} if key is None else {"x-functions-key": key}
     reply = requests.request(method, guarded.url + path, headers=headers, timeout=180)
     assert reply.status_code == status

@@ -60,7 +60,7 @@ def test_sigterm_refuses_new_calls_and_lets_those_in_hand_have_their_answers(
 
 
 def test_sigterm_gives_work_in_hand_a_limited_time(settings: dict[str, str], tmp_path: Path) -> None:
-    """Then the worker is killed under it, and the exit code is 0 all the same."""
+    """When the time is up, the worker is killed, and the exit code is still 0."""
     with HostProcess(tmp_path, settings, drain_seconds=1) as host:
         caller = Caller(host)
         host.terminate()

@@ -53,7 +53,7 @@ def test_a_message_goes_in_and_its_output_comes_out(shared: tuple[HostProcess, Q
 
 
 def test_a_body_cannot_change_what_a_binary_trigger_sees_of_its_message(shared: tuple[HostProcess, Queues]) -> None:
-    """Of a text trigger the properties of a JSON body would take the place of the message's own."""
+    """With a text trigger, properties of a JSON body would replace those of the message."""
     host, queues = shared
     body = '{"id": "spoofed", "dequeueCount": 99, "insertionTime": "nonsense"}'
     queues.send("in", body)
@@ -94,7 +94,7 @@ def test_what_is_no_text_reaches_a_binary_trigger_all_the_same(shared: tuple[Hos
 
 
 def test_an_empty_list_sends_nothing(shared: tuple[HostProcess, Queues]) -> None:
-    """And succeeds."""
+    """An empty list of outputs sends nothing, and the invocation succeeds."""
     host, queues = shared
     queues.send("in", "nothing")
     host.wait_for(body="nothing")

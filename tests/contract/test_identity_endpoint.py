@@ -84,7 +84,7 @@ def test_an_incomplete_request_is_refused(identity_endpoint: IdentityEndpoint, q
 
 
 def test_an_identity_that_does_not_exist_is_refused() -> None:
-    """Only the user-assigned ones that were named get tokens then."""
+    """Once user-assigned identities are named, only they get tokens."""
     with IdentityEndpoint(client_ids=(CLIENT_ID,)) as endpoint:
         assert ask(endpoint, {**QUERY, "client_id": CLIENT_ID}).status_code == 200
         assert ask(endpoint, {**QUERY, "client_id": "other"}).status_code == 400
@@ -101,13 +101,13 @@ def test_a_fault_ends_after_its_times(identity_endpoint: IdentityEndpoint) -> No
 def test_a_real_credential_reports_a_refusal(
     credential: ManagedIdentityCredential, identity_endpoint: IdentityEndpoint
 ) -> None:
-    """As an authentication error, whatever the endpoint's status said."""
+    """azure-identity raises an authentication error, whatever status the endpoint used."""
     identity_endpoint.fault(status=400)
     with pytest.raises(ClientAuthenticationError):
         credential.get_token(BATCH_SCOPE)
 
 
 def test_the_lifetime_of_tokens_can_be_set(identity_endpoint: IdentityEndpoint) -> None:
-    """From then on; a test of expiry needs no hour."""
+    """New tokens get the lifetime that was set, so a test of expiry need not wait an hour."""
     requests.post(f"{identity_endpoint.url}/_control/lifetime", json={"seconds": 2}, timeout=90)
     assert int(ask(identity_endpoint, QUERY).json()["expires_on"]) <= time.time() + 2

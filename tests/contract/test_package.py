@@ -150,7 +150,7 @@ def test_unpinned_library_stops_the_packing(tmp_path: Path) -> None:
 def test_telemetry_that_is_off_is_not_even_imported() -> None:
     """Nothing of OpenTelemetry is loaded by the app or by what it uses, once all services are put together."""
     script = (
-        "import os, sys; import function_app; from shared.wiring.connect import Wiring; "
+        "import os, sys; import function_app; from shared.wiring.wiring import Wiring; "
         "Wiring(os.environ).app(); print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     sample = json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))["Values"]

@@ -16,7 +16,7 @@ from shared.storage.queues import MAX_DELAY_SECONDS, Depth, QueueSender, encoded
 from shared.wiring.storage_clients import queue_service
 from tests.contract.test_table import LONGEST_SECONDS
 from tests.contract.test_table import nowhere as nowhere  # noqa: PLC0414 -- a fixture
-from tests.world import ENVIRONMENT
+from tests.fakes.app import ENVIRONMENT
 
 
 def sender_to(connection: str) -> QueueSender:
@@ -38,7 +38,7 @@ def queue(azurite: Azurite, unique_name: Callable[[str], str]) -> Iterator[Queue
 
 
 def test_a_missing_queue_is_made(sender: QueueSender, queue: QueueClient) -> None:
-    """And the message is in it, as it was given."""
+    """Sending to a missing queue creates it, with the message unchanged."""
     sender.send(queue.queue_name, '{"a": "<&>\\u00fc"}')
     (message,) = queue.receive_messages()
     assert message.content == '{"a": "<&>\\u00fc"}'
@@ -53,7 +53,7 @@ def test_a_message_never_expires(sender: QueueSender, queue: QueueClient) -> Non
 
 
 def test_a_delayed_message_is_hidden(sender: QueueSender, queue: QueueClient) -> None:
-    """Until its time, rounded up to a second, and not for good."""
+    """A delayed message becomes visible after its delay, rounded up to a second."""
     begun = time.monotonic()
     sender.send(queue.queue_name, "later", 0.4)
     while not (messages := list(queue.receive_messages())) and time.monotonic() < begun + 60:

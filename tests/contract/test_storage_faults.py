@@ -26,9 +26,10 @@ from shared.batch.tokens import TokenSource
 from shared.batch.transport import fault
 from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.storage.faults import storage_faults
+from shared.storage.query import Query
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable, Found, Write
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 SECRET = "secret-body"
 NO_FAULTS = {"StreamConsumedError", "StreamClosedError", "ResponseNotReadError"}
@@ -97,7 +98,7 @@ def names(classes: list[type[Any]]) -> list[Any]:
 
 
 def test_the_walk_finds_the_known_ones() -> None:
-    """So that an empty list does not pass for a proof."""
+    """The walk finds the exceptions already known, so an empty list cannot pass unnoticed."""
     assert {AzureError, HttpResponseError, ClientAuthenticationError} <= set(AZURE)
     assert TableTransactionError in STORAGE
     assert azure.identity.CredentialUnavailableError in IDENTITY
@@ -149,7 +150,7 @@ OPERATIONS: dict[str, Callable[[Any], object]] = {
     "write": lambda service: AzureTable(service, "rows").write(Write(KEYS)),
     "merge": lambda service: AzureTable(service, "rows").write(Write(KEYS, "e")),
     "group": lambda service: AzureTable(service, "rows").write_group([Write(KEYS), Write(KEYS, "e")]),
-    "query": lambda service: AzureTable(service, "rows").query("", None, 1),
+    "query": lambda service: AzureTable(service, "rows").query(Query("a"), None, 1),
     "delete": lambda service: AzureTable(service, "rows").delete_group([Found(KEYS, "e")]),
     "send": lambda service: QueueSender(service).send("some-queue", "text"),
     "probe": lambda service: QueueSender(service).probe("some-queue"),

@@ -24,13 +24,15 @@ from shared.ledger.tally import totals
 from shared.retention.agenda import Agenda, AgendaStore
 from shared.settings import Settings
 from shared.storage import ranges
+from shared.storage.query import Query
 from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
 from shared.wiring.storage_clients import table_service
-from tests.memory_table import MemoryTable
+from tests.fakes.app import ENVIRONMENT
+from tests.fakes.table import MemoryTable
 from tests.rows import accepted, claimed, done, request
-from tests.world import ENVIRONMENT
 
 PARTITION = "a"
+HERE = Query(PARTITION)
 LONGEST_SECONDS = 120
 """What an operation may take that is bound to fail, with room for a machine that is busy."""
 
@@ -94,7 +96,7 @@ def test_a_text_of_more_than_a_column_holds_is_a_fault(table: Table) -> None:
 
 
 def test_a_second_insert_is_refused(table: Table) -> None:
-    """And leaves the row alone."""
+    """Inserting an existing row is refused and leaves the row unchanged."""
     inserted(table, "r", n=1)
     assert table.write(Write(entity("r", n=2))) is None
     assert found(table, "r").entity["n"] == 1
@@ -114,7 +116,7 @@ def test_a_merge_changes_what_it_names(table: Table) -> None:
 
 
 def test_a_merge_with_an_old_version_is_refused(table: Table) -> None:
-    """And changes nothing."""
+    """A merge with an outdated ETag is refused and changes nothing."""
     old = inserted(table, "r", n=1)
     table.write(Write(entity("r", n=2), old))
 
@@ -183,7 +185,7 @@ def test_a_group_of_one(table: Table) -> None:
 
 
 def test_a_group_of_a_hundred(table: Table) -> None:
-    """As many as a transaction holds."""
+    """A group may have a hundred operations, as many as a transaction allows."""
     etags = table.write_group([Write(entity(f"r{n:03}", n=n)) for n in range(100)])
     assert isinstance(etags, list)
     assert len(etags) == 100
@@ -191,20 +193,20 @@ def test_a_group_of_a_hundred(table: Table) -> None:
 
 
 def test_a_group_of_more_is_a_fault(table: Table) -> None:
-    """Not a row of it is written; whoever makes groups has to see to their size."""
+    """A group of more than a hundred is refused whole: the caller must limit its size."""
     with pytest.raises(StorageUnavailable, match="write group: "):
         table.write_group([Write(entity(f"r{n:03}")) for n in range(MAX_OPERATIONS + 1)])
     assert table.read(PARTITION, "r000") is None
 
 
 def test_a_query_comes_page_by_page(table: Table) -> None:
-    """In the order of the row keys, with the version of each row; the last page has no continuation."""
+    """Pages are in the order of the row keys, with each row's ETag; the last has no continuation."""
     table.write_group([Write(entity(f"r{n}", even=n % 2 == 0, text=f"t{n}")) for n in range(7)])
-    filter_text = f"PartitionKey eq '{PARTITION}' and RowKey ge 'r1' and RowKey lt 'r6'"
+    query = Query(PARTITION).from_row("r1", "r6")
 
     pages, continuation = [], None
     while True:
-        page = table.query(filter_text, None, 2, continuation)
+        page = table.query(query, None, 2, continuation)
         pages.append([str(row.entity["RowKey"]) for row in page.rows])
         assert all(row.etag == found(table, str(row.entity["RowKey"])).etag for row in page.rows)
         continuation = page.continuation
@@ -216,21 +218,22 @@ def test_a_query_comes_page_by_page(table: Table) -> None:
 
 
 @pytest.mark.parametrize(
-    ("clause", "rows"),
+    ("query", "rows"),
     [
-        ("flag eq true", ["r0", "r2"]),
-        ("flag eq false", ["r1"]),
-        ("text eq 't1'", ["r1"]),
-        ("text ne 't1'", ["r0", "r2"]),
-        ("text gt 't0' and text le 't2'", ["r1", "r2"]),
-        ("text lt 't2' and flag eq true", ["r0"]),
-        ("missing lt 'x'", []),
+        (HERE.where("flag", "eq", True), ["r0", "r2"]),
+        (HERE.where("flag", "eq", False), ["r1"]),
+        (HERE.where("text", "eq", "t'1"), ["r1"]),
+        (HERE.where("text", "ne", "t'1"), ["r0", "r2"]),
+        (HERE.where("text", "gt", "t'0").where("text", "le", "t'2"), ["r1", "r2"]),
+        (HERE.where("text", "lt", "t'2").where("flag", "eq", True), ["r0"]),
+        (HERE.where("RowKey", "ge", "r1"), ["r1", "r2"]),
+        (HERE.where("missing", "lt", "x"), []),
     ],
 )
-def test_a_query_finds_by_any_column(table: Table, clause: str, rows: list[str]) -> None:
+def test_a_query_finds_by_any_column(table: Table, query: Query, rows: list[str]) -> None:
     """A row without the column does not match."""
-    table.write_group([Write(entity(f"r{n}", flag=n % 2 == 0, text=f"t{n}")) for n in range(3)])
-    page = table.query(f"PartitionKey eq '{PARTITION}' and {clause}", ["PartitionKey", "RowKey"], 100)
+    table.write_group([Write(entity(f"r{n}", flag=n % 2 == 0, text=f"t'{n}")) for n in range(3)])
+    page = table.query(query, ["PartitionKey", "RowKey"], 100)
     assert [row.entity["RowKey"] for row in page.rows] == rows
     assert page.continuation is None
 
@@ -245,7 +248,7 @@ def test_accounts_with_a_sweep_that_runs_are_found(table: Table) -> None:
 
 def test_a_query_of_a_table_that_is_not_there(table: Table) -> None:
     """Is empty."""
-    assert table.query(f"PartitionKey eq '{PARTITION}'", None, 10).rows == ()
+    assert table.query(HERE, None, 10).rows == ()
 
 
 def test_a_group_is_deleted_together(table: Table) -> None:
@@ -307,7 +310,7 @@ def test_records_keep_their_whole_story(table: Table) -> None:
 
 
 def test_counts_lie_in_several_rows_and_are_read_together(table: Table) -> None:
-    """Those of a parent and not of its dry run, the row of earlier versions among them."""
+    """All count rows of a parent are added up, including the one of earlier versions, but not those of its dry run."""
     parent, chances = "7c9e6679-7425-40de-944b-e07fc1f90ae7", itertools.cycle((0.0, 0.5, 0.99))
     store = RecordStore(table, Pauses(SystemClock(), lambda: next(chances)))
     for number in range(1, 10):
@@ -345,7 +348,7 @@ def test_open_rows_are_found_by_their_state_alone(table: Table) -> None:
         assert store.write(None, replace(row, request=request(clientRequestId=guid))) is not None
     assert table.write(Write({"PartitionKey": "a", "RowKey": "tally:x", "requested": 1})) is not None
 
-    page = table.query("PartitionKey eq 'a' and state lt 'done'", None, 100)
+    page = table.query(HERE.where("state", "lt", "done"), None, 100)
 
     assert {str(row.entity["state"]) for row in page.rows} == {"accepted", "claimed"}
 
@@ -369,7 +372,7 @@ def nowhere() -> str:
         lambda table: table.read(PARTITION, "r"),
         lambda table: table.write(Write(entity("r"))),
         lambda table: table.write_group([Write(entity("r")), Write(entity("s"))]),
-        lambda table: table.query("PartitionKey eq 'a'", None, 1),
+        lambda table: table.query(HERE, None, 1),
         lambda table: table.delete_group([Found(entity("r"), 'W/"1"')]),
         lambda table: table.probe(),
     ],

@@ -35,7 +35,7 @@ from shared.storage.transactions import (
     UnreadableAnswer,
 )
 from shared.wiring.storage_clients import table_service
-from tests.world import ENVIRONMENT
+from tests.fakes.app import ENVIRONMENT
 
 STALE = "W/\"datetime'2020-01-01T00%3A00%3A00.0000000Z'\""
 AGAIN = {"retry_on_methods": frozenset({"POST", "PATCH"})}
@@ -207,7 +207,7 @@ def test_a_write_by_itself_to_a_table_that_is_not_there_says_so(azurite: Azurite
 
 
 def test_the_etags_are_those_of_the_rows(azurite: Azurite) -> None:
-    """In the order of the operations, so that the next write needs no read."""
+    """ETags are returned in the order of the operations, so the next write needs no read."""
     client = client_of(azurite.connection_string, f"t{uuid.uuid4().hex}")
     client.create_table()
     etags = Transactions(client).submit([Insert(row(key)) for key in ("b", "a", "c")])
@@ -338,7 +338,7 @@ ALONE_SCRIPTS: dict[str, list[Answer | None]] = {
 
 @pytest.mark.parametrize("name", ALONE_SCRIPTS)
 def test_trouble_of_a_write_by_itself_is_met_both_ways_alike(scripted: Any, name: str) -> None:
-    """As many tries, and the same end."""
+    """A single write makes the same number of tries, with the same result, as through the official client."""
     found = []
     for way in WAYS:
         service, client = scripted(ALONE_SCRIPTS[name])

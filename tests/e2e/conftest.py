@@ -6,7 +6,6 @@ still lies on the queues when a stack ends is looked at before it goes.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +16,7 @@ import requests
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient
 
-from devstack.client import AppClient
+from devstack.client import AppClient, decoded
 from devstack.stack import Stack
 from shared.api.openapi import document
 from tests.description import Description
@@ -72,10 +71,7 @@ def look_at_queues(stack: Stack) -> None:
         results = service.get_queue_client(stack.env["RESULT_QUEUE_NAME"])
         try:
             for message in results.receive_messages(messages_per_page=MOST_PEEKED):
-                text = message.content
-                # A stack may have another encoding than the usual.
-                text = text if text.startswith("{") else base64.b64decode(text).decode()
-                check_sent_by_app("result-queue", text)
+                check_sent_by_app("result-queue", decoded(message.content))
         except ResourceNotFoundError:
             return  # a test that takes storage away
         for name in ("REQUEST_QUEUE_NAME", "JOB_COMPLETION_QUEUE_NAME"):

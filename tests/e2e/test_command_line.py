@@ -10,15 +10,16 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from azure.storage.queue import QueueServiceClient
 
+from devstack.client import AppClient
 from devstack.stack import Stack
 from tests.contract.cli.command import Ended, environment, in_process, program
+from tests.e2e.quick import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
@@ -43,6 +44,12 @@ def stack() -> Iterator[Stack]:
         yield running
 
 
+@cache
+def client(stack: Stack) -> AppClient:
+    """Reaches the stack beside the command."""
+    return AppClient(stack)
+
+
 @pytest.fixture
 def job(stack: Stack) -> str:
     """A completed job with twenty completed tasks."""
@@ -53,7 +60,7 @@ def seed(stack: Stack, count: int, prefix: str = "job", **tasks: str) -> str:
     """A completed job with completed tasks `task-1` and on."""
     name = f"{prefix}-{uuid.uuid4().hex[:8]}"
     body = {"id": name, "state": "completed", "tasks": {"count": count, **tasks}}
-    requests.post(f"{stack.batch_url}/_control/jobs", json=body, timeout=400).raise_for_status()
+    client(stack).seed(body)
     return name
 
 
@@ -64,9 +71,7 @@ def run(stack: Stack, *arguments: str, stdin: bytes = b"") -> Ended:
 
 def deletes(stack: Stack, job: str) -> Counter[str]:
     """How many DELETEs of each task of a job have reached Batch."""
-    url = f"{stack.batch_url}/_control/journal?operation=task-delete"
-    entries: list[dict[str, Any]] = requests.get(url, timeout=400).json()["value"]
-    targets = (str(entry["target"]) for entry in entries)
+    targets = (str(entry["target"]) for entry in client(stack).journal())
     return Counter(target.partition("?")[0] for target in targets if f"/jobs/{job}/tasks/" in target)
 
 
@@ -85,14 +90,14 @@ def test_tasks_are_deleted_and_waited_for(stack: Stack, job: str) -> None:
 
 
 def test_a_file_that_is_sent_twice_deletes_once(stack: Stack, job: str, tmp_path: Path) -> None:
-    """In another order and another form the second time."""
+    """Sending the file again in another order and format deletes nothing a second time."""
     lines, table = tmp_path / "tasks.jsonl", tmp_path / "tasks.csv"
     lines.write_text("".join(json.dumps({"jobId": job, "taskId": f"task-{n}"}) + "\n" for n in range(1, 11)))
     table.write_text("taskId;jobId\r\n" + "".join(f"task-{n};{job.upper()}\r\n" for n in range(10, 0, -1)))
     assert run(stack, "delete", "--file", str(lines), "--wait").code == 0
     second = run(stack, "delete", "--file", str(table), "--wait")
     assert second.code == 0, second.err
-    assert "10 asked for before" in second.out
+    assert "10 accepted earlier" in second.out
     assert set(deletes(stack, job).values()) == {1}
     assert len(deletes(stack, job)) == 10
 
@@ -191,19 +196,19 @@ def dead_letter(stack: Stack) -> dict[str, Any]:
 def put_protected(stack: Stack, job: str) -> None:
     """A request over the queue, for a job from which nothing is deleted."""
     body = {"clientRequestId": str(uuid.uuid4()), "jobId": job, "taskId": "t"}
-    service = QueueServiceClient.from_connection_string(stack.connection_string)
-    service.get_queue_client(stack.env["REQUEST_QUEUE_NAME"]).send_message(json.dumps(body))
+    client(stack).put(body)
 
 
 def letters_of(stack: Stack, job: str, count: int) -> list[dict[str, Any]]:
     """The dead letters of a job once there are so many."""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        found = run(stack, "dead-letters", "--job", job, "--json").documents
-        if len(found) == count:
-            return found
-        time.sleep(0.5)
-    raise AssertionError("the dead letters did not come")
+    found: list[dict[str, Any]] = []
+
+    def are_there() -> bool:
+        found[:] = run(stack, "dead-letters", "--job", job, "--json").documents
+        return len(found) == count
+
+    wait_until(are_there, 0.5)
+    return found
 
 
 def test_a_sweep_is_previewed_carried_out_and_told_of(stack: Stack) -> None:
@@ -232,7 +237,7 @@ def test_a_sweep_is_previewed_carried_out_and_told_of(stack: Stack) -> None:
 
 
 def test_the_summary_tells_of_queues_and_letters(stack: Stack) -> None:
-    """As text, and as the app's own document."""
+    """`summary` prints the app's document as text, and unchanged with `--json`."""
     (told,) = run(stack, "summary", "--json").documents
     assert {queue["name"] for queue in told["queues"]} >= {stack.env["REQUEST_QUEUE_NAME"]}
     shown = run(stack, "summary")
@@ -260,7 +265,7 @@ def test_ctrl_c_in_the_middle_and_the_same_command_again(stack: Stack, tmp_path:
     assert len(deletes(stack, job)) < number
     second = run(stack, *arguments)
     assert second.code == 0, second.err
-    assert "asked for before" in second.out
+    assert "accepted earlier" in second.out
     assert f"done: {number:,} deleted" in second.out
     found = deletes(stack, job)
     assert len(found) == number

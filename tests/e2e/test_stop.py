@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,46 @@ import pytest
 import requests
 
 from devstack.client import AppClient
+from devstack.promises import RESULT, judge_run
 from devstack.stack import Stack
-from tests.e2e.test_main_job import LEASE_SECONDS, QUICK, ROOT, collect, journal, queue, seed
+from tests.e2e.quick import PATIENCE, quick_stack, wait_until
 
 pytestmark = pytest.mark.timeout(1800)
 
 KINDS = ("delete_tasks", "clean_up_job", "end_poisoned_requests", "keep_house", "delete_task", "submit_task_deletion")
-PATIENCE = 300
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def body(task: int) -> dict[str, Any]:
-    """A request for one task of job-1."""
-    return {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "taskId": f"task-{task}"}
+def bodies(first: int, last: int) -> list[dict[str, Any]]:
+    """Requests for these tasks of job-1."""
+    ids = (str(uuid.uuid4()) for _ in range(first, last + 1))
+    return [{"clientRequestId": i, "jobId": "job-1", "taskId": f"task-{n}"} for n, i in enumerate(ids, start=first)]
+
+
+@dataclass
+class Work:
+    """Requests by every way in, and the event of a job of 120 tasks."""
+
+    singles: list[dict[str, Any]] = field(default_factory=lambda: bodies(1, 5))
+    large: list[dict[str, Any]] = field(default_factory=lambda: bodies(6, 15))
+    called: list[dict[str, Any]] = field(default_factory=lambda: bodies(16, 17))
+    poisoned: list[dict[str, Any]] = field(default_factory=lambda: bodies(18, 57))
+    event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def ids(self, *parts: list[dict[str, Any]]) -> set[str]:
+        """Those of some parts; of all without any."""
+        return {body["clientRequestId"] for part in parts or (self.live, self.poisoned) for body in part}
+
+    @property
+    def live(self) -> list[dict[str, Any]]:
+        """What is to be deleted."""
+        return [*self.singles, *self.large, *self.called]
+
+    def is_done(self, seen: list[dict[str, Any]]) -> bool:
+        """Whether every request has a result, and so has every task of the event's job."""
+        done = [result["data"] for result in seen if result["type"] == RESULT]
+        of_the_job = {data["clientRequestId"] for data in done if data["parentId"] == self.event_id}
+        return {data["clientRequestId"] for data in done} >= self.ids() and len(of_the_job) == 120
 
 
 class Caller:
@@ -37,7 +64,7 @@ class Caller:
         self._request = request
         self._direct = direct
         self.calls = 0
-        self._thread = threading.Thread(target=self._insist, daemon=True)
+        self._thread = threading.Thread(target=self._call_until_answered, daemon=True)
         self._thread.start()
 
     def wait(self) -> None:
@@ -45,7 +72,7 @@ class Caller:
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
-    def _insist(self) -> None:
+    def _call_until_answered(self) -> None:
         status = 0
         while status not in {200, 202}:
             self.calls += 1
@@ -73,21 +100,31 @@ def in_hand(log: Path) -> set[str]:
     return {kind for kind in KINDS if named("executing", kind) > named("executed", kind)}
 
 
-def put_in_hand(stack: Stack, log: Path, poisoned: list[dict[str, Any]], posted: dict[str, Any]) -> Caller:
-    """Has the poison function, the daily round and a call wait for storage, which answers no more."""
-    AppClient(stack).put({"requests": poisoned}, "poison")
-    deadline = time.monotonic() + PATIENCE
-    while "end_poisoned_requests" not in in_hand(log):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+def keep_house(stack: Stack) -> None:
+    """Begins the daily round."""
+    requests.post(f"{stack.http_url}/admin/functions/keep_house", json={}, timeout=PATIENCE).raise_for_status()
+
+
+def put_in_hand(stack: Stack, work: Work) -> list[Caller]:
+    """Has every kind of function wait: for an account that holds its answers, or for storage, which answers no more."""
+    app, log = AppClient(stack), stack.logs / "host.log"
+    app.seed({"id": "job-1", "state": "active", "tasks": {"count": 60}})
+    app.seed({"id": "job-2", "state": "completed", "tasks": {"count": 120}})
+    for operation in ("task-delete", "task-list"):
+        app.break_down({"operation": operation, "hold": True})
+    for message in [*work.singles, {"requests": work.large}]:
+        app.put(message)
+    app.put({"clientRequestId": work.event_id, "jobId": "job-2"}, "job-completion")
+    callers = [Caller(stack, work.called[0], direct=True)]
+    wait_until(lambda: len(app.journal()) >= 16 and "clean_up_job" in in_hand(log))
+    app.put({"requests": work.poisoned}, "poison")
+    wait_until(lambda: "end_poisoned_requests" in in_hand(log), 0.005)
     stack.azurite.freeze()
     assert "end_poisoned_requests" in in_hand(log), "it was over before storage froze"
-    requests.post(f"{stack.http_url}/admin/functions/keep_house", json={}, timeout=PATIENCE).raise_for_status()
-    caller = Caller(stack, posted)
-    while in_hand(log) != set(KINDS):
-        assert time.monotonic() < deadline, in_hand(log)
-        time.sleep(0.05)
-    return caller
+    keep_house(stack)
+    callers.append(Caller(stack, work.called[1]))
+    wait_until(lambda: in_hand(log) == set(KINDS))
+    return callers
 
 
 def test_a_stop_in_the_middle_of_everything_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
@@ -95,55 +132,24 @@ def test_a_stop_in_the_middle_of_everything_loses_nothing_and_repeats_nothing(tm
 
     Each request ends with one result, no DELETE follows a recorded outcome, and results name the callers' traces.
     """
-    with Stack(ROOT, env=QUICK, lease_seconds=LEASE_SECONDS, logs=tmp_path) as stack:
-        seed(stack, "job-1", 60)
-        seed(stack, "job-2", 120, state="completed")
-        faults = f"{stack.batch_url}/_control/faults"
-        for operation in ("task-delete", "task-list"):
-            requests.post(faults, json={"operation": operation, "hold": True}, timeout=PATIENCE).raise_for_status()
-        singles, large = [body(n) for n in range(1, 6)], [body(n) for n in range(6, 16)]
-        for message in [*singles, {"requests": large}]:
-            AppClient(stack).put(message)
-        event = {"clientRequestId": str(uuid.uuid4()), "jobId": "job-2"}
-        queue(stack, "JOB_COMPLETION_QUEUE_NAME").send_message(json.dumps(event))
-        direct, posted, poisoned = body(16), body(17), [body(n) for n in range(18, 58)]
-        callers = [Caller(stack, direct, direct=True)]
-        deadline = time.monotonic() + PATIENCE
-        while len(journal(stack)) < 16 or "clean_up_job" not in in_hand(tmp_path / "host.log"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        callers.append(put_in_hand(stack, tmp_path / "host.log", poisoned, posted))
+    work = Work()
+    with quick_stack(logs=tmp_path) as stack:
+        app, callers = AppClient(stack), put_in_hand(stack, work)
         began = time.monotonic()
         stack.stop_host()
         took = time.monotonic() - began
         stack.azurite.thaw()
-        requests.delete(faults, timeout=PATIENCE).raise_for_status()
+        app.recover()
         stack.start_host()
         for caller in callers:
             caller.wait()
-        wanted = {request["clientRequestId"] for request in [*singles, *large, direct, posted, *poisoned]}
-        found = collect(stack, lambda seen: is_all(seen, wanted, event["clientRequestId"]))
-        deletes = journal(stack)
-        requests.post(f"{stack.http_url}/admin/functions/keep_house", json={}, timeout=PATIENCE).raise_for_status()
+        found = app.collect(work.is_done, PATIENCE)
+        deletes = app.journal()
+        keep_house(stack)
     assert 9 < took < 20
     assert [caller.calls > 1 for caller in callers] == [True, True]
-    ends = {r["data"]["clientRequestId"]: r for r in found if r["type"] == "batch.task-deletion.done"}
-    ids = {(r["data"]["clientRequestId"], r["id"]) for r in ends.values()}
-    assert len({r["id"] for r in found if r["type"] == "batch.task-deletion.done"}) == len(ids)
-    outcomes = {request_id: ends[request_id]["data"]["outcome"] for request_id in wanted}
-    assert {outcomes[request["clientRequestId"]] for request in poisoned} == {"exhausted"}
-    assert {outcomes[i] for i in wanted - {r["clientRequestId"] for r in poisoned}} == {"deleted"}
-    assert {ends[request["clientRequestId"]]["traceparent"] for request in (direct, posted)} == {TRACE}
-    late = [
-        entry
-        for entry in deletes
-        if (end := ends.get(entry["headers"]["client-request-id"])) and entry["time"] > end["data"]["completedAt"]
-    ]
-    assert late == []
-
-
-def is_all(seen: list[dict[str, Any]], wanted: set[str], event_id: str) -> bool:
-    """Whether every request has a result, and so has every task of the event's job."""
-    done = [result["data"] for result in seen if result["type"] == "batch.task-deletion.done"]
-    of_the_job = {data["clientRequestId"] for data in done if data["parentId"] == event_id}
-    return {data["clientRequestId"] for data in done} >= wanted and len(of_the_job) == 120
+    assert judge_run(work.ids(), found, deletes) == []
+    ends = {result["data"]["clientRequestId"]: result for result in found if result["type"] == RESULT}
+    assert {ends[request_id]["data"]["outcome"] for request_id in work.ids(work.poisoned)} == {"exhausted"}
+    assert {ends[request_id]["data"]["outcome"] for request_id in work.ids(work.live)} == {"deleted"}
+    assert {ends[request_id]["traceparent"] for request_id in work.ids(work.called)} == {TRACE}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from pathlib import Path
@@ -11,30 +10,30 @@ import pytest
 import requests
 
 from devstack.azurite import Azurite
-from devstack.stack import Stack
-from tests.e2e.test_main_job import LEASE_SECONDS, QUICK, ROOT, collect, queue, seed
+from devstack.client import AppClient
+from devstack.promises import judge_run
+from tests.e2e.quick import PATIENCE, quick_stack
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 
 OUTAGE_SECONDS = 15
 
 
-def send(stack: Stack, first: int, count: int) -> set[str]:
-    """Puts requests for tasks of job-1 on the queue; their ids."""
-    sender, ids = queue(stack, "REQUEST_QUEUE_NAME"), set()
-    for n in range(first, first + count):
-        body = {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "taskId": f"task-{n}"}
-        sender.send_message(json.dumps(body))
-        ids.add(body["clientRequestId"])
-    return ids
+def send(app: AppClient, count: int) -> set[str]:
+    """Puts requests for tasks of a new job on the queue; their ids."""
+    app.seed({"id": "job-1", "state": "active", "tasks": {"count": count}})
+    ids = {str(uuid.uuid4()): f"task-{n}" for n in range(1, count + 1)}
+    for client_request_id, task in ids.items():
+        app.put({"clientRequestId": client_request_id, "jobId": "job-1", "taskId": task})
+    return set(ids)
 
 
 def test_storage_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     """Requests in flight are finished afterwards; meanwhile HTTP says 503 with Retry-After within 15 seconds."""
     azurite = Azurite(tmp_path, in_memory=False)
-    with Stack(ROOT, env=QUICK, lease_seconds=LEASE_SECONDS, azurite=azurite) as stack:
-        seed(stack, "job-1", 40)
-        ids = send(stack, 1, 30)
+    with quick_stack(azurite) as stack:
+        app = AppClient(stack)
+        ids = send(app, 30)
         azurite.stop()
         began = time.monotonic()
         answer = requests.post(
@@ -47,20 +46,21 @@ def test_storage_that_goes_away_and_comes_back(tmp_path: Path) -> None:
         assert requests.get(f"{stack.http_url}/api/health", timeout=400).status_code == 503
         time.sleep(max(0.0, OUTAGE_SECONDS - (time.monotonic() - began)))
         azurite.start()
-        found = collect(stack, lambda seen: {r["data"]["clientRequestId"] for r in seen} >= ids)
+        found = app.collect(lambda seen: {r["data"]["clientRequestId"] for r in seen} >= ids, PATIENCE)
+        deletes = app.journal()
+    assert judge_run(ids, found, deletes) == []
     assert {result["data"]["outcome"] for result in found} == {"deleted"}
-    assert len({result["id"] for result in found}) == 30
 
 
 def test_an_identity_endpoint_that_fails_then_recovers() -> None:
     """No token is to be had for a while: the requests wait, are tried again, and none is lost or reported wrongly."""
-    with Stack(ROOT, env=QUICK, lease_seconds=LEASE_SECONDS) as stack:
-        seed(stack, "job-1", 10)
+    with quick_stack() as stack:
+        app = AppClient(stack)
         control = f"{stack.identity_url}/_control/fault"
         requests.post(control, json={"status": 500, "times": 1000}, timeout=400).raise_for_status()
-        ids = send(stack, 1, 10)
+        ids = send(app, 10)
         time.sleep(OUTAGE_SECONDS / 2)
         assert requests.get(f"{stack.http_url}/api/health", timeout=400).json()["checks"]["identity"] != "ok"
         requests.delete(control, timeout=400).raise_for_status()
-        found = collect(stack, lambda seen: {r["data"]["clientRequestId"] for r in seen} >= ids)
+        found = app.collect(lambda seen: {r["data"]["clientRequestId"] for r in seen} >= ids, PATIENCE)
     assert {(r["data"]["outcome"], r["data"]["certainty"]) for r in found} == {("deleted", "confirmed")}

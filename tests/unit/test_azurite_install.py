@@ -25,7 +25,7 @@ def test_node_of_the_search_path_is_taken_with_its_npm(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("says", ["v18.19.0", "nonsense"])
 def test_an_old_node_is_as_good_as_none(tmp_path: Path, says: str) -> None:
-    """Then the one from PyPI has to do, with the npm that comes with it."""
+    """If Node is too old, the one from PyPI is used, with its npm."""
     old = _program(tmp_path, "node", says)
     _program(tmp_path, "npm", "10")
     assert _is_not_from_the_path(find_node(str(tmp_path)), old)

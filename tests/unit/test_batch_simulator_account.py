@@ -80,7 +80,7 @@ def test_a_deletion_whose_condition_does_not_hold_changes_nothing(account: Accou
 
 
 def test_a_deleted_job_is_deleting_for_a_while_and_then_gone(account: Account, clock: Hands) -> None:
-    """Until it is gone it refuses deletions of its tasks with a conflict."""
+    """A job that is being deleted answers 409 to deletions of its tasks until it is gone."""
     account.delete_job("render-7")
     assert account.job("render-7").state == "deleting"
     assert refusal(account.delete_task, "render-7", "frame-1") == (409, "JobBeingDeleted")

@@ -100,7 +100,7 @@ def test_a_filter_that_cannot_be_read_is_refused(text: str) -> None:
     ],
 )
 def test_a_filter_picks_jobs(text: str, ids: list[str]) -> None:
-    """By the properties that jobs have, pool and times among them."""
+    """Jobs can be filtered by their properties, including pool and times."""
     times = [datetime(2026, 11, 24, 9, tzinfo=UTC), datetime(2026, 11, 24, 12, tzinfo=UTC)]
     account = Account(lambda: times[0])
     account.place(read_job_seed({"id": "old", "state": "completed"}))

@@ -69,7 +69,7 @@ def test_triggers_and_outputs_are_read_with_their_settings(load: Load) -> None:
 
 
 def test_a_route_defaults_to_the_functions_name_any_verb_and_a_key(load: Load) -> None:
-    """As in the cloud."""
+    """Without options, a route has the function's name, accepts any verb and needs a key, as in the cloud."""
     (function,) = load("@app.route()\ndef hello(req: func.HttpRequest) -> func.HttpResponse: ...\n")
     assert function.indexed.trigger == HttpTrigger("req", "hello", None, "function")
 

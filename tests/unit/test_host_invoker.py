@@ -53,7 +53,7 @@ def outcome(call: Callable[..., Any], given: HttpInput | QueueInput | TimerInput
 
 
 def test_a_request_reaches_its_function_and_the_answer_comes_back() -> None:
-    """As the library's own objects; the context tells the invocation and its trace."""
+    """Function and host exchange the library's own objects; the context has the invocation id and the trace."""
 
     def call(given: func.HttpRequest, context: Any) -> func.HttpResponse:
         assert (given.method, given.url, given.headers["X-ONE"]) == ("POST", "http://h/api/x?a=1", "1")
@@ -110,7 +110,7 @@ def test_an_answer_that_is_not_imitated_fails_the_attempt(answer: Any, reason: s
 
 @pytest.mark.parametrize("value", ["text", b"bytes", [b"bytes"]])
 def test_an_output_that_is_no_list_of_texts_fails_the_attempt(value: object) -> None:
-    """So does a value returned where nothing takes it."""
+    """An invalid output fails the invocation, as does a return value without a binding."""
 
     def call(given: Any, out: func.Out[Any]) -> None:
         out.set(value)

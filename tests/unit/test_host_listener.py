@@ -86,7 +86,7 @@ def polled(queue: ScriptedQueue, times: int) -> bool:
 
 
 def test_a_message_that_this_host_put_wakes_the_listener_at_once() -> None:
-    """However long the back-off has become."""
+    """A message sent by this host ends the listener's back-off, however long it is."""
     queue, done = ScriptedQueue(), threading.Event()
     with listening(queue, lambda _: done.set()) as listener:
         assert polled(queue, 2)  # the next poll is an hour away

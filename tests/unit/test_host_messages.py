@@ -45,5 +45,5 @@ def test_with_application_insights_the_trace_goes_on_under_a_new_parent() -> Non
     ],
 )
 def test_a_function_is_switched_off_by_its_setting(name: str, value: str, disabled: bool) -> None:
-    """By the form with dots alone."""
+    """Only the form of the setting with dots disables a function."""
     assert is_disabled("f", AppSettings({name: value})) is disabled

@@ -14,7 +14,7 @@ from devstack.http1 import Headers, Incoming
 
 
 def test_the_environment_wins_over_the_settings_file(tmp_path: Path) -> None:
-    """As under the Core Tools."""
+    """The environment wins over local.settings.json, as under the Core Tools."""
     path = tmp_path / "local.settings.json"
     path.write_text(json.dumps({"Values": {"A": "file", "B": "file"}}))
     settings = load_settings(path, {"A": "environment"})

@@ -11,7 +11,7 @@ from devstack.host.bindings import IndexedFunction, TimerTrigger
 from devstack.host.exchange import Invocation, TimerInput
 from devstack.host.invoker import Invoker
 from devstack.host.timers import Timer, next_occurrence
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 NOW = datetime(2026, 11, 24, 7, 30, 15, tzinfo=UTC)
 TRIGGER = TimerTrigger("tick", "0 */2 * * * *")
@@ -55,7 +55,7 @@ class LongRuns:
 
 
 def test_a_tick_that_falls_into_a_run_comes_right_after_it() -> None:
-    """Of several that were missed, one; each run is told when the one before it began, and its own instant."""
+    """Of several missed ticks one fires after the run, and is told the last start and its own instant."""
     runs = LongRuns()
     runs.clock.advance(105)  # to the first tick
     runs.timer.keep()

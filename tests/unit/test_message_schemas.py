@@ -1,6 +1,6 @@
 """The schemas in docs/schemas: up to date, and right for messages of every kind.
 
-What the app really sends is held against them in every test that runs the whole app (`tests/world.py`, `tests/e2e`).
+What the app really sends is held against them in every test that runs the whole app (`tests/fakes/app.py`, `tests/e2e`).
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def test_a_redelivery_is_told_from_a_duplicate(worker: WorkerHarness, batch_simu
 def test_refused_access_is_told_in_the_log_of_its_invocation(
     worker: WorkerHarness, settings: dict[str, str], azurite: Azurite, batch_simulator: BatchSimulator
 ) -> None:
-    """Also for DELETEs side by side: the host drops lines of no invocation, and an alert reads these."""
+    """Even parallel DELETEs log within their invocation: the host drops other lines, and an alert reads these."""
     batch_simulator.seed(id="job-1", state="active", tasks={"count": 400, "prefix": "t-"})
     batch_simulator.fault(operation="task-delete", status=403)
     parent = str(uuid.uuid4())
@@ -192,7 +192,7 @@ def test_storage_that_is_down_promises_nothing(settings: dict[str, str]) -> None
 
 
 def test_wrong_settings_are_told_with_the_id_of_the_call(settings: dict[str, str]) -> None:
-    """As far as it can be read without the app."""
+    """The 503 for invalid settings has the call's id, as far as it can be read without the app."""
     known = str(uuid.uuid4())
     with WorkerHarness(ROOT, env=settings | {"BATCH_MAX_ATTEMPTS": "0"}) as worker:
         route = {"jobId": "job-1", "taskId": "t-1"}
@@ -205,7 +205,7 @@ def test_wrong_settings_are_told_with_the_id_of_the_call(settings: dict[str, str
             assert answer.headers["client-request-id"] == known
 
 
-def test_what_the_host_gave_up_ends_and_is_put_back(
+def test_what_the_host_gave_up_ends_and_can_be_redriven(
     worker: WorkerHarness, settings: dict[str, str], azurite: Azurite, batch_simulator: BatchSimulator
 ) -> None:
     """The poison function sends a result and keeps a dead letter; a redrive puts the request on the queue again."""
@@ -300,7 +300,7 @@ def test_many_at_once_have_one_effect(worker: WorkerHarness, batch_simulator: Ba
 def test_what_operators_do_is_logged_with_who_asked(
     worker: WorkerHarness, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the platform's sign-in, and by nothing that a caller could have set without it."""
+    """The log names the signed-in user, and never a name that a caller could have forged."""
     worker.invoke_queue("end_poisoned_requests", json.dumps(request()).encode()).unwrap()
     (letter,) = worker.invoke_http("list_dead_letters").answer().json()["value"]
     route, headers = {"id": letter["id"]}, {"X-MS-CLIENT-PRINCIPAL-NAME": "ann@example.org"}
@@ -338,7 +338,7 @@ def test_the_summary_counts_what_is_there(worker: WorkerHarness, settings: dict[
 
 
 def test_a_timer_that_ran_is_remembered(worker: WorkerHarness) -> None:
-    """So that health can tell when it stops."""
+    """A timer's run is recorded, so `health` can tell when the timer stops."""
     worker.invoke_timer("report_queue_depths").unwrap()
     assert worker.invoke_http("get_health").answer().json()["checks"]["timers"] == "ok"
 

@@ -89,7 +89,7 @@ def test_a_failed_invocation_sends_nothing(worker: WorkerHarness, body: bytes, e
 
 
 def test_logs_are_kept_apart_by_invocation(worker: WorkerHarness) -> None:
-    """Also for many at once."""
+    """Concurrent invocations do not mix their logs."""
     results = worker.wait([worker.submit_queue("worker", b"n%d" % number) for number in range(20)])
     texts = [[r.getMessage() for r in result.logs if r.name == "sample"] for result in results]
     assert texts == [[f"got n{number}"] for number in range(20)]

@@ -1,4 +1,4 @@
-"""Acts on dead letters: on each that is named, or once asked on all that a filter takes."""
+"""Redrives or settles dead letters: those given by id, or, after a question, all that match a filter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batch_task_deletion.text import counted, escaped
 
 @dataclass(frozen=True)
 class Act:
-    """What is done to dead letters: its name in the API, and the word for it when it is done."""
+    """An action on dead letters: its name in the API, and its past tense."""
 
     name: str
     done: str
@@ -29,13 +29,13 @@ SETTLE = Act("settle", "settled")
 
 
 def act_on_each(run: Run, act: Act, ids: Sequence[str]) -> Exit:
-    """One letter after the other; one that is refused keeps no other."""
+    """Acts on the letters in turn. A refusal does not stop the others."""
     wanted = list(dict.fromkeys(typed_id(text) for text in ids))
     left = list(wanted)
     done = 0
     run.unfinished = lambda: [
         f"{act.done}: {done:,} of {counted(len(wanted), 'letter')}",
-        "this goes on with the others:",
+        "to continue with the rest:",
         f"  {run.command(act.name, *left)}",
     ]
     while left:
@@ -46,7 +46,7 @@ def act_on_each(run: Run, act: Act, ids: Sequence[str]) -> Exit:
             run.output.fault(Refused(f"{left[0]}: {fault.text}", fault.document))
         left.pop(0)
     run.output.say(f"{act.done}: {done:,} of {counted(len(wanted), 'dead letter')}")
-    return Exit.AS_ASKED if done == len(wanted) else Exit.OTHERWISE
+    return Exit.SUCCESS if done == len(wanted) else Exit.FAILURE
 
 
 def _act_on(run: Run, act: Act, letter: str) -> None:
@@ -57,8 +57,8 @@ def _act_on(run: Run, act: Act, letter: str) -> None:
     if answer.status == 204:
         return
     if answer.status == 409 and answer.repeated and act is REDRIVE:
-        # The try before was carried out, and its answer was lost.
-        run.output.remark(f"{letter}: redriven by a try whose answer was lost")
+        # An earlier try succeeded, but its response was lost.
+        run.output.remark(f"{letter}: redriven by an earlier try whose response was lost")
         return
     run.output.document(object_of(answer))
 
@@ -66,11 +66,13 @@ def _act_on(run: Run, act: Act, letter: str) -> None:
 def act_on_many(
     run: Run, act: Act, wanted: Filter, *, most: int | None, per_second: int | None, dry_run: bool, yes: bool
 ) -> Exit:
-    """Counts what the filter takes, asks once, and acts on it in one pass."""
+    """Counts the matching letters, asks once, and acts on them in one pass."""
     if not wanted:
-        raise Usage(f"which letters? Give ids, a filter such as --reason, or --all to {act.name} all that can be")
+        raise Usage(
+            f"no letters selected: give ids, a filter such as --reason, or --all to {act.name} every letter possible"
+        )
     if not (yes or dry_run or _can_be_asked()):
-        raise Usage("there is no terminal to ask on; --yes goes without asking, and nothing was done")
+        raise Usage("nothing was done: there is no terminal for the question; --yes skips it")
     whole = Pass(run.client, act.name, dict(wanted), most, per_second)
     count = whole.count()
     number = count.matched if most is None else min(most, count.matched)
@@ -78,17 +80,17 @@ def act_on_many(
         for document in count.documents:
             run.output.document(document)
         run.output.say(f"{counted(number, 'dead letter')} would be {act.done}")
-        return Exit.AS_ASKED
+        return Exit.SUCCESS
     what = f"{counted(number, 'dead letter')} at {run.client.target.url} ({_words(wanted)})"
     if not number:
-        run.output.say(f"nothing to {act.name}: no dead letter at {run.client.target.url} ({_words(wanted)})")
-        return Exit.AS_ASKED
+        run.output.say(f"nothing to {act.name}: no dead letters at {run.client.target.url} ({_words(wanted)})")
+        return Exit.SUCCESS
     if not yes and not _confirmed(f"{act.name.capitalize()} {what}? [y/N] "):
         run.output.remark(f"nothing was {act.done}")
-        return Exit.OTHERWISE
+        return Exit.FAILURE
     run.unfinished = lambda: [
-        f"{act.done}: {whole.done:,} of {counted(number, 'letter')}; one call more may have been carried out",
-        "the same command goes on with the others" + (", less --most by that number:" if most else ":"),
+        f"{act.done}: {whole.done:,} of {counted(number, 'letter')}; one more call may have been carried out",
+        "to continue with the rest" + (", reduce --most by that number and run:" if most else ", run:"),
         f"  {run.again('--before', count.before or '') if count.before else run.again()}",
     ]
     with progress(act.name, run.clock) as shown:
@@ -96,7 +98,7 @@ def act_on_many(
             run.output.document(document)
             shown.update(whole.done, number)
     run.output.say(f"{act.done}: {whole.done:,} of {counted(whole.matched, 'dead letter')}")
-    return Exit.AS_ASKED if whole.done == whole.matched else Exit.OTHERWISE
+    return Exit.SUCCESS if whole.done == whole.matched else Exit.FAILURE
 
 
 def _words(wanted: Filter) -> str:
@@ -108,7 +110,7 @@ def _can_be_asked() -> bool:
 
 
 def _confirmed(question: str) -> bool:
-    """Whether the answer is a clear yes; standard output is for results, so the question is not there."""
+    """Whether the user answers yes. The question goes to standard error: standard output is for results."""
     sys.stderr.write(escaped(question))
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -1,4 +1,4 @@
-"""Options may stand before the command too: what stands there is moved behind it before anything is read."""
+"""Allows options before the command, by moving them behind it before the arguments are parsed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _OF_THE_PROGRAM = frozenset({"--help", "-h", "--version", "--install-completion"
 
 
 def moved(arguments: Sequence[str], commands: Collection[str], with_value: Collection[str]) -> list[str]:
-    """The arguments with the command first; as they are when no command or an option of the program itself is found.
+    """The arguments with the command first; unchanged if there is no command, or an option of the program itself.
 
-    `with_value` are the options whose value is the next argument: such a value may look like a command.
+    `with_value` are the options that take the next argument as their value: that value may look like a command.
     """
     at = 0
     while at < len(arguments) and arguments[at].startswith("-"):
@@ -26,7 +26,7 @@ def moved(arguments: Sequence[str], commands: Collection[str], with_value: Colle
 
 
 class Anywhere(TyperGroup):
-    """A group of commands that moves the options."""
+    """A command group that allows options before the command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, moved(args, self.commands, self._with_value()))

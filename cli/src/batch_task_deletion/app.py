@@ -1,4 +1,4 @@
-"""The program that the commands belong to, and what all of them have in common."""
+"""The program, and the options that all of its commands share."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def program(
     key_file: KeyFile = None,
     azd: Azd = False,
     json: Json = False,
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Shows the version."),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    """Deletes Azure Batch tasks through the Batch Task Deleter, and shows how it goes.
+    """Deletes Azure Batch tasks through the Batch Task Deleter, and shows the progress.
 
-    The address of the app is in BATCH_TASK_DELETION_URL and its function key in BATCH_TASK_DELETION_KEY,
-    or they are given with --url and --key-file, or found with --azd. Options may stand before or after the command.
+    Set the app's address in BATCH_TASK_DELETION_URL and a function key in BATCH_TASK_DELETION_KEY, or give
+    --url and --key-file, or let --azd find both. Options may be given before or after the command.
     """
 
 
 def command(name: str) -> Callable[[Callable[Concatenate[Run, P], int]], None]:
-    """Adds a command: its own arguments and options, and those that all have."""
+    """Registers a command with its arguments and the options that all commands share."""
 
     def add(own: Callable[Concatenate[Run, P], int]) -> None:
         def run(context: typer.Context, **values: Any) -> int:

@@ -1,4 +1,4 @@
-"""`--azd`: the app of the current azd environment, asked of `azd` and `az`."""
+"""`--azd`: finds the app of the current azd environment by running `azd` and `az`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _WANTED = ("FUNCTION_URL", "AZURE_RESOURCE_GROUP", "AZURE_FUNCTION_NAME")
 
 @dataclass(frozen=True)
 class AzdApp:
-    """Where the app of an azd environment is, and its default key."""
+    """The address of an azd environment's app, and its default key."""
 
     url: str
     key: str
 
 
 def azd_app() -> AzdApp:
-    """Asks both tools. Raises Usage where there is no such environment, OutOfReach where the key is not given."""
+    """Runs both tools. Raises Usage without such an environment, OutOfReach if the key cannot be read."""
     values = env_values(_run(["azd", "env", "get-values"], Usage))
     missing = [name for name in _WANTED if not values.get(name)]
     if missing:
@@ -37,7 +37,7 @@ def azd_app() -> AzdApp:
 
 
 def env_values(text: str) -> dict[str, str]:
-    """The values in the lines `NAME="value"` of `azd env get-values`."""
+    """The values of the `NAME="value"` lines that `azd env get-values` prints."""
     found = {}
     for line in text.splitlines():
         if match := _LINE.fullmatch(line):
@@ -46,7 +46,7 @@ def env_values(text: str) -> dict[str, str]:
 
 
 def default_key(text: str) -> str:
-    """The default function key in what `az` printed. Raises OutOfReach."""
+    """The default function key in the output of `az`. Raises OutOfReach."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -55,8 +55,8 @@ def default_key(text: str) -> str:
         keys = value.get("functionKeys")
         value = keys.get("default") if isinstance(keys, dict) else None
     if not isinstance(value, str) or not value.strip():
-        raise OutOfReach("az functionapp keys list gave no key of the name default")
-    return checked_key(value, "the answer of az functionapp keys list")
+        raise OutOfReach("az functionapp keys list returned no key named default")
+    return checked_key(value, "the output of az functionapp keys list")
 
 
 def _unquoted(text: str) -> str:
@@ -72,7 +72,7 @@ def _run(command: list[str], fault: type[Usage | OutOfReach]) -> str:
     if program is None:
         raise Usage(f"--azd needs {command[0]} on the path")
     try:
-        # Only text that came out of azd is among the arguments, and no shell reads it.
+        # The arguments include text from azd only, and no shell interprets them.
         ended = subprocess.run(  # noqa: S603
             [program, *command[1:]],
             stdin=subprocess.DEVNULL,
@@ -83,8 +83,8 @@ def _run(command: list[str], fault: type[Usage | OutOfReach]) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as trouble:
-        raise fault(f"{name} did not end well: {type(trouble).__name__}") from None
+        raise fault(f"{name} failed: {type(trouble).__name__}") from None
     if ended.returncode:
         said = " ".join((ended.stderr or ended.stdout).split())[-500:]
-        raise fault(f"{name} ended with code {ended.returncode}: {escaped(said)}")
+        raise fault(f"{name} exited with code {ended.returncode}: {escaped(said)}")
     return ended.stdout

@@ -1,4 +1,4 @@
-"""The HTTP client: one call with its tries, its key and its faults. The only module that speaks HTTP."""
+"""The HTTP client: calls with retries, key and faults. The only module that speaks HTTP."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from requests.utils import get_environ_proxies
 from batch_task_deletion import __version__
 from batch_task_deletion.clock import Clock, SystemClock
 from batch_task_deletion.faults import AnswerLost, OutOfReach, TimeUp
-from batch_task_deletion.patience import Patience, asked_pause, passes, was_never_made
+from batch_task_deletion.retry import RetryWindow, asked_pause, is_temporary, was_never_made
 from batch_task_deletion.target import Target
 from batch_task_deletion.text import error_text, escaped, is_error
 
 SIDE_BY_SIDE = 8
-"""Calls at once, where there are many to make."""
+"""Concurrent calls, when there are many to make."""
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = {"GET": 30.0, "DELETE": 60.0, "POST": 120.0}  # a call with thousands of ids takes tens of seconds
@@ -29,7 +29,7 @@ _READ_SECONDS = {"GET": 30.0, "DELETE": 60.0, "POST": 120.0}  # a call with thou
 
 @dataclass(frozen=True)
 class Answer:
-    """What the app answered; `repeated` where an earlier try of the same call may have been carried out."""
+    """The app's response. `repeated` means that an earlier try of the same call may have been carried out."""
 
     status: int
     document: Any
@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Try:
-    """One try: an answer, or the words for what was there in place of one."""
+    """One try: a response, or a description of what went wrong."""
 
     answer: Answer | None
     trouble: str
@@ -47,13 +47,13 @@ class _Try:
 
 
 class Client:
-    """Calls the app. A call may raise OutOfReach, and TimeUp when it has a `deadline` of the clock."""
+    """Calls the app. A call may raise OutOfReach, and TimeUp if it has a `deadline` (a time of the clock)."""
 
     def __init__(self, target: Target, clock: Clock | None = None) -> None:
         self.target = target
         self.clock = clock or SystemClock()
         self._session = _session(target)
-        # Only https goes through a proxy: one between here and a loopback address could read the key.
+        # Only https goes through a proxy: over plain http the proxy could read the key.
         self._proxies = dict(get_environ_proxies(target.url)) if target.url.startswith("https:") else {}
         self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
 
@@ -61,7 +61,7 @@ class Client:
         return self.call("GET", path, query=query, deadline=deadline)
 
     def post(self, path: str, body: object, *, once: bool = False) -> Answer:
-        """`once`: an answer that is lost is not asked for again, but raised as AnswerLost."""
+        """With `once`, a call whose response is lost is not retried; AnswerLost is raised."""
         return self.call("POST", path, body=body, once=once)
 
     def delete(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
@@ -77,19 +77,19 @@ class Client:
         deadline: float | None = None,
         once: bool = False,
     ) -> Answer:
-        """The answer of the app, other than 401 and 5xx; a refusal is an answer too."""
-        patience, tries = Patience(), 0
+        """The app's response, unless it is a 401 or 5xx. A refusal is returned too."""
+        retries, tries = RetryWindow(), 0
         while True:
-            came = self._try(method, path, query or {}, body, deadline)
+            tried = self._try(method, path, query or {}, body, deadline)
             tries += 1
-            if came.answer is not None and not passes(came.answer.status, came.answer.document):
-                answer = replace(came.answer, repeated=tries > 1)
+            if tried.answer is not None and not is_temporary(tried.answer.status, tried.answer.document):
+                answer = replace(tried.answer, repeated=tries > 1)
                 _check(answer)
                 return answer
-            pause = None if once else patience.pause(self.clock.now(), came.pause)
+            pause = None if once else retries.pause(self.clock.now(), tried.pause)
             if pause is None:
-                document = came.answer.document if came.answer else None
-                raise AnswerLost(_no_answer(came, document, tries), document if is_error(document) else None)
+                document = tried.answer.document if tried.answer else None
+                raise AnswerLost(_no_answer(tried, document, tries), document if is_error(document) else None)
             if deadline is not None and self.clock.now() + pause >= deadline:
                 self.clock.sleep(max(0.0, deadline - self.clock.now()))
                 raise TimeUp
@@ -116,7 +116,7 @@ class Client:
         except requests.RequestException as fault:
             if was_never_made(fault) or isinstance(fault, ValueError):
                 raise OutOfReach(f"{self.target.url} cannot be reached: {_reason(fault)}") from None
-            return _Try(None, "the connection broke before an answer was there")
+            return _Try(None, "the connection broke before a response arrived")
         _check_redirect(response)
         return _Try(
             Answer(response.status_code, _document(response), location=response.headers.get("Location", "")),
@@ -126,7 +126,7 @@ class Client:
 
 
 class _Session(requests.Session):
-    """One that does not even read where a redirect leads: the library fails on a header that is no UTF-8."""
+    """A session that never parses redirects: requests fails on a `Location` header that is not UTF-8."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
@@ -134,7 +134,7 @@ class _Session(requests.Session):
 
 def _session(target: Target) -> requests.Session:
     session = _Session()
-    # No .netrc, whose password would travel as well; what may hold of the environment is read in Client.
+    # No .netrc, whose password would be sent too. Client reads the permitted environment variables itself.
     session.trust_env = False
     adapter = HTTPAdapter(pool_maxsize=SIDE_BY_SIDE)
     session.mount("https://", adapter)
@@ -155,35 +155,35 @@ def _document(response: requests.Response) -> Any:
 def _check_redirect(response: requests.Response) -> None:
     if 300 <= response.status_code < 400:
         to = escaped(response.headers.get("Location", "nowhere"))[:200]
-        raise OutOfReach(f"the address redirects ({response.status_code}) to {to}; give that one if it is the app's")
+        raise OutOfReach(f"the address redirects ({response.status_code}) to {to}; use that address if it is the app's")
 
 
 def _check(answer: Answer) -> None:
-    """Raises OutOfReach for what is no answer to the call, but tells of the key, of the app's order or of a stranger."""
+    """Raises OutOfReach if the response shows a bad key, a failing app or another service."""
     status, document = answer.status, answer.document
     if isinstance(document, dict) and "checks" in document:
-        return  # what `health` says is its answer
+        return  # a response of `health`, whatever its status
     if status == 401:
-        raise OutOfReach("the app refuses the key, or wants one (401)", document if is_error(document) else None)
+        raise OutOfReach("the app rejects the key, or needs one (401)", document if is_error(document) else None)
     if is_error(document):
         if status >= 500:
-            raise OutOfReach(f"the app is not in order: {error_text(document)}", document)
+            raise OutOfReach(f"the app is failing: {error_text(document)}", document)
         return
     if status in {204, 404} or (status < 300 and document is not None):
         return
     if status == 202 and answer.location:
-        return  # accepted, and no more is said than where to look
+        return  # accepted, with nothing but the location
     if status == 400 and isinstance(document, dict) and "items" in document:
-        return  # a bulk call of which every item is refused
-    raise OutOfReach(f"what answers at this address is not the app, or the app is not in order ({status})")
+        return  # a bulk call in which every item was refused
+    raise OutOfReach(f"the service at this address is not the app, or the app is failing ({status})")
 
 
-def _no_answer(came: _Try, document: Any, tries: int) -> str:
+def _no_answer(tried: _Try, document: Any, tries: int) -> str:
     said = f": {error_text(document)}" if is_error(document) else ""
-    return f"{came.trouble}{said}; tried {'once' if tries == 1 else f'{tries} times'}"
+    return f"{tried.trouble}{said}; tried {'once' if tries == 1 else f'{tries} times'}"
 
 
 def _reason(fault: requests.RequestException) -> str:
-    """The end of the chain, which names the cause; the head names the objects of the libraries."""
+    """The cause, from the end of the exception's text; the beginning only names objects of the libraries."""
     text = str(getattr(fault.args[0], "reason", fault) if fault.args else fault)
     return escaped(text.rpartition("object at 0x")[2].partition(">: ")[2] or text)[:300]

@@ -1,4 +1,4 @@
-"""Time, so that tests need not wait."""
+"""The clock, replaceable so that tests need not wait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What time it is, in seconds from some beginning, and waiting."""
+    """Seconds since an arbitrary start, and sleeping."""
 
     def now(self) -> float: ...
 
@@ -15,7 +15,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real one."""
+    """The monotonic clock of the machine."""
 
     def now(self) -> float:
         return time.monotonic()

@@ -1,4 +1,4 @@
-"""CSV whose header names the fields of a request: separated by comma, semicolon or tab."""
+"""CSV whose header names fields of a request, separated by commas, semicolons or tabs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import json
 from collections.abc import Iterator
 
 from batch_task_deletion.faults import bad_line
-from batch_task_deletion.wish import check_field
+from batch_task_deletion.request import check_field
 
 _SEPARATORS = ",;\t"
 _BOOLEANS = {"true": True, "false": False}
 
 
 def is_header(line: str) -> bool:
-    """Whether a first line is one: ids have neither separators nor quotes. `taskId` alone is the header of one column."""
+    """Whether a first line is a header: ids contain no separators or quotes. `taskId` alone is a one-column header."""
     return any(char in line for char in _SEPARATORS + '"') or line.strip() == "taskId"
 
 
 def read(numbered: list[tuple[int, str]]) -> Iterator[tuple[int, dict[str, object]]]:
-    """The cells that are not empty, by field, in the field's own type. Raises Usage with the line's number."""
+    """The non-empty cells of each line by field, converted to the field's type. Raises Usage with the line number."""
     number, first = numbered[0]
     separator = max(_SEPARATORS, key=first.count)
     columns = [column.strip() for column in _cells(number, first, separator)]
@@ -29,17 +29,17 @@ def read(numbered: list[tuple[int, str]]) -> Iterator[tuple[int, dict[str, objec
         except ValueError as fault:
             bad_line(number, f"column {fault}")
         if columns.count(column) > 1:
-            bad_line(number, f"column {column} stands there twice")
+            bad_line(number, f"column {column} appears twice")
     for number, line in numbered[1:]:
         cells = _cells(number, line, separator)
         if len(cells) != len(columns):
-            bad_line(number, f"has {len(cells)} cells, and the header {len(columns)}")
+            bad_line(number, f"has {len(cells)} cells, but the header has {len(columns)}")
         yield number, _typed(number, dict(zip(columns, cells, strict=True)))
 
 
 def _cells(number: int, line: str, separator: str) -> list[str]:
     try:
-        # A cell of several lines cannot be one of a request; read line by line, it is a quote that does not end.
+        # No field of a request spans lines, so a multi-line cell is an unterminated quote.
         return next(csv.reader([line], delimiter=separator, strict=True))
     except csv.Error as fault:
         bad_line(number, f"cannot be read as CSV: {fault}")

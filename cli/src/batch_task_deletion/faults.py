@@ -1,11 +1,11 @@
-"""What ends a command early, and the exit code that it ends with.
+"""Why a command ends early, and its exit code.
 
 Fault
-+-- Usage         2  what was typed, or a file that was named, is wrong; nothing was sent
-+-- Refused       1  the app answered otherwise than was asked for
-+-- OutOfReach    3  the app cannot be reached, refuses the key or is not in order
-|   +-- AnswerLost   the same, where the app may have done what it was asked for
-+-- TimeUp        4  `--timeout` is over
++-- Usage         2  the arguments or a file are wrong; nothing was sent
++-- Refused       1  the app refused
++-- OutOfReach    3  the app cannot be reached, rejects the key or is failing
+|   +-- AnswerLost   the same, but the app may have acted
++-- TimeUp        4  `--timeout` has passed
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Any, NoReturn
 class Exit(IntEnum):
     """The exit codes."""
 
-    AS_ASKED = 0
-    OTHERWISE = 1
+    SUCCESS = 0
+    FAILURE = 1
     USAGE = 2
     OUT_OF_REACH = 3
     TIME_UP = 4
     INTERRUPTED = 130
-    READER_GONE = 141  # what a shell shows of a program that SIGPIPE ended
+    READER_GONE = 141  # the code a shell reports for a program killed by SIGPIPE
 
 
 class Fault(Exception):
-    """Ends a command; `document` is the API's own answer where there is one."""
+    """Ends a command. `document` is the API's response, if there is one."""
 
-    code = Exit.OTHERWISE
+    code = Exit.FAILURE
 
     def __init__(self, text: str, document: Any = None) -> None:
         super().__init__(text)
@@ -44,28 +44,28 @@ class Usage(Fault):
 
 
 class Refused(Fault):
-    """Raised when the app says no."""
+    """Raised when the app refuses a call."""
 
 
 class OutOfReach(Fault):
-    """Raised when another try of the same call would not help, or has not helped for a minute."""
+    """Raised when retrying the call cannot help, or has not helped for a minute."""
 
     code = Exit.OUT_OF_REACH
 
 
 class AnswerLost(OutOfReach):
-    """Raised when it is not known whether the app did what it was asked for."""
+    """Raised when it is unknown whether the app acted."""
 
 
 class TimeUp(Fault):
-    """Raised when the person does not want to wait longer."""
+    """Raised when `--timeout` has passed."""
 
     code = Exit.TIME_UP
 
     def __init__(self) -> None:
-        super().__init__("the time that --timeout gives is over; the work goes on")
+        super().__init__("--timeout has passed; the work goes on in the app")
 
 
 def bad_line(number: int, fault: object) -> NoReturn:
-    """Ends a command over a line of its file, before anything is sent."""
+    """Ends a command because of a line in its file, before anything is sent."""
     raise Usage(f"line {number}: {fault}; nothing was sent")

@@ -1,4 +1,4 @@
-"""Finds what an id belongs to."""
+"""Finds the request, clean-up or sweep with a given id."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from batch_task_deletion.text import error_text, is_error
 
 @dataclass(frozen=True)
 class Found:
-    """A request, clean-up or sweep as it is now."""
+    """A request, clean-up or sweep in its current state."""
 
     subject: Subject
     document: dict[str, Any]
 
 
 def find(client: Client, wanted: str, *, dry_run: bool, deadline: float | None = None) -> Found:
-    """Whatever has the id; where a dry run has it too, the real one unless `dry_run`.
+    """Looks the id up; if a dry run has the same id, `dry_run` chooses it.
 
-    Raises Refused when nothing has it, and TimeUp at `deadline`.
+    Raises Refused if nothing has the id, and TimeUp at `deadline`.
     """
     missing: list[Answer] = []
     for subject in _candidates(wanted, dry_run=dry_run):
@@ -35,9 +35,9 @@ def find(client: Client, wanted: str, *, dry_run: bool, deadline: float | None =
             missing.append(answer)
     own = next((answer.document for answer in missing if is_error(answer.document)), None)
     if own is None and missing:
-        # The app's own 404 is a BatchError; a bare one is another service, or another path of it.
-        raise OutOfReach("what answers at this address knows none of the app's calls (404)")
-    raise Refused(f"{wanted}: no {'dry run' if dry_run else 'request, clean-up or sweep'} with this id is known", own)
+        # The app's 404 is a BatchError. A bare one is from another service, or another path.
+        raise OutOfReach("the service at this address is not the app: it answered 404 to every call")
+    raise Refused(f"{wanted}: there is no {'dry run' if dry_run else 'request, clean-up or sweep'} with this id", own)
 
 
 def _candidates(wanted: str, *, dry_run: bool) -> list[Subject]:
@@ -47,13 +47,13 @@ def _candidates(wanted: str, *, dry_run: bool) -> list[Subject]:
 
 
 def object_of(answer: Answer) -> dict[str, Any]:
-    """The document of an answer that did what was asked. Raises Refused for a refusal, OutOfReach for no document."""
+    """The document of a successful response. Raises Refused for a refusal, OutOfReach without a document."""
     if answer.status >= 400:
         if is_error(answer.document):
             raise Refused(error_text(answer.document), answer.document)
-        raise OutOfReach(f"what answers at this address does not know this call ({answer.status})")
+        raise OutOfReach(f"the service at this address does not support this call ({answer.status})")
     if answer.document is None and answer.location:
         return {}
     if not isinstance(answer.document, dict):
-        raise OutOfReach("what answers at this address is not the app: its answer is no JSON object")
+        raise OutOfReach("the service at this address is not the app: its response is not a JSON object")
     return answer.document

@@ -1,4 +1,4 @@
-"""Waits for what was asked for, shows how far it is, and judges how it ended."""
+"""Waits for requests, clean-ups and sweeps, shows their progress, and reports how they ended."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from batch_task_deletion.faults import Exit
 from batch_task_deletion.output import cell
 from batch_task_deletion.progress import Shown, progress
 from batch_task_deletion.run import Run
-from batch_task_deletion.subject import Kind, Subject, ended_as_asked, is_over, outcomes, steps
+from batch_task_deletion.subject import Kind, Subject, is_over, outcomes, steps, succeeded
 from batch_task_deletion.text import counted
 from batch_task_deletion.waiting import wait
 
-MOST_TOLD = 20
+MOST_SHOWN = 20
 
 
 class Following:
-    """What is known of those that are waited for."""
+    """The state of everything that is being waited for."""
 
     def __init__(self, run: Run, subjects: Sequence[Subject], shown: Shown) -> None:
         self._run = run
@@ -27,10 +27,10 @@ class Following:
         self._last: dict[Subject, dict[str, Any]] = {}
         self.over = 0
         self.outcomes: Counter[str] = Counter()
-        self.otherwise: list[tuple[Subject, dict[str, Any] | None]] = []
+        self.failed: list[tuple[Subject, dict[str, Any] | None]] = []
 
     def seen(self, subject: Subject, document: dict[str, Any] | None) -> None:
-        """Hears of one look."""
+        """Takes in the result of one look-up."""
         ended = document is None or is_over(subject.kind, document)
         if document is not None:
             self._print(subject, document, ended=ended)
@@ -44,7 +44,7 @@ class Following:
             self._shown.update(self.over, self._total)
 
     def _print(self, subject: Subject, document: dict[str, Any], *, ended: bool) -> None:
-        """With `--json`, each request once it is done, and the others whenever something changed."""
+        """With `--json`: a request once it is done, a clean-up or sweep whenever it has changed."""
         if ended or (subject.kind is not Kind.REQUEST and self._last.get(subject) != document):
             self._run.output.document(document)
         if subject.kind is not Kind.REQUEST:
@@ -53,39 +53,39 @@ class Following:
     def _end(self, subject: Subject, document: dict[str, Any] | None) -> None:
         if document is None:
             self.outcomes["unknown"] += 1
-            self.otherwise.append((subject, None))
+            self.failed.append((subject, None))
             return
         self.outcomes += outcomes(subject.kind, document)
-        if not ended_as_asked(subject.kind, document):
-            self.otherwise.append((subject, document))
+        if not succeeded(subject.kind, document):
+            self.failed.append((subject, document))
 
 
 def follow(run: Run, subjects: Sequence[Subject], deadline: float | None) -> Exit:
-    """Waits until all are over and tells how they ended. Raises TimeUp."""
+    """Waits until all are over and reports how they ended. Raises TimeUp."""
     if not subjects:
-        return Exit.AS_ASKED
+        return Exit.SUCCESS
     with progress("waiting", run.clock) as shown:
         shown.update(0, None if len(subjects) == 1 else len(subjects))
         following = Following(run, subjects, shown)
         wait(run.client, subjects, following.seen, deadline)
-    tell(run, following)
-    return Exit.OTHERWISE if following.otherwise else Exit.AS_ASKED
+    report(run, following)
+    return Exit.FAILURE if following.failed else Exit.SUCCESS
 
 
-def tell(run: Run, following: Following) -> None:
-    """The outcomes with their numbers, and what did not end as asked."""
+def report(run: Run, following: Following) -> None:
+    """Prints the count of each outcome, and everything that did not succeed."""
     ends = ", ".join(f"{number:,} {name}" for name, number in sorted(following.outcomes.items()))
-    run.output.say(f"done: {ends or 'nothing was to be deleted'}")
-    for subject, document in following.otherwise[:MOST_TOLD]:
+    run.output.say(f"done: {ends or 'there was nothing to delete'}")
+    for subject, document in following.failed[:MOST_SHOWN]:
         run.output.remark(f"{subject.kind.word} {subject.id}: {why(subject, document)}")
-    if (more := len(following.otherwise) - MOST_TOLD) > 0:
-        run.output.remark(f"and {counted(more, 'other')} that did not end as asked")
+    if (more := len(following.failed) - MOST_SHOWN) > 0:
+        run.output.remark(f"and {counted(more, 'other')} that did not succeed")
 
 
 def why(subject: Subject, document: dict[str, Any] | None) -> str:
-    """How something ended that did not end as asked."""
+    """How something that did not succeed ended."""
     if document is None:
-        return "is not known"
+        return "not found"
     if subject.kind is Kind.REQUEST:
         data = (document.get("result") or {}).get("data") or {}
         said = f"jobs/{cell(data.get('jobId'))}/tasks/{cell(data.get('taskId'))} {cell(data.get('outcome'))}"

@@ -1,4 +1,4 @@
-"""The forms of ids, durations and instants: what can be told to be wrong before anything is sent."""
+"""Rules for ids, durations and instants, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _INSTANT = re.compile(
 
 
 def guid(text: str) -> str:
-    """A GUID in lower case. Raises ValueError; the one of zeros is none."""
+    """A GUID in lower case. Raises ValueError, also for the all-zero GUID."""
     if not _GUID.fullmatch(text):
         raise ValueError("must be a GUID of 36 characters, with hyphens and without braces")
     if not UUID(text).int:
-        raise ValueError("must not be the GUID of zeros")
+        raise ValueError("must not be the all-zero GUID")
     return text.lower()
 
 
@@ -57,7 +57,7 @@ def duration(text: str) -> int:
 
 
 def instant(text: str) -> str:
-    """A date and time with `Z` or an offset, as given. Raises ValueError."""
+    """A date and time with `Z` or an offset, unchanged. Raises ValueError."""
     fault = ValueError("must be a date and time with 'Z' or an offset, such as 2026-11-24T08:00:00Z")
     if not _INSTANT.fullmatch(text):
         raise fault
@@ -69,7 +69,7 @@ def instant(text: str) -> str:
 
 
 def delay(text: str) -> str:
-    """A duration or an instant, as given. Raises ValueError."""
+    """A duration or an instant, unchanged. Raises ValueError."""
     if text.startswith("P"):
         duration(text)
         return text

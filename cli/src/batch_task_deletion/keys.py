@@ -1,4 +1,4 @@
-"""The function key: where it may come from, and what it may look like. It is never shown."""
+"""The function key: its sources and its form. It is never shown."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _READ_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def checked_key(text: str, where: str) -> str:
-    """A key without the blanks and the line end around it. Raises Usage, which names the place and not the key."""
+    """The key without surrounding whitespace. Raises Usage, which names the source but not the key."""
     key = text.strip()
     if not _KEY.fullmatch(key):
-        raise Usage(f"{where} holds no function key: one line of printable ASCII without blanks")
+        raise Usage(f"{where} must be a function key: one line of printable ASCII without spaces")
     return key
 
 
 def key_of_file(path: Path) -> str:
-    """The key in a file that nobody but its owner can read. Raises Usage."""
+    """The key from a file that only its owner can read. Raises Usage."""
     try:
         with path.open("rb") as opened:
             mode = os.fstat(opened.fileno()).st_mode
-            # Windows keeps no such bits.
+            # Windows has no such permission bits.
             if os.name == "posix" and mode & _READ_BY_OTHERS:
-                raise Usage(f"others can read the key file {escaped(path)}; chmod 600 keeps it to you")
+                raise Usage(f"others can read the key file {escaped(path)}; run chmod 600 on it")
             content = opened.read(_MOST_BYTES)
     except OSError as fault:
         raise Usage(f"the key file {escaped(path)} cannot be read: {fault.strerror}") from None

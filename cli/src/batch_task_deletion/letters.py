@@ -1,4 +1,4 @@
-"""Dead letters by a filter: how many it takes, and one pass that redrives or settles them."""
+"""Dead letters that match a filter: counts them, and redrives or settles them in one pass."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any
 from batch_task_deletion.client import Client
 from batch_task_deletion.faults import AnswerLost, OutOfReach
 from batch_task_deletion.find import object_of
-from batch_task_deletion.patience import Patience
+from batch_task_deletion.retry import RetryWindow
 
 Filter = dict[str, Any]
 
 MOST_COUNTED = 1_000
-"""The most that one call of a dry run counts."""
+"""The most letters that one dry-run call counts."""
 
 MOST_A_CALL = 200
-"""Taken by one call; small enough that a call is answered in seconds."""
+"""Letters per call: few enough that the app answers within seconds."""
 
 
 @dataclass
 class Count:
-    """What a filter takes, and the instant before which a letter must have been seen first to count."""
+    """How many letters match. `before` excludes letters first seen after the count began."""
 
     matched: int
     before: str | None
     documents: list[dict[str, Any]]
-    """The answers of the dry run."""
+    """The responses of the dry run."""
 
 
 @dataclass
 class Pass:
-    """One pass over the letters that a filter takes. `act` is `redrive` or `settle`."""
+    """One pass over the letters that match a filter. `act` is `redrive` or `settle`."""
 
     client: Client
     act: str
@@ -43,7 +43,7 @@ class Pass:
     done: int = 0
 
     def count(self) -> Count:
-        """How many letters the whole pass would take, by a dry run to its end."""
+        """How many letters the whole pass would act on, found by a dry run."""
         count = Count(0, self.wanted.get("before"), [])
         every = {"most": MOST_COUNTED, "dryRun": True}
         for document in self._calls(lambda: self.wanted | _before(count.before) | every):
@@ -53,7 +53,7 @@ class Pass:
         return count
 
     def carry_out(self, count: Count) -> Iterator[dict[str, Any]]:
-        """Takes them, to the end of the pass or to `most` in all; the answers as they come."""
+        """Acts on the letters, up to `most` in all, and yields the responses as they arrive."""
         self.wanted |= _before(count.before)
         for document in self._calls(self._next, lambda: self._taken_of(count.matched)):
             taken = int(document.get("matched") or 0)
@@ -70,20 +70,20 @@ class Pass:
         return None if self.most is None else max(0, self.most - self.matched)
 
     def _taken_of(self, total: int) -> None:
-        """After a lost answer: the letters that are missing now were taken, by the lost call at the worst."""
+        """After a lost response: count again. Letters that no longer match were acted on, possibly by the lost call."""
         taken = max(total - self.count().matched, self.matched)
         self.done += taken - self.matched
         self.matched = taken
 
     def _calls(self, body: Callable[[], Filter], lost: Callable[[], None] | None = None) -> Iterator[dict[str, Any]]:
-        """The answers of one pass, each call going on where the one before ended.
+        """The responses of one pass; each call continues where the one before ended.
 
-        With a bound on the number, a lost answer is not simply asked for again: a repeat takes others, above the bound.
+        With a limit, a call whose response was lost is not simply repeated: it would act on further letters.
         """
         continuation: str | None = None
         seen: set[str] = set()
         bounded = lost is not None and self.most is not None
-        patience = Patience()
+        retries = RetryWindow()
         while True:
             if bounded and self._left() == 0:
                 return
@@ -91,19 +91,19 @@ class Pass:
             try:
                 document = object_of(self.client.post(f"/dead-letters/{self.act}", asked, once=bounded))
             except AnswerLost:
-                pause = patience.pause(self.client.clock.now())
+                pause = retries.pause(self.client.clock.now())
                 if lost is None or pause is None:
                     raise
                 self.client.clock.sleep(pause)
                 lost()
                 continue
-            patience = Patience()
+            retries = RetryWindow()
             yield document
             continuation = document.get("continuation")
             if not continuation:
                 return
             if continuation in seen:
-                raise OutOfReach("the app's pass over the dead letters goes round in a circle")
+                raise OutOfReach("the app returned the same continuation twice")
             seen.add(continuation)
 
 

@@ -1,4 +1,4 @@
-"""A file of requests: JSON lines, CSV, or a task a line. Everything is checked before anything is sent."""
+"""A file of requests: JSON lines, CSV, or one task per line. Everything is checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from typing import Any, NoReturn
 
 from batch_task_deletion import csv_lines
 from batch_task_deletion.faults import Usage, bad_line
+from batch_task_deletion.request import Request, checked, line_id, normal_form
 from batch_task_deletion.text import escaped
-from batch_task_deletion.wish import Wish, checked, line_id, normal_form
 
 STANDARD_INPUT = "-"
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-# Only these end a line; str.splitlines would also cut at characters that may stand inside a text.
+# Not str.splitlines: it also splits at characters that are allowed inside a JSON string.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One request of a file, with its id, and the number of its line."""
+    """One request of a file, with its id and line number."""
 
     number: int
-    wish: Wish
+    request: Request
 
     @property
     def request_id(self) -> str:
-        return str(self.wish["clientRequestId"]).lower()
+        return str(self.request["clientRequestId"]).lower()
 
     @property
     def dry_run(self) -> bool:
-        return self.wish.get("dryRun", False) is True
+        return self.request.get("dryRun", False) is True
 
 
 def read_file(path: str) -> bytes:
-    """All of a file, or of standard input. Raises Usage."""
+    """The contents of a file or of standard input. Raises Usage."""
     try:
         return sys.stdin.buffer.read() if path == STANDARD_INPUT else Path(path).read_bytes()
     except OSError as fault:
@@ -48,19 +48,19 @@ def read_file(path: str) -> bytes:
 
 
 def read_lines(content: bytes, options: Mapping[str, Any], again: str | None = None) -> list[Line]:
-    """The requests of a file, each once, in the order of the file. Raises Usage with the number of a bad line."""
+    """The requests of a file in order, without duplicates. Raises Usage with the number of a bad line."""
     numbered = list(_numbered(content))
     if not numbered:
         return []
     found: dict[tuple[str, str], Line] = {}
     for number, given in _reader(numbered):
         try:
-            wish = checked(given, options)
+            request = checked(given, options)
         except ValueError as fault:
             bad_line(number, fault)
-        wish.setdefault("clientRequestId", line_id(wish, again))
-        line = Line(number, wish)
-        found.setdefault((line.request_id, normal_form(wish)), line)
+        request.setdefault("clientRequestId", line_id(request, again))
+        line = Line(number, request)
+        found.setdefault((line.request_id, normal_form(request)), line)
     return list(found.values())
 
 
@@ -69,7 +69,7 @@ _Given = Iterator[tuple[int, dict[str, object]]]
 
 
 def _reader(numbered: Numbered) -> _Given:
-    """The form of a file shows in its first line."""
+    """The reader for the file's format, which its first line shows."""
     first = numbered[0][1]
     readers: list[tuple[bool, Callable[[Numbered], _Given]]] = [
         (first.lstrip().startswith("{"), _json_lines),
@@ -79,7 +79,7 @@ def _reader(numbered: Numbered) -> _Given:
 
 
 def _numbered(content: bytes) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, with their numbers."""
+    """The non-blank lines with their numbers."""
     mark, encoding = next(((mark, name) for mark, name in _MARKS if content.startswith(mark)), (b"", "utf-8"))
     body = content.removeprefix(mark)
     try:
@@ -104,9 +104,9 @@ def _json_lines(numbered: Numbered) -> _Given:
         try:
             value = json.loads(line, object_pairs_hook=_once, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as fault:
-            bad_line(number, fault if type(fault) is ValueError else "is no JSON")
+            bad_line(number, fault if type(fault) is ValueError else "is not JSON")
         if not isinstance(value, dict):
-            bad_line(number, "must be a JSON object, as every line of a file whose first one is")
+            bad_line(number, "must be a JSON object, because the first line is one")
         yield number, value
 
 
@@ -114,10 +114,10 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"{name!r} stands there twice")
+            raise ValueError(f"{name!r} appears twice")
         found[name] = value
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

@@ -12,13 +12,13 @@ from batch_task_deletion.find import object_of
 from batch_task_deletion.run import Run
 
 PAGE = 200
-"""The most that one page has."""
+"""The most records on one page."""
 
-Most = Annotated[int | None, typer.Option("--most", min=1, metavar="N", help="So many of the newest; absent: all.")]
+Most = Annotated[int | None, typer.Option("--most", min=1, metavar="N", help="Show only the newest N; default: all.")]
 
 
 def records(run: Run, path: str, query: Mapping[str, str], most: int | None) -> list[dict[str, Any]]:
-    """The records of all pages; with `--json` printed as they come, and an empty list then.
+    """The records of all pages. With `--json` they are printed as they arrive, and the list stays empty.
 
     A page may be empty without being the last.
     """
@@ -43,12 +43,12 @@ def _pages(run: Run, path: str, query: Mapping[str, str], most: int | None) -> I
         document = object_of(run.client.get(path, asked))
         page = document.get("value")
         if not isinstance(page, list):
-            raise OutOfReach("what answers at this address is not the app: a list without its records")
+            raise OutOfReach("the service at this address is not the app: its list has no records")
         yield page
         more = document.get("continuation")
         if not more:
             return
         if more in seen:
-            raise OutOfReach("the app's pages go round in a circle")
+            raise OutOfReach("the app returned the same continuation twice")
         seen.add(more)
         asked["continuation"] = more

@@ -1,4 +1,4 @@
-"""Where the program begins: it reads the arguments, carries out the command, and ends with its exit code."""
+"""The entry point: parses the arguments, runs the command, and exits with its code."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ add_all()
 
 
 def script() -> NoReturn:
-    """The command of the package."""
+    """The console script."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a letter gets its number.
+        # A character that the terminal's encoding lacks is shown by its code.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -32,13 +32,13 @@ def script() -> NoReturn:
     except BrokenPipeError:
         code = Exit.READER_GONE
     if code in {Exit.INTERRUPTED, Exit.READER_GONE}:
-        # At once: the interpreter would wait for calls that other threads have under way, or flush to nobody.
+        # Exit immediately: the interpreter would wait for calls in other threads, or flush to a closed pipe.
         os._exit(code)
     sys.exit(code)
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Carries out what the arguments say; the exit code."""
+    """Runs the command that the arguments name, and returns its exit code."""
     program = typer.main.get_command(app)
     origin = Origin(arguments, clock or SystemClock())
     try:
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
 
 
 def _usage(fault: typer.TyperException, stream: TextIO) -> int:
-    """Says what is wrong with the arguments."""
+    """Reports what is wrong with the arguments."""
     context = getattr(fault, "ctx", None)
     message = fault.format_message()
     if not message or type(fault).__name__ == "NoArgsIsHelpError":

@@ -12,18 +12,18 @@ from batch_task_deletion import forms
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", metavar="URL", help="Address of the app, with or without /api [BATCH_TASK_DELETION_URL]."),
+    typer.Option("--url", metavar="URL", help="The app's address, with or without /api [BATCH_TASK_DELETION_URL]."),
 ]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("--key-file", metavar="FILE", help="File with the function key, which only you can read."),
+    typer.Option("--key-file", metavar="FILE", help="File with the function key; only you may have access to it."),
 ]
-Azd = Annotated[bool, typer.Option("--azd", help="The app of the current azd environment, with its default key.")]
-Json = Annotated[bool, typer.Option("--json", help="The API's own documents, one a line, and nothing else.")]
+Azd = Annotated[bool, typer.Option("--azd", help="Use the app of the current azd environment, with its default key.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the API's documents, one per line, and nothing else.")]
 
 
 def checking(rule: Callable[[str], object]) -> Callable[[str | None], str | None]:
-    """A value that keeps a rule, as given; a wrong one is a mistake of usage."""
+    """An option callback that returns the value unchanged if it meets the rule, else raises a usage error."""
 
     def check(text: str | None) -> str | None:
         if text is None:
@@ -39,23 +39,25 @@ def checking(rule: Callable[[str], object]) -> Callable[[str | None], str | None
     return check
 
 
-def _whatever(text: str) -> str:
+def _any(text: str) -> str:
     return text
 
 
-filled = checking(_whatever)
-"""Any text but none: an empty filter would take more than was meant."""
+filled = checking(_any)
+"""Any text except an empty one: an empty filter would match more than intended."""
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Tells what would happen, and deletes nothing.")]
-OfDryRun = Annotated[bool, typer.Option("--dry-run", help="The dry run with this id, not the real one.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Waits until all is done; the exit code then tells how it went.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and delete nothing.")]
+OfDryRun = Annotated[bool, typer.Option("--dry-run", help="Look up a dry run with this id.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait until everything is done; the exit code then shows the result.")
+]
 Timeout = Annotated[
     str | None,
     typer.Option(
         "--timeout",
         metavar="DURATION",
         callback=checking(forms.duration),
-        help="Ends the waiting, not the work, after so long: PT10M.",
+        help="Stop waiting after this time, such as PT10M; the work goes on.",
     ),
 ]
 DeleteAfter = Annotated[
@@ -64,12 +66,12 @@ DeleteAfter = Annotated[
         "--delete-after",
         metavar="WHEN",
         callback=checking(forms.delay),
-        help="Not before: a duration such as PT1H or P3D, or an instant.",
+        help="Delete no earlier than this: a duration such as PT1H or P3D, or an instant.",
     ),
 ]
 BatchUrl = Annotated[
-    str | None, typer.Option("--batch-url", metavar="URL", callback=filled, help="Batch account; absent: the first.")
+    str | None, typer.Option("--batch-url", metavar="URL", callback=filled, help="Batch account; default: the first.")
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a request, a clean-up or a sweep.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of requests, clean-ups or sweeps.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -1,4 +1,4 @@
-"""What is printed and where: results on standard output, progress and remarks on standard error."""
+"""Prints results on standard output, and progress and remarks on standard error."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ Row = Sequence[object]
 
 _NOTHING = "-"
 _LEAST = 10
-"""Characters, of a column whose texts are folded."""
+"""The minimum width, in characters, of a column that may be folded."""
 
 
 def console(stream: TextIO) -> Console:
-    """A console that is a terminal only when the stream is one, whatever the environment says."""
+    """A console that is a terminal only if the stream is one, whatever the environment says."""
     return Console(
         file=stream, force_terminal=stream.isatty(), markup=False, highlight=False, emoji=False, legacy_windows=False
     )
 
 
 class Output:
-    """Text and tables for people, or with `json` the API's documents and nothing else on standard output."""
+    """Text and tables for people; with `json`, standard output has the API's documents and nothing else."""
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
 
     def document(self, document: object) -> None:
-        """One document of the API, in one line; nothing without `--json`."""
+        """With `--json`, one document of the API on one line."""
         if self.json:
             _write(sys.stdout, json_line(document))
 
     def say(self, text: str) -> None:
-        """What a person asked to know: with `--json` a remark."""
+        """A result for a person; with `--json` it becomes a remark."""
         _write(sys.stderr if self.json else sys.stdout, escaped(text))
 
     def remark(self, text: str) -> None:
-        """What a person should know besides."""
+        """A note for a person, on standard error."""
         _write(sys.stderr, escaped(text))
 
     def lines(self, texts: Iterable[str]) -> None:
@@ -53,13 +53,13 @@ class Output:
             self.remark(text)
 
     def fault(self, fault: Fault) -> None:
-        """Why a command ends; with `--json` the app's own document is printed too."""
+        """Why a command ends; with `--json`, the app's document is printed too."""
         if fault.document is not None:
             self.document(fault.document)
         self.remark(f"Error: {fault.text}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """A table for people; nothing with `--json`. Without a terminal nothing in it is cut or wrapped."""
+        """A table for people; nothing with `--json`. Only on a terminal is it cut or wrapped."""
         if self.json:
             return
         texts = [[cell(value) for value in row] for row in rows]
@@ -70,7 +70,7 @@ class Output:
                 _write(sys.stdout, line)
 
     def fields(self, document: dict[str, Any]) -> None:
-        """One document as names and values, and the lists of objects in it as tables."""
+        """A document as names and values; lists of objects become tables."""
         if self.json:
             self.document(document)
             return
@@ -86,7 +86,7 @@ class Output:
 
 
 def cell(value: object) -> str:
-    """A value of a document as text in one line."""
+    """A value of a document as text on one line."""
     if value is None:
         return _NOTHING
     if isinstance(value, bool):
@@ -105,7 +105,7 @@ def _is_table(value: object) -> bool:
 
 
 def _flat(document: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
-    """The members of a document, those of its objects under joined names; counts stay together."""
+    """A document's members; members of nested objects get joined names, but counts stay together."""
     found: list[tuple[str, Any]] = []
     for name, value in document.items():
         if isinstance(value, dict) and not is_error(value) and before.count(".") < 2 and not _is_count(value):
@@ -121,7 +121,7 @@ def _is_count(value: dict[str, Any]) -> bool:
 
 def _write_table(columns: Sequence[str], rows: list[list[str]]) -> None:
     screen = console(sys.stdout)
-    # Room is scarce: a column in which nothing stands is left out.
+    # To save space, empty columns are left out.
     shown = [n for n in range(len(columns)) if not rows or any(row[n] != _NOTHING for row in rows)]
     whole = {n: max((len(row[n]) for row in rows), default=0) for n in shown if _is_whole(columns[n])}
     if sum(whole.values()) + _LEAST * (len(shown) - len(whole)) > screen.width:
@@ -135,7 +135,7 @@ def _write_table(columns: Sequence[str], rows: list[list[str]]) -> None:
 
 
 def _is_whole(column: str) -> bool:
-    """Whether a column has ids or times, which stand in one piece where the terminal has room for them."""
+    """Whether a column has ids or times, which are not folded if the terminal is wide enough."""
     return column in {"id", "eventId", "sweepId"} or column.endswith("At")
 
 

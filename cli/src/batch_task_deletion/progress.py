@@ -1,4 +1,4 @@
-"""Shows how far long work is: a bar on a terminal, elsewhere a line at most every 30 seconds."""
+"""Shows progress: a bar on a terminal, elsewhere a line at most every 30 seconds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERY_SECONDS = 30.0
 
 
 class Shown(Protocol):
-    """Something that shows progress, as a context manager."""
+    """A progress display, as a context manager."""
 
     def __enter__(self) -> Self: ...
 
@@ -36,7 +36,7 @@ class Shown(Protocol):
 
 
 def progress(what: str, clock: Clock) -> Shown:
-    """The form that suits standard error."""
+    """The display that suits standard error."""
     return _Bar(what) if sys.stderr.isatty() else _Lines(what, clock)
 
 
@@ -66,7 +66,7 @@ class _Lines:
     def __init__(self, what: str, clock: Clock) -> None:
         self._what = escaped(what)
         self._clock = clock
-        self._told = clock.now()
+        self._last_shown = clock.now()
 
     def __enter__(self) -> Self:
         return self
@@ -75,9 +75,9 @@ class _Lines:
         return
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
-        if self._clock.now() - self._told < EVERY_SECONDS:
+        if self._clock.now() - self._last_shown < EVERY_SECONDS:
             return
-        self._told = self._clock.now()
+        self._last_shown = self._clock.now()
         of = "" if total is None else f" of {total:,}"
         sys.stderr.write(f"{self._what}: {done:,}{of}{' ' + escaped(note) if note else ''}\n")
         sys.stderr.flush()

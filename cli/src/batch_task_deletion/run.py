@@ -24,7 +24,7 @@ LONGEST_COMMAND = 8_000
 
 @dataclass(frozen=True)
 class Origin:
-    """What a run comes from: the arguments as they were typed, and time."""
+    """The arguments as typed, and the clock."""
 
     typed: Sequence[str] = ()
     clock: Clock = field(default_factory=SystemClock)
@@ -32,7 +32,7 @@ class Origin:
 
 @dataclass
 class Run:
-    """What a command gets to work with."""
+    """What every command is given."""
 
     url: str | None
     key_file: Path | None
@@ -40,7 +40,7 @@ class Run:
     output: Output
     origin: Origin
     unfinished: Callable[[], list[str]] = field(default=list)
-    """What was sent, and the command that goes on, for a run that ends before its work does."""
+    """For a run that ends before its work does: what was sent, and the command to continue with."""
 
     @property
     def clock(self) -> Clock:
@@ -48,27 +48,27 @@ class Run:
 
     @cached_property
     def client(self) -> Client:
-        """Made at the first call, so that nothing is asked of azd for a mistake in the other options."""
+        """Created on first use, so that azd is not run if other options are wrong."""
         target = choose(self.url, self.key_file, azd=self.azd, environment=os.environ)
         if target.remark:
             self.output.remark(target.remark)
         return Client(target, self.clock)
 
     def deadline(self, timeout: str | None, *, waits: bool = True) -> float | None:
-        """When `--timeout` is over. Raises Usage where nothing is waited for."""
+        """When `--timeout` passes. Raises Usage if the command does not wait."""
         if timeout is None:
             return None
         if not waits:
-            raise Usage("--timeout ends the waiting, so it needs --wait")
+            raise Usage("--timeout limits the waiting, so it needs --wait")
         return self.clock.now() + forms.duration(timeout)
 
     def again(self, option: str = "", value: str = "") -> str:
-        """The command as it was typed, with one more option unless it has it; in front, for a `--` may follow."""
+        """The command as typed, plus one option if it is missing. The option goes first, since a `--` may follow."""
         more = [option, value] if option and option not in self.origin.typed else []
         return shlex.join([PROGRAM, *more, *self.origin.typed])
 
     def command(self, *words: str) -> str:
-        """Another command to the same app; nothing when it is too long to type."""
+        """Another command for the same app; empty if it is too long for a shell."""
         said = [*words]
         said += ["--url", self.url] if self.url is not None else []
         said += ["--key-file", str(self.key_file)] if self.key_file is not None else []
@@ -77,7 +77,7 @@ class Run:
         return text if len(text) <= LONGEST_COMMAND else ""
 
     def carry_out(self, command: Callable[[], int]) -> int:
-        """The exit code of a command, whatever ends it."""
+        """Runs a command and returns its exit code, whatever ends it."""
         try:
             return command()
         except (TimeUp, OutOfReach) as fault:

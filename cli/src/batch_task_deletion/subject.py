@@ -1,4 +1,4 @@
-"""What can be looked at, waited for and cancelled: a request, a clean-up, a sweep. And when one ended as asked. Pure."""
+"""Requests, clean-ups and sweeps: what can be looked up, awaited and cancelled, and whether it succeeded. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 DRY_RUN = {"dryRun": "true"}
 
 _WOULD_DELETE = "wouldDelete"
-_AS_ASKED = frozenset({"deleted", "notFound", _WOULD_DELETE})
-# A task that changed since it was listed was kept, as it should be.
-_AS_ASKED_OF_MANY = _AS_ASKED | {"preconditionFailed"}
+_SUCCESS = frozenset({"deleted", "notFound", _WOULD_DELETE})
+# A task that changed after it was listed is kept; that is the purpose of the precondition.
+_SUCCESS_OF_MANY = _SUCCESS | {"preconditionFailed"}
 _ENDED = frozenset({"done", "listed", "failed", "cancelled"})
 _BADLY = frozenset({"failed", "cancelled"})
 
 
 class Kind(Enum):
-    """What has an id, and where it is."""
+    """The kinds of thing that have an id, with their paths in the API."""
 
     REQUEST = "/task-deletions"
     CLEAN_UP = "/job-completions"
@@ -31,7 +31,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Subject:
-    """One of them."""
+    """One request, clean-up or sweep."""
 
     kind: Kind
     id: str
@@ -43,19 +43,19 @@ class Subject:
 
     @property
     def query(self) -> dict[str, str]:
-        """A sweep's id is its own, dry run or not; the others have an id space for dry runs."""
+        """`dryRun`, except for sweeps: requests and clean-ups keep the ids of dry runs apart, sweeps do not."""
         return DRY_RUN if self.dry_run and self.kind is not Kind.SWEEP else {}
 
 
 def is_over(kind: Kind, document: dict[str, Any]) -> bool:
-    """Whether nothing more will happen: for a clean-up or a sweep also all that it asked for is done."""
+    """Whether nothing more will happen. A clean-up or sweep is over once all of its requests are done."""
     if kind is Kind.REQUEST:
         return document.get("state") == "done"
     return document.get("state") in _ENDED and not document.get("open")
 
 
 def outcomes(kind: Kind, document: dict[str, Any]) -> Counter[str]:
-    """How many deletions ended how, those that a sweep only counted among them."""
+    """The number of deletions by outcome, including tasks that a sweep only counted."""
     if kind is Kind.REQUEST:
         data = (document.get("result") or {}).get("data") or {}
         return Counter({str(data.get("outcome", "unknown")): 1})
@@ -66,22 +66,22 @@ def outcomes(kind: Kind, document: dict[str, Any]) -> Counter[str]:
 
 
 def _only_counted(document: dict[str, Any]) -> int:
-    """What the policies of a sweep that only count came to: there are no requests of those, hence no outcomes."""
+    """How many tasks the sweep's dry-run policies selected. Those make no requests, so they have no outcomes."""
     policies = document.get("policies") or []
     return sum(int(policy.get("requested") or 0) for policy in policies if policy.get("dryRun"))
 
 
-def ended_as_asked(kind: Kind, document: dict[str, Any]) -> bool:
-    """Whether everything about it ended as asked; false for a sweep or clean-up that says what went wrong."""
-    good = _AS_ASKED if kind is Kind.REQUEST else _AS_ASKED_OF_MANY
+def succeeded(kind: Kind, document: dict[str, Any]) -> bool:
+    """Whether it succeeded entirely. A clean-up or sweep with an error has not."""
+    successes = _SUCCESS if kind is Kind.REQUEST else _SUCCESS_OF_MANY
     ended = {name for name, number in outcomes(kind, document).items() if number}
     if kind is not Kind.REQUEST and (document.get("state") in _BADLY or document.get("error")):
         return False
-    return ended <= good
+    return ended <= successes
 
 
 def steps(kind: Kind, document: dict[str, Any]) -> tuple[int, int | None]:
-    """How much is done of how much; None while that is not known."""
+    """How much is done, and the total: None while that is not known."""
     if kind is Kind.REQUEST:
         return int(is_over(kind, document)), 1
     done = sum(outcomes(kind, document).values())

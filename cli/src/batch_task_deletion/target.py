@@ -1,4 +1,4 @@
-"""Which app a command speaks to, and with which key."""
+"""Which app a command calls, and with which key."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ KEY_VARIABLE = "BATCH_TASK_DELETION_KEY"
 
 @dataclass(frozen=True)
 class Target:
-    """The address that ends in `/api`, and the key if there is one, which no `repr` shows."""
+    """The app's address, ending in `/api`, and the key, if there is one; `repr` hides it."""
 
     url: str
     key: str | None = field(repr=False, default=None)
     remark: str = ""
-    """What the person should know about the choice."""
+    """A note for the user about the choice."""
 
 
 def choose(url: str | None, key_file: Path | None, *, azd: bool, environment: Mapping[str, str]) -> Target:
-    """The options before the environment. Raises Usage, and OutOfReach where azd's app gives no key.
+    """Options win over environment variables. Raises Usage, and OutOfReach if azd's app gives no key.
 
-    A key of the environment goes to the environment's address alone: it belongs to that app.
+    A key from the environment is sent only to the address from the environment: it belongs to that app.
     """
     if azd:
         if url is not None or key_file is not None:
-            raise Usage("--azd goes neither with --url nor with --key-file")
+            raise Usage("--azd cannot be combined with --url or --key-file")
         app = azd_app()
         return Target(api_url(app.url), app.key)
     own_url = environment.get(URL_VARIABLE, "").strip()
     if url is None and not own_url:
-        raise Usage(f"no address of the app: set {URL_VARIABLE}, or give --url or --azd")
+        raise Usage(f"the app's address is missing: set {URL_VARIABLE}, or give --url or --azd")
     address = api_url(own_url if url is None else url)
     if key_file is not None:
         return Target(address, key_of_file(key_file))
@@ -45,7 +45,9 @@ def choose(url: str | None, key_file: Path | None, *, azd: bool, environment: Ma
     if not own_key:
         return Target(address)
     if url is not None and not _same(address, own_url):
-        return Target(address, remark=f"{KEY_VARIABLE} goes with {URL_VARIABLE} alone and is not sent; use --key-file")
+        return Target(
+            address, remark=f"{KEY_VARIABLE} belongs to {URL_VARIABLE} and is not sent to --url; use --key-file"
+        )
     return Target(address, checked_key(own_key, KEY_VARIABLE))
 
 

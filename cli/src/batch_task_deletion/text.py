@@ -1,4 +1,4 @@
-"""Makes whatever somebody else wrote safe to show in a terminal."""
+"""Makes untrusted text safe to show in a terminal."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def escaped(text: object) -> str:
-    r"""The text in one line: what could steer a terminal or turn the direction of reading stands as `\x1b`, `\u202e`.
+    r"""The text on one line, with everything that could control a terminal or reorder text shown as `\x1b`, `\u202e`.
 
-    That is all that Unicode does not call printable: controls, formats (bidirectional marks among them), surrogates,
-    line ends beyond ASCII's, blanks that are none.
+    That is every character that Unicode does not call printable: controls, formats (bidirectional marks among them),
+    surrogates, line separators, and spaces other than U+0020.
     """
     return "".join(char if char.isprintable() else _escape(char) for char in str(text))
 
@@ -23,7 +23,7 @@ def _escape(char: str) -> str:
 
 
 def json_line(document: object) -> str:
-    """A JSON document in one line of printable ASCII."""
+    """A JSON document on one line of printable ASCII."""
     # json.dumps leaves DEL as it is.
     return json.dumps(document, separators=(",", ":")).replace("\x7f", "\\u007f")
 
@@ -34,11 +34,11 @@ def is_error(document: object) -> bool:
 
 
 def error_text(document: Any) -> str:
-    """A BatchError in one line, worded as the API words it: code, message, and where what is wrong."""
+    """A BatchError on one line, in the API's words: code, message, and each field at fault."""
     message = document["message"]
     said = message.get("value", "") if isinstance(message, dict) else message
     values = document.get("values") or []
-    # The key is a pointer, which is empty for the whole.
+    # The key is a JSON pointer; it is empty for the whole body.
     pairs = [f"{value.get('key')} {value.get('value')}".strip() for value in values if isinstance(value, dict)]
     return escaped(f"{document['code']}: {said}" + (f" ({'; '.join(pairs)})" if pairs else ""))
 

@@ -1,4 +1,4 @@
-"""Waits until requests, clean-ups and sweeps are over, by looking at them in turn."""
+"""Waits until requests, clean-ups and sweeps are over, by polling them in turn."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from batch_task_deletion.subject import Subject, is_over
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 AT_ONCE = 4 * SIDE_BY_SIDE
-"""Looked at together; the share of them that is still open says how long to pause before the next."""
+"""Polled together. The share that is still open determines the pause before the next batch."""
 
 Seen = Callable[[Subject, dict[str, Any] | None], None]
-"""Hears of every look; None for what is not, or no longer, known."""
+"""Called with the result of each poll; None if the app does not know the id (any longer)."""
 
 
 def wait(client: Client, subjects: Iterable[Subject], seen: Seen, deadline: float | None = None) -> None:
-    """Returns when all are over. Raises TimeUp at `deadline`, a time of the client's clock."""
+    """Returns once all are over. Raises TimeUp at `deadline`, a time of the client's clock."""
     waiting, pause = deque(subjects), FIRST_PAUSE
     pool = ThreadPoolExecutor(SIDE_BY_SIDE)
     try:
@@ -37,7 +37,7 @@ def wait(client: Client, subjects: Iterable[Subject], seen: Seen, deadline: floa
                 _sleep(client, pause * len(still) / len(batch), deadline)
             pause = min(pause * 1.5, LONGEST_PAUSE) if len(still) == len(batch) else FIRST_PAUSE
     finally:
-        # Not waited for: after Ctrl-C nobody wants the looks that are under way.
+        # Do not wait for calls still running: after Ctrl-C their results are not wanted.
         pool.shutdown(wait=False, cancel_futures=True)
 
 

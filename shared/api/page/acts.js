@@ -1,16 +1,16 @@
-// What a person does: a question before an act, words for whoever listens, text for a ticket.
+// What a person does: the question before an act, announcements for a screen reader, and the text for a ticket.
 
 const appName = location.host;
 let version = "";
 
-/** Says something to a screen reader. Only a change of the verdict, the end of an act and a fault are said. */
+/** Announces something to a screen reader: only a changed verdict, the end of an act, or a fault. */
 function say(words) {
   const spoken = byId("spoken");
-  // The same words twice would not be read again.
+  // A screen reader does not repeat an unchanged text.
   spoken.textContent = spoken.textContent === words ? `${words}\u00a0` : words;
 }
 
-/** Asks once; true when the act is wanted. `more` are elements with details. */
+/** Asks for confirmation: true if the person wants the act. `more` are elements with details. */
 function ask(title, act, more = []) {
   const dialog = byId("question");
   if (dialog.open) return Promise.resolve(false);
@@ -34,7 +34,7 @@ function ask(title, act, more = []) {
   });
 }
 
-/** The second of a double click falls on what lay behind the question: it is for nothing there. */
+/** The second click of a double click lands on the page behind the closed question, where it must do nothing. */
 function ignoreSecondClick() {
   const ignore = (event) => {
     if (event.detail > 1) {
@@ -45,12 +45,12 @@ function ignoreSecondClick() {
   document.addEventListener("click", ignore, { capture: true, once: true });
 }
 
-async function copyText(text, told) {
+async function copyText(text, announcement) {
   try {
     await navigator.clipboard.writeText(text);
-    say(told);
+    say(announcement);
   } catch {
-    // Without a secure context there is no clipboard to write to: the text is shown, marked, to be copied by hand.
+    // Outside a secure context there is no clipboard API: show the text, selected, so that it can be copied by hand.
     const box = el("textarea", { rows: "8", readonly: true, "aria-label": "Text to copy" });
     box.value = text;
     const shown = ask("Copy this text", "Done", [box]);
@@ -59,7 +59,7 @@ async function copyText(text, told) {
   }
 }
 
-/** The text for a ticket: never a body, never a key. */
+/** The text for a ticket. It contains no body and no key. */
 function ticket(pairs, fragment) {
   const link = `${location.origin}${location.pathname}${fragment}`;
   const now = new Date(appNow()).toISOString();
@@ -74,7 +74,7 @@ function errorLine(error) {
   return error ? `${error.code}: ${error.message?.value ?? ""}` : "";
 }
 
-/** A line that tells how an act ended or what a call was refused for, as the API words it. */
+/** A line that reports how an act ended, or why the API refused it, in the API's words. */
 function outcomeLine() {
   const words = el("p"),
     details = errorCell();
@@ -85,7 +85,7 @@ function outcomeLine() {
     clear() {
       show(node, false);
     },
-    tell(text) {
+    report(text) {
       node.className = "note";
       show(node, true);
       putVisible(words, text);
@@ -102,7 +102,7 @@ function outcomeLine() {
   };
 }
 
-/** Does an act; a fault is told in the line, and gives undefined. */
+/** Runs an act. A fault is shown in the line, and undefined is returned. */
 async function attempt(line, act) {
   try {
     return await act();
@@ -113,7 +113,7 @@ async function attempt(line, act) {
 }
 
 function newId() {
-  // randomUUID is there in secure contexts alone.
+  // randomUUID exists in secure contexts only.
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
@@ -122,7 +122,7 @@ function newId() {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
-/** A bar with rate and time left: `update({done, total, isGrowing, isOver}, open, words)`. */
+/** A progress bar with rate and time left: `update({done, total, isGrowing, isOver}, open, words)`. */
 function progressView(label) {
   const bar = el("progress", { "aria-label": label, max: "1" }),
     words = el("span");
@@ -140,12 +140,12 @@ function progressView(label) {
         bar.removeAttribute("value");
       }
       const rate = progress.isOver ? "" : rateWords(rateOf(samples, open));
-      const told = [
+      const parts = [
         `${number(progress.done)} of ${number(progress.total)}${progress.isGrowing ? " so far" : ""}`,
         rate,
         extra,
       ];
-      put(words, told.filter(Boolean).join(" · "));
+      put(words, parts.filter(Boolean).join(" · "));
     },
   };
 }

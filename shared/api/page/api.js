@@ -1,10 +1,10 @@
-// The calls: key and token of this tab, and what can go wrong in words.
+// Calls to the API: this tab's key and token, and the words for what can go wrong.
 
 const BASE = location.pathname.replace(/\/operations\/?$/, "/");
 const READ_SECONDS = 30,
   ACT_SECONDS = 180;
 
-/** A call that did not give what was asked for; `error` is the API's own where it gave one. */
+/** A call that failed. `error` is the API's error document, if it sent one. */
 class Fault extends Error {
   constructor(words, { status = 0, error = null } = {}) {
     super(words);
@@ -13,7 +13,7 @@ class Fault extends Error {
   }
 }
 
-// sessionStorage is this tab's alone, and outlives a reload; a browser that keeps nothing refuses it.
+// sessionStorage belongs to this tab and survives a reload. A browser that blocks storage throws here.
 const stored = (() => {
   try {
     return sessionStorage;
@@ -40,7 +40,7 @@ function headersFor(body) {
   return headers;
 }
 
-/** The body of a good answer, null where there is none. Throws Fault. */
+/** The body of a successful response, or null if it is empty. Throws Fault. */
 async function call(method, path, body) {
   const isAct = method !== "GET";
   let answer, text;
@@ -65,17 +65,17 @@ async function call(method, path, body) {
 
 function noAnswer(error, isAct) {
   const what = error.name === "TimeoutError" ? "The app did not answer in time." : "The app cannot be reached.";
-  return isAct ? `${what} Whether it did what was asked is not known; look before you ask again.` : what;
+  return isAct ? `${what} It may have acted anyway; check before you repeat this.` : what;
 }
 
 function refused(answer, content, isAct) {
   if (answer.status === 401 && /bearer/i.test(answer.headers.get("www-authenticate") || "")) {
-    return "401: the platform wants an access token, or another one.";
+    return "401: the platform requires an access token, or rejects this one.";
   }
   if (answer.status === 401) {
     return isAct
-      ? "401: this key only reads; the act takes another key. Nothing was done."
-      : "401: the app refuses this key.";
+      ? "401: this key is read-only, so nothing was done. Use another key."
+      : "401: the app rejects this key.";
   }
   if (content?.code) return faultWords(answer.status, content);
   return `The app answered ${answer.status} ${answer.statusText}.`;
@@ -99,7 +99,7 @@ function query(params) {
   return said.length ? `?${new URLSearchParams(said)}` : "";
 }
 
-// The app's clock, by the `at` of its summaries. A summary is kept for some seconds: only a new one tells the time.
+// The app's clock, taken from `at` in its summaries. The app caches a summary for a few seconds: only a new one counts.
 const clock = { ahead: 0, last: "" };
 
 function appNow() {

@@ -1,10 +1,10 @@
-// The form: one deletion, or a dry run of it.
+// The form for one deletion or its dry run.
 
 const FORM_FIELDS = [
   ["jobId", "Job", ""],
   ["taskId", "Task", ""],
-  ["deleteAfter", "Delete after", "(such as PT1H or P3D; empty: at once)"],
-  ["batchUrl", "Account", "(empty: the default one)"],
+  ["deleteAfter", "Delete after", "(such as PT1H or P3D; empty: now)"],
+  ["batchUrl", "Account", "(empty: the default account)"],
 ];
 const FORM_CONDITIONS = [
   ["timeout", "Timeout", "(seconds)"],
@@ -46,15 +46,15 @@ function askPart(params) {
       "div",
       { class: "filters" },
       ...FORM_CONDITIONS.map(make),
-      field("Metadata", metadata, "(JSON object of texts)"),
+      field("Metadata", metadata, "(JSON object of strings)"),
     ),
   );
   let id = newId(),
     wasSent = false,
     view = null,
     letter = null;
-  const tryOut = actButton("Try it: a dry run", () => attempt(line, () => send(true))),
-    real = actButton("Ask for the deletion", () => attempt(line, () => send(false)), { class: "main" });
+  const tryOut = actButton("Dry run", () => attempt(line, () => send(true))),
+    real = actButton("Delete the task", () => attempt(line, () => send(false)), { class: "main" });
   const form = el(
     "form",
     { on: { submit: (event) => event.preventDefault() } },
@@ -66,7 +66,7 @@ function askPart(params) {
   );
   put(idText, id);
 
-  /** Another payload needs another id; the same payload keeps it, so that asking again after a lost answer asks once. */
+  /** A changed payload needs a new id. An unchanged one keeps it, so sending it again after a lost answer is safe. */
   function renewId() {
     if (!wasSent) return;
     wasSent = false;
@@ -98,7 +98,7 @@ function askPart(params) {
       return;
     wasSent = true;
     const document = await call("POST", "task-deletions", asked);
-    line.tell(dryRun ? "The dry run was accepted; nothing is deleted." : "The request was accepted.");
+    line.report(dryRun ? "The dry run was accepted. Nothing will be deleted." : "The request was accepted.");
     view = { document, dryRun: dryRun ? "true" : undefined, ...requestView(dryRun ? "true" : undefined, refresh) };
     place.replaceChildren(view.node);
     view.update(document);
@@ -110,21 +110,21 @@ function askPart(params) {
     if (!(await ask(`Settle 1 dead letter: ${letterTitle(letter)}?`, "Settle"))) return;
     await attempt(line, async () => {
       await call("DELETE", `dead-letters/${letter.id}`);
-      line.tell("The dead letter is settled.");
+      line.report("The dead letter is settled.");
       show(settleLetter, false);
     });
   }
 
-  async function takeOver() {
+  async function copyLetter() {
     letter = await call("GET", `dead-letters/${encodeURIComponent(params.letter)}`);
     const found = requestFromLetter(letter);
     for (const [name, value] of Object.entries(found.fields)) inputs[name].value = value;
     if (found.metadata) metadata.value = found.metadata;
     conditions.open = FORM_CONDITIONS.some(([name]) => found.fields[name]) || Boolean(found.metadata);
-    const left = found.left.length ? ` Not taken over: ${found.left.join(", ")}.` : "";
+    const left = found.left.length ? ` Not copied: ${found.left.join(", ")}.` : "";
     put(
       about,
-      `From the dead letter ${letter.id} (${escaped(letter.reason)}), with a new id.${found.dryRun ? " It was a dry run." : ""}${left}`,
+      `Copied from dead letter ${letter.id} (${escaped(letter.reason)}), with a new id.${found.dryRun ? " It was a dry run." : ""}${left}`,
     );
     show(about, true);
   }
@@ -138,17 +138,17 @@ function askPart(params) {
   return {
     node: el(
       "section",
-      { "aria-label": "Ask" },
-      el("h2", {}, "Ask for one deletion"),
+      { "aria-label": "Delete a task" },
+      el("h2", {}, "Delete a task"),
       form,
       line.node,
       settleLetter,
       place,
     ),
-    title: "Ask",
+    title: "Delete a task",
     refresh,
     start: async () => {
-      if (params.letter) await attempt(line, takeOver);
+      if (params.letter) await attempt(line, copyLetter);
     },
   };
 }

@@ -1,4 +1,4 @@
-// A cell shows one value and can be told another: {node, update(value)}.
+// A cell shows one value and can be updated: {node, update(value)}.
 
 function textCell(tag = "span", attributes = {}) {
   const node = el(tag, attributes);
@@ -21,14 +21,14 @@ function timeCell() {
   };
 }
 
-/** All relative times once more. */
+/** Updates all relative times. */
 function renewTimes() {
   for (const exact of document.querySelectorAll(".moment > time[datetime]")) {
     put(exact.parentNode.lastChild, relativeTime(exact.getAttribute("datetime"), appNow()));
   }
 }
 
-/** An id: a link where it leads somewhere, and a button that copies it. `value` is `{id, href}` or the id. */
+/** An id, linked if there is a target, and a button that copies it. `value` is `{id, href}` or the id. */
 function idCell() {
   const link = el("a", { class: "mono" }),
     plain = el("span", { class: "mono" });
@@ -64,7 +64,7 @@ function linkCell() {
   };
 }
 
-/** An error as the API words it: code, message, and what each pointer points at. */
+/** An error in the API's words: code, message, and a line for each field at fault. */
 function errorCell() {
   const code = el("strong"),
     message = el("span"),
@@ -94,7 +94,7 @@ function errorCell() {
 
 const CELLS = { text: textCell, time: timeCell, id: idCell, link: linkCell, error: errorCell };
 
-/** A list of facts, `[label, kind, value]`; one without a value is not shown. */
+/** A list of facts, `[label, kind, value]`; a fact without a value is hidden. */
 function factsView() {
   const node = el("dl"),
     rows = new Map();

@@ -2,7 +2,7 @@
 
 const CLEAN_UP_STATES = ["waiting", "listing", "listed", "failed", "cancelled"];
 const CLEAN_UPS_TOP = 20;
-// The counts of one clean-up cost the app sixteen queries: the list is looked at less often than the rest.
+// Counting one clean-up's requests costs the app sixteen queries, so the list is refreshed less often than the rest.
 const LIST_SECONDS = 15,
   MOST_WATCHED = 5;
 
@@ -62,7 +62,7 @@ function cleanUpsPart(params) {
     path,
     keyOf: cleanUpKey,
     make: cleanUpRow,
-    none: "No clean-up.",
+    none: "There are no clean-ups.",
   });
   let looked = 0;
   async function refresh() {

@@ -1,4 +1,4 @@
-// Dead letters: filters, the list, and the one that is open.
+// Dead letters: the filter, the list, and the open letter.
 
 const LETTERS_TOP = 50;
 const OUTCOMES = ["conflict", "exhausted", "failed", "rejected"];
@@ -20,7 +20,7 @@ function letterRow(letter, { tick, isTicked, openHref, closeHref }) {
   let name = "";
   const row = {
     open,
-    /** Its link opens the letter, or closes it where it is open. */
+    /** The row's link opens the letter, or closes it if it is open. */
     showOpen(isOpen) {
       put(open, isOpen ? "Close" : "Open");
       mark(open, "href", isOpen ? closeHref() : openHref(letter.id));
@@ -80,7 +80,7 @@ function filterForm(params) {
       autocomplete: "off",
     }),
   };
-  const settled = checkField("filter-settled", "The settled alone");
+  const settled = checkField("filter-settled", "Settled letters only");
   for (const [name, input] of Object.entries(inputs)) input.value = params[name] || "";
   settled.input.checked = params.settled === "true";
   const known = (id, texts) => el("datalist", { id }, ...texts.map((text) => el("option", { value: text })));
@@ -118,7 +118,7 @@ function filterForm(params) {
       "div",
       { class: "buttons" },
       el("button", { type: "submit", class: "main" }, "Show"),
-      el("a", { href: routeTo("dead-letters") }, "Without filter"),
+      el("a", { href: routeTo("dead-letters") }, "Clear filter"),
     ),
   );
   return el("details", { open: isOpen }, el("summary", {}, "Filter"), form);
@@ -141,7 +141,7 @@ function deadLettersPart(params) {
     box: table.box,
     path,
     keyOf: (letter) => letter.id,
-    none: `No dead letter: ${filterWords(filter)}.`,
+    none: `No dead letters (${filterWords(filter)}).`,
     make: (letter) => letterRow(letter, { tick, isTicked: (id) => ticks.has(id), openHref, closeHref }),
     changed: () => opened.settle(),
   });
@@ -169,7 +169,7 @@ function deadLettersPart(params) {
       await list.refresh();
       await opened.refresh();
     },
-    /** Another letter is opened, or none, under the same filter: the list stays as it is. */
+    /** Opening or closing a letter under the same filter leaves the list as it is. */
     takes(others) {
       if (JSON.stringify({ ...filterOf(others), settled: others.settled }) !== JSON.stringify(kept)) return false;
       opened.open(others.id);
@@ -179,7 +179,7 @@ function deadLettersPart(params) {
   };
 }
 
-/** The letter that is open: below its row where that is loaded, else above the list. */
+/** The open letter: below its row if that is loaded, else above the list. */
 function openedLetter(list, closeHref) {
   const place = el("div"),
     line = outcomeLine();

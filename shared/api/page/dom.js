@@ -1,9 +1,9 @@
-// Elements are made here and nowhere else: data becomes text nodes, never markup.
+// Elements are created only here: data becomes text nodes, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 
-/** An element with attributes and children; `on` has its listeners; a text child becomes a text node. */
+/** Creates an element with attributes and children. `on` holds listeners; a string child becomes a text node. */
 function el(tag, attributes = {}, ...children) {
   const node = ["svg", "path"].includes(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -15,7 +15,7 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Sets the text of an element in place: what is marked in it stays marked. */
+/** Sets an element's text in place, so that a selection in it survives. */
 function put(node, text) {
   const wanted = String(text);
   if (node.textContent === wanted) return;
@@ -35,7 +35,7 @@ function put(node, text) {
 
 const shownTexts = new WeakMap();
 
-/** Text of strangers: what cannot be seen stands there by its code. */
+/** Shows untrusted text: invisible characters appear as their codes. */
 function putVisible(node, text) {
   const wanted = String(text ?? "");
   if (shownTexts.get(node) === wanted) return;
@@ -52,14 +52,14 @@ function show(node, isShown) {
   if (node.hidden === isShown) node.hidden = !isShown;
 }
 
-/** Sets an attribute when it differs. */
+/** Sets an attribute if it differs. */
 function mark(node, name, value) {
   if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
 /**
- * Keeps one view for each item of a list, `make(item)` giving {node, update}: old ones stay where they are, new ones come
- * last, and one whose item is gone is told null. So nothing moves under a pointer, and focus stays.
+ * Keeps one view for each item of a list; `make(item)` returns {node, update}. Existing views stay where they are, new
+ * ones are appended, and a view whose item is gone gets `update(null)`. Nothing moves under the pointer; focus stays.
  */
 function keptList(parent, keyOf, make) {
   const views = new Map();
@@ -81,7 +81,7 @@ function keptList(parent, keyOf, make) {
   };
 }
 
-/** A table in a box that scrolls by itself. */
+/** A table in a box that scrolls separately from the page. */
 function tableBox(label, columns) {
   const body = el("tbody");
   const heads = columns.map((name) =>
@@ -95,7 +95,7 @@ function tableBox(label, columns) {
   return { box, body };
 }
 
-/** The call that is under way, for whoever asks again before it has ended. */
+/** Wraps an async function: a call made while another is running gets the running one's promise. */
 function oneAtATime(act) {
   let running = null;
   return () =>
@@ -120,7 +120,7 @@ function checkField(id, label) {
   return { input, node: el("div", { class: "check" }, input, el("label", { for: id }, label)) };
 }
 
-/** A button that does one thing at a time: a second click while it runs, or the second of a double click, does nothing. */
+/** A button that ignores clicks while its act is running, and the second click of a double click. */
 function actButton(label, act, attributes = {}) {
   let isRunning = false;
   const node = el("button", { type: "button", ...attributes, on: { click: run } }, label);

@@ -18,24 +18,24 @@ const KINDS = {
 };
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Where to look for an id, one place after the other: the real one before its dry run. */
+/** Where to look up an id, in order: real requests before dry runs. */
 function placesToLook(kind, dryRun) {
   const kinds = kind in KINDS ? [kind] : Object.keys(KINDS);
   const real = dryRun === "true" ? [] : kinds.map((name) => [name, undefined]);
-  const tried =
+  const dryRuns =
     dryRun === undefined || dryRun === "true"
       ? kinds.filter((name) => KINDS[name].hasDryRuns).map((name) => [name, "true"])
       : [];
-  return [...real, ...tried];
+  return [...real, ...dryRuns];
 }
 
 async function lookUp({ id, kind, dryRun }) {
-  for (const [name, isTried] of placesToLook(kind, dryRun)) {
+  for (const [name, isDryRun] of placesToLook(kind, dryRun)) {
     try {
       return {
         kind: name,
-        dryRun: isTried,
-        document: await call("GET", KINDS[name].path(encodeURIComponent(id), isTried)),
+        dryRun: isDryRun,
+        document: await call("GET", KINDS[name].path(encodeURIComponent(id), isDryRun)),
       };
     } catch (error) {
       if (error.status !== 404) throw error;
@@ -49,10 +49,10 @@ function findPart(params) {
   const kind = el(
     "select",
     { id: "find-kind" },
-    el("option", { value: "" }, "whatever has it"),
+    el("option", { value: "" }, "any"),
     ...Object.entries(KINDS).map(([name, { word }]) => el("option", { value: name }, word)),
   );
-  const dryRun = checkField("find-dry-run", "Of a dry run");
+  const dryRun = checkField("find-dry-run", "Dry run");
   const line = outcomeLine(),
     place = el("div");
   let found = null,
@@ -80,14 +80,14 @@ function findPart(params) {
   }
   async function look() {
     if (!GUID.test(params.id)) {
-      line.fail(new Fault("That is no id: an id has 36 characters, like 0f8fad5b-d9cb-469f-a165-70867728950e."));
+      line.fail(new Fault("That is not an id: an id has 36 characters, like 0f8fad5b-d9cb-469f-a165-70867728950e."));
       return;
     }
     found = await lookUp(params);
     if (!found) {
       line.fail(
         new Fault(
-          `Nothing with the id ${params.id} is remembered. A request of a clean-up or a sweep is known once it was begun.`,
+          `Nothing with the id ${params.id} was found. Requests of clean-ups and sweeps can be found once they have begun.`,
         ),
       );
       return;

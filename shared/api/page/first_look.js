@@ -1,6 +1,6 @@
-// The first look: health, queues with their plots, dead letters by reason, clean-ups, sweeps.
+// The overview: health, queues with their plots, dead letters by reason, clean-ups, sweeps.
 
-// Kept for as long as the page is open, whatever part is shown.
+// Kept while the page is open, whichever part is shown.
 const depths = new Map();
 
 function noteDepths(summary) {
@@ -54,7 +54,7 @@ function queueRow(queue) {
     update(found) {
       if (!found) return;
       put(depth, number(found.depth));
-      // Depth counts what is hidden too, so that nothing visible does not mean empty.
+      // The depth includes hidden messages: a queue without visible ones need not be empty.
       put(
         age,
         found.oldestAgeSeconds === null ? (found.depth ? "none visible" : "–") : duration(found.oldestAgeSeconds),
@@ -69,7 +69,7 @@ function checkRow(check) {
   const text = textCell("span");
   return {
     node: el("tr", {}, el("th", { scope: "row" }, check.name), el("td", { class: "cut" }, text.node)),
-    update: (found) => text.update(found ? found.text : "not told"),
+    update: (found) => text.update(found ? found.text : "not reported"),
   };
 }
 
@@ -105,14 +105,14 @@ function sweepRow() {
 }
 
 function firstLookPart() {
-  const checks = tableBox("Health", ["Check", "Found"]),
+  const checks = tableBox("Health", ["Check", "Result"]),
     queues = tableBox("Queues", ["Queue", "Depth#", "Oldest", "Since this page was opened"]);
   const reasons = tableBox("Dead letters by reason", ["Reason", "Dead letters#"]),
-    sweeps = tableBox("Last sweeps", ["Account", "State", "Began", "Sweep"]);
+    sweeps = tableBox("Last sweeps", ["Account", "State", "Started", "Sweep"]);
   const letters = el("a", { href: routeTo("dead-letters") }),
     countedNote = el("span", { class: "hint" });
   const running = el("a", { href: routeTo("clean-ups") }),
-    noSweep = el("p", { class: "hint" }, "No account has been swept.");
+    noSweep = el("p", { class: "hint" }, "No account has been swept yet.");
   const checkList = keptList(checks.body, (one) => one.name, checkRow),
     queueList = keptList(queues.body, (one) => one.name, queueRow);
   const reasonList = keptList(reasons.body, (one) => one.reason, reasonRow),
@@ -120,7 +120,7 @@ function firstLookPart() {
   const copy = ticketButton(firstLookPairs, () => routeTo("first-look"));
   const node = el(
     "section",
-    { "aria-label": "First look" },
+    { "aria-label": "Overview" },
     el(
       "div",
       { class: "cards" },
@@ -153,7 +153,7 @@ function firstLookPart() {
     show(sweeps.box, sweepList.views.size > 0);
     show(noSweep, sweepList.views.size === 0);
   }
-  return { node, title: "First look", update, refresh: async () => update() };
+  return { node, title: "Overview", update, refresh: async () => update() };
 }
 
 function firstLookPairs() {

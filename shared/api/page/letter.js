@@ -1,4 +1,4 @@
-// One dead letter: what it says, and what can be done about it.
+// One dead letter: its contents, and what can be done about it.
 
 function letterTitle(letter) {
   return letter.jobId && letter.taskId
@@ -10,10 +10,10 @@ function stateOfLetter(letter) {
   const said = [];
   if (letter.settledAt) said.push("settled");
   if (letter.redrivenAt) said.push("redriven");
-  return said.join(", ") || "waits";
+  return said.join(", ") || "open";
 }
 
-/** A letter with its body; `changed` is called after an act. */
+/** A dead letter with its body. `changed` is called after an act. */
 function letterView(changed, closeHref = () => null) {
   const facts = factsView(),
     body = el("pre", { tabindex: "0", "aria-label": "Body as received" }),
@@ -22,12 +22,12 @@ function letterView(changed, closeHref = () => null) {
     form = el("a", {}, "Open in the form"),
     close = el("a", {}, "Close");
   let shown = {};
-  const act = (label, path, method, told) =>
+  const act = (label, path, method, report) =>
     actButton(label, async () => {
       if (!(await ask(`${label} 1 dead letter: ${letterTitle(shown)}?`, label))) return;
       await attempt(line, async () => {
         await call(method, path());
-        line.tell(told);
+        line.report(report);
         shown = { ...shown, ...(await call("GET", `dead-letters/${shown.id}`)) };
         update(shown);
         changed(shown);
@@ -37,9 +37,9 @@ function letterView(changed, closeHref = () => null) {
     "Redrive",
     () => `dead-letters/${shown.id}/redrive`,
     "POST",
-    "Redriven: it is back on its queue.",
+    "Redriven: sent to its queue again.",
   );
-  const settle = act("Settle", () => `dead-letters/${shown.id}`, "DELETE", "Settled: it is listed no longer.");
+  const settle = act("Settle", () => `dead-letters/${shown.id}`, "DELETE", "Settled: no longer listed.");
   const copy = ticketButton(
     () => letterPairs(shown),
     () => routeTo("dead-letters", { id: shown.id }),
@@ -73,12 +73,12 @@ function letterView(changed, closeHref = () => null) {
       ["Batch's request id", "id", letter.batchRequestId],
     ]);
     putVisible(body, letter.body);
-    put(encoding, letter.bodyEncoding === "base64" ? "(no text; in base64)" : "");
+    put(encoding, letter.bodyEncoding === "base64" ? "(not text; in base64)" : "");
     mark(form, "href", routeTo("ask", { letter: letter.id }));
     const href = closeHref();
     show(close, Boolean(href));
     if (href) mark(close, "href", href);
-    // The API refuses those two for good: the request itself has to change, in the form.
+    // The API never redrives these two: the request itself has to be changed, in the form.
     show(redrive, !letter.redrivenAt && !["rejected", "conflict"].includes(letter.outcome));
     show(settle, !letter.settledAt);
   }

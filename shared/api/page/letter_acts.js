@@ -1,4 +1,4 @@
-// Redriving and settling many dead letters: those that are ticked, or all that a filter takes.
+// Redrives and settles many dead letters: those that are ticked, or all that match the filter.
 
 const A_CALL = 100,
   A_LOOK = 1000,
@@ -8,8 +8,8 @@ const ACT_WORDS = {
   settle: { verb: "Settle", done: "settled", past: "Settled" },
 };
 
-/** What a pass would take, by dry runs that go on until nothing is left: `{matched, before, ids}`, some of the ids. */
-async function countMatching(act, filter, most, told) {
+/** Counts what a pass would act on, by dry runs to the last page: `{matched, before, ids}`, with a few of the ids. */
+async function countMatching(act, filter, most, report) {
   const first = Object.keys(filter).length ? filter : { all: true };
   let matched = 0,
     body = first,
@@ -23,7 +23,7 @@ async function countMatching(act, filter, most, told) {
       most: Math.min(A_LOOK, most - matched),
     });
     matched += answer.matched;
-    told(matched);
+    report(matched);
     before ??= answer.before;
     ids ??= answer.ids.slice(0, A_SAMPLE);
     body = { continuation: answer.continuation };
@@ -31,8 +31,8 @@ async function countMatching(act, filter, most, told) {
   return { matched, before, ids };
 }
 
-/** Carries a pass out, call by call; `told(taken, done)` after each. Goes on from `from` where an answer was lost. */
-async function carryOut(act, { filter, before, most, perSecond }, told, isStopped) {
+/** Carries out a pass, call by call, and calls `report(taken, done)` after each. */
+async function carryOut(act, { filter, before, most, perSecond }, report, isStopped) {
   let body = { ...filter, before },
     taken = 0,
     done = 0,
@@ -43,19 +43,19 @@ async function carryOut(act, { filter, before, most, perSecond }, told, isStoppe
     taken += answer.matched;
     done += answer[ACT_WORDS[act].done];
     body = { continuation: answer.continuation };
-    told(taken, done);
+    report(taken, done);
   } while (answer.continuation && taken < most && !isStopped());
   return done;
 }
 
-/** The newest of those that would be taken, for the question. */
+/** The newest of the letters that would be acted on, for the question. */
 async function sampleOf(ids, matched) {
   const letters = await Promise.all(ids.map((id) => call("GET", `dead-letters/${id}`)));
   const lines = letters.map((letter) =>
     el("li", {}, `${exactTime(letter.firstSeenAt)} ${escaped(letter.reason)}: ${letterTitle(letter)}`),
   );
   return [
-    el("p", {}, matched > ids.length ? `The newest ${ids.length} of them:` : "They are:"),
+    el("p", {}, matched > ids.length ? `The newest ${ids.length}:` : "They are:"),
     el("ul", { class: "errors" }, ...lines),
   ];
 }
@@ -93,30 +93,30 @@ function letterActs({ filterNow, ticked, changed }) {
       perSecond = Number(rate.value) || 10;
     line.clear();
     show(counting, true);
-    const told = (count) => put(counting, `Counting: ${number(count)} so far`);
-    told(0);
-    const { matched, before, ids } = await countMatching(act, filter, Number(most.value) || Infinity, told).finally(
+    const report = (count) => put(counting, `Counting: ${number(count)} so far`);
+    report(0);
+    const { matched, before, ids } = await countMatching(act, filter, Number(most.value) || Infinity, report).finally(
       () => show(counting, false),
     );
-    if (!matched) return line.tell(`Nothing to ${act}: no dead letter fits (${filterWords(filter)}).`);
+    if (!matched) return line.report(`Nothing to ${act}: no dead letter matches (${filterWords(filter)}).`);
     const named = counted(matched, "dead letter"),
       pace =
         act === "redrive"
-          ? [el("p", {}, `${number(perSecond)} a second, spread over ${duration(matched / perSecond)}.`)]
+          ? [el("p", {}, `${number(perSecond)} per second, so over ${duration(matched / perSecond)}.`)]
           : [];
     const more = [
       el(
         "p",
         {},
-        `Filter: ${filterWords({ ...filter, before: undefined })}; first seen before ${exactTime(before)}, the newest first.`,
+        `Filter: ${filterWords({ ...filter, before: undefined })}; first seen before ${exactTime(before)}, newest first.`,
       ),
       ...pace,
       ...(await sampleOf(ids, matched)),
     ];
     if (!(await ask(`${words.verb} ${named} (${filterWords(filter)})?`, `${words.verb} ${number(matched)}`, more)))
       return undefined;
-    return run(words, matched, (told) =>
-      carryOut(act, { filter, before, most: matched, perSecond }, told, () => isStopped),
+    return run(words, matched, (report) =>
+      carryOut(act, { filter, before, most: matched, perSecond }, report, () => isStopped),
     );
   }
 
@@ -124,18 +124,18 @@ function letterActs({ filterNow, ticked, changed }) {
     const words = ACT_WORDS[act],
       ids = [...ticked()];
     line.clear();
-    if (!ids.length) return line.tell("No dead letter is ticked.");
+    if (!ids.length) return line.report("No dead letter is ticked.");
     const named = counted(ids.length, "ticked dead letter");
     if (
       !(await ask(`${words.verb} ${named}?`, `${words.verb} ${number(ids.length)}`, [
-        el("p", {}, "Filter: those that are ticked."),
+        el("p", {}, "Only the ticked ones."),
       ]))
     )
       return undefined;
-    return run(words, ids.length, (told) => actOnEach(act, ids, told));
+    return run(words, ids.length, (report) => actOnEach(act, ids, report));
   }
 
-  async function actOnEach(act, ids, told) {
+  async function actOnEach(act, ids, report) {
     let done = 0,
       refused = null;
     for (const [index, id] of ids.entries()) {
@@ -144,11 +144,11 @@ function letterActs({ filterNow, ticked, changed }) {
         await call(act === "redrive" ? "POST" : "DELETE", `dead-letters/${id}${act === "redrive" ? "/redrive" : ""}`);
         done += 1;
       } catch (error) {
-        // What holds for one letter spoils no other; what holds for all ends it.
+        // A refusal that concerns this letter alone does not stop the others; any other fault does.
         if (![404, 409, 422].includes(error.status)) throw error;
         refused = error;
       }
-      told(index + 1, done);
+      report(index + 1, done);
     }
     if (refused) line.fail(refused);
     return done;
@@ -159,14 +159,14 @@ function letterActs({ filterNow, ticked, changed }) {
     show(progress, true);
     show(stop, true);
     let done = 0;
-    const told = (taken, sofar) => {
+    const report = (taken, sofar) => {
       done = sofar;
       bar.update({ done: taken, total, isGrowing: false, isOver: taken >= total }, total - taken);
     };
-    told(0, 0);
+    report(0, 0);
     try {
-      done = await act(told);
-      line.tell(`${words.past} ${number(done)} of ${counted(total, "dead letter")}.`);
+      done = await act(report);
+      line.report(`${words.past} ${number(done)} of ${counted(total, "dead letter")}.`);
     } catch (error) {
       line.fail(new Fault(`${words.past} ${number(done)} of ${number(total)}, then: ${error.message}`));
     } finally {
@@ -179,7 +179,7 @@ function letterActs({ filterNow, ticked, changed }) {
     "div",
     {},
     el("div", { class: "buttons" }, buttons.redrive, buttons.settle, many("redrive"), many("settle")),
-    el("div", { class: "rates" }, field("Redriven a second", rate), field("At most", most, "(empty: all)")),
+    el("div", { class: "rates" }, field("Redrives per second", rate), field("At most", most, "(empty: all)")),
     counting,
     progress,
     line.node,

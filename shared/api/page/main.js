@@ -1,4 +1,4 @@
-// Start, routes and refreshes.
+// Start-up, routes and refreshes.
 
 const REFRESH_SECONDS = 5;
 const PARTS = {
@@ -10,7 +10,7 @@ const PARTS = {
   ask: askPart,
 };
 
-/** The last numbers that came, and when by the browser's clock. */
+/** The last numbers received, and when, by the browser's clock. */
 const latest = { summary: null, health: null, at: 0, fault: "", isOld: false, verdict: "" };
 let current = { name: "", part: null };
 let timer = 0,
@@ -21,7 +21,7 @@ function go(fragment) {
   else location.hash = fragment;
 }
 
-/** Shows what the fragment says. A part that only opens or closes something stays as it is. */
+/** Shows the part that the fragment names. A part that only has to open or close something is not rebuilt. */
 function route(isAsked = false) {
   if (!access.isChosen) return;
   const { part, params } = parseRoute(location.hash);
@@ -43,7 +43,7 @@ function route(isAsked = false) {
   refreshNow();
 }
 
-/** Asks for the numbers and for what the part shows, and again after some seconds, while somebody sees it. */
+/** Fetches the numbers and what the part shows, and schedules the next refresh, while the tab is visible. */
 async function refreshNow() {
   clearTimeout(timer);
   if (document.hidden || !access.isChosen) return;
@@ -51,17 +51,17 @@ async function refreshNow() {
   const mine = round,
     { part } = current;
   const [numbers, shown] = await Promise.allSettled([look(), refreshPart(part)]);
-  // A later round, of another part say, has taken over.
+  // A later round has taken over, for example because another part was opened.
   if (mine !== round) return;
   latest.isOld = numbers.status === "rejected";
   noteFault(numbers.reason ?? shown.reason);
-  tellVerdict();
-  tellFreshness();
+  showVerdict();
+  showFreshness();
   renewTimes();
   timer = setTimeout(refreshNow, REFRESH_SECONDS * 1000);
 }
 
-/** What a part does once at its start waits, as its refreshes do, until somebody sees it. */
+/** Like the refreshes, what a part does once at its start waits until the tab is visible. */
 async function refreshPart(part) {
   if (!part.isStarted) {
     part.isStarted = true;
@@ -88,29 +88,29 @@ function noteSummary(summary) {
   noteDepths(summary);
 }
 
-/** Old numbers give no verdict; what health finds does. */
-function tellVerdict() {
+/** Old numbers allow no verdict, unless a health check fails. */
+function showVerdict() {
   const found = verdictOf(latest.health, latest.summary),
     node = byId("verdict");
   const verdict =
     latest.isOld && found.level !== "bad"
-      ? { ...found, level: "unknown", kind: "old", words: "Not known now: the numbers are old" }
+      ? { ...found, level: "unknown", kind: "old", words: "Unknown: the numbers are old" }
       : found;
   if (!node.firstChild) node.append(el("a", {}));
   mark(node, "data-level", verdict.level);
   mark(node.firstChild, "href", verdict.href);
   put(node.firstChild, `${verdict.words}.`);
   show(node, latest.at > 0 || verdict.level === "bad");
-  // The fault has been said already.
+  // The fault has been announced already.
   if (latest.verdict && latest.verdict !== verdict.kind && !latest.fault) say(escaped(verdict.words));
   latest.verdict = verdict.kind;
 }
 
-/** A fault is said once, not at each try. */
+/** A fault is announced once, not at each refresh. */
 function noteFault(fault) {
   const node = byId("fault"),
     words = fault?.message ?? "";
-  // Nothing has been seen with this key yet, so it is asked for again, as it was given.
+  // This key has not worked yet: ask for it again, and show it as it was entered.
   if (fault?.status === 401 && !latest.at && byId("key-panel").hidden) showKeyPanel();
   show(node, Boolean(words));
   if (words) putVisible(node, words);
@@ -118,8 +118,8 @@ function noteFault(fault) {
   latest.fault = words;
 }
 
-/** When what is shown is of, and how old that is once it should be newer. */
-function tellFreshness() {
+/** The time of the numbers shown, and their age once a refresh is overdue. */
+function showFreshness() {
   const node = byId("freshness"),
     at = Math.min(latest.at, current.part?.at ?? latest.at),
     age = (Date.now() - at) / 1000;
@@ -127,7 +127,7 @@ function tellFreshness() {
   show(node, at > 0);
   node.classList.toggle("old", isOld);
   const asOf = exactTime(new Date(at + clock.ahead).toISOString());
-  put(byId("as-of"), isOld ? `Old numbers: of ${asOf}, ${duration(age)} ago` : `Numbers of ${asOf}`);
+  put(byId("as-of"), isOld ? `Out of date: as of ${asOf}, ${duration(age)} ago` : `As of ${asOf}`);
 }
 
 function showKeyPanel() {
@@ -146,7 +146,7 @@ function open() {
   route(true);
 }
 
-/** A `code` in the address, in the query or in the fragment, is the key: it is used, and taken out of the address. */
+/** A `code` in the address (query or fragment) is the key: it is stored and removed from the address. */
 function takeCode() {
   const address = new URL(location.href);
   const { part, params } = parseRoute(address.hash);
@@ -189,7 +189,7 @@ function start() {
   window.addEventListener("hashchange", () => route());
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refreshNow()));
   setInterval(() => {
-    if (!document.hidden && latest.at) tellFreshness();
+    if (!document.hidden && latest.at) showFreshness();
   }, 1000);
   if (access.isChosen) open();
   else showKeyPanel();

@@ -1,7 +1,7 @@
 /**
- * A list that the API gives page by page, newest first. A refresh looks at the first page: rows that are there change in
- * place, new ones are counted ("3 new") and come when asked for, and the rest comes page by page.
- * `make(item)` gives {node, update(item), gone()}.
+ * A list that the API returns page by page, newest first. A refresh reads the first page: known rows are updated in
+ * place, and new ones are counted ("3 new") and added on request. Later pages are loaded on request too.
+ * `make(item)` returns {node, update(item), gone()}.
  */
 function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
   const rows = new Map(),
@@ -12,7 +12,7 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
   const empty = el("p", { class: "note", hidden: true }, none),
     line = outcomeLine();
   const shown = el("span", { class: "hint" });
-  // Its height is the same with and without the button: nothing below it moves when new rows are there.
+  // The bar is as high with the button as without it, so nothing below moves when new rows are found.
   const list = {
     node: el(
       "div",
@@ -40,7 +40,7 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
     body[isFirst ? "prepend" : "append"](row.node);
   }
 
-  /** A page with something on it, if there is any: one may be empty and not the last. */
+  /** The next page that has rows, if any: a page can be empty without being the last. */
   async function filledPage(continuation) {
     let page = await call("GET", path(continuation));
     while (!page.value.length && page.continuation) page = await call("GET", path(page.continuation));
@@ -57,12 +57,12 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
     const page = await filledPage();
     if (list.isLoaded) compare(page);
     else fill(page);
-    tell();
+    showCounts();
   }
 
   function compare(page) {
     const isKnown = (item) => rows.has(keyOf(item)) || waiting.has(keyOf(item));
-    // More came between two looks than a page holds: those between are not known one by one.
+    // More rows were added since the last refresh than fit on a page, so some of them were never seen.
     if (page.continuation && (rows.size || waiting.size) && !page.value.some(isKnown)) hasHole = true;
     for (const item of page.value) {
       const key = keyOf(item);
@@ -72,16 +72,16 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
     noteGone(page);
   }
 
-  /** A row that should be on the page and is not has left the list; it stays where it is, struck out. */
+  /** A row that should be on the page but is missing has left the list. It stays in place, struck out. */
   function noteGone(page) {
-    const told = new Set(page.value.map(keyOf));
+    const present = new Set(page.value.map(keyOf));
     const listed = [...body.children].filter((node) => keys.has(node)).map((node) => keys.get(node));
-    const last = page.continuation ? listed.findLastIndex((key) => told.has(key)) : listed.length;
+    const last = page.continuation ? listed.findLastIndex((key) => present.has(key)) : listed.length;
     listed
       .slice(0, Math.max(0, last))
-      .filter((key) => !told.has(key))
+      .filter((key) => !present.has(key))
       .forEach((key) => rows.get(key).gone?.());
-    for (const key of waiting.keys()) if (!told.has(key) && !page.continuation) waiting.delete(key);
+    for (const key of waiting.keys()) if (!present.has(key) && !page.continuation) waiting.delete(key);
   }
 
   async function takeWaiting() {
@@ -94,23 +94,23 @@ function pagedList({ body, box, path, keyOf, make, none, changed = () => {} }) {
     } else {
       for (const item of [...waiting.values()].reverse()) add(item, true);
       waiting.clear();
-      tell();
+      showCounts();
     }
-    // The button went away under the focus that it had.
+    // The button had the focus and is now hidden.
     box.focus();
   }
 
   async function loadMore() {
     await attempt(line, async () => {
       fill(await filledPage(rest));
-      tell();
+      showCounts();
     });
   }
 
-  function tell() {
+  function showCounts() {
     put(fresh, hasHole ? `more than ${number(waiting.size)} new` : `${number(waiting.size)} new`);
     show(fresh, waiting.size > 0);
-    put(shown, rows.size ? `${number(rows.size)} shown${rest ? ", there are more" : ""}` : "");
+    put(shown, rows.size ? `${number(rows.size)} shown${rest ? ", more available" : ""}` : "");
     show(more, rest !== null);
     show(empty, rows.size === 0 && waiting.size === 0);
     show(box, rows.size > 0);

@@ -1,22 +1,22 @@
-// Retention policies, what they would take now, and sweeps.
+// Retention policies, what they would delete now, and sweeps.
 
 function keptWords(seconds) {
-  return seconds === null || seconds === undefined ? "kept for good" : `after ${duration(seconds)}`;
+  return seconds === null || seconds === undefined ? "kept forever" : `after ${duration(seconds)}`;
 }
 
 function policiesPart() {
   const line = outcomeLine(),
-    none = el("p", { class: "note", hidden: true }, "No policy: finished work is deleted on request alone.");
+    none = el("p", { class: "note", hidden: true }, "There are no policies: tasks are deleted only on request.");
   const policies = tableBox("Policies", [
     "Policy",
     "Jobs",
     "Account",
     "Succeeded tasks",
     "Failed tasks",
-    "At most a sweep",
-    "Acts",
+    "Limit per sweep",
+    "Actions",
   ]);
-  const accounts = tableBox("Accounts", ["Account", "Last sweep", "Next sweep", "Acts"]);
+  const accounts = tableBox("Accounts", ["Account", "Last sweep", "Next sweep", "Actions"]);
   const policyList = keptList(
     policies.body,
     (one) => one.name,
@@ -28,16 +28,16 @@ function policiesPart() {
     (one) => accountRow(one, begin),
   );
   const accountsTitle = el("h3", {}, "Accounts");
-  async function begin(wish, words) {
+  async function begin(body, words) {
     if (
-      !wish.dryRun &&
-      !(await ask(`Sweep now by ${words}?`, "Sweep now", [
-        el("p", {}, "How many tasks go is not known before; “What would go now” counts them and deletes nothing."),
+      !body.dryRun &&
+      !(await ask(`Sweep now with ${words}?`, "Sweep now", [
+        el("p", {}, "The number of tasks is not known in advance. “Preview” counts them and deletes nothing."),
       ]))
     )
       return;
     await attempt(line, async () => {
-      const sweep = await call("POST", "retention-sweeps", wish);
+      const sweep = await call("POST", "retention-sweeps", body);
       go(routeTo("find", { id: sweep.sweepId, kind: "sweep" }));
     });
   }
@@ -67,14 +67,14 @@ function policiesPart() {
 function policyRow(policy, begin) {
   const cells = [textCell(), textCell(), textCell(), textCell(), textCell()],
     name = textCell();
-  const wish = policy.batchUrl ? { policy: policy.name, batchUrl: policy.batchUrl } : { policy: policy.name };
-  const look = actButton("What would go now", () => begin({ ...wish, dryRun: true }), {
+  const body = policy.batchUrl ? { policy: policy.name, batchUrl: policy.batchUrl } : { policy: policy.name };
+  const look = actButton("Preview", () => begin({ ...body, dryRun: true }), {
     class: "small",
-    "aria-label": `What would go now by ${policy.name}`,
+    "aria-label": `Preview ${policy.name}`,
   });
-  const sweep = actButton("Sweep now", () => begin(wish, `1 policy: ${policy.name}`), {
+  const sweep = actButton("Sweep now", () => begin(body, `1 policy: ${policy.name}`), {
     class: "small",
-    "aria-label": `Sweep now by ${policy.name}`,
+    "aria-label": `Sweep now with ${policy.name}`,
   });
   return {
     node: el(
@@ -105,12 +105,12 @@ function accountRow(account, begin) {
     last = idCell(),
     began = timeCell(),
     next = timeCell();
-  const wish = { batchUrl: account.batchUrl };
-  const look = actButton("What would go now", () => begin({ ...wish, dryRun: true }), {
+  const body = { batchUrl: account.batchUrl };
+  const look = actButton("Preview", () => begin({ ...body, dryRun: true }), {
     class: "small",
-    "aria-label": `What would go now in ${account.batchUrl}`,
+    "aria-label": `Preview ${account.batchUrl}`,
   });
-  const sweep = actButton("Sweep now", () => begin(wish, `all policies of 1 account: ${account.batchUrl}`), {
+  const sweep = actButton("Sweep now", () => begin(body, `all policies of 1 account: ${account.batchUrl}`), {
     class: "small",
     "aria-label": `Sweep now ${account.batchUrl}`,
   });

@@ -1,4 +1,4 @@
-// Pure: the request that a form asks for.
+// Pure: the request that the form sends.
 
 const REQUEST_FIELDS = [
   "jobId",
@@ -12,14 +12,14 @@ const REQUEST_FIELDS = [
   "ifUnmodifiedSince",
 ];
 
-/** What the form takes over from a dead letter: `{fields, metadata, dryRun, left}`, `left` naming what it does not. */
+/** What the form copies from a dead letter: `{fields, metadata, dryRun, left}`; `left` names what it does not copy. */
 function requestFromLetter(letter) {
   const found = { fields: {}, metadata: null, dryRun: Boolean(letter.dryRun), left: [] };
   let body = null;
   try {
     body = letter.bodyEncoding === "utf-8" ? JSON.parse(letter.body) : null;
   } catch {
-    /* not JSON: its columns are left */
+    /* Not JSON: only the letter's columns can be used. */
   }
   if (!body || typeof body !== "object" || Array.isArray(body)) body = {};
   for (const name of ["jobId", "taskId"]) if (letter[name]) found.fields[name] = letter[name];
@@ -36,7 +36,7 @@ function requestFromLetter(letter) {
   return found;
 }
 
-/** The request that the fields ask for. Throws an Error that names the field. */
+/** The request made from the form's fields. Throws an Error that names the field at fault. */
 function requestOf(id, fields, metadata, dryRun) {
   const asked = { clientRequestId: id };
   for (const name of REQUEST_FIELDS) if (fields[name]) asked[name] = fields[name];
@@ -48,7 +48,7 @@ function requestOf(id, fields, metadata, dryRun) {
     try {
       asked.metadata = JSON.parse(metadata);
     } catch {
-      throw new Error("metadata: must be a JSON object of texts");
+      throw new Error("metadata: must be a JSON object of strings");
     }
   }
   if (dryRun) asked.dryRun = true;

@@ -1,18 +1,19 @@
-// One sweep: how it goes and what each policy took.
+// One sweep: its progress, and what each policy requested.
 
 function sweepView(_, changed) {
   const facts = factsView(),
     line = outcomeLine(),
     bar = progressView("Progress of the sweep"),
     title = el("h3", {}, "Sweep");
-  const table = tableBox("What each policy took", ["Policy", "Jobs#", "Requested#", "Kept#"]),
+  const table = tableBox("By policy", ["Policy", "Jobs#", "Requested#", "Kept#"]),
     list = keptList(table.body, (one) => one.name, sweptRow);
   const samples = el("div");
   let shown = {},
     wasOver = null;
-  const stop = cancelButton(
-    "Stop the sweep",
-    () => `Stop 1 sweep of ${shown.batchUrl}?`,
+  const cancel = cancelButton(
+    "Cancel the sweep",
+    () => `Cancel 1 sweep of ${shown.batchUrl}?`,
+    "The app is cancelling the sweep. Requests that have begun will finish.",
     () => KINDS.sweep.path(shown.sweepId),
     line,
     changed,
@@ -32,12 +33,12 @@ function sweepView(_, changed) {
       table.box,
       samples,
       line.node,
-      el("div", { class: "buttons" }, stop, copy),
+      el("div", { class: "buttons" }, cancel, copy),
     ),
     isOver,
     update(document) {
       shown = document;
-      put(title, document.dryRun ? "Sweep (dry run: what would go now)" : "Sweep");
+      put(title, document.dryRun ? "Sweep (dry run)" : "Sweep");
       const progress = progressOf(document),
         requested = progress.total;
       bar.update(
@@ -49,19 +50,19 @@ function sweepView(_, changed) {
         ["State", "text", document.state],
         ["Id", "id", document.sweepId],
         ["Account", "text", document.batchUrl],
-        ["Began", "time", document.startedAt],
+        ["Started", "time", document.startedAt],
         ["Ended", "time", document.endedAt],
-        ["Jobs taken", "text", number(document.jobs)],
-        [document.dryRun ? "Would go" : "Requested", "text", number(requested)],
-        ["Jobs left alone", "text", outcomesText(document.leftAlone)],
+        ["Jobs covered", "text", number(document.jobs)],
+        [document.dryRun ? "Would delete" : "Requested", "text", number(requested)],
+        ["Jobs skipped", "text", outcomesText(document.leftAlone)],
         ["Open", "text", number(document.open)],
         ["Done", "text", outcomesText(document.done)],
         ["Error", "error", document.error],
       ]);
       list.update(document.policies);
       showSamples(samples, document.policies);
-      show(stop, !isOver(document));
-      if (wasOver === false && isOver(document)) say(`The sweep has ended: ${document.state}`);
+      show(cancel, !isOver(document));
+      if (wasOver === false && isOver(document)) say(`The sweep has finished: ${document.state}`);
       wasOver = isOver(document);
     },
   };
@@ -89,7 +90,7 @@ function sweptRow() {
   };
 }
 
-/** Some of the tasks that each policy takes; made once, for they change while the sweep goes on only by growing. */
+/** A sample of the tasks that each policy selects; redrawn only when it has changed. */
 function showSamples(place, policies) {
   const text = policies.filter((one) => one.sample?.length).map((one) => [one.name, one.sample]);
   const known = JSON.stringify(text);
@@ -100,7 +101,7 @@ function showSamples(place, policies) {
       el(
         "details",
         {},
-        el("summary", {}, `Some of them, by ${name}`),
+        el("summary", {}, `Sample for ${name}`),
         el("ul", { class: "mono" }, ...sample.map((task) => el("li", {}, escaped(task)))),
       ),
     ),
@@ -113,10 +114,10 @@ function sweepPairs(document) {
     ["account", document.batchUrl],
     ["state", document.state],
     ["dry run", document.dryRun ? "yes" : ""],
-    ["began", exactTime(document.startedAt)],
+    ["started", exactTime(document.startedAt)],
     ["ended", document.endedAt && exactTime(document.endedAt)],
     ["jobs", document.jobs],
-    ["left alone", outcomesText(document.leftAlone)],
+    ["skipped", outcomesText(document.leftAlone)],
     ...document.policies.map((one) => [`policy ${one.name}`, `${one.requested} requested, ${one.kept} kept`]),
     ["open", document.open],
     ["done", outcomesText(document.done)],

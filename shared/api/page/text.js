@@ -1,10 +1,10 @@
-// Pure: values in, text out. Nothing here knows the page, so that node's test runner can try it.
+// Pure: values in, text out. Nothing here touches the document, so node's test runner can run it.
 
 const MINUTE = 60,
   HOUR = 3600,
   DAY = 86400;
 
-/** A whole number with its thousands apart; what is no number as a dash. */
+/** A whole number with thousands separators; a dash for anything else. */
 function number(value) {
   return typeof value === "number" ? value.toLocaleString("en-US") : "–";
 }
@@ -14,7 +14,7 @@ function counted(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
-/** Seconds in the two largest units that they fill. */
+/** Seconds in the two largest units that apply: "2 h 5 min". */
 function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   const units = [
@@ -35,13 +35,13 @@ function duration(seconds) {
   return parts.join(" ");
 }
 
-/** An instant of the API in UTC to the second, with its `Z`. */
+/** One of the API's times in UTC, to the second, with its `Z`. */
 function exactTime(text) {
   const time = new Date(text);
   return Number.isNaN(time.getTime()) ? escaped(text) : `${time.toISOString().slice(0, 19).replace("T", " ")}Z`;
 }
 
-/** How far an instant is from `now` (milliseconds by the app's clock). */
+/** How far a time is from `now` (milliseconds, by the app's clock). */
 function relativeTime(text, now) {
   const seconds = (now - new Date(text).getTime()) / 1000;
   if (Number.isNaN(seconds)) return "";
@@ -49,7 +49,7 @@ function relativeTime(text, now) {
   return seconds < 0 ? `in ${duration(-seconds)}` : `${duration(seconds)} ago`;
 }
 
-// Controls but line feed and tab, what turns the direction of text, and what has no width: all could mislead a reader.
+// Control characters except line feed and tab, direction overrides, zero-width characters: all could mislead a reader.
 const UNSEEN =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/;
 
@@ -57,7 +57,7 @@ function codeOf(character) {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** A text cut into what can be shown as it is and what is shown by its code. */
+/** Splits a text into pieces that can be shown as they are and pieces that are shown by their codes. */
 function visiblePieces(text) {
   const pieces = [];
   for (const character of String(text)) {
@@ -69,20 +69,20 @@ function visiblePieces(text) {
   return pieces;
 }
 
-/** The same as one text, for places that take no elements. */
+/** The same as a single string, where elements cannot be used. */
 function escaped(text) {
   return visiblePieces(text)
     .map((piece) => piece.text)
     .join("");
 }
 
-/** The fragment of an address as its part and what is said about it. */
+/** Splits an address's fragment into the part of the page and its parameters. */
 function parseRoute(hash) {
   const [part, query = ""] = hash.replace(/^#/, "").split(/\?(.*)/s);
   return { part: part || "first-look", params: Object.fromEntries(new URLSearchParams(query)) };
 }
 
-/** The fragment for a part; what is empty is left out. */
+/** The fragment for a part of the page; empty parameters are left out. */
 function routeTo(part, params = {}) {
   const said = Object.entries(params).filter(([, value]) => value !== undefined && value !== null && value !== "");
   return `#${part}${said.length ? `?${new URLSearchParams(said)}` : ""}`;
@@ -98,22 +98,22 @@ const FILTER_WORDS = {
   before: "before",
 };
 
-/** What of a route's parameters the API knows as filters of dead letters. */
+/** The parameters of a route that the API accepts as filters of dead letters. */
 function filterOf(params) {
   return Object.fromEntries(FILTERS.filter((name) => params[name]).map((name) => [name, params[name]]));
 }
 
-/** A filter in words, for a question. */
+/** A filter in words, for the question. */
 function filterWords(filter) {
   const said = FILTERS.filter((name) => filter[name]).map((name) => `${FILTER_WORDS[name]} ${escaped(filter[name])}`);
-  return said.length ? said.join(", ") : "no filter: all of them";
+  return said.length ? said.join(", ") : "no filter, so all of them";
 }
 
 function sum(counts) {
   return Object.values(counts || {}).reduce((total, count) => total + count, 0);
 }
 
-/** How far a clean-up or a sweep is: `total` may still grow while it is not `known`. */
+/** The progress of a clean-up or a sweep. `total` may still grow while `isGrowing`. */
 function progressOf(document) {
   const requested =
     document.requested ?? sum(Object.fromEntries((document.policies || []).map((p) => [p.name, p.requested])));
@@ -125,12 +125,12 @@ function progressOf(document) {
 
 const RATE_WINDOW = 60;
 
-/** The samples `[seconds, done]` with one more, those of the last minute. */
+/** Adds a sample `[seconds, done]` and drops those older than a minute. */
 function withSample(samples, seconds, done) {
   return [...samples, [seconds, done]].filter(([at]) => at >= seconds - RATE_WINDOW);
 }
 
-/** Rate a second and seconds left by the samples; null while they tell nothing. */
+/** Rate per second and seconds left, from the samples; null while they show no progress. */
 function rateOf(samples, open) {
   if (samples.length < 2) return null;
   const [from, before] = samples[0],
@@ -145,7 +145,7 @@ function rateWords(found) {
   return `${rate}/s, about ${duration(found.left)} left`;
 }
 
-/** A path for points `[x, y]` in a box, y from 0 at its foot. */
+/** An SVG path for points `[x, y]` in a box, with y = 0 at the bottom. */
 function plotPath(points, width, height) {
   if (!points.length) return "";
   const from = points[0][0],
@@ -158,7 +158,7 @@ function plotPath(points, width, height) {
 
 const MOST_POINTS = 720;
 
-/** Points with one more; of too many the older half keeps every second one. */
+/** Adds a point. Above the limit, the older half is thinned to every second point. */
 function withPoint(points, point) {
   const all = [...points, point];
   if (all.length <= MOST_POINTS) return all;
@@ -166,7 +166,7 @@ function withPoint(points, point) {
   return [...all.slice(0, half).filter((_, index) => index % 2 === 0), ...all.slice(half)];
 }
 
-/** Lines `name: value` for a ticket; what is empty is left out. */
+/** Lines `name: value` for a ticket; empty values are left out. */
 function ticketText(pairs) {
   return pairs
     .filter(([, value]) => value !== null && value !== undefined && value !== "")

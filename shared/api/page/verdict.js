@@ -1,19 +1,19 @@
-// Pure: what the numbers say about the app.
+// Pure: the verdict on the app, from its health and its numbers.
 
 const SLOW_SECONDS = 15 * MINUTE;
 
-/** "Is all well?" in one line: `{level, kind, words, href}`; `kind` is the same while only numbers differ. */
+/** Whether all is well, in one line: `{level, kind, words, href}`. `kind` stays the same while only numbers change. */
 function verdictOf(health, summary) {
   const failing = Object.entries(health?.checks || {}).filter(([, text]) => text !== "ok");
   if (failing.length) {
     const names = failing.map(([name]) => name).join(", ");
-    return { level: "bad", kind: `bad ${names}`, words: `Not well: ${names}`, href: routeTo("first-look") };
+    return { level: "bad", kind: `bad ${names}`, words: `Failing: ${names}`, href: routeTo("first-look") };
   }
   if (!summary || !health)
     return { level: "unknown", kind: "unknown", words: "Not known yet", href: routeTo("first-look") };
   const found = troublesOf(summary);
   if (!found.length) return { level: "ok", kind: "ok", words: "All is well", href: routeTo("first-look") };
-  const words = `Works; wants a look: ${found.map((one) => one.words).join(", ")}`;
+  const words = `Working, but needs attention: ${found.map((one) => one.words).join(", ")}`;
   return { level: "warn", kind: `warn ${found.map((one) => one.kind).join(" ")}`, words, href: found[0].href };
 }
 
@@ -33,7 +33,7 @@ function troublesOf(summary) {
     } else if (queue.oldestAgeSeconds > SLOW_SECONDS && isInput(queue, summary.queues)) {
       found.push({
         kind: queue.name,
-        words: `${queue.name} waits for ${duration(queue.oldestAgeSeconds)}`,
+        words: `the oldest message on ${queue.name} is ${duration(queue.oldestAgeSeconds)} old`,
         href: routeTo("first-look"),
       });
     }
@@ -49,7 +49,7 @@ function troublesOf(summary) {
   return found;
 }
 
-/** An input queue has a poison queue; the results wait for whoever reads them. */
+/** An input queue has a poison queue. The result queue has none: its messages wait for their consumer. */
 function isInput(queue, queues) {
   return queues.some((other) => other.name === `${queue.name}-poison`);
 }

@@ -1,12 +1,12 @@
-// One request and one clean-up, as the part that finds them shows them.
+// One request and one clean-up, as *Find* shows them.
 
-/** A button that cancels what a view shows, after a question. */
-function cancelButton(label, title, path, line, changed) {
+/** A button that cancels the request, clean-up or sweep of a view, after a question. `done` is reported afterwards. */
+function cancelButton(label, title, done, path, line, changed) {
   return actButton(label, async () => {
     if (!(await ask(title(), label))) return;
     await attempt(line, async () => {
       await call("DELETE", path());
-      line.tell(`Asked: ${label.toLowerCase()}.`);
+      line.report(done);
       await changed();
     });
   });
@@ -27,8 +27,9 @@ function requestView(dryRun, changed) {
   let shown = {};
   const fragment = () => routeTo("find", { id: shown.clientRequestId, kind: "request", dryRun });
   const cancel = cancelButton(
-    "Take the request back",
-    () => `Take 1 request back: task ${shown.taskId} of job ${shown.jobId}?`,
+    "Cancel the request",
+    () => `Cancel 1 request: task ${shown.taskId} of job ${shown.jobId}?`,
+    "The app has cancelled the request.",
     () => KINDS.request.path(shown.clientRequestId, dryRun),
     line,
     changed,
@@ -58,7 +59,7 @@ function requestView(dryRun, changed) {
         ["Attempts", "text", number(document.attempts)],
         ["Accepted", "time", document.acceptedAt],
         ["Next attempt", "time", document.nextAttemptAt],
-        ["Done", "time", result.completedAt],
+        ["Completed", "time", result.completedAt],
         ["Origin", "text", result.origin],
         ["Part of", "id", parentLink(document)],
         ["Batch answered", "text", result.statusCode],
@@ -103,8 +104,9 @@ function cleanUpView(dryRun, changed) {
     wasOver = null;
   const fragment = () => routeTo("find", { id: shown.eventId, kind: "clean-up", dryRun });
   const cancel = cancelButton(
-    "Stop the clean-up",
-    () => `Stop 1 clean-up: job ${shown.jobId}?`,
+    "Cancel the clean-up",
+    () => `Cancel 1 clean-up: job ${shown.jobId}?`,
+    "The app is cancelling the clean-up. Requests that have begun will finish.",
     () => KINDS["clean-up"].path(shown.eventId, dryRun),
     line,
     changed,
@@ -130,7 +132,7 @@ function cleanUpView(dryRun, changed) {
         ["Job", "text", document.jobId],
         ["Id", "id", document.eventId],
         ["Account", "text", document.batchUrl],
-        ["State of the job", "text", document.jobState],
+        ["Job state", "text", document.jobState],
         ["Listed", "text", number(document.listed)],
         ["Requested", "text", number(document.requested)],
         ["Skipped", "text", number(document.skipped)],
@@ -139,7 +141,7 @@ function cleanUpView(dryRun, changed) {
         ["Error", "error", document.error],
       ]);
       show(cancel, !progress.isOver && document.state !== "cancelled");
-      if (wasOver === false && progress.isOver) say(`The clean-up of job ${document.jobId} has ended`);
+      if (wasOver === false && progress.isOver) say(`The clean-up of job ${document.jobId} has finished`);
       wasOver = progress.isOver;
     },
   };

@@ -43,7 +43,7 @@ def test_retry_after_is_obeyed(app: PlayedApp, command: Command) -> None:
 
 
 def test_a_retry_after_beyond_the_minute_ends_it_at_once(app: PlayedApp, command: Command) -> None:
-    """To come earlier than asked would not be to obey, and to wait longer than a minute is not promised."""
+    """A `Retry-After` of more than a minute ends the command at once: calling earlier would disobey it."""
     app.faults = [answer(429, Retry_After="3600")]
     assert command("summary").code == 3
     assert (len(app.calls), command.clock.slept) == (1, [])
@@ -98,7 +98,7 @@ def test_no_redirect_is_followed(app: PlayedApp, command: Command, status: int) 
 
 @pytest.mark.parametrize("refusal", [answer(401), error(401, "Unauthorized"), answer(403)])
 def test_a_key_that_is_refused_is_3(app: PlayedApp, command: Command, refusal: Answer) -> None:
-    """At once, and to every call alike."""
+    """A rejected key ends any command immediately with code 3."""
     app.faults = [refusal]
     assert command("status", ID).code == 3
     assert len(app.calls) == 1

@@ -51,7 +51,7 @@ def healthy(app: PlayedApp, tools: Tools) -> PlayedApp:
 
 
 def test_the_address_is_azds_and_the_key_is_azs(healthy: PlayedApp, command: Command, tools: Tools) -> None:
-    """Before the environment, whose key stays at home."""
+    """`--azd` wins over the environment, whose key is not sent."""
     ended = command("--azd", "health")
     assert ended.code == 0
     assert healthy.calls[0].incoming.headers.get("x-functions-key") == KEY

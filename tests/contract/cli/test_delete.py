@@ -27,7 +27,7 @@ def test_tasks_that_are_named_are_asked_for_in_one_call(app: PlayedApp, command:
     [call] = app.calls
     sent = {name: value for name, value in call.body.items() if name != "clientRequestId"}
     assert sent == {"jobId": "job-1", "taskIds": ["a", "b"], "deleteAfter": "PT1H", "dryRun": True}
-    assert "2 deletions asked for: 2 accepted" in ended.out
+    assert "2 deletions requested: 2 accepted" in ended.out
 
 
 def test_ids_of_named_tasks_are_new_each_time(app: PlayedApp, command: Command) -> None:
@@ -38,12 +38,12 @@ def test_ids_of_named_tasks_are_new_each_time(app: PlayedApp, command: Command) 
 
 
 def test_the_same_file_twice_deletes_once_and_says_so(app: PlayedApp, command: Command, tasks: Path) -> None:
-    """The second run tells how many were asked for before, and ends as the first."""
+    """The second run tells how many were accepted earlier, and ends as the first."""
     first = command("delete", "--file", str(tasks), "--job", "job-1")
     second = command("delete", "--file", str(tasks), "--job", "job-1")
     assert (first.code, second.code) == (0, 0)
     assert len(app.effects) == 3
-    assert "3 asked for before" in second.out
+    assert "3 accepted earlier" in second.out
 
 
 def test_again_asks_again(app: PlayedApp, command: Command, tasks: Path) -> None:
@@ -57,7 +57,7 @@ def test_an_interrupted_again_is_gone_on_with_by_its_id(app: PlayedApp, command:
     """The same `--client-request-id` makes the same new ids."""
     run = ["delete", "--file", str(tasks), "--job", "job-1", "--again", "--client-request-id", str(uuid.uuid4())]
     command(*run)
-    assert "3 asked for before" in command(*run).out
+    assert "3 accepted earlier" in command(*run).out
 
 
 def test_standard_input_is_a_file_too(app: PlayedApp, command: Command) -> None:
@@ -262,9 +262,9 @@ def test_an_open_request_is_looked_at_again_but_not_all_the_time(app: PlayedApp,
 
 
 def test_a_repeat_of_its_own_is_not_taken_for_somebody_elses(app: PlayedApp, command: Command) -> None:
-    """After a lost answer the app counts as asked for before what this very command asked for."""
+    """After a lost answer the app counts as accepted earlier what this very command asked for."""
     app.faults = [LOST]
-    assert "some may have been asked for by this command" in command("delete", "job-1", "a").err
+    assert "may be this command" in command("delete", "job-1", "a").err
 
 
 def test_refused_items_without_a_code_of_their_own_are_told_too(app: PlayedApp, command: Command) -> None:

@@ -115,7 +115,7 @@ def test_without_a_terminal_nothing_is_done_without_yes(app: PlayedApp, command:
 
 
 def test_one_pass_goes_to_its_end(app: PlayedApp, command: Command) -> None:
-    """In calls that each go on where the one before ended, of one instant and one rate."""
+    """A pass makes as many calls as it needs, each continuing where the last ended, with one instant and one rate."""
     letters = Letters(app, 1234)
     ended = command("redrive", "--reason", "X", "--per-second", "50", "--yes")
     assert ended.code == 0
@@ -135,7 +135,7 @@ def test_settle_is_a_pass_too(app: PlayedApp, command: Command) -> None:
 
 
 def test_most_holds_for_the_whole_pass(app: PlayedApp, command: Command) -> None:
-    """Not for each call of it."""
+    """`--most` limits the whole pass, not each of its calls."""
     letters = Letters(app, 2000)
     assert command("redrive", "--all", "--most", "450", "--yes").code == 0
     assert len(letters.taken) == 450

@@ -99,7 +99,7 @@ def test_an_id_that_nothing_has_is_1(app: PlayedApp, command: Command) -> None:
 )
 @pytest.mark.parametrize("name", ["status", "watch", "cancel", "dead-letters", "redrive", "settle"])
 def test_an_id_that_is_no_guid_is_2(app: PlayedApp, command: Command, name: str, text: str) -> None:
-    """Before anything is sent."""
+    """An invalid id is a usage error, found before anything is sent."""
     assert command(name, text).code == 2
     assert app.calls == []
 
@@ -180,7 +180,7 @@ def test_cancel_of_a_dry_run_says_so(app: PlayedApp, command: Command) -> None:
 
 
 def test_cancel_that_comes_too_late_is_1(app: PlayedApp, command: Command) -> None:
-    """In the words of the API."""
+    """A refused cancellation ends with code 1 and the API's message."""
     only(app, REQUEST, request())
     app.routes[f"DELETE {REQUEST}"] = error(409, "RequestBegun", "The request is done: deleted.")
     ended = command("cancel", ID)

@@ -66,7 +66,7 @@ def test_json_is_printable_ascii_and_says_the_same(app: PlayedApp, command: Comm
 
 
 def test_an_error_of_the_api_is_text(app: PlayedApp, command: Command) -> None:
-    """In its code, its message and its values."""
+    """Code, message and values of an API error are escaped."""
     app.faults = [error(400, HOSTILE, HOSTILE, (HOSTILE, HOSTILE))]
     ended = command("clean-ups")
     assert ended.code == 1
@@ -111,7 +111,7 @@ def test_without_a_terminal_there_are_no_control_characters(app: PlayedApp, forc
 
 
 def test_without_a_terminal_ids_are_never_cut(app: PlayedApp) -> None:
-    """However narrow the environment says that the terminal is."""
+    """Without a terminal, ids are printed whole, however narrow COLUMNS claims the terminal to be."""
     letter = {"id": ID, "jobId": "j" * 64, "taskId": "t" * 64, "error": {"code": "X", "message": {"value": "m" * 500}}}
     app.routes["GET /dead-letters"] = {"value": [letter], "continuation": None}
     line = in_process(["dead-letters"], environment(app.url, COLUMNS="20")).out.splitlines()[1]
@@ -127,7 +127,7 @@ def test_on_a_narrow_terminal_ids_are_folded_and_not_cut(app: PlayedApp) -> None
 
 
 def test_on_a_usual_terminal_an_id_stands_in_one_piece(app: PlayedApp) -> None:
-    """To be copied; other texts make room for it, and what is empty everywhere has no column."""
+    """Ids are not folded on a usual terminal, so they can be copied; empty columns are left out to make room."""
     letter = {"id": ID, "jobId": "j" * 30, "reason": "word " * 40, "settledAt": None}
     app.routes["GET /dead-letters"] = {"value": [letter], "continuation": None}
     _, shown = on_terminal(["dead-letters"], app.url, COLUMNS="100")
@@ -154,7 +154,7 @@ def test_a_terminal_shows_a_bar(app: PlayedApp) -> None:
 
 
 def test_without_a_terminal_progress_is_a_line_in_thirty_seconds(app: PlayedApp, command: Command) -> None:
-    """Not one for each look, and on standard error."""
+    """Progress is one line per thirty seconds on standard error, not one per poll."""
     app.outcome = never
     ended = command("delete", "j", "a", "b", "--wait", "--timeout", "PT10M")
     lines = [line for line in ended.err.splitlines() if line.startswith("waiting: ")]
@@ -243,7 +243,7 @@ def test_ctrl_c_in_standard_input_names_no_command(app: PlayedApp) -> None:
 
 
 def test_ctrl_c_while_waiting_names_the_command_that_waits(app: PlayedApp) -> None:
-    """Only what was asked for is waited for again."""
+    """The `watch` command shown after Ctrl-C names only the requests that were accepted."""
     app.outcome = never
     reached = threading.Event()
     threading.Thread(target=_when_called, args=(app, "GET", reached), daemon=True).start()

@@ -41,7 +41,7 @@ def test_it_holds_its_own_modules_alone(installed: Path) -> None:
 
 
 def test_the_installed_program_runs(installed: Path) -> None:
-    """By its name, outside of this repository."""
+    """The installed command runs by its name, outside this repository."""
     env = environment() | {"PYTHONPATH": str(installed / "site")}
     script = installed / "site" / "bin" / "batch-task-deletion"
     shown = subprocess.run([script, "--version"], env=env, cwd=installed, capture_output=True, text=True, check=True)

@@ -40,7 +40,7 @@ def sent_keys(app: PlayedApp) -> list[str | None]:
 def test_the_key_of_the_environment_goes_to_its_address(
     healthy: PlayedApp, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In its header alone: not in the address, and in no other header."""
+    """The key is sent only in its header, never in the address or another header."""
     monkeypatch.setenv("BATCH_TASK_DELETION_KEY", KEY)
     assert command("health").code == 0
     assert sent_keys(healthy) == [KEY]
@@ -175,7 +175,7 @@ def test_the_netrc_file_is_not_read(healthy: PlayedApp, tmp_path: Path) -> None:
 
 
 def test_the_key_is_never_shown(app: PlayedApp, command: Command, key_file: Path) -> None:
-    """Not in any error either, whatever the app does."""
+    """No output contains the key, whatever the app answers."""
     for fault in (answer(401), answer(302, None, Location="/x"), error(500, "InternalError"), answer(200)):
         app.faults = [fault] * 8
         for arguments in (["status", ID], ["summary", "--json"]):

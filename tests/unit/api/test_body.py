@@ -7,16 +7,10 @@ import tracemalloc
 import pytest
 
 from shared.api.answer import Answer
-from tests.world import World
+from tests.fakes.app import World
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 MEBIBYTE = 1024 * 1024
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
 
 
 def texts(answer: Answer) -> dict[str, str]:
@@ -50,7 +44,7 @@ def test_another_charset_is_not_read(world: World, content_type: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b" \r\n"])
 def test_an_empty_body_is_called_empty(world: World, raw: bytes) -> None:
-    """And says how a body gets lost: .NET and the CloudEvents SDK of JavaScript send without Content-Length."""
+    """The error says that the body is empty and how it can get lost: some clients send without Content-Length."""
     answer = world.post(raw)
     assert answer.status == 400
     assert "empty" in texts(answer)[""]

@@ -12,9 +12,11 @@ import pytest
 
 from shared.clock import to_text
 from shared.results.dead_letter import DeadLetter
+from tests.fakes.app import World
+from tests.fakes.batch import refused
+from tests.fakes.calls import Told, ask, call
 from tests.letters import old_rows
 from tests.rows import PROBLEM
-from tests.world import Told, World, ask, call, refused
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def world() -> World:
 def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", job: str = "job-1") -> str:
     """A request that ends as `failed`; the id of its dead letter."""
     world.batch.script = [refused(400, code)]
-    world.put(world.request(taskId=task, jobId=job))
+    world.put_request(taskId=task, jobId=job)
     world.settle()
     world.clock.advance(1)
     return str(world.results()[-1]["id"])
@@ -44,7 +46,7 @@ def reject(world: World) -> str:
 
 def listed(world: World, **query: str) -> list[str]:
     """The ids that the listing shows, newest first."""
-    answer = ask(world.app.dead_letters.listing, call(query=query))
+    answer = world.list_letters(**query)
     assert answer.status == 200
     return [letter["id"] for letter in answer.content["value"]]
 
@@ -58,11 +60,6 @@ def many(world: World, act: str = "redrive", caller: str | None = None, **body: 
 def settle(world: World, letter_id: str, caller: str | None = None) -> int:
     """`DELETE /api/dead-letters/{id}`; its status."""
     return ask(world.app.dead_letters.settle, call(route={"id": letter_id}, method="DELETE", caller=caller)).status
-
-
-def one(world: World, letter_id: str) -> Any:
-    """`GET /api/dead-letters/{id}`."""
-    return ask(world.app.dead_letters.one, call(route={"id": letter_id})).content
 
 
 # Filters
@@ -118,7 +115,7 @@ def test_a_filter_takes_what_it_names(world: World, query: dict[str, str], expec
 )
 def test_a_filter_that_can_match_nothing_is_refused(world: World, query: dict[str, str]) -> None:
     """400 that names the parameter, and the same in a body."""
-    answer = ask(world.app.dead_letters.listing, call(query=query))
+    answer = world.list_letters(**query)
     (name,) = query
     assert (answer.status, answer.content["values"][0]["key"]) == (400, f"query:{name}")
     if name not in {"settled", "top"}:
@@ -130,13 +127,11 @@ def test_a_continuation_belongs_to_its_filters(world: World) -> None:
     """400 with others: its place says nothing among them."""
     for n in range(3):
         fail(world, f"t-{n}")
-    answer = ask(world.app.dead_letters.listing, call(query={"top": "1", "outcome": "failed"}))
+    answer = world.list_letters(top="1", outcome="failed")
     more = {"continuation": answer.content["continuation"]}
     assert len(listed(world, outcome="failed", **more)) == 2
-    assert ask(world.app.dead_letters.listing, call(query=more)).status == 400
-    assert (
-        ask(world.app.dead_letters.listing, call(query=more | {"outcome": "failed", "settled": "true"})).status == 400
-    )
+    assert world.list_letters(**more).status == 400
+    assert world.list_letters(**more, outcome="failed", settled="true").status == 400
 
 
 def test_a_stored_letter_that_cannot_be_read_is_not_the_callers_fault(world: World) -> None:
@@ -146,7 +141,7 @@ def test_a_stored_letter_that_cannot_be_read_is_not_the_callers_fault(world: Wor
         row["first_seen_at"] = "nonsense"
     assert letter_id
     with pytest.raises(ValueError, match="nonsense"):
-        ask(world.app.dead_letters.listing, call())
+        world.list_letters()
 
 
 # A pass over many
@@ -193,7 +188,7 @@ def test_a_pass_takes_none_that_fails_while_it_runs(world: World) -> None:
 def test_what_cannot_be_redriven_is_passed_over(world: World) -> None:
     """None that is settled, was redriven or can never succeed."""
     redriven, settled, rejected, left = fail(world, "a"), fail(world, "b"), reject(world), fail(world, "c")
-    ask(world.app.dead_letters.redrive, call(route={"id": redriven}, method="POST"))
+    world.redrive(redriven)
     settle(world, settled)
     assert many(world, all=True, dryRun=True).content["ids"] == [left]
     assert many(world, "settle", all=True, dryRun=True).content["ids"] == [left, rejected, redriven]
@@ -258,9 +253,9 @@ def test_a_settled_letter_is_listed_no_longer(world: World) -> None:
     assert (settle(world, letter_id, "ann@example.org"), settle(world, letter_id, "bob@example.org")) == (204, 204)
     assert listed(world) == [other]
     assert listed(world, settled="true") == [letter_id]
-    found = one(world, letter_id)
+    found = world.dead_letter(letter_id).content
     assert (found["settledAt"], found["settledBy"]) == ("2026-11-24T08:30:02.000Z", "ann@example.org")
-    assert ask(world.app.dead_letters.redrive, call(route={"id": letter_id}, method="POST")).status == 202
+    assert world.redrive(letter_id).status == 202
 
 
 @pytest.mark.parametrize("letter_id", [str(uuid.UUID(int=7)), "x", ""])
@@ -270,12 +265,12 @@ def test_an_unknown_letter_cannot_be_settled(world: World, letter_id: str) -> No
 
 
 def test_many_are_settled_by_filter(world: World) -> None:
-    """Those that were redriven or can never succeed too; the answer says how many."""
+    """A bulk settle includes redriven and non-redrivable letters, and returns their number."""
     fail(world, "a", "InvalidUri")
     rejected = reject(world)
     answer = many(world, "settle", caller="ann@example.org", outcome="rejected")
     assert (answer.status, answer.content["settled"], answer.content["ids"]) == (202, 1, [rejected])
-    assert one(world, rejected)["settledBy"] == "ann@example.org"
+    assert world.dead_letter(rejected).content["settledBy"] == "ann@example.org"
     assert len(listed(world)) == 1
     assert many(world, "settle", perSecond=5, all=True).status == 400
 
@@ -283,18 +278,18 @@ def test_many_are_settled_by_filter(world: World) -> None:
 def test_who_redrove_is_kept(world: World) -> None:
     """One or many; null where nobody is known."""
     first, second, third = fail(world, "a"), fail(world, "b"), fail(world, "c")
-    ask(world.app.dead_letters.redrive, call(route={"id": first}, method="POST", caller="ann@example.org"))
+    world.redrive(first, "ann@example.org")
     many(world, caller="bob@example.org", most=1, all=True)
-    assert one(world, first)["redrivenBy"] == "ann@example.org"
-    assert one(world, third)["redrivenBy"] == "bob@example.org"
-    assert one(world, second)["redrivenBy"] is None
+    assert world.dead_letter(first).content["redrivenBy"] == "ann@example.org"
+    assert world.dead_letter(third).content["redrivenBy"] == "bob@example.org"
+    assert world.dead_letter(second).content["redrivenBy"] is None
 
 
 # Many partitions
 
 
 def test_letters_of_all_partitions_are_one_list(world: World) -> None:
-    """In the order of time, page by page, whatever each partition holds."""
+    """Letters of all partitions are listed page by page in the order of time."""
     expected = []
     for n in range(100):
         letter = DeadLetter(
@@ -312,7 +307,7 @@ def test_letters_of_all_partitions_are_one_list(world: World) -> None:
     found: list[str] = []
     query: dict[str, str] = {"top": "7"}
     while True:
-        content = ask(world.app.dead_letters.listing, call(query=query)).content
+        content = world.list_letters(**query).content
         found += [letter["id"] for letter in content["value"]]
         if content["continuation"] is None:
             break
@@ -321,7 +316,7 @@ def test_letters_of_all_partitions_are_one_list(world: World) -> None:
 
 
 def test_letters_of_the_time_before_are_listed_and_redriven() -> None:
-    """They stay in their one partition, without the columns that came later."""
+    """Letters of earlier versions, in one partition and without newer columns, can be listed and redriven."""
     world = World()
     world.letters.rows.update(old_rows(3, world.clock.now()))
     world.letters.etags.update(dict.fromkeys(world.letters.rows, "old"))
@@ -333,7 +328,7 @@ def test_letters_of_the_time_before_are_listed_and_redriven() -> None:
     assert set(listed(world, jobId="job-1", outcome="failed")) == {new, *old}
     assert settle(world, old[0], "ann@example.org") == 204
     assert listed(world, settled="true") == [old[0]]
-    assert ask(world.app.dead_letters.redrive, call(route={"id": old[1]}, method="POST")).status == 202
+    assert world.redrive(old[1]).status == 202
     assert many(world, all=True).content["ids"] == [new, old[2]]
-    assert one(world, old[1])["redrivenAt"] is not None
+    assert world.dead_letter(old[1]).content["redrivenAt"] is not None
     assert len(world.messages()) == 3

@@ -9,7 +9,7 @@ import pytest
 from shared.api.answer import Answer, Call
 from shared.api.edge import answered
 from shared.errors import InvalidConfiguration, InvalidInput, Problem, StorageUnavailable
-from tests.world import call
+from tests.fakes.calls import call
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 

@@ -7,11 +7,11 @@ from threading import Event, Thread
 import pytest
 
 from shared.api.kept import Kept
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 
 def test_a_look_is_made_again_after_its_time() -> None:
-    """Until then everybody gets the last one."""
+    """Until the cached result expires, everyone gets it."""
     clock, looks = FakeClock(), iter(range(9))
     kept = Kept(lambda: next(looks), 5, clock)
     seen = [kept.get(), kept.get()]

@@ -11,7 +11,10 @@ import pytest
 
 from shared.api.answer import Call, misconfigured_call, unavailable
 from shared.errors import InvalidConfiguration, InvalidInput, StorageUnavailable
-from tests.world import LOST, World, call, refused
+from tests.chaos.faults import Fault, disturbed, everywhere, following
+from tests.fakes.app import World
+from tests.fakes.batch import LOST, refused
+from tests.fakes.calls import call
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 TASK = {"jobId": "job-1", "taskId": "task-1"}
@@ -73,8 +76,7 @@ def test_an_answer_that_promises_nothing_names_the_request(
 ) -> None:
     """The caller may ask by it later what became of the request."""
     world = World()
-    world.records.fault = fails
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, everywhere(Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
         ask(world)(known)
     assert carried(known) == ID
 
@@ -83,9 +85,8 @@ def test_an_id_that_was_made_up_is_told_when_storage_fails_after_the_delete() ->
     """Nobody else knows it, and by it the outcome can be asked for."""
     world = World()
     world.request()
-    world.batch.on_delete = lambda _: setattr(world.records, "fault", fails)
     known = call(route=TASK)
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, following("batch delete", Fault.FAILS)), pytest.raises(StorageUnavailable):
         world.app.api.delete_task(known)
     assert carried(known) == world.batch.calls[0].client_request_id
 

@@ -61,5 +61,5 @@ def test_data_never_becomes_markup() -> None:
 
 
 def test_a_script_of_the_page_can_be_read_in_one_sitting() -> None:
-    """At most 250 lines each, as everywhere."""
+    """Scripts have at most 250 lines, like all modules."""
     assert max(len((FOLDER / name).read_text(encoding="utf-8").splitlines()) for name in SCRIPTS) <= 250

@@ -9,7 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from shared.api.answer import Answer, Call
-from tests.world import Told, World, ask, call, job_event
+from tests.fakes.app import World
+from tests.fakes.calls import Told, ask, call
+from tests.fakes.jobs import job_event
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 OTHER = "1f8fad5b-d9cb-469f-a165-70867728950e"
@@ -75,7 +77,7 @@ def test_a_condition_is_no_header_of_a_post(name: str, header: str) -> None:
 
 @pytest.mark.parametrize("name", ["request", "tasks", "event"])
 def test_another_id_in_the_header_is_refused(name: str) -> None:
-    """Only one of the two can be meant."""
+    """A `client-request-id` header that differs from the body is refused, since only one can be meant."""
     answer, world = post(name, client_request_id=OTHER)
     assert (answer.status, keys(answer)) == (400, {"client-request-id"})
     assert world.records.rows == {}

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any
 
 import pytest
 
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at
-from tests.world import World, ask, call, job_event, job_world
+from tests.chaos.faults import Fault, at, disturbed
+from tests.fakes.app import World, job_world
+from tests.fakes.jobs import JOB, RECORD, job_event
 
-JOB = "render-7"
 CLOUD: dict[str, Any] = {"specversion": "1.0", "id": "e-1", "source": "/batch/acct", "type": "Pipeline.JobCompleted"}
 BINARY = {f"ce-{name}": text for name, text in CLOUD.items()}
 EVENT_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, "/batch/acct|e-1"))
 BATCH = "application/cloudevents-batch+json; charset=utf-8"
-RECORD: dict[str, Any] = {
-    "time": "2026-11-24T08:00:01Z",
-    "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
-    "operationName": "TaskCompleteEvent",
-    "properties": {"jobId": JOB, "id": "t-0003"},
-}
 
 
 @pytest.fixture
 def world() -> World:
     """The job that is cleaned up."""
-    return job_world(JOB)
-
-
-def post(world: World, body: object, **headers: str) -> Any:
-    """`POST /api/job-completions`; header names with underscores for hyphens."""
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    names = {name.replace("_", "-"): text for name, text in headers.items()}
-    return ask(world.app.cleanups.submit, call(body=raw, headers=names))
+    return job_world()
 
 
 def cloud(number: int, **data: Any) -> dict[str, Any]:
@@ -67,7 +53,7 @@ def keys(answer: Any) -> set[str]:
 )
 def test_one_event_in_any_mode_is_one_clean_up(world: World, body: object, content_type: str) -> None:
     """202 with its progress, also as the only one of a batch."""
-    answer = post(world, body, content_type=content_type)
+    answer = world.post_event(body, content_type=content_type)
     assert (answer.status, answer.content["eventId"]) == (202, EVENT_ID)
     assert answer.headers["location"] == f"/api/job-completions/{EVENT_ID}"
 
@@ -75,13 +61,13 @@ def test_one_event_in_any_mode_is_one_clean_up(world: World, body: object, conte
 @pytest.mark.parametrize("content_type", ["application/json", "", "application/vnd.pipeline+json"])
 def test_binary_mode_has_the_attributes_in_headers(world: World, content_type: str) -> None:
     """The body is the event's data, and the event the same as in the other modes."""
-    answer = post(world, {"jobId": JOB}, content_type=content_type, **BINARY, ce_time="2026-11-24T08:00:00Z")
+    answer = world.post_event({"jobId": JOB}, content_type=content_type, **BINARY, ce_time="2026-11-24T08:00:00Z")
     assert (answer.status, answer.content["eventId"]) == (202, EVENT_ID)
 
 
 def test_attributes_in_headers_are_percent_encoded(world: World) -> None:
     """What is not printable ASCII travels that way: the id is made of the text itself."""
-    answer = post(world, {"jobId": JOB}, **BINARY | {"ce-id": "Euro%20%E2%82%AC"})
+    answer = world.post_event({"jobId": JOB}, **BINARY | {"ce-id": "Euro%20%E2%82%AC"})
     assert answer.content["eventId"] == str(uuid.uuid5(uuid.NAMESPACE_URL, "/batch/acct|Euro \u20ac"))
 
 
@@ -102,26 +88,26 @@ def test_a_fault_in_binary_mode_is_pointed_at(
     world: World, headers: dict[str, str], body: object, where: set[str]
 ) -> None:
     """Attributes by their headers' names, data by its place in the body."""
-    answer = post(world, body, **BINARY | headers)
+    answer = world.post_event(body, **BINARY | headers)
     assert (answer.status, keys(answer)) == (400, where)
 
 
 def test_a_missing_attribute_is_named_by_its_header(world: World) -> None:
     """Some of them are there, so that the mode is plain."""
-    answer = post(world, {"jobId": JOB}, **{"ce-type": "x"})
+    answer = world.post_event({"jobId": JOB}, **{"ce-type": "x"})
     assert (answer.status, keys(answer)) == (400, {"ce-specversion", "ce-id", "ce-source"})
 
 
 def test_binary_mode_takes_json_alone(world: World) -> None:
     """415, as for every body that is none."""
-    assert post(world, b"<job/>", **BINARY, content_type="application/xml").status == 415
+    assert world.post_event(b"<job/>", **BINARY, content_type="application/xml").status == 415
 
 
 @pytest.mark.parametrize(
     ("body", "headers", "where"),
     [
-        pytest.param(job_event(JOB), {}, "/jobId", id="bare"),
-        pytest.param([job_event(JOB)], {}, "/0/jobId", id="a list of one"),
+        pytest.param(job_event(), {}, "/jobId", id="bare"),
+        pytest.param([job_event()], {}, "/0/jobId", id="a list of one"),
         pytest.param(cloud(1), {}, "/data/jobId", id="structured"),
         pytest.param({"jobId": JOB}, BINARY, "/jobId", id="binary"),
         pytest.param(RECORD, {}, "/properties/jobId", id="record"),
@@ -129,7 +115,7 @@ def test_binary_mode_takes_json_alone(world: World) -> None:
 )
 def test_a_protected_job_is_pointed_at(body: object, headers: dict[str, str], where: str) -> None:
     """403, with the place in the body as it was sent."""
-    answer = post(World(PROTECTED_JOBS=JOB), body, **headers)
+    answer = World(PROTECTED_JOBS=JOB).post_event(body, **headers)
     assert (answer.status, keys(answer)) == (403, {where})
 
 
@@ -139,8 +125,8 @@ def test_a_protected_job_is_pointed_at(body: object, headers: dict[str, str], wh
 @pytest.mark.parametrize("content_type", [BATCH, "application/json"])
 def test_several_events_are_answered_one_by_one(world: World, content_type: str) -> None:
     """In their order, each with the place to look; a repeat of the whole call changes nothing."""
-    events = [cloud(1), cloud(2, jobId=".."), cloud(3), job_event(JOB), RECORD, cloud(1), cloud(3, select="failed")]
-    answer = post(world, events, content_type=content_type)
+    events = [cloud(1), cloud(2, jobId=".."), cloud(3), job_event(), RECORD, cloud(1), cloud(3, select="failed")]
+    answer = world.post_event(events, content_type=content_type)
     assert answer.status == 202
     told = ["accepted", "invalid", "accepted", "accepted", "accepted", "replayed", "conflict"]
     assert statuses(answer) == told
@@ -154,7 +140,7 @@ def test_several_events_are_answered_one_by_one(world: World, content_type: str)
     assert items[4]["location"].startswith("/api/task-deletions/")
     assert items[6]["error"]["code"] == "ClientRequestIdConflict"
     assert [value["key"] for value in items[6]["error"]["values"]] == ["/6/id"]
-    again = post(world, events, content_type=content_type)
+    again = world.post_event(events, content_type=content_type)
     assert (again.status, set(statuses(again))) == (202, {"accepted", "replayed", "invalid", "conflict"})
     world.settle()
     assert len({(c.job_id, c.task_id) for c in world.batch.calls}) == 25
@@ -164,12 +150,12 @@ def test_an_array_of_event_grid_is_taken(world: World) -> None:
     """Its deliveries may hold many events."""
     grid = {"topic": "/t", "subject": "s", "eventType": "Pipeline.JobCompleted", "dataVersion": "1"}
     events = [grid | {"id": f"e-{number}", "data": {"jobId": JOB}} for number in range(3)]
-    assert statuses(post(world, events)) == ["accepted"] * 3
+    assert statuses(world.post_event(events)) == ["accepted"] * 3
 
 
 def test_when_none_is_accepted_the_call_is_refused(world: World) -> None:
     """400: a BatchError, with what became of each beside it."""
-    answer = post(world, [cloud(1, jobId=".."), 7])
+    answer = world.post_event([cloud(1, jobId=".."), 7])
     assert (answer.status, answer.content["code"]) == (400, "InvalidRequest")
     assert keys(answer) == {"/0/data/jobId", "/1"}
     assert statuses(answer) == ["invalid", "invalid"]
@@ -177,15 +163,15 @@ def test_when_none_is_accepted_the_call_is_refused(world: World) -> None:
 
 def test_a_batch_that_came_before_is_not_refused(world: World) -> None:
     """Its sender would send it again and again."""
-    assert post(world, [cloud(1), cloud(2)]).status == 202
-    answer = post(world, [cloud(1), cloud(2)])
+    assert world.post_event([cloud(1), cloud(2)]).status == 202
+    answer = world.post_event([cloud(1), cloud(2)])
     assert (answer.status, statuses(answer)) == (202, ["replayed"] * 2)
 
 
 def test_a_protected_job_is_an_invalid_item() -> None:
-    """As in bulk calls."""
+    """An event for a protected job is an invalid item, as in bulk calls."""
     world = World(PROTECTED_JOBS=JOB)
-    answer = post(world, [cloud(1), cloud(2, jobId="other")])
+    answer = world.post_event([cloud(1), cloud(2, jobId="other")])
     assert (answer.status, statuses(answer)) == (202, ["invalid", "accepted"])
     assert answer.content["items"][0]["error"]["code"] == "ProtectedJob"
 
@@ -198,8 +184,8 @@ def test_a_handshake_comes_alone(world: World) -> None:
         "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
         "data": {"validationCode": "512d38b6"},
     }
-    assert post(world, [handshake]).content == {"validationResponse": "512d38b6"}
-    answer = post(world, [handshake, cloud(1)])
+    assert world.post_event([handshake]).content == {"validationResponse": "512d38b6"}
+    answer = world.post_event([handshake, cloud(1)])
     assert answer.content["items"][0]["error"]["values"][0]["key"] == "/0/eventType"
 
 
@@ -218,13 +204,13 @@ def test_a_body_of_the_wrong_size_or_shape_is_refused(
     world: World, body: object, headers: dict[str, str], status: int
 ) -> None:
     """Before any event of it is looked at."""
-    assert post(world, body, **headers).status == status
+    assert world.post_event(body, **headers).status == status
     assert world.records.rows == {}
 
 
 def test_one_event_that_is_too_large_spoils_no_other(world: World) -> None:
     """Many small ones may be larger together."""
-    answer = post(world, [cloud(1), cloud(2) | {"subject": "x" * 70_000}, *(cloud(n) for n in range(3, 100))])
+    answer = world.post_event([cloud(1), cloud(2) | {"subject": "x" * 70_000}, *(cloud(n) for n in range(3, 100))])
     assert answer.status == 202
     assert statuses(answer)[:3] == ["accepted", "invalid", "accepted"]
     assert answer.content["items"][1]["error"]["code"] == "RequestBodyTooLarge"
@@ -232,8 +218,6 @@ def test_one_event_that_is_too_large_spoils_no_other(world: World) -> None:
 
 def test_nothing_is_promised_while_storage_is_down(world: World) -> None:
     """The call is sent again as a whole, and takes each event once."""
-    world.records.fault = failing_at(2, "before", StorageUnavailable("gone"))
-    with pytest.raises(StorageUnavailable):
-        post(world, [cloud(1), cloud(2)])
-    world.storage_fault()
-    assert statuses(post(world, [cloud(1), cloud(2)])) == ["replayed", "accepted"]
+    with disturbed(world, at(1, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
+        world.post_event([cloud(1), cloud(2)])
+    assert statuses(world.post_event([cloud(1), cloud(2)])) == ["replayed", "accepted"]

@@ -12,7 +12,8 @@ from shared.results.dead_letter import DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterListing
 from shared.storage.queues import Depth
-from tests.world import World, call, job_event
+from tests.fakes.app import World
+from tests.fakes.calls import call
 
 
 def summary(world: World) -> Summary:
@@ -51,7 +52,7 @@ def test_the_numbers_of_a_quiet_app() -> None:
 
 
 def test_dead_letters_are_counted_by_reason() -> None:
-    """Those that the listing shows, the most frequent reason first; settled ones are not among them."""
+    """Unsettled dead letters are counted by reason, the most frequent first."""
     world = World()
     letters(world, 2, "NodeNotReady")
     settled, *_ = letters(world, 4)
@@ -80,6 +81,6 @@ def test_clean_ups_count_until_they_have_listed_all() -> None:
     world.batch.seed("waits", 1, state="active")
     world.batch.seed("ends", 1)
     for job in ("waits", "ends"):
-        world.put(job_event(job), "job-completions")
+        world.put_event(job)
         world.deliver("job-completions")
     assert summary(world).look().content["cleanUps"] == {"running": 1}

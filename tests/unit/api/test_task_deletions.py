@@ -11,17 +11,13 @@ import pytest
 from shared.api.answer import Answer, unavailable
 from shared.batch.reply import Reply
 from shared.errors import StorageUnavailable
-from tests.memory_table import no_fault, restless
-from tests.world import DELETED, Told, World, ask, call, refused
+from tests.chaos.faults import Fault, at, before, contended, disturbed, everywhere
+from tests.fakes.app import World
+from tests.fakes.batch import DELETED, refused
+from tests.fakes.calls import Told, ask, call
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
 
 
 def pointers(answer: Answer) -> set[str]:
@@ -109,7 +105,7 @@ def test_an_invalid_body(world: World, raw: bytes, pointer: str) -> None:
 
 
 def test_the_id_of_an_invalid_request_is_echoed(world: World) -> None:
-    """In lower case, where it could be read."""
+    """A valid id is echoed in lower case even if the rest of the request is invalid."""
     answer = world.post({"clientRequestId": ID.upper(), "jobId": "!"})
     assert (answer.status, answer.client_request_id) == (400, ID)
 
@@ -167,12 +163,7 @@ def test_a_protected_job() -> None:
 
 def test_nothing_is_promised_when_storage_is_down(world: World) -> None:
     """The edge answers 503 with a short Retry-After."""
-
-    def broken(when: str, operation: str) -> None:
-        raise StorageUnavailable("table taskdeletions: HTTP 503")
-
-    world.records.fault = broken
-    with pytest.raises(StorageUnavailable) as fault:
+    with disturbed(world, everywhere(Fault.FAILS, "row")), pytest.raises(StorageUnavailable) as fault:
         world.post(world.request())
     answer = unavailable(str(fault.value))
     assert (answer.status, answer.content["code"]) == (503, "StorageUnavailable")
@@ -183,14 +174,8 @@ def test_nothing_is_promised_when_storage_is_down(world: World) -> None:
 def test_a_repeat_sends_the_message_that_never_went_out(world: World) -> None:
     """Nothing was promised to the first call, whose message could not be put."""
     body = world.request(clientRequestId=ID)
-
-    def broken(when: str, queue: str) -> None:
-        raise StorageUnavailable("no")
-
-    world.send_fault = broken
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, everywhere(Fault.FAILS, "send")), pytest.raises(StorageUnavailable):
         world.post(body)
-    world.send_fault = no_fault
     assert (world.post(body).status, len(world.messages())) == (202, 1)
 
 
@@ -339,25 +324,16 @@ def test_taking_back_what_is_not_there(world: World) -> None:
 def test_a_claim_that_comes_first_wins(world: World) -> None:
     """Between the look and the write the worker began: the write is refused, and so is the caller."""
     world.post(world.request(clientRequestId=ID))
-
-    def meanwhile(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            world.deliver()
-
-    world.records.fault = meanwhile
-    assert cancel(world).status == 409
+    with disturbed(world, at(0, before(world.deliver), "row write")):
+        assert cancel(world).status == 409
     assert world.outcomes() == ["deleted"]
 
 
 def test_a_row_that_never_holds_still_cannot_be_taken_back(world: World) -> None:
     """Nothing is promised, and the request goes on."""
     world.post(world.request(clientRequestId=ID))
-
-    world.records.fault = restless(world.records)
-    with pytest.raises(StorageUnavailable, match="changed under"):
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         cancel(world)
-    world.records.fault = no_fault
     world.settle()
     assert world.outcomes() == ["deleted"]
 
@@ -368,14 +344,12 @@ def test_a_row_that_is_forgotten_between_refusal_and_look_is_made_anew(world: Wo
     world.post(body)
     world.settle()
 
-    def purge(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "read"):
-            world.records.fault = no_fault
-            world.records.rows.clear()
-            world.records.etags.clear()
+    def purge() -> None:
+        world.records.rows.clear()
+        world.records.etags.clear()
 
-    world.records.fault = purge
-    assert world.post(body).status == 202
+    with disturbed(world, at(0, before(purge), "row read")):
+        assert world.post(body).status == 202
     assert world.get(body["clientRequestId"]).content["state"] == "accepted"
 
 
@@ -390,7 +364,7 @@ def operation(world: World, query: dict[str, str] | None = None, **headers: str)
 
 
 def test_query_and_headers_reach_batch(world: World) -> None:
-    """As the fields of a request do; the SDKs' spelling of the time-out too."""
+    """Query and headers reach Batch like the fields of a request, including the SDKs' spelling `timeOut`."""
     world.request()
     date = "Tue, 24 Nov 2026 07:30:00 GMT"
     operation(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from shared.api.webhook import allow
-from tests.world import ask, call
+from tests.fakes.calls import ask, call
 
 
 @pytest.mark.parametrize("origin", ["eventgrid.azure.net", "x", "a b", "~" * 256])
 def test_any_origin_is_allowed(origin: str) -> None:
-    """And told so as it named itself, with no limit to its rate."""
+    """Any origin is allowed and echoed, without a rate limit."""
     answer = allow(call(headers={"webhook-request-origin": origin}))
     assert (answer.status, answer.content) == (200, None)
     assert answer.headers == {

@@ -67,7 +67,7 @@ def test_a_success_has_no_error() -> None:
 
 @pytest.mark.parametrize("cut", [1_048_576, 20_000, 200])
 def test_an_error_whose_body_was_cut_off_keeps_its_code_and_text(cut: int) -> None:
-    """However long the body: what was read of it has the code, and as much of the message as is kept."""
+    """The part that was read of a long error body still gives its code and the start of its message."""
     whole = json.dumps(
         {"odata.metadata": "m", "code": "JobBeingDeleted", "message": {"lang": "en-US", "value": "x" * 2**21}}
     )
@@ -137,7 +137,7 @@ def test_messages_are_cut_and_cleaned(message: object, text: str) -> None:
 
 
 def test_values_that_are_no_pairs_of_texts_are_dropped() -> None:
-    """Of a list of values only pairs of texts are kept, and not too many."""
+    """Only pairs of strings are kept from an error's values, and only a limited number of them."""
     odd = [1, None, {}, {"key": "a"}, {"key": 1, "value": "b"}, {"key": "k\n", "value": "v\x00"}]
     result = reply({"code": "X", "values": odd})
     assert result.error == ErrorBody("X", "", (("k", "v"),))

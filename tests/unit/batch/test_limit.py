@@ -10,7 +10,7 @@ import pytest
 from shared.batch.limit import AccountLimit
 from shared.batch.reply import Reply, Sent
 from shared.clock import SystemClock
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 ACCOUNT = "https://acct.region.batch.azure.com"
 DONE = Reply(Sent.ANSWERED, 200)

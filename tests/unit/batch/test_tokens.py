@@ -14,7 +14,7 @@ from azure.identity import CredentialUnavailableError
 
 from shared.batch.tokens import TokenSource, normalised_scope
 from shared.errors import TokenUnavailable
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
 
 SCOPE = "https://batch.core.windows.net//.default"
 HOUR = 3600

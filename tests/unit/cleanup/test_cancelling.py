@@ -8,17 +8,14 @@ from typing import Any
 import pytest
 
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at, restless
-from tests.world import World, ask, call, job_event, job_world, refused
+from tests.chaos.faults import Fault, at, before, contended, disturbed
+from tests.chaos.recovery import call_until_answered
+from tests.fakes.app import World
+from tests.fakes.batch import refused
+from tests.fakes.calls import ask, call
+from tests.fakes.jobs import JOB, job_event
 
-JOB = "render-7"
 QUEUE = "job-completions"
-
-
-@pytest.fixture
-def world() -> World:
-    """The job that is cleaned up."""
-    return job_world(JOB)
 
 
 def cancel(world: World, body: dict[str, Any], **query: str) -> Any:
@@ -28,7 +25,7 @@ def cancel(world: World, body: dict[str, Any], **query: str) -> Any:
 
 def state(world: World, body: dict[str, Any]) -> tuple[str, int]:
     """State and number of open requests, as `GET /api/job-completions/{id}` says."""
-    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    document = world.progress(body["clientRequestId"]).content
     return document["state"], document["open"]
 
 
@@ -40,8 +37,7 @@ def closings(world: World) -> dict[str, dict[str, Any]]:
 def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
     """202 with the progress, its event says so, and nothing is listed when its next step comes."""
     world.batch.states[JOB] = "active"
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
     answer = cancel(world, body)
     assert (answer.status, answer.content["state"]) == (202, "cancelled")
@@ -51,46 +47,43 @@ def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
     (closing,) = closings(world).items()
     assert closing[0] == str(uuid.uuid5(uuid.UUID(body["clientRequestId"]), "done"))
     assert (closing[1]["outcome"], closing[1]["error"]) == ("cancelled", None)
-    assert world.app.dead_letters.listing(call()).content["value"] == []
+    assert world.dead_letters() == []
 
 
 def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: World) -> None:
     """Nobody can tell whether it was cancelled: no DELETE is sent, and a redrive goes on with them."""
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    body = world.put_event()
     while world.deliver(QUEUE):
         pass
     (key,) = [key for key in world.records.rows if key[1] == f"cleanup:{body['clientRequestId']}"]
     world.records.rows[key]["event"] = "{"
     world.settle()
     assert world.batch.calls == []
-    letters = world.app.dead_letters.listing(call()).content["value"]
+    letters = world.dead_letters()
     assert {(letter["outcome"], letter["reason"]) for letter in letters} == {("exhausted", "CorruptRecord")}
     assert len(letters) == 25
     world.clock.advance(1)
-    ask(world.app.dead_letters.redrive_many, call(body=b'{"reason": "CorruptRecord"}', method="POST"))
+    world.redrive_many({"reason": "CorruptRecord"})
     world.settle()
     assert len(world.batch.effects) == 25
 
 
 def test_one_that_was_only_posted_is_never_begun(world: World) -> None:
     """Its first message finds it cancelled; so does the repeat of the call."""
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    body = world.put_event()
     (message,) = world.messages(QUEUE)
-    posted = world.app.cleanups.submit(call(body=message.text.encode()))
+    posted = world.post_event(message.text.encode())
     assert posted.status == 202
     assert cancel(world, body).status == 202
     world.settle()
     assert (world.batch.calls, state(world, body)) == ([], ("cancelled", 0))
-    assert world.app.cleanups.submit(call(body=message.text.encode())).content["state"] == "cancelled"
+    assert world.post_event(message.text.encode()).content["state"] == "cancelled"
 
 
 def test_a_repeat_is_200(world: World) -> None:
     """It was cancelled before, and its event is told once more at most under its id."""
     world.batch.states[JOB] = "active"
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
     assert [cancel(world, body).status for _ in range(3)] == [202, 200, 200]
     assert len(closings(world)) == 1
@@ -98,22 +91,20 @@ def test_a_repeat_is_200(world: World) -> None:
 
 def test_a_listing_stops_at_its_next_page(world: World) -> None:
     """What was asked for and not begun is open until its message comes."""
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
     answer = cancel(world, body)
     assert (answer.status, answer.content["state"], answer.content["open"]) == (202, "cancelled", 10)
     world.settle()
     assert world.batch.calls == []
-    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    document = world.progress(body["clientRequestId"]).content
     assert (document["requested"], document["done"], document["open"]) == (10, {"cancelled": 10}, 0)
     assert closings(world).popitem()[1]["outcome"] == "cancelled"
 
 
 def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> None:
     """202 while something is open."""
-    body = job_event(JOB, deleteAfter="P20D")
-    world.put(body, QUEUE)
+    body = world.put_event(deleteAfter="P20D")
     while world.deliver(QUEUE):
         pass
     answer = cancel(world, body)
@@ -127,8 +118,7 @@ def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> 
 
 def test_one_that_has_ended_cannot_be_cancelled(world: World) -> None:
     """409 once nothing of it is open."""
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.settle()
     answer = cancel(world, body)
     assert (answer.status, answer.content["code"]) == (409, "JobCompletionEnded")
@@ -136,8 +126,7 @@ def test_one_that_has_ended_cannot_be_cancelled(world: World) -> None:
 
 def test_an_id_is_needed_that_is_known(world: World) -> None:
     """404 for an unknown one, also where only its dry run is known; 400 for what is no GUID."""
-    body = job_event(JOB, dryRun=True)
-    world.put(body, QUEUE)
+    body = world.put_event(dryRun=True)
     world.deliver(QUEUE)
     assert cancel(world, body).status == 404
     assert cancel(world, body, dryRun="true").status == 202
@@ -147,7 +136,7 @@ def test_an_id_is_needed_that_is_known(world: World) -> None:
 
 def test_what_was_begun_goes_on(world: World) -> None:
     """A request whose DELETE may have been sent is not ended; the others of its clean-up are."""
-    body = job_event(JOB)
+    body = job_event()
     world.batch.script = [refused(503, "ServerBusy")] * 3
     world.put(body, QUEUE)
     while world.deliver(QUEUE):
@@ -161,26 +150,18 @@ def test_what_was_begun_goes_on(world: World) -> None:
     assert {task for task, outcome in outcomes.items() if outcome == "deleted"} >= begun
     assert "cancelled" in outcomes.values()
     assert len(outcomes) == 25
-    assert world.app.dead_letters.listing(call()).content["value"] == []
+    assert world.dead_letters() == []
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, 4))
-def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+@pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
+@pytest.mark.parametrize("number", range(3))
+def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
     """The event is told whatever dies: by the repeat, or by the step that is still on the queue."""
     world.batch.states[JOB] = "active"
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
-    fault = failing_at(at, when, StorageUnavailable("gone"))
-    world.send_fault = fault
-    world.records.fault = lambda moment, what: fault(moment, what) if what == "write" else None
-    try:
-        cancel(world, body)
-    except StorageUnavailable:
-        world.storage_fault()
-        assert cancel(world, body).status in {200, 202}
-    world.storage_fault()
+    with disturbed(world, at(number, fault, "row write", "send")):
+        assert call_until_answered(world, lambda: cancel(world, body)).status in {200, 202}
     world.settle()
     assert [data["outcome"] for data in closings(world).values()] == ["cancelled"]
 
@@ -188,40 +169,31 @@ def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, when: str, at: 
 def test_a_row_that_never_holds_still_is_answered_with_503(world: World) -> None:
     """Nothing is promised."""
     world.batch.states[JOB] = "active"
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
-    world.records.fault = restless(world.records)
-    with pytest.raises(StorageUnavailable, match="changed under"):
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         cancel(world, body)
 
 
 def test_a_step_that_is_at_work_meanwhile_finds_the_end(world: World) -> None:
     """Its write is refused, and it tells the end that was made."""
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    body = world.put_event()
     world.deliver(QUEUE)
-    look = world.batch.list_completed_tasks
-
-    def meanwhile(*args: Any, **kwargs: Any) -> Any:
-        world.batch.list_completed_tasks = look  # type: ignore[method-assign]
-        assert cancel(world, body).status == 202
-        return look(*args, **kwargs)
-
-    world.batch.list_completed_tasks = meanwhile  # type: ignore[method-assign]
-    assert world.deliver(QUEUE)
+    statuses: list[int] = []
+    with disturbed(world, at(0, before(lambda: statuses.append(cancel(world, body).status)), "batch list")):
+        assert world.deliver(QUEUE)
+    assert statuses == [202]
     assert state(world, body) == ("cancelled", 10)
     assert world.messages(QUEUE) == []
 
 
 def test_a_failed_clean_up_that_was_cancelled_stays_so(world: World) -> None:
     """Its dead letter is not put back: somebody took back what it had asked for."""
-    body = job_event(JOB, deleteAfter="P20D")
-    world.put(body, QUEUE)
+    body = world.put_event(deleteAfter="P20D")
     world.deliver(QUEUE)
     world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
     while world.deliver(QUEUE):
         pass
     assert cancel(world, body).content["state"] == "failed"
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 409
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 409

@@ -48,7 +48,7 @@ def test_bytes_of_json_are_the_same_event(content_type: str | None) -> None:
     [
         ({"data_base64": encoded({"jobId": "a"}), "datacontenttype": "application/xml"}, "/data_base64", "JSON"),
         ({"data_base64": encoded({"jobId": "a"}), "datacontenttype": 7}, "/data_base64", "JSON"),
-        ({"data_base64": encoded({"jobId": "a"}), "data": {"jobId": "a"}}, "/data_base64", "together with data"),
+        ({"data_base64": encoded({"jobId": "a"}), "data": {"jobId": "a"}}, "/data_base64", "combined with data"),
         ({"data_base64": "{}"}, "/data_base64", "base64"),
         ({"data_base64": {"jobId": "a"}}, "/data_base64", "base64"),
         ({"data_base64": encoded(b"\xff")}, "/data_base64", "UTF-8"),
@@ -61,7 +61,7 @@ def test_bytes_of_json_are_the_same_event(content_type: str | None) -> None:
     ],
 )
 def test_a_fault_of_the_bytes_is_pointed_at(fields: dict[str, object], where: str, text: str) -> None:
-    """They are held to the same strictness as an object."""
+    """Decoded `data_base64` must meet the same rules as an object."""
     [(pointed, found)] = problems_of(ENVELOPE | fields)
     assert pointed == where
     assert text in found

@@ -17,29 +17,14 @@ from shared.errors import InvalidInput, StorageUnavailable
 from shared.ledger.pauses import Pauses
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_rows import partition_of
-from tests.memory_table import failing_at, no_fault, restless
-from tests.world import ACCOUNT, World, call, job_event, job_world, refused
+from tests.chaos.faults import Fault, ProcessDied, at, before, contended, disturbed
+from tests.chaos.recovery import call_until_answered
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.batch import refused
+from tests.fakes.jobs import JOB, RECORD, job_event
 
-JOB = "render-7"
 POISON = "job-completions-poison"
 OTHER = "https://other.region.batch.azure.com"
-RECORD = {
-    "time": "2026-11-24T08:00:01Z",
-    "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
-    "operationName": "TaskCompleteEvent",
-    "properties": {"jobId": JOB, "id": "t-0003"},
-}
-
-
-@pytest.fixture
-def world() -> World:
-    """The job that is cleaned up."""
-    return job_world(JOB)
-
-
-def event(**fields: Any) -> dict[str, Any]:
-    """An event for that job."""
-    return job_event(JOB, **fields)
 
 
 def ends(world: World) -> list[str | None]:
@@ -51,27 +36,15 @@ def ends(world: World) -> list[str | None]:
 def fail(world: World, body: dict[str, Any] | None = None) -> str:
     """An event that Batch refuses for good; the id of its dead letter."""
     world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
-    world.put(body or event(), "job-completions")
+    world.put(body or job_event(), "job-completions")
     world.settle()
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    (letter,) = world.dead_letters()
     return str(letter["id"])
-
-
-def put_back(world: World, letter_id: str) -> int:
-    """`POST /api/dead-letters/{id}/redrive`; its status."""
-    return world.app.dead_letters.redrive(call(route={"id": letter_id})).status
 
 
 def lose_return(world: World) -> None:
     """The host dies before it takes the message of its next finished delivery away."""
-
-    def die(when: str, _: str) -> None:
-        if when == "before":
-            world.return_fault = no_fault
-            raise StorageUnavailable("the host died")
-
-    world.return_fault = die
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(0, Fault.DIES_BEFORE, "host removes")), pytest.raises(ProcessDied):
         world.deliver("job-completions")
     world.clock.advance(601)
 
@@ -92,7 +65,7 @@ def test_the_message_that_ended_a_clean_up_only_closes_it_again(before: Any, aft
     world = World(JOB_COMPLETION_MAX_WAIT_DAYS="0")
     world.batch.seed(JOB, 5, state=state)
     world.batch.job_script = [before] if before else []
-    world.put(event(), "job-completions")
+    world.put_event()
     lose_return(world)
     world.batch.job_script = [after] if after else []
     world.batch.states[JOB] = "completed"
@@ -117,7 +90,7 @@ def test_a_refused_message_hides_no_failure_of_the_event_whose_id_it_has(
     world: World, fields: dict[str, str], first: bool
 ) -> None:
     """Neither a mistyped one nor another wish: both have results and dead letters, and the failure is put back."""
-    body = event()
+    body = job_event()
     if first and "slect" in fields:
         world.put(body | fields, "job-completions")
         world.settle()
@@ -129,15 +102,15 @@ def test_a_refused_message_hides_no_failure_of_the_event_whose_id_it_has(
     world.settle()
     assert set(ends(world)) == {"failed", "rejected"}
     assert len(set(closing_ids(world))) == 2
-    letters = {letter["outcome"]: letter for letter in world.app.dead_letters.listing(call()).content["value"]}
+    letters = {letter["outcome"]: letter for letter in world.dead_letters()}
     assert set(letters) == {"failed", "rejected"}
     assert {letter["clientRequestId"] for letter in letters.values()} == {body["clientRequestId"]}
-    assert put_back(world, letters["rejected"]["id"]) == 422
-    assert put_back(world, letters["failed"]["id"]) == 202
+    assert world.redrive(letters["rejected"]["id"]).status == 422
+    assert world.redrive(letters["failed"]["id"]).status == 202
 
 
 def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -> None:
-    """And a copy of either is not."""
+    """Invalid messages without ids differ by their bodies, while a copy has the same result id."""
     for text in ("1", "2", "1"):
         world.put(text, "job-completions")
         world.settle()
@@ -147,11 +120,10 @@ def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -
 
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
 def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) -> None:
-    """By its next step, or by that one's poison copy: with its id, and without another look at the account."""
+    """Its next step, or that step's poison copy, ends the clean-up without another call to the account."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 5, state="active")
-    body = event(batchUrl=OTHER)
-    world.put(body, "job-completions")
+    body = world.put_event(batchUrl=OTHER)
     world.deliver("job-completions")
     world.queues[queue] = world.queues.pop("job-completions")
     world.settings = replace(world.settings, batch_accounts=(ACCOUNT,))
@@ -162,10 +134,10 @@ def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) ->
     assert (closing["data"]["eventId"], closing["data"]["batchUrl"]) == (body["clientRequestId"], OTHER)
     codes = {"job-completions": "AccountNotAllowed", POISON: "DeliveriesExhausted"}
     assert closing["data"]["error"]["code"] == codes[queue]
-    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    document = world.progress(body["clientRequestId"]).content
     assert (document["state"], document["requested"]) == ("failed", 0)
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert put_back(world, letter["id"]) == 422
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 422
 
 
 def test_a_clean_up_made_anew_stays_with_its_account() -> None:
@@ -176,14 +148,14 @@ def test_a_clean_up_made_anew_stays_with_its_account() -> None:
     world.records.rows.clear()
     world.settings = replace(world.settings, batch_accounts=(OTHER, ACCOUNT))
     world.app = world.worker()
-    assert put_back(world, letter_id) == 202
+    assert world.redrive(letter_id).status == 202
     world.settle()
     assert [request.batch_url for request in world.batch.calls] == [ACCOUNT] * 3
 
 
 def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> None:
     """The account that it names is not even looked at."""
-    page = {"v": 1, "event": event(batchUrl=OTHER), "acceptedAt": to_text(world.clock.now()), "step": 3}
+    page = {"v": 1, "event": job_event(batchUrl=OTHER), "acceptedAt": to_text(world.clock.now()), "step": 3}
     world.batch.job_script = [refused(400, "MustNotBeAsked")]
     for fields in ({"continuation": None}, {"continuation": f"{OTHER}/jobs/{JOB}/tasks?$skiptoken=x"}):
         world.put({"page": page | fields}, "job-completions")
@@ -195,8 +167,7 @@ def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> No
 def test_a_clean_up_that_cannot_be_read_is_ended(world: World) -> None:
     """Its message ends on the poison queue, and its poison copy ends it, so that it can be read and put back."""
     world.batch.states[JOB] = "active"
-    body = event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.deliver("job-completions")
     (key,) = [key for key in world.records.rows if key[1] == f"cleanup:{body['clientRequestId']}"]
     world.records.rows[key]["event"] = "{"
@@ -204,11 +175,11 @@ def test_a_clean_up_that_cannot_be_read_is_ended(world: World) -> None:
     world.settle()
     (closing,) = world.results()
     assert (closing["data"]["outcome"], closing["data"]["error"]["code"]) == ("exhausted", "CorruptRecord")
-    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    document = world.progress(body["clientRequestId"]).content
     assert document["state"] == "failed"
     world.batch.states[JOB] = "completed"
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert put_back(world, letter["id"]) == 202
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     assert ends(world) == ["exhausted", "listed"]
     assert len(world.batch.effects) == 25
@@ -235,7 +206,7 @@ def put_late(world: World, body: object, queue: str = "job-completions") -> None
 @pytest.mark.parametrize("as_step", [False, True])
 def test_a_late_copy_of_a_forgotten_event_is_not_carried_out(world: World, queue: str, as_step: bool) -> None:
     """It expires under an id of its own, without a dead letter, and as often as it comes."""
-    world.put(event(), "job-completions")
+    world.put_event()
     body: Any = json.loads(world.messages("job-completions")[0].text)
     if as_step:
         page = {"v": 1, "event": body, "acceptedAt": to_text(world.clock.now()), "step": 0, "continuation": None}
@@ -250,7 +221,7 @@ def test_a_late_copy_of_a_forgotten_event_is_not_carried_out(world: World, queue
     assert closing[0] == closing[1]
     assert closing[0]["data"]["error"]["code"] == "RequestExpired"
     assert len(world.batch.calls) == 25
-    assert world.app.dead_letters.listing(call()).content["value"] == []
+    assert world.dead_letters() == []
 
 
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
@@ -269,7 +240,7 @@ def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
     """A job may be waited for longer than what is done is remembered."""
     world = World(REQUEST_RETENTION_DAYS="2", JOB_COMPLETION_MAX_WAIT_DAYS="30")
     world.batch.seed(JOB, 5, state="active")
-    world.put(event(), "job-completions")
+    world.put_event()
     began = world.clock.now()
     while world.clock.now() < began + timedelta(days=3):
         if not world.deliver("job-completions"):
@@ -286,8 +257,7 @@ def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
 
 def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
     """As it would have been before the host gave it up."""
-    body = event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.settle()
     world.put(body | {"select": "failed"}, POISON)
     world.settle()
@@ -297,20 +267,18 @@ def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
 @pytest.mark.parametrize("fields", [{"select": "failed"}, {"select": "none"}])
 def test_what_is_refused_of_a_dry_run_says_so(world: World, fields: dict[str, str]) -> None:
     """A conflict and a wrong event alike, in the event and in the dead letter."""
-    body = event(dryRun=True)
-    world.put(body, "job-completions")
+    body = world.put_event(dryRun=True)
     world.settle()
     world.put(body | fields, "job-completions")
     world.settle()
     assert (ends(world)[-1], world.results()[-1]["data"]["dryRun"]) == ("rejected", True)
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    (letter,) = world.dead_letters()
     assert letter["dryRun"] is True
 
 
 def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) -> None:
     """The closing event may never have gone out; its reader drops a second one by its id."""
-    body = event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.settle()
     world.put(body, POISON)
     world.settle()
@@ -320,8 +288,7 @@ def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) ->
 
 def test_a_step_that_another_message_has_done_ends_nothing(world: World) -> None:
     """The clean-up is well and goes on by its successor."""
-    body = event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     for _ in range(2):
         world.deliver("job-completions")
     world.put(body, POISON)
@@ -333,17 +300,15 @@ def test_a_step_that_another_message_has_done_ends_nothing(world: World) -> None
 
 def test_a_row_that_never_holds_still_under_the_end_keeps_the_message(world: World) -> None:
     """The poison message is seen again, and then ends the clean-up."""
-    body = event()
+    body = job_event()
     world.batch.states[JOB] = "active"
     world.put(body, "job-completions")
     world.deliver("job-completions")
     (message,) = world.messages("job-completions")
     world.queues["job-completions"].clear()
     world.put(message.text, POISON)
-    world.records.fault = restless(world.records)
-    with pytest.raises(StorageUnavailable, match="changed under"):
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         world.deliver(POISON)
-    world.records.fault = no_fault
     world.clock.advance(601)
     world.settle()
     assert ends(world) == ["exhausted"]
@@ -352,18 +317,13 @@ def test_a_row_that_never_holds_still_under_the_end_keeps_the_message(world: Wor
 # Put back
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, 8))
-def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at: int) -> None:
+@pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
+@pytest.mark.parametrize("number", range(7))
+def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
     """Whichever operation dies, the repeat of the call brings the job to its clean end, and deletes each task once."""
-    letter, fault = fail(world), failing_at(at, when, StorageUnavailable("gone"))
-    world.storage_fault(fault)
-    try:
-        put_back(world, letter)
-    except StorageUnavailable:
-        world.storage_fault()
-        put_back(world, letter)
-    world.storage_fault()
+    letter = fail(world)
+    with disturbed(world, at(number, fault)):
+        call_until_answered(world, lambda: world.redrive(letter))
     world.settle()
     assert (ends(world)[0], set(ends(world)[1:])) == ("failed", {"listed"})
     assert len(world.batch.calls) == 25
@@ -371,12 +331,12 @@ def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, when: str, at:
 
 def test_a_clean_up_whose_row_was_purged_is_made_anew(world: World) -> None:
     """The dead letter holds the event, and outlives the row."""
-    body = event()
+    body = job_event()
     letter = fail(world, body)
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
-    assert world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).status == 404
-    assert put_back(world, letter) == 202
+    assert world.progress(body["clientRequestId"]).status == 404
+    assert world.redrive(letter).status == 202
     world.settle()
     assert ends(world) == ["failed", "listed"]
     assert len(world.batch.calls) == 25
@@ -384,14 +344,14 @@ def test_a_clean_up_whose_row_was_purged_is_made_anew(world: World) -> None:
 
 def test_a_dead_letter_whose_event_is_at_work_again_is_left_alone(world: World) -> None:
     """The row was purged and the event sent anew: a redrive beside it would list the job twice."""
-    body = event()
+    body = job_event()
     letter = fail(world, body)
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
     world.batch.states[JOB] = "active"
     world.put(body, "job-completions")
     world.deliver("job-completions")
-    assert put_back(world, letter) == 409
+    assert world.redrive(letter).status == 409
     world.batch.states[JOB] = "completed"
     world.settle()
     assert ends(world) == ["failed", "listed"]
@@ -405,15 +365,14 @@ def steps(world: World) -> list[int]:
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
 def test_a_step_left_of_the_last_generation_does_nothing_to_the_next(world: World, queue: str) -> None:
     """A copy of the first step ended the clean-up while the second was out: the new listing begins at its beginning."""
-    body = event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.deliver("job-completions")
     (left,) = world.messages("job-completions")
     world.queues["job-completions"].clear()
     world.put(body, POISON)
     world.deliver(POISON)
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert put_back(world, letter["id"]) == 202
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 202
     (first,) = steps(world)
     assert first > json.loads(left.text)["page"]["step"]
     world.queues[queue].insert(0, left)
@@ -426,7 +385,7 @@ def test_a_step_left_of_the_last_generation_does_nothing_to_the_next(world: Worl
 @pytest.mark.parametrize("again", ["listed", "exhausted"])
 def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world: World, again: str) -> None:
     """The row was purged and the event sent anew, and was listed, or failed in a generation that has its own letter."""
-    body = event()
+    body = job_event()
     letter = fail(world, body)
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
@@ -434,21 +393,21 @@ def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world
         world.put(body, "job-completions")
         world.settle()
     else:
-        assert put_back(world, letter) == 202
+        assert world.redrive(letter).status == 202
         world.messages("job-completions")[0].dequeue_count = 10
         world.settle()
         world.letters.rows[(partition_of(letter), f"id:{letter}")]["redriven_at"] = ""
-    assert put_back(world, letter) == 409
+    assert world.redrive(letter).status == 409
     world.settle()
     assert ends(world) == ["failed", again]
 
 
 @pytest.mark.parametrize("purged", [False, True])
-def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(purged: bool) -> None:
-    """Neither from its row nor from its dead letter: the caller is to hear that another try cannot succeed."""
+def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_redriven(purged: bool) -> None:
+    """A redrive raises InvalidInput, whether the event comes from its row or from its dead letter."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 5)
-    letter = fail(world, event(batchUrl=OTHER))
+    letter = fail(world, job_event(batchUrl=OTHER))
     if purged:
         world.clock.advance(16 * 86_400)
         world.app.housekeeping.round(1_000)
@@ -458,7 +417,7 @@ def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(pur
         (ACCOUNT,),
         world.clock,
         CleanupStore(world.records, Pauses(world.clock, lambda: 0.5)),
-        CleanupQueue(world, "job-completions"),
+        CleanupQueue(world.sender, "job-completions"),
     )
     with pytest.raises(InvalidInput, match="batchUrl"):
         redrive.redrive(kept, 0)
@@ -466,21 +425,12 @@ def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_put_back(pur
 
 
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
-    """And gives up on a row that never holds still, so that the caller hears of it."""
+    """A redrive retries if the row changes, and raises StorageUnavailable if it keeps changing."""
     letter = fail(world)
-
-    meddle = restless(world.records)
-    world.records.fault = meddle
-    with pytest.raises(StorageUnavailable, match="changed under"):
-        put_back(world, letter)
-
-    def once(when: str, operation: str) -> None:
-        meddle(when, operation)
-        if operation == "write":
-            world.records.fault = no_fault
-
-    world.records.fault = once
-    assert put_back(world, letter) == 202
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
+        world.redrive(letter)
+    with disturbed(world, at(0, before(world.records.touch), "row write")):
+        assert world.redrive(letter).status == 202
 
 
 # Over HTTP
@@ -488,24 +438,23 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
 
 def test_progress_says_why_a_clean_up_failed(world: World) -> None:
     """The state `failed` comes with its error."""
-    body = event()
+    body = job_event()
     fail(world, body)
-    document = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content
+    document = world.progress(body["clientRequestId"]).content
     assert (document["state"], document["error"]["code"]) == ("failed", "InvalidQueryParameterValue")
 
 
 def test_an_event_whose_row_appeared_meanwhile_is_a_repeat(world: World) -> None:
     """Two calls with one event at once: both are told 202, and the job is listed once."""
-    body = event()
-    raw = json.dumps(body).encode()
+    raw = json.dumps(job_event()).encode()
+    statuses: list[int] = []
 
-    def meanwhile(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            assert world.app.cleanups.submit(call(body=raw)).status == 202
+    def submit() -> None:
+        statuses.append(world.post_event(raw).status)
 
-    world.records.fault = meanwhile
-    assert world.app.cleanups.submit(call(body=raw)).status == 202
+    with disturbed(world, at(0, before(submit), "row write")):
+        submit()
+    assert statuses == [202, 202]
     world.settle()
     assert ends(world) == ["listed"]
     assert len(world.batch.calls) == 25

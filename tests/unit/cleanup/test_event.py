@@ -125,7 +125,7 @@ def test_one_delay_holds_for_both_classes(value: object, delete_after: DeleteAft
 def test_an_event_that_would_delete_nothing_is_a_mistake(select: str, delete_after: dict[str, str]) -> None:
     """The classes that it selects are all kept, because none has a delay."""
     (problem,) = _problems_of(BARE | {"select": select, "deleteAfter": delete_after})
-    assert problem == ("/deleteAfter", "leaves nothing to delete: a class that it does not name is kept")
+    assert problem == ("/deleteAfter", "leaves nothing to delete: a class that it leaves out is kept")
 
 
 def test_a_wrong_selection_is_the_only_thing_wrong() -> None:
@@ -159,7 +159,7 @@ def test_an_envelope_gives_the_event_its_id(envelope: dict[str, Any], event_id: 
 
 
 def test_a_list_of_one_bare_event_is_read() -> None:
-    """As a carrier without an envelope would deliver it."""
+    """A list of one bare event is accepted, as a transport without an envelope would deliver it."""
     assert _event([BARE]) == _event(BARE)
 
 

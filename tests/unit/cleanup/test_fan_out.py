@@ -5,52 +5,36 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.clock import TimeBox
 from shared.errors import StaleDelivery, StorageUnavailable
-from tests.memory_table import failing_at, no_fault
-from tests.world import LOST, World, ask, call, job_event, job_world, refused
+from tests.chaos.faults import Fault, ProcessDied, at, before, disturbed, nothing
+from tests.fakes.app import World
+from tests.fakes.batch import LOST, refused
+from tests.fakes.jobs import JOB, job_event
 
-JOB = "render-7"
 LISTED, DONE = "batch.job-cleanup.listed", "batch.job-cleanup.done"
-
-
-@pytest.fixture
-def world() -> World:
-    """The job that is cleaned up."""
-    return job_world(JOB)
-
-
-def event(**fields: Any) -> dict[str, Any]:
-    """An event for that job."""
-    return job_event(JOB, **fields)
-
-
-def closings(world: World) -> list[dict[str, Any]]:
-    """The events that close a clean-up."""
-    return [result for result in world.results() if result["type"] in {LISTED, DONE}]
 
 
 def progress(world: World, event_id: str) -> dict[str, Any]:
     """What `GET /api/job-completions/{id}` says."""
-    answer = world.app.cleanups.progress(call(route={"id": event_id}))
+    answer = world.progress(event_id)
     assert answer.status == 200
     return answer.content  # type: ignore[no-any-return]
 
 
 def test_one_event_deletes_every_completed_task_once(world: World) -> None:
     """All pages are listed, each task gets one DELETE and one result, and a closing event counts them."""
-    body = event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.settle()
 
     assert sorted(c.task_id for c in world.batch.calls) == [f"t-{n:04d}" for n in range(25)]
-    (closing,) = closings(world)
+    (closing,) = world.closings()
     assert closing["type"] == LISTED
     assert closing["id"] == str(uuid.uuid5(uuid.UUID(body["clientRequestId"]), "listed"))
     assert closing["subject"] == f"jobs/{JOB}"
@@ -66,7 +50,7 @@ def test_one_event_deletes_every_completed_task_once(world: World) -> None:
 def test_tasks_that_are_not_completed_are_never_asked_for(world: World) -> None:
     """A running task of the job is neither listed nor deleted."""
     world.batch.tasks.add((JOB, "running"))
-    world.put(event(), "job-completions")
+    world.put_event()
     world.settle()
     assert (JOB, "running") in world.batch.tasks
     assert "running" not in {c.task_id for c in world.batch.calls}
@@ -81,7 +65,7 @@ def test_one_identity_in_three_envelopes_has_one_effect(world: World) -> None:
         world.put(text, "job-completions")
     world.settle()
     assert len(world.batch.calls) == 25
-    assert len({closing["id"] for closing in closings(world)}) == 1
+    assert len({closing["id"] for closing in world.closings()}) == 1
 
 
 def test_an_event_grid_event_has_its_topic_as_source(world: World) -> None:
@@ -96,25 +80,23 @@ def test_an_event_grid_event_has_its_topic_as_source(world: World) -> None:
     }
     world.put(grid, "job-completions")
     world.settle()
-    assert closings(world)[0]["data"]["eventId"] == str(uuid.uuid5(uuid.NAMESPACE_URL, "/batch/acct|e-1"))
+    assert world.closings()[0]["data"]["eventId"] == str(uuid.uuid5(uuid.NAMESPACE_URL, "/batch/acct|e-1"))
 
 
 def test_the_same_id_with_another_wish_is_refused(world: World) -> None:
     """A second event with the id of the first and another selection is rejected, and nothing more is deleted."""
-    body = event(select="failed")
-    world.put(body, "job-completions")
+    body = world.put_event(select="failed")
     world.settle()
     world.put(body | {"select": "completed"}, "job-completions")
     world.settle()
     assert world.batch.calls == []
-    assert closings(world)[-1]["data"]["error"]["code"] == "ClientRequestIdConflict"
+    assert world.closings()[-1]["data"]["error"]["code"] == "ClientRequestIdConflict"
 
 
 def test_a_job_that_is_not_completed_is_waited_for(world: World) -> None:
     """The event polls later and later, uses no attempt, and goes on when the job is completed."""
     world.batch.states[JOB] = "active"
-    body = event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     waits = []
     for _ in range(9):
         world.deliver("job-completions")
@@ -132,14 +114,14 @@ def test_a_job_that_is_not_completed_is_waited_for(world: World) -> None:
 def test_a_job_that_is_never_completed_ends_the_event(world: World) -> None:
     """After the longest wait the event is exhausted, with a dead letter that says why, and nothing is deleted."""
     world.batch.states[JOB] = "active"
-    world.put(event(), "job-completions")
+    world.put_event()
     began = world.clock.now()
     world.settle(2_000)
     assert world.clock.now() - began == timedelta(days=7)
-    (closing,) = closings(world)
+    (closing,) = world.closings()
     assert (closing["type"], closing["data"]["outcome"]) == (DONE, "exhausted")
     assert closing["data"]["error"]["code"] == "JobNotCompleted"
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
+    (letter,) = world.dead_letters()
     assert (letter["reason"], letter["queue"]) == ("JobNotCompleted", "job-completions")
     assert world.batch.calls == []
 
@@ -147,16 +129,16 @@ def test_a_job_that_is_never_completed_ends_the_event(world: World) -> None:
 def test_a_job_need_not_be_completed_when_the_event_says_so(world: World) -> None:
     """With `requireJobCompleted: false` the completed tasks of an active job go at once."""
     world.batch.states[JOB] = "active"
-    world.put(event(requireJobCompleted=False), "job-completions")
+    world.put_event(requireJobCompleted=False)
     world.settle()
     assert len(world.batch.calls) == 25
 
 
 def test_a_job_that_is_gone_closes_with_zeros(world: World) -> None:
     """Its tasks went with it, so there is nothing to do."""
-    world.put(event(jobId="gone"), "job-completions")
+    world.put_event(jobId="gone")
     world.settle()
-    (closing,) = closings(world)
+    (closing,) = world.closings()
     assert closing["type"] == LISTED
     assert (closing["data"]["jobState"], closing["data"]["listed"]) == ("notFound", 0)
 
@@ -165,36 +147,28 @@ def test_a_job_that_is_gone_closes_with_zeros(world: World) -> None:
 def test_a_look_that_failed_is_tried_again(world: World, reply: Any) -> None:
     """Trouble at the job costs a retry, and no page is counted twice."""
     world.batch.job_script = [reply, reply]
-    world.put(event(), "job-completions")
+    world.put_event()
     world.settle()
     assert len(world.batch.calls) == 25
-    assert closings(world)[0]["data"]["listed"] == 25
+    assert world.closings()[0]["data"]["listed"] == 25
 
 
 @pytest.mark.parametrize("reply", [LOST, refused(429, "TooManyRequests"), refused(503, "ServerBusy")])
 def test_a_page_that_failed_is_listed_again(world: World, reply: Any) -> None:
     """Trouble in the middle of a listing costs a retry of that page, and its tasks are counted once."""
-    world.put(event(), "job-completions")
+    world.put_event()
     world.deliver("job-completions")
     world.batch.job_script = [reply, reply]
     world.settle()
     assert world.batch.job_script == []
     assert len(world.batch.calls) == 25
-    assert closings(world)[0]["data"]["listed"] == 25
+    assert world.closings()[0]["data"]["listed"] == 25
 
 
 def lose_next_step(world: World) -> None:
     """The next delivery does its step, and dies before the message of the step that follows goes out."""
-
-    def down(when: str, queue: str) -> None:
-        if (when, queue) == ("before", "job-completions"):
-            world.send_fault = no_fault
-            raise StorageUnavailable("the queue is down")
-
-    world.send_fault = down
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(0, Fault.FAILS, "send job-completions")), pytest.raises(StorageUnavailable):
         world.deliver("job-completions")
-    world.send_fault = no_fault
     world.clock.advance(61)
 
 
@@ -203,20 +177,20 @@ def test_a_first_look_whose_successor_was_lost_leaves_no_page_out(world: World, 
     """The redelivery finds a row that was waiting or failing, with no page on it yet: every page is still to come."""
     world.batch.states[JOB] = "completed" if reply else "active"
     world.batch.job_script = [reply] if reply else []
-    world.put(event(), "job-completions")
+    world.put_event()
     lose_next_step(world)
     world.batch.states[JOB] = "completed"
     world.settle()
     assert len(world.batch.calls) == 25
-    assert closings(world)[0]["data"]["listed"] == 25
+    assert world.closings()[0]["data"]["listed"] == 25
 
 
 @pytest.mark.parametrize("noted", [False, True])
 @pytest.mark.parametrize("page", [0, 1, 2])
 def test_a_page_that_failed_and_lost_its_successor_is_counted_once(world: World, page: int, noted: bool) -> None:
-    """At whichever page, and whether it failed before it was noted or, after a crash, behind that."""
+    """Any page is counted once, whether its step failed before the page was recorded or died afterwards."""
     world.batch.seed(JOB, 10, exit_code=1)
-    world.put(event(select="failed"), "job-completions")
+    world.put_event(select="failed")
     for _ in range(page):
         world.deliver("job-completions")
     if noted:
@@ -224,7 +198,7 @@ def test_a_page_that_failed_and_lost_its_successor_is_counted_once(world: World,
     world.batch.job_script = [refused(503, "ServerBusy")]
     lose_next_step(world)
     world.settle()
-    closing = closings(world)[-1]["data"]
+    closing = world.closings()[-1]["data"]
     assert (closing["listed"], closing["requested"], closing["skipped"]) == (35, 10, 25)
 
 
@@ -233,7 +207,7 @@ def test_a_page_that_failed_and_lost_its_successor_is_counted_once(world: World,
 )
 def test_refused_access_is_told_and_tried_again(world: World, caplog: pytest.LogCaptureFixture, reply: Any) -> None:
     """An app that lost its role says so from the first look at a job on, in the line that the alert reads."""
-    body = event()
+    body = job_event()
     world.batch.job_script = [reply]
     world.put(body, "job-completions")
     world.settle()
@@ -245,27 +219,27 @@ def test_refused_access_is_told_and_tried_again(world: World, caplog: pytest.Log
 def test_trouble_without_end_exhausts_the_event(world: World) -> None:
     """After the most attempts the event ends with Batch's own error."""
     world.batch.job_script = [refused(500, "InternalError")] * 12
-    world.put(event(), "job-completions")
+    world.put_event()
     world.settle()
-    (closing,) = closings(world)
+    (closing,) = world.closings()
     assert (closing["data"]["outcome"], closing["data"]["error"]["code"]) == ("exhausted", "InternalError")
 
 
 def test_a_refusal_that_will_not_pass_fails_the_event(world: World) -> None:
     """A 400 is final at once."""
     world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
-    world.put(event(), "job-completions")
+    world.put_event()
     world.settle()
-    assert closings(world)[0]["data"]["outcome"] == "failed"
+    assert world.closings()[0]["data"]["outcome"] == "failed"
 
 
 def test_a_protected_job_is_left_alone() -> None:
     """The event fails with the rule's name; nothing is even listed."""
     world = World(PROTECTED_JOBS="render-*")
     world.batch.seed(JOB, 3)
-    world.put(event(), "job-completions")
+    world.put_event()
     world.settle()
-    assert closings(world)[0]["data"]["error"]["code"] == "ProtectedJob"
+    assert world.closings()[0]["data"]["error"]["code"] == "ProtectedJob"
     assert world.batch.calls == []
 
 
@@ -273,11 +247,11 @@ def test_what_is_no_event_is_rejected_at_once(world: World) -> None:
     """It gets a closing event with pointers and a dead letter with the text as received."""
     world.put({"jobId": "..", "selct": "failed"}, "job-completions")
     world.settle()
-    (closing,) = closings(world)
+    (closing,) = world.closings()
     assert closing["data"]["outcome"] == "rejected"
     assert {v["key"] for v in closing["data"]["error"]["values"]} == {"/clientRequestId", "/jobId", "/selct"}
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    body = world.app.dead_letters.one(call(route={"id": letter["id"]})).content["body"]
+    (letter,) = world.dead_letters()
+    body = world.dead_letter(letter["id"]).content["body"]
     assert json.loads(body) == {"jobId": "..", "selct": "failed"}
 
 
@@ -303,13 +277,13 @@ def test_a_record_whose_id_stands_for_another_request_is_a_conflict(world: World
         "operationName": "TaskCompleteEvent",
         "properties": {"jobId": JOB, "id": "t-0003"},
     }
-    first = world.app.cleanups.submit(call(body=json.dumps(record).encode()))
+    first = world.post_event(record)
     body = world.request(jobId="other", taskId="t-1", clientRequestId=first.content["clientRequestId"])
     world.records.rows.clear()
     world.records.etags.clear()
     world.post(body)
 
-    answer = world.app.cleanups.submit(call(body=json.dumps(record).encode()))
+    answer = world.post_event(record)
 
     assert (answer.status, answer.content["code"]) == (422, "ClientRequestIdConflict")
 
@@ -325,34 +299,26 @@ def test_a_record_of_an_unknown_account_deletes_nothing(world: World) -> None:
     world.put(record, "job-completions")
     world.settle()
     assert world.batch.calls == []
-    assert closings(world)[0]["data"]["outcome"] == "rejected"
+    assert world.closings()[0]["data"]["outcome"] == "rejected"
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", [*range(1, 10), 12, 16, 23, 34, 48])
-def test_a_crash_at_any_point_changes_nothing(world: World, when: str, at: int) -> None:
+@pytest.mark.parametrize("fault", [Fault.DIES_BEFORE, Fault.DIES_AFTER])
+@pytest.mark.parametrize("number", [*range(9), 11, 15, 22, 33, 47])
+def test_a_crash_at_any_point_changes_nothing(world: World, fault: Fault, number: int) -> None:
     """Whichever storage operation dies, before or after its effect: 25 DELETEs' worth of results and exact counts."""
-    body, fault = event(), failing_at(at, when, ConnectionError("the process died"))
-    world.put(body, "job-completions")
-    world.records.fault = fault
-    world.send_fault = fault
-    while True:
-        try:
-            world.settle(300)
-        except ConnectionError:
-            world.clock.advance(1)
-        else:
-            break
+    body = world.put_event()
+    with disturbed(world, at(number, fault, "row", "send")):
+        world.settle(300, withstand=(ProcessDied,))
     deletions = [r for r in world.results() if r["type"] not in {LISTED, DONE}]
     assert {r["data"]["taskId"] for r in deletions} == {f"t-{n:04d}" for n in range(25)}
     assert {r["data"]["outcome"] for r in deletions} == {"deleted"}
-    assert {(c["data"]["listed"], c["data"]["requested"]) for c in closings(world)} == {(25, 25)}
+    assert {(c["data"]["listed"], c["data"]["requested"]) for c in world.closings()} == {(25, 25)}
     assert progress(world, body["clientRequestId"])["done"] == {"deleted": 25}
 
 
 def test_retention_holds_over_more_than_a_queues_seven_days(world: World) -> None:
     """A task that is to go after twenty days goes then, in hops of at most seven days, and not before."""
-    world.put(event(deleteAfter="P20D"), "job-completions")
+    world.put_event(deleteAfter="P20D")
     began = world.clock.now()
     world.deliver("job-completions")
     hops = []
@@ -372,7 +338,7 @@ def test_retention_holds_over_more_than_a_queues_seven_days(world: World) -> Non
 @pytest.mark.parametrize("fields", [{}, {"deleteAfter": "P7D"}])
 def test_a_task_that_was_reactivated_meanwhile_is_not_deleted(world: World, fields: dict[str, str]) -> None:
     """It was completed when the job was listed, and runs again when its message is delivered, late or due."""
-    world.put(event(**fields), "job-completions")
+    world.put_event(**fields)
     while world.deliver("job-completions"):
         pass
     world.batch.completed[3] = replace(world.batch.completed[3], etag="0x8DFFFF")
@@ -386,9 +352,9 @@ def test_a_task_that_was_reactivated_meanwhile_is_not_deleted(world: World, fiel
 def test_a_task_listed_without_a_version_is_skipped(world: World) -> None:
     """Nothing could keep its deletion from a task that runs again by then."""
     world.batch.completed[3] = replace(world.batch.completed[3], etag=None)
-    world.put(event(), "job-completions")
+    world.put_event()
     world.settle()
-    closing = closings(world)[0]["data"]
+    closing = world.closings()[0]["data"]
     assert (closing["listed"], closing["requested"], closing["skipped"]) == (25, 24, 1)
     assert (JOB, "t-0003") in world.batch.tasks
 
@@ -400,7 +366,7 @@ def test_tasks_that_end_one_after_another_share_messages(world: World) -> None:
         replace(task, end_time=f"2026-11-24T07:00:{number:02d}Z")
         for number, task in enumerate(world.batch.completed, start=1)
     ]
-    world.put(event(deleteAfter="PT1H"), "job-completions")
+    world.put_event(deleteAfter="PT1H")
     world.deliver("job-completions")
     assert len(world.messages()) <= 16
     assert {message.visible_at.isoformat() for message in world.messages()} == {"2026-11-24T08:01:00+00:00"}
@@ -408,7 +374,7 @@ def test_tasks_that_end_one_after_another_share_messages(world: World) -> None:
 
 def test_a_page_that_is_listed_again_conflicts_with_nothing(world: World) -> None:
     """Its tasks are as they were, so they make the same requests, also where their deletion fell due meanwhile."""
-    world.put(event(deleteAfter="PT31M"), "job-completions")
+    world.put_event(deleteAfter="PT31M")
     lose_next_step(world)
     lose_next_step(world)
     world.settle(500)
@@ -419,82 +385,63 @@ def test_a_page_that_is_listed_again_conflicts_with_nothing(world: World) -> Non
 
 def test_a_clean_up_that_the_host_gave_up_is_ended(world: World) -> None:
     """Its poison copy gets a closing event and a dead letter, and a redrive lists the job from its beginning."""
-    body = event()
+    body = job_event()
     world.put(body, "job-completions-poison")
     world.settle()
-    (closing,) = closings(world)
+    (closing,) = world.closings()
     assert (closing["data"]["outcome"], closing["data"]["error"]["code"]) == ("exhausted", "DeliveriesExhausted")
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 202
-    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 409
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 202
+    assert world.redrive(letter["id"]).status == 409
     world.settle()
     assert len(world.batch.calls) == 25
-    assert len({c["id"] for c in closings(world)}) == 2
+    assert len({c["id"] for c in world.closings()}) == 2
 
 
 def test_a_late_copy_of_a_step_that_went_on_is_dropped(world: World) -> None:
     """A step that another message has done is not done again."""
-    body = event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.deliver("job-completions")
     world.put(body, "job-completions")
     world.settle()
-    assert closings(world)[0]["data"]["listed"] == 25
-    assert len(closings(world)) == 1
+    assert world.closings()[0]["data"]["listed"] == 25
+    assert len(world.closings()) == 1
 
 
 def test_two_events_at_once_do_not_disturb_each_other(world: World) -> None:
     """The one whose step the other did meanwhile is dropped without an error, and the job is listed once."""
-    body = event()
-    world.put(body, "job-completions")
+    body = world.put_event()
     world.put(body, "job-completions")
     other = world.messages("job-completions")[1]
-    look = world.batch.get_job
-
-    def meanwhile(account: str, job_id: str, box: TimeBox) -> Any:
-        world.batch.get_job = look  # type: ignore[method-assign]
-        other.dequeue_count += 1
-        assert world.run("job-completions", other) == []
-        return look(account, job_id, box)
-
-    world.batch.get_job = meanwhile  # type: ignore[method-assign]
-    assert world.deliver("job-completions")
+    with disturbed(world, at(0, before(lambda: world.deliver("job-completions", message=other)), "batch job")):
+        assert world.deliver("job-completions")
     world.settle()
-    assert closings(world)[0]["data"]["listed"] == 25
+    assert world.closings()[0]["data"]["listed"] == 25
     assert len(world.batch.calls) == 25
 
 
 def test_two_deliveries_of_one_step_do_not_both_count(world: World) -> None:
     """A delivery whose row moved on under it raises, and finds its place when it is delivered again."""
-    world.put(event(), "job-completions")
+    world.put_event()
     (message,) = world.messages("job-completions")
-    look = world.batch.get_job
 
-    def slow(account: str, job_id: str, box: TimeBox) -> Any:
-        world.batch.get_job = look  # type: ignore[method-assign]
+    def again() -> None:
         message.dequeue_count += 1
         world.run("job-completions", message)
-        return look(account, job_id, box)
 
-    world.batch.get_job = slow  # type: ignore[method-assign]
-    with pytest.raises(StaleDelivery):
+    with disturbed(world, at(0, before(again), "batch job")), pytest.raises(StaleDelivery):
         world.deliver("job-completions")
     world.settle()
-    assert closings(world)[0]["data"]["listed"] == 25
+    assert world.closings()[0]["data"]["listed"] == 25
 
 
 # Over HTTP
 
 
-def post(world: World, body: object, **headers: str) -> Any:
-    """`POST /api/job-completions`."""
-    return ask(world.app.cleanups.submit, call(body=json.dumps(body).encode(), headers=headers, method="POST"))
-
-
 def test_an_event_over_http_is_accepted_and_shows_its_progress(world: World) -> None:
     """202 with the place to look, then the counts as they grow."""
-    body = event()
-    answer = post(world, body)
+    body = job_event()
+    answer = world.post_event(body)
     assert (answer.status, answer.headers["location"]) == (202, f"/api/job-completions/{body['clientRequestId']}")
     assert progress(world, body["clientRequestId"])["state"] == "waiting"
     world.settle()
@@ -514,8 +461,8 @@ def test_an_event_over_http_is_accepted_and_shows_its_progress(world: World) -> 
 
 def test_progress_costs_the_same_however_many_tasks_there_are(world: World) -> None:
     """Outcomes are counted when they are recorded, not when somebody asks."""
-    body = event()
-    post(world, body)
+    body = job_event()
+    world.post_event(body)
     world.settle()
     before = world.records.operations
     progress(world, body["clientRequestId"])
@@ -526,40 +473,32 @@ def test_a_large_job_costs_at_most_half_a_table_and_half_a_queue_operation_per_t
     """Beside the result message of each: rows go in groups, tasks share messages, and both are counted here."""
     world = World()
     world.batch.seed(JOB, 2_000)
-    on_input = 0
-
-    def sent(moment: str, queue: str) -> None:
-        nonlocal on_input
-        on_input += moment == "before" and queue != "results"
-
-    def delivered(moment: str, _: str) -> None:
-        nonlocal on_input
-        on_input += 2 if moment == "before" else 0  # it was got, and is now deleted
-
-    world.send_fault, world.return_fault = sent, delivered
-    world.put(event(), "job-completions")
-    world.settle(1_000)
+    world.put_event()
+    with disturbed(world, nothing) as injector:
+        world.settle(1_000)
     assert len(world.batch.calls) == 2_000
+    done = Counter(injector.names)
+    on_input = done["send requests"] + done["send job-completions"] + 2 * done["host removes"]  # it was got before
     assert 0 < on_input <= 1_000
     assert 0 < world.records.operations <= 1_000
 
 
 def test_http_tells_at_once_what_the_queue_would_tell_later(world: World) -> None:
     """Not an event: 400 with pointers; not JSON: 415; another wish under one id: 422; unknown: 404."""
-    body = event()
-    assert post(world, {"jobId": ".."}).status == 400
-    assert post(world, body, **{"content-type": "text/plain"}).status == 415
-    assert post(world, body).status == 202
-    assert post(world, body).status == 202
-    assert post(world, body | {"select": "failed"}).status == 422
-    assert world.app.cleanups.progress(call(route={"id": str(uuid.uuid4())})).status == 404
-    assert ask(world.app.cleanups.progress, call(route={"id": "x"})).status == 400
+    body = job_event()
+    assert world.post_event({"jobId": ".."}).status == 400
+    assert world.post_event(body, **{"content-type": "text/plain"}).status == 415
+    assert world.post_event(body).status == 202
+    assert world.post_event(body).status == 202
+    assert world.post_event(body | {"select": "failed"}).status == 422
+    assert world.progress(str(uuid.uuid4())).status == 404
+    assert world.progress("x").status == 400
 
 
 def test_a_protected_job_is_refused_over_http() -> None:
     """403 with the rule's name, before anything is stored."""
     world = World(PROTECTED_JOBS="render-7")
-    assert post(world, event()).status == 403
+    assert world.post_event(job_event()).status == 403
     assert world.records.rows == {}
 
 
@@ -573,13 +512,13 @@ def test_event_grid_validates_its_subscription(world: World) -> None:
             "data": {"validationCode": "512d38b6"},
         }
     ]
-    answer = post(world, body)
+    answer = world.post_event(body)
     assert (answer.status, answer.content) == (200, {"validationResponse": "512d38b6"})
 
 
 def test_a_dry_run_of_an_event_deletes_nothing_and_leaves_its_id_free(world: World) -> None:
     """Every task answers `wouldDelete`; the real event with the same id then does its work."""
-    body = event()
+    body = job_event()
     world.put(body | {"dryRun": True}, "job-completions")
     world.settle()
     assert world.batch.calls == []
@@ -587,7 +526,7 @@ def test_a_dry_run_of_an_event_deletes_nothing_and_leaves_its_id_free(world: Wor
     world.put(body, "job-completions")
     world.settle()
     assert len(world.batch.calls) == 25
-    assert len({c["id"] for c in closings(world)}) == 2
-    assert [c["data"].get("dryRun") for c in closings(world)] == [True, None]
+    assert len({c["id"] for c in world.closings()}) == 2
+    assert [c["data"].get("dryRun") for c in world.closings()] == [True, None]
     marks = [r["data"].get("dryRun") for r in world.results() if r["type"] not in {LISTED, DONE}]
     assert marks == [True] * 25 + [None] * 25

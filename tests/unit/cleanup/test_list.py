@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at
-from tests.world import World, ask, call, job_event, refused
+from tests.chaos.faults import Fault, at, disturbed
+from tests.fakes.app import World
+from tests.fakes.batch import refused
+from tests.fakes.calls import ask, call
 
 QUEUE = "job-completions"
 
@@ -24,8 +26,7 @@ def wait_for(world: World, *jobs: str, **fields: Any) -> list[str]:
     ids = []
     for job in jobs:
         world.batch.states.setdefault(job, "active")
-        body = job_event(job, **fields)
-        world.put(body, QUEUE)
+        body = world.put_event(job, **fields)
         while world.deliver(QUEUE):
             pass
         world.clock.advance(1)
@@ -51,7 +52,7 @@ def test_clean_ups_are_listed_newest_first(world: World) -> None:
     content = listing(world)
     assert jobs(content) == ["c", "b", "a"]
     assert content["continuation"] is None
-    assert content["value"][0] == world.app.cleanups.progress(call(route={"id": ids[2]})).content
+    assert content["value"][0] == world.progress(ids[2]).content
 
 
 def test_pages_follow_each_other(world: World) -> None:
@@ -84,14 +85,14 @@ def test_a_page_costs_the_same_however_many_there_are(world: World) -> None:
 
 
 def test_a_state_is_a_filter(world: World) -> None:
-    """As the clean-ups stand now."""
+    """The list can be filtered by the current state of the clean-ups."""
     waiting = wait_for(world, "a", "b")
     world.batch.seed("done", 2)
-    world.put(job_event("done"), QUEUE)
+    world.put_event("done")
     world.put({"page": "x"}, QUEUE)
     while world.deliver(QUEUE):
         pass
-    world.app.cleanups.cancel(call(route={"id": waiting[0]}))
+    world.cancel_cleanup(waiting[0])
     assert jobs(listing(world, state="waiting")) == ["b"]
     assert jobs(listing(world, state="listed")) == ["done"]
     assert jobs(listing(world, state="cancelled")) == ["a"]
@@ -109,13 +110,13 @@ def test_a_dry_run_is_listed_beside_the_real_one(world: World) -> None:
 
 def test_a_redriven_clean_up_keeps_its_place(world: World) -> None:
     """It is listed by when its event came first."""
-    world.put(job_event("gone"), QUEUE)
+    world.put_event("gone")
     world.batch.job_script = [refused(400, "X")]
     world.deliver(QUEUE)
     world.clock.advance(5)
     wait_for(world, "later")
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 202
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 202
     assert jobs(listing(world)) == ["later", "gone"]
 
 
@@ -144,10 +145,8 @@ def test_a_look_that_was_cut_off_is_made_good_by_the_next(world: World) -> None:
     """The old rows are brought in by whoever asks again."""
     wait_for(world, "a", "b", "c")
     forget_places(world)
-    world.records.fault = failing_at(20, "before", StorageUnavailable("gone"))
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(19, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
         listing(world)
-    world.storage_fault()
     assert jobs(listing(world)) == ["c", "b", "a"]
 
 
@@ -163,7 +162,7 @@ def test_a_row_that_cannot_be_read_holds_up_no_other(world: World, caplog: pytes
 def test_what_was_forgotten_is_not_listed(world: World) -> None:
     """The daily round forgets a clean-up and its place together."""
     world.batch.seed("done", 1)
-    world.put(job_event("done"), QUEUE)
+    world.put_event("done")
     world.settle()
     assert jobs(listing(world)) == ["done"]
     world.clock.advance(16 * 86_400)

@@ -13,7 +13,7 @@ from shared.cleanup.event import JobEvent
 from shared.cleanup.message import Refusal, Step, TaskStep, read_again, read_cleanup_message
 from shared.deletion.delivery import Delivery
 from shared.errors import InvalidInput
-from tests.world import ACCOUNT
+from tests.fakes.app import ACCOUNT
 
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -78,7 +78,7 @@ def test_a_look_at_a_task_reads_back_as_it_was_written() -> None:
     ],
 )
 def test_a_forged_step_is_refused_where_it_is_at_fault(page: object, pointer: str) -> None:
-    """Whoever may write to the queue can forge a step, and gets no further than with an event."""
+    """A forged step is refused with a pointer to its fault, and gains nothing over sending an event."""
     assert pointers({"page": page}) == {pointer}
 
 
@@ -114,7 +114,7 @@ TASK: dict[str, Any] = {"v": 1, "record": RECORD, "acceptedAt": PAGE["acceptedAt
     ],
 )
 def test_a_forged_look_is_refused_where_it_is_at_fault(task: object, pointer: str) -> None:
-    """As a step of a clean-up is."""
+    """A forged message about one task is refused with a pointer to its fault, like a forged step."""
     assert pointers({"task": task}) == {pointer}
 
 

@@ -11,10 +11,10 @@ from shared.batch.listing import TaskPage
 from shared.cleanup import pages
 from shared.cleanup.record import Cleanup, Phase
 from shared.request.model import DeletionRequest, derived_id
+from tests.fakes.batch import DELETED
 from tests.rows import request
 from tests.unit.cleanup.test_selection import GOOD
 from tests.unit.cleanup.test_state import AT_3, FRESH, NOW
-from tests.world import DELETED
 
 
 def asked(*tasks: int) -> list[DeletionRequest]:

@@ -7,23 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.world import World, call, job_event, job_world, refused
+from tests.fakes.app import World
+from tests.fakes.batch import refused
+from tests.fakes.jobs import JOB
 
-JOB = "render-7"
 QUEUE = "job-completions"
 DAY = 86_400
 
 
-@pytest.fixture
-def world() -> World:
-    """The job that is cleaned up."""
-    return job_world(JOB)
-
-
 def list_all(world: World, **fields: Any) -> dict[str, Any]:
     """An event whose job was listed to its end, and whose deletions have not begun."""
-    body = job_event(JOB, **fields)
-    world.put(body, QUEUE)
+    body = world.put_event(**fields)
     while world.deliver(QUEUE):
         pass
     return body
@@ -50,12 +44,7 @@ def nights(world: World, count: int) -> int:
 
 def progress(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """What `GET /api/job-completions/{id}` says."""
-    return world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content  # type: ignore[no-any-return]
-
-
-def closings(world: World) -> list[dict[str, Any]]:
-    """The closing events."""
-    return [r for r in world.results() if r["type"].startswith("batch.job-cleanup.")]
+    return world.progress(body["clientRequestId"]).content  # type: ignore[no-any-return]
 
 
 def test_what_was_lost_is_asked_for_again(world: World) -> None:
@@ -70,7 +59,7 @@ def test_what_was_lost_is_asked_for_again(world: World) -> None:
     world.settle()
     assert sorted(c.task_id for c in world.batch.calls) == [f"t-{n:04d}" for n in range(25)]
     assert progress(world, body)["state"] == "listed"
-    assert len(closings(world)) == 1
+    assert len(world.closings()) == 1
 
 
 def test_a_task_that_ended_after_the_first_listing_is_left_alone(world: World) -> None:
@@ -114,7 +103,7 @@ def test_a_cancelled_clean_up_is_not_listed_again(world: World) -> None:
     body = list_all(world)
     lose(world, 5)
     world.settle()
-    assert world.app.cleanups.cancel(call(route={"id": body["clientRequestId"]})).status == 202
+    assert world.cancel_cleanup(body["clientRequestId"]).status == 202
     nights(world, 3)
     assert world.messages(QUEUE) == []
     assert progress(world, body)["open"] == 0
@@ -146,14 +135,14 @@ def test_trouble_ends_the_second_listing_and_not_the_clean_up(world: World, repl
     world.batch.job_script = [reply]
     world.settle()
     assert progress(world, body)["state"] == "listed"
-    assert len(closings(world)) == 1
+    assert len(world.closings()) == 1
     assert nights(world, 2) == 2
     world.settle()
     assert len(world.batch.calls) == 25
 
 
 def test_trouble_that_passes_is_waited_out(world: World) -> None:
-    """As at the first listing."""
+    """A temporary failure is retried, as at the first listing."""
     list_all(world)
     lose(world, 5)
     world.settle()
@@ -185,7 +174,7 @@ def test_a_second_listing_that_dies_is_listed_on_another_day(world: World) -> No
     (message,) = world.messages(QUEUE)
     message.dequeue_count = 10
     world.settle()
-    assert {closing["type"] for closing in closings(world)} == {"batch.job-cleanup.listed"}
+    assert {closing["type"] for closing in world.closings()} == {"batch.job-cleanup.listed"}
     assert nights(world, 1) == 1
     world.settle()
     assert len(world.batch.calls) == 25
@@ -201,4 +190,4 @@ def test_it_is_forgotten_all_the_same(world: World) -> None:
         world.batch.job_script = [refused(404, "JobNotFound")]
         while world.deliver(QUEUE):
             pass
-    assert world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).status == 404
+    assert world.progress(body["clientRequestId"]).status == 404

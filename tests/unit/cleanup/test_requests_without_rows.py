@@ -15,11 +15,12 @@ from shared.cleanup import pages, state
 from shared.cleanup.record import Cleanup
 from shared.errors import StorageUnavailable
 from shared.request.model import DeletionRequest, derived_id
-from tests.faults import Watch
-from tests.memory_table import no_fault
-from tests.world import World, call, job_event, job_world, refused
+from tests.chaos.faults import Fault, at, disturbed, everywhere, nothing
+from tests.chaos.promise_checker import PromiseChecker
+from tests.fakes.app import World, job_world
+from tests.fakes.batch import refused
+from tests.fakes.jobs import JOB, job_event
 
-JOB = "render-7"
 QUEUE = "job-completions"
 DAY = 86_400
 Patch = pytest.MonkeyPatch
@@ -30,13 +31,7 @@ REAL_BEGUN_AGAIN = state.begun_again
 
 def progress(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """What `GET /api/job-completions/{id}` says."""
-    return world.app.cleanups.progress(call(route={"id": body["clientRequestId"]})).content  # type: ignore[no-any-return]
-
-
-def deliver_all(world: World, queue: str) -> None:
-    """What is visible on one queue."""
-    while world.deliver(queue):
-        pass
+    return world.progress(body["clientRequestId"]).content  # type: ignore[no-any-return]
 
 
 def nights(world: World, count: int) -> None:
@@ -49,25 +44,18 @@ def nights(world: World, count: int) -> None:
 
 def a_page_that_reaches_further(world: World, body: dict[str, Any]) -> None:
     """The process dies before the next step goes out; the page's tasks are deleted, and it is listed once more."""
-
-    def down(when: str, queue: str) -> None:
-        if (when, queue) == ("before", QUEUE):
-            raise StorageUnavailable("the queue is down")
-
-    world.send_fault = down
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(0, Fault.FAILS, f"send {QUEUE}")), pytest.raises(StorageUnavailable):
         world.deliver(QUEUE)
-    world.send_fault = no_fault
-    deliver_all(world, "requests")
+    world.deliver_all()
     assert len(world.batch.calls) == 10
     world.clock.advance(61)
     world.deliver(QUEUE)
-    deliver_all(world, "requests")
+    world.deliver_all()
 
 
 def a_message_that_is_lost(world: World, body: dict[str, Any]) -> None:
     """All is listed, and a message with some of the requests vanishes: nothing but the listing knows of them."""
-    deliver_all(world, QUEUE)
+    world.deliver_all(QUEUE)
     del world.queues["requests"][-3:]
     world.settle()
     assert progress(world, body)["open"] > 0
@@ -80,7 +68,7 @@ def a_step_that_is_lost(world: World, body: dict[str, Any]) -> None:
     world.queues[QUEUE].clear()
     world.clock.advance(DAY)
     world.app.housekeeping.round(1_000)
-    deliver_all(world, QUEUE)
+    world.deliver_all(QUEUE)
 
 
 def with_a_repeat_that_asks_for_all(patch: Patch) -> None:
@@ -104,14 +92,13 @@ def with_pages_counted_anew(patch: Patch) -> None:
 
 def run(story: Story) -> list[str]:
     """What is wrong once all is quiet: a promise that was broken, or a count."""
-    world = job_world(JOB)
-    watch = Watch(world)
-    body = job_event(JOB)
-    world.put(body, QUEUE)
+    world = job_world()
+    promises = PromiseChecker(world)
+    body = world.put_event()
     story(world, body)
     world.settle()
     ids = [derived_id(body["clientRequestId"], JOB, f"t-{n:04d}") for n in range(25)]
-    found = watch.faults(*ids)
+    found = promises.broken(*ids)
     told = progress(world, body)
     if (told["requested"], told["open"], told["done"]) != (25, 0, {"deleted": 25}):
         found.append(f"the counts are {told}")
@@ -143,14 +130,14 @@ def test_a_safeguard_is_needed(
 
 def test_a_request_is_unknown_until_its_first_claim() -> None:
     """`GET` and `DELETE` answer 404; the clean-up counts it as asked for and open all the same."""
-    world, body = job_world(JOB), job_event(JOB)
+    world, body = job_world(), job_event()
     world.put(body, QUEUE)
-    deliver_all(world, QUEUE)
+    world.deliver_all(QUEUE)
     request_id = derived_id(body["clientRequestId"], JOB, "t-0003")
 
     assert not [row for row in world.records.rows.values() if "request" in row]
     assert world.get(request_id).status == 404
-    assert world.app.api.cancel(call(route={"clientRequestId": request_id})).status == 404
+    assert world.cancel(request_id).status == 404
     told = progress(world, body)
     assert (told["state"], told["listed"], told["requested"], told["open"]) == ("listed", 25, 25, 25)
 
@@ -163,11 +150,11 @@ def test_a_request_is_unknown_until_its_first_claim() -> None:
 
 def test_a_cancelled_clean_up_ends_what_has_no_row_yet() -> None:
     """When its message comes; what never comes is no longer open once it has stood still for a day."""
-    world, body = job_world(JOB), job_event(JOB)
+    world, body = job_world(), job_event()
     world.put(body, QUEUE)
-    deliver_all(world, QUEUE)
+    world.deliver_all(QUEUE)
     del world.queues["requests"][-2:]
-    assert world.app.cleanups.cancel(call(route={"id": body["clientRequestId"]})).content["open"] == 25
+    assert world.cancel_cleanup(body["clientRequestId"]).content["open"] == 25
 
     world.settle()
     told = progress(world, body)
@@ -181,27 +168,16 @@ def test_a_cancelled_clean_up_ends_what_has_no_row_yet() -> None:
 
 def test_a_page_that_failed_for_good_before_it_was_asked_for_is_not_open_for_good() -> None:
     """The clean-up ends as exhausted; a redrive asks for the same tasks and counts each once."""
-    world, body = job_world(JOB), job_event(JOB)
+    world, body = job_world(), job_event()
     world.put(body, QUEUE)
-
-    def down(when: str, queue: str) -> None:
-        if (when, queue) == ("before", "requests"):
-            raise StorageUnavailable("the queue is down")
-
-    world.send_fault = down
-    for _ in range(11):
-        try:
-            world.deliver(QUEUE)
-        except StorageUnavailable:
-            world.clock.advance(61)
-    world.send_fault = no_fault
-    world.settle()
+    with disturbed(world, everywhere(Fault.FAILS, "send requests")):
+        world.settle(withstand=(StorageUnavailable,))
     assert progress(world, body)["state"] == "failed"
     nights(world, 3)
     assert progress(world, body)["open"] == 0
 
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    assert world.app.dead_letters.redrive(call(route={"id": letter["id"]})).status == 202
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     told = progress(world, body)
     assert (told["state"], told["requested"], told["done"]) == ("listed", 25, {"deleted": 25})
@@ -209,9 +185,9 @@ def test_a_page_that_failed_for_good_before_it_was_asked_for_is_not_open_for_goo
 
 def test_a_task_that_was_made_anew_before_its_page_was_asked_for_again_is_told_once() -> None:
     """The request of its first version is out: the second is dropped without a conflict, and the task stays."""
-    world, body = job_world(JOB), job_event(JOB)
+    world, body = job_world(), job_event()
     world.put(body, QUEUE)
-    deliver_all(world, QUEUE)
+    world.deliver_all(QUEUE)
     twice = list(world.messages())
     world.batch.completed[3] = replace(world.batch.completed[3], etag="0x8DFFFF")
     world.settle()
@@ -222,37 +198,36 @@ def test_a_task_that_was_made_anew_before_its_page_was_asked_for_again_is_told_o
 
     told = [r["data"] for r in world.results() if r["data"].get("taskId") == "t-0003"]
     assert {data["outcome"] for data in told} == {"preconditionFailed"}
-    assert world.app.dead_letters.listing(call()).content["value"] == []
+    assert world.dead_letters() == []
     assert (JOB, "t-0003") in world.batch.tasks
 
 
 def test_delayed_requests_have_rows_from_the_start() -> None:
     """Their messages are out for days: cancelling one and looking at it must not have to wait for them."""
-    world, body = job_world(JOB), job_event(JOB, deleteAfter="P2D")
+    world, body = job_world(), job_event(deleteAfter="P2D")
     world.put(body, QUEUE)
-    deliver_all(world, QUEUE)
+    world.deliver_all(QUEUE)
     assert world.get(derived_id(body["clientRequestId"], JOB, "t-0003")).status == 200
     assert progress(world, body)["open"] == 25
 
 
 def test_a_task_of_the_clean_up_costs_two_writes_for_each_bucket() -> None:
     """Claimed and done, with no row before: a page of one bucket's tasks is written twice."""
-    world, body = World(), job_event(JOB)
+    world, body = World(), job_event()
     world.batch.seed(JOB, 400)
     world.put(body, QUEUE)
-    deliver_all(world, QUEUE)
-    writes: list[str] = []
-    world.records.fault = lambda when, what: writes.append(what) if (when, what) == ("before", "write") else None
-    world.settle()
-    assert len(writes) == 2 * 16
+    world.deliver_all(QUEUE)
+    with disturbed(world, nothing) as injector:
+        world.settle()
+    assert injector.names.count("row write") == 2 * 16
 
 
 def test_a_retry_of_a_request_without_a_row_has_one() -> None:
     """From its first claim on it is like any other."""
-    world, body = job_world(JOB), job_event(JOB)
+    world, body = job_world(), job_event()
     world.batch.script = [refused(503, "ServerBusy")]
     world.put(body, QUEUE)
-    deliver_all(world, QUEUE)
+    world.deliver_all(QUEUE)
     world.deliver()
     assert [row["state"] for row in world.records.rows.values() if row.get("next_attempt_at")] == ["claimed"]
     world.settle()

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared.errors import StorageUnavailable
-from tests.memory_table import failing_at
-from tests.world import LOST, World, call, job_world, refused
+from tests.chaos.faults import Fault, ProcessDied, at, disturbed
+from tests.fakes.app import World
+from tests.fakes.batch import LOST, refused
+from tests.fakes.jobs import JOB, RECORD
 
-JOB = "render-7"
 QUEUE, POISON = "job-completions", "job-completions-poison"
-RECORD: dict[str, Any] = {
-    "time": "2026-11-24T08:00:01Z",
-    "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.BATCH/BATCHACCOUNTS/ACCT",
-    "operationName": "TaskCompleteEvent",
-    "properties": {"jobId": JOB, "id": "t-0003"},
-}
-
-
-@pytest.fixture
-def world() -> World:
-    """The job whose task the record is about."""
-    return job_world(JOB)
-
-
-def letters(world: World) -> list[dict[str, Any]]:
-    """The dead letters."""
-    return world.app.dead_letters.listing(call()).content["value"]  # type: ignore[no-any-return]
-
-
-def redrive(world: World, letter_id: str) -> int:
-    """`POST /api/dead-letters/{id}/redrive`; its status."""
-    return world.app.dead_letters.redrive(call(route={"id": letter_id})).status
-
-
-def post(world: World) -> Any:
-    """`POST /api/job-completions` with the record."""
-    return world.app.cleanups.submit(call(body=json.dumps(RECORD).encode()))
 
 
 def test_a_completed_task_is_deleted_as_it_was_read(world: World) -> None:
@@ -70,7 +43,7 @@ def test_a_task_that_runs_again_is_left_alone(world: World) -> None:
     (result,) = world.results()
     assert (result["data"]["outcome"], result["data"]["error"]["code"]) == ("failed", "TaskNotCompleted")
     assert (result["data"]["taskId"], result["data"]["certainty"]) == ("t-0003", "confirmed")
-    (letter,) = letters(world)
+    (letter,) = world.dead_letters()
     assert (letter["reason"], letter["queue"]) == ("TaskNotCompleted", QUEUE)
 
 
@@ -93,14 +66,14 @@ def test_a_task_that_is_gone_is_not_asked_for(world: World) -> None:
 
 
 def test_a_redrive_reads_the_task_again(world: World) -> None:
-    """By now it is completed: it is deleted as it is now, under a result of its own."""
+    """A redrive reads the task again and deletes its current version, with a new result."""
     kept = world.batch.completed.pop(3)
     world.put(RECORD, QUEUE)
     world.settle()
-    (letter,) = letters(world)
+    (letter,) = world.dead_letters()
     world.batch.completed.insert(3, replace(kept, etag="0x8DAAAA"))
-    assert redrive(world, letter["id"]) == 202
-    assert redrive(world, letter["id"]) == 409
+    assert world.redrive(letter["id"]).status == 202
+    assert world.redrive(letter["id"]).status == 409
     world.settle()
     assert [c.if_match for c in world.batch.calls] == ["0x8DAAAA"]
     assert world.outcomes() == ["failed", "deleted"]
@@ -112,12 +85,12 @@ def test_a_redrive_of_a_task_that_still_runs_fails_again(world: World) -> None:
     del world.batch.completed[3]
     world.put(RECORD, QUEUE)
     world.settle()
-    assert redrive(world, letters(world)[0]["id"]) == 202
+    assert world.redrive(world.dead_letters()[0]["id"]).status == 202
     world.settle()
     assert world.batch.calls == []
     assert world.outcomes() == ["failed", "failed"]
     assert len({result["id"] for result in world.results()}) == 2
-    assert len(letters(world)) == 2
+    assert len(world.dead_letters()) == 2
 
 
 @pytest.mark.parametrize(
@@ -163,12 +136,12 @@ def test_a_record_that_comes_twice_has_one_effect(world: World) -> None:
 
 def test_an_id_that_is_another_requests_is_a_conflict(world: World) -> None:
     """The answer over HTTP is 422 and not the other request's document; the queue is told by a result."""
-    answer = post(world)
+    answer = world.post_event(RECORD)
     request_id = answer.content["clientRequestId"]
     world.queues.clear()
-    world.put(world.request(clientRequestId=request_id, jobId="other"))
+    world.put_request(clientRequestId=request_id, jobId="other")
     world.settle()
-    refusal = post(world)
+    refusal = world.post_event(RECORD)
     assert (refusal.status, refusal.content["code"]) == (422, "ClientRequestIdConflict")
     world.put(RECORD, QUEUE)
     world.settle()
@@ -181,7 +154,7 @@ def test_a_record_that_the_host_gave_up_ends_its_request(world: World) -> None:
     world.settle()
     assert world.batch.calls == []
     assert world.outcomes() == ["exhausted"]
-    assert redrive(world, letters(world)[0]["id"]) == 202
+    assert world.redrive(world.dead_letters()[0]["id"]).status == 202
     world.settle()
     assert world.outcomes() == ["exhausted", "deleted"]
 
@@ -196,43 +169,37 @@ def test_a_copy_of_a_record_that_was_carried_out_ends_nothing(world: World) -> N
 
 
 @pytest.mark.parametrize("completed", [True, False])
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(1, 8))
-def test_a_crash_at_any_point_changes_nothing(world: World, completed: bool, when: str, at: int) -> None:
+@pytest.mark.parametrize("fault", [Fault.DIES_BEFORE, Fault.DIES_AFTER])
+@pytest.mark.parametrize("number", range(8))
+def test_a_crash_at_any_point_changes_nothing(world: World, completed: bool, fault: Fault, number: int) -> None:
     """Whichever storage operation dies, there is one result, and one DELETE at most."""
     if not completed:
         del world.batch.completed[3]
     world.put(RECORD, QUEUE)
-    world.storage_fault(failing_at(at, when, ConnectionError("the process died")))
-    while True:
-        try:
-            world.settle(300)
-        except ConnectionError:
-            world.clock.advance(1)
-        else:
-            break
+    with disturbed(world, at(number, fault)):
+        world.settle(300, withstand=(ProcessDied,))
     assert {result["data"]["outcome"] for result in world.results()} == {"deleted" if completed else "failed"}
     assert len({result["id"] for result in world.results()}) == 1
 
 
 def test_a_record_over_http_is_a_request_for_its_task(world: World) -> None:
     """202 with the status document of the one deletion, which then happens."""
-    answer = post(world)
+    answer = world.post_event(RECORD)
     assert answer.status == 202
     assert (answer.content["taskId"], answer.content["state"]) == ("t-0003", "accepted")
     assert answer.headers["location"] == f"/api/task-deletions/{answer.content['clientRequestId']}"
     world.settle()
     assert [c.task_id for c in world.batch.calls] == ["t-0003"]
-    again = post(world)
+    again = world.post_event(RECORD)
     assert (again.status, again.content["state"]) == (202, "done")
 
 
 def test_a_repeat_puts_what_is_open_again(world: World) -> None:
     """The message of its request may never have gone out: over HTTP and from the queue."""
-    post(world)
+    world.post_event(RECORD)
     world.deliver(QUEUE)
     world.queues["requests"].clear()
-    assert post(world).content["state"] == "accepted"
+    assert world.post_event(RECORD).content["state"] == "accepted"
     assert len(world.messages()) == 1
     world.queues["requests"].clear()
     world.put(RECORD, QUEUE)
@@ -244,7 +211,7 @@ def test_a_repeat_puts_what_is_open_again(world: World) -> None:
 def test_a_record_about_a_protected_job_is_refused() -> None:
     """403 with the rule's name, before anything is stored; from the queue the request fails, and nothing is read."""
     world = World(PROTECTED_JOBS=JOB)
-    answer = post(world)
+    answer = world.post_event(RECORD)
     assert (answer.status, answer.content["code"]) == (403, "ProtectedJob")
     assert world.records.rows == {}
     world.batch.job_script = [refused(400, "MustNotBeAsked")]
@@ -272,7 +239,6 @@ def test_a_look_that_storage_cuts_off_is_redelivered(world: World) -> None:
     """Nothing is told before the row says how it ended."""
     del world.batch.completed[3]
     world.put(RECORD, QUEUE)
-    world.records.fault = failing_at(2, "before", StorageUnavailable("gone"))
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(1, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
         world.deliver(QUEUE)
     assert world.results() == []

@@ -42,7 +42,7 @@ RELISTING = replace(LISTED, is_relisting=True, step=5, step_message=None)
     ],
 )
 def test_what_a_step_does(found: Cleanup | None, number: int, message: str, decision: StepDecision) -> None:
-    """By the row's number and by which message did the last step."""
+    """The decision depends on the row's step number and on the message that did the last step."""
     assert state.on_step(found, FRESH.payload_hash, number, message) is decision
 
 
@@ -83,7 +83,7 @@ def test_what_cancelling_comes_to(found: Cleanup, open_requests: int, decision: 
 
 
 def test_a_cancelled_clean_up_keeps_what_it_was_when_all_was_listed() -> None:
-    """Only one that was still at work becomes `cancelled`; a second listing stops."""
+    """Only an unfinished clean-up becomes `cancelled`; a repeated listing stops."""
     ended = state.cancelled(AT_3, CancelDecision.END, NOW)
     assert (ended.phase, ended.outcome, ended.ended_at, ended.error) == (Phase.CANCELLED, Outcome.CANCELLED, NOW, None)
     marked = state.cancelled(RELISTING, CancelDecision.MARK, NOW)

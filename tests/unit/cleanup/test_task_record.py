@@ -32,13 +32,13 @@ def record(**fields: object) -> TaskRecord:
     ("location", "account"), [("eastus", EAST), ("East US", EAST), ("WESTEUROPE", WEST), ("West Europe", WEST)]
 )
 def test_the_region_tells_accounts_of_one_name_apart(location: str, account: str) -> None:
-    """As the platform writes it, by name or for people."""
+    """The region distinguishes accounts with the same name, written as a name or as a display name."""
     assert task_request(record(location=location), ACCOUNTS).batch_url == account
 
 
 def test_without_a_region_the_name_must_be_enough() -> None:
     """The first of two would be a guess."""
-    with pytest.raises(InvalidInput, match="/location: must tell which account"):
+    with pytest.raises(InvalidInput, match="/location: must identify one of the accounts"):
         task_request(record(location=None), ACCOUNTS)
     alone = RECORD["resourceId"].replace("ACCT", "ALONE")
     assert task_request(record(location=None, resourceId=alone), ACCOUNTS).batch_url == ALONE
@@ -46,7 +46,7 @@ def test_without_a_region_the_name_must_be_enough() -> None:
 
 @pytest.mark.parametrize("fields", [{"location": "northeurope"}, {"resourceId": "/X/NOBODY"}, {"resourceId": 7}])
 def test_an_account_that_is_not_listed_is_refused(fields: dict[str, object]) -> None:
-    """Neither by another region nor by another name is it one of the list."""
+    """A record is refused if either its account's name or its region is not on the list."""
     with pytest.raises(InvalidInput, match="BATCH_ACCOUNT_URLS"):
         task_request(record(**fields), ACCOUNTS)
 

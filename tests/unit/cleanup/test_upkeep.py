@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.memory_table import no_fault
-from tests.world import World, call
+from tests.chaos.faults import Fault, ProcessDied, at, before, disturbed
+from tests.fakes.app import World
+from tests.fakes.jobs import JOB
 
-JOB = "render-7"
 DAY = 86_400
 
 
@@ -31,7 +31,7 @@ def event(**fields: Any) -> dict[str, Any]:
 
 def state(world: World, body: dict[str, Any]) -> str | None:
     """What `GET /api/job-completions/{id}` says; None when it is not remembered."""
-    answer = world.app.cleanups.progress(call(route={"id": body["clientRequestId"]}))
+    answer = world.progress(body["clientRequestId"])
     return answer.content["state"] if answer.status == 200 else None
 
 
@@ -41,8 +41,8 @@ def listed(world: World) -> list[tuple[int, int]]:
     return [(data["requested"], data["skipped"]) for data in closing]
 
 
-def put_back(world: World) -> int:
-    """One round; how much was put back."""
+def requeued(world: World) -> int:
+    """Runs one round; returns how many rows were requeued."""
     return world.app.housekeeping.round(1_000)["put_back"]
 
 
@@ -59,13 +59,13 @@ def test_a_clean_up_whose_message_is_gone_is_begun_again(world: World, pages: in
     world.batch.states[JOB] = "completed"
     world.settle()
     world.clock.advance(4_500 - 60)
-    assert put_back(world) == 0
+    assert requeued(world) == 0
     world.clock.advance(120)
-    assert put_back(world) == 1
+    assert requeued(world) == 1
     world.settle()
     assert len(world.batch.calls) == 23
     assert listed(world) == [(23, 2)]
-    assert put_back(world) == 0
+    assert requeued(world) == 0
 
 
 def test_a_page_whose_tasks_were_not_asked_for_is_not_left_out(world: World) -> None:
@@ -73,18 +73,11 @@ def test_a_page_whose_tasks_were_not_asked_for_is_not_left_out(world: World) -> 
     world.put(event(), "job-completions")
     for _ in range(2):
         world.deliver("job-completions")
-
-    def die(when: str, operation: str) -> None:
-        if (when, operation) == ("after", "write"):
-            raise ConnectionError("the process died")
-
-    world.records.fault = die
-    with pytest.raises(ConnectionError):
+    with disturbed(world, at(0, Fault.DIES_AFTER, "row write")), pytest.raises(ProcessDied):
         world.deliver("job-completions")
-    world.records.fault = no_fault
     world.queues["job-completions"].clear()
     world.clock.advance(DAY)
-    assert put_back(world) >= 1
+    assert requeued(world) >= 1
     world.settle(1_000)
     assert len(world.batch.calls) == 23
     assert listed(world) == [(23, 2)]
@@ -95,7 +88,7 @@ def test_a_message_that_turns_up_after_all_lists_nothing_twice(world: World) -> 
     world.put(event(), "job-completions")
     world.deliver("job-completions")
     world.clock.advance(DAY)
-    assert put_back(world) >= 1
+    assert requeued(world) >= 1
     assert len(world.messages("job-completions")) == 2
     world.settle(1_000)
     assert len(world.batch.calls) == 23
@@ -112,14 +105,14 @@ def test_a_message_that_turns_up_after_all_does_not_spoil_the_counts() -> None:
     for _ in range(3):
         world.deliver("job-completions")
     world.clock.advance(2 * 3_600)
-    put_back(world)
+    requeued(world)
     world.settle()
     (closing,) = (r["data"] for r in world.results() if r["type"] == "batch.job-cleanup.listed")
     assert (closing["listed"], closing["requested"], closing["skipped"]) == (8, 3, 5)
 
 
 def test_only_a_clean_up_that_has_ended_is_forgotten(world: World) -> None:
-    """However old it is: a job that is waited for is put back instead."""
+    """An unfinished clean-up is requeued instead of purged, however old it is."""
     done, waiting = event(), event(jobId="other")
     world.batch.states["other"] = "active"
     for body in (waiting, done):
@@ -129,7 +122,7 @@ def test_only_a_clean_up_that_has_ended_is_forgotten(world: World) -> None:
     while world.deliver("job-completions") or world.deliver():
         pass
     world.clock.advance(16 * DAY)
-    assert put_back(world) == 1
+    assert requeued(world) == 1
     assert (state(world, done), state(world, waiting)) == (None, "waiting")
     assert {row.split(":")[0] for _, row in world.records.rows} == {"cleanup", "cursor"}
 
@@ -141,10 +134,10 @@ def test_a_clean_up_is_remembered_for_as_long_as_its_tasks_wait(world: World) ->
     while world.deliver("job-completions"):
         pass
     world.clock.advance(44 * DAY)
-    put_back(world)
+    requeued(world)
     assert state(world, body) == "listed"
     world.clock.advance(2 * DAY)
-    put_back(world)
+    requeued(world)
     assert state(world, body) is None
 
 
@@ -158,7 +151,7 @@ def test_a_clean_up_that_nobody_can_read_is_left_and_told_of(world: World, caplo
     broken = min(world.records.rows)
     world.records.rows[broken]["event"] = "{"
     world.clock.advance(DAY)
-    assert put_back(world) == 1
+    assert requeued(world) == 1
     assert f"corrupt_record row={broken[1]}" in caplog.text
 
 
@@ -168,13 +161,7 @@ def test_a_clean_up_that_moved_on_meanwhile_is_left_alone(world: World) -> None:
     world.put(event(), "job-completions")
     world.deliver("job-completions")
     world.clock.advance(DAY)
-    before = len(world.messages("job-completions"))
-
-    def meddle(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            world.records.touch()
-
-    world.records.fault = meddle
-    assert put_back(world) == 0
-    assert len(world.messages("job-completions")) == before
+    there = len(world.messages("job-completions"))
+    with disturbed(world, at(0, before(world.records.touch), "row write")):
+        assert requeued(world) == 0
+    assert len(world.messages("job-completions")) == there

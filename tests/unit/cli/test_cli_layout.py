@@ -24,7 +24,7 @@ def test_it_knows_nothing_of_the_rest_of_the_repository() -> None:
 
 
 def test_no_module_is_too_long_to_read_in_one_sitting() -> None:
-    """At most 250 lines."""
+    """Modules have at most 250 lines."""
     lengths = {path.name: len(path.read_text().splitlines()) for path in SOURCES.rglob("*.py")}
     assert len(lengths) > 20
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}

@@ -16,31 +16,31 @@ from batch_task_deletion.lines import read_lines
 JOB = {"jobId": "job-1"}
 
 
-def wishes(content: str | bytes, options: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def requests_of(content: str | bytes, options: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """The requests of a file without their ids."""
     raw = content.encode() if isinstance(content, str) else content
-    found = [dict(line.wish) for line in read_lines(raw, options or {})]
-    for wish in found:
-        wish.pop("clientRequestId")
+    found = [dict(line.request) for line in read_lines(raw, options or {})]
+    for request in found:
+        request.pop("clientRequestId")
     return found
 
 
 def fault(content: str | bytes, options: dict[str, Any] | None = None) -> str:
     """What is said of a file that cannot be read."""
     with pytest.raises(Usage) as raised:
-        wishes(content, options)
+        requests_of(content, options)
     assert raised.value.text.endswith("nothing was sent")
     return raised.value.text
 
 
 def test_tasks_of_one_job() -> None:
     """A `TASK` a line, with `--job`; blanks around it and empty lines do not count."""
-    assert wishes("a\n\n  b\t\n \nc", JOB) == [{"jobId": "job-1", "taskId": name} for name in "abc"]
+    assert requests_of("a\n\n  b\t\n \nc", JOB) == [{"jobId": "job-1", "taskId": name} for name in "abc"]
 
 
 def test_tasks_of_many_jobs() -> None:
     """A `JOB/TASK` a line; jobs of a schedule have a colon."""
-    assert wishes("a/t\nnightly:job-12/t") == [
+    assert requests_of("a/t\nnightly:job-12/t") == [
         {"jobId": "a", "taskId": "t"},
         {"jobId": "nightly:job-12", "taskId": "t"},
     ]
@@ -49,7 +49,7 @@ def test_tasks_of_many_jobs() -> None:
 def test_json_lines() -> None:
     """Request objects with any of their fields, in their own types."""
     line = {"jobId": "j", "taskId": "t", "timeout": 30, "dryRun": True, "ifMatch": "x", "metadata": {"a": "b"}}
-    assert wishes(json.dumps(line) + "\r\n" + json.dumps(line | {"taskId": "u"})) == [line, line | {"taskId": "u"}]
+    assert requests_of(json.dumps(line) + "\r\n" + json.dumps(line | {"taskId": "u"})) == [line, line | {"taskId": "u"}]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -65,12 +65,12 @@ def test_csv(separator: str) -> None:
         "metadata": {"k": "v"},
         "deleteAfter": "PT1H",
     }
-    assert wishes(content) == [{"jobId": "j", "taskId": "a", **typed}, {"jobId": "j", "taskId": "b"}]
+    assert requests_of(content) == [{"jobId": "j", "taskId": "a", **typed}, {"jobId": "j", "taskId": "b"}]
 
 
 def test_csv_of_one_column() -> None:
     """The header `taskId` alone, with `--job`; quotes are CSV's."""
-    assert wishes("taskId\na\nb\n", JOB) == wishes('"taskId"\n"a"\n"b"\n', JOB) == wishes("a\nb", JOB)
+    assert requests_of("taskId\na\nb\n", JOB) == requests_of('"taskId"\n"a"\n"b"\n', JOB) == requests_of("a\nb", JOB)
 
 
 ENCODINGS = [
@@ -95,19 +95,19 @@ def test_encodings_and_line_ends_make_no_difference(mark: bytes, encoding: str, 
     """UTF-8, with its mark or without, UTF-16 with its mark, and all three line ends; the ids are the same."""
     content = mark + form.format(end=end).encode(encoding)
     plain = read_lines(b"a/t\nb/u\n", {})
-    assert [(line.request_id, line.wish) for line in read_lines(content, {})] == [
-        (line.request_id, line.wish) for line in plain
+    assert [(line.request_id, line.request) for line in read_lines(content, {})] == [
+        (line.request_id, line.request) for line in plain
     ]
 
 
 def test_only_line_ends_end_a_line() -> None:
     """Characters at which `str.splitlines` cuts may stand in a text."""
     line = {"jobId": "j", "taskId": "t", "metadata": {"note": "a\u2028b\x85c"}}
-    assert wishes(json.dumps(line, ensure_ascii=False)) == [line]
+    assert requests_of(json.dumps(line, ensure_ascii=False)) == [line]
 
 
 def test_the_same_request_twice_is_sent_once() -> None:
-    """In whatever form it is written."""
+    """A request that appears twice in a file is sent once, in whatever format it is written."""
     assert len(read_lines(b"a/t\nA/T\na/t\n", {})) == 1
 
 
@@ -152,28 +152,28 @@ def test_another_job_than_the_one_that_was_named_is_refused() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('{"jobId":"j","taskId":"t"', "no JSON"),
-        ('{"jobId":"j","taskId":"t"} x', "no JSON"),
+        ('{"jobId":"j","taskId":"t"', "not JSON"),
+        ('{"jobId":"j","taskId":"t"} x', "not JSON"),
         ('["j","t"]', "must be a JSON object"),
-        ('{"jobId":"j","taskId":"t","jobId":"k"}', "'jobId' stands there twice"),
-        ('{"jobId":"j","taskId":"t","ifmatch":"x"}', "'ifmatch' is no field of a request; ifMatch is"),
-        ('{"jobId":"j","taskId":"t","nonsense":1}', "'nonsense' is no field"),
-        ('{"jobId":"j","taskIds":["t"]}', "'taskIds' is no field"),
+        ('{"jobId":"j","taskId":"t","jobId":"k"}', "'jobId' appears twice"),
+        ('{"jobId":"j","taskId":"t","ifmatch":"x"}', "'ifmatch' is not a field of a request; did you mean ifMatch"),
+        ('{"jobId":"j","taskId":"t","nonsense":1}', "'nonsense' is not a field"),
+        ('{"jobId":"j","taskIds":["t"]}', "'taskIds' is not a field"),
         ('{"jobId":"j","taskId":"t","timeout":"30"}', "timeout must be a whole number"),
         ('{"jobId":"j","taskId":"t","timeout":30.0}', "timeout must be a whole number"),
         ('{"jobId":"j","taskId":"t","timeout":true}', "timeout must be a whole number"),
         ('{"jobId":"j","taskId":"t","timeout":0}', "timeout must be 1 to"),
-        ('{"jobId":"j","taskId":"t","timeout":NaN}', "NaN is no JSON"),
+        ('{"jobId":"j","taskId":"t","timeout":NaN}', "NaN is not JSON"),
         ('{"jobId":"j","taskId":"t","dryRun":"true"}', "dryRun must be true or false"),
         ('{"jobId":"j","taskId":"t","dryRun":null}', "dryRun must be true or false"),
         ('{"jobId":"j","taskId":"t","metadata":{"a":1}}', "metadata must be an object"),
         ('{"jobId":"j","taskId":"t","deleteAfter":"1 hour"}', "deleteAfter must be"),
         ('{"jobId":"j","taskId":"t","clientRequestId":"1"}', "clientRequestId must be a GUID"),
-        ('{"jobId":"j","taskId":"t","clientRequestId":"00000000-0000-0000-0000-000000000000"}', "GUID of zeros"),
+        ('{"jobId":"j","taskId":"t","clientRequestId":"00000000-0000-0000-0000-000000000000"}', "all-zero GUID"),
         ('{"taskId":"t"}', "jobId is missing"),
         ('{"jobId":"j"}', "taskId is missing"),
-        ("j/t", "no JSON"),
-        ("[" * 100_000, "no JSON"),
+        ("j/t", "not JSON"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_a_json_line_that_is_no_request(line: str, words: str) -> None:
@@ -186,13 +186,13 @@ def test_a_json_line_that_is_no_request(line: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("jobId,taskId,ifmatch\nj,t,x", "line 1: column 'ifmatch' is no field of a request; ifMatch is"),
+        ("jobId,taskId,ifmatch\nj,t,x", "line 1: column 'ifmatch' is not a field of a request; did you mean ifMatch"),
         ("jobId,taskId,colour\nj,t,x", "line 1: column 'colour'"),
         ("jobId,taskId,\nj,t,", "line 1: column ''"),
-        ("jobId,taskId,taskId\nj,t,u", "line 1: column taskId stands there twice"),
+        ("jobId,taskId,taskId\nj,t,u", "line 1: column taskId appears twice"),
         ("job-1,task-1\njob-1,task-2", "line 1: column 'job-1'"),
-        ("jobId,taskId\nj,t\nj", "line 3: has 1 cells, and the header 2"),
-        ("jobId,taskId\nj,t,x", "line 2: has 3 cells, and the header 2"),
+        ("jobId,taskId\nj,t\nj", "line 3: has 1 cells, but the header has 2"),
+        ("jobId,taskId\nj,t,x", "line 2: has 3 cells, but the header has 2"),
         ('jobId,taskId\nj,"t', "line 2: cannot be read as CSV"),
         ("jobId,taskId,timeout\nj,t,1.5", "line 2: timeout must be a whole number"),
         ("jobId,taskId,timeout\nj,t,٣", "line 2: timeout must be a whole number"),
@@ -227,4 +227,4 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
         lines = read_lines(content, JOB)
     except Usage:
         return
-    assert all(line.wish["jobId"] and line.wish["taskId"] for line in lines)
+    assert all(line.request["jobId"] and line.request["taskId"] for line in lines)

@@ -1,4 +1,4 @@
-"""Small rules, each in one place: forms, text, patience, the place of options, and how something ended."""
+"""Small rules, each in one place: forms, text, retries, the place of options, and how something ended."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from batch_task_deletion import forms
 from batch_task_deletion.address import is_loopback
 from batch_task_deletion.anywhere import moved
 from batch_task_deletion.azd import env_values
-from batch_task_deletion.patience import Patience, asked_pause, passes
-from batch_task_deletion.subject import Kind, ended_as_asked, is_over, outcomes, steps
+from batch_task_deletion.retry import RetryWindow, asked_pause, is_temporary
+from batch_task_deletion.subject import Kind, is_over, outcomes, steps, succeeded
 from batch_task_deletion.text import counted, error_text, escaped, json_line
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_what_is_no_delay(text: str) -> None:
 
 @pytest.mark.parametrize("job", ["a", "A_-9" * 16, "x" * 64 + ":job-1234567890"])
 def test_jobs(job: str) -> None:
-    """Those of a schedule have a number behind an id that may itself have 64 characters."""
+    """Ids of jobs made by a schedule have a number after an id of up to 64 characters."""
     assert forms.job_id(job) == job
 
 
@@ -73,7 +73,7 @@ def test_escaped_text_steers_no_terminal(text: str) -> None:
 
 
 def test_escapes_tell_what_was_there() -> None:
-    """In the notation that programmers know; letters of all scripts stay."""
+    """Invisible characters are shown as escapes known to programmers; letters of all scripts are kept."""
     assert escaped("a\x00\x1b\x7f\x9b\n\t\u202e\u200b\U000e0041\ud800é日 [b]") == (
         "a\\x00\\x1b\\x7f\\x9b\\n\\t\\u202e\\u200b\\U000e0041\\ud800é日 [b]"
     )
@@ -81,7 +81,7 @@ def test_escapes_tell_what_was_there() -> None:
 
 @given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.dictionaries(st.text(), inner)))
 def test_json_lines_are_printable_ascii(document: object) -> None:
-    """And nothing but one line, whatever the document holds."""
+    """A document is printed as one line of printable ASCII, whatever it contains."""
     line = json_line(document)
     assert all(" " <= char <= "~" for char in line)
 
@@ -110,7 +110,7 @@ def test_numbers_are_said_as_people_say_them(number: int, text: str) -> None:
 )
 def test_which_answers_pass(status: int, document: Any, again: bool) -> None:
     """Throttling and gateways do; wrong settings and what `health` says do not."""
-    assert passes(status, document) is again
+    assert is_temporary(status, document) is again
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,10 @@ def test_retry_after(header: str, seconds: float) -> None:
     assert asked_pause({"Retry-After": header}, NOW) == seconds
 
 
-def test_patience_lasts_a_minute() -> None:
+def test_a_call_is_retried_for_a_minute() -> None:
     """Pauses grow to ten seconds, and none ends beyond the minute that the first failure began."""
-    patience, now, pauses = Patience(), 5000.0, []
-    while (pause := patience.pause(now)) is not None:
+    retries, now, pauses = RetryWindow(), 5000.0, []
+    while (pause := retries.pause(now)) is not None:
         pauses.append(pause)
         now += pause
     assert pauses[:5] == [1, 2, 4, 8, 10]
@@ -166,7 +166,7 @@ def test_options_before_the_command_are_moved(typed: str, ordered: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1"])
 def test_loopback_addresses(host: str) -> None:
-    """By name or number."""
+    """Loopback addresses are recognised by name or number."""
     assert is_loopback(host)
 
 
@@ -210,7 +210,7 @@ def test_what_a_sweep_only_counted_would_be_deleted() -> None:
     policies = [{"dryRun": False, "requested": 2}, {"dryRun": True, "requested": 3}]
     document = {"state": "done", "open": 0, "done": {"deleted": 2}, "policies": policies}
     assert outcomes(Kind.SWEEP, document) == {"deleted": 2, "wouldDelete": 3}
-    assert ended_as_asked(Kind.SWEEP, document)
+    assert succeeded(Kind.SWEEP, document)
     assert outcomes(Kind.SWEEP, {"state": "done", "policies": [{"dryRun": True, "requested": 0}]}) == {}
 
 
@@ -222,7 +222,7 @@ def test_what_is_wrong_with_the_whole_has_no_place() -> None:
 
 def test_outcomes_that_did_not_happen_do_not_count() -> None:
     """A count of zero is none."""
-    assert ended_as_asked(Kind.CLEAN_UP, {"state": "listed", "done": {"failed": 0, "deleted": 2}})
+    assert succeeded(Kind.CLEAN_UP, {"state": "listed", "done": {"failed": 0, "deleted": 2}})
 
 
 def test_the_whole_is_unknown_while_it_is_listed() -> None:

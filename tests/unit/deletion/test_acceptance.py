@@ -9,8 +9,9 @@ from dataclasses import replace
 from shared.deletion.acceptance import Acceptance, Receipt
 from shared.ledger.record import Key, Origin, Record
 from shared.storage.table import Write
+from tests.chaos.faults import after, at, disturbed
+from tests.fakes.app import World
 from tests.rows import request
-from tests.world import World
 
 
 def asked(world: World, count: int, task: str = "task-1") -> list[Record]:
@@ -76,15 +77,10 @@ def test_a_row_that_comes_meanwhile_is_looked_at_alone() -> None:
     world = World()
     records = asked(world, 20)
     accept(world, records[:5])
+    other_call = after(lambda: world.worker().worker.acceptor.accept_all(records[9:10]))
 
-    def other_call(when: str, operation: str) -> None:
-        if (when, operation) == ("after", "query"):
-            world.records.fault = lambda *_: None
-            world.worker().worker.acceptor.accept_all(records[9:10])
-
-    world.records.fault = other_call
-
-    assert receipts(accept(world, records)) == {"replayed": 6, "accepted": 14}
+    with disturbed(world, at(0, other_call, "row query")):
+        assert receipts(accept(world, records)) == {"replayed": 6, "accepted": 14}
 
 
 def test_a_row_that_cannot_be_read_holds_up_no_other() -> None:

@@ -1,28 +1,22 @@
 """Whatever the order of deliveries, crashes, stalls and repeats: nothing is lost and nothing is done twice.
 
-A random driver makes the choices, each run from its own seed, so that a run that fails is repeated by its number;
+A random explorer makes the choices, each run from its own seed, so that a run that fails is repeated by its number;
 where everything is mixed, hypothesis chooses, and shows the shortest run that it can find.
 The clocks of the workers differ by up to two minutes.
 """
 
 from __future__ import annotations
 
-import logging
 import random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.driver import STALLS, Driver
+from tests.chaos.explorer import FROST, Explorer
 
 # Many short runs in one test: a busy machine may take its time.
-pytestmark = pytest.mark.timeout(1200, func_only=True)
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL)
+pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
 
 
 DOORS = {
@@ -32,27 +26,37 @@ DOORS = {
     "all": ("queue", "http", "synchronous", "housekeeping"),
     "redrive": ("queue", "http", "redrive", "housekeeping"),
 }
-EVERYTHING = ("queue", "http", "synchronous", "housekeeping", "redrive", "cancel", "group", "cleanup", "cancel-cleanup")
+EVERYTHING = (
+    "queue",
+    "http",
+    "synchronous",
+    "housekeeping",
+    "redrive",
+    "cancel",
+    "group",
+    "clean_up",
+    "cancel_cleanup",
+)
 
 
 @pytest.mark.parametrize("start", range(0, 100, 25))
 @pytest.mark.parametrize("doors", DOORS)
 def test_no_order_breaks_a_promise(doors: str, start: int) -> None:
     """Every request done with a result, no DELETE after an outcome, one result id, no `notFound` of what was there."""
-    found = {seed: faults for seed in range(start, start + 25) if (faults := Driver(seed, doors=DOORS[doors]).run())}
+    found = {seed: faults for seed in range(start, start + 25) if (faults := Explorer(seed, doors=DOORS[doors]).run())}
     assert found == {}
 
 
 @pytest.mark.parametrize("start", range(0, 50, 25))
 def test_workers_that_freeze_about_their_claims_break_no_promise(start: int) -> None:
-    """For longer than a lease, and longer than the host's ten minutes."""
+    """No promise breaks if workers freeze around a claim for longer than a lease, or than the host's ten minutes."""
     seeds = range(start, start + 25)
-    found = {seed: faults for seed in seeds if (faults := Driver(seed, doors=DOORS["all"], trouble=STALLS).run())}
+    found = {seed: faults for seed in seeds if (faults := Explorer(seed, doors=DOORS["all"], weather=FROST).run())}
     assert found == {}
 
 
 def _no_order_breaks_a_promise(choices: random.Random) -> None:
-    assert Driver(choices, doors=EVERYTHING, steps=24).run() == []
+    assert Explorer(choices, doors=EVERYTHING, steps=24).run() == []
 
 
 CHOICES = st.randoms(use_true_random=False)
@@ -79,8 +83,8 @@ def test_no_order_of_anything_breaks_a_promise_in_many_runs(choices: random.Rand
 
 def test_the_runs_are_as_wild_as_they_should_be() -> None:
     """Most of them emit or delete more than once on the way, so that the promises are put to the test."""
-    drivers = [Driver(seed, doors=DOORS["all"]) for seed in range(20)]
-    for driver in drivers:
-        driver.run()
-    assert sum(len(driver.world.batch.calls) > 1 for driver in drivers) >= 5
-    assert sum(len(driver.world.results()) > 1 for driver in drivers) >= 10
+    explorers = [Explorer(seed, doors=DOORS["all"]) for seed in range(20)]
+    for explorer in explorers:
+        explorer.run()
+    assert sum(len(explorer.world.batch.calls) > 1 for explorer in explorers) >= 5
+    assert sum(len(explorer.world.results()) > 1 for explorer in explorers) >= 10

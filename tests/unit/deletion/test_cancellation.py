@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import StorageUnavailable
-from tests.faults import Kind, OneFault
-from tests.world import World, call
+from tests.chaos.faults import Fault, at, disturbed
+from tests.fakes.app import World
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3])
@@ -15,12 +14,10 @@ def test_a_request_whose_end_was_written_twice_has_its_result_sent(lost: int) ->
     world = World()
     body = world.request(deleteAfter="P1D")
     world.post(body)
-    fault = OneFault(world, lost, Kind.IS_REPEATED).install()
-    route = {"clientRequestId": body["clientRequestId"]}
+    with disturbed(world, at(lost, Fault.IS_REPEATED)) as injector:
+        answer = world.cancel(body["clientRequestId"])
 
-    answer = world.app.api.cancel(call(route=route))
-
-    assert fault.names[lost].split()[0] in {"row", "send"}
+    assert injector.names[lost].split()[0] in {"row", "send"}
     assert (answer.status, answer.content["result"]["data"]["outcome"]) == (200, "cancelled")
     assert set(world.outcomes()) == {"cancelled"}
     assert len({result["id"] for result in world.results()}) == 1
@@ -31,15 +28,9 @@ def test_a_repeat_sends_what_is_owed_still() -> None:
     world = World()
     body = world.request(deleteAfter="P1D")
     world.post(body)
-    route = {"clientRequestId": body["clientRequestId"]}
-
-    def down(when: str, queue: str) -> None:
-        world.send_fault = lambda *_: None
-        raise StorageUnavailable("queue results: HTTP 503")
-
-    world.send_fault = down
-    assert world.app.api.cancel(call(route=route)).status == 200
+    with disturbed(world, at(0, Fault.FAILS, "send")):
+        assert world.cancel(body["clientRequestId"]).status == 200
     assert world.outcomes() == []
     for _ in range(2):
-        assert world.app.api.cancel(call(route=route)).status == 200
+        assert world.cancel(body["clientRequestId"]).status == 200
     assert world.outcomes() == ["cancelled"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,9 +22,11 @@ from shared.errors import AppError
 from shared.ledger.record import Key
 from shared.parsing.retention_setting import read_policies
 from shared.request.model import derived_id
-from tests.faults import Kind, OneFault, ProcessDied, Watch, insist, until_quiet
-from tests.memory_table import no_fault
-from tests.world import ACCOUNT, LOST, World, call, refused
+from tests.chaos.faults import Fault, Plan, after, at, disturbed, everywhere, nothing
+from tests.chaos.promise_checker import PromiseChecker
+from tests.chaos.recovery import call_until_answered, until_quiet
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.batch import DELETED, LOST, refused
 
 # Hundreds of short runs in one test: a busy machine may take its time.
 pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
@@ -33,27 +35,19 @@ PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 DELETED_ONLY = {"deleted"}
 
 
-@pytest.fixture
-def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Thousands of expected warnings would only take time."""
-    caplog.set_level(logging.CRITICAL)
-
-
 Scenario = Callable[[World], list[str]]
 """Brings requests in and returns their ids; a producer's own messages come before the faults."""
 
 
 def single(world: World) -> list[str]:
     """One message from outside."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     return [body["clientRequestId"]]
 
 
 def duplicate(world: World) -> list[str]:
     """The same request in two messages."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.put(body)
     return [body["clientRequestId"]]
 
@@ -61,14 +55,14 @@ def duplicate(world: World) -> list[str]:
 def over_http(world: World) -> list[str]:
     """Accepted over HTTP by a caller that repeats its call until it has an answer."""
     body = world.request()
-    insist(world, lambda: world.post(body))
+    call_until_answered(world, lambda: world.post(body))
     return [body["clientRequestId"]]
 
 
 def synchronous(world: World) -> list[str]:
     """The synchronous DELETE of a caller that repeats it until it has an answer."""
     guid = world.request()["clientRequestId"]
-    insist(world, lambda: world.delete(client_request_id=guid))
+    call_until_answered(world, lambda: world.delete(client_request_id=guid))
     return [guid]
 
 
@@ -86,12 +80,7 @@ def throttled(world: World) -> list[str]:
 
 def lost_reply(world: World) -> list[str]:
     """The task goes and the answer is lost."""
-
-    def lost() -> Reply:
-        world.batch.take(world.batch.calls[-1])
-        return LOST
-
-    world.batch.script = [lost]
+    world.batch.script = [world.batch.after_effect(LOST)]
     return single(world)
 
 
@@ -103,7 +92,7 @@ def same_bucket(count: int) -> list[str]:
 
 def group(world: World) -> list[str]:
     """Five requests in one message, one of which must be tried again."""
-    world.batch.script = [lambda: world.batch.take(world.batch.calls[-1]), refused(429, "TooManyRequests")]
+    world.batch.script = [world.batch.after_effect(DELETED), refused(429, "TooManyRequests")]
     bodies = [world.request(clientRequestId=guid, taskId=f"frame-{n}") for n, guid in enumerate(same_bucket(5))]
     world.put({"requests": bodies})
     return [body["clientRequestId"] for body in bodies]
@@ -114,7 +103,7 @@ def many_tasks(world: World) -> list[str]:
     names = [f"task-{n}" for n in range(4)]
     for name in names:
         world.request(taskId=name)
-    insist(world, lambda: world.post({"clientRequestId": PARENT, "jobId": "job-1", "taskIds": names}))
+    call_until_answered(world, lambda: world.post({"clientRequestId": PARENT, "jobId": "job-1", "taskIds": names}))
     return [derived_id(PARENT, "job-1", name) for name in names]
 
 
@@ -130,8 +119,7 @@ def without_rows(world: World) -> list[str]:
 
 def scheduled(world: World) -> list[str]:
     """Not before an hour from now."""
-    body = world.request(deleteAfter="PT1H")
-    world.put(body)
+    body = world.put_request(deleteAfter="PT1H")
     return [body["clientRequestId"]]
 
 
@@ -145,8 +133,7 @@ def cleaned_up(world: World) -> list[str]:
 
 def poisoned(world: World, passed: float = 901) -> list[str]:
     """The copy of a message that the host gave up, of a request that was tried before and whose retry is due."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.batch.script = [refused(429, "TooManyRequests", 900)]
     world.deliver()
     world.queues["requests"].clear()
@@ -161,13 +148,13 @@ def poisoned_while_it_waits(world: World) -> list[str]:
 
 
 def redriven(world: World) -> list[str]:
-    """A request that failed, put back by a person who repeats the call until it is answered."""
+    """A request that failed, redriven by a person who repeats the call until it is answered."""
     body = world.request()
     world.batch.script = [refused(409, "TaskCompleted")]
     world.put(body)
     world.settle()
     letter = next(row["id"] for row in world.letters.rows.values())
-    assert insist(world, lambda: world.app.dead_letters.redrive(call(route={"id": str(letter)}))).status in {202, 409}
+    assert call_until_answered(world, lambda: world.redrive(str(letter))).status in {202, 409}
     return [body["clientRequestId"]]
 
 
@@ -205,41 +192,46 @@ BY_HTTP = {over_http, synchronous, synchronous_retry, many_tasks}
 """Scenarios whose first operations are the app's own, so that they may be spoilt too."""
 
 
-def played(scenario: Scenario, fault_at: int, kind: Kind) -> tuple[World, Watch, OneFault, list[str]]:
-    """A world in which the scenario went to its end with one fault."""
-    world = World()
-    watch, fault = Watch(world), OneFault(world, fault_at, kind)
-    if scenario in BY_HTTP:
-        fault.install()
-        ids = scenario(world)
-    else:
-        ids = scenario(world)
-        fault.install()
-    until_quiet(world)
-    return world, watch, fault, ids
+class Played:
+    """A scenario that went to its end."""
+
+    def __init__(self, scenario: Scenario, plan: Plan = nothing) -> None:
+        self.world = World()
+        self.promises = PromiseChecker(self.world)
+        if scenario not in BY_HTTP:
+            self.ids = scenario(self.world)
+        with disturbed(self.world, plan) as injector:
+            if scenario in BY_HTTP:
+                self.ids = scenario(self.world)
+            until_quiet(self.world)
+        self.operations = injector.names
+
+    def broken(self) -> list[str]:
+        """The promises that did not hold."""
+        return self.promises.broken(*self.ids)
 
 
-def broken_promises(scenario: Scenario, outcomes: set[str], fault_at: int, kind: Kind) -> list[str]:
+def broken_promises(scenario: Scenario, outcomes: set[str], number: int, fault: Fault) -> list[str]:
     """What did not hold, each with the place of the fault."""
-    world, watch, fault, ids = played(scenario, fault_at, kind)
-    found = watch.faults(*ids)
-    told = {r["data"]["outcome"] for r in world.results() if "outcome" in r["data"]}
+    played = Played(scenario, at(number, fault))
+    found = played.broken()
+    told = {r["data"]["outcome"] for r in played.world.results() if "outcome" in r["data"]}
     if not found and told != outcomes:
         found = [f"outcomes are {told}"]
-    return [f"{kind} at {fault_at}, {fault.names[fault_at]}: {text}" for text in found]
+    return [f"{fault} at {number}, {played.operations[number]}: {text}" for text in found]
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize(("scenario", "outcomes"), SCENARIOS, ids=[s.__name__ for s, _ in SCENARIOS])
-def test_one_fault_anywhere_breaks_no_promise(scenario: Scenario, outcomes: set[str], kind: Kind) -> None:
+def test_one_fault_anywhere_breaks_no_promise(scenario: Scenario, outcomes: set[str], fault: Fault) -> None:
     """Nothing is lost, no DELETE follows an outcome, one result id per generation, no task of ours is `notFound`."""
-    _, watch, counted, ids = played(scenario, -1, kind)
-    assert watch.faults(*ids) == []
-    assert counted.names.index("row query") >= 5
+    undisturbed = Played(scenario)
+    assert undisturbed.broken() == []
     # From the first look into a bucket on it is the daily round, which finds nothing to do.
-    operations = counted.names.index("row query") - 1
+    operations = undisturbed.operations.index("row query") - 1
+    assert operations >= 4
 
-    found = [text for at in range(operations) for text in broken_promises(scenario, outcomes, at, kind)]
+    found = [text for number in range(operations) for text in broken_promises(scenario, outcomes, number, fault)]
 
     assert found == []
 
@@ -247,9 +239,9 @@ def test_one_fault_anywhere_breaks_no_promise(scenario: Scenario, outcomes: set[
 @pytest.mark.parametrize("scenario", [single, over_http, group, poisoned], ids=lambda s: s.__name__)
 def test_faults_are_really_made(scenario: Scenario) -> None:
     """A death at each operation leaves its trace: more operations than without."""
-    plain = len(played(scenario, -1, Kind.FAILS)[2].names)
-    longer = [len(played(scenario, at, Kind.DEATH_BEFORE)[2].names) for at in range(3)]
-    assert all(count > plain for count in longer)
+    plain = len(Played(scenario).operations)
+    longer = [Played(scenario, at(number, Fault.DIES_BEFORE)).operations for number in range(3)]
+    assert all(len(operations) > plain for operations in longer)
 
 
 # Points that need more than one fault
@@ -258,49 +250,44 @@ def test_faults_are_really_made(scenario: Scenario) -> None:
 def test_two_poison_copies_end_the_same_way() -> None:
     """C15: the copy was put, and the original was not deleted and moved once more."""
     world = World()
-    watch = Watch(world)
+    promises = PromiseChecker(world)
     body = world.request()
     for _ in range(2):
         world.put(body, "requests-poison")
     until_quiet(world)
 
-    assert watch.faults(body["clientRequestId"]) == []
+    assert promises.broken(body["clientRequestId"]) == []
     assert world.outcomes() == ["exhausted", "exhausted"]
 
 
 def test_a_death_on_the_last_delivery_is_ended_by_the_poison_function() -> None:
     """C16: the host moves the message at its next look, when the claim is long over."""
     world = World()
-    watch = Watch(world)
-
-    def died() -> Reply:
-        raise ProcessDied
-
-    world.batch.script = [died] * 10
+    promises = PromiseChecker(world)
     (guid,) = single(world)
-    until_quiet(world)
+    with disturbed(world, everywhere(Fault.DIES_BEFORE, "batch delete")):
+        until_quiet(world)
 
-    assert watch.faults(guid) == []
+    assert promises.broken(guid) == []
     assert [(r["data"]["outcome"], r["data"]["certainty"]) for r in world.results()] == [("exhausted", "unknown")]
 
 
 def test_a_poison_function_that_never_comes_through_leaves_the_request_to_housekeeping() -> None:
     """C17: after its last look the host is silent about the copy; the row is still reachable."""
     world = World()
-    watch = Watch(world)
+    promises = PromiseChecker(world)
     (guid,) = poisoned(world)
     world.queues["requests-poison"].clear()
     until_quiet(world)
 
-    assert watch.faults(guid) == []
+    assert promises.broken(guid) == []
     assert world.outcomes() == ["deleted"]
 
 
 def test_a_late_duplicate_of_a_forgotten_request_deletes_nothing() -> None:
     """C18: its row was purged, and its task's id may be another task's by now."""
     world = World()
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
     late = json.dumps(body)
     world.put(late)
@@ -321,50 +308,32 @@ def test_a_late_duplicate_of_a_forgotten_request_deletes_nothing() -> None:
 def test_an_owner_that_stalls_past_its_lease_yields(stalled_at: str) -> None:
     """C19: a duplicate takes over; the first owner sends no DELETE after that, and never tells another outcome."""
     world = World()
-    watch = Watch(world)
+    promises = PromiseChecker(world)
     (guid,) = duplicate(world)
 
     def stall() -> None:
         world.clock.advance(200)
         world.deliver()
 
-    if stalled_at == "delete":
+    def stalled() -> Reply:
+        stall()
+        return refused(409, "TaskCompleted")
 
-        def stalled() -> Reply:
-            stall()
-            return refused(409, "TaskCompleted")
-
-        world.batch.script = [stalled]
-    else:
-
-        def after_the_claim(when: str, operation: str) -> None:
-            if (when, operation) == ("after", "write"):
-                world.records.fault = no_fault
-                stall()
-
-        world.records.fault = after_the_claim
-    try:
+    world.batch.script = [stalled] if stalled_at == "delete" else []
+    plan = at(0, after(stall), "row write") if stalled_at == "claim" else nothing
+    with disturbed(world, plan), suppress(AppError):
         world.deliver()
-    except AppError:
-        until_quiet(world)
 
     until_quiet(world)
-    assert watch.faults(guid) == []
+    assert promises.broken(guid) == []
     assert set(world.outcomes()) == {"deleted"}
 
 
 def test_a_client_library_that_repeats_everything_changes_nothing() -> None:
     """Every write and every message twice, all the way."""
     world = World()
-    watch = Watch(world)
+    promises = PromiseChecker(world)
     ids = [*single(world), *group(world)]
-    fault = OneFault(world, kind=Kind.IS_REPEATED).install()
-    fault._hits = lambda: True  # type: ignore[method-assign]
-
-    def end() -> bool:
-        fault.at = fault._open.pop()
-        return not fault.names[fault.at].startswith("batch")
-
-    fault._end = end  # type: ignore[method-assign]
-    until_quiet(world)
-    assert watch.faults(*ids) == []
+    with disturbed(world, everywhere(Fault.IS_REPEATED, "row", "dead letter", "send", "depth", "host")):
+        until_quiet(world)
+    assert promises.broken(*ids) == []

@@ -7,10 +7,9 @@ with all of these tests green would be dead weight; one that is taken out by mis
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,15 +17,16 @@ import pytest
 from shared.batch.reply import Reply
 from shared.clock import TimeBox
 from shared.deletion.attempt import Attempt
-from shared.deletion.claiming import Claimed
 from shared.deletion.delivery import Timing
 from shared.ledger import decisions, state, work
 from shared.ledger.decisions import Leave, Reason, Write
-from shared.ledger.record import Conclusion, Holder, Record, State
-from tests.driver import STALLS, TROUBLE, Driver, Trouble
-from tests.faults import Kind, until_quiet
-from tests.tangle import STALL, Tangle
-from tests.world import LOST, call, refused
+from shared.ledger.record import Claim, Conclusion, Record, State
+from shared.request.model import DeletionRequest
+from tests.chaos.explorer import FROST, STORM, Explorer, Weather
+from tests.chaos.faults import Fault, at, each
+from tests.chaos.interleaving import STALL, Interleaving
+from tests.chaos.recovery import until_quiet
+from tests.fakes.batch import LOST, refused
 
 REAL_ON_DELIVERY = decisions.on_delivery
 REAL_ON_POISON = decisions.on_poison
@@ -40,27 +40,22 @@ Story = Callable[[], list[str]]
 
 
 # Many short runs in one test: a busy machine may take its time.
-pytestmark = pytest.mark.timeout(1200, func_only=True)
+pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_only=True)]
 
 
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL)
-
-
-def put(tangle: Tangle, times: int = 1) -> str:
+def put(order: Interleaving, times: int = 1) -> str:
     """A request in so many messages; returns its id."""
-    body = tangle.world.request()
+    body = order.world.request()
     for _ in range(times):
-        tangle.world.put(body)
+        order.world.put(body)
     return str(body["clientRequestId"])
 
 
-def by_messages_alone(tangle: Tangle, guid: str) -> list[str]:
+def by_messages_alone(order: Interleaving, guid: str) -> list[str]:
     """What was broken when nothing but the queues may bring the request to its end: no daily round, no person."""
-    tangle.resume_all()
-    tangle.world.settle()
-    return tangle.watch.faults(guid)
+    order.resume_all()
+    order.world.settle()
+    return order.promises.broken(guid)
 
 
 # Orders of events
@@ -68,142 +63,125 @@ def by_messages_alone(tangle: Tangle, guid: str) -> list[str]:
 
 def lost_answer() -> list[str]:
     """The process dies after its DELETE; the next delivery finds the task gone."""
-    tangle = Tangle()
-    guid = put(tangle)
-    tangle.deliver(plan={1: Kind.DEATH_AFTER})
-    tangle.world.clock.advance(601)
-    return by_messages_alone(tangle, guid)
+    order = Interleaving()
+    guid = put(order)
+    order.deliver(plan=at(1, Fault.DIES_AFTER))
+    order.world.clock.advance(601)
+    return by_messages_alone(order, guid)
 
 
 def repeated_claim() -> list[str]:
     """The answer to the claim is lost on the way and the storage client sends it again: it is refused."""
-    tangle = Tangle()
-    guid = put(tangle)
-    tangle.deliver(plan={0: Kind.IS_REPEATED})
-    return by_messages_alone(tangle, guid)
+    order = Interleaving()
+    guid = put(order)
+    order.deliver(plan=at(0, Fault.IS_REPEATED))
+    return by_messages_alone(order, guid)
 
 
 def stalled_owner() -> list[str]:
     """A worker stalls after its claim for longer than the lease; a duplicate takes over and ends the request."""
-    tangle = Tangle()
-    guid = put(tangle, times=2)
-    tangle.deliver(plan={0: STALL})
-    tangle.world.clock.advance(181)
-    tangle.deliver(worker=1)
-    return by_messages_alone(tangle, guid)
+    order = Interleaving()
+    guid = put(order, times=2)
+    order.deliver(plan=at(0, STALL))
+    order.world.clock.advance(181)
+    order.deliver(worker=1)
+    return by_messages_alone(order, guid)
 
 
 def stale_delivery() -> list[str]:
     """A delivery stalls before its claim until its message is gone, claims all the same, and dies."""
-    tangle = Tangle()
-    guid = put(tangle, times=2)
-    first, second = tangle.world.messages()
-    tangle.world.batch.script = [refused(429, "TooManyRequests", 900)]
-    tangle.deliver(worker=1, message=second)
+    order = Interleaving()
+    guid = put(order, times=2)
+    first, second = order.world.messages()
+    order.world.batch.script = [refused(429, "TooManyRequests", 900)]
+    order.deliver(worker=1, message=second)
     # Its insert is refused, and its look at the row comes later than the ten minutes of its message.
-    tangle.deliver(message=first, plan={0: STALL, 2: Kind.DEATH_AFTER})
-    tangle.world.clock.advance(601)
+    order.deliver(message=first, plan=each({0: STALL, 2: Fault.DIES_AFTER}))
+    order.world.clock.advance(601)
     # Another worker, which is handed the message meanwhile, puts the request off and lets the message go.
-    tangle.deliver(worker=1, message=first)
-    tangle.world.clock.advance(300)
-    return by_messages_alone(tangle, guid)
+    order.deliver(worker=1, message=first)
+    order.world.clock.advance(300)
+    return by_messages_alone(order, guid)
 
 
 def poison_copy_of_a_running_request() -> list[str]:
     """A duplicate is given up while a worker is between its claim and its DELETE."""
-    tangle = Tangle()
-    guid = put(tangle)
-    tangle.deliver(plan={0: STALL})
-    tangle.world.put(tangle.world.request(clientRequestId=guid), "requests-poison")
-    tangle.deliver("requests-poison", worker=1)
-    return by_messages_alone(tangle, guid)
+    order = Interleaving()
+    guid = put(order)
+    order.deliver(plan=at(0, STALL))
+    order.world.put(order.world.request(clientRequestId=guid), "requests-poison")
+    order.deliver("requests-poison", worker=1)
+    return by_messages_alone(order, guid)
 
 
 def poison_copy_that_is_not_shown_again() -> list[str]:
     """The outcome is recorded, its result cannot be sent, and the host shows the copy no more."""
-    tangle = Tangle()
-    body = tangle.world.request()
+    order = Interleaving()
+    body = order.world.request()
     guid = str(body["clientRequestId"])
-    tangle.world.put(body, "requests-poison")
-    sent_at = 4
-    tangle.deliver("requests-poison", plan={sent_at: Kind.FAILS})
-    tangle.world.queues["requests-poison"].clear()
-    until_quiet(tangle.world)
-    return tangle.watch.faults(guid)
+    order.world.put(body, "requests-poison")
+    order.deliver("requests-poison", plan=at(0, Fault.FAILS, "send results"))
+    order.world.queues["requests-poison"].clear()
+    until_quiet(order.world)
+    return order.promises.broken(guid)
 
 
 def redriven_after_an_effect() -> list[str]:
     """The task is deleted behind a gateway that says 501; a person puts the dead letter back."""
-    tangle = Tangle()
-    guid = put(tangle)
-
-    def deleted_and_refused() -> Reply:
-        tangle.world.batch.take(tangle.world.batch.calls[-1])
-        return refused(501, "NotImplemented")
-
-    tangle.world.batch.script = [deleted_and_refused]
-    tangle.deliver()
-    (letter,) = {str(row["id"]) for row in tangle.world.letters.rows.values()}
-    tangle.world.app.dead_letters.redrive(call(route={"id": letter}))
-    return by_messages_alone(tangle, guid)
+    order = Interleaving()
+    guid = put(order)
+    order.world.batch.script = [order.world.batch.after_effect(refused(501, "NotImplemented"))]
+    order.deliver()
+    (letter,) = {str(row["id"]) for row in order.world.letters.rows.values()}
+    order.world.redrive(letter)
+    return by_messages_alone(order, guid)
 
 
 def death_before_the_result() -> list[str]:
     """The outcome is recorded, and the process dies before its result is sent."""
-    tangle = Tangle()
-    guid = put(tangle)
-    tangle.deliver(plan={3: Kind.DEATH_BEFORE})
-    assert tangle.watch.row(guid) is not None
-    tangle.world.clock.advance(601)
-    return by_messages_alone(tangle, guid)
+    order = Interleaving()
+    guid = put(order)
+    order.deliver(plan=at(3, Fault.DIES_BEFORE))
+    assert order.promises.row(guid) is not None
+    order.world.clock.advance(601)
+    return by_messages_alone(order, guid)
 
 
 def retried_after_an_effect() -> list[str]:
     """The task is deleted and the answer lost; the retry's message, which needs no read, finds it gone."""
-    tangle = Tangle()
-    guid = put(tangle)
-
-    def lost() -> Reply:
-        tangle.world.batch.take(tangle.world.batch.calls[-1])
-        return LOST
-
-    tangle.world.batch.script = [lost]
-    return by_messages_alone(tangle, guid)
+    order = Interleaving()
+    guid = put(order)
+    order.world.batch.script = [order.world.batch.after_effect(LOST)]
+    return by_messages_alone(order, guid)
 
 
 def synchronous_call_whose_retry_was_not_put() -> list[str]:
     """Batch refuses for now, the queue does not take the retry, and the caller repeats the call."""
-    tangle = Tangle()
-    body = tangle.world.request()
+    order = Interleaving()
+    body = order.world.request()
     guid = str(body["clientRequestId"])
-    tangle.world.batch.script = [refused(429, "TooManyRequests", 600)]
-    sent_at = 3
+    order.world.batch.script = [refused(429, "TooManyRequests", 600)]
 
     def ask() -> None:
-        tangle.world.delete(client_request_id=guid)
+        order.world.delete(client_request_id=guid)
 
-    tangle.begin(ask, {sent_at: Kind.FAILS})
-    assert tangle.world.messages() == []
-    tangle.world.clock.advance(10)
-    tangle.begin(ask, {})
-    return by_messages_alone(tangle, guid)
+    order.begin(ask, at(0, Fault.FAILS, "send requests"))
+    assert order.world.messages() == []
+    order.world.clock.advance(10)
+    order.begin(ask)
+    return by_messages_alone(order, guid)
 
 
 def cancelled_after_an_effect() -> list[str]:
     """The answer to a deletion is lost at the last attempt, a person redrives the request, another cancels it."""
-    tangle = Tangle(BATCH_MAX_ATTEMPTS="1")
-    guid = put(tangle)
-
-    def lost() -> Reply:
-        tangle.world.batch.take(tangle.world.batch.calls[-1])
-        return LOST
-
-    tangle.world.batch.script = [lost]
-    tangle.deliver()
-    (letter,) = {str(row["id"]) for row in tangle.world.letters.rows.values()}
-    tangle.world.app.dead_letters.redrive(call(route={"id": letter}))
-    tangle.world.app.api.cancel(call(route={"clientRequestId": guid}))
-    return by_messages_alone(tangle, guid)
+    order = Interleaving(BATCH_MAX_ATTEMPTS="1")
+    guid = put(order)
+    order.world.batch.script = [order.world.batch.after_effect(LOST)]
+    order.deliver()
+    (letter,) = {str(row["id"]) for row in order.world.letters.rows.values()}
+    order.world.redrive(letter)
+    order.world.cancel(guid)
+    return by_messages_alone(order, guid)
 
 
 # The safeguards, taken out
@@ -212,8 +190,8 @@ def cancelled_after_an_effect() -> list[str]:
 def without_write_ahead(patch: Patch) -> None:
     """The mark of a possible effect is set only by whoever lives to tell."""
 
-    def claim(record: Record, holder: Holder, now: datetime, lease: timedelta) -> Record:
-        return replace(REAL_CLAIM(record, holder, now, lease), maybe_effect=record.maybe_effect)
+    def claim(record: Record, mine: Claim) -> Record:
+        return replace(REAL_CLAIM(record, mine), maybe_effect=record.maybe_effect)
 
     patch.setattr(state, "claim", claim)
 
@@ -231,8 +209,8 @@ def with_a_stale_delivery_acknowledged(patch: Patch) -> None:
 def without_the_fence(patch: Patch) -> None:
     """The DELETE is sent however long ago the claim was."""
 
-    def send(self: Any, claimed: Claimed, box: TimeBox) -> Reply:
-        return self.call(claimed.record.request, TimeBox.lasting(30.0, self.clock))  # type: ignore[no-any-return]
+    def send(self: Any, request: DeletionRequest, box: TimeBox) -> Reply:
+        return self.send(request, TimeBox.lasting(30.0, self.clock))  # type: ignore[no-any-return]
 
     patch.setattr(Attempt, "_send", send)
 
@@ -258,8 +236,8 @@ def with_a_poison_function_that_steals(patch: Patch) -> None:
 def without_emit_pending(patch: Patch) -> None:
     """The row does not say that its result is owed."""
 
-    def conclude(record: Record, conclusion: Any, *, emit_pending: bool = False, holder: Any = None) -> Record:
-        return REAL_CONCLUDE(record, conclusion, holder=holder)
+    def conclude(record: Record, conclusion: Any, *, emit_pending: bool = False, by: Any = None) -> Record:
+        return REAL_CONCLUDE(record, conclusion, by=by)
 
     patch.setattr(state, "conclude", conclude)
 
@@ -329,20 +307,21 @@ def test_a_safeguard_is_needed(
 
 
 @pytest.mark.parametrize(
-    ("mutation", "trouble", "runs"),
+    ("mutation", "weather", "runs"),
     [
-        (without_write_ahead, TROUBLE, 40),
-        (with_emission_forgotten, TROUBLE, 40),
-        (without_the_fence, STALLS, 60),
+        (without_write_ahead, STORM, 40),
+        (with_emission_forgotten, STORM, 40),
+        (without_the_mark_in_a_retrys_message, STORM, 40),
+        (without_the_fence, FROST, 60),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_the_random_driver_finds_it_too(
-    mutation: Callable[[Patch], None], trouble: Trouble, runs: int, monkeypatch: pytest.MonkeyPatch
+def test_the_random_explorer_finds_it_too(
+    mutation: Callable[[Patch], None], weather: Weather, runs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same seeds that pass with the safeguard fail without it: the driver reaches the orders that matter."""
+    """The same seeds that pass with the safeguard fail without it: the explorer reaches the orders that matter."""
     mutation(monkeypatch)
-    seed = next((seed for seed in range(runs) if Driver(seed, doors=("queue",), trouble=trouble).run()), None)
+    seed = next((seed for seed in range(runs) if Explorer(seed, doors=("queue",), weather=weather).run()), None)
     assert seed is not None
     monkeypatch.undo()
-    assert Driver(seed, doors=("queue",), trouble=trouble).run() == []
+    assert Explorer(seed, doors=("queue",), weather=weather).run() == []

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from shared.batch.reply import ErrorBody, Reply, Sent
-from shared.deletion.outcomes import End, Retry, RetryPolicy, after_reply, exhausted
-from shared.ledger.record import Certainty, Conclusion, Holder, Outcome, Record
-from shared.ledger.state import claim, conclude
+from shared.deletion.outcomes import RetryPolicy, exhausted, next_row
+from shared.ledger.decisions import Change, Write
+from shared.ledger.record import Certainty, Claim, Conclusion, Outcome, Record
+from shared.ledger.state import claim
 from tests.rows import LEASE, NOW, PROBLEM, accepted, claimed, request
 
 POLICY = RetryPolicy(max_attempts=3, base_seconds=4, max_seconds=600, random=lambda: 0.5)
@@ -36,19 +37,22 @@ MARKS = [
 
 def concluded(before: Record, reply: Reply, attempts: int = 1) -> Conclusion:
     """The end that a reply brings; fails when it brings another try."""
-    end = after_reply(before, claimed(attempts=attempts), reply, POLICY, NOW)
-    assert isinstance(end, End)
-    tried = claimed(attempts=attempts, maybe_effect=before.maybe_effect or end.may_have_taken_effect)
-    conclusion = conclude(tried, end.conclusion).conclusion
-    assert conclusion is not None
-    return conclusion
+    row = recorded(before, claimed(attempts=attempts), reply)
+    assert row.conclusion is not None
+    return row.conclusion
 
 
-def retried(reply: Reply, attempts: int = 1) -> Retry:
-    """The next try that a reply brings; fails when it brings an end."""
-    came = after_reply(FIRST, claimed(attempts=attempts), reply, POLICY, NOW)
-    assert isinstance(came, Retry)
-    return came
+def recorded(before: Record, held: Record, reply: Reply) -> Record:
+    """The row that a reply to a claim brings."""
+    return next_row(Write(held, Change.CLAIMED, before), reply, POLICY, NOW)
+
+
+def retried(reply: Reply, before: Record = FIRST) -> tuple[Record, timedelta]:
+    """The released row that a reply brings, and how long its next attempt waits; fails when it brings an end."""
+    row = recorded(before, claimed(), reply)
+    assert row.is_released
+    assert row.next_attempt_at is not None
+    return row, row.next_attempt_at - NOW
 
 
 @pytest.mark.parametrize("before", MARKS)
@@ -115,10 +119,17 @@ TRANSIENT = [
 @pytest.mark.parametrize(("reply", "may_act"), TRANSIENT)
 def test_a_passing_fault_is_tried_again(reply: Reply, may_act: bool) -> None:
     """With its reason and with what it proves about the task: what proves that nothing was done takes its mark back."""
-    retry = retried(reply)
+    row, wait = retried(reply)
 
-    assert (retry.error, retry.may_have_taken_effect) == (reply.error, may_act)
-    assert retry.wait > timedelta(0)
+    assert (row.last_error, row.maybe_effect) == (reply.error, may_act)
+    assert wait > timedelta(0)
+
+
+@pytest.mark.parametrize("reply", [NOT_SENT, LOST])
+def test_a_try_without_effect_leaves_the_mark_of_earlier_tries(reply: Reply) -> None:
+    """T7: it takes back its own mark alone."""
+    row, _ = retried(reply, EFFECT_BEFORE)
+    assert row.maybe_effect
 
 
 @pytest.mark.parametrize(("reply", "may_act"), TRANSIENT)
@@ -140,8 +151,8 @@ def test_an_earlier_try_makes_giving_up_uncertain(before: Record, certainty: Cer
 @pytest.mark.parametrize(("attempts", "ends"), [(1, False), (2, False), (3, True), (4, True)])
 def test_attempts_are_counted_to_the_limit(attempts: int, ends: bool) -> None:
     """The attempt with the number of the limit is the last."""
-    came = after_reply(FIRST, claimed(attempts=attempts), LOST, POLICY, NOW)
-    assert isinstance(came, End) is ends
+    row = recorded(FIRST, claimed(attempts=attempts), LOST)
+    assert (row.conclusion is not None) is ends
 
 
 @pytest.mark.parametrize(
@@ -156,7 +167,7 @@ def test_attempts_are_counted_to_the_limit(attempts: int, ends: bool) -> None:
 )
 def test_how_long_the_next_try_waits(reply: Reply, seconds: float) -> None:
     """The class of the answer sets the least wait, the setting the longest."""
-    assert retried(reply).wait == timedelta(seconds=seconds)
+    assert retried(reply)[1] == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -173,27 +184,27 @@ def test_a_dry_run_says_what_would_happen(before: Record, reply: Reply, outcome:
     """Nothing was sent that could have deleted, so that absence is absence."""
     held = replace(claimed(), request=request(dryRun=True))
 
-    end = after_reply(before, held, reply, POLICY, NOW)
+    row = recorded(before, held, reply)
 
-    assert isinstance(end, End)
-    told = end.conclusion
-    assert (told.outcome, told.certainty, told.error) == (outcome, Certainty.CONFIRMED, reply.error)
-    assert not end.may_have_taken_effect
+    told = row.conclusion
+    assert told is not None
+    assert (told.outcome, told.error) == (outcome, reply.error)
+    assert row.maybe_effect is before.maybe_effect
 
 
 def test_a_dry_run_is_retried_too() -> None:
     """A passing fault of the question is no answer to it."""
     held = replace(claimed(), request=request(dryRun=True))
-    assert isinstance(after_reply(FIRST, held, LOST, POLICY, NOW), Retry)
+    assert recorded(FIRST, held, LOST).is_released
 
 
 def test_a_dry_run_that_is_given_up_has_certainly_done_nothing() -> None:
     """A question that was lost on its way is no DELETE that may have been carried out."""
-    asked = claim(accepted(request=request(dryRun=True)), Holder("claim-1", "message-1", 1), NOW, LEASE)
+    asked = claim(accepted(request=request(dryRun=True)), Claim("claim-1", "message-1", 1, NOW + LEASE))
     held = replace(asked, attempts=POLICY.max_attempts)
-    end = after_reply(FIRST, held, LOST, POLICY, NOW)
-    assert isinstance(end, End)
-    assert (end.conclusion.outcome, end.may_have_taken_effect) == (Outcome.EXHAUSTED, False)
+    end = recorded(FIRST, held, LOST).conclusion
+    assert end is not None
+    assert (end.outcome, end.certainty) == (Outcome.EXHAUSTED, Certainty.CONFIRMED)
     assert not asked.maybe_effect
 
 

@@ -13,8 +13,9 @@ from shared.batch.reply import ErrorBody
 from shared.deletion.parents import Parents, Veto
 from shared.ledger.record import Certainty, Conclusion, Key, Origin, Outcome, Record
 from shared.ledger.tally import totals
+from tests.fakes.app import World
+from tests.fakes.batch import LOST, refused
 from tests.rows import NOW, accepted, done
-from tests.world import LOST, World, call, refused
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 STOPPED = ErrorBody("ParentCancelled", "The clean-up was cancelled.")
@@ -49,7 +50,7 @@ def row(**columns: Any) -> Record:
 
 
 def test_a_parent_is_asked_once_for_all_requests_of_a_message() -> None:
-    """However many those are."""
+    """A parent is asked once per message, however many of its requests are in it."""
     known = Known(cancelled)
     veto = Parents({Origin.JOB_COMPLETION: known}).of_message()
     assert [veto(row(), NOW) for _ in range(3)] == [cancelled(row(), NOW)] * 3
@@ -66,16 +67,10 @@ def test_a_parent_is_asked_once_for_all_requests_of_a_message() -> None:
     ],
 )
 def test_what_a_parent_has_no_say_in(record: Record) -> None:
-    """Only requests of its own that are not done, and not those that a person redrove."""
+    """A parent cannot veto requests of others, finished requests, or redriven ones."""
     known = Known(cancelled)
     assert Parents({Origin.JOB_COMPLETION: known}).of_message()(record, NOW) is None
     assert known.asked == []
-
-
-@pytest.fixture
-def world() -> World:
-    """An app whose clean-ups were all cancelled."""
-    return World()
 
 
 def stop(world: World, veto: Veto = cancelled) -> Known:
@@ -109,7 +104,7 @@ def test_requests_of_a_cancelled_parent_end_when_their_message_comes(world: Worl
 
 
 def test_requests_that_wait_for_their_time_end_when_it_comes(world: World) -> None:
-    """Or when their message comes before that; in both cases they are not deleted."""
+    """A vetoed request that is not due yet ends when its message arrives, early or on time, and is not deleted."""
     text, ids = message(world, deleteAfter="P1D")
     world.put(text)
     world.deliver()
@@ -150,8 +145,8 @@ def test_a_request_that_a_person_redrives_goes_on(world: World) -> None:
     world.put(text)
     world.settle()
     stop(world)
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    world.app.dead_letters.redrive(call(route={"id": letter["id"]}))
+    (letter,) = world.dead_letters()
+    world.redrive(letter["id"])
     world.settle()
     assert world.outcomes()[-1] == "deleted"
     assert world.batch.tasks == set()

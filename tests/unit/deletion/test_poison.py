@@ -13,14 +13,9 @@ import pytest
 from shared.batch.reply import Reply
 from shared.errors import StorageUnavailable
 from shared.ledger.record import Key
-from tests.memory_table import no_fault, restless
-from tests.world import DELETED, LOST, World, call, refused
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
+from tests.chaos.faults import Fault, at, before, contended, disturbed, everywhere
+from tests.fakes.app import World
+from tests.fakes.batch import DELETED, LOST, refused
 
 
 def poison(world: World, body: object) -> None:
@@ -28,32 +23,15 @@ def poison(world: World, body: object) -> None:
     world.put(body, "requests-poison")
 
 
-def letters(world: World) -> list[dict[str, object]]:
-    """The dead letters that there are."""
-    return [row for key, row in world.letters.rows.items() if key[1].startswith("id:")]
-
-
-def owed(world: World) -> list[object]:
-    """Whether the result is still owed, of each row."""
-    return [row["emit_pending"] for row in world.records.rows.values() if "emit_pending" in row]
-
-
 def test_a_request_whose_message_failed_ten_times_is_exhausted(world: World) -> None:
     """The host moves it, and the caller learns that it was given up."""
-    world.put(world.request())
-    crash = StorageUnavailable("down")
-
-    def broken(when: str, operation: str) -> None:
-        raise crash
-
-    world.records.fault = broken
+    world.put_request()
     for _ in range(10):
-        with pytest.raises(StorageUnavailable):
+        with disturbed(world, everywhere(Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
             world.deliver()
         world.clock.advance(60)
     assert (len(world.messages()), len(world.messages("requests-poison"))) == (0, 1)
 
-    world.records.fault = no_fault
     world.settle()
     data = world.results()[0]["data"]
     assert (data["outcome"], data["certainty"], data["error"]["code"]) == (
@@ -61,8 +39,8 @@ def test_a_request_whose_message_failed_ten_times_is_exhausted(world: World) -> 
         "confirmed",
         "DeliveriesExhausted",
     )
-    assert [(letter["queue"], letter["outcome"]) for letter in letters(world)] == [("requests", "exhausted")]
-    assert owed(world) == [False]
+    assert [(letter["queue"], letter["outcome"]) for letter in world.stored_letters()] == [("requests", "exhausted")]
+    assert world.owed() == [False]
 
 
 @pytest.mark.parametrize(
@@ -87,21 +65,19 @@ def test_what_is_known_of_earlier_tries_is_said(world: World, reply: Reply, cert
 
 def test_a_request_that_is_done_gets_its_stored_outcome(world: World) -> None:
     """The copy is a late one; nothing is recorded anew."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
     poison(world, body)
     world.settle()
 
     assert world.outcomes() == ["deleted", "deleted"]
     assert len({r["id"] for r in world.results()}) == 1
-    assert letters(world) == []
+    assert world.stored_letters() == []
 
 
 def test_a_live_claim_is_waited_for(world: World) -> None:
     """Its owner may be about to end the request: the copy is put back until the claim is over."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
 
     def meanwhile() -> Reply:
         poison(world, body)
@@ -175,15 +151,11 @@ def test_a_request_that_is_not_yet_due_is_not_ended(world: World, is_stored: boo
 def durations(world: World, per_operation: float) -> list[float]:
     """How long each invocation of the poison function takes until its queue is empty, in seconds."""
     took = []
-
-    def slow(when: str, _: str) -> None:
-        world.clock.advance(per_operation if when == "before" else 0)
-
-    world.storage_fault(slow)
-    while world.messages("requests-poison"):
-        began = world.clock.monotonic()
-        if world.deliver("requests-poison"):
-            took.append(world.clock.monotonic() - began)
+    with disturbed(world, everywhere(before(lambda: world.clock.advance(per_operation)))):
+        while world.messages("requests-poison"):
+            began = world.clock.monotonic()
+            if world.deliver("requests-poison"):
+                took.append(world.clock.monotonic() - began)
     return took
 
 
@@ -243,8 +215,7 @@ def test_a_row_that_cannot_be_read_ends_its_request_alone(world: World) -> None:
 
 def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
     """It was deleted long ago; a dead letter that can be redriven would delete whatever has the task's id now."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
     world.put(body, "requests-poison")
     world.clock.advance(16 * 86_400)
@@ -252,13 +223,12 @@ def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
     assert world.records.rows.keys() <= {("housekeeping", "cursor")}
     world.settle()
     assert world.outcomes() == ["deleted", "expired"]
-    assert world.app.dead_letters.listing(call()).content["value"] == []
+    assert world.dead_letters() == []
 
 
 def test_another_payload_is_a_conflict(world: World) -> None:
     """The row is left alone."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
     poison(world, world.request(clientRequestId=body["clientRequestId"], taskId="task-2"))
     world.settle()
@@ -286,87 +256,62 @@ def test_many_in_one_message_each_get_theirs(world: World) -> None:
     assert sorted(world.outcomes()) == ["deleted", "deleted", "exhausted", "exhausted", "rejected"]
 
 
-def break_sends(world: World, times: int) -> None:
-    """Lets the next sends fail."""
-    left = [times]
-
-    def broken(when: str, queue: str) -> None:
-        if queue == "results" and left[0] > 0:
-            left[0] -= 1
-            raise StorageUnavailable("down")
-
-    world.send_fault = broken
-
-
 @pytest.mark.parametrize("done_before", [False, True])
 def test_a_result_that_could_not_be_sent_is_marked_as_owed(world: World, done_before: bool) -> None:
     """The queue has no poison queue of its own: should the copy not come again, housekeeping sends it."""
-    body = world.request()
+    body, no_results = world.request(), everywhere(Fault.FAILS, "send results")
     if done_before:
-        break_sends(world, 1)
         world.put(body)
-        with pytest.raises(StorageUnavailable):
+        with disturbed(world, no_results), pytest.raises(StorageUnavailable):
             world.deliver()
         world.queues["requests"].clear()
-    break_sends(world, 1)
     poison(world, body)
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, no_results), pytest.raises(StorageUnavailable):
         world.deliver("requests-poison")
     world.queues["requests-poison"].clear()
-    assert owed(world) == [True]
+    assert world.owed() == [True]
 
     world.clock.advance(3600)
     world.app.housekeeping.round(60)
     assert world.outcomes() == ["deleted" if done_before else "exhausted"]
-    assert owed(world) == [False]
+    assert world.owed() == [False]
 
 
 def test_it_looks_again_when_the_row_changed(world: World) -> None:
     """A worker ended the request between the read and the write: its outcome is the one."""
     body = world.request()
 
-    def meanwhile(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            world.put(body)
-            world.deliver()
+    def delivered() -> None:
+        world.put(body)
+        world.deliver()
 
-    world.records.fault = meanwhile
     poison(world, body)
-    world.deliver("requests-poison")
+    with disturbed(world, at(0, before(delivered), "row write")):
+        world.deliver("requests-poison")
     assert set(world.outcomes()) == {"deleted"}
 
 
 def test_a_mark_that_was_refused_is_made_anew(world: World) -> None:
     """Somebody touched the finished row between the look and the mark."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
 
-    def meddle(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            for key in world.records.etags:
-                world.records.etags[key] = 'W/"touched"'
-
-    world.records.fault = meddle
     poison(world, body)
-    world.deliver("requests-poison")
+    with disturbed(world, at(0, before(world.records.touch), "row write")):
+        world.deliver("requests-poison")
     assert world.outcomes() == ["deleted", "deleted"]
-    assert owed(world) == [False]
+    assert world.owed() == [False]
 
 
 def test_it_gives_up_on_a_row_that_never_holds_still(world: World) -> None:
     """The message is seen again."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.batch.script = [refused(429, "TooManyRequests")]
     world.deliver()
     world.clock.advance(900)
 
-    world.records.fault = restless(world.records)
     poison(world, body)
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable):
         world.deliver("requests-poison")
 
 
@@ -378,8 +323,8 @@ def own_message(world: World, body: dict[str, Any]) -> str:
 
 def redrive(world: World) -> None:
     """Puts the only dead letter back."""
-    (letter,) = letters(world)
-    assert world.app.dead_letters.redrive(call(route={"id": str(letter["id"])})).status == 202
+    (letter,) = world.stored_letters()
+    assert world.redrive(str(letter["id"])).status == 202
 
 
 @pytest.mark.parametrize("text_of", [own_message, lambda _, body: json.dumps(body)], ids=["own", "from outside"])

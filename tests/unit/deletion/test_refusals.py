@@ -9,15 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.world import ACCOUNT, World, ask, call
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.calls import ask, call
 
 OTHER = "https://other.region.batch.azure.com"
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
 
 
 def letters(world: World) -> list[dict[str, Any]]:
@@ -28,7 +23,7 @@ def letters(world: World) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("form", [{"taskId": "t", "ifmatch": "x"}, {"taskIds": ["t/x"]}])
 def test_what_is_rejected_of_a_dry_run_says_so(world: World, form: dict[str, Any]) -> None:
-    """Whoever leaves dry runs aside must not take it for the real request."""
+    """A rejected dry run is marked, so that consumers who ignore dry runs do not mistake it for a real request."""
     world.put({"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "dryRun": True} | form)
     world.settle()
     assert [(r["data"]["outcome"], r["data"]["dryRun"]) for r in world.results()] == [("rejected", True)]
@@ -45,7 +40,7 @@ def test_a_rejected_result_names_its_message(world: World) -> None:
 
 def test_no_other_result_has_the_id_of_a_message(world: World) -> None:
     """Those have the request's."""
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert "messageId" not in world.results()[0]["data"]
 

@@ -36,7 +36,7 @@ def test_results_come_in_the_order_of_the_things(side_by_side: SideBySide) -> No
 
 
 def test_a_fault_is_raised_once_all_have_ended(side_by_side: SideBySide) -> None:
-    """So that nothing of a call that failed is still at work while the caller repeats it."""
+    """A fault is raised only when all calls have ended, so nothing is still running when the caller repeats."""
     done: list[int] = []
 
     def work(number: int) -> None:

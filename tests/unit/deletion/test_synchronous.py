@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from shared.batch.reply import Reply
 from shared.errors import StorageUnavailable
-from shared.storage.table import Refused, Write
-from tests.memory_table import no_fault
-from tests.world import DELETED, LOST, NOT_FOUND, World, refused
+from tests.chaos.faults import Fault, at, disturbed, everywhere, following
+from tests.fakes.app import World
+from tests.fakes.batch import DELETED, LOST, NOT_FOUND, refused
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
@@ -25,11 +24,6 @@ def world() -> World:
     return world
 
 
-def owed(world: World) -> list[object]:
-    """Whether the result is still owed, of each row."""
-    return [row["emit_pending"] for row in world.records.rows.values() if "emit_pending" in row]
-
-
 def test_a_deletion_is_answered_and_its_result_sent(world: World) -> None:
     """Batch's own answer for the caller, and the same ending on the result queue."""
     answer = world.delete(client_request_id=ID)
@@ -38,7 +32,7 @@ def test_a_deletion_is_answered_and_its_result_sent(world: World) -> None:
     assert answer.client_request_id == ID
     (result,) = world.results()
     assert (result["data"]["outcome"], result["data"]["origin"]) == ("deleted", "http")
-    assert owed(world) == [False]
+    assert world.owed() == [False]
     assert world.messages() == []
 
 
@@ -83,14 +77,8 @@ def test_what_does_not_settle_at_once_goes_on_from_the_queue(world: World, reply
 def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
     """Storage failed between the release and its message: nothing else would bring the request back before a day."""
     world.batch.script = [refused(429, "TooManyRequests", 600)]
-
-    def down(when: str, queue: str) -> None:
-        raise StorageUnavailable("down")
-
-    world.send_fault = down
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, everywhere(Fault.FAILS, "send")), pytest.raises(StorageUnavailable):
         world.delete(client_request_id=ID)
-    world.send_fault = no_fault
     world.clock.advance(10)
     assert world.delete(client_request_id=ID).status == 202
     assert [m.visible_at for m in world.messages()] == [world.clock.now() + timedelta(seconds=590)]
@@ -100,10 +88,8 @@ def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
 
 def test_a_repeat_within_the_lease_of_a_call_that_could_not_record_its_outcome_puts_a_message(world: World) -> None:
     """For the end of the lease: the call was answered 503, and no message knows of the request."""
-    world.batch.script = [lambda: _storage_fails(world, DELETED)]
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, following("batch delete", Fault.FAILS)), pytest.raises(StorageUnavailable):
         world.delete(client_request_id=ID)
-    world.storage_fault()
     world.clock.advance(10)
     for _ in range(3):
         assert world.delete(client_request_id=ID).content["state"] == "running"
@@ -111,16 +97,6 @@ def test_a_repeat_within_the_lease_of_a_call_that_could_not_record_its_outcome_p
     world.batch.tasks.clear()
     world.settle()
     assert world.outcomes() == ["deleted"]
-
-
-def _storage_fails(world: World, reply: Reply) -> Reply:
-    """Storage is down from the answer of Batch on."""
-
-    def down(when: str, what: str) -> None:
-        raise StorageUnavailable("down")
-
-    world.storage_fault(down)
-    return reply
 
 
 def test_repeats_of_a_call_whose_retry_was_put_put_no_more(world: World) -> None:
@@ -185,53 +161,32 @@ def test_a_message_that_comes_meanwhile_waits_for_the_call(world: World) -> None
 
 def test_a_result_that_could_not_be_sent_stays_owed(world: World) -> None:
     """The caller has the answer; housekeeping sends the result later."""
+    with disturbed(world, everywhere(Fault.FAILS, "send")):
+        assert world.delete().status == 200
+    assert world.owed() == [True]
 
-    def broken(when: str, queue: str) -> None:
-        raise StorageUnavailable("no")
-
-    world.send_fault = broken
-    assert world.delete().status == 200
-    assert owed(world) == [True]
-
-    world.send_fault = no_fault
     world.clock.advance(3600)
     world.app.housekeeping.round(60)
     assert world.outcomes() == ["deleted"]
-    assert owed(world) == [False]
+    assert world.owed() == [False]
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [0, 1])
 def test_nothing_is_promised_when_storage_is_down(world: World, number: int) -> None:
     """The caller is told so and repeats; the repeat finds what was begun."""
-    seen = []
-
-    def broken(when: str, operation: str) -> None:
-        seen.append(when)
-        if when == "before" and seen.count("before") == number:
-            raise StorageUnavailable("no")
-
-    world.records.fault = broken
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, at(number, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
         world.delete(client_request_id=ID)
-    world.records.fault = no_fault
 
     world.clock.advance(200)
-    assert world.delete(client_request_id=ID).status == (200 if number == 1 else 202)
+    assert world.delete(client_request_id=ID).status == (202 if number else 200)
     world.settle()
     assert world.outcomes() == ["deleted"]
 
 
 def test_a_claim_whose_answer_was_lost_is_known_again(world: World) -> None:
     """The storage client tried again and was told that the row is there: it is the caller's own."""
-    real = world.records.write_group
-
-    def repeated(writes: Sequence[Write]) -> list[str] | Refused:
-        world.records.write_group = real  # type: ignore[method-assign]
-        real(writes)
-        return real(writes)
-
-    world.records.write_group = repeated  # type: ignore[method-assign]
-    assert world.delete().status == 200
+    with disturbed(world, at(0, Fault.IS_REPEATED, "row write")):
+        assert world.delete().status == 200
     assert len(world.batch.calls) == 1
 
 

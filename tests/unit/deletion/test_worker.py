@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,19 +17,13 @@ from shared.ledger.record import Key
 from shared.ledger.tally import totals
 from shared.request.model import derived_id
 from shared.settings import Settings
-from shared.storage.table import Refused, Write
 from shared.wiring.services import App
-from tests.memory_table import no_fault
-from tests.tangle import Tangle
-from tests.world import ACCOUNT, DELETED, ENVIRONMENT, LOST, NOT_FOUND, World, call, refused
+from tests.chaos.faults import Fault, after, at, before, disturbed, either, everywhere
+from tests.chaos.interleaving import Interleaving
+from tests.fakes.app import ACCOUNT, ENVIRONMENT, World
+from tests.fakes.batch import DELETED, LOST, NOT_FOUND, refused
 
 NO_TOKEN = Reply(Sent.FAILED, error=ErrorBody("TokenUnavailable", "No token."))
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
 
 
 def replace_settings(world: World, **settings: str) -> App:
@@ -51,17 +44,12 @@ def column(world: World, body: dict[str, Any], name: str) -> object:
     return world.records.rows[key.bucket, key.row][name]
 
 
-def letters(world: World) -> list[dict[str, Any]]:
-    """The dead letters that there are."""
-    return [row for key, row in world.letters.rows.items() if key[1].startswith("id:")]
-
-
 # One request
 
 
 @pytest.mark.parametrize("encode", [json.dumps, lambda body: base64.b64encode(json.dumps(body).encode()).decode()])
 def test_a_request_is_carried_out_once(world: World, encode: Any) -> None:
-    """As JSON or as base64 of it: one DELETE, one result, and the message is gone."""
+    """A request in JSON or base64 makes one DELETE and one result, and its message is deleted."""
     body = world.request(metadata={"frame": "7"}, ifMatch='"0x1"')
     world.put(encode(body))
 
@@ -77,20 +65,19 @@ def test_a_request_is_carried_out_once(world: World, encode: Any) -> None:
     )
     assert (data["metadata"], data["replayed"]) == ({"frame": "7"}, False)
     assert world.messages() == []
-    assert letters(world) == []
+    assert world.stored_letters() == []
 
 
 def test_the_happy_path_costs_two_writes_and_no_read(world: World) -> None:
     """The insert is the claim, and its answer carries the version that the end is written with."""
-    world.put(world.request())
+    world.put_request()
     world.deliver()
     assert world.records.operations == 2
 
 
 def test_a_duplicate_of_a_finished_request_is_answered_without_a_delete(world: World) -> None:
     """The stored outcome again, with the same id, marked as replayed."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.put(body | {"metadata": {"other": "text"}})
     world.settle()
 
@@ -103,8 +90,7 @@ def test_a_duplicate_of_a_finished_request_is_answered_without_a_delete(world: W
 
 def test_a_duplicate_of_a_request_under_way_is_dropped(world: World) -> None:
     """The message that holds the claim brings the request back if need be; one result is enough."""
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.put(body)
 
     def meanwhile() -> Reply:
@@ -137,30 +123,22 @@ def test_a_duplicate_before_a_retry_waits_with_it(world: World) -> None:
 
 def test_another_payload_under_a_known_id_is_a_conflict(world: World) -> None:
     """The row is left alone; the offending message is a dead letter, and its task stays."""
-    body = world.request()
-    world.put(body)
-    world.put(world.request(clientRequestId=body["clientRequestId"], taskId="task-2"))
+    body = world.put_request()
+    world.put_request(clientRequestId=body["clientRequestId"], taskId="task-2")
     world.settle()
 
     assert world.outcomes() == ["deleted", "conflict"]
     assert world.results()[1]["data"]["taskId"] == "task-2"
     assert world.batch.tasks == {("job-1", "task-2")}
-    (letter,) = letters(world)
+    (letter,) = world.stored_letters()
     assert (letter["reason"], letter["outcome"]) == ("ClientRequestIdConflict", "conflict")
     assert json.loads(bytes(letter["body"]))["taskId"] == "task-2"
 
 
 def test_a_redelivery_whose_result_was_not_sent_sends_it(world: World) -> None:
     """The message is the outbox: the row is done, so nothing is deleted again."""
-    world.put(world.request())
-
-    def broken(when: str, queue: str) -> None:
-        if queue == "results":
-            world.send_fault = no_fault
-            raise StorageUnavailable("no")
-
-    world.send_fault = broken
-    with pytest.raises(StorageUnavailable):
+    world.put_request()
+    with disturbed(world, at(0, Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
     world.settle()
 
@@ -189,7 +167,7 @@ def test_what_is_no_request_is_rejected_at_once(world: World, text: str, pointer
     data = result_of(world)
     assert (data["outcome"], data["attempts"]) == ("rejected", 0)
     assert pointer in {value["key"] for value in data["error"]["values"]}
-    (letter,) = letters(world)
+    (letter,) = world.stored_letters()
     assert letter["body"] == text.encode()
     assert world.messages() == []
     assert world.batch.calls == []
@@ -197,8 +175,7 @@ def test_what_is_no_request_is_rejected_at_once(world: World, text: str, pointer
 
 def test_what_could_be_read_of_a_rejected_request_is_told(world: World) -> None:
     """So that its sender recognises it."""
-    body = world.request(unknown=1)
-    world.put(body)
+    body = world.put_request(unknown=1)
     world.deliver()
 
     data = result_of(world)
@@ -217,7 +194,7 @@ def test_the_same_rejected_text_has_the_same_result(world: World) -> None:
 
 
 def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> None:
-    """The claim is released and the request put back with the delay; the function succeeds."""
+    """The claim is released and the request requeued with the delay; the function succeeds."""
     body = world.request()
     world.batch.script = [refused(429, "TooManyRequests", 120)]
     world.put(body)
@@ -230,10 +207,26 @@ def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> No
     assert result_of(world)["attempts"] == 2
 
 
-def test_retry_after_is_capped(world: World) -> None:
-    """At the longest wait that is set."""
-    world.batch.script = [refused(429, "TooManyRequests", 99_999)]
+def test_a_retry_without_its_row_still_knows_of_its_earlier_try(world: World) -> None:
+    """Its message tells of it, so that a task that is gone counts as deleted, even where the table was emptied."""
+
+    def lost() -> Reply:
+        world.batch.take(world.batch.calls[-1])
+        return LOST
+
+    world.batch.script = [lost]
     world.put(world.request())
+    world.deliver()
+    world.records.rows.clear()
+    world.records.etags.clear()
+    world.settle()
+    assert (result_of(world)["outcome"], result_of(world)["certainty"]) == ("deleted", "inferred")
+
+
+def test_retry_after_is_capped(world: World) -> None:
+    """A `Retry-After` is capped at the longest configured wait."""
+    world.batch.script = [refused(429, "TooManyRequests", 99_999)]
+    world.put_request()
     world.deliver()
     assert [m.visible_at for m in world.messages()] == [world.clock.now() + timedelta(seconds=900)]
 
@@ -242,15 +235,14 @@ def test_attempts_come_to_an_end() -> None:
     """The last one's error is the result's, and a dead letter keeps the request."""
     world = World(BATCH_MAX_ATTEMPTS="3")
     world.batch.script = [refused(503, "ServerBusy")] * 9
-    body = world.request()
-    world.put(body)
+    body = world.put_request()
     world.settle()
 
     data = result_of(world)
     assert (data["outcome"], data["certainty"], data["attempts"]) == ("exhausted", "unknown", 3)
     assert (data["statusCode"], data["error"]["code"]) == (503, "ServerBusy")
     assert len(world.batch.calls) == 3
-    (letter,) = letters(world)
+    (letter,) = world.stored_letters()
     assert json.loads(bytes(letter["body"]))["clientRequestId"] == body["clientRequestId"]
 
 
@@ -258,7 +250,7 @@ def test_giving_up_is_certain_when_nothing_can_have_happened() -> None:
     """Refusals alone prove that the task is as it was."""
     world = World(BATCH_MAX_ATTEMPTS="2")
     world.batch.script = [NO_TOKEN, refused(429, "TooManyRequests")]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (world.outcomes(), result_of(world)["certainty"]) == (["exhausted"], "confirmed")
 
@@ -274,7 +266,7 @@ def test_giving_up_is_certain_when_nothing_can_have_happened() -> None:
 def test_what_an_absent_task_means_after_a_first_try(world: World, first: Reply, outcome: str, certainty: str) -> None:
     """A try that may have been sent makes the absence its doing; one that was not leaves it a fact."""
     world.batch.script = [first, NOT_FOUND]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (world.outcomes(), result_of(world)["certainty"]) == ([outcome], certainty)
 
@@ -282,7 +274,7 @@ def test_what_an_absent_task_means_after_a_first_try(world: World, first: Reply,
 def test_a_refused_identity_waits_a_minute(world: World) -> None:
     """People mend it; until then each try only adds to the noise."""
     world.batch.script = [refused(403, "Forbidden")]
-    world.put(world.request())
+    world.put_request()
     world.deliver()
     (message,) = world.messages()
     assert message.visible_at >= world.clock.now() + timedelta(seconds=60)
@@ -291,10 +283,10 @@ def test_a_refused_identity_waits_a_minute(world: World) -> None:
 def test_a_permanent_answer_ends_the_request(world: World) -> None:
     """Batch's error whole in the result, and a dead letter."""
     world.batch.script = [refused(409, "TaskCompleted")]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (result_of(world)["outcome"], result_of(world)["error"]["code"]) == ("failed", "TaskCompleted")
-    assert [letter["status_code"] for letter in letters(world)] == [409]
+    assert [letter["status_code"] for letter in world.stored_letters()] == [409]
 
 
 # Not now, and not at all
@@ -305,8 +297,7 @@ def test_a_delayed_request_hops_over_the_longest_delay_of_a_queue(world: World) 
     began = world.clock.now()
     sent_at = []
     world.batch.on_delete = lambda _: sent_at.append(world.clock.now())
-    body = world.request(deleteAfter="P10D")
-    world.put(body)
+    body = world.put_request(deleteAfter="P10D")
     world.deliver()
     assert column(world, body, "state") == "accepted"
 
@@ -319,7 +310,7 @@ def test_a_delayed_request_hops_over_the_longest_delay_of_a_queue(world: World) 
 
 def test_a_past_instant_means_at_once(world: World) -> None:
     """There is nothing to wait for."""
-    world.put(world.request(deleteAfter="2020-01-01T00:00:00Z"))
+    world.put_request(deleteAfter="2020-01-01T00:00:00Z")
     world.deliver()
     assert world.outcomes() == ["deleted"]
 
@@ -327,7 +318,7 @@ def test_a_past_instant_means_at_once(world: World) -> None:
 def test_a_protected_job_is_left_alone() -> None:
     """No DELETE, and the reason in the result."""
     world = World(PROTECTED_JOBS="job-*")
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (result_of(world)["outcome"], result_of(world)["error"]["code"]) == ("failed", "ProtectedJob")
     assert world.batch.calls == []
@@ -336,7 +327,7 @@ def test_a_protected_job_is_left_alone() -> None:
 @pytest.mark.parametrize("known", [False, True], ids=["never seen", "begun before"])
 def test_a_message_that_comes_too_late_is_not_carried_out(world: World, known: bool) -> None:
     """Its row may have been forgotten, and its task's id be in use again."""
-    world.put(world.request())
+    world.put_request()
     if known:
         world.batch.script = [refused(503, "ServerBusy")]
         world.deliver()
@@ -455,7 +446,7 @@ def test_rows_that_are_tried_again_travel_together(world: World) -> None:
 
 def test_a_delivery_that_waited_too_long_for_a_worker_claims_nothing(world: World) -> None:
     """The host may hand the message to another worker before the attempt would end."""
-    world.put(world.request())
+    world.put_request()
     (message,) = world.messages()
     message.dequeue_count = 1
     message.visible_at = world.clock.now() + timedelta(seconds=200)
@@ -469,7 +460,7 @@ def test_a_delivery_that_waited_too_long_for_a_worker_claims_nothing(world: Worl
 
 def test_a_delivery_that_was_superseded_raises(world: World) -> None:
     """It returns nothing: were its receipt still good, the host would delete the live message."""
-    world.put(world.request())
+    world.put_request()
     (message,) = world.messages()
 
     def meanwhile() -> Reply:
@@ -485,7 +476,7 @@ def test_a_delivery_that_was_superseded_raises(world: World) -> None:
 
 def test_the_next_delivery_takes_over_at_once(world: World) -> None:
     """The earlier one has ended, or its ten minutes are over: its lease is not waited for."""
-    world.put(world.request())
+    world.put_request()
 
     def crash() -> Reply:
         raise RuntimeError("the process died")
@@ -501,14 +492,12 @@ def test_the_next_delivery_takes_over_at_once(world: World) -> None:
 
 def test_no_delete_is_sent_after_the_time_for_it(world: World) -> None:
     """A worker that stalled after its claim gives it back: another may be about to take it over."""
-    body = world.request()
-    world.put(body)
-    world.records.fault = lambda when, _: world.clock.advance(61) if when == "after" else None
-    world.deliver()
+    body = world.put_request()
+    with disturbed(world, everywhere(after(lambda: world.clock.advance(61)), "row")):
+        world.deliver()
 
     assert world.batch.calls == []
     assert column(world, body, "maybe_effect") is False
-    world.records.fault = no_fault
     world.settle()
     assert world.outcomes() == ["deleted"]
 
@@ -516,36 +505,18 @@ def test_no_delete_is_sent_after_the_time_for_it(world: World) -> None:
 def test_an_end_is_written_although_the_version_changed(world: World) -> None:
     """The claim is what counts: while it is the worker's own, the end is written to the version that is there."""
     world.clock.advance(0.000_321)
-    world.put(world.request())
-    writes = []
-
-    def meddle(when: str, operation: str) -> None:
-        writes.append((when, operation))
-        if writes.count(("before", "write")) == 2 and (when, operation) == ("before", "write"):
-            for key in world.records.etags:
-                world.records.etags[key] = 'W/"touched"'
-
-    world.records.fault = meddle
-    world.deliver()
+    world.put_request()
+    with disturbed(world, at(1, before(world.records.touch), "row write")):
+        world.deliver()
     assert world.outcomes() == ["deleted"]
 
 
 def test_a_release_whose_answer_was_lost_is_known_again(world: World) -> None:
     """The storage client tried again and was refused: the row is released already, and is put back as it says."""
-    world.put(world.request())
+    world.put_request()
     world.batch.script = [refused(429, "TooManyRequests", 60)]
-    real = world.records.write_group
-    calls = 0
-
-    def repeated(writes: Sequence[Write]) -> list[str] | Refused:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            real(writes)
-        return real(writes)
-
-    world.records.write_group = repeated  # type: ignore[method-assign]
-    world.deliver()
+    with disturbed(world, at(1, Fault.IS_REPEATED, "row write")):
+        world.deliver()
 
     assert len(world.messages()) == 1
     world.settle()
@@ -577,8 +548,8 @@ def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None
     world.batch.script = [refused_after_effect]
     world.put(body)
     world.settle()
-    (letter,) = letters(world)
-    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
+    (letter,) = world.stored_letters()
+    world.redrive(str(letter["id"]))
     world.queues["requests"].clear()
     world.post(body)
     world.settle()
@@ -589,17 +560,17 @@ def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None
 
 def test_a_worker_whose_clock_is_behind_drops_no_retry() -> None:
     """It delivers the retry of another worker, to whose clock the claim has just ended."""
-    tangle = Tangle((0, -119, 0))
-    tangle.world.put(tangle.world.request())
-    tangle.world.batch.script = [refused(429, "TooManyRequests", 5)]
-    tangle.deliver(worker=0)
-    tangle.world.clock.advance(6)
+    order = Interleaving((0, -119, 0))
+    order.world.put(order.world.request())
+    order.world.batch.script = [refused(429, "TooManyRequests", 5)]
+    order.deliver(worker=0)
+    order.world.clock.advance(6)
     for _ in range(40):
-        if tangle.world.results():
+        if order.world.results():
             break
-        tangle.deliver(worker=1)
-        tangle.world.clock.advance(5)
-    assert tangle.world.outcomes() == ["deleted"]
+        order.deliver(worker=1)
+        order.world.clock.advance(5)
+    assert order.world.outcomes() == ["deleted"]
 
 
 @pytest.mark.parametrize("end", ["protected", "expired"])
@@ -607,7 +578,7 @@ def test_an_end_after_a_lost_answer_is_not_certain(end: str) -> None:
     """The task may be gone although the request ended without a further try."""
     world = World()
     world.batch.script = [LOST]
-    world.put(world.request())
+    world.put_request()
     world.deliver()
     if end == "protected":
         world.app = replace_settings(world, PROTECTED_JOBS="job-*")
@@ -642,7 +613,7 @@ def test_tries_that_this_app_had_no_time_for_use_up_no_attempts() -> None:
     world = World(BATCH_MAX_ATTEMPTS="2")
     own = Reply(Sent.HELD, error=ErrorBody("TooManyInFlight", "No time."))
     world.batch.script = [own] * 10
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert result_of(world)["outcome"] == "deleted"
     assert result_of(world)["attempts"] == 1
@@ -652,7 +623,7 @@ def test_an_account_beside_the_default() -> None:
     """The source of the event is the account that the request named."""
     other = "https://other.region.batch.azure.com"
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
-    world.put(world.request(batchUrl=other.upper().replace("HTTPS", "https") + "/"))
+    world.put_request(batchUrl=other.upper().replace("HTTPS", "https") + "/")
     world.settle()
     assert [r["source"] for r in world.results()] == [other]
     assert [c.batch_url for c in world.batch.calls] == [other]
@@ -664,7 +635,7 @@ def test_an_account_beside_the_default() -> None:
 def test_a_refusal_before_an_absence_leaves_it_a_fact(world: World) -> None:
     """A 429 proves that its own try did nothing: the task was not there."""
     world.batch.script = [refused(429, "TooManyRequests"), NOT_FOUND]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert (world.outcomes(), result_of(world)["certainty"]) == (["notFound"], "confirmed")
 
@@ -673,7 +644,7 @@ def test_a_refusal_before_an_absence_leaves_it_a_fact(world: World) -> None:
 def test_an_end_after_a_lost_reply_is_uncertain(world: World, last: Reply) -> None:
     """The refusal is about its own try; the one before may have deleted the task."""
     world.batch.script = [LOST, last]
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert result_of(world)["certainty"] == "unknown"
 
@@ -685,9 +656,9 @@ def test_a_redriven_request_that_is_cancelled_is_uncertain_after_a_possible_effe
     world.batch.script = [LOST]
     world.put(body)
     world.settle()
-    (letter,) = letters(world)
-    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
-    answer = world.app.api.cancel(call(route={"clientRequestId": body["clientRequestId"]}))
+    (letter,) = world.stored_letters()
+    world.redrive(str(letter["id"]))
+    answer = world.cancel(body["clientRequestId"])
     data = answer.content["result"]["data"]
     assert (data["outcome"], data["certainty"]) == ("cancelled", "unknown")
 
@@ -695,10 +666,10 @@ def test_a_redriven_request_that_is_cancelled_is_uncertain_after_a_possible_effe
 def test_a_redriven_request_that_had_certainly_no_effect_is_not_there_for_certain(world: World) -> None:
     """Its first generation was refused, so an absent task is not its doing."""
     world.batch.script = [refused(409, "TaskCompleted"), NOT_FOUND]
-    world.put(world.request())
+    world.put_request()
     world.settle()
-    (letter,) = letters(world)
-    world.app.dead_letters.redrive(call(route={"id": str(letter["id"])}))
+    (letter,) = world.stored_letters()
+    world.redrive(str(letter["id"]))
     world.settle()
     last = world.results()[-1]["data"]
     assert (last["outcome"], last["certainty"]) == ("notFound", "confirmed")
@@ -710,15 +681,8 @@ def test_a_redriven_request_that_had_certainly_no_effect_is_not_there_for_certai
 def test_the_result_of_a_request_that_ended_without_a_claim_is_no_replay_when_it_is_sent_late() -> None:
     """It was recorded and could not be sent; the redelivery of its own message sends it."""
     world = World(PROTECTED_JOBS="job-*")
-    world.put(world.request())
-
-    def broken(when: str, queue: str) -> None:
-        if queue == "results":
-            world.send_fault = no_fault
-            raise StorageUnavailable("no")
-
-    world.send_fault = broken
-    with pytest.raises(StorageUnavailable):
+    world.put_request()
+    with disturbed(world, at(0, Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
     world.settle()
     assert (result_of(world)["outcome"], result_of(world)["replayed"]) == ("failed", False)
@@ -790,14 +754,9 @@ def test_a_group_makes_progress_on_slow_storage(world: World) -> None:
     """Rows that must be looked at one by one are claimed until half of the time is over, and what is claimed is sent."""
     ids = retried_group(world)
     world.records.touch()
-
-    def slow(when: str, _: str) -> None:
-        world.clock.advance(0.35 if when == "before" else 0)
-
-    world.records.fault = slow
-    world.deliver()
+    with disturbed(world, everywhere(before(lambda: world.clock.advance(0.35)), "row")):
+        world.deliver()
     assert len(world.batch.calls) >= 60
-    world.records.fault = no_fault
     world.settle()
     assert sorted(call.client_request_id for call in world.batch.calls) == sorted(ids)
     assert world.outcomes() == ["deleted"] * 96
@@ -810,27 +769,20 @@ def test_what_is_claimed_is_sent_although_storage_fails_at_the_rest(world: World
     world.records.touch()
     # Refused as a group, then looked at; the group of those that held still is refused once more.
     ids = in_bucket(5)
-    real, reads = world.records.read, 0
 
-    def failing(partition: str, row: str) -> object:
-        nonlocal reads
-        reads += 1
-        if reads == 8:
-            raise StorageUnavailable("table: read: HTTP 503")
-        if reads == 5:
-            world.records.etags["a", ids[0]] += "x"
-            found = real(partition, row)
-            world.records.etags["a", ids[1]] += "x"
-            world.records.etags["a", ids[2]] += "x"
-            return found
-        return real(partition, row)
+    def touch(*numbers: int) -> None:
+        for number in numbers:
+            world.records.etags["a", ids[number]] += "x"
 
-    world.records.read = failing  # type: ignore[method-assign,assignment]
-    with pytest.raises(StorageUnavailable):
+    plan = either(
+        at(3, after(lambda: touch(0)), "row read"),
+        at(4, after(lambda: touch(1, 2)), "row read"),
+        at(7, Fault.FAILS, "row read"),
+    )
+    with disturbed(world, plan), pytest.raises(StorageUnavailable):
         world.deliver()
     sent = len(world.batch.calls)
     assert 0 < sent < 5
-    world.records.read = real  # type: ignore[method-assign]
     world.settle()
     assert len(world.batch.calls) == 5
     assert world.outcomes() == ["deleted"] * 5

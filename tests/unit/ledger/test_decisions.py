@@ -8,8 +8,8 @@ import pytest
 
 from shared.ledger import decisions
 from shared.ledger.decisions import Change, Leave, Reason, Write
-from shared.ledger.record import Certainty, Claim, Conclusion, Holder, Origin, Outcome, Record
-from tests.rows import LEASE, NOW, PROBLEM, accepted, after, claimed, done, released
+from shared.ledger.record import Certainty, Claim, Conclusion, Origin, Outcome, Record
+from tests.rows import NOW, PROBLEM, accepted, after, claimed, done, released
 
 ASKED = accepted(etag=None)
 OTHER = accepted(payload_hash="another")
@@ -19,28 +19,28 @@ PROVEN = {Outcome.DELETED, Outcome.NOT_FOUND, Outcome.WOULD_DELETE}
 CANCEL = Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, NOW)
 
 
-def holder(claim: str = "claim-2", message: str = "message-2", count: int = 1) -> Holder:
-    """An invocation, by default for another message than the one that holds the claim."""
-    return Holder(claim, message, count)
+def mine(claim: str = "claim-2", message: str = "message-2", count: int = 1) -> Claim:
+    """The claim of this invocation, by default for another message than the one that holds the row."""
+    return Claim(claim, message, count, after(180))
 
 
-SAME_MESSAGE_AGAIN = holder(message="message-1", count=2)
+SAME_MESSAGE_AGAIN = mine(message="message-1", count=2)
 
 
 @pytest.mark.parametrize(
     ("record", "asked", "by", "why"),
     [
-        pytest.param(None, ASKED, holder(), Change.CLAIMED, id="no row yet"),
-        pytest.param(None, replace(ASKED, due_at=after(1)), holder(), Change.ACCEPTED, id="no row yet, due later"),
-        pytest.param(accepted(), ASKED, holder(), Change.CLAIMED, id="accepted"),
-        pytest.param(accepted(due_at=after(0)), ASKED, holder(), Change.CLAIMED, id="accepted, due now"),
-        pytest.param(accepted(due_at=after(1)), ASKED, holder(), Reason.NOT_YET, id="accepted, due later"),
-        pytest.param(accepted(), OTHER, holder(), Reason.CONFLICT, id="accepted, another payload"),
-        pytest.param(claimed(), OTHER, holder(), Reason.CONFLICT, id="claimed, another payload"),
-        pytest.param(done(), OTHER, holder(), Reason.CONFLICT, id="done, another payload"),
-        pytest.param(done(), ASKED, holder(), Reason.DONE, id="done, another message"),
+        pytest.param(None, ASKED, mine(), Change.CLAIMED, id="no row yet"),
+        pytest.param(None, replace(ASKED, due_at=after(1)), mine(), Change.ACCEPTED, id="no row yet, due later"),
+        pytest.param(accepted(), ASKED, mine(), Change.CLAIMED, id="accepted"),
+        pytest.param(accepted(due_at=after(0)), ASKED, mine(), Change.CLAIMED, id="accepted, due now"),
+        pytest.param(accepted(due_at=after(1)), ASKED, mine(), Reason.NOT_YET, id="accepted, due later"),
+        pytest.param(accepted(), OTHER, mine(), Reason.CONFLICT, id="accepted, another payload"),
+        pytest.param(claimed(), OTHER, mine(), Reason.CONFLICT, id="claimed, another payload"),
+        pytest.param(done(), OTHER, mine(), Reason.CONFLICT, id="done, another payload"),
+        pytest.param(done(), ASKED, mine(), Reason.DONE, id="done, another message"),
         pytest.param(done(), ASKED, SAME_MESSAGE_AGAIN, Reason.DONE, id="done, my message again"),
-        pytest.param(claimed(), ASKED, holder(claim="claim-1"), Reason.MINE, id="my own claim, its answer lost"),
+        pytest.param(claimed(), ASKED, mine(claim="claim-1"), Reason.MINE, id="my own claim, its answer lost"),
         pytest.param(claimed(), ASKED, SAME_MESSAGE_AGAIN, Change.CLAIMED, id="my message again, lease live"),
         pytest.param(
             claimed(lease_left=0), ASKED, SAME_MESSAGE_AGAIN, Change.CLAIMED, id="my message again, lease over"
@@ -48,27 +48,27 @@ SAME_MESSAGE_AGAIN = holder(message="message-1", count=2)
         pytest.param(
             released(next_attempt=9), ASKED, SAME_MESSAGE_AGAIN, Reason.NOT_YET, id="my message again, retry waits"
         ),
-        pytest.param(claimed(), ASKED, holder(message="message-1"), Reason.STALE, id="same message, same count"),
+        pytest.param(claimed(), ASKED, mine(message="message-1"), Reason.STALE, id="same message, same count"),
         pytest.param(claimed(count=3), ASKED, SAME_MESSAGE_AGAIN, Reason.STALE, id="same message, lower count"),
         pytest.param(
-            claimed(lease_left=-1), ASKED, holder(message="message-1"), Reason.STALE, id="same count, lease over"
+            claimed(lease_left=-1), ASKED, mine(message="message-1"), Reason.STALE, id="same count, lease over"
         ),
-        pytest.param(claimed(), ASKED, holder(), Reason.IN_FLIGHT, id="duplicate, lease live"),
-        pytest.param(claimed(lease_left=0), ASKED, holder(), Change.CLAIMED, id="duplicate, lease just over"),
-        pytest.param(released(next_attempt=0), ASKED, holder(), Change.CLAIMED, id="retry message, due"),
+        pytest.param(claimed(), ASKED, mine(), Reason.IN_FLIGHT, id="duplicate, lease live"),
+        pytest.param(claimed(lease_left=0), ASKED, mine(), Change.CLAIMED, id="duplicate, lease just over"),
+        pytest.param(released(next_attempt=0), ASKED, mine(), Change.CLAIMED, id="retry message, due"),
         pytest.param(
-            replace(released(next_attempt=0), claim=None), ASKED, holder(), Change.CLAIMED, id="as its message tells it"
+            replace(released(next_attempt=0), claim=None), ASKED, mine(), Change.CLAIMED, id="as its message tells it"
         ),
-        pytest.param(released(next_attempt=9), ASKED, holder(), Reason.NOT_YET, id="duplicate before the retry is due"),
-        pytest.param(claimed(message="http:1"), ASKED, holder(), Reason.NOT_YET, id="a synchronous call under way"),
+        pytest.param(released(next_attempt=9), ASKED, mine(), Reason.NOT_YET, id="duplicate before the retry is due"),
+        pytest.param(claimed(message="http:1"), ASKED, mine(), Reason.NOT_YET, id="a synchronous call under way"),
         pytest.param(
-            claimed(message="http:1", lease_left=0), ASKED, holder(), Change.CLAIMED, id="a synchronous call that died"
+            claimed(message="http:1", lease_left=0), ASKED, mine(), Change.CLAIMED, id="a synchronous call that died"
         ),
     ],
 )
-def test_what_a_delivery_does(record: Record | None, asked: Record, by: Holder, why: Change | Reason) -> None:
+def test_what_a_delivery_does(record: Record | None, asked: Record, by: Claim, why: Change | Reason) -> None:
     """Each row of the table of decisions gives one decision."""
-    assert decisions.on_delivery(record, asked, by, None, NOW, LEASE).why is why
+    assert decisions.on_delivery(record, asked, by, None, NOW).why is why
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_a_veto_ends_a_request_at_once_but_never_over_a_live_lease(
     record: Record | None, asked: Record, why: Change | Reason
 ) -> None:
     """Expired, protected, cancelled by its parent: without a DELETE, and without waiting for its time."""
-    for by in (holder(), SAME_MESSAGE_AGAIN):
-        assert decisions.on_delivery(record, asked, by, VETO, NOW, LEASE).why is why
+    for by in (mine(), SAME_MESSAGE_AGAIN):
+        assert decisions.on_delivery(record, asked, by, VETO, NOW).why is why
 
 
 def test_a_vetoed_request_says_which_message_ended_it() -> None:
-    """So that a redelivery of that message is told from a repeat."""
-    ended = written(decisions.on_delivery(released(next_attempt=0), ASKED, SAME_MESSAGE_AGAIN, VETO, NOW, LEASE))
+    """The row records the message that ended it, to distinguish its redelivery from a repeat."""
+    ended = written(decisions.on_delivery(released(next_attempt=0), ASKED, SAME_MESSAGE_AGAIN, VETO, NOW))
     assert ended.claim == Claim("claim-2", "message-1", 2, NOW)
 
 
@@ -169,7 +169,7 @@ def test_what_accepting_finds(record: Record | None, asked: Record, why: Change 
 )
 def test_what_a_synchronous_call_finds(record: Record | None, why: Change | Reason) -> None:
     """It claims what is new, and nothing else."""
-    assert decisions.on_call(record, ASKED, holder(), NOW, LEASE).why is why
+    assert decisions.on_call(record, ASKED, mine()).why is why
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_what_a_synchronous_call_finds(record: Record | None, why: Change | Reas
     ],
 )
 def test_what_can_be_cancelled(record: Record | None, why: Change | Reason) -> None:
-    """Only what no claim has touched."""
+    """Only requests that no claim has touched can be cancelled."""
     assert decisions.on_cancel(record, CANCEL).why is why
 
 
@@ -252,8 +252,14 @@ def test_when_a_repeat_over_http_sends_the_message_again(record: Record, again: 
 def test_a_claim_that_was_given_back_looks_over_to_a_clock_that_is_behind(behind: float) -> None:
     """Its retry message is the only one that there is: it must not be taken for a duplicate."""
     row = released(next_attempt=-behind - 5)
-    assert decisions.on_delivery(row, ASKED, holder(), None, after(-behind), LEASE).why is Change.CLAIMED
+    assert decisions.on_delivery(row, ASKED, mine(), None, after(-behind)).why is Change.CLAIMED
     waiting = replace(row, next_attempt_at=after(5))
-    assert decisions.on_delivery(waiting, ASKED, holder(), None, after(-behind), LEASE) == Leave(Reason.NOT_YET)
-    assert decisions.on_delivery(waiting, ASKED, holder(), VETO, after(-behind), LEASE).why is Change.ENDED
+    assert decisions.on_delivery(waiting, ASKED, mine(), None, after(-behind)) == Leave(Reason.NOT_YET)
+    assert decisions.on_delivery(waiting, ASKED, mine(), VETO, after(-behind)).why is Change.ENDED
     assert waiting.due == after(5)
+
+
+def test_a_decision_about_no_row_has_none() -> None:
+    """Asking for it is a defect, and is loud."""
+    with pytest.raises(ValueError, match="unknown is about no row"):
+        _ = Leave(Reason.UNKNOWN).record

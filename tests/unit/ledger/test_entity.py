@@ -211,7 +211,7 @@ def test_an_error_fits_its_column_whatever_it_holds(character: str) -> None:
 
 
 def test_an_error_that_just_fits_is_kept_whole() -> None:
-    """Not a character is lost before that."""
+    """An error that just fits loses no character."""
     error = ErrorBody("C", "M" * (MAX_TEXT - len('["C","",[]]')))
     assert error_from(error_text(error)) == error
     assert error_from(error_text(replace(error, message=error.message + "M"))) != error

@@ -9,13 +9,11 @@ import pytest
 from shared.batch.reply import ErrorBody
 from shared.errors import CorruptRecord
 from shared.ledger import state
-from shared.ledger.record import Certainty, Claim, Conclusion, Holder, Outcome, State
+from shared.ledger.record import Certainty, Claim, Conclusion, Outcome, State
 from tests.rows import LEASE, NOW, PROBLEM, accepted, after, claimed, done, released
 
-
-def holder() -> Holder:
-    """An invocation for another message than the one that holds the claim."""
-    return Holder("claim-2", "message-2", 1)
+MINE = Claim("claim-2", "message-2", 1, after(180))
+"""A claim for another message than the one that holds the row."""
 
 
 PROVEN = {Outcome.DELETED, Outcome.NOT_FOUND, Outcome.WOULD_DELETE}
@@ -23,18 +21,18 @@ PROVEN = {Outcome.DELETED, Outcome.NOT_FOUND, Outcome.WOULD_DELETE}
 
 def test_a_claim_is_written_ahead_of_its_delete() -> None:
     """T2 and T3: who holds the row until when, one attempt more, marked as perhaps sent before anything is sent."""
-    taken = state.claim(accepted(due_at=NOW), holder(), NOW, LEASE)
+    taken = state.claim(accepted(due_at=NOW), MINE)
 
     assert taken.state is State.CLAIMED
-    assert taken.claim == Claim("claim-2", "message-2", 1, after(180))
+    assert taken.claim == MINE
     assert (taken.attempts, taken.maybe_effect) == (1, True)
 
 
 def test_taking_over_counts_an_attempt_and_ends_the_wait() -> None:
     """T4 and T5: the new claim replaces the old one, and the retry that it was is no longer waited for."""
-    taken = state.claim(released(next_attempt=0, attempts=3), holder(), NOW, LEASE)
+    taken = state.claim(released(next_attempt=0, attempts=3), MINE)
 
-    assert taken.claim == Claim("claim-2", "message-2", 1, after(180))
+    assert taken.claim == MINE
     assert taken.attempts == 4
     assert taken.next_attempt_at is None
     assert taken.last_error == PROBLEM
@@ -63,28 +61,9 @@ def test_an_end_that_does_not_say_what_became_of_the_task_is_uncertain_after_a_p
         assert ended.conclusion == replace(end, certainty=certainty)
 
 
-@pytest.mark.parametrize(
-    ("may_act", "acted_before", "mark"),
-    [
-        pytest.param(False, False, False, id="without effect"),
-        pytest.param(True, False, True, id="lost"),
-        pytest.param(False, True, True, id="without effect after one that was lost"),
-        pytest.param(True, True, True, id="lost twice"),
-    ],
-)
-def test_a_release_keeps_what_is_known_of_earlier_tries(may_act: bool, acted_before: bool, mark: bool) -> None:
-    """T7: a try that proved to be without effect takes its own mark back and leaves that of earlier tries."""
-    before = released(next_attempt=0, maybe_effect=acted_before)
-    held = state.claim(before, holder(), NOW, LEASE)
-
-    free = state.release(held, before, PROBLEM, after(5), LEASE, may_have_taken_effect=may_act)
-
-    assert free.maybe_effect is mark
-
-
 def test_a_release_ends_the_lease_and_names_the_next_attempt() -> None:
     """T7: others need not wait for the lease, and the reason is there for people to read."""
-    free = state.release(claimed(), accepted(), PROBLEM, after(5), LEASE, may_have_taken_effect=False)
+    free = state.release(claimed(), PROBLEM, after(5), LEASE)
 
     assert free.state is State.CLAIMED
     assert free.claim == Claim("claim-1", "message-1", 1, after(5))
@@ -94,15 +73,7 @@ def test_a_release_ends_the_lease_and_names_the_next_attempt() -> None:
 
 def test_a_try_that_does_not_count_gives_its_attempt_back() -> None:
     """T7 for a call that this app itself had no time for."""
-    free = state.release(
-        claimed(attempts=5),
-        accepted(attempts=4),
-        PROBLEM,
-        after(5),
-        LEASE,
-        may_have_taken_effect=False,
-        counts=False,
-    )
+    free = state.release(claimed(attempts=5), PROBLEM, after(5), LEASE, counts=False)
     assert free.attempts == 4
 
 

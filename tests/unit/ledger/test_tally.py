@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -12,14 +11,15 @@ import pytest
 from shared.clock import to_text
 from shared.errors import StorageUnavailable
 from shared.ledger import state
-from shared.ledger.record import Certainty, Conclusion, Holder, Key, Outcome, Record
+from shared.ledger.record import Certainty, Claim, Conclusion, Key, Outcome, Record
 from shared.ledger.tally import deltas, totals
 from shared.ledger.work import MAX_ROWS
 from shared.request.model import derived_id
-from shared.storage.table import Refused, Write
-from tests.memory_table import no_fault
+from shared.storage.table import Write
+from tests.chaos.faults import at, before, disturbed, everywhere, nothing
+from tests.fakes.app import World
+from tests.fakes.batch import refused
 from tests.rows import LEASE, NOW, claimed
-from tests.world import World, call, refused
 
 
 def bulk(world: World, count: int) -> str:
@@ -63,8 +63,8 @@ def test_a_redrive_takes_the_old_outcome_back() -> None:
     parent = bulk(world, 1)
     world.settle()
     assert totals(world.records, parent, dry_run=False).done == {"failed": 1}
-    (letter,) = world.app.dead_letters.listing(call()).content["value"]
-    world.app.dead_letters.redrive(call(route={"id": letter["id"]}))
+    (letter,) = world.dead_letters()
+    world.redrive(letter["id"])
     assert totals(world.records, parent, dry_run=False).done == {}
     world.settle()
     assert totals(world.records, parent, dry_run=False).done == {"deleted": 1}
@@ -73,7 +73,7 @@ def test_a_redrive_takes_the_old_outcome_back() -> None:
 def test_a_request_alone_costs_no_count() -> None:
     """Nothing is counted for requests without a parent."""
     world = World()
-    world.put(world.request())
+    world.put_request()
     world.settle()
     assert len(world.records.rows) == 1
 
@@ -81,17 +81,17 @@ def test_a_request_alone_costs_no_count() -> None:
 NOT_COUNTED = claimed(parent_id=str(uuid.UUID(int=7)), is_counted=False)
 """A row that its claim inserted."""
 END = Conclusion(Outcome.DELETED, Certainty.CONFIRMED, NOW, 200)
-GIVEN_BACK = state.release(NOT_COUNTED, NOT_COUNTED, None, NOW, LEASE, may_have_taken_effect=False)
+GIVEN_BACK = state.release(NOT_COUNTED, None, NOW, LEASE)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "counts"),
     [
         (None, NOT_COUNTED, {}),
-        (NOT_COUNTED, state.claim(NOT_COUNTED, Holder("c", "m", 2), NOW, LEASE), {}),
+        (NOT_COUNTED, state.claim(NOT_COUNTED, Claim("c", "m", 2, NOW + LEASE)), {}),
         (NOT_COUNTED, state.conclude(NOT_COUNTED, END), {"requested": 1, "deleted": 1}),
         (NOT_COUNTED, GIVEN_BACK, {"requested": 1}),
-        (GIVEN_BACK, state.claim(GIVEN_BACK, Holder("c", "m"), NOW, LEASE), {}),
+        (GIVEN_BACK, state.claim(GIVEN_BACK, Claim("c", "m", 1, NOW + LEASE)), {}),
         (GIVEN_BACK, state.conclude(GIVEN_BACK, END), {"deleted": 1}),
     ],
 )
@@ -118,18 +118,12 @@ def test_two_that_count_at_once_take_turns() -> None:
     parent = in_one_bucket(world, MAX_ROWS + 10)
     assert len(world.messages()) == 2
     other = world.worker()
-    meetings = 0
+    meetings: list[bool] = []
 
-    def meddle(when: str, operation: str) -> None:
-        nonlocal meetings
-        if world.batch.calls and (when, operation) == ("before", "write"):
-            world.records.fault = no_fault
-            meetings += 1
-            assert world.deliver(app=other)
-
-    world.records.fault = meddle
-    world.settle(1_000)
-    assert meetings == 1
+    # The claim was the first write.
+    with disturbed(world, at(1, before(lambda: meetings.append(world.deliver(app=other))), "row write")):
+        world.settle(1_000)
+    assert meetings == [True]
     assert totals(world.records, parent, dry_run=False).done == {"deleted": MAX_ROWS + 10}
 
 
@@ -171,22 +165,27 @@ def test_a_row_of_counts_that_was_purged_is_made_again() -> None:
     assert (found.requested, found.done) == (1, {"deleted": 1})
 
 
+def others_count(world: World) -> None:
+    """Other workers write every count."""
+    for key in world.records.etags:
+        if key[1].startswith("tally:"):
+            world.records.etags[key] += "x"
+
+
 def test_an_end_is_recorded_however_many_count_for_the_parent_at_once() -> None:
     """Others get in the way of thirty writes in a row: the worker waits its turn, within its attempt's time."""
     world = World()
     parent = in_one_bucket(world, 3)
     left = 30
 
-    def meddle(when: str, operation: str) -> None:
+    def meddle() -> None:
         nonlocal left
-        if world.batch.calls and (when, operation) == ("before", "write") and left:
+        if world.batch.calls and left:
             left -= 1
-            for key in world.records.etags:
-                if key[1].startswith("tally:"):
-                    world.records.etags[key] += "x"
+            others_count(world)
 
-    world.records.fault = meddle
-    world.settle()
+    with disturbed(world, everywhere(before(meddle), "row write")):
+        world.settle()
     assert left == 0
     assert len(world.batch.calls) == 3
     assert totals(world.records, parent, dry_run=False).done == {"deleted": 3}
@@ -212,16 +211,9 @@ def test_a_count_that_never_holds_still_is_storage_trouble() -> None:
     """The host delivers the message again, and nothing is deleted twice for it."""
     world = World()
     parent = in_one_bucket(world, 3)
-
-    def meddle(when: str, operation: str) -> None:
-        for key in world.records.etags:
-            if key[1].startswith("tally:"):
-                world.records.etags[key] += "x" if (when, operation) == ("before", "write") else ""
-
-    world.records.fault = meddle
-    with pytest.raises(StorageUnavailable, match="too many writers"):
+    plan = everywhere(before(lambda: others_count(world)), "row write")
+    with disturbed(world, plan), pytest.raises(StorageUnavailable, match="too many writers"):
         world.deliver()
-    world.records.fault = no_fault
     world.clock.advance(601)
     world.settle()
     assert totals(world.records, parent, dry_run=False).done == {"deleted": 3}
@@ -247,23 +239,14 @@ def one_message_of_many_parents(world: World, count: int) -> list[str]:
     return parents
 
 
-@pytest.mark.parametrize("refused_at", [None, 1, 2])
+@pytest.mark.parametrize("refused_at", [None, 0, 1])
 def test_rows_and_counts_of_many_parents_are_more_than_a_transaction_takes(refused_at: int | None) -> None:
     """Each is deleted once, told of once and counted once, also when a later part of the group is refused."""
     world = World()
     parents = one_message_of_many_parents(world, 80)
-    real, groups = world.records.write_group, 0
-
-    def touched(writes: Sequence[Write]) -> list[str] | Refused:
-        nonlocal groups
-        groups += len(writes) > 2
-        if len(writes) > 2 and groups == refused_at:
-            key = (str(writes[0].entity["PartitionKey"]), str(writes[0].entity["RowKey"]))
-            world.records.etags[key] += "x"
-        return real(writes)
-
-    world.records.write_group = touched  # type: ignore[method-assign]
-    world.settle(1_000)
+    plan = nothing if refused_at is None else at(refused_at, before(world.records.touch), "row write")
+    with disturbed(world, plan):
+        world.settle(1_000)
 
     assert len(world.batch.calls) == len(parents)
     assert world.outcomes() == ["deleted"] * len(parents)

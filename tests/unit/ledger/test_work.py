@@ -64,7 +64,7 @@ def test_a_message_reads_back_as_it_was_written() -> None:
 
 
 def test_a_row_that_was_given_back_reads_back_as_far_as_a_claim_needs_it() -> None:
-    """Whoever has its version need not read it: attempts, mark and time of the next attempt are in the message."""
+    """A retry message has everything for a claim without a read: version, attempts, mark and next attempt."""
     stored = released(next_attempt=9, attempts=3, generation=1, origin=Origin.QUEUE)
 
     (found,) = read(text_of(stored))
@@ -231,7 +231,7 @@ def test_a_forged_message_is_refused_with_a_pointer(make: Callable[[], dict[str,
 
 
 def test_an_account_that_was_taken_off_the_list_spoils_no_other_row() -> None:
-    """It is read as it was accepted, for the guard to end; what is no account at all is refused."""
+    """It is read as it was accepted, for a veto to end; what is no account at all is refused."""
     former = "https://former.region.batch.azure.com"
     wanted = parse_request(
         {"clientRequestId": REQUEST_ID, "jobId": "j", "taskId": "t", "batchUrl": former}, (former,), NOW

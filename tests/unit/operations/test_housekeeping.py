@@ -6,7 +6,7 @@ import itertools
 import json
 import uuid
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,17 +15,13 @@ from shared.errors import StorageUnavailable
 from shared.ledger.record import Key
 from shared.ledger.tally import totals
 from shared.request.model import derived_id
-from shared.storage.queues import Depth
-from tests.memory_table import no_fault
-from tests.world import World, call, refused
+from tests.chaos.faults import Fault, ProcessDied, Trouble, at, before, disturbed, everywhere
+from tests.fakes.app import World
+from tests.fakes.batch import refused
+from tests.fakes.calls import call
+from tests.fakes.passage import Operation
 
 DAY = 86_400
-
-
-@pytest.fixture
-def world() -> World:
-    """An app with its defaults."""
-    return World()
 
 
 def rows(world: World) -> set[str]:
@@ -41,7 +37,7 @@ def sweep(world: World, seconds: float = 1_000) -> Counter[str]:
 def test_what_is_past_retention_is_forgotten(world: World) -> None:
     """Rows that are done go after the retention, not a day before."""
     for n in range(250):
-        world.put(world.request(taskId=f"t-{n}"))
+        world.put_request(taskId=f"t-{n}")
     world.settle(1_000)
     world.clock.advance(15 * DAY - 60)
     assert sweep(world)["purged"] == 0
@@ -51,7 +47,7 @@ def test_what_is_past_retention_is_forgotten(world: World) -> None:
 
 
 def test_the_counts_of_a_parent_are_forgotten_together(world: World) -> None:
-    """Not while one of its requests is open, nor while one of its rows is younger: the others would tell too little."""
+    """A parent's counts are purged only together, once none of its requests is open and all rows are old."""
     chances = itertools.cycle((0.0, 0.3, 0.6, 0.9))
     app = world.worker(random=lambda: next(chances))
     parent = str(uuid.uuid4())
@@ -78,7 +74,7 @@ def test_the_counts_of_a_parent_are_forgotten_together(world: World) -> None:
 
 
 def test_an_open_request_is_never_forgotten(world: World) -> None:
-    """However old it is: it is put back instead."""
+    """However old it is: it is requeued instead."""
     world.post(world.request())
     world.queues.clear()
     world.clock.advance(400 * DAY)
@@ -86,7 +82,7 @@ def test_an_open_request_is_never_forgotten(world: World) -> None:
     assert len(rows(world)) == 1
 
 
-def test_a_stuck_request_is_put_back(world: World) -> None:
+def test_a_stuck_request_is_requeued(world: World) -> None:
     """An accepted row whose message is gone gets a new one, after an hour and not before."""
     world.post(world.request())
     world.queues.clear()
@@ -98,17 +94,11 @@ def test_a_stuck_request_is_put_back(world: World) -> None:
     assert world.outcomes() == ["deleted"]
 
 
-def test_an_abandoned_claim_is_put_back(world: World) -> None:
+def test_an_abandoned_claim_is_requeued(world: World) -> None:
     """A synchronous call that died in its DELETE leaves a claim that no message brings back."""
-
-    def die(_: object) -> None:
-        raise ConnectionError("the process died")
-
     world.batch.tasks.add(("job-1", "task-1"))
-    world.batch.on_delete = die
-    with pytest.raises(ConnectionError):
+    with disturbed(world, at(0, Fault.DIES_BEFORE, "batch delete")), pytest.raises(ProcessDied):
         world.delete(client_request_id="0f8fad5b-d9cb-469f-a165-70867728950e")
-    world.batch.on_delete = lambda _: None
     world.clock.advance(4_000)
     assert sweep(world)["put_back"] == 1
     world.settle()
@@ -125,15 +115,9 @@ def test_a_scheduled_request_is_not_stuck(world: World) -> None:
 def test_an_owed_result_is_sent(world: World) -> None:
     """A synchronous call whose result could not be sent has it sent later, once."""
     world.batch.tasks.add(("job-1", "task-1"))
-
-    def full(when: str, queue: str) -> None:
-        if when == "before" and queue == "results":
-            raise StorageUnavailable("full")
-
-    world.send_fault = full
-    assert world.delete().status == 200
+    with disturbed(world, everywhere(Fault.FAILS, "send results")):
+        assert world.delete().status == 200
     assert world.results() == []
-    world.send_fault = no_fault
     assert sweep(world)["emitted"] == 0
     world.clock.advance(1_000)
     assert sweep(world)["emitted"] == 1
@@ -148,12 +132,12 @@ def test_a_round_that_runs_out_of_time_goes_on_where_it_stopped(world: World) ->
         world.post({"clientRequestId": request_id, "jobId": "job-1", "taskId": f"t-{n}"})
     world.settle(1_000)
     world.clock.advance(16 * DAY)
-    world.records.fault = lambda when, _: world.clock.advance(1 if when == "before" else 0)
     total: Counter[str] = Counter()
-    for _ in range(100):
-        total += sweep(world, seconds=10)
-        if total["purged"] == 60:
-            break
+    with disturbed(world, everywhere(before(lambda: world.clock.advance(1)), "row")):
+        for _ in range(100):
+            total += sweep(world, seconds=10)
+            if total["purged"] == 60:
+                break
     assert total["purged"] == 60
     assert rows(world) == set()
 
@@ -163,7 +147,7 @@ def test_a_cancelled_request_stays_cancelled(world: World) -> None:
     world = World(REQUEST_RETENTION_DAYS="2")
     body = world.request(deleteAfter="P10D")
     world.post(body)
-    world.app.api.cancel(call(route={"clientRequestId": body["clientRequestId"]}))
+    world.cancel(body["clientRequestId"])
     world.clock.advance(3 * DAY)
     assert sweep(world)["purged"] == 0
     world.settle()
@@ -174,22 +158,15 @@ def test_a_cancelled_request_stays_cancelled(world: World) -> None:
 
 
 def test_a_bucket_in_trouble_does_not_keep_the_others_from_their_round(world: World) -> None:
-    """Nor does it the night after: the round goes on, and says at its end that something failed."""
+    """A failing bucket delays no other, that night or the next; the round reports the failure at its end."""
     for n in range(40):
-        world.put(world.request(taskId=f"t-{n}"))
+        world.put_request(taskId=f"t-{n}")
     world.settle(1_000)
     world.clock.advance(16 * DAY)
     first = min(key[0] for key in world.records.rows if key[0] in "0123456789abcdef")
-    query = world.records.query
-
-    def trouble(filter_text: str, *rest: Any, **more: Any) -> Any:
-        if f"PartitionKey eq '{first}'" in filter_text:
-            raise StorageUnavailable("too slow")
-        return query(filter_text, *rest, **more)
-
-    world.records.query = trouble  # type: ignore[method-assign]
+    trouble = everywhere(Fault.FAILS, "row query", about=f"PartitionKey eq '{first}'")
     for _ in range(2):
-        with pytest.raises(StorageUnavailable, match="too slow"):
+        with disturbed(world, trouble), pytest.raises(StorageUnavailable):
             sweep(world)
     assert {key[0] for key in world.records.rows if key[0] != "housekeeping"} == {first}
 
@@ -200,17 +177,12 @@ def test_every_bucket_has_its_turn_however_slow_the_scans_are(world: World) -> N
     world.post(lost)
     world.queues.clear()
     world.clock.advance(DAY)
-    query = world.records.query
-
-    def slow(*given: Any) -> Any:
-        world.clock.advance(61)
-        return query(*given)
-
-    world.records.query = slow  # type: ignore[method-assign,assignment]
+    slow = everywhere(before(lambda: world.clock.advance(61)), "row query")
     nights = 0
     while not world.messages():
         began = world.clock.monotonic()
-        sweep(world, 180)
+        with disturbed(world, slow):
+            sweep(world, 180)
         assert world.clock.monotonic() - began < 300, "the host's limit"
         nights += 1
         assert nights < 10
@@ -227,17 +199,17 @@ def test_a_large_bucket_does_not_keep_a_round_at_its_beginning(world: World) -> 
         world.clock.advance(1)
     world.queues.clear()
     world.clock.advance(DAY)
-    world.send_fault = lambda when, _: world.clock.advance(1 if when == "before" else 0)
 
     counts = []
     for _ in range(2):
-        counts.append(sweep(world, 20)["put_back"])
+        with disturbed(world, everywhere(before(lambda: world.clock.advance(1)), "send")):
+            counts.append(sweep(world, 20)["put_back"])
         world.queues.clear()
 
     assert counts == [32, 28]
 
 
-def test_what_is_merely_waiting_in_line_is_not_put_back(world: World) -> None:
+def test_what_is_merely_waiting_in_line_is_not_requeued(world: World) -> None:
     """While a function is stopped, its messages lie on the queue, and older ones before those that are missing."""
     for number in range(50):
         world.post(world.request(taskId=f"t-{number}"))
@@ -254,7 +226,7 @@ def test_what_is_missing_is_put_back_although_newer_messages_wait(world: World) 
     world.post(world.request())
     world.queues.clear()
     world.clock.advance(7_200)
-    world.put(world.request(taskId="t-2"))
+    world.put_request(taskId="t-2")
     world.clock.advance(60)
     assert sweep(world)["put_back"] == 1
 
@@ -265,12 +237,7 @@ def test_nothing_counts_as_lost_while_the_queue_does_not_answer(world: World) ->
     world.settle()
     world.post(world.request(taskId="t-2"))
     world.clock.advance(16 * DAY)
-
-    def down(queue: str, now: datetime) -> Depth:
-        raise StorageUnavailable("queue requests: HTTP 503")
-
-    world.depth = down  # type: ignore[method-assign]
-    with pytest.raises(StorageUnavailable, match="HTTP 503"):
+    with disturbed(world, everywhere(Fault.FAILS, "depth")), pytest.raises(StorageUnavailable, match="HTTP 503"):
         sweep(world)
     assert len(rows(world)) == 1
     assert len(world.messages()) == 1
@@ -282,20 +249,19 @@ def test_a_round_that_is_killed_goes_on_near_where_it_was(world: World) -> None:
     world.queues.clear()
     world.clock.advance(DAY)
     scans: list[str] = []
-    query = world.records.query
 
-    def slow(filter_text: str, *rest: Any) -> Any:
-        scans.append(filter_text)
-        if len(scans) == 12:
-            raise KeyboardInterrupt
+    def slow(_: object, operation: Operation[Any]) -> Trouble | None:
+        if operation.name != "row query":
+            return None
+        scans.append(operation.about)
         world.clock.advance(3)
-        return query(filter_text, *rest)
+        return Fault.DIES_BEFORE if len(scans) == 12 else None
 
-    world.records.query = slow  # type: ignore[method-assign,assignment]
-    with pytest.raises(KeyboardInterrupt):
+    with disturbed(world, slow), pytest.raises(ProcessDied):
         sweep(world)
     seen = set(scans)
-    sweep(world, 9)
+    with disturbed(world, slow):
+        sweep(world, 9)
     again = [text for text in scans[12:] if text in seen]
     assert len(again) <= 3, "those of the last seconds"
 
@@ -303,7 +269,7 @@ def test_a_round_that_is_killed_goes_on_near_where_it_was(world: World) -> None:
 def test_a_row_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """It is neither purged nor put back, and the rows beside it are seen to."""
     for n in range(2):
-        world.put(world.request(taskId=f"t-{n}"))
+        world.put_request(taskId=f"t-{n}")
     world.settle()
     broken = min(world.records.rows)
     world.records.rows[broken] |= {"state": "accepted", "request": "{"}

@@ -8,9 +8,9 @@ import pytest
 from croniter import croniter
 
 from shared.operations.timers import PERIODS, Timers, TimerStopped
-from tests.fake_clock import FakeClock
+from tests.fakes.clock import FakeClock
+from tests.fakes.table import MemoryTable
 from tests.functions import functions
-from tests.memory_table import MemoryTable
 
 NAME = "report_queue_depths"
 
@@ -40,7 +40,7 @@ def test_a_timer_that_never_ran_is_none() -> None:
 
 
 def test_every_timer_of_an_hour_or_less_is_watched() -> None:
-    """Those that the app has, with the periods of their schedules."""
+    """The watched timers are the app's frequent ones, with the periods of their schedules."""
     found = {}
     for function in functions():
         trigger = function.get_trigger()

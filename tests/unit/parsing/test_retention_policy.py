@@ -118,7 +118,7 @@ def test_what_is_left_out_has_its_default() -> None:
     ],
 )
 def test_a_text_that_is_no_list_of_policies_is_refused(text: str, problem: str) -> None:
-    """By the rules of all JSON here: nothing is dropped, coerced or guessed."""
+    """Policies are parsed as strictly as all JSON: nothing is dropped, coerced or guessed."""
     assert problems_of(text) == [f"RETENTION_POLICIES {problem}"]
 
 
@@ -201,7 +201,7 @@ def test_a_name_is_lower_case_letters_digits_and_hyphens(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "-a", "A", "a_b", "é", "a" * 33, "a\n", 7])
 def test_another_name_is_refused(name: object) -> None:
-    """And not quoted in the problem."""
+    """An invalid policy name is refused, and not quoted in the problem."""
     (problem,) = problems_of(json.dumps([wish(name=name)]))
     assert problem.startswith("RETENTION_POLICIES policy at index 0: name ")
 
@@ -231,7 +231,7 @@ def test_a_name_is_used_once() -> None:
     ],
 )
 def test_a_pattern_counts_in_any_letter_case(jobs: object, job_id: str, matches: bool) -> None:
-    """As in PROTECTED_JOBS: `*` stands for any characters, a colon among them, `?` for one."""
+    """Patterns ignore letter case, like PROTECTED_JOBS: `*` matches any characters, even a colon, `?` one."""
     assert (first_match(policies(wish(jobs=jobs)), NORTH, job_id) is not None) is matches
 
 
@@ -416,7 +416,7 @@ def test_a_dry_run_is_true_or_false(dry_run: object) -> None:
 def test_a_task_is_due_when_its_delay_has_passed_since_its_end(
     delete_after: object, succeeded: bool, age: timedelta, due: bool
 ) -> None:
-    """By the class of the task; a class that is kept is never due."""
+    """The task's class determines the delay; a class that is kept is never due."""
     (policy,) = policies(wish(deleteAfter=delete_after))
     assert policy.is_due(succeeded=succeeded, ended=NOON - age, at=NOON) is due
 
@@ -440,7 +440,7 @@ def test_a_policy_that_keeps_everything_needs_no_list() -> None:
 
 
 def test_a_digest_is_that_of_the_meaning() -> None:
-    """However a policy is written."""
+    """The digest depends on a policy's meaning, not on how it is written."""
     same = [
         wish(jobs=["render-*"], deleteAfter={"failed": "PT72H", "succeeded": "P3D"}, dryRun=False),
         wish(deleteAfter="PT72H"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidInput
-from shared.parsing.strict_json import TOO_LARGE, Fault, excerpt, faults, few, parse, pointer, read, refuse_faults
+from shared.parsing.strict_json import TOO_LARGE, Fault, capped, excerpt, faults, parse, pointer, read, refuse_faults
 
 LIMIT = 10_000
 # Surrogates among them, which the default of st.text() leaves out.
@@ -136,7 +136,7 @@ def test_a_long_list_of_problems_ends_in_a_count() -> None:
         parse("[" + ",".join(["NaN"] * 100) + "]", max_bytes=LIMIT)
     assert len(caught.value.problems) == 21
     assert (caught.value.problems[-1].pointer, caught.value.problems[-1].text) == ("", "has 80 more faults")
-    assert few(list(caught.value.problems[:20])) == list(caught.value.problems[:20])
+    assert capped(list(caught.value.problems[:20])) == list(caught.value.problems[:20])
 
 
 @pytest.mark.parametrize("raw", [b"\xef\xbb\xbf{}", "\ufeff{}"])

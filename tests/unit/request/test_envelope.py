@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidInput
 from shared.parsing.strict_json import TOO_LARGE
-from shared.request.envelope import Envelope, Kind, Limits, read_body, read_requests
-from shared.request.model import PartialRequest, derived_id, parse_request
+from shared.request.envelope import Envelope, Invalid, Kind, Limits, read_body, read_requests
+from shared.request.model import DeletionRequest, PartialRequest, derived_id, parse_request
 
 GUID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -24,8 +24,12 @@ ONE: dict[str, Any] = {"clientRequestId": GUID, "jobId": "Render-7", "taskId": "
 MANY_IDS: dict[str, Any] = {"clientRequestId": GUID.upper(), "jobId": "Render-7", "taskIds": ["a", "B"]}
 
 
-def _envelope(value: object, **options: Any) -> Envelope:
-    return read_requests(value, ACCOUNTS, NOW, **options)
+def _envelope(value: object, **options: Any) -> Envelope[DeletionRequest]:
+    return read_requests(value, ACCOUNTS, NOW, lambda request, _: request, **options)
+
+
+def _problems(found: Envelope[DeletionRequest]) -> list[tuple[str, str]]:
+    return [(problem.pointer, problem.text) for item in found.invalid for problem in item.problems]
 
 
 def _problems_of(value: object, **options: Any) -> list[tuple[str, str]]:
@@ -90,7 +94,7 @@ def test_no_body_raises_anything_but_invalid_input(raw: bytes) -> None:
     """Whatever lies on the queue is read or refused."""
     told: object = None
     try:
-        read_requests(read_body(raw, max_bytes=150), ACCOUNTS, NOW)
+        _envelope(read_body(raw, max_bytes=150))
     except InvalidInput as fault:
         told = fault.problems
     assert told is None or told
@@ -100,14 +104,14 @@ def test_a_single_request_is_one_item() -> None:
     """Without `requests` or `taskIds` the object itself is the request."""
     found = _envelope(ONE)
     assert (found.kind, found.parent_id) == (Kind.SINGLE, None)
-    [item] = found.items
-    assert (item.index, item.problems, item.request) == (0, (), parse_request(ONE, ACCOUNTS, NOW))
+    assert found.items == (parse_request(ONE, ACCOUNTS, NOW),)
 
 
 def test_a_bad_single_request_is_an_item_with_its_problems() -> None:
     """Its valid fields are kept for the `rejected` result."""
-    [item] = _envelope(ONE | {"taskId": "..", "ifmatch": "*"}).items
-    assert item.request is None
+    found = _envelope(ONE | {"taskId": "..", "ifmatch": "*"})
+    assert found.valid == []
+    [item] = found.invalid
     assert [problem.pointer for problem in item.problems] == ["/taskId", "/ifmatch"]
     assert item.partial == PartialRequest(GUID, "Render-7")
 
@@ -126,24 +130,23 @@ def test_one_bad_item_spoils_no_other() -> None:
     raw = f'{{"requests": [{good}, 5, {bad}, {twice}, "\x01", {good}]}}'
     found = _envelope(_body(raw.encode()))
     assert found.kind is Kind.MANY
-    assert [item.request is not None for item in found.items] == [True, False, False, False, False, True]
-    assert [item.index for item in found.items] == [0, 1, 2, 3, 4, 5]
-    told = [(problem.pointer, problem.text) for item in found.items for problem in item.problems]
-    assert told == [
+    assert [isinstance(item, Invalid) for item in found.items] == [False, True, True, True, True, False]
+    assert [item.index for item in found.invalid] == [1, 2, 3, 4]
+    assert _problems(found) == [
         ("/requests/1", "must be an object"),
         ("/requests/2/taskId", "contains a control character (U+0000)"),
         ("/requests/3/clientRequestId", "is required"),
         ("/requests/3/jobId", "appears more than once"),
         ("/requests/4", "contains a control character (U+0001)"),
     ]
-    assert found.items[2].partial == PartialRequest(GUID, "Render-7")
-    assert found.items[3].partial == PartialRequest(task_id="t")
+    assert found.invalid[1].partial == PartialRequest(GUID, "Render-7")
+    assert found.invalid[2].partial == PartialRequest(task_id="t")
 
 
 def test_the_same_request_twice_is_two_items() -> None:
     """A repeat inside one envelope is answered like a repeat from outside."""
     first, second = _envelope({"requests": [ONE, ONE]}).items
-    assert first.request == second.request
+    assert first == second
 
 
 def test_task_ids_become_requests_with_derived_ids() -> None:
@@ -151,7 +154,7 @@ def test_task_ids_become_requests_with_derived_ids() -> None:
     found = _envelope(MANY_IDS | {"timeout": 5, "dryRun": True, "metadata": {"a": "b"}, "deleteAfter": "PT1H"})
     assert (found.kind, found.parent_id) == (Kind.TASK_IDS, GUID)
     options = {"timeout": 5, "dryRun": True, "metadata": {"a": "b"}, "deleteAfter": "PT1H"}
-    assert [item.request for item in found.items] == [
+    assert found.valid == [
         parse_request(
             {"clientRequestId": derived_id(GUID, "Render-7", task), "jobId": "Render-7", "taskId": task} | options,
             ACCOUNTS,
@@ -163,31 +166,22 @@ def test_task_ids_become_requests_with_derived_ids() -> None:
 
 def test_a_task_id_twice_is_the_same_request_twice() -> None:
     """Ids are compared without letter case, so that both spellings derive one id."""
-    first, second = _envelope(MANY_IDS | {"taskIds": ["a", "A"]}).items
-    assert first.request
-    assert second.request
-    assert first.request.client_request_id == second.request.client_request_id
+    first, second = _envelope(MANY_IDS | {"taskIds": ["a", "A"]}).valid
+    assert first.client_request_id == second.client_request_id
 
 
 def test_a_bad_task_id_spoils_no_other() -> None:
     """It has its own pointer, and what the envelope says of it is kept."""
     raw = f'{{"clientRequestId": "{GUID}", "jobId": "j", "taskIds": ["a", "..", 5, "\x02", null, "b"]}}'
     found = _envelope(_body(raw.encode()))
-    assert [item.request.task_id if item.request else None for item in found.items] == [
-        "a",
-        None,
-        None,
-        None,
-        None,
-        "b",
-    ]
-    assert [(p.pointer, p.text) for item in found.items for p in item.problems] == [
+    assert [request.task_id for request in found.valid] == ["a", "b"]
+    assert _problems(found) == [
         ("/taskIds/1", "must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'"),
         ("/taskIds/2", "must be text"),
         ("/taskIds/3", "contains a control character (U+0002)"),
         ("/taskIds/4", "must be text"),
     ]
-    assert found.items[1].partial == PartialRequest(None, "j", None, DEFAULT, {})
+    assert found.invalid[0].partial == PartialRequest(None, "j", None, DEFAULT, {})
 
 
 @pytest.mark.parametrize(
@@ -230,8 +224,7 @@ def test_a_fault_of_the_text_around_the_items_refuses_all_of_it(raw: bytes, prob
 
 def test_own_messages_are_strangers_here() -> None:
     """The app's own keys are read elsewhere; as a caller's request they are unknown fields."""
-    [item] = _envelope({"work": {}}).items
-    assert ("/work", "is not a field of this object") in [(p.pointer, p.text) for p in item.problems]
+    assert ("/work", "is not a field of this object") in _problems(_envelope({"work": {}}))
 
 
 def test_the_limits_are_those_of_the_contract() -> None:

@@ -15,8 +15,10 @@ from shared.results.dead_letter import MAX_BODY_BYTES, DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterFilter, LetterListing, Place
 from shared.results.letter_rows import partition_of
+from shared.storage.query import Query
 from shared.storage.table import Page
-from tests.memory_table import MemoryTable, Repeated, failing_at
+from tests.chaos.faults import Fault, at, before, disturbed
+from tests.fakes.table import MemoryTable
 from tests.rows import NOW, PROBLEM, REQUEST_ID, after
 
 
@@ -119,13 +121,13 @@ def test_a_page_that_the_service_ends_early_is_filled() -> None:
     real, calls = table.query, 0
 
     def short(
-        filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+        query: Query, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
     ) -> Page:
         nonlocal calls
         calls += 1
         if calls == 2 and continuation:
             return Page((), continuation)
-        return real(filter_text, columns, min(top, 2), continuation)
+        return real(query, columns, min(top, 2), continuation)
 
     table.query = short  # type: ignore[method-assign]
     first, more = newest(letters, 5)
@@ -159,9 +161,8 @@ def test_a_mark_whose_answer_was_lost_is_known_again() -> None:
     letters.keep(letter())
     table = letters.table
     assert isinstance(table, MemoryTable)
-    table.fault = failing_at(3, "after", Repeated())
-
-    assert letters.mark_redriven(name(1), after(60)) is True
+    with disturbed(table, at(2, Fault.IS_REPEATED)):
+        assert letters.mark_redriven(name(1), after(60)) is True
     assert letters.mark_redriven(name(1), after(60)) is False
 
 
@@ -211,18 +212,11 @@ def test_a_change_in_between_is_read_again(change: str) -> None:
     table = MemoryTable()
     letters = DeadLetterStore(table)
     letters.keep(letter())
-    interruptions = [1]
-
-    def interrupt(when: str, operation: str) -> None:
-        if (when, operation) == ("before", "write") and interruptions:
-            interruptions.clear()
-            letters.keep(letter(seconds=30))
-
-    table.fault = interrupt
-    if change == "keep":
-        letters.keep(letter(seconds=60))
-    else:
-        assert letters.mark_redriven(name(1), after(60)) is True
+    with disturbed(table, at(0, before(lambda: letters.keep(letter(seconds=30))), "row write")):
+        if change == "keep":
+            letters.keep(letter(seconds=60))
+        else:
+            assert letters.mark_redriven(name(1), after(60)) is True
 
     kept = letters.read(name(1))
     assert kept is not None
@@ -324,14 +318,14 @@ def test_a_page_that_takes_the_service_long_says_where_to_go_on() -> None:
         letters.keep(letter(n, seconds=n, id=f"{2 * n}0000000-0000-5000-8000-000000000000"))
     real, slow = table.query, [True]
 
-    def query(
-        filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+    def looked(
+        query: Query, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
     ) -> Page:
-        if slow[0] and "letters-1" in filter_text:
+        if slow[0] and query.partition == "letters-1":
             return Page((), {"PartitionKey": "letters-1", "RowKey": "at:"})
-        return real(filter_text, columns, top, continuation)
+        return real(query, columns, top, continuation)
 
-    table.query = query  # type: ignore[method-assign]
+    table.query = looked  # type: ignore[method-assign]
     first, place = newest(letters, 10)
     assert (first, place) == ([], Place("", {"letters-1": {"PartitionKey": "letters-1", "RowKey": "at:"}}))
     slow[0] = False

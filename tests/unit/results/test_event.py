@@ -14,6 +14,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from shared.batch.reply import ErrorBody
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome
+from shared.request.model import PartialRequest
 from shared.results.event import (
     MAX_BYTES,
     cloud_event,
@@ -23,7 +24,8 @@ from shared.results.event import (
 from shared.results.result import Result, result_id
 from tests.rows import ACCOUNT, NOW, PROBLEM, REQUEST_ID, accepted, after, claimed, done, released, request
 
-REJECTED = Result("id-1", Outcome.REJECTED, Certainty.CONFIRMED, ACCOUNT, NOW, Origin.QUEUE, error=PROBLEM)
+NOT_VALID = Conclusion(Outcome.REJECTED, Certainty.CONFIRMED, NOW, error=PROBLEM)
+REJECTED = Result("id-1", NOT_VALID, PartialRequest(), ACCOUNT, Origin.QUEUE)
 
 
 def test_the_event_is_the_one_of_the_contract() -> None:
@@ -105,7 +107,7 @@ def test_an_independent_reader_takes_the_event(result: Result) -> None:
 
 
 def test_an_id_is_the_same_for_every_emission_of_one_outcome() -> None:
-    """Whoever emits it, whenever: the id depends on the row alone, and is a UUID."""
+    """A result's id is a UUID that depends only on the row, whoever publishes it."""
     emitted = {Result.of(replace(done(), claim=None, attempts=n)).id for n in range(3)}
 
     assert len(emitted) == 1
@@ -143,7 +145,9 @@ def long_error(values: int) -> ErrorBody:
 
 def event_with(error: ErrorBody | None, metadata: dict[str, str]) -> dict[str, Any]:
     """A result with so much in it."""
-    return cloud_event(replace(Result.of(done()), error=error, metadata=metadata))
+    row = done(request=request().model_copy(update={"metadata": metadata}))
+    end = Conclusion(Outcome.DELETED, Certainty.CONFIRMED, NOW, error=error)
+    return cloud_event(Result.of(replace(row, conclusion=end)))
 
 
 def test_what_fits_is_sent_whole() -> None:
@@ -153,7 +157,7 @@ def test_what_fits_is_sent_whole() -> None:
 
 
 def test_a_long_error_is_shortened_to_fit() -> None:
-    """In code, message and values, each of which says enough; all else stays."""
+    """Code, message and values of a long error are shortened; everything else is kept."""
     event = event_with(long_error(values=20), {"k": "v"})
 
     text = event_text(event)

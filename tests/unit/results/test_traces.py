@@ -12,7 +12,8 @@ import pytest
 
 from shared.results.telemetry import SILENT
 from shared.wiring.telemetry import telemetry_of
-from tests.world import ACCOUNT, World, call
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.calls import call
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 INVOCATION = "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-00"
@@ -47,7 +48,7 @@ def test_an_http_callers_trace_reaches_the_result() -> None:
 
 
 def test_every_request_of_a_bulk_call_belongs_to_the_callers_trace() -> None:
-    """In both forms; a request that names a trace of its own keeps it."""
+    """Requests of both bulk forms join the caller's trace, unless they name another one."""
     world = World()
     assert post(world, many(world)) == 202
     assert post(world, {"requests": [world.request(taskId="task-3")]}) == 202
@@ -66,10 +67,10 @@ def test_the_synchronous_call_belongs_to_the_callers_trace() -> None:
 
 
 def test_a_producers_message_names_its_trace() -> None:
-    """In a field of the request, of many, and of a wish for many tasks."""
+    """A message's `traceparent` field is used in all three forms of requests."""
     world = World()
     world.traceparent = INVOCATION
-    world.put(world.request(traceparent=CALLER))
+    world.put_request(traceparent=CALLER)
     world.put({"requests": [world.request(taskId="task-3", traceparent=CALLER)]})
     world.put(many(world) | {"traceparent": CALLER})
     assert traces(world) == {CALLER}
@@ -79,13 +80,13 @@ def test_a_message_without_a_trace_belongs_to_its_delivery() -> None:
     """Retries go on in the trace of the first one."""
     world = World()
     world.traceparent = INVOCATION
-    world.put(world.request())
+    world.put_request()
     assert traces(world) == {INVOCATION}
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_an_events_trace_reaches_every_result(wrapped: bool) -> None:
-    """From a field of the bare event, or the attribute of a CloudEvent; the closing event names it too."""
+    """An event's `traceparent`, a field or a CloudEvents attribute, reaches every result and the closing event."""
     world = World()
     world.traceparent = INVOCATION
     world.batch.seed("render-7", 3)
@@ -124,7 +125,7 @@ def test_a_repeat_from_another_trace_is_a_repeat() -> None:
 def test_a_trace_that_is_none_is_refused(wrong: str) -> None:
     """A field is checked like any other, its pointer in the result; what other fields say is kept."""
     world = World()
-    world.put(world.request(traceparent=wrong))
+    world.put_request(traceparent=wrong)
     world.settle()
     (result,) = world.results()
     assert result["data"]["outcome"] == "rejected"
@@ -134,7 +135,7 @@ def test_a_trace_that_is_none_is_refused(wrong: str) -> None:
 
 @pytest.mark.parametrize("env", [{}, {"PYTHON_ENABLE_OPENTELEMETRY": "false"}, {"PYTHON_ENABLE_OPENTELEMETRY": ""}])
 def test_telemetry_is_off_by_default(env: dict[str, str]) -> None:
-    """And says nothing to anybody."""
+    """Without the setting, no telemetry is sent."""
     assert telemetry_of(env) is SILENT
 
 

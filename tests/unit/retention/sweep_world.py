@@ -6,15 +6,12 @@ import itertools
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from shared.batch.job_listing import JobPage, ListedJob
-from shared.batch.listing import CompletedTask, TaskPage
-from shared.batch.reply import ErrorBody, Reply, Sent
-from shared.clock import TimeBox, to_text
 from shared.deletion.outcomes import RetryPolicy
 from shared.errors import AppError
 from shared.parsing.protection import is_protected
@@ -33,71 +30,15 @@ from shared.retention.stopping import Stop, SweepStopper
 from shared.retention.sweep import Sweep
 from shared.retention.sweeper import Sweeper, SweeperParts
 from shared.retention.timer import SweepTimer, TimerParts
-from tests.fake_clock import FakeClock
-from tests.memory_table import MemoryTable
+from tests.chaos.faults import ProcessDied
+from tests.fakes.app import ACCOUNT
+from tests.fakes.passage import Operation, Passage, T, storage, undisturbed
+from tests.fakes.queues import MemoryQueues, Message, QueueHost
+from tests.fakes.table import MemoryTable
+from tests.unit.retention.swept_account import FakeJob, FakeTask, SweptAccount
 
-ACCOUNT = "https://acct.region.batch.azure.com"
-OK = Reply(Sent.ANSWERED, 200, request_id="batch-1")
 INTERVAL = timedelta(hours=6)
-MOST_DELIVERIES = 10
-DAY = timedelta(days=1)
-
-
-class Crash(Exception):
-    """The process died here."""
-
-
-def refused(status: int, code: str | None = None, retry_after: float | None = None) -> Reply:
-    """An answer with an error; without a code of Batch's it is a gateway's."""
-    error = ErrorBody(code or "UnexpectedAnswer", "Refused.")
-    return Reply(Sent.ANSWERED, status, error, code is not None, retry_after, "batch-2")
-
-
-@dataclass
-class FakeTask:
-    """One task of the account."""
-
-    id: str
-    ended: datetime | None
-    succeeded: bool = True
-    version: int = 1
-    can_go: bool = True
-    """False for one whose DELETE Batch refuses for good."""
-
-    @property
-    def etag(self) -> str:
-        return f"0x{self.version:04X}"
-
-    def listed(self) -> CompletedTask:
-        """As Batch shows it."""
-        end = to_text(self.ended) if self.ended else None
-        return CompletedTask(self.id, 0 if self.succeeded else 1, None, end, self.etag)
-
-
-@dataclass
-class FakeJob:
-    """One job of the account."""
-
-    id: str
-    tasks: dict[str, FakeTask] = field(default_factory=dict)
-    state: str = "active"
-    marked: bool = False
-    uses_dependencies: bool = False
-
-    def listed(self) -> ListedJob:
-        """As Batch shows it."""
-        mark = (("Task-Retention", "keep"),) if self.marked else ()
-        return ListedJob(self.id, self.state, (("team", "vfx"), *mark), self.uses_dependencies)
-
-
-@dataclass
-class Message:
-    """A message of the job-completion queue."""
-
-    id: str
-    text: str
-    visible_at: datetime
-    deliveries: int = 0
+QUEUE = "job-completions"
 
 
 @dataclass(frozen=True)
@@ -109,51 +50,29 @@ class Request:
     digest: str
 
 
-class SweepWorld:
+class SweepWorld(SweptAccount):
     """Everything that a sweep meets. Time moves when the next message is due later."""
 
     def __init__(self, *policies: dict[str, Any], protected: tuple[str, ...] = ()) -> None:
-        self.clock = FakeClock()
-        self.table = MemoryTable()
+        super().__init__()
+        self.passage: Passage = undisturbed
+        """The way of all operations; see `FaultInjector`."""
+        self.table = MemoryTable(passage=self._pass)
+        self.queues = MemoryQueues(self.clock)
+        self.host = QueueHost(self.queues, self.clock, self._pass)
         self.accounts: tuple[str, ...] = (ACCOUNT,)
         self.rules = Rules((), ())
         self.set_rules(*policies, protected=protected)
-        self.jobs: dict[str, FakeJob] = {}
-        self.page_size = 2
-        self.pages_by_offset = False
-        """Then what goes between two pages makes others shift into its place, and be skipped."""
-        self.answers: list[Reply | JobPage | TaskPage | Callable[[], None] | None] = []
-        """What list calls meet in turn: an answer in place of theirs, or something that happens meanwhile."""
-        self.calls: list[str] = []
-        self.seen_as: dict[str, FakeJob] = {}
-        """Each job as it was listed last."""
-        self.messages: list[Message] = []
         self.requests: dict[str, Request] = {}
         self.asked = Counter[str]()
         """Ids by sweep, however often each was sent."""
         self.done: dict[str, str] = {}
         self.deleted: list[tuple[Request, FakeJob, FakeTask]] = []
         self.results: list[dict[str, Any]] = []
-        self.poisoned: list[Message] = []
-        self.fault: Callable[[], None] = lambda: None
-        self.table.fault = lambda *_: self.fault()
         self._ids = itertools.count(1)
 
-    # The account
-
-    def job(self, job_id: str, *tasks: FakeTask, **fields: Any) -> FakeJob:
-        """Puts a job there."""
-        job = FakeJob(job_id, {task.id: task for task in tasks}, **fields)
-        self.jobs[job_id.lower()] = job
-        return job
-
-    def ended(self, task_id: str, ago: timedelta = 10 * DAY, **fields: Any) -> FakeTask:
-        """A task that ended so long ago."""
-        return FakeTask(task_id, self.clock.now() - ago, **fields)
-
-    def left(self) -> list[str]:
-        """Jobs and tasks that are still there."""
-        return [f"{job.id}/{task}" for job in self.jobs.values() for task in job.tasks]
+    def _pass(self, operation: Operation[T]) -> T:
+        return self.passage(operation)
 
     def set_rules(self, *policies: dict[str, Any], protected: tuple[str, ...] = ()) -> None:
         """The settings from now on."""
@@ -163,61 +82,11 @@ class SweepWorld:
 
     # What the sweeps are put together from
 
-    def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
-        """See Lists."""
-        self.calls.append("jobs")
-        made = self._made_up(JobPage)
-        if isinstance(made, JobPage):
-            return made
-        jobs = list(self.jobs.values())
-        page, link = self._page([job.id for job in jobs], continuation, "jobs")
-        for job_id in page:
-            job = self.jobs[job_id.lower()]
-            self.seen_as[job.id] = FakeJob(job.id, {}, job.state, job.marked, job.uses_dependencies)
-        return JobPage(OK, tuple(self.jobs[job_id.lower()].listed() for job_id in page), link)
-
-    def list_completed_tasks(
-        self, account: str, job_id: str, continuation: str | None, box: TimeBox, *, ended_by: datetime | None = None
-    ) -> TaskPage:
-        """See Lists."""
-        self.calls.append(job_id)
-        made = self._made_up(TaskPage)
-        if isinstance(made, TaskPage):
-            return made
-        job = self.jobs.get(job_id.lower())
-        if job is None:
-            return TaskPage(refused(404, "JobNotFound"))
-        found = [task for task in job.tasks.values() if task.ended and (ended_by is None or task.ended <= ended_by)]
-        page, link = self._page([task.id for task in found], continuation, job_id)
-        return TaskPage(OK, tuple(job.tasks[task_id].listed() for task_id in page), link)
-
-    def _made_up(self, kind: Callable[[Reply], Any]) -> Any:
-        made = self.answers.pop(0) if self.answers else None
-        if isinstance(made, Reply):
-            return kind(made)
-        if callable(made):
-            made()
-            return None
-        return made
-
-    def _page(self, ids: list[str], continuation: str | None, kind: str) -> tuple[list[str], str | None]:
-        start = 0
-        if continuation is not None:
-            _, number, last = continuation.rsplit("|", 2)
-            start = (
-                int(number)
-                if self.pages_by_offset
-                else next(
-                    (at + 1 for at, each in enumerate(ids) if each == last), len([each for each in ids if each <= last])
-                )
-            )
-        page = ids[start : start + self.page_size]
-        more = len(ids) > start + self.page_size
-        return page, f"{kind}|{start + self.page_size}|{page[-1]}" if more else None
-
     def ask(self, sweep: Sweep) -> None:
         """See Outlet."""
-        self.fault()
+        self.passage(storage("ask", lambda: self._ask(sweep)))
+
+    def _ask(self, sweep: Sweep) -> None:
         for asked in sweep.asked:
             request = request_of(sweep, asked)
             count = sweep.count_of(asked.policy)
@@ -230,14 +99,11 @@ class SweepWorld:
 
     def send_step(self, step: SweepStep, delay_seconds: float = 0.0) -> None:
         """See Outlet."""
-        self.fault()
-        visible_at = self.clock.now() + timedelta(seconds=delay_seconds)
-        self.messages.append(Message(f"m-{next(self._ids)}", write_sweep_step(step), visible_at))
+        self.passage(storage("send step", lambda: self.queues.put(QUEUE, write_sweep_step(step), delay_seconds)))
 
     def send_result(self, text: str) -> None:
         """See Outlet."""
-        self.fault()
-        self.results.append(json.loads(text))
+        self.passage(storage("send result", lambda: self.results.append(json.loads(text))))
 
     @property
     def sweeps(self) -> SweepStore:
@@ -282,23 +148,21 @@ class SweepWorld:
 
     # The host
 
+    @property
+    def messages(self) -> list[Message]:
+        """The steps that are to come."""
+        return self.queues[QUEUE]
+
     def deliver(self, message: Message) -> None:
-        """One delivery: the message goes when the function has returned, else it comes again, ten times in all."""
-        if message not in self.messages:
-            return
-        message.deliveries += 1
-        try:
-            value = json.loads(message.text)
-            assert is_sweep_step(value)
-            self.sweeper().deliver(read_sweep_step(value), message.id)
-        except (AppError, Crash):
-            message.visible_at = self.clock.now() + timedelta(seconds=60)
-            if message.deliveries >= MOST_DELIVERIES and message in self.messages:
-                self.messages.remove(message)
-                self.poisoned.append(message)
-            return
+        """One delivery of a message that is still there."""
         if message in self.messages:
-            self.messages.remove(message)
+            with suppress(AppError, ProcessDied):
+                self.host.deliver(QUEUE, message, self._step)
+
+    def _step(self, message: Message) -> None:
+        value = json.loads(message.text)
+        assert is_sweep_step(value)
+        self.sweeper().deliver(read_sweep_step(value), message.id)
 
     def next_message(self) -> Message | None:
         """The message that is due first; time moves on to it."""

@@ -17,12 +17,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.retention.sweep import Sweep
-from tests.unit.retention.sweep_world import ACCOUNT, INTERVAL, Crash, FakeTask, Request, SweepWorld
+from tests.chaos.faults import Fault, FaultInjector, after, at, disturbed, everywhere
+from tests.fakes.app import ACCOUNT
+from tests.unit.retention.sweep_world import INTERVAL, Request, SweepWorld
+from tests.unit.retention.swept_account import FakeTask
 
 NAMES = ["a-1", "A-2", "b-1", "b-2", "c"]
 PATTERNS = ["a-*", "B-*", "*", "?", "*-1", "c"]
 DELAYS = ["PT0S", "PT1H", "P1D", "P3D"]
 HOURS = [0, 1, 2, 23, 24, 48, 71, 72, 100]
+
+BEYOND_LISTS = ("row", "ask", "send", "host")
+"""Operations after which a death leaves something behind."""
 
 Patch = pytest.MonkeyPatch
 
@@ -69,7 +75,7 @@ protected = st.sampled_from([(), (), ("a-1",), ("B-*",)])
 event = st.one_of(
     st.tuples(st.just("deliver"), st.integers(0, 3)),
     st.tuples(st.just("deliver"), st.integers(0, 3)),
-    st.tuples(st.just("crash"), st.integers(0, 9)),
+    st.tuples(st.just("crash"), st.integers(0, 11)),
     st.tuples(st.just("overlap"), st.integers(0, 3)),
     st.tuples(st.just("lose"), st.integers(0, 3)),
     st.tuples(st.just("carry out"), st.integers(0, 9)),
@@ -99,7 +105,8 @@ class Judge:
         """By sweep and job whether it was marked or waited for when that sweep last listed it."""
         for number, made in enumerate(jobs):
             self._put(NAMES[number], made)
-        self._watch_lists()
+        self._noted: set[str] = set()
+        self.world.passage = FaultInjector(everywhere(after(self._note_marks), "ask"))
 
     def _put(self, job_id: str, made: dict[str, Any]) -> None:
         tasks = []
@@ -109,23 +116,16 @@ class Judge:
         fields = {name: made[name] for name in ("state", "marked", "uses_dependencies")}
         self.world.job(job_id, *tasks, **fields)
 
-    def _watch_lists(self) -> None:
-        """Notes under which marks each request was asked for."""
-        ask = self.world.ask
+    def _note_marks(self) -> None:
+        """Notes under which marks each new request was asked for."""
+        for request_id in set(self.world.requests) - self._noted:
+            asked = self.world.requests[request_id]
+            seen = self.world.seen_as[self.world.jobs_by_id(asked)]
+            self.listed[asked.sweep_id, seen.id] = self._is_kept(asked.sweep_id, seen)
+        self._noted = set(self.world.requests)
 
-        def watched(sweep: Sweep) -> None:
-            known = set(self.world.requests)
-            try:
-                ask(sweep)
-            finally:
-                for request_id in set(self.world.requests) - known:
-                    seen = self.world.seen_as[self.world.jobs_by_id(self.world.requests[request_id])]
-                    self.listed[sweep.sweep_id, seen.id] = self._is_kept(sweep, seen)
-
-        self.world.ask = watched  # type: ignore[method-assign]
-
-    def _is_kept(self, sweep: Sweep, job: Any) -> bool:
-        wish = first_wish(self.sweep_wishes.get(sweep.sweep_id, self.wishes), job.id)
+    def _is_kept(self, sweep_id: str, job: Any) -> bool:
+        wish = first_wish(self.sweep_wishes.get(sweep_id, self.wishes), job.id)
         waits = job.uses_dependencies and job.state != "completed" and wish is not None and "jobState" not in wish
         return bool(job.marked or waits)
 
@@ -143,24 +143,20 @@ class Judge:
             self.world.clock.advance(max(0.0, (message.visible_at - self.world.clock.now()).total_seconds()))
             self.world.deliver(message)
 
-    def _crash(self, operation: int) -> None:
-        left = operation
+    def _deliver_at_once(self, number: int) -> None:
+        if messages := self.world.messages:
+            self.world.deliver(messages[number % len(messages)])
 
-        def fault() -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Crash
-
-        self.world.fault = fault
-        try:
+    def _crash(self, moment: int) -> None:
+        """The process dies at an operation of the delivery: before its effect at even moments, after it at odd ones."""
+        with disturbed(
+            self.world, at(moment // 2, Fault.DIES_AFTER if moment % 2 else Fault.DIES_BEFORE, *BEYOND_LISTS)
+        ):
             self._deliver(0)
-        finally:
-            self.world.fault = lambda: None
 
     def _overlap(self, number: int) -> None:
         """Another delivery, of the same message or of another, while this one is at its first list call."""
-        self.world.answers = [lambda: self._deliver(number)]
+        self.world.answers = [lambda: self._deliver_at_once(number)]
         self._deliver(0)
         self.world.answers = []
 

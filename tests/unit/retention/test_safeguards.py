@@ -17,7 +17,9 @@ from shared.retention import agenda, course, judging, step, sweeper
 from shared.retention import sweep as sweeps
 from shared.retention.closing import SweepCloser
 from shared.retention.judging import Finding
-from tests.unit.retention.sweep_world import ACCOUNT, DAY, refused
+from tests.fakes.app import ACCOUNT
+from tests.fakes.batch import refused
+from tests.unit.retention.swept_account import DAY
 from tests.unit.retention.test_any_order import ORDERS, RUN, Judge, faults_of
 
 Patch = pytest.MonkeyPatch
@@ -51,13 +53,13 @@ def simple(*jobs: dict[str, Any], wish: dict[str, Any] | None = None) -> Story:
     return story
 
 
-def crashing(operation: int) -> Story:
-    """A process that dies at an operation of the step that asks; meanwhile the first task goes by another hand."""
+def crashing(moment: int) -> Story:
+    """A process that dies at a moment of the step that asks; meanwhile the first task goes by another hand."""
 
     def story() -> list[str]:
         judge = Judge([ALL], [job(OLD, OLD, OLD)])
         judge.play("begin", False)
-        judge.play("crash", operation)
+        judge.play("crash", moment)
         judge.play("run again", 0)
         return told(judge)
 
@@ -65,8 +67,8 @@ def crashing(operation: int) -> Story:
 
 
 def crash_in_the_first_step() -> list[str]:
-    """At each operation in turn."""
-    return [fault for operation in range(6) for fault in crashing(operation)()]
+    """At each moment in turn."""
+    return [fault for moment in range(12) for fault in crashing(moment)()]
 
 
 def stopped() -> list[str]:
@@ -95,13 +97,7 @@ def stuck_job() -> list[str]:
 def bad_job() -> list[str]:
     """A job whose list is never answered; the one after it has due tasks."""
     judge = Judge([ALL], [job(OLD), job(OLD)])
-    lists = judge.world.list_completed_tasks
-
-    def list_completed_tasks(account: str, job_id: str, *arguments: Any, **named: Any) -> Any:
-        page = lists(account, job_id, *arguments, **named)
-        return replace(page, reply=refused(500), tasks=()) if job_id == "a-1" else page
-
-    judge.world.list_completed_tasks = list_completed_tasks  # type: ignore[method-assign]
+    judge.world.jobs["a-1"].refusal = refused(500)
     judge.play("begin", False)
     judge.finish()
     return [fault for fault in judge.faults if "a-1" not in fault]
@@ -162,11 +158,11 @@ def close_alone(self: Any, sweep: Any) -> None:
 
 
 def without_stopping(patch: Patch) -> None:
-    """The wish to stop is noted and not heeded."""
+    """A cancellation is recorded but ignored."""
     patch.setattr(sweeper, "at_step", lambda sweep, *_: replace(sweep, asked=(), is_stopping=False))
 
 
-def without_put_back(patch: Patch) -> None:
+def without_requeue(patch: Patch) -> None:
     """The timer leaves a sweep alone for as long as it seems to run."""
     patch.setattr(agenda, "STUCK_AFTER", 1_000 * DAY)
 
@@ -211,7 +207,7 @@ def without_one_at_a_time(patch: Patch) -> None:
             "was not due",
         ),
         (stopped, without_stopping, "asked for after it was stopped"),
-        (lost_message, without_put_back, "never ends"),
+        (lost_message, without_requeue, "never ends"),
         (stuck_job, without_turns, "is left"),
         (bad_job, without_passing_over, "is left"),
         (early_first_sweep, without_the_first_interval, "asked for at once"),

@@ -15,7 +15,7 @@ from shared.ledger.tally import Totals
 from shared.retention.message import SweepStep, is_sweep_step, read_sweep_step, write_sweep_step
 from shared.retention.record import sweep_of, to_entity
 from shared.retention.report import closing_event, status_of
-from shared.retention.step import Standing, given_up, put_back, standing_of
+from shared.retention.step import Standing, given_up, requeued, standing_of
 from shared.retention.stopping import Stop
 from shared.retention.sweep import (
     MOST_HELD_BACK,
@@ -30,7 +30,10 @@ from shared.retention.sweep import (
 )
 from shared.retention.sweeper import MOST_ASKED
 from shared.storage.table import Found
-from tests.unit.retention.sweep_world import ACCOUNT, Crash, SweepWorld, refused
+from tests.chaos.faults import Fault, disturbed, following
+from tests.fakes.app import ACCOUNT
+from tests.fakes.batch import refused
+from tests.unit.retention.sweep_world import SweepWorld
 
 ALL = {"name": "all", "jobs": "*", "deleteAfter": "P1D"}
 OTHER = {"name": "other", "jobs": "x", "deleteAfter": "P1D"}
@@ -54,21 +57,9 @@ def world_of(jobs: int, *policies: Any) -> SweepWorld:
 
 def dies_after_its_row(world: SweepWorld) -> None:
     """The process dies between the row of the step that is delivered now and what it asks for."""
-    left = 2  # before and after the write
-
-    def fault() -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Crash
-
-    def at_the_list() -> None:
-        world.clock.advance(5)
-        world.fault = fault
-
-    world.answers = [None, at_the_list]
-    world.deliver(world.messages[0])
-    world.fault = lambda: None
+    world.answers = [None, lambda: world.clock.advance(5)]
+    with disturbed(world, following("row write", Fault.DIES_BEFORE)):
+        world.deliver(world.messages[0])
 
 
 # Messages
@@ -97,14 +88,14 @@ def test_a_step_s_message_says_which_step_is_due_and_nothing_else() -> None:
     ],
 )
 def test_a_step_that_the_app_did_not_write_is_refused(body: object, pointer: str) -> None:
-    """As strictly as a caller's message."""
+    """A step is parsed as strictly as a caller's message."""
     with pytest.raises(InvalidInput) as caught:
         read_sweep_step({"sweep": body})
     assert caught.value.problems[0].pointer == pointer
 
 
 def test_a_message_is_the_next_step_a_repeat_or_a_duplicate() -> None:
-    """By the number of the step and by the message that did the last one."""
+    """The step number and the message that did the last step determine how a message is treated."""
     world = world_of(3)
     sweep = running(world)
     first = world.messages[0]
@@ -188,7 +179,7 @@ def test_an_account_that_was_taken_off_the_list_ends_its_sweep_as_failed() -> No
 
 
 def test_a_sweep_is_stopped_at_its_next_step() -> None:
-    """Until then another one cannot begin; what was asked for ends as cancelled."""
+    """A cancelled sweep blocks another until its next step ends it; its unclaimed requests end as cancelled."""
     world = world_of(4)
     sweep = running(world)
     world.answers = [None, lambda: world.clock.advance(5)]
@@ -276,7 +267,7 @@ def test_a_poison_copy_of_a_step_of_a_sweep_that_has_ended_closes_it_again() -> 
 
 
 def test_a_poison_copy_of_a_step_that_is_long_done_ends_nothing() -> None:
-    """Nor does one of a sweep that nobody knows."""
+    """A poison copy of an old step, or of an unknown sweep, changes nothing."""
     world = world_of(6)
     sweep = running(world)
     world.page_size = 1
@@ -290,14 +281,14 @@ def test_a_poison_copy_of_a_step_that_is_long_done_ends_nothing() -> None:
     assert given_up(world.row(sweep.sweep_id), SweepStep(sweep.sweep_id, 9), world.clock.now()) is None
 
 
-def test_a_sweep_that_is_put_back_asks_first_for_what_its_last_step_noted() -> None:
+def test_a_requeued_sweep_first_sends_the_requests_of_its_last_step() -> None:
     """That step may have died before it sent anything."""
     world = world_of(4)
     sweep = running(world)
     dies_after_its_row(world)
     world.messages.clear()
     assert (world.row(sweep.sweep_id).requested, world.asked[sweep.sweep_id]) == (1, 0)
-    row, step = put_back(world.row(sweep.sweep_id), world.clock.now())
+    row, step = requeued(world.row(sweep.sweep_id), world.clock.now())
     assert row.due_at == world.clock.now()
     world.send_step(step)
     world.settle()
@@ -308,7 +299,7 @@ def test_a_sweep_that_is_put_back_asks_first_for_what_its_last_step_noted() -> N
 
 
 def test_a_row_is_read_as_it_was_written() -> None:
-    """In the middle of everything."""
+    """A row of a sweep in full progress survives writing and reading."""
     world = world_of(5, {**ALL, "most": 3}, OTHER)
     sweep = running(world)
     world.answers = [None, None, refused(500)]

@@ -13,7 +13,10 @@ from shared.batch.listing import CompletedTask, TaskPage
 from shared.batch.reply import ErrorBody, Reply, Sent
 from shared.retention import course
 from shared.retention.sweep import LeftAlone, Phase, Place, Sweep, mark_of_id
-from tests.unit.retention.sweep_world import ACCOUNT, DAY, OK, FakeTask, SweepWorld, refused
+from tests.fakes.app import ACCOUNT
+from tests.fakes.batch import DELETED, refused
+from tests.unit.retention.sweep_world import SweepWorld
+from tests.unit.retention.swept_account import DAY, FakeTask
 
 RENDER = {"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}
 REST = {"name": "rest", "jobs": "*", "deleteAfter": "P3D"}
@@ -59,7 +62,7 @@ def test_each_completed_task_goes_when_its_class_s_delay_has_passed() -> None:
 
 
 def test_due_is_judged_at_the_start_of_the_sweep_on_every_page() -> None:
-    """However long it takes: a dry run before it has counted the same."""
+    """All pages use the instant at which the sweep began, so a dry run counts the same tasks."""
     world = SweepWorld(RENDER)
     world.job("render-7", *(world.ended(f"t{n}", 3 * DAY - timedelta(minutes=n - 1)) for n in range(4)))
     world.answers = [None, lambda: world.clock.advance(3_600), lambda: world.clock.advance(3_600)]
@@ -96,7 +99,7 @@ def test_a_task_that_cannot_be_judged_is_left_alone(task: CompletedTask) -> None
     """Without an end time, a version, or an id that a URL may be built from; it counts as kept."""
     world = SweepWorld(RENDER)
     world.job("render-7")
-    world.answers = [None, TaskPage(OK, (task,))]
+    world.answers = [None, TaskPage(DELETED, (task,))]
     assert counts(world.sweep()) == [("render", 1, 0, 1)]
     assert asked(world) == []
 
@@ -106,7 +109,7 @@ def test_what_the_service_lists_is_checked_again() -> None:
     world = SweepWorld(RENDER)
     world.job("render-7")
     young = CompletedTask("t", 0, "success", "2026-11-24T07:00:00Z", "0x1")
-    world.answers = [None, TaskPage(OK, (young,))]
+    world.answers = [None, TaskPage(DELETED, (young,))]
     assert counts(world.sweep()) == [("render", 1, 0, 1)]
 
 
@@ -144,7 +147,7 @@ def test_a_job_is_left_alone_for_a_reason_that_is_counted(
 
 
 def test_a_job_that_the_wanted_state_excludes_counts_nowhere() -> None:
-    """And does not fall through to the next policy."""
+    """A job excluded by `jobState` is not counted, and does not fall through to the next policy."""
     world = SweepWorld({**RENDER, "jobState": "completed"}, REST)
     world.job("render-1", world.ended("t"), marked=True)
     world.job("render-2", world.ended("t"), state="completed")
@@ -165,7 +168,7 @@ def test_of_several_reasons_the_first_counts() -> None:
 def test_a_protected_job_is_no_trouble_though_its_marks_cannot_be_read() -> None:
     """Protection needs the id alone, and comes first."""
     world = SweepWorld(RENDER, protected=("render-1",))
-    world.answers = [JobPage(OK, (ListedJob("render-1", "", is_readable=False),))]
+    world.answers = [JobPage(DELETED, (ListedJob("render-1", "", is_readable=False),))]
     sweep = world.sweep()
     assert (left_alone(sweep), sweep.error) == ({"protected": 1}, None)
 
@@ -183,7 +186,7 @@ def test_a_job_that_cannot_be_read_counts_by_the_first_reason_that_holds() -> No
         ListedJob("x.y", "active"),
         ListedJob("x.z", "completed"),
     )
-    world.answers = [JobPage(OK, jobs)]
+    world.answers = [JobPage(DELETED, jobs)]
     sweep = world.sweep()
     assert left_alone(sweep) == {"protected": 1, "marked": 2, "dependencies": 1, "unlisted": 1}
     assert sweep.passed_over == (("x.z", "cannot be read"),)
@@ -194,13 +197,13 @@ def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
     world = SweepWorld(RENDER)
     world.job("render-2", world.ended("t"))
     bad = ListedJob("render-1", "", is_readable=False)
-    world.answers = [JobPage(OK, (bad, ListedJob("render-../2", "active"), world.jobs["render-2"].listed()))]
+    world.answers = [JobPage(DELETED, (bad, ListedJob("render-../2", "active"), world.jobs["render-2"].listed()))]
     sweep = world.sweep()
     assert asked(world) == ["render-2/t"]
     assert left_alone(sweep) == {"unlisted": 2}
     assert sweep.error == ErrorBody(
         "JobsPassedOver",
-        "2 jobs were passed over after trouble.",
+        "2 jobs were skipped after errors.",
         (("jobs/render-1", "cannot be read"), ("jobs/render-../2", "cannot be read")),
     )
 
@@ -258,7 +261,7 @@ def test_a_dry_run_counts_what_a_sweep_would_ask_for(page_size: int) -> None:
 
 
 def test_a_policy_that_only_counts_asks_for_nothing() -> None:
-    """Of a policy's and a sweep's wish the stricter holds."""
+    """If either the policy or the sweep is a dry run, nothing is requested."""
     world = SweepWorld({**RENDER, "dryRun": True}, REST)
     for job_id in ("render-1", "other"):
         world.job(job_id, world.ended("t"))
@@ -280,7 +283,7 @@ def test_a_sample_has_twenty_tasks() -> None:
 
 
 def test_a_cap_ends_a_policy_s_asking_and_the_next_sweep_begins_after_it() -> None:
-    """So that one job with more due tasks than the cap starves no other; the others' tasks all have their turn."""
+    """The next sweep begins after the job that reached `most`, so no job starves the others."""
     world = SweepWorld({**RENDER, "most": 3}, REST)
     for number in range(4):
         world.job(f"render-{number}", *(world.ended(f"t{n}") for n in range(2)))
@@ -313,7 +316,7 @@ def test_a_sweep_that_begins_in_the_middle_comes_round_to_the_rest() -> None:
 
 
 def test_a_job_that_is_left_alone_counts_once_though_the_list_is_gone_through_twice() -> None:
-    """And takes nothing off the jobs that the policy took."""
+    """A skipped job is counted once over both laps, and does not reduce the count of covered jobs."""
     world = SweepWorld({**RENDER, "most": 2}, protected=("render-0",))
     world.job("render-0", world.ended("t"))
     world.job("render-1", world.ended("t"), marked=True)
@@ -335,7 +338,7 @@ def test_a_job_whose_marks_cannot_be_read_is_named_once_though_the_list_is_gone_
     world.sweep()
     world.carry_out_all()
     jobs = (ListedJob("render-0", "", is_readable=False), *(job.listed() for job in world.jobs.values()))
-    world.answers = [JobPage(OK, jobs[:2]), JobPage(OK, jobs)]
+    world.answers = [JobPage(DELETED, jobs[:2]), JobPage(DELETED, jobs)]
     sweep = world.sweep()
     assert left_alone(sweep) == {"unlisted": 1}
     assert sweep.passed_over == (("render-0", "cannot be read"),)
@@ -482,7 +485,7 @@ def test_jobs_that_go_between_the_laps_make_no_other_count_twice() -> None:
 
 
 def test_tasks_that_cannot_go_do_not_hold_the_others_up() -> None:
-    """As long as a job has fewer of them than the cap."""
+    """Tasks that cannot be deleted do not block others, as long as a job has fewer of them than `most`."""
     world = SweepWorld({**RENDER, "most": 2})
     world.job("render-0", world.ended("stuck", can_go=False), world.ended("b"), world.ended("c"))
     world.job("render-1", world.ended("stuck", can_go=False), world.ended("b"))
@@ -513,7 +516,7 @@ def test_a_task_that_is_listed_on_two_pages_counts_once(dry_run: bool, step_seco
     world = SweepWorld(RENDER)
     world.job("render-1", world.ended("old"), world.ended("new", DAY))
     tasks = tuple(task.listed() for task in world.jobs["render-1"].tasks.values())
-    pages = [TaskPage(OK, tasks, "x|1"), TaskPage(OK, tasks, "x|2"), TaskPage(OK, tasks)]
+    pages = [TaskPage(DELETED, tasks, "x|1"), TaskPage(DELETED, tasks, "x|2"), TaskPage(DELETED, tasks)]
 
     def next_page(*_: object, **__: object) -> TaskPage:
         world.clock.advance(step_seconds)
@@ -587,7 +590,7 @@ def test_what_a_row_remembers_of_a_list_is_bounded(monkeypatch: pytest.MonkeyPat
 )
 @pytest.mark.parametrize("at_jobs", [True, False])
 def test_trouble_of_the_account_is_waited_out(reply: Reply, at_jobs: bool) -> None:
-    """At any list, and nothing of what was counted before is lost or counted twice."""
+    """A failure of the account delays any list, and no count is lost or doubled."""
     world = SweepWorld(RENDER)
     for number in range(2):
         world.job(f"render-{number}", world.ended("t"))
@@ -718,11 +721,12 @@ def test_a_list_of_jobs_that_stays_bad_ends_the_sweep_as_failed(reply: Reply) ->
 
 
 def test_a_link_that_leads_back_does_not_go_round_for_ever() -> None:
-    """To the same page or to one before: the job is passed over, and no task is counted twice."""
+    """A link to the same or an earlier page makes the sweep skip the job, and no task is counted twice."""
     world = SweepWorld(RENDER)
     world.job("render-0")
     pages = [
-        TaskPage(OK, (world.ended(name).listed(),), link) for name, link in (("a", "two"), ("b", "three"), ("c", "two"))
+        TaskPage(DELETED, (world.ended(name).listed(),), link)
+        for name, link in (("a", "two"), ("b", "three"), ("c", "two"))
     ]
     world.answers = [None, *pages, pages[2], pages[2]]
     sweep = world.sweep()
@@ -732,9 +736,9 @@ def test_a_link_that_leads_back_does_not_go_round_for_ever() -> None:
 
 
 def test_a_list_of_jobs_that_leads_back_ends_the_sweep_as_failed() -> None:
-    """As any trouble of that list."""
+    """A list of jobs whose link leads back fails the sweep, like any failure of that list."""
     world = SweepWorld(RENDER)
-    world.answers = [JobPage(OK, (), "two"), *[JobPage(OK, (), "two")] * 3]
+    world.answers = [JobPage(DELETED, (), "two"), *[JobPage(DELETED, (), "two")] * 3]
     sweep = world.sweep()
     assert (sweep.phase, sweep.error and sweep.error.code) == (Phase.FAILED, "ContinuationLeadsBack")
 
@@ -768,7 +772,7 @@ def test_a_step_is_bounded_by_time_and_by_what_it_asks_for() -> None:
 
 
 def test_a_job_with_nothing_due_costs_one_list_call() -> None:
-    """And the whole sweep one more for each page of jobs."""
+    """A sweep makes one list call per job with nothing due, and one per page of jobs."""
     world = SweepWorld(RENDER)
     for number in range(10):
         world.job(f"render-{number}", world.ended("new", DAY))
@@ -781,7 +785,7 @@ def test_a_task_that_shifts_into_the_next_page_of_a_step_is_asked_for_once() -> 
     world = SweepWorld(RENDER)
     world.job("render-0")
     task = world.ended("t").listed()
-    world.answers = [None, TaskPage(OK, (task, task), "two"), TaskPage(OK, (task,))]
+    world.answers = [None, TaskPage(DELETED, (task, task), "two"), TaskPage(DELETED, (task,))]
     sweep = world.sweep()
     assert (counts(sweep), asked(world)) == ([("render", 1, 1, 0)], ["render-0/t"])
 

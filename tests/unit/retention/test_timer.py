@@ -11,9 +11,11 @@ from shared.errors import CorruptRecord, StorageUnavailable
 from shared.parsing.retention_policy import digest_of
 from shared.retention.agenda import Act, Agenda, AgendaStore, LastSweep, act_of
 from shared.retention.message import SweepStep
-from shared.retention.sweep import Phase, Sweep, mark_of_id
-from tests.memory_table import Repeated, failing_at, no_fault
-from tests.unit.retention.sweep_world import ACCOUNT, DAY, INTERVAL, SweepWorld
+from shared.retention.sweep import STUCK_AFTER, Phase, Sweep, mark_of_id
+from tests.chaos.faults import Fault, after, at, before, disturbed, either, everywhere, following
+from tests.fakes.app import ACCOUNT
+from tests.unit.retention.sweep_world import INTERVAL, SweepWorld
+from tests.unit.retention.swept_account import DAY
 
 ALL = {"name": "all", "jobs": "*", "deleteAfter": "P1D"}
 OTHER = {"name": "other", "jobs": "x", "deleteAfter": "P1D"}
@@ -48,7 +50,7 @@ def agenda(world: SweepWorld) -> Agenda:
 
 
 def test_new_policies_leave_an_interval_for_a_dry_run(world: SweepWorld) -> None:
-    """From when the app first saw them."""
+    """The first sweep starts one interval after the app first saw the policies."""
     later(world, timedelta())
     assert agenda(world).next_sweep_at(INTERVAL) == world.clock.now() + INTERVAL
     later(world, INTERVAL - MINUTE)
@@ -72,7 +74,7 @@ def test_policies_that_have_changed_are_new(world: SweepWorld) -> None:
 
 
 def test_a_sweep_follows_an_interval_after_the_last_one_began(world: SweepWorld) -> None:
-    """Not after it ended."""
+    """The interval counts from the last sweep's start, not from its end."""
     later(world, timedelta())
     later(world, INTERVAL)
     world.carry_out_all()
@@ -135,12 +137,11 @@ def test_of_two_that_begin_at_once_one_does(world: SweepWorld) -> None:
     """The loser leaves nothing that runs."""
     begun: list[Sweep | None] = []
 
-    def another(*_: str) -> None:
-        world.table.fault = no_fault
+    def begin() -> None:
         begun.append(world.timer().begin(ACCOUNT))
 
-    world.table.fault = another
-    begun.append(world.timer().begin(ACCOUNT))
+    with disturbed(world.table, at(0, before(begin))):
+        begin()
     assert [each is None for each in begun] == [False, True]
     assert len(world.messages) == 1
     assert len([row for _, row in world.table.rows if row.startswith("sweep:")]) == 1
@@ -151,99 +152,61 @@ def test_of_two_timers_that_look_at_once_one_begins_a_sweep(world: SweepWorld) -
     later(world, timedelta())
     world.clock.advance(INTERVAL.total_seconds())
 
-    def another(when: str, what: str) -> None:
-        if (when, what) == ("after", "read"):
-            world.table.fault = no_fault
-            world.timer().tick()
-            world.settle()
-            world.carry_out_all()
+    def another() -> None:
+        world.timer().tick()
+        world.settle()
+        world.carry_out_all()
 
-    world.table.fault = another
-    world.timer().tick()
+    with disturbed(world.table, at(0, after(another), "row read")):
+        world.timer().tick()
     world.settle()
     assert sweeps(world) == 1
     assert len([row for _, row in world.table.rows if row.startswith("sweep:")]) == 1
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_sweep_whose_first_message_cannot_be_sent_leaves_nothing_behind(
-    world: SweepWorld, dry_run: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_whose_first_message_cannot_be_sent_leaves_nothing_behind(world: SweepWorld, dry_run: bool) -> None:
     """Who asked is told so, and asks again; the one before it stays the last that moved the timer."""
     world.sweep()
-    before = agenda(world)
-
-    def down(*_: object) -> None:
-        raise StorageUnavailable("down")
-
+    before_it = agenda(world)
     for _ in range(2):
-        monkeypatch.setattr(world, "send_step", down)
-        with pytest.raises(StorageUnavailable):
+        with disturbed(world, everywhere(Fault.FAILS, "send step")), pytest.raises(StorageUnavailable):
             world.timer().begin(ACCOUNT, dry_run=dry_run)
-        monkeypatch.undo()
-    assert (agenda(world), len(world.messages)) == (before, 0)
+    assert (agenda(world), len(world.messages)) == (before_it, 0)
     assert world.sweep(dry_run=dry_run).phase is Phase.DONE
 
 
-def test_a_first_message_that_was_sent_though_nobody_heard_of_it_finds_nothing_to_do(
-    world: SweepWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_message_that_was_sent_though_nobody_heard_of_it_finds_nothing_to_do(world: SweepWorld) -> None:
     """The sweep was undone meanwhile."""
-    send = world.send_step
-
-    def heard_by_nobody(step: SweepStep, delay_seconds: float = 0.0) -> None:
-        send(step, delay_seconds)
-        raise StorageUnavailable("no answer")
-
-    monkeypatch.setattr(world, "send_step", heard_by_nobody)
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world, everywhere(Fault.LOSES_ITS_ANSWER, "send step")), pytest.raises(StorageUnavailable):
         world.timer().begin(ACCOUNT)
-    monkeypatch.undo()
     world.settle()
     assert (agenda(world).running, world.requests, world.results) == ("", {}, [])
 
 
-def test_a_sweep_that_cannot_be_undone_is_given_up_by_the_timer(
-    world: SweepWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_that_cannot_be_undone_is_given_up_by_the_timer(world: SweepWorld) -> None:
     """As after a crash."""
-
-    def down(*_: object) -> None:
-        def no_write(when: str, what: str) -> None:
-            if (when, what) == ("before", "write"):
-                raise StorageUnavailable("down")
-
-        world.table.fault = no_write
-        raise StorageUnavailable("down")
-
-    monkeypatch.setattr(world, "send_step", down)
-    with pytest.raises(StorageUnavailable):
+    plan = either(everywhere(Fault.FAILS, "send step"), following("send step", Fault.FAILS))
+    with disturbed(world, plan), pytest.raises(StorageUnavailable):
         world.timer().begin(ACCOUNT)
-    monkeypatch.undo()
-    world.table.fault = no_fault
-    world.timer().tick()
+    world.clock.advance(STUCK_AFTER.total_seconds())
+    for _ in range(2):
+        world.timer().tick()
+        world.settle()
     assert agenda(world).running == ""
 
 
-@pytest.mark.parametrize("write", [1, 2])
+@pytest.mark.parametrize("write", [0, 1])
 def test_a_begin_whose_answer_was_lost_knows_its_own_write(world: SweepWorld, write: int) -> None:
     """The storage client repeats a write that had succeeded, and is refused."""
-    left = write
-
-    def repeated(when: str, what: str) -> None:
-        nonlocal left
-        left -= (when, what) == ("after", "write")
-        if (when, what, left) == ("after", "write", 0):
-            raise Repeated
-
-    world.table.fault = repeated
-    begun = world.timer().begin(ACCOUNT)
+    with disturbed(world.table, at(write, Fault.IS_REPEATED, "row write")):
+        begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     assert (agenda(world).running, len(world.messages)) == (begun.sweep_id, 1)
 
 
-def test_a_sweep_whose_message_was_lost_is_put_back_after_an_hour(world: SweepWorld) -> None:
-    """It never blocks its account for good; once put back it has another hour."""
+def test_a_sweep_whose_message_was_lost_is_requeued_after_an_hour(world: SweepWorld) -> None:
+    """It never blocks its account for good; once requeued it has another hour."""
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     world.messages.clear()
@@ -328,7 +291,7 @@ def test_a_sweep_whose_row_cannot_be_read_does_not_block_its_account(
     (key,) = (key for key in world.table.rows if key[1].startswith("sweep:"))
     world.table.rows[key]["parts"] = 7
     world.settle()
-    assert len(world.poisoned) == 1
+    assert len(world.queues["job-completions-poison"]) == 1
     world.sweeper().give_up(SweepStep(begun.sweep_id, 0))
     world.timer().tick()
     assert "corrupt_record" in caplog.text
@@ -396,8 +359,7 @@ def test_one_account_s_trouble_holds_up_no_other() -> None:
     """Storage that fails for its row; the error is told at the end."""
     world = SweepWorld(ALL)
     world.accounts = ("https://first.region.batch.azure.com", ACCOUNT)
-    world.table.fault = failing_at(1, "before", StorageUnavailable("down"))
-    with pytest.raises(StorageUnavailable):
+    with disturbed(world.table, at(0, Fault.FAILS)), pytest.raises(StorageUnavailable):
         world.timer().tick()
     assert world.agenda is not None
 
@@ -432,7 +394,7 @@ def test_where_most_was_reached_is_read_from_an_agenda_of_an_earlier_version(wor
 
 
 def test_what_the_timer_does_is_a_decision_without_side_effects(world: SweepWorld) -> None:
-    """And it counts open requests only when it has to."""
+    """The timer's decision is pure, and counts open requests only if it has to."""
     now, digest = world.clock.now(), digest_of(world.rules.policies)
 
     def never() -> int:

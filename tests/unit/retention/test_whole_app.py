@@ -11,8 +11,10 @@ import pytest
 from shared.api.answer import Answer
 from shared.ledger.record import Key, Outcome
 from shared.request.model import derived_id
-from tests.fake_clock import FakeClock
-from tests.world import ACCOUNT, World, ask, call, refused
+from tests.fakes.app import ACCOUNT, World
+from tests.fakes.batch import refused
+from tests.fakes.calls import ask, call
+from tests.fakes.clock import FakeClock
 
 OLD = {"name": "old", "jobs": "*", "deleteAfter": "PT0S"}
 
@@ -29,12 +31,6 @@ def with_settings(world: World, *policies: dict[str, Any], **settings: str) -> N
     world.app = world.worker()
 
 
-def begin(world: World, body: object = None) -> Answer:
-    """`POST /api/retention-sweeps`."""
-    raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
-    return ask(world.app.retention.begin, call(body=raw, method="POST"))
-
-
 def sweep_id(answer: Answer) -> str:
     """The id of a sweep that began."""
     assert answer.status == 202, answer.content
@@ -43,14 +39,9 @@ def sweep_id(answer: Answer) -> str:
 
 def status(world: World, which: str) -> dict[str, Any]:
     """`GET /api/retention-sweeps/{id}`."""
-    answer = ask(world.app.retention.status, call(route={"id": which}))
+    answer = world.sweep(which)
     assert answer.status == 200
     return dict(answer.content)
-
-
-def stop(world: World, which: str) -> Answer:
-    """`DELETE /api/retention-sweeps/{id}`."""
-    return ask(world.app.retention.stop, call(route={"id": which}))
 
 
 def told(world: World) -> list[dict[str, Any]]:
@@ -77,7 +68,7 @@ def test_deletions_of_one_step_share_their_messages() -> None:
     world = world_of()
     world.batch.seed("job-1", 200)
     world.app = world.worker(PassingClock(world.clock.now()))
-    sweep_id(begin(world))
+    sweep_id(world.begin_sweep())
     assert world.deliver("job-completions")
     assert sum(len(json.loads(m.text)["work"]["rows"]) for m in world.messages()) == 200
     assert len(world.messages()) <= 16
@@ -110,7 +101,7 @@ def test_each_deletion_is_for_the_version_that_was_listed() -> None:
     """A task that ran again meanwhile stays."""
     world = world_of()
     world.batch.seed("job-1", 1)
-    begin(world)
+    world.begin_sweep()
     world.deliver("job-completions")
     (message,) = world.messages()
     row = json.loads(message.text)["work"]
@@ -131,7 +122,7 @@ def test_a_dry_run_asks_for_nothing_and_is_told() -> None:
     """No requests, hence no rows and results; it has its status and its event."""
     world = world_of()
     world.batch.seed("job-1", 2)
-    which = sweep_id(begin(world, {"dryRun": True}))
+    which = sweep_id(world.begin_sweep({"dryRun": True}))
     world.settle()
     assert (outcomes(world), len(told(world))) == ([], 1)
     found = status(world, which)
@@ -141,7 +132,7 @@ def test_a_dry_run_asks_for_nothing_and_is_told() -> None:
 
 def swept_but_not_deleted(world: World) -> str:
     """A sweep whose requests wait in the queue."""
-    which = sweep_id(begin(world))
+    which = sweep_id(world.begin_sweep())
     while world.deliver("job-completions"):
         pass
     assert world.messages()
@@ -181,7 +172,7 @@ def test_a_request_whose_policy_is_unchanged_goes_on_though_others_changed() -> 
 
 
 def test_a_request_of_a_job_that_was_protected_meanwhile_ends_as_cancelled() -> None:
-    """Also when an earlier try of it was refused."""
+    """A sweep's request for a job protected since then is cancelled, even after a refused try."""
     world = world_of()
     world.batch.seed("job-1", 1)
     world.batch.script = [refused(429, "TooManyRequests", 30)]
@@ -198,7 +189,7 @@ def test_a_request_whose_account_was_taken_off_the_list_ends_as_cancelled() -> N
     accounts = "https://other.region.batch.azure.com"
     world = world_of(BATCH_ACCOUNT_URLS=f"{accounts},{ACCOUNT}")
     world.batch.seed("job-1", 1)
-    sweep_id(begin(world, {"batchUrl": ACCOUNT}))
+    sweep_id(world.begin_sweep({"batchUrl": ACCOUNT}))
     while world.deliver("job-completions"):
         pass
     with_settings(world, OLD, BATCH_ACCOUNT_URLS=accounts)
@@ -228,14 +219,14 @@ def test_a_stopped_sweep_s_requests_end_as_cancelled() -> None:
     world = world_of()
     world.batch.seed("job-1", 2)
     which = swept_but_not_deleted(world)
-    first = stop(world, which)
+    first = world.stop_sweep(which)
     assert (first.status, first.content["state"], first.content["open"]) == (202, "done", 2)
-    assert stop(world, which).status == 200
+    assert world.stop_sweep(which).status == 200
     world.settle()
     assert outcomes(world) == ["cancelled", "cancelled"]
-    later = sweep_id(begin(world))
+    later = sweep_id(world.begin_sweep())
     world.settle()
-    assert stop(world, later).status == 409
+    assert world.stop_sweep(later).status == 409
 
 
 def test_a_request_has_no_row_before_its_first_claim() -> None:
@@ -256,7 +247,7 @@ def test_a_job_that_its_owner_has_marked_is_left_alone() -> None:
     world = world_of()
     world.batch.seed("job-1", 1)
     world.batch.metadata["job-1"] = (("task-retention", "keep"),)
-    which = sweep_id(begin(world))
+    which = sweep_id(world.begin_sweep())
     world.settle()
     assert status(world, which)["leftAlone"] == {"protected": 0, "marked": 1, "dependencies": 0, "unlisted": 0}
     assert world.batch.tasks == {("job-1", "t-0000")}
@@ -281,29 +272,29 @@ def test_a_forged_step_is_refused_as_any_message_that_nobody_can_read() -> None:
 def test_a_step_that_never_succeeds_ends_the_sweep_without_a_dead_letter() -> None:
     """The copy on the poison queue fails it; the account may be swept again."""
     world = world_of()
-    which = sweep_id(begin(world))
+    which = sweep_id(world.begin_sweep())
     (message,) = world.messages("job-completions")
     world.queues["job-completions"].clear()
     world.put(message.text, "job-completions-poison")
     world.settle()
     assert (status(world, which)["state"], status(world, which)["error"]["code"]) == ("failed", "GivenUp")
     assert world.letters.rows == {}
-    assert begin(world).status == 202
+    assert world.begin_sweep().status == 202
 
 
 def test_a_sweep_is_forgotten_after_retention() -> None:
-    """Not before, and never one of an account's agenda."""
+    """A sweep is purged after its retention, and an account's agenda never."""
     world = world_of()
     world.batch.seed("job-1", 1)
-    which = sweep_id(begin(world))
+    which = sweep_id(world.begin_sweep())
     world.settle()
     world.clock.advance(timedelta(days=15).total_seconds())
     world.app.housekeeping.round(600)
     assert status(world, which)["state"] == "done"
     world.clock.advance(timedelta(days=2).total_seconds())
     world.app.housekeeping.round(600)
-    assert ask(world.app.retention.status, call(route={"id": which})).status == 404
-    assert ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]["sweepId"] == which
+    assert world.sweep(which).status == 404
+    assert world.policies()["accounts"][0]["lastSweep"]["sweepId"] == which
 
 
 def test_a_sweep_that_runs_is_not_forgotten() -> None:
@@ -311,7 +302,7 @@ def test_a_sweep_that_runs_is_not_forgotten() -> None:
     world = world_of()
     world.batch.seed("job-1", 1)
     world.batch.job_script = [refused(429, "TooManyRequests", 60)]
-    which = sweep_id(begin(world))
+    which = sweep_id(world.begin_sweep())
     world.deliver("job-completions")
     world.clock.advance(timedelta(days=16).total_seconds())
     world.app.housekeeping.round(600)
@@ -320,34 +311,34 @@ def test_a_sweep_that_runs_is_not_forgotten() -> None:
     assert [event["data"]["state"] for event in told(world)] == ["done"]
     world.clock.advance(timedelta(days=17).total_seconds())
     world.app.housekeeping.round(600)
-    assert ask(world.app.retention.status, call(route={"id": which})).status == 404
+    assert world.sweep(which).status == 404
 
 
 def test_a_sweep_that_was_never_begun_is_forgotten() -> None:
     """Its process died before the account's row named it: nothing brings it on, and nothing waits for it."""
     world = world_of()
-    which = sweep_id(begin(world))
+    which = sweep_id(world.begin_sweep())
     for (_, row), entity in world.records.rows.items():
         if row.startswith("agenda:"):
             entity["running"] = ""
     world.clock.advance(timedelta(days=16).total_seconds())
     world.app.housekeeping.round(600)
-    assert ask(world.app.retention.status, call(route={"id": which})).status == 404
+    assert world.sweep(which).status == 404
 
 
 def test_a_sweep_is_remembered_with_how_its_requests_ended() -> None:
-    """At no time of its last days are they open again; then it goes, and its counts with it."""
+    """A sweep's counts are kept as long as the sweep, so its requests never look open again."""
     world = world_of()
     world.batch.seed("job-1", 3)
-    which = sweep_id(begin(world))
+    which = sweep_id(world.begin_sweep())
     world.settle()
     seen = []
     for _ in range(18):
         world.clock.advance(timedelta(days=1).total_seconds() + 1)
         world.app.housekeeping.round(600)
-        answer = ask(world.app.retention.status, call(route={"id": which}))
+        answer = world.sweep(which)
         seen.append((answer.content["open"], answer.content["done"]) if answer.status == 200 else None)
-        assert stop(world, which).status == (409 if answer.status == 200 else 404)
+        assert world.stop_sweep(which).status == (409 if answer.status == 200 else 404)
     assert seen[:15] == [(0, {"deleted": 3})] * 15
     assert seen[-2:] == [None, None]
     assert not [row for _, row in world.records.rows if row.startswith("tally:")]
@@ -364,7 +355,7 @@ def test_requests_that_were_lost_with_their_messages_are_not_open_for_ever() -> 
     assert status(world, which)["open"] == 64 - deleted > 0
     world.clock.advance(timedelta(days=1, seconds=1).total_seconds())
     assert (status(world, which)["open"], status(world, which)["done"]) == (0, {"deleted": deleted})
-    assert stop(world, which).status == 202
+    assert world.stop_sweep(which).status == 202
 
 
 def test_a_sweep_is_remembered_until_its_last_request_is_past_retention() -> None:
@@ -372,7 +363,7 @@ def test_a_sweep_is_remembered_until_its_last_request_is_past_retention() -> Non
     world = world_of(BATCH_RETRY_BASE_SECONDS="604800", BATCH_RETRY_MAX_SECONDS="604800")
     world.batch.seed("job-1", 1)
     world.batch.script = [refused(429, "TooManyRequests", 604_800)]
-    which = sweep_id(begin(world))
+    which = sweep_id(world.begin_sweep())
     world.settle()
     assert outcomes(world) == ["deleted"]
     world.clock.advance(timedelta(days=14).total_seconds())
@@ -380,28 +371,18 @@ def test_a_sweep_is_remembered_until_its_last_request_is_past_retention() -> Non
     assert status(world, which)["done"] == {"deleted": 1}
 
 
-def letters(world: World) -> list[dict[str, Any]]:
-    """`GET /api/dead-letters`."""
-    return list(ask(world.app.dead_letters.listing, call()).content["value"])
-
-
 def failed(world: World) -> dict[str, Any]:
     """One more sweep whose request for the one task Batch refuses for good; the one dead letter."""
     world.clock.advance(60)
     world.batch.script = [refused(409, "TaskCompleted")]
-    begin(world)
+    world.begin_sweep()
     world.settle()
-    (letter,) = letters(world)
+    (letter,) = world.dead_letters()
     return letter
 
 
-def redriven(world: World, letter: dict[str, Any]) -> Answer:
-    """`POST /api/dead-letters/{id}/redrive`."""
-    return ask(world.app.dead_letters.redrive, call(route={"id": letter["id"]}, method="POST"))
-
-
 def test_a_task_that_cannot_be_deleted_has_one_dead_letter() -> None:
-    """However many sweeps ask for it: a repeat moves the letter to the newest request, and it can be redriven."""
+    """Repeated sweeps update one dead letter to the newest request, and it can be redriven."""
     world = world_of()
     world.batch.seed("job-1", 1)
     first, second = failed(world), failed(world)
@@ -411,11 +392,11 @@ def test_a_task_that_cannot_be_deleted_has_one_dead_letter() -> None:
     assert len({event["id"] for event in world.results() if "outcome" in event["data"]}) == 2
 
     world.batch.script = [refused(409, "TaskCompleted")]
-    assert redriven(world, second).status == 202
+    assert world.redrive(second["id"]).status == 202
     world.settle()
-    (again,) = letters(world)
+    (again,) = world.dead_letters()
     assert (again["clientRequestId"], again["redrivenAt"]) == (second["clientRequestId"], None)
-    assert redriven(world, second).status == 202
+    assert world.redrive(second["id"]).status == 202
     world.settle()
     assert world.batch.tasks == set()
 
@@ -429,9 +410,9 @@ def test_a_redrive_after_the_request_was_forgotten_keeps_the_one_dead_letter() -
     world.app.housekeeping.round(600)
     assert world.get(letter["clientRequestId"]).status == 404
     world.batch.script = [refused(409, "TaskCompleted")]
-    assert redriven(world, letter).status == 202
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
-    (again,) = letters(world)
+    (again,) = world.dead_letters()
     assert (again["id"], again["redrivenAt"]) == (letter["id"], None)
 
 
@@ -447,7 +428,7 @@ def test_a_late_copy_of_an_older_request_does_not_take_the_letter_back() -> None
     world.clock.advance(60)
     world.put(older)
     world.settle()
-    (letter,) = letters(world)
+    (letter,) = world.dead_letters()
     assert letter["clientRequestId"] == newest["clientRequestId"]
     assert letter["lastSeenAt"] > newest["lastSeenAt"]
 
@@ -458,10 +439,10 @@ def test_a_redrive_counts_no_policy_any_more_but_protection() -> None:
     world.batch.seed("job-1", 1)
     letter = failed(world)
     with_settings(world, {**OLD, "deleteAfter": "never"}, PROTECTED_JOBS="job-1")
-    assert redriven(world, letter).status == 202
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
     assert outcomes(world)[-1] == "failed"
-    assert letters(world)[0]["reason"] == "ProtectedJob"
+    assert world.dead_letters()[0]["reason"] == "ProtectedJob"
 
 
 def test_a_redrive_after_the_account_left_the_list_moves_the_one_letter() -> None:
@@ -471,9 +452,9 @@ def test_a_redrive_after_the_account_left_the_list_moves_the_one_letter() -> Non
     world.batch.seed("job-1", 1)
     letter = failed(world)
     with_settings(world, OLD, BATCH_ACCOUNT_URLS=other)
-    assert redriven(world, letter).status == 202
+    assert world.redrive(letter["id"]).status == 202
     world.settle()
-    (again,) = letters(world)
+    (again,) = world.dead_letters()
     assert (again["id"], again["reason"], again["redrivenAt"]) == (letter["id"], "AccountNotAllowed", None)
     results = [event for event in world.results() if event["type"] == "batch.task-deletion.done"]
     assert {event["source"] for event in results} == {ACCOUNT}
@@ -487,7 +468,7 @@ def test_the_policies_are_shown_as_understood() -> None:
     world = world_of(
         {**OLD, "deleteAfter": {"succeeded": "P3D"}}, {"name": "keep", "jobs": "x", "deleteAfter": "never"}
     )
-    content = ask(world.app.retention.policies, call()).content
+    content = world.policies()
     assert content["policies"][0] == {
         "name": "old",
         "jobs": ["*"],
@@ -501,10 +482,10 @@ def test_the_policies_are_shown_as_understood() -> None:
     assert content["policies"][1]["deleteAfter"] == "never"
     assert content["accounts"] == [{"batchUrl": ACCOUNT, "lastSweep": None, "nextSweepAt": None}]
     world.app.sweeps.tick()
-    assert ask(world.app.retention.policies, call()).content["accounts"][0]["nextSweepAt"] == "2026-11-24T13:30:00.000Z"
-    which = sweep_id(begin(world))
+    assert world.policies()["accounts"][0]["nextSweepAt"] == "2026-11-24T13:30:00.000Z"
+    which = sweep_id(world.begin_sweep())
     world.settle()
-    last = ask(world.app.retention.policies, call()).content["accounts"][0]["lastSweep"]
+    last = world.policies()["accounts"][0]["lastSweep"]
     assert last == {
         "sweepId": which,
         "state": "done",
@@ -517,8 +498,8 @@ def test_the_policies_are_shown_as_understood() -> None:
 def test_without_policies_there_is_nothing_to_sweep(settings: dict[str, str]) -> None:
     """404, and no account in the list."""
     world = World(**settings)
-    assert ask(world.app.retention.policies, call()).content == {"policies": [], "accounts": []}
-    assert begin(world).status == 404
+    assert world.policies() == {"policies": [], "accounts": []}
+    assert world.begin_sweep().status == 404
     world.app.sweeps.tick()
     assert world.records.rows == {}
 
@@ -526,24 +507,24 @@ def test_without_policies_there_is_nothing_to_sweep(settings: dict[str, str]) ->
 def test_a_sweep_that_begins_has_a_place_to_look() -> None:
     """202 with its status; another one has to wait, and is told for which."""
     world = world_of()
-    answer = begin(world)
+    answer = world.begin_sweep()
     assert answer.headers["location"] == f"/api/retention-sweeps/{sweep_id(answer)}"
     assert (answer.content["state"], answer.content["batchUrl"], answer.content["endedAt"]) == (
         "running",
         ACCOUNT,
         None,
     )
-    again = begin(world)
+    again = world.begin_sweep()
     assert (again.status, again.content["values"]) == (409, [{"key": "sweepId", "value": sweep_id(answer)}])
     world.settle()
-    assert begin(world).status == 202
+    assert world.begin_sweep().status == 202
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"null", b"[]", b'""', b"{"])
 def test_a_lost_body_is_not_everything(body: bytes) -> None:
     """Only {} asks for everything."""
     world = world_of()
-    assert ask(world.app.retention.begin, call(body=body)).status == 400
+    assert world.begin_sweep(body).status == 400
     assert world.messages("job-completions") == []
 
 
@@ -564,7 +545,7 @@ def test_a_lost_body_is_not_everything(body: bytes) -> None:
 def test_a_wish_that_cannot_be_read_begins_nothing(body: dict[str, Any], pointer: str) -> None:
     """400 with the place."""
     world = world_of()
-    answer = begin(world, body)
+    answer = world.begin_sweep(body)
     assert (answer.status, answer.content["values"][0]["key"]) == (400, pointer)
 
 
@@ -589,7 +570,7 @@ def test_the_account_is_the_named_one_the_policy_s_or_the_default(body: dict[str
         {"name": "south", "jobs": "*", "batchUrl": SOUTH, "deleteAfter": "P1D"},
         BATCH_ACCOUNT_URLS=f"{ACCOUNT},{SOUTH}",
     )
-    answer = begin(world, body)
+    answer = world.begin_sweep(body)
     assert answer.status == (202 if account else 404)
     if account:
         assert answer.content["batchUrl"] == account

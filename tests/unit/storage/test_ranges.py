@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from shared.storage import ranges
+from shared.storage.query import Query
 from shared.storage.ranges import read_rows
 from shared.storage.table import Found, Page, Write
-from tests.memory_table import MemoryTable
+from tests.fakes.table import MemoryTable
 
 
 def filled(*rows: str) -> MemoryTable:
@@ -25,7 +26,7 @@ def numbered(*numbers: int) -> list[str]:
 
 
 def test_rows_that_lie_together_are_read_at_once() -> None:
-    """Those that are asked for, whatever lies between; one that is not there is left out."""
+    """Adjacent rows are read with one query; rows in between are ignored, and missing ones left out."""
     table = filled(*numbered(*range(20)))
 
     found = read_rows(table, "a", numbered(9, 3, 30, 5))
@@ -56,12 +57,10 @@ def test_a_page_that_ends_early_is_followed() -> None:
     """The service may answer with no row, and with where it stopped: nothing is taken for missing."""
 
     class Slow(MemoryTable):
-        def query(
-            self, filter_text: str, columns: object, top: int, continuation: dict[str, str] | None = None
-        ) -> Page:
+        def query(self, query: Query, columns: object, top: int, continuation: dict[str, str] | None = None) -> Page:
             if continuation is None:
                 return Page((), {"PartitionKey": "a", "RowKey": "000000"})
-            return super().query(filter_text, None, top, continuation)
+            return super().query(query, None, top, continuation)
 
     table = Slow()
     for row in numbered(1, 2):

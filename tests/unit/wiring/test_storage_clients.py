@@ -11,7 +11,7 @@ from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 from shared.errors import TokenUnavailable
 from shared.settings import Settings
 from shared.wiring.storage_clients import queue_service, table_service
-from tests.world import ENVIRONMENT
+from tests.fakes.app import ENVIRONMENT
 
 BY_IDENTITY = {name: text for name, text in ENVIRONMENT.items() if name != "TaskDeleteStorage"} | {
     "TaskDeleteStorage__accountName": "acct",

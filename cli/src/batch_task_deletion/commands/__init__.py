@@ -1,4 +1,4 @@
-"""The commands, one module for those that belong together; each returns its exit code."""
+"""The commands, grouped by subject; each returns its exit code."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ _MODULES = ("deleting", "starting", "looking", "letters", "reports")
 
 
 def add_all() -> None:
-    """Adds every command to the program, in the order in which the help shows them."""
+    """Registers every command, in the order in which the help lists them."""
     for name in _MODULES:
         import_module(f"{__name__}.{name}")

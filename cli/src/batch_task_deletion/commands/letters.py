@@ -24,33 +24,35 @@ Outcome = Annotated[
     typer.Option("--outcome", metavar="OUTCOME", callback=filled, help="failed, exhausted, rejected or conflict."),
 ]
 Reason = Annotated[
-    str | None, typer.Option("--reason", metavar="CODE", callback=filled, help="The code that a letter has as reason.")
+    str | None, typer.Option("--reason", metavar="CODE", callback=filled, help="The letter's reason code.")
 ]
 Job = Annotated[str | None, typer.Option("--job", metavar="JOB", callback=filled, help="The job.")]
 Queue = Annotated[
-    str | None, typer.Option("--queue", metavar="QUEUE", callback=filled, help="The queue that it came from.")
+    str | None, typer.Option("--queue", metavar="QUEUE", callback=filled, help="The queue it arrived on.")
 ]
 Since = Annotated[
     str | None,
-    typer.Option("--since", metavar="INSTANT", callback=checking(forms.instant), help="First seen then or later."),
+    typer.Option(
+        "--since", metavar="INSTANT", callback=checking(forms.instant), help="First seen at this time or later."
+    ),
 ]
 Before = Annotated[
     str | None,
-    typer.Option("--before", metavar="INSTANT", callback=checking(forms.instant), help="First seen before."),
+    typer.Option("--before", metavar="INSTANT", callback=checking(forms.instant), help="First seen before this time."),
 ]
-All = Annotated[bool, typer.Option("--all", help="All that can be taken, where no filter is given.")]
-Most = Annotated[int | None, typer.Option("--most", min=1, metavar="N", help="So many in all; absent: no bound.")]
+All = Annotated[bool, typer.Option("--all", help="Act on every letter, without a filter.")]
+Most = Annotated[int | None, typer.Option("--most", min=1, metavar="N", help="Act on at most N; default: no limit.")]
 PerSecond = Annotated[
-    int | None, typer.Option("--per-second", min=1, max=1000, metavar="N", help="How many a second are put back.")
+    int | None, typer.Option("--per-second", min=1, max=1000, metavar="N", help="Redrives per second.")
 ]
-Preview = Annotated[bool, typer.Option("--dry-run", help="Tells how many the filters take, and does nothing.")]
+Preview = Annotated[bool, typer.Option("--dry-run", help="Count the matching letters, and do nothing.")]
 LetterIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of dead letters.")]
 
 
 def _filter(
     outcome: str | None, reason: str | None, job: str | None, queue: str | None, since: str | None, before: str | None
 ) -> Filter:
-    """The filters that were given, under the names that the API has for them."""
+    """The filters given, by their names in the API."""
     wanted = {"outcome": outcome, "reason": reason, "jobId": job, "queue": queue, "since": since, "before": before}
     return {name: value for name, value in wanted.items() if value is not None}
 
@@ -59,31 +61,26 @@ def _filter(
 def dead_letters(
     run: Run,
     *,
-    wanted: Annotated[str | None, typer.Argument(metavar="ID", help="One letter, with its body.")] = None,
+    wanted: Annotated[str | None, typer.Argument(metavar="ID", help="Show this letter with its body.")] = None,
     outcome: Outcome = None,
     reason: Reason = None,
     job: Job = None,
     queue: Queue = None,
     since: Since = None,
     before: Before = None,
-    settled: Annotated[
-        bool, typer.Option("--settled", help="Those that were settled, in place of the others.")
-    ] = False,
+    settled: Annotated[bool, typer.Option("--settled", help="List settled letters instead of open ones.")] = False,
     most: Most = None,
 ) -> int:
-    """Shows what could not be done, newest first.
-
-    With an ID that dead letter whole, with the body as it was received.
-    """
+    """List dead letters, newest first, or show one in full with its body as received."""
     query = _filter(outcome, reason, job, queue, since, before) | ({"settled": "true"} if settled else {})
     if wanted is not None:
         if query or most:
             raise Usage("give an ID or filters, not both")
         run.output.fields(object_of(run.client.get(f"/dead-letters/{typed_id(wanted)}")))
-        return Exit.AS_ASKED
+        return Exit.SUCCESS
     found = records(run, "/dead-letters", query, most)
     run.output.table(_COLUMNS, ([letter.get(name) for name in _COLUMNS] for letter in found))
-    return Exit.AS_ASKED
+    return Exit.SUCCESS
 
 
 @command("redrive")
@@ -103,9 +100,9 @@ def redrive(
     dry_run: Preview = False,
     yes: Yes = False,
 ) -> int:
-    """Puts dead letters back on their queues.
+    """Redrive dead letters: send their requests to the queue again.
 
-    Those with the ids, or all that the filters take: these after one question.
+    Select them by ids, or by filters; with filters it counts them and asks first.
     """
     wanted = _filter(outcome, reason, job, queue, since, before) | ({"all": True} if every else {})
     if ids:
@@ -130,9 +127,9 @@ def settle(
     dry_run: Preview = False,
     yes: Yes = False,
 ) -> int:
-    """Takes dead letters off the list.
+    """Settle dead letters: take them off the list. They can still be redriven.
 
-    Those with the ids, or all that the filters take: these after one question. They can still be redriven.
+    Select them by ids, or by filters; with filters it counts them and asks first.
     """
     wanted = _filter(outcome, reason, job, queue, since, before) | ({"all": True} if every else {})
     if ids:
@@ -142,6 +139,6 @@ def settle(
 
 
 def _refuse(*options: object) -> None:
-    """Raises Usage for any option that is about many, beside ids."""
+    """Raises Usage if a filter or bulk option is combined with ids."""
     if any(options):
         raise Usage("give ids or filters, not both")

@@ -1,4 +1,4 @@
-"""`status`, `watch` and `cancel`: of whatever has an id."""
+"""`status`, `watch` and `cancel` for requests, clean-ups and sweeps."""
 
 from __future__ import annotations
 
@@ -18,30 +18,27 @@ from batch_task_deletion.text import counted
 
 @command("status")
 def status(run: Run, wanted: Id, dry_run: OfDryRun = False) -> int:
-    """Shows how a request, clean-up or sweep stands."""
+    """Show a request, clean-up or sweep."""
     found = find(run.client, typed_id(wanted), dry_run=dry_run)
     run.output.fields(found.document)
-    return Exit.AS_ASKED
+    return Exit.SUCCESS
 
 
 @command("watch")
 def watch(run: Run, wanted: Ids, dry_run: OfDryRun = False, timeout: Timeout = None) -> int:
-    """Waits until all with these ids is done.
-
-    Of requests, clean-ups and sweeps; the exit code tells how they ended.
-    """
+    """Wait until requests, clean-ups or sweeps are done; the exit code shows how they ended."""
     ids = list(dict.fromkeys(typed_id(text) for text in wanted))
-    run.unfinished = lambda: ["this goes on waiting:", f"  {run.again()}"]
+    run.unfinished = lambda: ["to continue waiting:", f"  {run.again()}"]
     deadline = run.deadline(timeout)
     found, missing = _find_all(run, ids, dry_run=dry_run, deadline=deadline)
     for fault in missing:
         run.output.fault(fault)
     ended = follow(run, [one.subject for one in found], deadline)
-    return Exit.OTHERWISE if missing else ended
+    return Exit.FAILURE if missing else ended
 
 
 def _find_all(run: Run, ids: list[str], *, dry_run: bool, deadline: float | None) -> tuple[list[Found], list[Refused]]:
-    """Those that are known, and the words for those that are not."""
+    """Those that were found, and the errors for those that were not."""
     client = run.client
 
     def one(wanted: str) -> Found | Refused:
@@ -52,20 +49,20 @@ def _find_all(run: Run, ids: list[str], *, dry_run: bool, deadline: float | None
 
     pool = ThreadPoolExecutor(SIDE_BY_SIDE)
     try:
-        came = list(pool.map(one, ids))
+        results = list(pool.map(one, ids))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return [one for one in came if isinstance(one, Found)], [one for one in came if isinstance(one, Refused)]
+    return [one for one in results if isinstance(one, Found)], [one for one in results if isinstance(one, Refused)]
 
 
 @command("cancel")
 def cancel(run: Run, wanted: Id, dry_run: OfDryRun = False) -> int:
-    """Takes back a request, or stops a clean-up or sweep."""
+    """Cancel a request, clean-up or sweep."""
     found = find(run.client, typed_id(wanted), dry_run=dry_run)
     subject = found.subject
     document = object_of(run.client.delete(subject.path, subject.query))
     run.output.document(document)
     left = int(document.get("open") or 0)
-    rest = f"; {counted(left, 'request')} open until their messages come" if left else ""
+    rest = f"; {counted(left, 'request')} open until their messages arrive" if left else ""
     run.output.say(f"{subject.kind.word} {subject.id}: cancelled, {cell(document.get('state'))}{rest}")
-    return Exit.AS_ASKED
+    return Exit.SUCCESS

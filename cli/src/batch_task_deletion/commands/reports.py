@@ -1,4 +1,4 @@
-"""`policies`, `clean-ups`, `summary` and `health`: what the API has under these names."""
+"""`policies`, `clean-ups`, `summary` and `health`: the API's documents of the same names."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CLEAN_UP_COLUMNS = ("eventId", "jobId", "state", "listed", "requested", "skippe
 
 @command("policies")
 def policies(run: Run) -> int:
-    """Shows the retention policies and the next sweeps."""
+    """Show the retention policies and the next sweeps."""
     run.output.fields(object_of(run.client.get("/retention-policies")))
-    return Exit.AS_ASKED
+    return Exit.SUCCESS
 
 
 @command("clean-ups")
@@ -33,33 +33,33 @@ def clean_ups(
             "--state",
             metavar="STATE",
             callback=filled,
-            help="waiting, listing, listed, failed or cancelled; absent: all.",
+            help="waiting, listing, listed, failed or cancelled; default: all.",
         ),
     ] = None,
     most: Most = None,
 ) -> int:
-    """Lists the clean-ups, newest first."""
+    """List clean-ups, newest first."""
     found = records(run, "/job-completions", {"state": state} if state else {}, most)
     run.output.table(_CLEAN_UP_COLUMNS, ([one.get(name) for name in _CLEAN_UP_COLUMNS] for one in found))
-    return Exit.AS_ASKED
+    return Exit.SUCCESS
 
 
 @command("summary")
 def summary(run: Run) -> int:
-    """Shows queues, dead letters and sweeps at one look."""
+    """Show queues, dead letters and sweeps at a glance."""
     run.output.fields(object_of(run.client.get("/operations/summary")))
-    return Exit.AS_ASKED
+    return Exit.SUCCESS
 
 
 @command("health")
 def health(run: Run) -> int:
-    """Shows whether the app could work now."""
-    # A 503 with checks is an answer to the question, not a refusal.
+    """Show whether the app is able to work."""
+    # A 503 with checks is an answer, not a refusal.
     document = run.client.get("/health").document
     if not isinstance(document, dict) or not isinstance(document.get("checks"), dict):
-        raise OutOfReach("what answers at this address is not the app: its health has no checks")
+        raise OutOfReach("the service at this address is not the app: its health document has no checks")
     run.output.fields(document)
     if document.get("status") == "ok":
-        return Exit.AS_ASKED
-    run.output.remark(f"the app is not in order: {escaped(document.get('status'))}")
+        return Exit.SUCCESS
+    run.output.remark(f"the app is failing: {escaped(document.get('status'))}")
     return Exit.OUT_OF_REACH

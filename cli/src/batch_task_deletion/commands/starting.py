@@ -1,4 +1,4 @@
-"""`clean-up` and `sweep`: work that the app finds the tasks of itself."""
+"""`clean-up` and `sweep`: here the app finds the tasks itself."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from batch_task_deletion.find import object_of
 from batch_task_deletion.following import follow
 from batch_task_deletion.options import BatchUrl, DeleteAfter, DryRun, Timeout, Wait, checking, filled
 from batch_task_deletion.output import cell
+from batch_task_deletion.request import new_id
 from batch_task_deletion.run import Run
 from batch_task_deletion.subject import Kind, Subject
 from batch_task_deletion.text import escaped
-from batch_task_deletion.wish import new_id
 
 
 class Select(StrEnum):
-    """Which completed tasks of a job a clean-up takes."""
+    """Which completed tasks of a job a clean-up deletes."""
 
     COMPLETED = "completed"
     SUCCEEDED = "succeeded"
@@ -33,7 +33,7 @@ def _delay_of(which: str) -> Any:
         f"--delete-after-{which}",
         metavar="WHEN",
         callback=checking(forms.delay),
-        help=f"The same for tasks that {which}; a class without one is then kept.",
+        help=f"The same for tasks that {which}; if only one of the two is given, the other tasks are kept.",
     )
 
 
@@ -41,23 +41,20 @@ def _delay_of(which: str) -> Any:
 def clean_up(
     run: Run,
     *,
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job whose completed tasks go.")],
-    select: Annotated[Select | None, typer.Option("--select", help="Which completed tasks; absent: all.")] = None,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job whose completed tasks are deleted.")],
+    select: Annotated[Select | None, typer.Option("--select", help="Which completed tasks; default: all.")] = None,
     delete_after: DeleteAfter = None,
     delete_after_succeeded: Annotated[str | None, _delay_of("succeeded")] = None,
     delete_after_failed: Annotated[str | None, _delay_of("failed")] = None,
     no_require_job_completed: Annotated[
-        bool, typer.Option("--no-require-job-completed", help="Does not wait for the job to be completed.")
+        bool, typer.Option("--no-require-job-completed", help="Do not wait for the job to complete.")
     ] = False,
     batch_url: BatchUrl = None,
     dry_run: DryRun = False,
     wait: Wait = False,
     timeout: Timeout = None,
 ) -> int:
-    """Deletes the completed tasks of a job.
-
-    Each so long after its own end as the options say; without them at once.
-    """
+    """Delete the completed tasks of a job, immediately or a set time after each task ended."""
     run.deadline(timeout, waits=wait)
     try:
         forms.job_id(job)
@@ -66,7 +63,9 @@ def clean_up(
     classes = {"succeeded": delete_after_succeeded, "failed": delete_after_failed}
     by_class = {name: delay for name, delay in classes.items() if delay is not None}
     if by_class and delete_after is not None:
-        raise Usage("--delete-after holds for all tasks; it does not go with --delete-after-succeeded and -failed")
+        raise Usage(
+            "--delete-after applies to all tasks; it cannot be combined with --delete-after-succeeded or -failed"
+        )
     event: dict[str, Any] = {"clientRequestId": new_id(), "jobId": job}
     event |= {"select": select.value} if select else {}
     event |= {"deleteAfter": by_class or delete_after} if by_class or delete_after else {}
@@ -84,31 +83,31 @@ def sweep(
     run: Run,
     *,
     policy: Annotated[
-        str | None, typer.Option("--policy", metavar="NAME", callback=filled, help="One policy; absent: all.")
+        str | None, typer.Option("--policy", metavar="NAME", callback=filled, help="Only this policy; default: all.")
     ] = None,
     batch_url: BatchUrl = None,
     dry_run: DryRun = False,
     wait: Wait = False,
     timeout: Timeout = None,
 ) -> int:
-    """Looks for tasks that the retention policies take."""
+    """Sweep now: request the deletion of every task whose time is up under a retention policy."""
     run.deadline(timeout, waits=wait)
-    wish: dict[str, Any] = {"policy": policy, "batchUrl": batch_url, "dryRun": dry_run or None}
-    run.unfinished = lambda: ["the sweep may have been started; `summary` shows the last of each account"]
-    answer = run.client.post(Kind.SWEEP.value, {name: value for name, value in wish.items() if value is not None})
+    body: dict[str, Any] = {"policy": policy, "batchUrl": batch_url, "dryRun": dry_run or None}
+    run.unfinished = lambda: ["the sweep may have started; `summary` shows each account's last sweep"]
+    answer = run.client.post(Kind.SWEEP.value, {name: value for name, value in body.items() if value is not None})
     if answer.status == 409 and answer.repeated:
-        run.output.remark("an earlier answer was lost: the sweep that runs may be the one that this command started")
+        run.output.remark("an earlier response was lost: the running sweep may be the one that this command started")
     document = object_of(answer)
     subject = Subject(Kind.SWEEP, _sweep_id(document, answer.location), dry_run)
     return _started(run, subject, document, wait=wait, timeout=timeout)
 
 
 def _sweep_id(document: dict[str, Any], location: str) -> str:
-    """The id that the app gave, in its document or in where to look. Raises OutOfReach."""
+    """The sweep's id, from the document or the `Location` header. Raises OutOfReach."""
     try:
         return forms.guid(str(document.get("sweepId") or location.partition("?")[0].rpartition("/")[2]))
     except ValueError:
-        raise OutOfReach("what answers at this address is not the app: a sweep without an id") from None
+        raise OutOfReach("the service at this address is not the app: its sweep has no id") from None
 
 
 def _started(run: Run, subject: Subject, document: dict[str, Any], *, wait: bool, timeout: str | None) -> int:
@@ -118,7 +117,7 @@ def _started(run: Run, subject: Subject, document: dict[str, Any], *, wait: bool
     run.output.say(f"{word} {subject.id}: {cell(document.get('state', 'accepted'))}")
     run.unfinished = lambda: [f"the {word} was accepted", *_watch(run, subject)]
     if not wait:
-        return Exit.AS_ASKED
+        return Exit.SUCCESS
     ended = follow(run, [subject], run.deadline(timeout))
     answer = run.client.get(subject.path, subject.query)
     if not run.output.json and answer.status == 200:
@@ -127,6 +126,6 @@ def _started(run: Run, subject: Subject, document: dict[str, Any], *, wait: bool
 
 
 def _watch(run: Run, subject: Subject) -> list[str]:
-    """The command that goes on waiting."""
+    """The command with which to continue waiting."""
     words = ["watch", subject.id, *(["--dry-run"] if subject.dry_run else [])]
-    return ["this goes on waiting:", f"  {run.command(*words)}"]
+    return ["to continue waiting:", f"  {run.command(*words)}"]

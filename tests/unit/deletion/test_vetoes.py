@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from shared.deletion.guard import Guard
+from shared.deletion.vetoes import Vetoes
 from shared.ledger.record import Certainty, Conclusion, Origin, Outcome, Record
 from shared.settings import Settings
+from tests.fakes.app import ENVIRONMENT
 from tests.rows import NOW, request
-from tests.world import ENVIRONMENT
 
 
-def guard(**settings: str) -> Guard:
-    """The guard under some settings."""
-    return Guard(Settings.from_env({**ENVIRONMENT, **settings}))
+def vetoes(**settings: str) -> Vetoes:
+    """The vetoes under some settings."""
+    return Vetoes(Settings.from_env({**ENVIRONMENT, **settings}))
 
 
-def judged(the_guard: Guard, age: timedelta, **fields: Any) -> Conclusion | None:
+def judged(by: Vetoes, age: timedelta, **fields: Any) -> Conclusion | None:
     """The end of a request of that age."""
-    return the_guard(Record.new(request(**fields), Origin.QUEUE, NOW - age), NOW)
+    return by(Record.new(request(**fields), Origin.QUEUE, NOW - age), NOW)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def judged(the_guard: Guard, age: timedelta, **fields: Any) -> Conclusion | None
 )
 def test_protected_jobs(patterns: str, job_id: str, matching: str | None) -> None:
     """A job whose id matches a pattern, in any letter case, fails with the pattern in its error."""
-    end = judged(guard(PROTECTED_JOBS=patterns), timedelta(0), jobId=job_id)
+    end = judged(vetoes(PROTECTED_JOBS=patterns), timedelta(0), jobId=job_id)
 
     if matching is None:
         assert end is None
@@ -65,7 +65,7 @@ def test_a_request_that_comes_too_late_is_not_carried_out(
     age: timedelta, fields: dict[str, Any], expired: bool
 ) -> None:
     """A day short of retention: later its row may have been purged, and the task's id be another task's."""
-    end = judged(guard(), age, **fields)
+    end = judged(vetoes(), age, **fields)
 
     assert (end is not None) is expired
     if end is not None:
@@ -78,11 +78,11 @@ def test_a_request_that_comes_too_late_is_not_carried_out(
 @pytest.mark.parametrize(("days", "age", "expired"), [("2", 1, False), ("2", 2, True), ("365", 300, False)])
 def test_retention_is_a_setting(days: str, age: int, expired: bool) -> None:
     """The limit follows it, one day below."""
-    assert (judged(guard(REQUEST_RETENTION_DAYS=days), timedelta(days=age)) is not None) is expired
+    assert (judged(vetoes(REQUEST_RETENTION_DAYS=days), timedelta(days=age)) is not None) is expired
 
 
 def test_protection_comes_before_age() -> None:
     """Which of two reasons is given does not depend on the day."""
-    end = judged(guard(PROTECTED_JOBS="*"), timedelta(days=99))
+    end = judged(vetoes(PROTECTED_JOBS="*"), timedelta(days=99))
     assert end is not None
     assert end.outcome is Outcome.FAILED

@@ -4,54 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import RLock
-from typing import TypeVar
 
 from shared.errors import StorageUnavailable
+from shared.storage.query import Query
 from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, Found, Page, Refused, Write
-
-T = TypeVar("T")
-
-
-def no_fault(when: str, what: str) -> None:
-    """Lets an operation pass."""
-
-
-def failing_at(number: int, when: str, error: Exception) -> Callable[[str, str], None]:
-    """Fails the operation of this number, once, `before` or `after` its effect; the others pass."""
-    left = number
-
-    def fault(moment: str, _: str) -> None:
-        nonlocal left
-        if moment == when:
-            left -= 1
-            if left == 0:
-                raise error
-
-    return fault
-
-
-def restless(table: MemoryTable) -> Callable[[str, str], None]:
-    """Another worker changes every row just before each write, which is then refused."""
-
-    def fault(moment: str, operation: str) -> None:
-        if (moment, operation) == ("before", "write"):
-            table.touch()
-
-    return fault
-
-
-class Repeated(Exception):
-    """Raised by a fault after an operation: the client library sends it once more."""
+from tests.fakes.passage import Passage, T, storage, undisturbed
 
 
 class MemoryTable:
-    """Rows in a dictionary. `fault(operation)` is called before and after each operation and may raise."""
+    """Rows in a dictionary. Operations are called by the name of what a row is, and by what is done."""
 
-    def __init__(self, fault: Callable[[str, str], None] = no_fault) -> None:
+    def __init__(self, name: str = "row", passage: Passage = undisturbed) -> None:
         self.rows: dict[tuple[str, str], dict[str, object]] = {}
         self.etags: dict[tuple[str, str], str] = {}
         self.operations = 0
-        self.fault = fault
+        self.passage = passage
+        self._name = name
         self.on_put: Callable[[dict[str, object]], None] = lambda _: None
         """Told of each row as it stands after a write."""
         self._version = 0
@@ -75,12 +43,12 @@ class MemoryTable:
         return self._run("write", lambda: self._put_all(writes))
 
     def query(
-        self, filter_text: str, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
+        self, query: Query, columns: Sequence[str] | None, top: int, continuation: dict[str, str] | None = None
     ) -> Page:
-        """See Table. Knows the filters that the app uses: comparisons joined by `and`."""
+        """See Table."""
         # The daily round is known by its scans; reading a parent's counts is none.
-        name = "count" if "tally:" in filter_text and "touched_at" not in filter_text else "query"
-        return self._run(name, lambda: self._page(filter_text, top, continuation))
+        name = "count" if "tally:" in query.text and "touched_at" not in query.text else "query"
+        return self._run(name, lambda: self._page(query, top, continuation), query.text)
 
     def delete_group(self, rows: Sequence[Found]) -> bool:
         """See Table."""
@@ -90,19 +58,14 @@ class MemoryTable:
         """See Table."""
         self.read("0", "probe")
 
-    def _run(self, operation: str, call: Callable[[], T]) -> T:
-        # Outside the lock: an operation that is stalled must not hold the others up.
-        self.fault("before", operation)
-        with self._lock:
-            self.operations += 1
-            answer = call()
-        try:
-            self.fault("after", operation)
-        except Repeated:
-            # The first answer was lost on the way, and the client library asked again by itself.
+    def _run(self, operation: str, call: Callable[[], T], about: str = "") -> T:
+        def effect() -> T:
+            # Only here: an operation that is stalled must not hold the others up.
             with self._lock:
-                answer = call()
-        return answer
+                self.operations += 1
+                return call()
+
+        return self.passage(storage(f"{self._name} {operation}", effect, about))
 
     def _found(self, key: tuple[str, str]) -> Found | None:
         return Found(dict(self.rows[key]), self.etags[key]) if key in self.rows else None
@@ -138,8 +101,8 @@ class MemoryTable:
                 return Refused(index)
         return [self._put(write) for write in writes]
 
-    def _page(self, filter_text: str, top: int, continuation: dict[str, str] | None) -> Page:
-        keys = sorted(key for key in self.rows if _matches(self.rows[key], filter_text))
+    def _page(self, query: Query, top: int, continuation: dict[str, str] | None) -> Page:
+        keys = sorted(key for key in self.rows if query.takes(self.rows[key]))
         if continuation:
             keys = [key for key in keys if key >= (continuation["PartitionKey"], continuation["RowKey"])]
         more = {"PartitionKey": keys[top][0], "RowKey": keys[top][1]} if len(keys) > top else None
@@ -156,24 +119,3 @@ class MemoryTable:
 
 def _key(write: Write) -> tuple[str, str]:
     return str(write.entity["PartitionKey"]), str(write.entity["RowKey"])
-
-
-def _matches(row: dict[str, object], filter_text: str) -> bool:
-    return all(_compares(row, clause) for clause in filter_text.split(" and "))
-
-
-def _compares(row: dict[str, object], clause: str) -> bool:
-    column, operator, literal = clause.strip("() ").split(" ", 2)
-    if column not in row:
-        return False
-    value = row[column]
-    wanted: object = literal.strip("'") if literal.startswith("'") else literal == "true"
-    compare = {
-        "eq": lambda: value == wanted,
-        "ne": lambda: value != wanted,
-        "ge": lambda: str(value) >= str(wanted),
-        "lt": lambda: str(value) < str(wanted),
-        "le": lambda: str(value) <= str(wanted),
-        "gt": lambda: str(value) > str(wanted),
-    }
-    return compare[operator]()

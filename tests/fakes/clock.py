@@ -1,4 +1,4 @@
-"""A clock that a test sets and moves; nothing waits for it."""
+"""Clocks that a test sets and moves; nothing waits for them."""
 
 from __future__ import annotations
 
@@ -28,3 +28,23 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         """Waits for nothing: the time has passed."""
         self.advance(seconds)
+
+
+class SkewedClock:
+    """The clock of a machine that is wrong by so many seconds."""
+
+    def __init__(self, true: FakeClock, seconds: float) -> None:
+        self._true = true
+        self._skew = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        """What the machine takes for the time."""
+        return self._true.now() + self._skew
+
+    def monotonic(self) -> float:
+        """Passes like the true one."""
+        return self._true.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """As long as the true one."""
+        self._true.sleep(seconds)

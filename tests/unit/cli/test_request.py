@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batch_task_deletion.wish import checked, line_id, normal_form, task_request_id
+from batch_task_deletion.request import checked, line_id, normal_form, task_request_id
 
 PLAIN = {"jobId": "Job-1", "taskId": "Task-1"}
 
@@ -22,7 +22,7 @@ PLAIN = {"jobId": "Job-1", "taskId": "Task-1"}
     ],
 )
 def test_the_same_request_has_the_same_id(same: dict[str, Any]) -> None:
-    """In the normal form of the API: letter case of ids, absent booleans and what is not compared make no difference."""
+    """Letter case of ids, false booleans and fields that are not compared make no difference to the id."""
     assert line_id(same) == line_id(PLAIN)
 
 
@@ -43,7 +43,7 @@ def test_the_same_request_has_the_same_id(same: dict[str, Any]) -> None:
     ],
 )
 def test_another_request_has_another_id(other: dict[str, Any]) -> None:
-    """Options count: the same task with a condition is another wish."""
+    """Options count: the same task with a condition is another request."""
     assert line_id(PLAIN | other) != line_id(PLAIN)
 
 
@@ -87,5 +87,5 @@ def test_ids_of_a_call_are_those_that_the_app_derives() -> None:
 def test_a_line_keeps_what_it_says_itself() -> None:
     """Options fill in, and a dry run holds for all."""
     options = {"jobId": "job-1", "deleteAfter": "PT1H", "dryRun": True}
-    wish = checked({"taskId": "t", "deleteAfter": "P1D", "dryRun": False}, options)
-    assert wish == {"jobId": "job-1", "taskId": "t", "deleteAfter": "P1D", "dryRun": True}
+    request = checked({"taskId": "t", "deleteAfter": "P1D", "dryRun": False}, options)
+    assert request == {"jobId": "job-1", "taskId": "t", "deleteAfter": "P1D", "dryRun": True}

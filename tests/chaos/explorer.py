@@ -1,4 +1,4 @@
-"""A random driver of a tangle: every choice of a run follows from its seed."""
+"""A random walk through interleavings: every choice of a run follows from its seed."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.api.answer import Call
-from shared.batch.reply import Reply
 from shared.request.model import derived_id
 from shared.wiring.services import App
-from tests.faults import Kind, insist, until_quiet
-from tests.tangle import STALL, Plan, Tangle
-from tests.world import INPUTS, LOST, NOT_SENT, call, refused
+from tests.chaos.faults import Fault, Plan, Trouble, each, nothing, since
+from tests.chaos.interleaving import STALL, Interleaving
+from tests.chaos.recovery import call_until_answered, until_quiet
+from tests.fakes.app import INPUTS
+from tests.fakes.batch import LOST, NOT_SENT, refused
+from tests.fakes.calls import call
 
 STEPS = 14
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Weather:
     """What goes wrong, how often and how early in an invocation, and how long the pauses are."""
 
-    kinds: tuple[Kind | str, ...] = (*Kind, *Kind, *(STALL,) * 6)
+    kinds: tuple[Trouble, ...] = (*Fault, *Fault, *(STALL,) * 6)
     rate: float = 0.5
     operations: int = 7
     pauses: tuple[float, ...] = (1, 5, 30, 61, 100, 181, 240, 601)
 
 
-TROUBLE = Trouble()
-STALLS = Trouble(kinds=(STALL,), rate=0.8, operations=2, pauses=(181, 240, 601))
+STORM = Weather()
+FROST = Weather(kinds=(STALL,), rate=0.8, operations=2, pauses=(181, 240, 601))
 """Workers that freeze about their claims for longer than a lease."""
 
 
@@ -39,41 +41,24 @@ REQUEST = "2b1d8a52-3c0e-4b7a-9d46-2e8c41b7f903"
 EVENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
-class Driver:
+class Explorer:
     """Makes one run's choices, which follow from its seed or from who chooses for it."""
 
     def __init__(
-        self, choices: int | random.Random, *, doors: tuple[str, ...], trouble: Trouble = TROUBLE, steps: int = STEPS
+        self, choices: int | random.Random, *, doors: tuple[str, ...], weather: Weather = STORM, steps: int = STEPS
     ) -> None:
         self.random = random.Random(choices) if isinstance(choices, int) else choices
         pick = self.random.uniform
-        self.tangle = Tangle((pick(-60, 60), pick(-60, 60), pick(-60, 60)), BATCH_MAX_ATTEMPTS="5")
-        self.tangle.poison_copies_stay = self.random.random() < 0.2
-        self.world = self.tangle.world
-        self.trouble = trouble
+        self.interleaving = Interleaving((pick(-60, 60), pick(-60, 60), pick(-60, 60)), BATCH_MAX_ATTEMPTS="5")
+        self.world = self.interleaving.world
+        self.world.host.leaves_originals = self.random.random() < 0.2
+        self.weather = weather
         self.length = steps
         # Always the same one: the order of rows and letters, of which some are chosen, depends on the ids.
         self.body = self.world.request(clientRequestId=REQUEST)
         self.guid = str(self.body["clientRequestId"])
-        self.steps: dict[str, Callable[[], object]] = {
-            "deliver": self.deliver,
-            "poison": self.poison,
-            "pause": self.pause,
-            "resume": self.resume,
-            "answer": self.answer,
-        }
-        more: dict[str, Callable[[], object]] = {
-            "queue": self.put,
-            "http": self.post,
-            "synchronous": self.delete,
-            "housekeeping": self.housekeeping,
-            "redrive": self.redrive,
-            "cancel": self.cancel,
-            "group": self.put_group,
-            "cleanup": self.put_event,
-            "cancel-cleanup": self.cancel_cleanup,
-        }
-        self.steps |= {name: more[name] for name in doors}
+        always = ("deliver", "poison", "pause", "resume", "answer")
+        self.steps: dict[str, Callable[[], object]] = {name: getattr(self, name) for name in (*always, *doors)}
         self.accepted = False
         self.is_seeded = False
         self.promised: list[str] = []
@@ -84,15 +69,15 @@ class Driver:
         weights = {"deliver": 8, "pause": 4, "resume": 2, "answer": 2}
         names = list(self.steps)
         for _ in range(self.random.randint(1, 3) if "queue" in names else 0):
-            self.put()
+            self.queue()
         for name in self.random.choices(names, [weights.get(n, 1) for n in names], k=self.length):
             self.steps[name]()
-        self.tangle.resume_all()
+        self.interleaving.resume_all()
         self.world.batch.script.clear()
         if not self.accepted:
-            insist(self.world, lambda: self.world.post(self.body))
+            call_until_answered(self.world, lambda: self.world.post(self.body))
         until_quiet(self.world)
-        return self.tangle.watch.faults(self.guid, *self.promised) + self._faults_of_the_cleanup()
+        return self.interleaving.promises.broken(self.guid, *self.promised) + self._faults_of_the_cleanup()
 
     def _faults_of_the_cleanup(self) -> list[str]:
         """Whether a clean-up came to its end, and said so."""
@@ -109,17 +94,17 @@ class Driver:
             # One that is over forgets what was lost on the way.
             self.world.clock.advance(24 * 3600)
             until_quiet(self.world)
-        told = self.world.app.cleanups.progress(call(route={"id": EVENT})).content
+        told = self.world.progress(EVENT).content
         return [f"the clean-up is over and tells {told}"] if told["open"] else []
 
     def plan(self) -> Plan:
-        """What goes wrong in one invocation: mostly one thing, now and then two."""
-        if self.random.random() > self.trouble.rate:
-            return {}
-        kinds, operations = self.trouble.kinds, self.trouble.operations
-        return {
-            self.random.randrange(operations): self.random.choice(kinds) for _ in range(self.random.choice((1, 1, 2)))
-        }
+        """What goes wrong in one invocation: mostly one thing, now and then two, or everything from there on."""
+        if self.random.random() > self.weather.rate:
+            return nothing
+        kinds, operations = self.weather.kinds, self.weather.operations
+        count = self.random.choice((1, 1, 2))
+        troubles = {self.random.randrange(operations): self.random.choice(kinds) for _ in range(count)}
+        return since(*troubles.popitem()) if self.random.random() < 0.1 else each(troubles)
 
     def deliver(self) -> None:
         """A random visible message to a random worker."""
@@ -130,32 +115,23 @@ class Driver:
         self._deliver(*(queue for queue in INPUTS if queue.endswith("-poison")))
 
     def _deliver(self, *queues: str) -> None:
-        now = self.world.clock.now()
-        visible = [(queue, m) for queue in queues for m in self.world.messages(queue) if m.visible_at <= now]
-        if visible:
+        if visible := self.world.queues.visible(*queues):
             worker, plan = self.random.randrange(3), self.plan()
             queue, message = self.random.choice(visible)
-            self.tangle.deliver(queue, worker, plan, message)
+            self.interleaving.deliver(queue, worker, plan, message)
 
     def pause(self) -> None:
         """Time passes."""
-        self.world.clock.advance(self.random.choice(self.trouble.pauses))
+        self.world.clock.advance(self.random.choice(self.weather.pauses))
 
     def resume(self) -> None:
         """Something that stalled goes on, or its process is killed."""
-        if self.tangle.stalled:
-            self.tangle.resume(self.random.choice(self.tangle.stalled), die=self.random.random() < 0.3)
+        if self.interleaving.stalled:
+            self.interleaving.resume(self.random.choice(self.interleaving.stalled), die=self.random.random() < 0.3)
 
     def answer(self) -> None:
         """The next DELETE is answered in some other way."""
-
-        def after_effect(reply: Reply) -> Callable[[], Reply]:
-            def act() -> Reply:
-                self.world.batch.take(self.world.batch.calls[-1])
-                return reply
-
-            return act
-
+        after_effect = self.world.batch.after_effect
         error = refused(500, "InternalError")
         choices: list[Any] = [LOST, NOT_SENT, refused(429, "TooManyRequests", 20), error]
         choices += [after_effect(LOST), after_effect(error)]
@@ -163,17 +139,17 @@ class Driver:
             choices += [refused(409, "TaskCompleted"), after_effect(refused(501, "NotImplemented"))]
         self.world.batch.script.append(self.random.choice(choices))
 
-    def put(self) -> None:
+    def queue(self) -> None:
         """A producer puts the request, once more perhaps; at times as the host's poison copy."""
         poisoned = self.accepted and self.random.random() < 0.3
         self.world.put(self.body, "requests-poison" if poisoned else "requests")
         self.accepted = True
 
-    def post(self) -> None:
+    def http(self) -> None:
         """A caller sends the request over HTTP."""
         self._ask(lambda: self._worker().api.submit(_post(self.body)))
 
-    def delete(self) -> None:
+    def synchronous(self) -> None:
         """A caller makes the synchronous call."""
         route = {"jobId": "job-1", "taskId": "task-1"}
         headers = {"client-request-id": self.guid}
@@ -182,17 +158,13 @@ class Driver:
 
     def _ask(self, ask: Callable[[], Any]) -> None:
         def asked() -> None:
-            assert ask().status < 400 or self._is_done()
+            # A refusal of Batch is the answer for a request that ended, even if it was redriven while its caller waited.
+            assert ask().status < 400 or self.interleaving.promises.has_ended(self.guid)
             self.accepted = True
 
-        self.tangle.begin(asked, self.plan())
+        self.interleaving.begin(asked, self.plan())
 
-    def _is_done(self) -> bool:
-        """Whether the answer may be one of those that stand for an end, as a refusal of Batch."""
-        row = self.tangle.watch.row(self.guid)
-        return row is not None and row["state"] == "done"
-
-    def put_group(self) -> None:
+    def group(self) -> None:
         """Somebody asks for four tasks at once, by a message or over HTTP, due at once or in a minute."""
         names = [f"group-{n}" for n in range(4)]
         body: dict[str, Any] = {"clientRequestId": PARENT, "jobId": "job-1", "taskIds": names, "deleteAfter": "PT1M"}
@@ -209,9 +181,9 @@ class Driver:
             self.world.put(body)
             self.promised = ids
         else:
-            self.tangle.begin(asked, self.plan())
+            self.interleaving.begin(asked, self.plan())
 
-    def put_event(self) -> None:
+    def clean_up(self) -> None:
         """A job of three completed tasks is to be cleaned up, page by page."""
         if "job-2" not in self.world.batch.states:
             self.world.batch.seed("job-2", 3)
@@ -224,17 +196,17 @@ class Driver:
         if rows:
             route = {"clientRequestId": self.random.choice(rows)}
             worker = self._worker()
-            self.tangle.begin(lambda: worker.api.cancel(call(route=route)), self.plan())
+            self.interleaving.begin(lambda: worker.api.cancel(call(route=route)), self.plan())
 
     def cancel_cleanup(self) -> None:
         """Somebody cancels the clean-up."""
         worker = self._worker()
-        self.tangle.begin(lambda: worker.cleanups.cancel(call(route={"id": EVENT})), self.plan())
+        self.interleaving.begin(lambda: worker.cleanups.cancel(call(route={"id": EVENT})), self.plan())
 
     def housekeeping(self) -> None:
         """The daily round, at any time of the day."""
         worker = self._worker()
-        self.tangle.begin(lambda: worker.housekeeping.round(600), self.plan())
+        self.interleaving.begin(lambda: worker.housekeeping.round(600), self.plan())
 
     def redrive(self) -> None:
         """A person puts a dead letter back."""
@@ -242,10 +214,10 @@ class Driver:
         if ids:
             route = {"id": self.random.choice(ids)}
             worker = self._worker()
-            self.tangle.begin(lambda: worker.dead_letters.redrive(call(route=route)), self.plan())
+            self.interleaving.begin(lambda: worker.dead_letters.redrive(call(route=route)), self.plan())
 
     def _worker(self) -> App:
-        return self.tangle.workers[self.random.randrange(3)]
+        return self.interleaving.workers[self.random.randrange(3)]
 
 
 def _post(body: dict[str, Any]) -> Call:

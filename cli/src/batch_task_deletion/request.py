@@ -1,4 +1,4 @@
-"""One request for a deletion as a line of a file or the command line asks for it, and the id that follows from it."""
+"""One deletion request, from a line of a file or from the command line, and the id derived from it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from uuid import UUID, uuid4, uuid5
 
 from batch_task_deletion import forms
 
-Wish = dict[str, Any]
-"""A request object of the API, checked as far as it can be without the app."""
+Request = dict[str, Any]
+"""A request object of the API, checked as far as is possible without the app."""
 
 SERVICE_TIMEOUT = 30
-"""Seconds: the service treats any longer `timeout` as this, so that the app takes the two for the same."""
+"""Seconds. The service caps `timeout` here, so the app treats all longer ones as equal."""
 
 _NAMESPACE = UUID("5b0a1f0e-5d9c-5d57-8a5e-0d9f4c2f6a31")
 _NOT_COMPARED = ("clientRequestId", "metadata", "ocpDate", "traceparent")
-"""The app, too, leaves these out when it tells a repeat from another request."""
+"""The app also ignores these when it decides whether a request repeats another."""
 
 
 def _text(value: object) -> str:
@@ -75,41 +75,40 @@ FIELDS: Mapping[str, Callable[[object], Any]] = {
 
 
 def check_field(name: str) -> None:
-    """Raises ValueError for a name that no field has; where only the letter case is wrong, it has the right one."""
+    """Raises ValueError for an unknown field name. If only its letter case is wrong, the message has the right one."""
     if name not in FIELDS:
         right = next((known for known in FIELDS if known.lower() == name.lower()), None)
-        raise ValueError(f"{name!r} is no field of a request" + (f"; {right} is" if right else ""))
+        raise ValueError(f"{name!r} is not a field of a request" + (f"; did you mean {right}?" if right else ""))
 
 
-def checked(given: Mapping[str, object], options: Mapping[str, Any]) -> Wish:
-    """The request of a line, with the options of the command line where the line says nothing itself.
+def checked(given: Mapping[str, object], options: Mapping[str, Any]) -> Request:
+    """The request of a line. Options of the command line fill in what the line leaves out.
 
-    Raises ValueError. A dry run that the command line asks for holds for every line; a job that is named twice must
-    be the same.
+    Raises ValueError. `--dry-run` applies to every line. A job given by both the line and `--job` must be the same.
     """
-    wish: Wish = {}
+    request: Request = {}
     for name, value in given.items():
         check_field(name)
         try:
-            wish[name] = FIELDS[name](value)
+            request[name] = FIELDS[name](value)
         except ValueError as fault:
             raise ValueError(f"{name} {fault}") from None
     job = options.get("jobId")
-    if job is not None and wish.get("jobId", job).lower() != job.lower():
-        raise ValueError(f"the job is {wish['jobId']} here and {job} by --job")
-    wish = {**options, **wish}
+    if job is not None and request.get("jobId", job).lower() != job.lower():
+        raise ValueError(f"the line has job {request['jobId']}, but --job is {job}")
+    request = {**options, **request}
     if options.get("dryRun"):
-        wish["dryRun"] = True
+        request["dryRun"] = True
     for name in ("jobId", "taskId"):
-        if name not in wish:
-            raise ValueError(f"{name} is missing" + ("; --job names it for all lines" if name == "jobId" else ""))
-    return wish
+        if name not in request:
+            raise ValueError(f"{name} is missing" + ("; --job sets it for all lines" if name == "jobId" else ""))
+    return request
 
 
-def normal_form(wish: Mapping[str, Any]) -> str:
-    """What a request asks for, in one spelling: two lines of the same form ask for the same thing."""
-    normal = {name: value for name, value in wish.items() if name not in _NOT_COMPARED and value is not False}
-    normal["jobId"], normal["taskId"] = wish["jobId"].lower(), wish["taskId"].lower()
+def normal_form(request: Mapping[str, Any]) -> str:
+    """A request's payload in canonical spelling: lines with the same form make the same request."""
+    normal = {name: value for name, value in request.items() if name not in _NOT_COMPARED and value is not False}
+    normal["jobId"], normal["taskId"] = request["jobId"].lower(), request["taskId"].lower()
     if "timeout" in normal:
         normal["timeout"] = min(normal["timeout"], SERVICE_TIMEOUT)
     if "batchUrl" in normal:
@@ -117,26 +116,26 @@ def normal_form(wish: Mapping[str, Any]) -> str:
     return json.dumps(normal, sort_keys=True, separators=(",", ":"))
 
 
-def line_id(wish: Mapping[str, Any], again: str | None = None) -> str:
-    """The id of a line that gives none: the same for the same request, wherever it stands.
+def line_id(request: Mapping[str, Any], again: str | None = None) -> str:
+    """The id of a line that has none: the same for the same request, whichever file or line it is in.
 
-    `again` is the id of a run that asks again: within it the same, in every other run another.
+    `again` is the id of a `--again` run: ids are the same within that run, and different from those of any other.
     """
-    return str(uuid5(UUID(again) if again else _NAMESPACE, normal_form(wish)))
+    return str(uuid5(UUID(again) if again else _NAMESPACE, normal_form(request)))
 
 
 def task_request_id(parent: str, job: str, task: str) -> str:
-    """The id that the app derives for one task of a call that names many."""
+    """The id that the app derives for one task of a `taskIds` envelope."""
     return str(uuid5(UUID(parent), f"{job}/{task}".lower()))
 
 
 def new_id() -> str:
-    """An id that nobody else has."""
+    """A new random id."""
     return str(uuid4())
 
 
 def _account(text: str) -> str:
-    """A Batch account's URL without what makes no difference; the text itself where it is none."""
+    """A Batch account's URL in canonical form; the text unchanged if it is not a URL."""
     try:
         parts = urlsplit(text.lower())
         port = parts.port

@@ -20,13 +20,13 @@ from shared.errors import StorageUnavailable
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable, Write
-from shared.storage.transport import BoundedTransport, Patience
+from shared.storage.transport import BoundedTransport, Timeouts
 from shared.wiring.storage_clients import queue_service, table_service
-from tests.world import ENVIRONMENT
+from tests.fakes.app import ENVIRONMENT
 
 QUICK_SETTING = {"STORAGE_TIMEOUT_SECONDS": "3"}
-QUICK = Patience.within(3)
-PATIENCE = Patience()
+QUICK = Timeouts.within(3)
+TIMEOUTS = Timeouts()
 PAUSES_SECONDS = 2.0
 """The longest that both libraries sleep in one call: twice up to a second; 0, 0.4 and 0.8 s."""
 TOLD_SECONDS = 12
@@ -103,16 +103,16 @@ def test_storage_that_does_not_do_its_work_is_given_up_in_time(answer: bytes, na
 
 def test_the_real_times_add_up() -> None:
     """All tries of one call and the pauses after them."""
-    assert PATIENCE.all_tries_seconds + PAUSES_SECONDS < TOLD_SECONDS
-    assert PATIENCE.connect_seconds + PATIENCE.read_seconds < PATIENCE.all_tries_seconds
+    assert TIMEOUTS.all_tries_seconds + PAUSES_SECONDS < TOLD_SECONDS
+    assert TIMEOUTS.connect_seconds + TIMEOUTS.read_seconds < TIMEOUTS.all_tries_seconds
 
 
 @pytest.mark.parametrize("left", [0.1, 1, 5, 7.9, 9])
 def test_no_try_outlasts_what_is_left(left: float) -> None:
     """Its two time-outs shrink together."""
-    connect, read = PATIENCE.timeouts(left)
+    connect, read = TIMEOUTS.shortened(left)
     assert connect + read <= left + 1e-9
-    assert (connect, read) <= (PATIENCE.connect_seconds, PATIENCE.read_seconds)
+    assert (connect, read) <= (TIMEOUTS.connect_seconds, TIMEOUTS.read_seconds)
 
 
 def test_no_try_begins_when_no_time_is_left() -> None:
@@ -151,5 +151,5 @@ def test_a_silent_identity_endpoint_does_not_add_up(monkeypatch: pytest.MonkeyPa
 
 def test_a_transport_alone_knows_its_time_outs() -> None:
     """Handed to a client with a transport, they would be lost: the clients give theirs to one that they make."""
-    config = BoundedTransport(PATIENCE).connection_config
-    assert (config.timeout, config.read_timeout) == (PATIENCE.connect_seconds, PATIENCE.read_seconds)
+    config = BoundedTransport(TIMEOUTS).connection_config
+    assert (config.timeout, config.read_timeout) == (TIMEOUTS.connect_seconds, TIMEOUTS.read_seconds)

@@ -1,0 +1,43 @@
+"""The app of this process: built from the environment at its first use.
+
+What it is built from is imported then, too. The host indexes the functions of an app before it hands any work to it,
+and asks for no more than their decorators.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.wiring.connect import Connected
+    from shared.wiring.services import App
+
+
+class Wiring:
+    """Builds the app at first use; if that fails, the next use tries again."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._lock = Lock()
+        self._built: Connected | None = None
+
+    def connected(self) -> Connected:
+        """The connected app. Raises InvalidConfiguration."""
+        with self._lock:
+            if self._built is None:
+                from shared.settings import Settings
+                from shared.wiring.connect import connect
+                from shared.wiring.telemetry import telemetry_of
+
+                self._built = connect(Settings.from_env(self._env), telemetry_of(self._env))
+            return self._built
+
+    def app(self) -> App:
+        """The app. Raises InvalidConfiguration."""
+        return self.connected().app
+
+
+WIRING = Wiring(os.environ)

@@ -1,0 +1,152 @@
+"""Faults of the outside world, and plans that say which operations of the app they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from tests.fakes.passage import Operation, Passage, T, undisturbed
+from tests.fakes.table import MemoryTable
+
+
+class ProcessDied(BaseException):
+    """The worker process is gone: nothing after this point of the invocation happens."""
+
+
+class Fault(StrEnum):
+    """What goes wrong at an operation."""
+
+    FAILS = "fails"
+    """It has no effect, and the app is told of a fault."""
+    LOSES_ITS_ANSWER = "loses its answer"
+    """It has its effect, and the app is told of a fault."""
+    IS_REPEATED = "is repeated"
+    """It has its effect, and the client library, which missed the answer, sends it again."""
+    DIES_BEFORE = "dies before"
+    DIES_AFTER = "dies after"
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """No fault: something else happens just before or just after the operation."""
+
+    act: Callable[[], object]
+    is_after: bool = False
+
+
+def before(act: Callable[[], object]) -> Meanwhile:
+    """Something happens just before an operation."""
+    return Meanwhile(act)
+
+
+def after(act: Callable[[], object]) -> Meanwhile:
+    """Something happens just after an operation."""
+    return Meanwhile(act, is_after=True)
+
+
+Trouble = Fault | Meanwhile
+Plan = Callable[[Sequence[str], Operation[Any]], Trouble | None]
+"""What an operation meets; it is given the names of those before it."""
+
+
+def nothing(past: Sequence[str], operation: Operation[Any]) -> None:
+    """The plan of fair weather."""
+
+
+def each(troubles: Mapping[int, Trouble]) -> Plan:
+    """The operations with these numbers, from 0 on."""
+    return lambda past, _: troubles.get(len(past))
+
+
+def since(number: int, trouble: Trouble) -> Plan:
+    """The operation with this number and all after it."""
+    return lambda past, _: trouble if len(past) >= number else None
+
+
+def at(number: int, trouble: Trouble, *names: str) -> Plan:
+    """The operation with this number, from 0 on, of those whose names begin so; of all without names."""
+
+    def plan(past: Sequence[str], operation: Operation[Any]) -> Trouble | None:
+        is_it = _begins(operation.name, names) and sum(_begins(name, names) for name in past) == number
+        return trouble if is_it else None
+
+    return plan
+
+
+def everywhere(trouble: Trouble, *names: str, about: str = "") -> Plan:
+    """Every operation whose name begins so, and that concerns this."""
+    return lambda _, operation: trouble if _begins(operation.name, names) and about in operation.about else None
+
+
+def following(name: str, trouble: Trouble) -> Plan:
+    """Every operation after the first one with this name."""
+    return lambda past, _: trouble if name in past else None
+
+
+def either(*plans: Plan) -> Plan:
+    """What the first of these plans has for an operation, if any has."""
+    return lambda past, operation: next((t for plan in plans if (t := plan(past, operation))), None)
+
+
+def _begins(name: str, names: tuple[str, ...]) -> bool:
+    return not names or name.startswith(names)
+
+
+def contended(table: MemoryTable) -> Plan:
+    """Another worker changes every row just before each write, which is then refused."""
+    return everywhere(before(table.touch), "row write")
+
+
+class FaultInjector:
+    """Numbers the operations that pass, and lets go wrong what the plan says."""
+
+    def __init__(self, plan: Plan = nothing, onward: Passage = undisturbed) -> None:
+        self.plan = plan
+        self._onward = onward
+        self.names: list[str] = []
+        """Of the operations so far."""
+
+    def __call__(self, operation: Operation[T]) -> T:
+        """See Passage."""
+        trouble = self.plan(self.names, operation)
+        self.names.append(operation.name)
+        if isinstance(trouble, Meanwhile):
+            return self._with_company(operation, trouble)
+        if trouble is Fault.DIES_BEFORE:
+            raise ProcessDied
+        if trouble is Fault.FAILS:
+            return operation.failed()
+        answer = self._onward(operation)
+        if trouble is Fault.DIES_AFTER:
+            raise ProcessDied
+        if trouble is Fault.LOSES_ITS_ANSWER:
+            return operation.unanswered()
+        return operation.repeated() if trouble is Fault.IS_REPEATED else answer
+
+    def _with_company(self, operation: Operation[T], company: Meanwhile) -> T:
+        if not company.is_after:
+            company.act()
+        answer = self._onward(operation)
+        if company.is_after:
+            company.act()
+        return answer
+
+
+class Outside(Protocol):
+    """A world, or one of its parts."""
+
+    passage: Passage
+
+
+@contextmanager
+def disturbed(outside: Outside, plan: Plan) -> Iterator[FaultInjector]:
+    """Lets operations go wrong after a plan, for as long as the context lasts."""
+    onward = outside.passage
+    outside.passage = injector = FaultInjector(plan, onward)
+    try:
+        yield injector
+    finally:
+        outside.passage = onward
