@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from shared.errors import InvalidConfiguration
 from shared.parsing import account_url, grammar, protection
-from shared.parsing.retention_policy import Policy, read_policies
+from shared.parsing.retention_policy import Policy
+from shared.parsing.retention_setting import read_policies
 from shared.storage.connection import StorageConnection, read_connection
 
 POISON_SUFFIX = "-poison"

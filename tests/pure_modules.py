@@ -32,7 +32,14 @@ PURE = (
         "settings",
         "parsing/strict_json",
     ),
-    *("parsing/strict_model", "ledger/work", "parsing/retention_policy", "batch/job_listing", "retention/message"),
+    *(
+        "parsing/strict_model",
+        "ledger/work",
+        "parsing/retention_policy",
+        "parsing/retention_setting",
+        "batch/job_listing",
+        "retention/message",
+    ),
     # Deciding and wording
     *(
         "cleanup/closing_event",

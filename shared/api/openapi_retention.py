@@ -160,7 +160,10 @@ def _sweeps() -> Document:
             "post": operation(
                 "beginRetentionSweep",
                 RETENTION,
-                ("Start a sweep", "Sweeps one account now. `{}` applies all policies of the default account."),
+                (
+                    "Start a sweep",
+                    "Sweeps one account now. `{}` applies all policies of the default account. While one runs on the account: 409, whose `values` name it as `sweepId`.",
+                ),
                 {202: "Sweep"},
                 "400 404 409 413",
                 body=body_of({JSON: ref("SweepWish")}, examples.SWEEPS),

@@ -11,8 +11,9 @@ from pydantic import field_validator
 from shared.api.answer import Answer, Call, guid_of, refusal
 from shared.api.body import parse_json, require_json
 from shared.api.query import read_query
-from shared.clock import to_text
+from shared.clock import Clock, to_text
 from shared.errors import InvalidInput
+from shared.ledger.tally import Totals
 from shared.parsing import account_url
 from shared.parsing.retention_policy import digest_of, document_of, policies_of
 from shared.parsing.strict_model import StrictModel, checked
@@ -54,14 +55,16 @@ class RetentionApi:
         stopper: SweepStopper,
         sweeps: SweepStore,
         agendas: AgendaStore,
-        done_of: Callable[[Sweep], dict[str, int]],
+        totals_of: Callable[[Sweep], Totals],
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._timer = timer
         self._stopper = stopper
         self._sweeps = sweeps
         self._agendas = agendas
-        self._done_of = done_of
+        self._totals_of = totals_of
+        self._clock = clock
 
     def policies(self, call: Call) -> Answer:
         """`GET /api/retention-policies`."""
@@ -86,9 +89,9 @@ class RetentionApi:
             return found
         sweep = self._timer.begin(found, only=wanted.policy or "", dry_run=wanted.dry_run)
         if sweep is None:
-            return refusal(409, "SweepRunning", "A sweep of this account is already running.")
+            return self._running(found)
         headers = {"location": f"/api/retention-sweeps/{sweep.sweep_id}"}
-        return Answer(202, status_of(sweep, {}), headers)
+        return Answer(202, status_of(sweep, Totals(0, {}), self._clock.now()), headers)
 
     def status(self, call: Call) -> Answer:
         """`GET /api/retention-sweeps/{id}`."""
@@ -116,8 +119,14 @@ class RetentionApi:
         policies = self._settings.retention_policies
         return [account for account in self._settings.batch_accounts if policies_of(policies, account)]
 
+    def _running(self, account: str) -> Answer:
+        """409 with the id of the sweep, which somebody may look for whose own answer was lost."""
+        agenda = self._agendas.read(account)
+        values = [("sweepId", agenda.running)] if agenda and agenda.running else []
+        return refusal(409, "SweepRunning", "A sweep of this account is already running.", values)
+
     def _answer(self, status: int, sweep: Sweep) -> Answer:
-        return Answer(status, status_of(sweep, self._done_of(sweep)))
+        return Answer(status, status_of(sweep, self._totals_of(sweep), self._clock.now()))
 
     def _account_of(self, wanted: SweepRequest) -> str | Answer:
         """The account to sweep, or a 404. Raises InvalidInput for an account that is not on the list."""

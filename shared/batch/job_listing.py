@@ -52,7 +52,7 @@ def _job(item: dict[str, Any]) -> ListedJob:
     state, dependencies = item.get("state"), item.get("usesTaskDependencies")
     metadata = _metadata(item.get("metadata"))
     if not isinstance(state, str) or not (dependencies is None or isinstance(dependencies, bool)) or metadata is None:
-        return ListedJob(item["id"], "", is_readable=False)
+        return ListedJob(item["id"], "", metadata or (), is_readable=False)
     return ListedJob(item["id"], state.lower(), metadata, dependencies is True)
 
 

@@ -52,6 +52,8 @@ class Totals:
 
     requested: int
     done: dict[str, int]
+    touched_at: str = ""
+    """When the counts last changed, as text; empty when there are none."""
 
     @property
     def open(self) -> int:
@@ -62,11 +64,13 @@ class Totals:
 def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
     """A parent's counts over all buckets: sixteen queries, however many requests there are."""
     total: Counter[str] = Counter()
+    touched_at = ""
     for bucket in BUCKETS:
         for found in _rows(table, bucket, tally_row(parent_id, dry_run=dry_run)):
             total.update({name: int(found.entity.get(name) or 0) for name in NAMES})
+            touched_at = max(touched_at, str(found.entity.get("touched_at", "")))
     requested = total.pop(REQUESTED, 0)
-    return Totals(requested, {name: count for name, count in total.items() if count})
+    return Totals(requested, {name: count for name, count in total.items() if count}, touched_at)
 
 
 def forgettable(

@@ -21,7 +21,7 @@ from shared.ledger.record import Record, State
 from shared.ledger.store import readable_rows
 from shared.ledger.tally import BUCKETS
 from shared.operations.round import Round, Step
-from shared.retention.forgetting import forgettable_counts, forgettable_sweeps
+from shared.retention.forgetting import COLUMNS, forgettable_counts, forgettable_sweeps
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.query import Query
 from shared.storage.queues import Queues
@@ -80,7 +80,7 @@ class Housekeeping:
             *(Step(query, lambda rows: self._cleanups(rows, oldest)) for query in self.cleanups.queries(bucket)),
             Step(owed, self._send_owed),
             *(Step(query, self._purge, 100, KEYS) for query in forgotten),
-            Step(sweeps, lambda rows: self._purge(forgettable_sweeps(self.records, rows, before)), 100, KEYS),
+            Step(sweeps, lambda rows: self._purge(forgettable_sweeps(self.records, rows, before)), 100, COLUMNS),
             Step(counts, lambda rows: self._purge(forgettable_counts(self.records, rows, before)), 100, KEYS),
         ]
 

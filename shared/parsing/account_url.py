@@ -15,6 +15,7 @@ _URL = re.compile(
     r"(https?)://([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*|\[[0-9a-f:.]{2,45}\])(?::([1-9][0-9]{0,4}))?/?",
     re.IGNORECASE | re.ASCII,
 )
+NOT_LISTED = "must be one of the Batch accounts that this app is set up for"
 _MAX_URL = 300
 _MAX_PORT = 65_535
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -50,7 +51,7 @@ def select(text: str, accounts: Sequence[str]) -> str:
     wanted = canonical(text)
     if wanted in accounts:
         return wanted
-    raise ValueError("must be one of the Batch accounts that this app is set up for")
+    raise ValueError(NOT_LISTED)
 
 
 def _host(host: str) -> str:

@@ -1,6 +1,4 @@
-"""Retention policies: reads them from the setting, matches them with jobs, and says when a task is due. Pure.
-
-    [{"name": "render", "jobs": "render-*", "deleteAfter": {"succeeded": "P3D", "failed": "P7D"}}]
+"""Retention policies: what they say, which jobs they match, and when a task is due. Pure.
 
 For each job, only the first policy of its account whose `jobs` matches applies.
 """
@@ -10,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -18,20 +16,15 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from shared.errors import InvalidInput, Problem
 from shared.parsing import account_url, grammar, protection
-from shared.parsing.strict_json import read, refuse_faults
-from shared.parsing.strict_model import StrictModel, checked
+from shared.parsing.strict_model import StrictModel
 
-SETTING: Final = "RETENTION_POLICIES"
 NEVER: Final = "never"
-MOST_POLICIES: Final = 50
 MOST_PATTERNS: Final = 20
 MOST_PER_SWEEP: Final = 1_000_000
 LONGEST_DELAY: Final = timedelta(days=3_650)
 
-_MAX_BYTES: Final = 256 * 1024
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 class JobState(StrEnum):
@@ -42,7 +35,7 @@ class JobState(StrEnum):
 
 
 def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
+    if not NAME.fullmatch(text):
         raise ValueError("must be 1 to 32 characters of a-z, 0-9 and '-', and not begin with a hyphen")
     return text
 
@@ -142,64 +135,6 @@ class Policy(StrictModel):
     def digest(self) -> str:
         """32 hex digits that are equal for policies that mean the same, however they are written."""
         return _digest(document_of(self))
-
-
-def read_policies(text: str, accounts: Sequence[str], problems: list[str]) -> tuple[Policy, ...]:
-    """The policies in the setting's text; empty when anything in it is invalid.
-
-    `problems` gets a line for each fault, with the policy's name or index and the field.
-    """
-    if not text:
-        return ()
-    try:
-        items = read(text, max_bytes=_MAX_BYTES)
-        refuse_faults(items)
-    except InvalidInput as fault:
-        problems += [f"{SETTING} {_at(problem.pointer)}{problem.text}" for problem in fault.problems]
-        return ()
-    if not isinstance(items, list) or len(items) > MOST_POLICIES:
-        problems.append(f"{SETTING} must be a JSON list of at most {MOST_POLICIES} policies")
-        return ()
-    before = len(problems)
-    policies: dict[str, Policy] = {}
-    for index, item in enumerate(items):
-        policy = _read_one(index, item, accounts, problems)
-        if policy is not None and policies.setdefault(policy.name, policy) is not policy:
-            problems.append(f"{SETTING} policy at index {index}: name must not be that of another policy")
-    return tuple(policies.values()) if len(problems) == before else ()
-
-
-def _read_one(index: int, item: object, accounts: Sequence[str], problems: list[str]) -> Policy | None:
-    try:
-        policy = checked(Policy, item)
-        if policy.batch_url is not None and accounts:
-            account_url.select(policy.batch_url, accounts)
-    except ValueError as error:
-        problems.append(f"{SETTING} {_place(index, item)}: batchUrl {error}")
-        return None
-    except InvalidInput as fault:
-        place = _place(index, item)
-        problems += [f"{SETTING} {place}: {_field(problem)}{problem.text}" for problem in fault.problems]
-        return None
-    return policy
-
-
-def _place(index: int, item: object) -> str:
-    name = item.get("name") if isinstance(item, dict) else None
-    known = isinstance(name, str) and _NAME.fullmatch(name)
-    return f"policy '{name}'" if known else f"policy at index {index}"
-
-
-def _field(problem: Problem) -> str:
-    return f"{problem.pointer.removeprefix('/')} " if problem.pointer else ""
-
-
-def _at(place: str) -> str:
-    """Turns the pointer of a JSON fault into words: `/2/jobs` belongs to the third policy."""
-    if not place:
-        return ""
-    _, index, *fields = place.split("/")
-    return f"policy at index {index}: {'/'.join(fields)}{' ' if fields else ''}"
 
 
 def policies_of(policies: Iterable[Policy], account: str) -> tuple[Policy, ...]:

@@ -6,7 +6,7 @@ pydantic finds the faults; its wording does not leave this module.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
@@ -75,7 +75,7 @@ def checked(model: type[Model], value: object, around: Surroundings | None = Non
     try:
         return model.model_validate(value, context=around, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidInput(_problems(error, names, at)) from None
+        raise InvalidInput(_problems(error, model, at)) from None
 
 
 def unknown_field(meant: str | None) -> str:
@@ -97,8 +97,20 @@ def _refuse_unknown(value: dict[str, object], names: dict[str, str], at: str) ->
         raise InvalidInput(capped(found, at))
 
 
-def _problems(error: ValidationError, names: dict[str, str], at: str) -> list[Problem]:
-    found = [Problem(_pointer(details, at), _text(details, names)) for details in error.errors(include_url=False)]
+def _model_at(model: type[StrictModel], loc: tuple[int | str, ...]) -> type[StrictModel] | None:
+    """The model of the object at a place inside of another; None where there is no such object."""
+    inner: type[StrictModel] | None = model
+    for token in loc:
+        fields = inner.model_fields.values() if inner else ()
+        types = [
+            each for field in fields if field.alias == token for each in (field.annotation, *get_args(field.annotation))
+        ]
+        inner = next((each for each in types if isinstance(each, type) and issubclass(each, StrictModel)), None)
+    return inner
+
+
+def _problems(error: ValidationError, model: type[StrictModel], at: str) -> list[Problem]:
+    found = [Problem(_pointer(details, at), _text(details, model)) for details in error.errors(include_url=False)]
     return capped(found, at)
 
 
@@ -108,10 +120,10 @@ def _pointer(details: ErrorDetails, at: str) -> str:
     return at
 
 
-def _text(details: ErrorDetails, names: dict[str, str]) -> str:
+def _text(details: ErrorDetails, model: type[StrictModel]) -> str:
     if details["type"] == "extra_forbidden":
-        meant = names.get(str(details["loc"][-1]).lower()) if len(details["loc"]) == 1 else None
-        return unknown_field(meant)
+        inner = _model_at(model, details["loc"][:-1])
+        return unknown_field(_names(inner).get(str(details["loc"][-1]).lower()) if inner else None)
     if isinstance(details["input"], Fault):
         return details["input"].text
     if details["type"] == "value_error":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from shared.clock import Clock
 from shared.ledger.record import DEAD_LETTERED
@@ -36,9 +36,6 @@ class Publisher:
         return [self._publish(result, queue) for result in results]
 
     def _publish(self, result: Result, queue: str) -> str:
-        if result.source not in self.accounts:
-            # Only a message in the app's own form named this account; a forged one must not speak for it.
-            result = replace(result, source=self.accounts[0])
         if result.outcome in DEAD_LETTERED:
             self.letters.keep(self._dead_letter(result, queue))
         if not result.replayed:

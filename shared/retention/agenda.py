@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,13 +17,17 @@ from typing import Any, Final
 from shared.clock import from_text, moment_in, moment_text, to_text
 from shared.errors import CorruptRecord
 from shared.parsing.retention_policy import digest_of
-from shared.retention.sweep import STUCK_AFTER, Phase, Sweep
+from shared.retention.sweep import STUCK_AFTER, Phase, Sweep, mark_of_id
+from shared.storage.query import Query
 from shared.storage.table import Found, Table, Write
+
+log = logging.getLogger(__name__)
 
 PARTITION: Final = "sweeps"
 """Not one of the sixteen partitions of the requests, so no purge touches it."""
 WAITS_FOR_REQUESTS: Final = timedelta(days=1)
 """For this long after its start, a sweep with open requests delays the next one."""
+MOST_AGENDAS: Final = 1_000
 NO_POLICIES: Final = digest_of(())
 
 
@@ -50,8 +55,8 @@ class Agenda:
     last: LastSweep | None = None
     last_ended_at: datetime | None = None
     """When a sweep from which the timer counts last ended; a later one may be running."""
-    begin_after: Mapping[str, str] = field(default_factory=dict)
-    """By a policy's digest, the job at which its last sweep reached `most`."""
+    begin_after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By a policy's digest, where its last sweep reached `most`: see `Count.begin_after`."""
     etag: str | None = field(default=None, compare=False)
 
     def next_sweep_at(self, interval: timedelta) -> datetime:
@@ -90,14 +95,19 @@ def act_of(
     if agenda is None or agenda.policies_digest != policies_digest:
         return Act.REST if agenda is None and policies_digest == NO_POLICIES else Act.SEE
     if agenda.running:
-        if running is None or running.has_ended:
-            return Act.CLOSE
-        return Act.REQUEUE if running.due_at + STUCK_AFTER <= now else Act.REST
+        return act_on(running, now)
     if policies_digest == NO_POLICIES or now < agenda.next_sweep_at(interval):
         return Act.REST
     if agenda.last and now < agenda.last.started_at + WAITS_FOR_REQUESTS and open_requests() > 0:
         return Act.REST
     return Act.START
+
+
+def act_on(running: Sweep | None, now: datetime) -> Act:
+    """What the timer does now about the sweep that an account's row names, given as it is read; None when it is not."""
+    if running is None or running.has_ended:
+        return Act.CLOSE
+    return Act.REQUEUE if running.due_at + STUCK_AFTER <= now else Act.REST
 
 
 def seen(agenda: Agenda | None, account: str, policies_digest: str, now: datetime) -> Agenda:
@@ -126,13 +136,16 @@ def closed(agenda: Agenda, sweep: Sweep) -> Agenda:
     return after
 
 
-def abandoned(agenda: Agenda) -> Agenda:
-    """The row without its sweep, whose own row does not exist (never written, or purged) or cannot be read."""
-    return replace(agenda, running="")
+def abandoned(agenda: Agenda, now: datetime) -> Agenda:
+    """The row without its sweep, whose own row does not exist or cannot be read: it counts as failed."""
+    after = replace(agenda, running="")
+    if after.last and after.last.sweep_id == agenda.running:
+        after = replace(after, last=replace(after.last, state=Phase.FAILED, ended_at=now))
+    return after
 
 
-def _begin_after(agenda: Agenda, sweep: Sweep) -> dict[str, str]:
-    """Where the next sweep of each policy begins. Dry runs, of a sweep or of a policy, do not change it."""
+def _begin_after(agenda: Agenda, sweep: Sweep) -> dict[str, tuple[str, ...]]:
+    """Where the next sweep of each policy begins. A dry run changes nothing, also not that of a policy alone."""
     after = dict(agenda.begin_after)
     for count in sweep.counts:
         if count.dry_run:
@@ -157,6 +170,19 @@ class AgendaStore:
         """The account's row, or None. Raises CorruptRecord for a row that no version of this app writes."""
         found = self._table.read(PARTITION, _row(account))
         return _of(found) if found else None
+
+    def running(self) -> list[Agenda]:
+        """The rows that name a sweep, also of accounts that have left the list; those that cannot be read are left out.
+
+        A page suffices: there is one row for each account that the app ever swept.
+        """
+        agendas = []
+        for found in self._table.query(Query(PARTITION).where("running", "gt", ""), None, MOST_AGENDAS).rows:
+            try:
+                agendas.append(_of(found))
+            except CorruptRecord:
+                log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
+        return agendas
 
     def write(self, before: Agenda | None, after: Agenda) -> Agenda | None:
         """Inserts (`before` is None) or replaces; None if the row has changed since it was read."""
@@ -195,8 +221,8 @@ def _of(found: Found) -> Agenda:
             first_seen_at=from_text(entity["first_seen_at"]),
             running=entity["running"],
             last=_last(entity) if entity["last_sweep_id"] else None,
-            last_ended_at=moment_in(entity["last_ended_at"]),
-            begin_after=json.loads(entity["begin_after"]),
+            last_ended_at=_moment(entity["last_ended_at"]),
+            begin_after={digest: _marks(value) for digest, value in json.loads(entity["begin_after"]).items()},
             etag=found.etag,
         )
     except (KeyError, ValueError, TypeError) as fault:
@@ -210,3 +236,12 @@ def _last(entity: Mapping[str, Any]) -> LastSweep:
         Phase(entity["last_state"]),
         moment_in(entity["last_sweep_ended_at"]),
     )
+
+
+def _marks(value: str | list[str]) -> tuple[str, ...]:
+    """Earlier versions wrote the id of one job."""
+    return (mark_of_id(value),) if isinstance(value, str) else tuple(value)
+
+
+def _moment(text: str) -> datetime | None:
+    return from_text(text) if text else None

@@ -5,21 +5,35 @@
     the end            no page of jobs is left and no job is pending; then a second lap for jobs that were held back
 
 A policy with `most` begins after the job at which its last sweep reached the limit, so that no job starves the others:
-the jobs up to that one are held back for the second lap.
+the jobs up to that one are held back for the second lap, which takes no other jobs.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from shared.batch.job_listing import JobPage, ListedJob
-from shared.batch.listing import TaskPage
+from shared.batch.listing import CompletedTask, TaskPage
 from shared.parsing.protection import is_protected
 from shared.parsing.retention_policy import Policy
 from shared.retention.judging import Finding, Rules, due_tasks, judge_job
-from shared.retention.sweep import MOST_NAMED, MOST_SAMPLES, Asked, Count, LeftAlone, PendingJob, Place, Sweep
+from shared.retention.sweep import (
+    MOST_HELD_BACK,
+    MOST_MET,
+    MOST_NAMED,
+    MOST_NEXT,
+    MOST_SAMPLES,
+    MOST_TASKS_MET,
+    Asked,
+    Count,
+    LeftAlone,
+    PendingJob,
+    Place,
+    Sweep,
+    mark_of,
+    mark_of_id,
+)
 
 FIRST_LAP, SECOND_LAP = 1, 2
 COUNTED = frozenset({Finding.PROTECTED, Finding.MARKED, Finding.DEPENDENCIES, Finding.UNLISTED})
@@ -58,67 +72,95 @@ def settled(sweep: Sweep, rules: Rules) -> Sweep:
             # Protected since it was listed. Protection is not part of the policies, so the sweep continues without the job.
             sweep = _left_alone(_job_dropped(sweep, job), Finding.PROTECTED)
         elif _is_full(sweep, rules.policy(job.policy)):
-            sweep = _without_first(sweep)
+            sweep = _without_first(_next_noted(sweep, job.policy, mark_of_id(job.job_id)))
         else:
             break
     place = sweep.place
     if not place.pending and place.jobs_end and place.lap == FIRST_LAP and _needs_second_lap(sweep, rules):
-        return replace(sweep, place=Place(lap=SECOND_LAP))
+        return replace(sweep, place=Place(lap=SECOND_LAP, held_back=place.held_back))
     return sweep
 
 
 def leads_back(link: str | None, seen: Sequence[str]) -> bool:
     """Whether a link to the next page has been followed before, so that the listing would never end."""
-    return link is not None and _digest(link) in seen
+    return link is not None and mark_of(link) in seen
 
 
 def on_jobs(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
     """The sweep after a page of jobs."""
-    place = sweep.place
+    sweep = (_first_lap if sweep.place.lap == FIRST_LAP else _second_lap)(sweep, page, rules)
+    link, place = page.continuation or "", sweep.place
+    seen = (*place.jobs_seen, mark_of(link)) if link else ()
+    return replace(sweep, place=replace(place, jobs_page=link, jobs_end=not link, jobs_seen=seen), tries=0, attempts=0)
+
+
+def _judged(sweep: Sweep, page: JobPage, rules: Rules) -> Iterator[tuple[ListedJob, Policy, Finding, str]]:
+    """The jobs about which a policy of this sweep decides, each with its mark."""
     for job in page.jobs:
         policy, finding = judge_job(job, sweep.account, rules)
-        if policy is None or sweep.count_of(policy.name) is None:
-            continue
-        visit = _first_visit if place.lap == FIRST_LAP else _second_visit
-        sweep = visit(sweep, job, policy, finding)
-    link = page.continuation or ""
-    seen = (*place.jobs_seen, _digest(link)) if link else ()
-    place = replace(sweep.place, jobs_page=link, jobs_end=not link, jobs_seen=seen)
-    return replace(sweep, place=place, tries=0, attempts=0)
+        if policy is not None and sweep.count_of(policy.name) is not None:
+            yield job, policy, finding, mark_of_id(job.id)
 
 
-def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding) -> Sweep:
+def _first_lap(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
+    met = dict.fromkeys(sweep.place.jobs_met)
+    for job, policy, finding, mark in _judged(sweep, page, rules):
+        if mark not in met:
+            met[mark] = None
+            sweep = _first_visit(sweep, job, policy, finding, mark)
+    return replace(sweep, place=replace(sweep.place, jobs_met=tuple(met)[-MOST_MET:]))
+
+
+def _second_lap(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
+    """Only the jobs that were held back. What a job counts as was said in the first lap."""
+    waiting = dict.fromkeys(sweep.place.held_back)
+    for job, policy, finding, mark in _judged(sweep, page, rules):
+        is_next = mark in waiting or _is_full(sweep, policy)
+        waiting.pop(mark, None)
+        if finding is Finding.TAKEN and is_next:
+            sweep = _taken(sweep, job, policy, mark)
+    return replace(sweep, place=replace(sweep.place, held_back=tuple(waiting)))
+
+
+def _first_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding, mark: str) -> Sweep:
     count = _count(sweep, policy.name)
     is_begun = count.is_begun
-    if not is_begun and job.id.lower() == count.begin_after:
+    if not is_begun and mark in count.begin_after:
+        is_begun = mark != count.begin_after[0]
         count = replace(count, is_begun=True)
-    elif is_begun and count.begin_after and not count.goes_on_at:
-        count = replace(count, goes_on_at=job.id.lower())
-    sweep = sweep.counted(count)
+        sweep = sweep.counted(count)
     if finding in COUNTED:
         return _left_alone(sweep, finding, job.id)
     if finding is Finding.NOWHERE:
         return sweep
-    sweep = sweep.counted(replace(count, jobs=count.jobs + 1, held_back=count.held_back + (not is_begun)))
-    if policy.keeps_all or not is_begun or _is_full(sweep, policy):
+    sweep = sweep.counted(replace(count, jobs=count.jobs + 1))
+    if policy.keeps_all:
         return sweep
-    return _with_pending(sweep, job, policy)
+    return _taken(sweep, job, policy, mark) if is_begun else _held_back(sweep, policy, mark)
 
 
-def _second_visit(sweep: Sweep, job: ListedJob, policy: Policy, finding: Finding) -> Sweep:
-    """Takes only the jobs that were held back: those before the one with which the first lap began, or all if it is gone.
-
-    Jobs were counted in the first lap. Which of them it skipped is not recorded.
-    """
+def _held_back(sweep: Sweep, policy: Policy, mark: str) -> Sweep:
+    held_back = sweep.place.held_back
+    if len(held_back) == MOST_HELD_BACK:
+        return sweep
     count = _count(sweep, policy.name)
-    if count.held_back == 0 or not count.begin_after:
+    sweep = sweep.counted(replace(count, held_back=count.held_back + 1))
+    return replace(sweep, place=replace(sweep.place, held_back=(*held_back, mark)))
+
+
+def _taken(sweep: Sweep, job: ListedJob, policy: Policy, mark: str) -> Sweep:
+    """Its tasks are listed next, or, where `most` is reached, by the next sweep, which may begin with it."""
+    if _is_full(sweep, policy):
+        return _next_noted(sweep, policy.name, mark)
+    pending = (*sweep.place.pending, PendingJob(job.id, policy.name))
+    return replace(sweep, place=replace(sweep.place, pending=pending))
+
+
+def _next_noted(sweep: Sweep, policy: str, mark: str) -> Sweep:
+    count = _count(sweep, policy)
+    if count.reached_lap != sweep.place.lap or len(count.reached_at) > MOST_NEXT or mark in count.reached_at:
         return sweep
-    is_taken_before = job.id.lower() == count.goes_on_at
-    if is_taken_before or job.id.lower() == count.begin_after:
-        sweep = sweep.counted(replace(count, held_back=0))
-    if is_taken_before or finding is not Finding.TAKEN or _is_full(sweep, policy):
-        return sweep
-    return _with_pending(sweep, job, policy)
+    return sweep.counted(replace(count, reached_at=(*count.reached_at, mark)))
 
 
 def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
@@ -126,36 +168,39 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
     place, job = sweep.place, sweep.place.pending[0]
     policy = rules.policy(job.policy)
     count = _count(sweep, policy.name)
-    room = len(page.tasks) if policy.most is None else max(0, policy.most - count.requested)
-    taken = _new_ones(sweep, job, page, policy)[:room]
+    tasks, met = _new_ones(place.tasks_met, page.tasks)
+    due = [
+        Asked(job.job_id, task_id, etag, policy.name) for task_id, etag in due_tasks(policy, tasks, sweep.started_at)
+    ]
+    taken = due if policy.most is None else due[: max(0, policy.most - count.requested)]
     names = (f"jobs/{each.job_id}/tasks/{each.task_id}" for each in taken)
     count = replace(
         count,
         requested=count.requested + len(taken),
-        kept=count.kept + len(page.tasks) - len(taken),
+        kept=count.kept + len(tasks) - len(taken),
         sample=(*count.sample, *names)[:MOST_SAMPLES],
     )
     if taken and count.requested == policy.most:
-        count = replace(count, reached_at=job.job_id.lower())
+        count = replace(count, reached_at=(mark_of_id(job.job_id),), reached_lap=place.lap)
     sweep = replace(sweep.counted(count), tries=0, attempts=0)
     if not count.dry_run:
         sweep = replace(sweep, asked=(*sweep.asked, *taken))
     link = page.continuation
     if link is None or _is_full(sweep, policy):
         return _without_first(sweep)
-    return replace(sweep, place=replace(place, tasks_page=link, tasks_seen=(*place.tasks_seen, _digest(link))))
+    seen = (*place.tasks_seen, mark_of(link))
+    return replace(sweep, place=replace(place, tasks_page=link, tasks_seen=seen, tasks_met=met))
 
 
-def _new_ones(sweep: Sweep, job: PendingJob, page: TaskPage, policy: Policy) -> list[Asked]:
-    """The page's tasks that are due, without those that this step has already requested: pages can shift and overlap."""
-    known = {(each.job_id.lower(), each.task_id.lower()) for each in sweep.asked}
-    found = []
-    for task_id, etag in due_tasks(policy, page.tasks, sweep.started_at):
-        key = (job.job_id.lower(), task_id.lower())
-        if key not in known:
-            known.add(key)
-            found.append(Asked(job.job_id, task_id, etag, policy.name))
-    return found
+def _new_ones(met: Sequence[str], tasks: Sequence[CompletedTask]) -> tuple[list[CompletedTask], tuple[str, ...]]:
+    """The tasks that came for the first time, and the marks of those that have been met by now."""
+    known, found = dict.fromkeys(met), []
+    for task in tasks:
+        mark = mark_of_id(task.id)
+        if mark not in known:
+            known[mark] = None
+            found.append(task)
+    return found, tuple(known)[-MOST_TASKS_MET:]
 
 
 def on_job_gone(sweep: Sweep) -> Sweep:
@@ -169,13 +214,8 @@ def on_job_passed_over(sweep: Sweep, reason: str) -> Sweep:
     return _left_alone(_job_dropped(sweep, job), Finding.UNLISTED, job.job_id, reason)
 
 
-def _with_pending(sweep: Sweep, job: ListedJob, policy: Policy) -> Sweep:
-    pending = (*sweep.place.pending, PendingJob(job.id, policy.name))
-    return replace(sweep, place=replace(sweep.place, pending=pending))
-
-
 def _without_first(sweep: Sweep) -> Sweep:
-    place = replace(sweep.place, pending=sweep.place.pending[1:], tasks_page="", tasks_seen=())
+    place = replace(sweep.place, pending=sweep.place.pending[1:], tasks_page="", tasks_seen=(), tasks_met=())
     return replace(sweep, place=place, tries=0)
 
 
@@ -204,7 +244,3 @@ def _is_full(sweep: Sweep, policy: Policy) -> bool:
 
 def _needs_second_lap(sweep: Sweep, rules: Rules) -> bool:
     return any(count.held_back and not _is_full(sweep, rules.policy(count.name)) for count in sweep.counts)
-
-
-def _digest(link: str) -> str:
-    return hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -52,21 +52,22 @@ def judge_job(job: ListedJob, account: str, rules: Rules) -> tuple[Policy | None
     policy = first_match(rules.policies, account, job.id)
     if policy is None:
         return None, Finding.NOWHERE
-    if not job.is_readable or parse_or_none(job.id, grammar.job_id) is None:
-        return policy, Finding.PROTECTED if is_protected(job.id, rules.protected) else Finding.UNLISTED
-    if job.state == DELETING or (policy.job_state is JobState.COMPLETED and job.state != COMPLETED):
+    if job.state == DELETING or (job.is_readable and policy.job_state is JobState.COMPLETED and job.state != COMPLETED):
         return policy, Finding.NOWHERE
     return policy, _left_alone(job, policy, rules) or Finding.TAKEN
 
 
 def _left_alone(job: ListedJob, policy: Policy, rules: Rules) -> Finding | None:
+    """The first reason that holds, also of a job that cannot be read: by its id, and by what of it can be."""
     if is_protected(job.id, rules.protected):
         return Finding.PROTECTED
     if any((name.lower(), value.lower()) == KEEP_MARK for name, value in job.metadata):
         return Finding.MARKED
-    if policy.job_state is None and job.uses_dependencies and job.state != COMPLETED:
+    if job.is_readable and policy.job_state is None and job.uses_dependencies and job.state != COMPLETED:
         # A waiting task may need its parents' files, and the effect of deleting a parent is not documented.
         return Finding.DEPENDENCIES
+    if not job.is_readable or parse_or_none(job.id, grammar.job_id) is None:
+        return Finding.UNLISTED
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from shared.errors import CorruptRecord
 from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import Key
 from shared.retention.agenda import WAITS_FOR_REQUESTS
-from shared.retention.sweep import Asked, Count, LeftAlone, PendingJob, Phase, Place, Sweep
+from shared.retention.sweep import Asked, Count, LeftAlone, PendingJob, Phase, Place, Sweep, mark_of_id
 from shared.storage.table import Found, Table, Write
 
 MOST_BYTES: Final = 60 * 1024
@@ -25,6 +25,10 @@ MOST_BYTES: Final = 60 * 1024
 
 https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#property-types
 """
+
+
+_MARKS: Final = ("jobs_seen", "jobs_met", "tasks_seen", "tasks_met", "held_back")
+_COUNT_FIELDS: Final = {each.name for each in fields(Count)}
 
 
 class SweepStore:
@@ -42,6 +46,11 @@ class SweepStore:
         """Inserts (`before` is None) or replaces; None if the row has changed since it was read."""
         etag = self._table.write(Write(to_entity(after, now), before.etag if before else None))
         return replace(after, etag=etag) if etag else None
+
+    def drop(self, sweep: Sweep) -> bool:
+        """Takes the row away; False when it changed meanwhile."""
+        partition, row = sweep_key(sweep.sweep_id)
+        return self._table.delete_group([Found({"PartitionKey": partition, "RowKey": row}, sweep.etag or "")])
 
 
 def sweep_key(sweep_id: str) -> tuple[str, str]:
@@ -88,6 +97,16 @@ def sweep_of(found: Found) -> Sweep:
         raise CorruptRecord(f"row {entity.get('RowKey')}: {type(fault).__name__}: {fault}") from fault
 
 
+def _count(packed: Mapping[str, Any]) -> Count:
+    """One policy's count. Earlier versions wrote more fields, and one job where there are several now."""
+    known = {name: value for name, value in packed.items() if name in _COUNT_FIELDS}
+    lists = {name: tuple(known[name]) for name in ("sample", "begin_after", "reached_at")}
+    if "goes_on_at" in packed:
+        ids = {name: known[name] for name in ("begin_after", "reached_at")}
+        lists |= {name: (mark_of_id(job_id),) if job_id else () for name, job_id in ids.items()}
+    return Count(**(known | lists))
+
+
 def _packed(sweep: Sweep) -> dict[str, Any]:
     place = sweep.place
     return {
@@ -102,13 +121,13 @@ def _packed(sweep: Sweep) -> dict[str, Any]:
 def _from_entity(entity: Mapping[str, Any], etag: str) -> Sweep:
     packed = json.loads(zlib.decompress(b"".join(bytes(entity[f"part_{n}"]) for n in range(int(entity["parts"])))))
     place = packed["place"]
-    seen = {name: tuple(place[name]) for name in ("jobs_seen", "tasks_seen")}
+    seen = {name: tuple(place[name]) for name in _MARKS if name in place}
     return Sweep(
         sweep_id=entity["sweep_id"],
         account=entity["account"],
         started_at=from_text(entity["started_at"]),
         policies_digest=entity["policies_digest"],
-        counts=tuple(Count(**(count | {"sample": tuple(count["sample"])})) for count in packed["counts"]),
+        counts=tuple(map(_count, packed["counts"])),
         due_at=from_text(entity["due_at"]),
         dry_run=entity["dry_run"],
         policy=entity["policy"],

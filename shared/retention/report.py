@@ -4,29 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 from shared.clock import to_text
+from shared.ledger.tally import Totals
 from shared.results.event import Event, error_wire
 from shared.retention.sweep import Count, Sweep
 
 DONE: Final = "batch.retention-sweep.done"
+LOST_AFTER: Final = timedelta(days=1)
 
 
-def status_of(sweep: Sweep, done: Mapping[str, int]) -> dict[str, Any]:
-    """The status document; `done` counts the sweep's finished requests by outcome."""
+def status_of(sweep: Sweep, totals: Totals, now: datetime) -> dict[str, Any]:
+    """The status document; `totals` counts its requests that have rows."""
     return {
         **_summary(sweep),
         "policies": [_policy(count) | {"sample": list(count.sample)} for count in sweep.counts],
-        "open": open_of(sweep, done),
-        "done": dict(done),
+        "open": 0 if _is_over(sweep, totals, now) else open_of(sweep, totals.done),
+        "done": dict(totals.done),
     }
 
 
 def open_of(sweep: Sweep, done: Mapping[str, int]) -> int:
     """The number of requests that are not done, with rows or without."""
     return max(0, sweep.requested - sum(done.values()))
+
+
+def _is_over(sweep: Sweep, totals: Totals, now: datetime) -> bool:
+    """Whether what has no row yet was lost with its message: nothing has moved for a day. The next sweep finds it."""
+    if sweep.ended_at is None or totals.open > 0:
+        return False
+    moved_at = max(to_text(sweep.ended_at), totals.touched_at)
+    return moved_at < to_text(now - LOST_AFTER)
 
 
 def closing_event(sweep: Sweep) -> Event:

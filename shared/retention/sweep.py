@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared.batch.answer import clean
 from shared.batch.reply import ErrorBody
 from shared.parsing.retention_policy import Policy, digest_of, policies_of
 
 STUCK_AFTER = timedelta(hours=1)
 """How long after a step was due its message counts as lost."""
+JOBS_PASSED_OVER = "JobsPassedOver"
 MOST_SAMPLES = 20
 MOST_NAMED = 100
 """The most skipped jobs that are named; the others are only counted."""
+MOST_NEXT = 20
+"""So many jobs behind the one at which `most` was reached are remembered."""
+MOST_HELD_BACK = 10_000
+"""So many jobs are remembered for the second lap; those beyond wait for the next sweep."""
+
+MOST_MET = 10_000
+"""So many jobs that were listed last are known when the service lists them again."""
+MOST_TASKS_MET = 5_000
+"""So many tasks of the job at hand that were listed last are known when the service lists them again."""
+
+
+def mark_of(text: str) -> str:
+    """A short digest of a link, or of an id: what a row remembers it by."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def mark_of_id(text: str) -> str:
+    """The mark of the id of a job or a task, whose letter case does not count."""
+    return mark_of(text.lower())
 
 
 class Phase(StrEnum):
@@ -37,16 +60,20 @@ class Count:
     requested: int = 0
     kept: int = 0
     sample: tuple[str, ...] = ()
-    begin_after: str = ""
-    """The job, in lower case, at which the last sweep reached `most`; this one begins after it."""
+    begin_after: tuple[str, ...] = ()
+    """Marks of the job at which the last sweep reached `most`, and of the jobs that came next in the list then.
+
+    This sweep begins with the job after the first of these, or, when that is gone, with the first of the others that it
+    meets: the service promises no order by which the place of a job that is gone could be found.
+    """
     is_begun: bool = True
-    """Whether the first lap has passed that job; True from the start if there is none."""
-    goes_on_at: str = ""
-    """The next job after that one, in lower case: the second lap ends before it, or at its end if the job is gone."""
+    """Whether one of those jobs was met in the first lap; without any from the start."""
     held_back: int = 0
-    """The number of jobs up to that one, which are left to the second lap."""
-    reached_at: str = ""
-    """The job, in lower case, at which this sweep reached `most`."""
+    """Jobs before the one with which it began, which wait for the second lap."""
+    reached_at: tuple[str, ...] = ()
+    """As `begin_after`, for the next sweep: where this one reached `most`."""
+    reached_lap: int = 0
+    """The lap in which that was: what a later one lists first comes before that place."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +117,16 @@ class Place:
     """Whether this lap has no more pages of jobs."""
     jobs_seen: tuple[str, ...] = ()
     """Digests of the links followed in this lap, to detect a link that leads back."""
+    jobs_met: tuple[str, ...] = ()
+    """Marks of the jobs that were listed last in the first lap: pages shift while jobs come, and list one twice."""
+    held_back: tuple[str, ...] = ()
+    """Marks of the jobs that wait for the second lap, or that it has not met yet."""
     pending: tuple[PendingJob, ...] = ()
     tasks_page: str = ""
     """The link to the next page of the first pending job's tasks; empty for the first."""
     tasks_seen: tuple[str, ...] = ()
+    tasks_met: tuple[str, ...] = ()
+    """Marks of the tasks of that job that were listed last."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +190,19 @@ class Sweep:
         return replace(self, counts=tuple(after if c.name == after.name else c for c in self.counts))
 
     def ended(self, phase: Phase, now: datetime, error: ErrorBody | None = None) -> Sweep:
-        """The sweep at its end. The requests of its last step stay: closing it sends them once more."""
-        return replace(self, phase=phase, ended_at=now, error=error, place=Place(), due_at=now)
+        """The sweep at its end. Its error names the skipped jobs, whatever ended it.
+
+        The requests of its last step stay: closing it sends them once more.
+        """
+        return replace(self, phase=phase, ended_at=now, error=self._with_names(error), place=Place(), due_at=now)
+
+    def _with_names(self, error: ErrorBody | None) -> ErrorBody | None:
+        count = self.left_alone.unlisted
+        if not count:
+            return error
+        error = error or ErrorBody(JOBS_PASSED_OVER, f"{count} jobs were skipped after errors.")
+        names = tuple((f"jobs/{clean(job_id, 128)}", reason) for job_id, reason in self.passed_over)
+        return replace(error, values=(*error.values, *names))
 
 
 def new_sweep(
@@ -169,11 +213,11 @@ def new_sweep(
     *,
     only: str = "",
     dry_run: bool = False,
-    begin_after: dict[str, str] | None = None,
+    begin_after: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Sweep:
     """A new sweep that applies all policies of the account, or only one.
 
-    `begin_after` has, by a policy's digest, the job at which its last sweep reached `most`.
+    `begin_after` says by a policy's digest where its last sweep reached `most`.
     """
     own = policies_of(policies, account)
     after = begin_after or {}
@@ -182,7 +226,7 @@ def new_sweep(
             policy.name,
             policy.digest,
             dry_run or policy.dry_run,
-            begin_after=after.get(policy.digest, ""),
+            begin_after=after.get(policy.digest, ()),
             is_begun=policy.digest not in after,
         )
         for policy in own

@@ -27,7 +27,7 @@ from shared.retention.message import SweepStep
 from shared.retention.record import SweepStore
 from shared.retention.step import Standing, at_step, given_up, standing_of, stepped
 from shared.retention.sweep import Phase, Sweep
-from shared.retention.trouble import LEADS_BACK, Trouble, after_bad_page, after_trouble, passed_over_error, trouble_of
+from shared.retention.trouble import LEADS_BACK, Trouble, after_bad_page, after_trouble, trouble_of
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Sweeper:
             sweep = settled(sweep, rules)
             call = next_call(sweep, rules)
             if call is None:
-                return sweep.ended(Phase.DONE, clock.now(), passed_over_error(sweep))
+                return sweep.ended(Phase.DONE, clock.now())
             if len(sweep.asked) >= MOST_ASKED or clock.monotonic() >= until:
                 return sweep
             sweep = self._called(sweep, call)

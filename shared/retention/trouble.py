@@ -17,7 +17,6 @@ from shared.retention.sweep import Phase, Sweep
 MOST_TRIES: Final = 3
 """For the list of one job's tasks, and for the list of jobs."""
 LEADS_BACK: Final = ErrorBody("ContinuationLeadsBack", "The link to the next page has been followed before.")
-JOBS_PASSED_OVER: Final = "JobsPassedOver"
 
 JOB_BEING_DELETED: Final = "JobBeingDeleted"
 LEAST_WAIT_SECONDS: Final = 1.0
@@ -80,15 +79,6 @@ def after_bad_page(sweep: Sweep, call: ListJobs | ListTasks, error: ErrorBody, n
     if isinstance(call, ListTasks):
         return course.on_job_passed_over(sweep, clean(f"{error.code}: {error.message}", _MOST_REASON))
     return sweep.ended(Phase.FAILED, now, error)
-
-
-def passed_over_error(sweep: Sweep) -> ErrorBody | None:
-    """The error that a finished sweep reports for the jobs it skipped; None if there are none."""
-    count = sweep.left_alone.unlisted
-    if not count:
-        return None
-    values = tuple((f"jobs/{clean(job_id, 128)}", reason) for job_id, reason in sweep.passed_over)
-    return ErrorBody(JOBS_PASSED_OVER, f"{count} jobs were skipped after errors.", values)
 
 
 def _of_the_account(sweep: Sweep, reply: Reply, policy: RetryPolicy, now: datetime) -> Sweep:

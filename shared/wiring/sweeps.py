@@ -11,7 +11,7 @@ from shared.batch.port import Lists
 from shared.clock import Clock
 from shared.deletion.acceptance import Dispatcher
 from shared.deletion.outcomes import RetryPolicy
-from shared.ledger.tally import totals
+from shared.ledger.tally import Totals, totals
 from shared.results.event import event_text
 from shared.results.telemetry import Telemetry
 from shared.retention.agenda import AgendaStore
@@ -56,11 +56,11 @@ def sweep_services(
     outlet = QueueOutlet(dispatcher, dispatcher.sender, clock, settings.job_completion_queue, settings.result_queue)
     closer = SweepCloser(agendas, outlet, lambda sweep: _event(sweep, settings.result_encoding), telemetry)
 
-    def done_of(sweep: Sweep) -> dict[str, int]:
-        return totals(table, sweep.sweep_id, dry_run=False).done
+    def totals_of(sweep: Sweep) -> Totals:
+        return totals(table, sweep.sweep_id, dry_run=False)
 
     def open_requests(sweep: Sweep) -> int:
-        return open_of(sweep, done_of(sweep))
+        return open_of(sweep, totals_of(sweep).done)
 
     interval = timedelta(hours=settings.retention_interval_hours)
     timer = SweepTimer(
@@ -73,7 +73,7 @@ def sweep_services(
         SweepParent(sweeps, rules, settings.batch_accounts),
         Sweeper(SweeperParts(clock, settings.batch_accounts, rules, sweeps, batch, outlet, closer, policy)),
         timer,
-        RetentionApi(settings, timer, stopper, sweeps, agendas, done_of),
+        RetentionApi(settings, timer, stopper, sweeps, agendas, totals_of, clock),
     )
 
 

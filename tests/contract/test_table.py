@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from shared.ledger.pauses import Pauses
 from shared.ledger.record import Key
 from shared.ledger.store import RecordStore
 from shared.ledger.tally import totals
+from shared.retention.agenda import Agenda, AgendaStore
 from shared.settings import Settings
 from shared.storage import ranges
 from shared.storage.query import Query
@@ -234,6 +236,14 @@ def test_a_query_finds_by_any_column(table: Table, query: Query, rows: list[str]
     page = table.query(query, ["PartitionKey", "RowKey"], 100)
     assert [row.entity["RowKey"] for row in page.rows] == rows
     assert page.continuation is None
+
+
+def test_accounts_with_a_sweep_that_runs_are_found(table: Table) -> None:
+    """By a text that is not empty."""
+    agendas, now = AgendaStore(table), datetime(2026, 11, 24, tzinfo=UTC)
+    for account, running in (("https://a.batch.azure.com", "s-1"), ("https://b.batch.azure.com", "")):
+        assert agendas.write(None, Agenda(account, "d", now, running=running))
+    assert [agenda.running for agenda in agendas.running()] == ["s-1"]
 
 
 def test_a_query_of_a_table_that_is_not_there(table: Table) -> None:

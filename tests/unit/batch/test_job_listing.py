@@ -49,6 +49,13 @@ def test_a_job_whose_marks_cannot_be_read_is_not_one_without_marks(item: object)
     assert JobPage.of(page(item)).jobs == (ListedJob("a", "", is_readable=False),)
 
 
+@pytest.mark.parametrize("field", [{"state": None}, {"state": "active", "usesTaskDependencies": "true"}])
+def test_a_job_that_cannot_be_read_keeps_the_marks_that_can(field: dict[str, object]) -> None:
+    """Its owner has said what is to become of it."""
+    item = {"id": "a", "metadata": [{"name": "task-retention", "value": "keep"}], **field}
+    assert JobPage.of(page(item)).jobs == (ListedJob("a", "", (("task-retention", "keep"),), is_readable=False),)
+
+
 def test_an_item_without_an_id_is_no_job() -> None:
     """There is nothing that could be asked about it."""
     assert JobPage.of(page({"state": "active"}, 7, {"id": 3})).jobs == ()

@@ -186,6 +186,7 @@ def test_an_event_is_an_object(value: object) -> None:
         ("deleteAfter", {"failed": 1}, "/deleteAfter/failed", "must be text"),
         ("deleteAfter", {"failed": None}, "/deleteAfter/failed", "must not be null"),
         ("deleteAfter", {"completed": "P1D"}, "/deleteAfter/completed", "is not a field"),
+        ("deleteAfter", {"Failed": "P1D"}, "/deleteAfter/Failed", "names are case-sensitive: failed"),
         ("requireJobCompleted", "yes", "/requireJobCompleted", "must be true or false"),
         ("dryRun", 1, "/dryRun", "must be true or false"),
         ("metadata", {"a": 1}, "/metadata/a", "must be text"),

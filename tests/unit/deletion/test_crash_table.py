@@ -20,7 +20,7 @@ import pytest
 from shared.batch.reply import Reply
 from shared.errors import AppError
 from shared.ledger.record import Key
-from shared.parsing.retention_policy import read_policies
+from shared.parsing.retention_setting import read_policies
 from shared.request.model import derived_id
 from tests.chaos.faults import Fault, Plan, after, at, disturbed, everywhere, nothing
 from tests.chaos.promise_checker import PromiseChecker

@@ -17,8 +17,8 @@ from shared.parsing.retention_policy import (
     first_match,
     is_in_force,
     policies_of,
-    read_policies,
 )
+from shared.parsing.retention_setting import read_policies
 
 NORTH, SOUTH = "https://north.region.batch.azure.com", "https://south.region.batch.azure.com"
 ACCOUNTS = (NORTH, SOUTH)
@@ -60,9 +60,9 @@ def only_problem(**fields: Any) -> str:
 # The setting
 
 
-@pytest.mark.parametrize("text", ["", "[]", " [ ] "])
+@pytest.mark.parametrize("text", ["", " ", "\n", "[]", " [ ] "])
 def test_without_policies_there_are_none(text: str) -> None:
-    """The default."""
+    """The default; blanks alone are like an empty text."""
     problems: list[str] = []
     assert read_policies(text, ACCOUNTS, problems) == ()
     assert problems == []
@@ -106,8 +106,14 @@ def test_what_is_left_out_has_its_default() -> None:
         ("{}", "must be a JSON list of at most 50 policies"),
         ("null", "must be a JSON list of at most 50 policies"),
         (json.dumps([wish(name=f"p{n}") for n in range(51)]), "must be a JSON list of at most 50 policies"),
-        ('[{"name": "a", "name": "b"}]', "policy at index 0: name appears more than once"),
-        ('[{"most": NaN}]', "policy at index 0: most is NaN, which is not a JSON number"),
+        (
+            '[{"name": "a", "name": "b", "jobs": "x", "deleteAfter": "P1D"}]',
+            "policy at index 0: name appears more than once",
+        ),
+        (
+            '[{"name": "a", "jobs": "x", "deleteAfter": "P1D", "most": NaN}]',
+            "policy at index 0: most is NaN, which is not a JSON number",
+        ),
         ('[[[[[[[[["x"]]]]]]]]]', "policy at index 0: 0/0/0/0/0/0/0 is nested too deeply"),
     ],
 )
@@ -147,6 +153,33 @@ def test_all_problems_of_all_policies_come_at_once() -> None:
         "policy 'render': most must be at least 1",
         "policy 'render': dryRun must be true or false",
         "policy at index 2: name must be 1 to 32 characters of a-z, 0-9 and '-', and not begin with a hyphen",
+    ]
+
+
+def test_one_problem_hides_no_other() -> None:
+    """Of its own policy and of the list: an account that is not on the list, a name used twice, JSON that is none."""
+    strange = "https://east.region.batch.azure.com"
+    items = [
+        wish(most=0, batchUrl=strange),
+        wish(most=0),
+        wish(batchUrl=strange),
+        wish(name="a\n", most=0, deleteAfter={"succeeded": "P1D\u0000"}),
+        wish(name="b", jobs="\ud800", batchUrl=strange),
+    ]
+    account = "batchUrl must be one of the Batch accounts that this app is set up for"
+    twice = "name must not be that of another policy"
+    assert [problem.removeprefix("RETENTION_POLICIES policy ") for problem in problems_of(json.dumps(items))] == [
+        "'render': most must be at least 1",
+        f"'render': {account}",
+        "'render': most must be at least 1",
+        f"at index 1: {twice}",
+        f"'render': {account}",
+        f"at index 2: {twice}",
+        "at index 3: name contains a control character (U+000A)",
+        "at index 3: deleteAfter/succeeded contains a control character (U+0000)",
+        "at index 3: most must be at least 1",
+        "at index 4: jobs contains a lone surrogate (U+D800)",
+        f"'b': {account}",
     ]
 
 
@@ -311,6 +344,10 @@ def test_a_delay_is_one_for_both_classes_or_one_for_each(
         ({"failed": 3}, "deleteAfter/failed must be text"),
         ({"failed": None}, "deleteAfter/failed must not be null; leave the field out instead"),
         ({"completed": "P1D"}, "deleteAfter/completed is not a field of this object"),
+        (
+            {"Succeeded": "P1D"},
+            "deleteAfter/Succeeded is not a field of this object; names are case-sensitive: succeeded",
+        ),
         (
             {"failed": "never"},
             "deleteAfter/failed must be an ISO 8601 duration of whole weeks, days, hours, minutes and seconds",

@@ -15,7 +15,8 @@ from typing import Any
 from shared.deletion.outcomes import RetryPolicy
 from shared.errors import AppError
 from shared.parsing.protection import is_protected
-from shared.parsing.retention_policy import is_in_force, read_policies
+from shared.parsing.retention_policy import is_in_force
+from shared.parsing.retention_setting import read_policies
 from shared.request.model import DeletionRequest
 from shared.results.event import event_text
 from shared.retention.agenda import Agenda, AgendaStore

@@ -2,8 +2,8 @@
 
 Hypothesis makes the account, the policies and the events: crashes before and after any operation, messages delivered
 twice and while another delivery is at its list call, messages lost, sweeps stopped, policies and protection changed,
-tasks that run again or are made anew, pages that shift while their tasks go. The judge of what was allowed is written
-here a second time, and plainly.
+tasks that run again or are made anew, pages that shift while jobs and their tasks come and go. The judge of what was
+allowed is written here a second time, and plainly.
 """
 
 from __future__ import annotations
@@ -65,6 +65,12 @@ job = st.fixed_dictionaries(
         "uses_dependencies": st.sampled_from([False, False, True]),
     }
 )
+NEW_JOB = {
+    "tasks": [{"hours": 100, "succeeded": True, "can_go": True}],
+    "state": "active",
+    "marked": False,
+    "uses_dependencies": False,
+}
 protected = st.sampled_from([(), (), ("a-1",), ("B-*",)])
 event = st.one_of(
     st.tuples(st.just("deliver"), st.integers(0, 3)),
@@ -75,6 +81,8 @@ event = st.one_of(
     st.tuples(st.just("carry out"), st.integers(0, 9)),
     st.tuples(st.just("run again"), st.integers(0, 9)),
     st.tuples(st.just("mark"), st.integers(0, 4)),
+    st.tuples(st.just("appear"), st.integers(0, 4)),
+    st.tuples(st.just("vanish"), st.integers(0, 4)),
     st.tuples(st.just("tick"), st.integers(0, 8)),
     st.tuples(st.just("begin"), st.booleans()),
     st.tuples(st.just("stop"), st.none()),
@@ -170,7 +178,20 @@ class Judge:
 
     def _mark(self, number: int) -> None:
         jobs = list(self.world.jobs.values())
-        jobs[number % len(jobs)].marked ^= True
+        if jobs:
+            jobs[number % len(jobs)].marked ^= True
+
+    def _appear(self, number: int) -> None:
+        """A job comes before all others, and shifts them; made anew, if it was there."""
+        others = dict(self.world.jobs)
+        self.world.jobs.clear()
+        self._put(NAMES[number], NEW_JOB)
+        self.world.jobs |= {job_id: each for job_id, each in others.items() if job_id not in self.world.jobs}
+
+    def _vanish(self, number: int) -> None:
+        """The owner of a job deletes it."""
+        if self.world.jobs:
+            del self.world.jobs[list(self.world.jobs)[number % len(self.world.jobs)]]
 
     def _tick(self, hours: int) -> None:
         self.world.clock.advance(hours * 3_600)

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import json
+import zlib
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from shared.clock import to_text
 from shared.errors import CorruptRecord, InvalidInput
+from shared.ledger.tally import Totals
 from shared.retention.message import SweepStep, is_sweep_step, read_sweep_step, write_sweep_step
 from shared.retention.record import sweep_of, to_entity
 from shared.retention.report import closing_event, status_of
 from shared.retention.step import Standing, given_up, requeued, standing_of
 from shared.retention.stopping import Stop
-from shared.retention.sweep import Asked, PendingJob, Phase, Place, Sweep
+from shared.retention.sweep import (
+    MOST_HELD_BACK,
+    MOST_MET,
+    MOST_TASKS_MET,
+    Asked,
+    PendingJob,
+    Phase,
+    Place,
+    Sweep,
+    mark_of_id,
+)
 from shared.retention.sweeper import MOST_ASKED
 from shared.storage.table import Found
 from tests.chaos.faults import Fault, disturbed, following
@@ -295,6 +309,24 @@ def test_a_row_is_read_as_it_was_written() -> None:
     assert sweep_of(Found(to_entity(row, world.clock.now()), "x")) == row
 
 
+def test_a_row_of_an_earlier_version_is_read() -> None:
+    """It knew one job where this one knows several, and where the second lap ends."""
+    world = world_of(0, {**ALL, "most": 3})
+    entity = to_entity(running(world), world.clock.now())
+    packed = json.loads(zlib.decompress(entity["part_0"]))
+    packed["counts"][0] |= {"begin_after": "J-1", "goes_on_at": "j-2", "reached_at": "", "held_back": 2}
+    for name in ("held_back", "jobs_met", "tasks_met"):
+        del packed["place"][name]
+    entity["part_0"] = zlib.compress(json.dumps(packed).encode())
+    (count,) = sweep_of(Found(entity, "x")).counts
+    assert (count.begin_after, count.reached_at, count.held_back) == ((mark_of_id("j-1"),), (), 2)
+
+
+def marks(count: int) -> tuple[str, ...]:
+    """So many marks."""
+    return tuple(mark_of_id(f"x-{n}") for n in range(count))
+
+
 def test_a_full_row_fits_the_table() -> None:
     """A page of jobs with the longest ids, and what a step asks for at most: no column above 64 KiB, less than 1 MiB."""
     job_ids = [f"{number:04d}" + "Abc_-9xYz"[number % 9] * 60 + ":job-1234567890" for number in range(1_000)]
@@ -305,13 +337,16 @@ def test_a_full_row_fits_the_table() -> None:
     place = Place(
         pending=tuple(PendingJob(job_id, "all") for job_id in job_ids),
         tasks_page="https://acct.region.batch.azure.com/jobs/x/tasks?" + "x" * 8_000,
-        tasks_seen=tuple(f"{n:012x}" for n in range(1_000)),
+        jobs_met=marks(MOST_MET),
+        held_back=marks(MOST_HELD_BACK),
+        tasks_seen=marks(1_000),
+        tasks_met=marks(MOST_TASKS_MET),
     )
     sweep = running(world)
     full = Sweep(**{**sweep.__dict__, "place": place, "asked": asked})
     entity = to_entity(full, world.clock.now())
     assert max(len(value) for value in entity.values() if isinstance(value, bytes | str)) < 64 * 1024
-    assert sum(len(value) for value in entity.values() if isinstance(value, bytes)) < 512 * 1024
+    assert sum(len(value) for value in entity.values() if isinstance(value, bytes)) < 768 * 1024
     assert sweep_of(Found(entity, "x")) == full
 
 
@@ -355,16 +390,32 @@ def test_the_status_tells_what_is_open_and_how_the_rest_ended() -> None:
     """What was asked for and is not done, whether a row of it is there or not; a dry run has nothing open."""
     world = world_of(3)
     sweep = world.sweep()
-    status = status_of(sweep, {"deleted": 1, "notFound": 1})
+    status = status_of(sweep, Totals(2, {"deleted": 1, "notFound": 1}), world.clock.now())
     assert (status["open"], status["done"]) == (1, {"deleted": 1, "notFound": 1})
     assert status["policies"][0]["sample"] == ["jobs/j-0/tasks/t", "jobs/j-1/tasks/t", "jobs/j-2/tasks/t"]
     assert list(status["policies"][0]) == ["name", "dryRun", "jobs", "requested", "kept", "sample"]
-    dry = status_of(world.sweep(dry_run=True), {})
+    dry = status_of(world.sweep(dry_run=True), Totals(0, {}), world.clock.now())
     assert (dry["open"], dry["dryRun"], dry["policies"][0]["requested"]) == (0, True, 3)
 
 
 def test_a_running_sweep_has_no_end_yet() -> None:
     """Null, not absent."""
     world = world_of(1)
-    status = status_of(running(world), {})
+    status = status_of(running(world), Totals(0, {}), world.clock.now())
     assert (status["state"], status["endedAt"], status["error"]) == ("running", None, None)
+
+
+def test_what_was_lost_with_its_message_is_open_for_a_day() -> None:
+    """Counted from the last that moved of the sweep; not while it runs, nor while a request of it has an open row."""
+    world = world_of(3)
+    sweep, ended_at = world.sweep(), world.clock.now()
+    later, moved_at = ended_at + timedelta(days=2), to_text(ended_at + timedelta(days=1))
+
+    def still_open(totals: Totals, now: datetime) -> int:
+        return int(status_of(sweep, totals, now)["open"])
+
+    assert still_open(Totals(0, {}), ended_at + timedelta(days=1)) == 3
+    assert still_open(Totals(0, {}), ended_at + timedelta(days=1, seconds=1)) == 0
+    assert still_open(Totals(2, {"deleted": 2}, moved_at), later) == 1
+    assert still_open(Totals(2, {"deleted": 2}, moved_at), later + timedelta(seconds=1)) == 0
+    assert still_open(Totals(2, {"deleted": 1}, moved_at), later + timedelta(days=9)) == 2

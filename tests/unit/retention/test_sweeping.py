@@ -11,7 +11,8 @@ import pytest
 from shared.batch.job_listing import JobPage, ListedJob
 from shared.batch.listing import CompletedTask, TaskPage
 from shared.batch.reply import ErrorBody, Reply, Sent
-from shared.retention.sweep import LeftAlone, Phase, Sweep
+from shared.retention import course
+from shared.retention.sweep import LeftAlone, Phase, Place, Sweep, mark_of_id
 from tests.fakes.app import ACCOUNT
 from tests.fakes.batch import DELETED, refused
 from tests.unit.retention.sweep_world import SweepWorld
@@ -170,6 +171,25 @@ def test_a_protected_job_is_no_trouble_though_its_marks_cannot_be_read() -> None
     world.answers = [JobPage(DELETED, (ListedJob("render-1", "", is_readable=False),))]
     sweep = world.sweep()
     assert (left_alone(sweep), sweep.error) == ({"protected": 1}, None)
+
+
+def test_a_job_that_cannot_be_read_counts_by_the_first_reason_that_holds() -> None:
+    """Its owner's mark comes before trouble, and one that `jobState` excludes counts nowhere."""
+    keep = (("task-retention", "keep"),)
+    world = SweepWorld(RENDER, {**REST, "jobState": "completed"}, protected=("render-1*",))
+    jobs = (
+        ListedJob("render-1.x", "active", keep),
+        ListedJob("render-2.x", "active", keep, True),
+        ListedJob("render-3", "", keep, is_readable=False),
+        ListedJob("render-4.x", "active", (), True),
+        ListedJob("render-5.x", "deleting"),
+        ListedJob("x.y", "active"),
+        ListedJob("x.z", "completed"),
+    )
+    world.answers = [JobPage(DELETED, jobs)]
+    sweep = world.sweep()
+    assert left_alone(sweep) == {"protected": 1, "marked": 2, "dependencies": 1, "unlisted": 1}
+    assert sweep.passed_over == (("x.z", "cannot be read"),)
 
 
 def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
@@ -343,16 +363,125 @@ def test_a_job_that_goes_between_the_laps_does_not_make_the_others_count_twice()
     assert asked(world) == ["render-1/t", "render-2/t"]
 
 
-def test_a_sweep_whose_first_job_is_gone_takes_all_of_them() -> None:
-    """Nobody knows where it stood."""
+def with_first(world: SweepWorld, job_id: str, *tasks: FakeTask) -> None:
+    """A new job that the service lists before all others."""
+    others = dict(world.jobs)
+    world.jobs.clear()
+    world.job(job_id, *tasks)
+    world.jobs.update(others)
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 10])
+def test_a_cap_starves_no_job_though_the_one_where_it_was_reached_is_gone(page_size: int) -> None:
+    """Owners delete jobs whose tasks are gone, and new ones come first: the next sweep goes on behind that place."""
     world = SweepWorld({**RENDER, "most": 1})
+    world.page_size = page_size
     for number in range(3):
+        world.job(f"render-{number}", world.ended("t"))
+    first = []
+    for number in range(3):
+        world.requests.clear()
+        world.sweep()
+        first += asked(world)
+        world.carry_out_all()
+        del world.jobs[first[-1].partition("/")[0]]
+        with_first(world, f"render-new-{number}", world.ended("t"))
+    assert first == ["render-0/t", "render-1/t", "render-2/t"]
+
+
+def test_the_jobs_that_came_next_are_gone_too() -> None:
+    """The first of those that are left is where the sweep begins, and the ones before it have their turn at the end."""
+    world = SweepWorld({**RENDER, "most": 2})
+    for number in range(6):
         world.job(f"render-{number}", world.ended("t"))
     world.sweep()
     world.carry_out_all()
-    del world.jobs["render-0"]
-    assert counts(world.sweep()) == [("render", 2, 1, 0)]
-    assert asked(world)[-1] == "render-1/t"
+    world.requests.clear()
+    for number in (1, 2, 3):
+        del world.jobs[f"render-{number}"]
+    world.jobs["render-0"].tasks["t"] = world.ended("t")
+    world.sweep()
+    assert asked(world) == ["render-4/t", "render-5/t"]
+    world.requests.clear()
+    world.carry_out_all()
+    world.sweep()
+    assert asked(world)[0] == "render-0/t"
+
+
+def test_what_comes_next_is_never_what_comes_first() -> None:
+    """Though another policy needs a second lap, which lists the first jobs once more."""
+    world = SweepWorld({**RENDER, "most": 1}, {**REST, "most": 2})
+    for number in range(4):
+        world.job(f"render-{number}", world.ended("t"), world.ended("t2"))
+    world.job("other-0", world.ended("t"), world.ended("t2"))
+    world.job("other-1", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    second = world.sweep()
+    assert second.counts[0].reached_at == tuple(mark_of_id(f"render-{number}") for number in (1, 2, 3))
+    del world.jobs["render-1"]
+    world.requests.clear()
+    world.sweep()
+    assert asked(world)[0] == "render-2/t"
+
+
+def test_so_many_jobs_behind_the_place_are_remembered() -> None:
+    """Twenty, for the row of the account holds fifty policies."""
+    world = SweepWorld({**RENDER, "most": 1})
+    world.page_size = 7
+    for number in range(30):
+        world.job(f"render-{number}", world.ended("t"))
+    assert len(world.sweep().counts[0].reached_at) == 21
+
+
+def test_a_sweep_none_of_whose_remembered_jobs_is_left_takes_all_of_them() -> None:
+    """Nobody knows where they stood."""
+    world = SweepWorld({**RENDER, "most": 1})
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    world.jobs.clear()
+    world.job("render-7", world.ended("t"))
+    assert counts(world.sweep()) == [("render", 1, 1, 0)]
+    assert asked(world)[-1] == "render-7/t"
+
+
+def test_a_job_that_came_between_the_laps_waits_for_the_next_sweep() -> None:
+    """The second lap takes the jobs that were held back, and no others: nobody has counted those."""
+    world = SweepWorld({**RENDER, "most": 2})
+    world.page_size = 10
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    world.sweep()
+    world.carry_out_all()
+    world.requests.clear()
+    for job in world.jobs.values():
+        job.tasks["t"] = world.ended("t")
+    world.answers = [None, lambda: with_first(world, "render-new", world.ended("t"))]
+    assert counts(world.sweep()) == [("render", 2, 2, 0)]
+    assert sorted(asked(world)) == ["render-0/t", "render-1/t"]
+
+
+def test_jobs_that_go_between_the_laps_make_no_other_count_twice() -> None:
+    """Though neither the one where `most` was reached nor the one that came next is left, and steps lie between."""
+    world = SweepWorld({**RENDER, "most": 6})
+    world.page_size = 10
+    for number in range(6):
+        world.job(f"render-{number}", *(world.ended(f"t{n}") for n in range(2)))
+    world.sweep()
+    world.carry_out_all()
+    for number in (0, 3, 4, 5):
+        world.jobs[f"render-{number}"].tasks = {"new": world.ended("new")}
+    world.requests.clear()
+
+    def gone() -> None:
+        del world.jobs["render-2"], world.jobs["render-3"]
+
+    world.answers = [None, None, None, lambda: world.clock.advance(5), gone]
+    sweep = world.sweep()
+    assert counts(sweep) == [("render", 6, 4, 0)]
+    assert world.asked[sweep.sweep_id] == 4
 
 
 def test_tasks_that_cannot_go_do_not_hold_the_others_up() -> None:
@@ -375,6 +504,74 @@ def test_a_dry_run_does_not_move_where_the_next_begins() -> None:
         world.sweep(dry_run=True)
     world.sweep()
     assert asked(world) == ["render-0/t"]
+
+
+# Pages that shift and repeat
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("step_seconds", [0, 5])
+def test_a_task_that_is_listed_on_two_pages_counts_once(dry_run: bool, step_seconds: int) -> None:
+    """Within a step and across steps, of a dry run too: whether it goes or stays."""
+    world = SweepWorld(RENDER)
+    world.job("render-1", world.ended("old"), world.ended("new", DAY))
+    tasks = tuple(task.listed() for task in world.jobs["render-1"].tasks.values())
+    pages = [TaskPage(DELETED, tasks, "x|1"), TaskPage(DELETED, tasks, "x|2"), TaskPage(DELETED, tasks)]
+
+    def next_page(*_: object, **__: object) -> TaskPage:
+        world.clock.advance(step_seconds)
+        return pages.pop(0)
+
+    world.list_completed_tasks = next_page  # type: ignore[method-assign]
+    sweep = world.sweep(dry_run=dry_run)
+    assert (counts(sweep), sweep.counts[0].sample) == ([("render", 1, 1, 1)], ("jobs/render-1/tasks/old",))
+    world.carry_out_all()
+    assert world.open_of(sweep) == 0
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("step_seconds", [0, 5])
+def test_a_job_that_is_listed_on_two_pages_counts_once(dry_run: bool, step_seconds: int) -> None:
+    """A new job came before it and shifted it onto the next page; one that is left alone counts once too."""
+    world = SweepWorld(RENDER)
+    world.pages_by_offset = True
+    world.job("render-0", world.ended("t"))
+    world.job("render-1", marked=True)
+    for number in range(2, 4):
+        world.job(f"render-{number}", world.ended("t"))
+
+    def shifted() -> None:
+        world.clock.advance(step_seconds)
+        with_first(world, "render-new", world.ended("t"))
+
+    world.answers = [None, shifted]
+    sweep = world.sweep(dry_run=dry_run)
+    assert (counts(sweep), left_alone(sweep)) == ([("render", 3, 3, 0)], {"marked": 1})
+    assert len(set(sweep.counts[0].sample)) == 3
+    world.carry_out_all()
+    assert world.open_of(sweep) == 0
+
+
+def test_what_a_row_remembers_of_a_list_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jobs and tasks that were listed last, and the first of those that wait for the second lap."""
+    monkeypatch.setattr(course, "MOST_MET", 4)
+    monkeypatch.setattr(course, "MOST_TASKS_MET", 3)
+    monkeypatch.setattr(course, "MOST_HELD_BACK", 2)
+    world = SweepWorld({**RENDER, "most": 5})
+    for number in range(6):
+        world.job(f"render-{number}", *(world.ended(f"t{n}") for n in range(8 if number == 5 else 1)))
+    world.sweep()
+    world.carry_out_all()
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    places: list[Place] = []
+    while world.messages:
+        world.answers = [lambda: world.clock.advance(5)]
+        world.deliver(world.messages[0])
+        places.append(world.row(begun.sweep_id).place)
+    assert max(len(place.jobs_met) for place in places) == 4
+    assert max(len(place.tasks_met) for place in places) == 3
+    assert max(len(place.held_back) for place in places) == 2
 
 
 # Trouble
@@ -462,6 +659,35 @@ def test_a_job_that_recovers_in_time_is_swept() -> None:
     world.answers = [None, refused(500), refused(500)]
     sweep = world.sweep()
     assert (sweep.error, asked(world)) == (None, ["render-0/t"])
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_the_jobs_that_were_passed_over_are_named_whatever_ends_the_sweep(is_stopped: bool) -> None:
+    """Beside what the service said of the account, or that somebody stopped it."""
+    world = SweepWorld(RENDER)
+    for number in range(2):
+        world.job(f"render-{number}", world.ended("t"))
+    account = Reply(Sent.ANSWERED, 403, ErrorBody("NoRight", "No.", (("Reason", "Role"),)), True)
+    world.answers = [None, *[refused(500, "InternalError")] * 3, *[account] * 4]
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    for _ in range(3):
+        world.deliver(world.messages[0])
+        world.next_message()
+    if is_stopped:
+        world.stop(begun.sweep_id)
+    world.settle()
+    sweep = world.row(begun.sweep_id)
+    assert sweep.error is not None
+    own = () if is_stopped else (("Reason", "Role"),)
+    assert (sweep.error.code, sweep.error.values) == (
+        "Stopped" if is_stopped else "NoRight",
+        (*own, ("jobs/render-0", "InternalError: Refused.")),
+    )
+    assert world.results[0]["data"]["error"]["values"][-1] == {
+        "key": "jobs/render-0",
+        "value": "InternalError: Refused.",
+    }
 
 
 def test_what_was_asked_for_before_a_job_is_passed_over_stays() -> None:
@@ -561,7 +787,7 @@ def test_a_task_that_shifts_into_the_next_page_of_a_step_is_asked_for_once() -> 
     task = world.ended("t").listed()
     world.answers = [None, TaskPage(DELETED, (task, task), "two"), TaskPage(DELETED, (task,))]
     sweep = world.sweep()
-    assert (counts(sweep), asked(world)) == ([("render", 1, 1, 2)], ["render-0/t"])
+    assert (counts(sweep), asked(world)) == ([("render", 1, 1, 0)], ["render-0/t"])
 
 
 def test_a_message_of_an_unknown_sweep_is_dropped() -> None:

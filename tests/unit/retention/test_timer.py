@@ -11,8 +11,8 @@ from shared.errors import CorruptRecord, StorageUnavailable
 from shared.parsing.retention_policy import digest_of
 from shared.retention.agenda import Act, Agenda, AgendaStore, LastSweep, act_of
 from shared.retention.message import SweepStep
-from shared.retention.sweep import Phase, Sweep
-from tests.chaos.faults import Fault, at, before, disturbed
+from shared.retention.sweep import STUCK_AFTER, Phase, Sweep, mark_of_id
+from tests.chaos.faults import Fault, after, at, before, disturbed, either, everywhere, following
 from tests.fakes.app import ACCOUNT
 from tests.unit.retention.sweep_world import INTERVAL, SweepWorld
 from tests.unit.retention.swept_account import DAY
@@ -144,6 +144,56 @@ def test_of_two_that_begin_at_once_one_does(world: SweepWorld) -> None:
         begin()
     assert [each is None for each in begun] == [False, True]
     assert len(world.messages) == 1
+    assert len([row for _, row in world.table.rows if row.startswith("sweep:")]) == 1
+
+
+def test_of_two_timers_that_look_at_once_one_begins_a_sweep(world: SweepWorld) -> None:
+    """Though the other's has ended by then: its judgement was of a row that has changed."""
+    later(world, timedelta())
+    world.clock.advance(INTERVAL.total_seconds())
+
+    def another() -> None:
+        world.timer().tick()
+        world.settle()
+        world.carry_out_all()
+
+    with disturbed(world.table, at(0, after(another), "row read")):
+        world.timer().tick()
+    world.settle()
+    assert sweeps(world) == 1
+    assert len([row for _, row in world.table.rows if row.startswith("sweep:")]) == 1
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_sweep_whose_first_message_cannot_be_sent_leaves_nothing_behind(world: SweepWorld, dry_run: bool) -> None:
+    """Who asked is told so, and asks again; the one before it stays the last that moved the timer."""
+    world.sweep()
+    before_it = agenda(world)
+    for _ in range(2):
+        with disturbed(world, everywhere(Fault.FAILS, "send step")), pytest.raises(StorageUnavailable):
+            world.timer().begin(ACCOUNT, dry_run=dry_run)
+    assert (agenda(world), len(world.messages)) == (before_it, 0)
+    assert world.sweep(dry_run=dry_run).phase is Phase.DONE
+
+
+def test_a_first_message_that_was_sent_though_nobody_heard_of_it_finds_nothing_to_do(world: SweepWorld) -> None:
+    """The sweep was undone meanwhile."""
+    with disturbed(world, everywhere(Fault.LOSES_ITS_ANSWER, "send step")), pytest.raises(StorageUnavailable):
+        world.timer().begin(ACCOUNT)
+    world.settle()
+    assert (agenda(world).running, world.requests, world.results) == ("", {}, [])
+
+
+def test_a_sweep_that_cannot_be_undone_is_given_up_by_the_timer(world: SweepWorld) -> None:
+    """As after a crash."""
+    plan = either(everywhere(Fault.FAILS, "send step"), following("send step", Fault.FAILS))
+    with disturbed(world, plan), pytest.raises(StorageUnavailable):
+        world.timer().begin(ACCOUNT)
+    world.clock.advance(STUCK_AFTER.total_seconds())
+    for _ in range(2):
+        world.timer().tick()
+        world.settle()
+    assert agenda(world).running == ""
 
 
 @pytest.mark.parametrize("write", [0, 1])
@@ -184,12 +234,52 @@ def test_an_end_that_the_agenda_does_not_know_is_closed_by_the_timer(world: Swee
 
 
 def test_a_sweep_whose_row_is_gone_does_not_block_its_account(world: SweepWorld) -> None:
-    """It was forgotten long since."""
-    world.timer().begin(ACCOUNT)
+    """And is not told to run for ever: it has failed, as far as anybody knows."""
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
     for key in [key for key in world.table.rows if key[1].startswith("sweep:")]:
         del world.table.rows[key], world.table.etags[key]
+    world.clock.advance(60)
     world.timer().tick()
-    assert agenda(world).running == ""
+    last = LastSweep(begun.sweep_id, begun.started_at, Phase.FAILED, world.clock.now())
+    assert (agenda(world).running, agenda(world).last) == ("", last)
+    world.sweep(dry_run=True)
+    assert agenda(world).last == last
+
+
+def test_a_dry_run_whose_row_is_gone_says_nothing_about_the_last_sweep(world: SweepWorld) -> None:
+    """It is not the one that moved the timer."""
+    world.sweep()
+    last = agenda(world).last
+    begun = world.timer().begin(ACCOUNT, dry_run=True)
+    assert begun is not None
+    for key in [key for key in world.table.rows if key[1] == f"sweep:{begun.sweep_id}"]:
+        del world.table.rows[key], world.table.etags[key]
+    world.timer().tick()
+    assert (agenda(world).running, agenda(world).last) == ("", last)
+
+
+def test_a_sweep_of_an_account_that_left_the_list_comes_to_its_end(world: SweepWorld) -> None:
+    """Its message was lost: the timer puts it back, and the next step ends it as failed."""
+    begun = world.timer().begin(ACCOUNT)
+    assert begun is not None
+    world.messages.clear()
+    world.accounts = ("https://other.region.batch.azure.com",)
+    later(world, timedelta(minutes=59))
+    assert world.row(begun.sweep_id).phase is Phase.RUNNING
+    later(world, MINUTE)
+    assert (world.row(begun.sweep_id).phase, agenda(world).running) == (Phase.FAILED, "")
+    assert [event["data"]["state"] for event in world.results] == ["failed"]
+
+
+def test_a_last_sweep_whose_row_cannot_be_read_holds_the_next_one_back_no_longer(world: SweepWorld) -> None:
+    """Nobody knows how much of it is open."""
+    later(world, timedelta())
+    later(world, INTERVAL)
+    (key,) = (key for key in world.table.rows if key[1].startswith("sweep:"))
+    world.table.rows[key]["parts"] = 7
+    later(world, INTERVAL)
+    assert sweeps(world) == 2
 
 
 def test_a_sweep_whose_row_cannot_be_read_does_not_block_its_account(
@@ -293,6 +383,14 @@ def test_an_agenda_that_no_version_writes_is_loud(world: SweepWorld) -> None:
     world.table.rows[key]["first_seen_at"] = "soon"
     with pytest.raises(CorruptRecord):
         AgendaStore(world.table).read(ACCOUNT)
+
+
+def test_where_most_was_reached_is_read_from_an_agenda_of_an_earlier_version(world: SweepWorld) -> None:
+    """It wrote the id of one job."""
+    later(world, timedelta())
+    (key,) = world.table.rows
+    world.table.rows[key]["begin_after"] = '{"d": "j-1"}'
+    assert agenda(world).begin_after == {"d": (mark_of_id("J-1"),)}
 
 
 def test_what_the_timer_does_is_a_decision_without_side_effects(world: SweepWorld) -> None:

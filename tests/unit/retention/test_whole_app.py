@@ -297,6 +297,35 @@ def test_a_sweep_is_forgotten_after_retention() -> None:
     assert world.policies()["accounts"][0]["lastSweep"]["sweepId"] == which
 
 
+def test_a_sweep_that_runs_is_not_forgotten() -> None:
+    """The app was off for longer than retention, and the daily round comes before the message of the next step."""
+    world = world_of()
+    world.batch.seed("job-1", 1)
+    world.batch.job_script = [refused(429, "TooManyRequests", 60)]
+    which = sweep_id(world.begin_sweep())
+    world.deliver("job-completions")
+    world.clock.advance(timedelta(days=16).total_seconds())
+    world.app.housekeeping.round(600)
+    assert status(world, which)["state"] == "running"
+    world.settle()
+    assert [event["data"]["state"] for event in told(world)] == ["done"]
+    world.clock.advance(timedelta(days=17).total_seconds())
+    world.app.housekeeping.round(600)
+    assert world.sweep(which).status == 404
+
+
+def test_a_sweep_that_was_never_begun_is_forgotten() -> None:
+    """Its process died before the account's row named it: nothing brings it on, and nothing waits for it."""
+    world = world_of()
+    which = sweep_id(world.begin_sweep())
+    for (_, row), entity in world.records.rows.items():
+        if row.startswith("agenda:"):
+            entity["running"] = ""
+    world.clock.advance(timedelta(days=16).total_seconds())
+    world.app.housekeeping.round(600)
+    assert world.sweep(which).status == 404
+
+
 def test_a_sweep_is_remembered_with_how_its_requests_ended() -> None:
     """A sweep's counts are kept as long as the sweep, so its requests never look open again."""
     world = world_of()
@@ -313,6 +342,20 @@ def test_a_sweep_is_remembered_with_how_its_requests_ended() -> None:
     assert seen[:15] == [(0, {"deleted": 3})] * 15
     assert seen[-2:] == [None, None]
     assert not [row for _, row in world.records.rows if row.startswith("tally:")]
+
+
+def test_requests_that_were_lost_with_their_messages_are_not_open_for_ever() -> None:
+    """Who waits for the sweep comes to an end; the next sweep finds the tasks. Stopping it is possible all the same."""
+    world = world_of()
+    world.batch.seed("job-1", 64)
+    which = swept_but_not_deleted(world)
+    world.deliver()
+    world.queues["requests"].clear()
+    deleted = status(world, which)["done"]["deleted"]
+    assert status(world, which)["open"] == 64 - deleted > 0
+    world.clock.advance(timedelta(days=1, seconds=1).total_seconds())
+    assert (status(world, which)["open"], status(world, which)["done"]) == (0, {"deleted": deleted})
+    assert world.stop_sweep(which).status == 202
 
 
 def test_a_sweep_is_remembered_until_its_last_request_is_past_retention() -> None:
@@ -402,6 +445,21 @@ def test_a_redrive_counts_no_policy_any_more_but_protection() -> None:
     assert world.dead_letters()[0]["reason"] == "ProtectedJob"
 
 
+def test_a_redrive_after_the_account_left_the_list_moves_the_one_letter() -> None:
+    """The account is that of the request, in the letter's id and as the source of every result but a rejection."""
+    other = "https://other.region.batch.azure.com"
+    world = world_of(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
+    world.batch.seed("job-1", 1)
+    letter = failed(world)
+    with_settings(world, OLD, BATCH_ACCOUNT_URLS=other)
+    assert world.redrive(letter["id"]).status == 202
+    world.settle()
+    (again,) = world.dead_letters()
+    assert (again["id"], again["reason"], again["redrivenAt"]) == (letter["id"], "AccountNotAllowed", None)
+    results = [event for event in world.results() if event["type"] == "batch.task-deletion.done"]
+    assert {event["source"] for event in results} == {ACCOUNT}
+
+
 # The calls
 
 
@@ -447,7 +505,7 @@ def test_without_policies_there_is_nothing_to_sweep(settings: dict[str, str]) ->
 
 
 def test_a_sweep_that_begins_has_a_place_to_look() -> None:
-    """202 with its status; another one has to wait."""
+    """202 with its status; another one has to wait, and is told for which."""
     world = world_of()
     answer = world.begin_sweep()
     assert answer.headers["location"] == f"/api/retention-sweeps/{sweep_id(answer)}"
@@ -456,7 +514,8 @@ def test_a_sweep_that_begins_has_a_place_to_look() -> None:
         ACCOUNT,
         None,
     )
-    assert world.begin_sweep().status == 409
+    again = world.begin_sweep()
+    assert (again.status, again.content["values"]) == (409, [{"key": "sweepId", "value": sweep_id(answer)}])
     world.settle()
     assert world.begin_sweep().status == 202
 
