@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.clock import Clock
 from shared.ledger.record import DEAD_LETTERED
@@ -36,6 +36,9 @@ class Publisher:
         return [self._publish(result, queue) for result in results]
 
     def _publish(self, result: Result, queue: str) -> str:
+        if result.source not in self.accounts and not result.was_carried_out:
+            # Possibly a forged message in the app's own form named this account; it must not speak for it.
+            result = replace(result, source=self.accounts[0])
         if result.outcome in DEAD_LETTERED:
             self.letters.keep(self._dead_letter(result, queue))
         if not result.replayed:
@@ -90,4 +93,4 @@ class Publisher:
 def task_letter_id(result: Result) -> str:
     """The id of the dead letter that all sweeps' requests for one task share."""
     job, task = (result.about.job_id or "").lower(), (result.about.task_id or "").lower()
-    return result_id("task", result.source, job, task)
+    return result_id("task", result.about.batch_url or result.source, job, task)

@@ -70,6 +70,11 @@ class Result:
         return self.end.outcome
 
     @property
+    def was_carried_out(self) -> bool:
+        """Whether the app has tried or ended the request before, so that its account was an allowed one then."""
+        return self.attempts > 0 or self.generation > 0
+
+    @property
     def latency_seconds(self) -> float | None:
         """Seconds from acceptance to the end; None if it was never accepted."""
         return (self.end.completed_at - self.accepted_at).total_seconds() if self.accepted_at else None
