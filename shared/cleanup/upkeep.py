@@ -16,7 +16,7 @@ from shared.cleanup.store import CleanupStore
 from shared.clock import Clock, to_text
 from shared.ledger.store import readable_rows
 from shared.storage.query import Query
-from shared.storage.table import Found
+from shared.storage.table import StoredRow
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class CleanupUpkeep:
         here = both_rows(bucket)
         return [here.where("phase", "eq", phase.value).where("touched_at", "lt", before) for phase in sorted(ENDED)]
 
-    def requeue(self, found: Found, oldest_message: datetime | None) -> bool:
+    def requeue(self, found: StoredRow, oldest_message: datetime | None) -> bool:
         """Requeues the clean-up in a row if needed. Returns whether a message was sent.
 
         `oldest_message` is when the oldest visible message of the request queue was sent, None if there is none.

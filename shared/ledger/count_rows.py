@@ -13,7 +13,7 @@ from threading import Lock
 
 from shared.clock import to_text
 from shared.ledger.tally import NAMES, Change, deltas
-from shared.storage.table import Entity, Found, Table, Write
+from shared.storage.table import Entity, StoredRow, Table, Write
 
 SPREAD = 16
 """Rows of one parent's counts in each bucket."""
@@ -27,7 +27,7 @@ MOST_REFUSALS = 3
 class _Parent:
     """What this process knows of one parent's rows in one bucket."""
 
-    free: list[Found] = field(default_factory=list)
+    free: list[StoredRow] = field(default_factory=list)
     """As written last, and in no thread's hands."""
     seen: set[str] = field(default_factory=set)
     """Row keys that exist, or may."""
@@ -60,7 +60,7 @@ class CountRows:
             for write, etag in zip(writes, etags, strict=True):
                 parent = self._parent(write.entity)
                 if parent.refusals < MOST_REFUSALS:
-                    parent.free.append(Found(write.entity, etag))
+                    parent.free.append(StoredRow(write.entity, etag))
 
     def refused(self, write: Write) -> None:
         """Notes that another process wrote a row first."""
@@ -75,7 +75,7 @@ class CountRows:
         entity = {"PartitionKey": bucket, "RowKey": row, **counts, "touched_at": touched}
         return Write(entity, found.etag if found else None)
 
-    def _row(self, bucket: str, parent: str) -> tuple[str, Found | None]:
+    def _row(self, bucket: str, parent: str) -> tuple[str, StoredRow | None]:
         """A row's key and the row; None for one that is to be inserted."""
         with self._lock:
             known = self._parent({"PartitionKey": bucket, "RowKey": parent + ":"})

@@ -19,7 +19,7 @@ from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
 from shared.ledger.tally import Change, deltas
 from shared.storage import table as storage
 from shared.storage.ranges import read_rows
-from shared.storage.table import MAX_OPERATIONS, Found, Refused, Table
+from shared.storage.table import MAX_OPERATIONS, Refused, StoredRow, Table
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class RecordStore:
         return self._pauses.clock.monotonic() + SETTLE_SECONDS if until is None else until
 
 
-def readable_rows(rows: Iterable[Found], read: Callable[[Mapping[str, Any], str], T]) -> Iterator[T]:
+def readable_rows(rows: Iterable[StoredRow], read: Callable[[Mapping[str, Any], str], T]) -> Iterator[T]:
     """What is read from rows; one that cannot be read is logged, and holds up no other."""
     for found in rows:
         try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from shared.ledger.record import DRY_RUN_SUFFIX, Outcome, Record, State
 from shared.storage.query import Query
 from shared.storage.ranges import all_rows
-from shared.storage.table import Found, Table
+from shared.storage.table import StoredRow, Table
 
 Change = tuple[Record | None, Record]
 BUCKETS = "0123456789abcdef"
@@ -74,15 +74,15 @@ def totals(table: Table, parent_id: str, *, dry_run: bool) -> Totals:
 
 
 def forgettable(
-    table: Table, rows: Sequence[Found], before: str, is_needed: Callable[[str], bool] = lambda _: False
-) -> list[Found]:
+    table: Table, rows: Sequence[StoredRow], before: str, is_needed: Callable[[str], bool] = lambda _: False
+) -> list[StoredRow]:
     """Of some rows of counts of one bucket, those that may be purged.
 
     A parent's rows of a bucket go together, when all of them were last touched before the instant `before` (as text)
     and none of their requests is open: what is left would tell of fewer requests than there were. `is_needed` says by
     its id whether a parent is remembered that would tell so.
     """
-    by_parent: dict[tuple[str, str], list[Found]] = {}
+    by_parent: dict[tuple[str, str], list[StoredRow]] = {}
     for row in rows:
         bucket, prefix = str(row.entity["PartitionKey"]), ":".join(str(row.entity["RowKey"]).split(":")[:2])
         by_parent.setdefault((bucket, prefix), []).append(row)
@@ -100,13 +100,13 @@ def is_long_over(table: Table, parent_id: str, before: str) -> bool:
     return all(_is_over(list(_rows(table, bucket, prefix)), before) for bucket in BUCKETS)
 
 
-def _is_over(rows: Sequence[Found], before: str) -> bool:
+def _is_over(rows: Sequence[StoredRow], before: str) -> bool:
     requested = sum(int(row.entity.get(REQUESTED) or 0) for row in rows)
     done = sum(int(row.entity.get(str(outcome)) or 0) for row in rows for outcome in Outcome)
     return requested <= done and all(str(row.entity["touched_at"]) < before for row in rows)
 
 
-def _rows(table: Table, bucket: str, prefix: str) -> Iterator[Found]:
+def _rows(table: Table, bucket: str, prefix: str) -> Iterator[StoredRow]:
     """A parent's count rows, that of earlier versions included; those of its dry run sort between and are left out."""
     for row in all_rows(table, Query(bucket).from_row(prefix, f"{prefix};"), page=PAGE):
         if str(row.entity["RowKey"]).partition(prefix)[2].partition(":")[0] == "":

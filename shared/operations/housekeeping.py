@@ -25,7 +25,7 @@ from shared.retention.forgetting import COLUMNS, forgettable_counts, forgettable
 from shared.settings import POISON_SUFFIX, Settings
 from shared.storage.query import Query
 from shared.storage.queues import Queues
-from shared.storage.table import Found, Table
+from shared.storage.table import StoredRow, Table
 
 log = logging.getLogger(__name__)
 KEYS = ("PartitionKey", "RowKey")
@@ -84,17 +84,17 @@ class Housekeeping:
             Step(counts, lambda rows: self._purge(forgettable_counts(self.records, rows, before)), 100, KEYS),
         ]
 
-    def _purge(self, rows: Sequence[Found]) -> Counter[str]:
+    def _purge(self, rows: Sequence[StoredRow]) -> Counter[str]:
         # If one of them has been redriven since it was read, nothing is deleted, and the next round purges the rest.
         return Counter(purged=len(rows) if rows and self.records.delete_group(rows) else 0)
 
-    def _send_owed(self, rows: Sequence[Found]) -> Counter[str]:
+    def _send_owed(self, rows: Sequence[StoredRow]) -> Counter[str]:
         owed = list(readable_rows(rows, from_entity))
         for record in owed:
             self.outbox.send(record)
         return Counter(emitted=len(owed))
 
-    def _requeue(self, rows: Sequence[Found], oldest: datetime | None) -> Counter[str]:
+    def _requeue(self, rows: Sequence[StoredRow], oldest: datetime | None) -> Counter[str]:
         """Sends a new message for rows that are long overdue and have no live claim: their messages must be gone."""
         now = self.clock.now()
         stuck = [record for record in readable_rows(rows, from_entity) if is_stuck(record, now, oldest)]
@@ -103,7 +103,7 @@ class Housekeeping:
             log.warning("put_back request_id=%s state=%s", record.request.client_request_id, record.state.value)
         return Counter(put_back=len(stuck))
 
-    def _cleanups(self, rows: Sequence[Found], oldest: datetime | None) -> Counter[str]:
+    def _cleanups(self, rows: Sequence[StoredRow], oldest: datetime | None) -> Counter[str]:
         return Counter(put_back=sum(self.cleanups.requeue(row, oldest) for row in rows))
 
     def _oldest_message(self, faults: list[StorageUnavailable]) -> datetime | None:

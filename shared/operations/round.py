@@ -15,7 +15,7 @@ from shared.clock import Clock
 from shared.errors import StorageUnavailable
 from shared.ledger.tally import BUCKETS
 from shared.storage.query import Query
-from shared.storage.table import Found, Table, Write
+from shared.storage.table import StoredRow, Table, Write
 
 CURSOR = ("housekeeping", "cursor")
 PAGE = 1_000
@@ -28,7 +28,7 @@ class Step:
     """One query of a bucket, and what to do with the rows that it finds."""
 
     query: Query
-    act: Callable[[Sequence[Found]], Counter[str]]
+    act: Callable[[Sequence[StoredRow]], Counter[str]]
     most: int = 1
     """Rows that are acted on together."""
     columns: tuple[str, ...] | None = None
@@ -81,7 +81,7 @@ class Round:
             self.faults.append(fault)
         return not self._is_over(following)
 
-    def _groups(self, step: Step, place: Place) -> Iterator[tuple[Place, Sequence[Found]]]:
+    def _groups(self, step: Step, place: Place) -> Iterator[tuple[Place, Sequence[StoredRow]]]:
         """The rows in groups, each with its place. An empty page yields an empty group, so that the time is checked."""
         continuation = json.loads(place.page) if place.page else None
         while True:

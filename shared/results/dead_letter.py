@@ -10,7 +10,7 @@ from typing import Any
 from shared.batch.reply import ErrorBody
 from shared.clock import from_text, moment_in, moment_text, to_text
 from shared.ledger.entity import error_from, error_text
-from shared.storage.table import Found
+from shared.storage.table import StoredRow
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -91,7 +91,7 @@ def columns_of(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def letter_of(found: Found) -> DeadLetter:
+def letter_of(found: StoredRow) -> DeadLetter:
     """The letter in a row of either kind; columns of later versions may be missing."""
     entity: Mapping[str, Any] = found.entity
     return DeadLetter(

@@ -15,7 +15,7 @@ from shared.errors import StorageUnavailable
 from shared.results.dead_letter import MAX_BODY_BYTES, DeadLetter, columns_of, entity_of, letter_of
 from shared.results.letter_rows import OLD_PARTITION, PARTITIONS, id_row, partition_of, time_row
 from shared.storage.query import Query
-from shared.storage.table import Found, Refused, Table, Write
+from shared.storage.table import Refused, StoredRow, Table, Write
 
 MAX_TRIES = 20
 """Tries of a contended write."""
@@ -90,7 +90,7 @@ class DeadLetterStore:
                 return True
         raise StorageUnavailable(f"dead letter {letter_id} changed under {MAX_TRIES} reads")
 
-    def _found(self, letter_id: str) -> Found | None:
+    def _found(self, letter_id: str) -> StoredRow | None:
         found = self.table.read(partition_of(letter_id), id_row(letter_id))
         if found is None and self._old_ones_are_left():
             return self.table.read(OLD_PARTITION, id_row(letter_id))
@@ -102,7 +102,7 @@ class DeadLetterStore:
             self._has_old = bool(self.table.query(Query(OLD_PARTITION), ["RowKey"], 1).rows)
         return self._has_old
 
-    def _changes(self, found: Found, kept: DeadLetter, columns: dict[str, Any]) -> list[Write]:
+    def _changes(self, found: StoredRow, kept: DeadLetter, columns: dict[str, Any]) -> list[Write]:
         partition = str(found.entity["PartitionKey"])
         row = self.table.read(partition, time_row(kept))
         writes = [Write({"PartitionKey": partition, "RowKey": id_row(kept.id), **columns}, found.etag)]

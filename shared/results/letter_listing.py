@@ -17,7 +17,7 @@ from shared.results.dead_letter import DeadLetter, letter_of
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_rows import OLD_PARTITION, place_at
 from shared.storage.query import Query
-from shared.storage.table import Found
+from shared.storage.table import StoredRow
 
 NOT_REDRIVABLE = frozenset({Outcome.REJECTED.value, Outcome.CONFLICT.value})
 """Outcomes that another try cannot change: the sender has to change the request."""
@@ -119,7 +119,7 @@ class LetterListing:
         A page can be short, or empty, without being the last: the service may have scanned for too long.
         """
 
-        def take(row: Found) -> DeadLetter | None:
+        def take(row: StoredRow) -> DeadLetter | None:
             letter = letter_of(row)
             return letter if wanted.takes(letter) else None
 
@@ -131,7 +131,7 @@ class LetterListing:
         None of them is settled.
         """
 
-        def take(row: Found) -> str | None:
+        def take(row: StoredRow) -> str | None:
             return None if row.entity.get("settled_at") else str(row.entity["reason"])
 
         # Most of a page's time goes into columns: three of them take a fifth of it.
@@ -145,7 +145,7 @@ class LetterListing:
         top: int,
         place: Place,
         columns: Sequence[str] | None,
-        take: Callable[[Found], T | None],
+        take: Callable[[StoredRow], T | None],
     ) -> tuple[list[T], Place | None]:
         lanes: dict[str, _Lane[T]] = {
             name: _Lane(wanted.query(name, place.after), place.scans.get(name)) for name in self.letters.partitions()
@@ -169,7 +169,7 @@ class LetterListing:
         return found, Place(last) if is_more else None
 
     def _read(
-        self, lane: _Lane[T], size: int, columns: Sequence[str] | None, take: Callable[[Found], T | None]
+        self, lane: _Lane[T], size: int, columns: Sequence[str] | None, take: Callable[[StoredRow], T | None]
     ) -> None:
         page = self.letters.table.query(lane.query, columns, size, lane.continuation)
         lane.is_read, lane.continuation = True, page.continuation

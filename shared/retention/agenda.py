@@ -19,7 +19,7 @@ from shared.errors import CorruptRecord
 from shared.parsing.retention_policy import digest_of
 from shared.retention.sweep import STUCK_AFTER, Phase, Sweep, mark_of_id
 from shared.storage.query import Query
-from shared.storage.table import Found, Table, Write
+from shared.storage.table import StoredRow, Table, Write
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +212,7 @@ def _entity(agenda: Agenda) -> dict[str, Any]:
     }
 
 
-def _of(found: Found) -> Agenda:
+def _of(found: StoredRow) -> Agenda:
     entity = found.entity
     try:
         return Agenda(

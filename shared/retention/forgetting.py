@@ -10,13 +10,13 @@ from shared.ledger.tally import forgettable, is_long_over
 from shared.retention.agenda import AgendaStore
 from shared.retention.record import sweep_key
 from shared.retention.sweep import Phase
-from shared.storage.table import Found, Table
+from shared.storage.table import StoredRow, Table
 
 COLUMNS: Final = ("PartitionKey", "RowKey", "phase", "account")
 """What of a sweep's row is needed."""
 
 
-def forgettable_sweeps(table: Table, rows: Sequence[Found], before: str) -> list[Found]:
+def forgettable_sweeps(table: Table, rows: Sequence[StoredRow], before: str) -> list[StoredRow]:
     """Of sweeps last touched before an instant (as text), those whose requests are all that old too.
 
     Running sweeps are kept: one may wait that long for its account, or the app was off. The timer brings them to an end.
@@ -25,7 +25,7 @@ def forgettable_sweeps(table: Table, rows: Sequence[Found], before: str) -> list
     return [row for row in old if row.entity.get("phase") != Phase.RUNNING.value or not _is_named(table, row)]
 
 
-def _is_named(table: Table, row: Found) -> bool:
+def _is_named(table: Table, row: StoredRow) -> bool:
     """Whether its account knows that it runs: one of which it does not was never begun, or given up as unreadable."""
     try:
         agenda = AgendaStore(table).read(str(row.entity["account"]))
@@ -34,10 +34,10 @@ def _is_named(table: Table, row: Found) -> bool:
     return agenda is not None and agenda.running == _id_in(row)
 
 
-def _id_in(row: Found) -> str:
+def _id_in(row: StoredRow) -> str:
     return str(row.entity["RowKey"]).partition(":")[2]
 
 
-def forgettable_counts(table: Table, rows: Sequence[Found], before: str) -> list[Found]:
+def forgettable_counts(table: Table, rows: Sequence[StoredRow], before: str) -> list[StoredRow]:
     """Of one bucket's rows of counts, those whose sweep is gone too: without counts, a sweep's requests would look open."""
     return forgettable(table, rows, before, lambda parent: table.read(*sweep_key(parent)) is not None)

@@ -18,7 +18,7 @@ from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import Key
 from shared.retention.agenda import WAITS_FOR_REQUESTS
 from shared.retention.sweep import Asked, Count, LeftAlone, PendingJob, Phase, Place, Sweep, mark_of_id
-from shared.storage.table import Found, Table, Write
+from shared.storage.table import StoredRow, Table, Write
 
 MOST_BYTES: Final = 60 * 1024
 """The most for one binary column; the service's limit is 64 KiB.
@@ -50,7 +50,7 @@ class SweepStore:
     def drop(self, sweep: Sweep) -> bool:
         """Takes the row away; False when it changed meanwhile."""
         partition, row = sweep_key(sweep.sweep_id)
-        return self._table.delete_group([Found({"PartitionKey": partition, "RowKey": row}, sweep.etag or "")])
+        return self._table.delete_group([StoredRow({"PartitionKey": partition, "RowKey": row}, sweep.etag or "")])
 
 
 def sweep_key(sweep_id: str) -> tuple[str, str]:
@@ -88,7 +88,7 @@ def to_entity(sweep: Sweep, now: datetime) -> dict[str, Any]:
     }
 
 
-def sweep_of(found: Found) -> Sweep:
+def sweep_of(found: StoredRow) -> Sweep:
     """Parses a row. Raises CorruptRecord for one that no version of this app writes."""
     entity = found.entity
     try:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shared.storage.query import Query
-from shared.storage.table import Found, Table
+from shared.storage.table import StoredRow, Table
 
 PAGE = 1_000
 ROWS_FOR_A_READ = 30
 """Reading this many rows as part of a page costs about as much as reading one row alone."""
 
 
-def all_rows(table: Table, query: Query, columns: Sequence[str] | None = None, page: int = PAGE) -> Iterator[Found]:
+def all_rows(table: Table, query: Query, columns: Sequence[str] | None = None, page: int = PAGE) -> Iterator[StoredRow]:
     """All rows of a query, page by page as they are taken; the service may end a page early, an empty one too.
 
     https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
@@ -28,10 +28,10 @@ def all_rows(table: Table, query: Query, columns: Sequence[str] | None = None, p
         yield from found.rows
 
 
-def read_rows(table: Table, partition: str, rows: Sequence[str]) -> dict[str, Found]:
+def read_rows(table: Table, partition: str, rows: Sequence[str]) -> dict[str, StoredRow]:
     """The rows that exist, by key. Raises StorageUnavailable."""
     left = sorted(set(rows))
-    found: dict[str, Found] = {}
+    found: dict[str, StoredRow] = {}
     continuation = None
     while len(left) > 1:
         between = Query(partition).where("RowKey", "ge", left[0]).where("RowKey", "le", left[-1])

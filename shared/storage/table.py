@@ -42,7 +42,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredRow:
     """A row as read, with its version."""
 
     entity: Mapping[str, Any]
@@ -53,14 +53,14 @@ class Found:
 class Page:
     """Some rows of a query, and where the next page begins; None at the end."""
 
-    rows: tuple[Found, ...]
+    rows: tuple[StoredRow, ...]
     continuation: dict[str, str] | None
 
 
 class Table(Protocol):
     """What the app needs of a table. All writes are conditional, so a retry never overwrites."""
 
-    def read(self, partition: str, row: str) -> Found | None:
+    def read(self, partition: str, row: str) -> StoredRow | None:
         """The row, or None when there is none."""
 
     def write(self, write: Write) -> str | None:
@@ -74,7 +74,7 @@ class Table(Protocol):
     ) -> Page:
         """One page of at most `top` rows (at most 1,000)."""
 
-    def delete_group(self, rows: Sequence[Found]) -> bool:
+    def delete_group(self, rows: Sequence[StoredRow]) -> bool:
         """Deletes rows of one partition if all are still as read; otherwise deletes nothing and returns False."""
 
     def probe(self) -> None:
@@ -98,8 +98,8 @@ class AzureTable:
         self._client: TableClient = service.get_table_client(name)
         self._transactions = Transactions(self._client)
 
-    def read(self, partition: str, row: str) -> Found | None:
-        def get() -> Found | None:
+    def read(self, partition: str, row: str) -> StoredRow | None:
+        def get() -> StoredRow | None:
             try:
                 return _found(self._client.get_entity(partition, row))
             except ResourceNotFoundError as fault:
@@ -145,7 +145,7 @@ class AzureTable:
 
         return self._run("query", fetch)
 
-    def delete_group(self, rows: Sequence[Found]) -> bool:
+    def delete_group(self, rows: Sequence[StoredRow]) -> bool:
         def delete() -> bool:
             try:
                 self._transactions.submit([Delete(row.entity, row.etag) for row in rows], **_AGAIN)
@@ -195,5 +195,5 @@ def _operation(write: Write) -> Operation:
     return InsertOrMerge(write.entity) if write.etag == ANY_VERSION else Merge(write.entity, write.etag)
 
 
-def _found(entity: Any) -> Found:
-    return Found(entity, str(entity.metadata["etag"]))
+def _found(entity: Any) -> StoredRow:
+    return StoredRow(entity, str(entity.metadata["etag"]))

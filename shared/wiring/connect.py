@@ -27,7 +27,7 @@ from shared.settings import Settings
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable, Table
 from shared.wiring.credentials import credential_factory
-from shared.wiring.services import App, Outside
+from shared.wiring.services import Adapters, App
 from shared.wiring.storage_clients import queue_service, storage_credential, table_service
 
 AT_ONCE = 8
@@ -41,7 +41,7 @@ this stays below the host's five minutes.
 
 
 @dataclass(frozen=True)
-class Connected:
+class Runtime:
     """The connected app, and what observes the services directly."""
 
     app: App
@@ -51,7 +51,7 @@ class Connected:
     report_depths: Callable[[], None]
 
 
-def connect(settings: Settings, telemetry: Telemetry) -> Connected:
+def connect(settings: Settings, telemetry: Telemetry) -> Runtime:
     """Builds the app without contacting anything yet."""
     # It logs every request's headers at INFO: several lines per table operation, none of them about deletions.
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
@@ -60,7 +60,7 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
     queues = QueueSender(queue_service(settings, identity))
     tokens = TokenSource(credential_factory(settings), normalised_scope(settings.batch_token_scope), clock)
     tables = table_service(settings, identity)
-    outside = Outside(
+    adapters = Adapters(
         AzureTable(tables, settings.request_table),
         AzureTable(tables, settings.dead_letter_table),
         queues,
@@ -71,11 +71,11 @@ def connect(settings: Settings, telemetry: Telemetry) -> Connected:
         side_by_side=SideBySide(ThreadPoolExecutor(AT_ONCE, "accept")),
         scans=AzureTable(table_service(settings, identity, SCAN_SECONDS), settings.request_table),
     )
-    app, timers = App(settings, outside), Timers(outside.records, clock)
-    return Connected(
+    app, timers = App(settings, adapters), Timers(adapters.records, clock)
+    return Runtime(
         app,
-        Kept(_health(settings, outside.records, queues, tokens, timers), KEPT_SECONDS, clock),
-        Kept(_summary(settings, outside, app).look, KEPT_SECONDS, clock),
+        Kept(_health(settings, adapters.records, queues, tokens, timers), KEPT_SECONDS, clock),
+        Kept(_summary(settings, adapters, app).look, KEPT_SECONDS, clock),
         timers,
         lambda: report_depths(queues, watched_queues(settings), clock, telemetry),
     )
@@ -110,12 +110,12 @@ def _health(
     return lambda: health(checks)
 
 
-def _summary(settings: Settings, outside: Outside, app: App) -> Summary:
+def _summary(settings: Settings, adapters: Adapters, app: App) -> Summary:
     queues = (*watched_queues(settings), settings.result_queue)
     return Summary(
-        outside.clock,
-        lambda: queue_depths(outside.sender, queues, outside.clock),
-        LetterListing(DeadLetterStore(outside.letters)),
-        lambda: running_clean_ups(outside.records),
+        adapters.clock,
+        lambda: queue_depths(adapters.sender, queues, adapters.clock),
+        LetterListing(DeadLetterStore(adapters.letters)),
+        lambda: running_clean_ups(adapters.records),
         app.retention.last_sweeps,
     )

@@ -63,7 +63,7 @@ LONGEST_CALL_SECONDS = 40.0
 
 
 @dataclass(frozen=True)
-class Outside:
+class Adapters:
     """The adapters to everything outside the app; a test may replace them."""
 
     records: Table
@@ -84,44 +84,44 @@ class Outside:
 class _Base:
     """What the services stand on."""
 
-    def __init__(self, settings: Settings, outside: Outside, known: Mapping[Origin, Parent]) -> None:
-        self.settings, self.outside, self.clock = settings, outside, outside.clock
-        pauses = Pauses(outside.clock, outside.random)
-        self.store, self.cleanups = RecordStore(outside.records, pauses), CleanupStore(outside.records, pauses)
-        self.letters = DeadLetterStore(outside.letters)
-        self.results = ResultQueue(outside.sender, settings.result_queue)
+    def __init__(self, settings: Settings, adapters: Adapters, known: Mapping[Origin, Parent]) -> None:
+        self.settings, self.adapters, self.clock = settings, adapters, adapters.clock
+        pauses = Pauses(adapters.clock, adapters.random)
+        self.store, self.cleanups = RecordStore(adapters.records, pauses), CleanupStore(adapters.records, pauses)
+        self.letters = DeadLetterStore(adapters.letters)
+        self.results = ResultQueue(adapters.sender, settings.result_queue)
         self.publisher = Publisher(
-            self.letters, settings.batch_accounts, settings.result_encoding, outside.clock, outside.telemetry
+            self.letters, settings.batch_accounts, settings.result_encoding, adapters.clock, adapters.telemetry
         )
         self.outbox = Outbox(self.publisher, self.results, self.store, settings.request_queue)
-        self.dispatcher = Dispatcher(outside.sender, settings.request_queue, outside.clock)
-        self.acceptor = Acceptor(self.store, self.dispatcher, outside.clock, outside.side_by_side)
-        self.cleanup_queue = CleanupQueue(outside.sender, settings.job_completion_queue)
+        self.dispatcher = Dispatcher(adapters.sender, settings.request_queue, adapters.clock)
+        self.acceptor = Acceptor(self.store, self.dispatcher, adapters.clock, adapters.side_by_side)
+        self.cleanup_queue = CleanupQueue(adapters.sender, settings.job_completion_queue)
         self.vetoes, self.parents = Vetoes(settings), Parents(known)
         self.policy = RetryPolicy(
-            settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, outside.random
+            settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds, adapters.random
         )
 
 
 class App:
     """The services that the functions call."""
 
-    def __init__(self, settings: Settings, outside: Outside) -> None:
+    def __init__(self, settings: Settings, adapters: Adapters) -> None:
         self.settings = settings
         self.parents: dict[Origin, Parent] = {}
-        base = _Base(settings, outside, self.parents)
+        base = _Base(settings, adapters, self.parents)
         self._serve_requests(base)
         self._serve_clean_ups(base)
         self._serve_sweeps(base)
         self._serve_operators(base)
 
     def _serve_requests(self, base: _Base) -> None:
-        settings, outside, clock, new_id = self.settings, base.outside, base.clock, base.outside.new_id
+        settings, adapters, clock, new_id = self.settings, base.adapters, base.clock, base.adapters.new_id
         store, acceptor, outbox, vetoes = base.store, base.acceptor, base.outbox, base.vetoes
         dispatcher, publisher, parents = base.dispatcher, base.publisher, base.parents
         accounts, timing = settings.batch_accounts, Timing(settings.operation_budget_seconds)
-        send = outside.telemetry.observed(_send(outside.batch, clock))
-        attempt = Attempt(store, send, outside.lanes, clock, timing, base.policy)
+        send = adapters.telemetry.observed(_send(adapters.batch, clock))
+        attempt = Attempt(store, send, adapters.lanes, clock, timing, base.policy)
         claimer = Claimer(store, clock, timing, vetoes, parents)
         self.worker = Worker(accounts, clock, new_id, claimer, attempt, acceptor, dispatcher, publisher)
         self.poison = PoisonWorker(accounts, clock, store, dispatcher, publisher, base.results, outbox, vetoes, parents)
@@ -130,7 +130,7 @@ class App:
         self.api = TaskDeletionApi(settings, clock, store, acceptor, vetoes, synchronous, cancellation)
 
     def _serve_clean_ups(self, base: _Base) -> None:
-        settings, batch, clock = self.settings, base.outside.batch, base.clock
+        settings, batch, clock = self.settings, base.adapters.batch, base.clock
         accounts, queue, cleanups, vetoes = settings.batch_accounts, base.cleanup_queue, base.cleanups, base.vetoes
         closer = CleanupCloser(base.letters, accounts[0], settings.result_encoding, clock)
         task = SingleTask(batch, base.store, base.acceptor, base.publisher, vetoes, queue, base.policy, clock)
@@ -144,16 +144,16 @@ class App:
         self.cleanups = CleanupApi(accounts, intake, cleanups, cancelling, clock)
 
     def _serve_sweeps(self, base: _Base) -> None:
-        outside, dispatcher, policy = base.outside, base.dispatcher, base.policy
+        adapters, dispatcher, policy = base.adapters, base.dispatcher, base.policy
         found = sweep_services(
-            self.settings, outside.records, outside.batch, dispatcher, policy, outside.new_id, outside.telemetry
+            self.settings, adapters.records, adapters.batch, dispatcher, policy, adapters.new_id, adapters.telemetry
         )
         self.parents[Origin.RETENTION] = found.parent
         self.job_messages = JobMessages(self.fan_out, self.cleanup_poison, found.sweeper)
         self.sweeps, self.retention = found.timer, found.api
 
     def _serve_operators(self, base: _Base) -> None:
-        settings, outside, clock, letters = self.settings, base.outside, base.clock, base.letters
+        settings, adapters, clock, letters = self.settings, base.adapters, base.clock, base.letters
         accounts, events = settings.batch_accounts, settings.job_completion_queue
         of_events = CleanupRedrive(accounts, clock, base.cleanups, base.cleanup_queue)
         redrive = Redrive(accounts, events, clock, letters, base.store, base.dispatcher, of_events, base.outbox)
@@ -162,8 +162,8 @@ class App:
         self.letter_retention = LetterRetention(letters, clock, settings.dead_letter_retention_days)
         retention = timedelta(days=settings.retention_days)
         upkeep = CleanupUpkeep(settings.retry_max_seconds, retention, clock, base.cleanups, base.cleanup_queue)
-        scans = outside.scans or outside.records
-        self.housekeeping = Housekeeping(settings, clock, scans, outside.sender, base.dispatcher, base.outbox, upkeep)
+        scans = adapters.scans or adapters.records
+        self.housekeeping = Housekeeping(settings, clock, scans, adapters.sender, base.dispatcher, base.outbox, upkeep)
 
 
 def _send(batch: Batch, clock: Clock) -> Send:

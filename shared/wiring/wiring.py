@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shared.wiring.connect import Connected
+    from shared.wiring.connect import Runtime
     from shared.wiring.services import App
 
 
@@ -22,9 +22,9 @@ class Wiring:
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
         self._lock = Lock()
-        self._built: Connected | None = None
+        self._built: Runtime | None = None
 
-    def connected(self) -> Connected:
+    def connected(self) -> Runtime:
         """The connected app. Raises InvalidConfiguration."""
         with self._lock:
             if self._built is None:

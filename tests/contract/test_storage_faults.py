@@ -28,7 +28,7 @@ from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.storage.faults import storage_faults
 from shared.storage.query import Query
 from shared.storage.queues import QueueSender
-from shared.storage.table import AzureTable, Found, Write
+from shared.storage.table import AzureTable, StoredRow, Write
 from tests.fakes.clock import FakeClock
 
 SECRET = "secret-body"
@@ -151,7 +151,7 @@ OPERATIONS: dict[str, Callable[[Any], object]] = {
     "merge": lambda service: AzureTable(service, "rows").write(Write(KEYS, "e")),
     "group": lambda service: AzureTable(service, "rows").write_group([Write(KEYS), Write(KEYS, "e")]),
     "query": lambda service: AzureTable(service, "rows").query(Query("a"), None, 1),
-    "delete": lambda service: AzureTable(service, "rows").delete_group([Found(KEYS, "e")]),
+    "delete": lambda service: AzureTable(service, "rows").delete_group([StoredRow(KEYS, "e")]),
     "send": lambda service: QueueSender(service).send("some-queue", "text"),
     "probe": lambda service: QueueSender(service).probe("some-queue"),
 }

@@ -25,7 +25,7 @@ from shared.retention.agenda import Agenda, AgendaStore
 from shared.settings import Settings
 from shared.storage import ranges
 from shared.storage.query import Query
-from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, AzureTable, Found, Refused, Table, Write
+from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, AzureTable, Refused, StoredRow, Table, Write
 from shared.wiring.storage_clients import table_service
 from tests.fakes.app import ENVIRONMENT
 from tests.fakes.table import MemoryTable
@@ -64,7 +64,7 @@ def inserted(table: Table, row: str, **columns: Any) -> str:
     return etag
 
 
-def found(table: Table, row: str) -> Found:
+def found(table: Table, row: str) -> StoredRow:
     """A row that is there."""
     it = table.read(PARTITION, row)
     assert it is not None
@@ -373,7 +373,7 @@ def nowhere() -> str:
         lambda table: table.write(Write(entity("r"))),
         lambda table: table.write_group([Write(entity("r")), Write(entity("s"))]),
         lambda table: table.query(HERE, None, 1),
-        lambda table: table.delete_group([Found(entity("r"), 'W/"1"')]),
+        lambda table: table.delete_group([StoredRow(entity("r"), 'W/"1"')]),
         lambda table: table.probe(),
     ],
     ids=["read", "write", "group", "query", "delete", "probe"],

@@ -22,7 +22,7 @@ from shared.deletion.delivery import Delivery
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
 from shared.storage.table import AzureTable
-from shared.wiring.services import App, Outside
+from shared.wiring.services import Adapters, App
 from shared.wiring.storage_clients import queue_service, table_service
 from tests.contract.batch_calls import CountedTokens, client
 from tests.fakes.app import ENVIRONMENT
@@ -84,7 +84,7 @@ def app_on(azurite: Azurite, batch: BatchSimulator, token: str) -> App:
     tables = table_service(settings)
     return App(
         settings,
-        Outside(
+        Adapters(
             AzureTable(tables, settings.request_table),
             AzureTable(tables, settings.dead_letter_table),
             QueueSender(queue_service(settings)),

@@ -19,7 +19,7 @@ from shared.clock import Clock
 from shared.deletion.delivery import Delivery
 from shared.settings import Settings
 from shared.storage.queues import Depth
-from shared.wiring.services import App, Outside
+from shared.wiring.services import Adapters, App
 from tests.fakes.batch import ScriptedJobs
 from tests.fakes.calls import Callers
 from tests.fakes.clock import FakeClock
@@ -98,7 +98,7 @@ class World(Callers):
 
     def worker(self, clock: Clock | None = None, random: Callable[[], float] = lambda: 0.5) -> App:
         """Another process of the app."""
-        outside = Outside(
+        adapters = Adapters(
             records=self.records,
             letters=self.letters,
             sender=self.sender,
@@ -107,7 +107,7 @@ class World(Callers):
             lanes=Lanes(self.settings.batch_accounts, 1, lambda *_: InlineExecutor()),
             random=random,
         )
-        return App(self.settings, outside)
+        return App(self.settings, adapters)
 
     def _pass(self, operation: Operation[T]) -> T:
         return self.passage(operation)

@@ -7,7 +7,7 @@ from threading import RLock
 
 from shared.errors import StorageUnavailable
 from shared.storage.query import Query
-from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, Found, Page, Refused, Write
+from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, Page, Refused, StoredRow, Write
 from tests.fakes.passage import Passage, T, storage, undisturbed
 
 
@@ -30,7 +30,7 @@ class MemoryTable:
         for key in self.etags:
             self.etags[key] += "x"
 
-    def read(self, partition: str, row: str) -> Found | None:
+    def read(self, partition: str, row: str) -> StoredRow | None:
         """See Table."""
         return self._run("read", lambda: self._found((partition, row)))
 
@@ -50,7 +50,7 @@ class MemoryTable:
         name = "count" if "tally:" in query.text and "touched_at" not in query.text else "query"
         return self._run(name, lambda: self._page(query, top, continuation), query.text)
 
-    def delete_group(self, rows: Sequence[Found]) -> bool:
+    def delete_group(self, rows: Sequence[StoredRow]) -> bool:
         """See Table."""
         return self._run("delete", lambda: self._delete_all(rows))
 
@@ -67,8 +67,8 @@ class MemoryTable:
 
         return self.passage(storage(f"{self._name} {operation}", effect, about))
 
-    def _found(self, key: tuple[str, str]) -> Found | None:
-        return Found(dict(self.rows[key]), self.etags[key]) if key in self.rows else None
+    def _found(self, key: tuple[str, str]) -> StoredRow | None:
+        return StoredRow(dict(self.rows[key]), self.etags[key]) if key in self.rows else None
 
     def _holds(self, write: Write) -> bool:
         key = _key(write)
@@ -106,9 +106,9 @@ class MemoryTable:
         if continuation:
             keys = [key for key in keys if key >= (continuation["PartitionKey"], continuation["RowKey"])]
         more = {"PartitionKey": keys[top][0], "RowKey": keys[top][1]} if len(keys) > top else None
-        return Page(tuple(Found(dict(self.rows[key]), self.etags[key]) for key in keys[:top]), more)
+        return Page(tuple(StoredRow(dict(self.rows[key]), self.etags[key]) for key in keys[:top]), more)
 
-    def _delete_all(self, rows: Sequence[Found]) -> bool:
+    def _delete_all(self, rows: Sequence[StoredRow]) -> bool:
         keys = [(str(row.entity["PartitionKey"]), str(row.entity["RowKey"])) for row in rows]
         if any(self.etags.get(key) != row.etag for key, row in zip(keys, rows, strict=True)):
             return False

@@ -29,7 +29,7 @@ from shared.retention.sweep import (
     mark_of_id,
 )
 from shared.retention.sweeper import MOST_ASKED
-from shared.storage.table import Found
+from shared.storage.table import StoredRow
 from tests.chaos.faults import Fault, disturbed, following
 from tests.fakes.app import ACCOUNT
 from tests.fakes.batch import refused
@@ -306,7 +306,7 @@ def test_a_row_is_read_as_it_was_written() -> None:
     world.deliver(world.messages[0])
     row = world.row(sweep.sweep_id)
     assert (row.tries, len(row.place.pending), len(row.asked)) == (1, 1, 1)
-    assert sweep_of(Found(to_entity(row, world.clock.now()), "x")) == row
+    assert sweep_of(StoredRow(to_entity(row, world.clock.now()), "x")) == row
 
 
 def test_a_row_of_an_earlier_version_is_read() -> None:
@@ -318,7 +318,7 @@ def test_a_row_of_an_earlier_version_is_read() -> None:
     for name in ("held_back", "jobs_met", "tasks_met"):
         del packed["place"][name]
     entity["part_0"] = zlib.compress(json.dumps(packed).encode())
-    (count,) = sweep_of(Found(entity, "x")).counts
+    (count,) = sweep_of(StoredRow(entity, "x")).counts
     assert (count.begin_after, count.reached_at, count.held_back) == ((mark_of_id("j-1"),), (), 2)
 
 
@@ -347,7 +347,7 @@ def test_a_full_row_fits_the_table() -> None:
     entity = to_entity(full, world.clock.now())
     assert max(len(value) for value in entity.values() if isinstance(value, bytes | str)) < 64 * 1024
     assert sum(len(value) for value in entity.values() if isinstance(value, bytes)) < 768 * 1024
-    assert sweep_of(Found(entity, "x")) == full
+    assert sweep_of(StoredRow(entity, "x")) == full
 
 
 @pytest.mark.parametrize("change", [{"parts": 2}, {"part_0": b"x"}, {"phase": "asleep"}, {"due_at": "soon"}])
@@ -356,7 +356,7 @@ def test_a_row_that_no_version_writes_is_loud(change: dict[str, object]) -> None
     world = world_of(0)
     entity = to_entity(running(world), world.clock.now()) | change
     with pytest.raises(CorruptRecord):
-        sweep_of(Found(entity, "x"))
+        sweep_of(StoredRow(entity, "x"))
 
 
 # What is told

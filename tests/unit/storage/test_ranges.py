@@ -7,7 +7,7 @@ import pytest
 from shared.storage import ranges
 from shared.storage.query import Query
 from shared.storage.ranges import read_rows
-from shared.storage.table import Found, Page, Write
+from shared.storage.table import Page, StoredRow, Write
 from tests.fakes.table import MemoryTable
 
 
@@ -73,6 +73,6 @@ def test_one_row_is_read_by_itself() -> None:
     """It needs no range; and no row at all nothing."""
     table = filled(*numbered(1))
 
-    assert isinstance(read_rows(table, "a", numbered(1))["000001"], Found)
+    assert isinstance(read_rows(table, "a", numbered(1))["000001"], StoredRow)
     assert read_rows(table, "a", []) == {}
     assert table.operations == 1
