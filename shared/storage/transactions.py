@@ -84,8 +84,9 @@ class Transactions:
     """Sends the conditional writes of one table."""
 
     def __init__(self, client: TableClient) -> None:
-        # The pipeline has no public name; a contract test compares this use with the library's own.
-        self._pipeline = client._client
+        # The pipeline has no public name; a contract test compares this use with the library's own. It is the one below
+        # the generated client, whose `send_request` copies each request and formats its URL, which is complete here.
+        self._pipeline = client._client._client
         account = client.url.partition("?")[0].rstrip("/")
         self._url = f"{account}/$batch"
         self._table_url = f"{account}/{client.table_name}"
