@@ -23,7 +23,7 @@ from devstack.stack_settings import app_settings, inherited_environment
 from devstack.storage_layout import create_queues_and_tables
 
 ROOT = Path(__file__).resolve().parents[1]
-APP, RIVAL = ROOT, ROOT / "bench" / "rival_app"
+APP, RIVAL, FLOOR = ROOT, ROOT / "bench" / "rival_app", ROOT / "bench" / "floor_app"
 PAUSED = {
     f"AzureWebJobs.{function}.Disabled": "true"
     for function in ("delete_tasks", "end_poisoned_requests", "clean_up_job", "end_poisoned_clean_ups")
