@@ -13,7 +13,7 @@ from threading import Lock
 
 from shared.clock import to_text
 from shared.ledger.tally import NAMES, Change, deltas
-from shared.storage.table import Entity, StoredRow, Table, Write
+from shared.storage.table import StoredRow, Table, Write
 
 SPREAD = 16
 """Rows of one parent's counts in each bucket."""
@@ -58,14 +58,14 @@ class CountRows:
         """Remembers rows by the versions that their writes gave them."""
         with self._lock:
             for write, etag in zip(writes, etags, strict=True):
-                parent = self._parent(write.entity)
+                parent = self._parent(*_place(write))
                 if parent.refusals < MOST_REFUSALS:
                     parent.free.append(StoredRow(write.entity, etag))
 
     def refused(self, write: Write) -> None:
         """Notes that another process wrote a row first."""
         with self._lock:
-            self._parent(write.entity).refusals += 1
+            self._parent(*_place(write)).refusals += 1
 
     def _write(self, bucket: str, parent: str, delta: Counter[str], touched: str) -> Write:
         row, found = self._row(bucket, parent)
@@ -78,7 +78,7 @@ class CountRows:
     def _row(self, bucket: str, parent: str) -> tuple[str, StoredRow | None]:
         """A row's key and the row; None for one that is to be inserted."""
         with self._lock:
-            known = self._parent({"PartitionKey": bucket, "RowKey": parent + ":"})
+            known = self._parent(bucket, parent)
             if known.free:
                 found = known.free.pop()
                 return str(found.entity["RowKey"]), found
@@ -87,10 +87,15 @@ class CountRows:
             known.seen.add(row)
         return row, None if is_new else self._table.read(bucket, row)
 
-    def _parent(self, entity: Entity) -> _Parent:
-        key = str(entity["PartitionKey"]), str(entity["RowKey"]).rpartition(":")[0]
-        parent = self._parents.setdefault(key, _Parent())
+    def _parent(self, bucket: str, parent: str) -> _Parent:
+        key = bucket, parent
+        known = self._parents.setdefault(key, _Parent())
         self._parents.move_to_end(key)
         if len(self._parents) > MOST_PARENTS:
             self._parents.popitem(last=False)
-        return parent
+        return known
+
+
+def _place(write: Write) -> tuple[str, str]:
+    """The bucket and the parent of a row of counts."""
+    return str(write.entity["PartitionKey"]), str(write.entity["RowKey"]).rpartition(":")[0]

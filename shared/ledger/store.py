@@ -110,13 +110,21 @@ class RecordStore:
         return [written[index] for index in range(len(changes))]
 
     def _write_part(self, changes: Sequence[Change], until: float) -> list[Record] | Refused:
-        writes = [_write(before, after) for before, after in changes]
+        etags = self._write_counted([_write(before, after) for before, after in changes], changes, until)
+        if isinstance(etags, Refused):
+            return etags
+        return [replace(after, etag=etag) for (_, after), etag in zip(changes, etags, strict=True)]
+
+    def _write_counted(
+        self, writes: list[storage.Write], changes: Sequence[Change], until: float
+    ) -> list[str] | Refused:
+        """The new ETags of the writes, made together with those that count the changes."""
         for _ in self._pauses.tries(until):
             counts = self._counts.take(changes)
             etags = self.table.write_group(writes + counts)
             if not isinstance(etags, Refused):
                 self._counts.written(counts, etags[len(writes) :])
-                return [replace(after, etag=etag) for (_, after), etag in zip(changes, etags, strict=False)]
+                return etags[: len(writes)]
             if etags.index < len(writes):
                 return etags
             self._counts.refused(counts[etags.index - len(writes)])
@@ -128,8 +136,8 @@ class RecordStore:
         end = Conclusion(Outcome.EXHAUSTED, Certainty.UNKNOWN, now, error=CORRUPT)
         before = replace(asked, etag=fault.etag)
         after = state.conclude(replace(before, maybe_effect=not asked.request.dry_run), end, emit_pending=True)
-        counts = self._counts.take([(before, after)])
-        written = self.table.write_group([storage.Write(to_entity(after), fault.etag), *counts])
+        write = storage.Write(to_entity(after), fault.etag)
+        written = self._write_counted([write], [(before, after)], self._deadline(None))
         return self.read(asked.key) if isinstance(written, Refused) else replace(after, etag=written[0])
 
     def _deadline(self, until: float | None) -> float:

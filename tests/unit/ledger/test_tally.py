@@ -172,6 +172,18 @@ def others_count(world: World) -> None:
             world.records.etags[key] += "x"
 
 
+def test_an_unreadable_row_is_ended_though_others_have_counted_since() -> None:
+    """In its first delivery, with the requests beside it: what the process remembers of the counts is read again."""
+    world = World()
+    parent = in_one_bucket(world, 3)
+    broken = min(key for key, row in world.records.rows.items() if "request" in row)
+    world.records.rows[broken]["request"] = "{"
+    world.records.etags[broken] += "x"
+    others_count(world)
+    assert world.deliver()
+    assert totals(world.records, parent, dry_run=False).done == {"deleted": 2, "exhausted": 1}
+
+
 def test_an_end_is_recorded_however_many_count_for_the_parent_at_once() -> None:
     """Others get in the way of thirty writes in a row: the worker waits its turn, within its attempt's time."""
     world = World()
