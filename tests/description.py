@@ -44,11 +44,6 @@ class Description:
             return [f"{method} {path} is no call of the description"]
         return self._faults(operation["requestBody"]["content"][kind]["schema"], body)
 
-    def message_faults(self, name: str, value: object) -> list[str]:
-        """What is wrong with a message, by the name of its webhook."""
-        content = self._document["webhooks"][name]["post"]["requestBody"]["content"]["application/json"]
-        return self._faults(content["schema"], value)
-
     def _operation(self, method: str, path: str) -> dict[str, Any] | None:
         for template in self._paths:
             pattern = re.sub(r"{\w+}", "[^/]+", template)

@@ -22,7 +22,7 @@ from shared.api.letter_pass import (
     to_token,
 )
 from shared.api.placement import refuse_body
-from shared.api.query import boolean, key, read_query
+from shared.api.query import boolean, key, page_size, read_query
 from shared.clock import Clock, to_text
 from shared.errors import InvalidInput
 from shared.operations.redrive import Redrive, Redriven
@@ -54,7 +54,7 @@ class DeadLetterApi:
     def listing(self, call: Call) -> Answer:
         """`GET /api/dead-letters`, newest first."""
         query = read_query(call, *FILTERS, "settled", "top", "continuation")
-        settled, top = boolean(query, "settled"), _top(query.get("top"))
+        settled, top = boolean(query, "settled"), page_size(query, DEFAULT_TOP, MAX_TOP)
         filters = self._filters(query) | ({"settled": "true"} if settled else {})
         place = _place(query.get("continuation"), filters)
         letters, rest = self.listed.page(filter_of(filters, settled=settled), top, place)
@@ -180,14 +180,6 @@ def body_of(letter: DeadLetter) -> dict[str, str]:
 
 def _id(call: Call) -> str | None:
     return parse_or_none(call.route.get("id"), grammar.guid)
-
-
-def _top(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_TOP
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_TOP):
-        raise InvalidInput.at(key("top"), f"must be a whole number from 1 to {MAX_TOP}")
-    return int(text)
 
 
 def _place(text: str | None, filters: dict[str, str]) -> Place | None:

@@ -12,7 +12,7 @@ from shared.api.body import refuse_empty, require_json
 from shared.api.bulk import location as request_location
 from shared.api.placement import refuse_any_id, refuse_other_id
 from shared.api.posted_events import PostedEvent, check_size, posted_events
-from shared.api.query import key, read_query
+from shared.api.query import key, page_size, read_query
 from shared.cleanup.cancelling import CleanupCancelling
 from shared.cleanup.event import SubscriptionValidation, partial_event, read_event
 from shared.cleanup.intake import EventIntake, Intake, Taken, traced
@@ -74,7 +74,7 @@ class CleanupApi:
     def listing(self, call: Call) -> Answer:
         """`GET /api/job-completions?state=&top=&continuation=`."""
         query = read_query(call, "state", "top", "continuation")
-        phase, top = _phase(query.get("state")), _top(query.get("top"))
+        phase, top = _phase(query.get("state")), page_size(query, DEFAULT_TOP, MAX_TOP)
         try:
             page = self.cleanups.newest(top, phase, query.get("continuation", ""), self.clock.now())
         except InvalidInput as fault:
@@ -180,14 +180,6 @@ def _phase(text: str | None) -> Phase | None:
         return Phase(text)
     except ValueError:
         raise InvalidInput.at(key("state"), f"must be one of {', '.join(Phase)}") from None
-
-
-def _top(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_TOP
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_TOP):
-        raise InvalidInput.at(key("top"), f"must be a whole number from 1 to {MAX_TOP}")
-    return int(text)
 
 
 def _unknown() -> Answer:

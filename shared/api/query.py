@@ -50,3 +50,13 @@ def boolean(query: Mapping[str, str], name: str) -> bool:
     if text not in {"true", "false"}:
         raise InvalidInput.at(key(name), "must be true or false")
     return text == "true"
+
+
+def page_size(query: Mapping[str, str], default: int, most: int) -> int:
+    """The parameter `top`: how many entries a page has at most. Raises InvalidInput."""
+    text = query.get("top")
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+        raise InvalidInput.at(key("top"), f"must be a whole number from 1 to {most}")
+    return int(text)

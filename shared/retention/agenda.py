@@ -221,7 +221,7 @@ def _of(found: StoredRow) -> Agenda:
             first_seen_at=from_text(entity["first_seen_at"]),
             running=entity["running"],
             last=_last(entity) if entity["last_sweep_id"] else None,
-            last_ended_at=_moment(entity["last_ended_at"]),
+            last_ended_at=moment_in(entity["last_ended_at"]),
             begin_after={digest: _marks(value) for digest, value in json.loads(entity["begin_after"]).items()},
             etag=found.etag,
         )
@@ -241,7 +241,3 @@ def _last(entity: Mapping[str, Any]) -> LastSweep:
 def _marks(value: str | list[str]) -> tuple[str, ...]:
     """Earlier versions wrote the id of one job."""
     return (mark_of_id(value),) if isinstance(value, str) else tuple(value)
-
-
-def _moment(text: str) -> datetime | None:
-    return from_text(text) if text else None

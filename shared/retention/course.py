@@ -10,11 +10,12 @@ the jobs up to that one are held back for the second lap, which takes no other j
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from shared.batch.job_listing import JobPage, ListedJob
-from shared.batch.listing import CompletedTask, TaskPage
+from shared.batch.listing import TaskPage
 from shared.parsing.protection import is_protected
 from shared.parsing.retention_policy import Policy
 from shared.retention.judging import Finding, Rules, due_tasks, judge_job
@@ -34,6 +35,8 @@ from shared.retention.sweep import (
     mark_of,
     mark_of_id,
 )
+
+T = TypeVar("T")
 
 FIRST_LAP, SECOND_LAP = 1, 2
 COUNTED = frozenset({Finding.PROTECTED, Finding.MARKED, Finding.DEPENDENCIES, Finding.UNLISTED})
@@ -103,12 +106,11 @@ def _judged(sweep: Sweep, page: JobPage, rules: Rules) -> Iterator[tuple[ListedJ
 
 
 def _first_lap(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
-    met = dict.fromkeys(sweep.place.jobs_met)
-    for job, policy, finding, mark in _judged(sweep, page, rules):
-        if mark not in met:
-            met[mark] = None
-            sweep = _first_visit(sweep, job, policy, finding, mark)
-    return replace(sweep, place=replace(sweep.place, jobs_met=tuple(met)[-MOST_MET:]))
+    marked = ((judged[-1], judged) for judged in _judged(sweep, page, rules))
+    new, met = _new_ones(sweep.place.jobs_met, marked, MOST_MET)
+    for job, policy, finding, mark in new:
+        sweep = _first_visit(sweep, job, policy, finding, mark)
+    return replace(sweep, place=replace(sweep.place, jobs_met=met))
 
 
 def _second_lap(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
@@ -168,7 +170,7 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
     place, job = sweep.place, sweep.place.pending[0]
     policy = rules.policy(job.policy)
     count = _count(sweep, policy.name)
-    tasks, met = _new_ones(place.tasks_met, page.tasks)
+    tasks, met = _new_ones(place.tasks_met, ((mark_of_id(task.id), task) for task in page.tasks), MOST_TASKS_MET)
     due = [
         Asked(job.job_id, task_id, etag, policy.name) for task_id, etag in due_tasks(policy, tasks, sweep.started_at)
     ]
@@ -192,15 +194,14 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
     return replace(sweep, place=replace(place, tasks_page=link, tasks_seen=seen, tasks_met=met))
 
 
-def _new_ones(met: Sequence[str], tasks: Sequence[CompletedTask]) -> tuple[list[CompletedTask], tuple[str, ...]]:
-    """The tasks that came for the first time, and the marks of those that have been met by now."""
-    known, found = dict.fromkeys(met), []
-    for task in tasks:
-        mark = mark_of_id(task.id)
+def _new_ones(met: Sequence[str], listed: Iterable[tuple[str, T]], most: int) -> tuple[list[T], tuple[str, ...]]:
+    """What is listed for the first time, each thing given with its mark; and the last marks met by now, at most `most`."""
+    known, new = dict.fromkeys(met), []
+    for mark, each in listed:
         if mark not in known:
             known[mark] = None
-            found.append(task)
-    return found, tuple(known)[-MOST_TASKS_MET:]
+            new.append(each)
+    return new, tuple(known)[-most:]
 
 
 def on_job_gone(sweep: Sweep) -> Sweep:

@@ -1,6 +1,7 @@
 """Reads many rows of one partition: all that a query finds, or those of some keys.
 
-The latter in ranges where the keys are close together, else one by one. A filter of many keys joined by `or` would scan the whole partition:
+The latter in ranges where the keys are close together, else one by one. A filter of many keys joined by `or` would scan
+the whole partition:
 https://learn.microsoft.com/azure/storage/tables/table-storage-design-for-query
 """
 

@@ -24,32 +24,28 @@ def unread(app: PlayedApp, *arguments: str) -> tuple[int, str]:
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        ended = subprocess.run(
-            program(*arguments),
-            env=environment(app.url),
-            stdin=subprocess.DEVNULL,
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            timeout=120,
-            check=False,
-        )
+        return written_to(writing, app, *arguments)
     finally:
         os.close(writing)
-    return ended.returncode, ended.stderr.decode()
 
 
 def on_full_disk(app: PlayedApp, *arguments: str) -> tuple[int, str]:
     """The same with a standard output that takes nothing."""
     with FULL.open("wb") as full:
-        ended = subprocess.run(
-            program(*arguments),
-            env=environment(app.url),
-            stdin=subprocess.DEVNULL,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=120,
-            check=False,
-        )
+        return written_to(full.fileno(), app, *arguments)
+
+
+def written_to(output: int, app: PlayedApp, *arguments: str) -> tuple[int, str]:
+    """Runs the command with this standard output; the exit code, and what is on standard error."""
+    ended = subprocess.run(
+        program(*arguments),
+        env=environment(app.url),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        timeout=120,
+        check=False,
+    )
     return ended.returncode, ended.stderr.decode()
 
 
