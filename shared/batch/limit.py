@@ -38,10 +38,10 @@ class AccountLimit:
         self._pace = Pace()
         self._reported: float | None = None
         self._in_flight = 0
-        self._turn = 0
-        lock = threading.Lock()
-        self._room = threading.Condition(lock)
-        self._next_turn = threading.Condition(lock)
+        self._waiting = 0
+        self._room = threading.Condition()
+        self._turn = threading.Lock()
+        """Held by the one call that waits for the next start; the others wait for this lock."""
 
     def acquire(self, start_by: float) -> bool:
         """True when a call may start now, False when none could start by `start_by` (monotonic clock)."""
@@ -49,20 +49,27 @@ class AccountLimit:
             left = max(start_by - self._clock.monotonic(), 0.0)
             if not self._room.wait_for(lambda: self._in_flight < self._most, timeout=left):
                 return False
+            now = self._clock.monotonic()
+            start = self._pace.next_start(now, self._waiting)
+            if start > start_by:
+                return False
             self._in_flight += 1
-            if self._wait_for_slot(start_by):
+            if start - now < _LEAST_WAIT and not self._waiting:
+                self._pace.start(now)
                 return True
-            self._leave()
-            return False
+            self._waiting += 1
+        is_started = self._wait_for_start(start_by)
+        with self._room:
+            self._waiting -= 1
+            if not is_started:
+                self._leave()
+        return is_started
 
     def release(self, reply: Reply | None) -> None:
         """Frees the slot and learns from the reply; None when there was none."""
         with self._room:
             status, asked = (reply.status, reply.retry_after or 0.0) if reply else (None, 0.0)
             is_cut = self._pace.answered(self._clock.monotonic(), status, min(asked, self._longest_hold))
-            if is_cut:
-                self._turn += 1
-                self._next_turn.notify_all()
             self._leave()
             rate = self._pace.rate
             is_changed = is_cut or (self._reported is not None and rate is None)
@@ -82,18 +89,30 @@ class AccountLimit:
         with self._room:
             return max(0.0, self._pace.held_until - self._clock.monotonic())
 
-    def _wait_for_slot(self, start_by: float) -> bool:
-        """Waits for one call's slot. After a refusal, every waiting call asks for a new slot."""
-        while True:
-            now, turn = self._clock.monotonic(), self._turn
-            slot = self._pace.reserve(now, start_by)
-            if slot is None:
-                return False
-            if slot - now < _LEAST_WAIT or not self._is_next_turn(turn, slot - now):
-                return True
+    def _wait_for_start(self, start_by: float) -> bool:
+        if not self._turn.acquire(timeout=max(start_by - self._clock.monotonic(), 0.0)):
+            return False
+        try:
+            while (seconds := self._seconds_to_start(start_by)) > 0:
+                self._clock.sleep(seconds)
+            return seconds == 0
+        finally:
+            self._turn.release()
 
-    def _is_next_turn(self, turn: int, seconds: float) -> bool:
-        return self._next_turn.wait_for(lambda: self._turn != turn, timeout=seconds)
+    def _seconds_to_start(self, start_by: float) -> float:
+        """How long the call must still wait; 0 when it starts now, negative when it could not start in time.
+
+        Asked again after each wait: a refusal in the meantime puts the start off.
+        """
+        with self._room:
+            now = self._clock.monotonic()
+            start = self._pace.next_start(now)
+            if start > start_by:
+                return -1.0
+            if start - now >= _LEAST_WAIT:
+                return start - now
+            self._pace.start(now)
+            return 0.0
 
     def _leave(self) -> None:
         self._in_flight -= 1
