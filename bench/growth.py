@@ -59,7 +59,7 @@ def _with_memory(tasks: int, memory: dict[int, float]) -> Figures:
     began = time.monotonic()
 
     def look(rig: Rig) -> None:
-        second = int(time.monotonic() - began) // 10 * 10
+        second = int(time.monotonic() - began) // 30 * 30
         memory.setdefault(second, round(rig.memory_mib(), 1))
 
     return clean_up(tasks, on_look=look, count=True)

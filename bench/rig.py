@@ -24,6 +24,7 @@ from devstack.storage_layout import create_queues_and_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 APP, RIVAL, FLOOR = ROOT, ROOT / "bench" / "rival_app", ROOT / "bench" / "floor_app"
+NO_COLLECTOR = ROOT / "bench" / "no_garbage_collection.js"
 PAUSED = {
     f"AzureWebJobs.{function}.Disabled": "true"
     for function in ("delete_tasks", "end_poisoned_requests", "clean_up_job", "end_poisoned_clean_ups")
@@ -61,7 +62,7 @@ class Rig:
         self._cleanup = ExitStack()
         self.logs = Path(tempfile.mkdtemp(prefix="bench-"))
         self._cleanup.callback(shutil.rmtree, self.logs, ignore_errors=True)
-        self.azurite = Azurite(log=self.logs / "azurite.log", log_requests=log_requests)
+        self.azurite = Azurite(log=self.logs / "azurite.log", log_requests=log_requests, preload=NO_COLLECTOR)
         self.stub = BatchStub(latency_ms=latency_ms, logs=self.logs)
 
     def __enter__(self) -> Self:

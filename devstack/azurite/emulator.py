@@ -28,7 +28,7 @@ class Azurite:
 
     Keeps all in memory unless `in_memory` is false; then in `data_dir`, or in a folder that goes when it stops.
     After a stop, `start` brings it back on the same ports.
-    `log_requests` adds a line for each request to the log.
+    `log_requests` adds a line for each request to the log; Node loads `preload` before it.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class Azurite:
         ports: tuple[int, int, int] = (0, 0, 0),
         log: Path | None = None,
         log_requests: bool = False,
+        preload: Path | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._in_memory = in_memory
         self._ports = dict(zip(SERVICES, ports, strict=True))
         self._log = log
         self._log_requests = log_requests
+        self._preload = preload
         self._workspace: Path | None = None
         self._program: Program | None = None
 
@@ -118,8 +120,10 @@ class Azurite:
         ports = [part for service in SERVICES for part in (f"--{service}Port", str(self._ports[service]))]
         keeping = ["--inMemoryPersistence"] if self._in_memory else ["--location", str(self._data_dir or workspace)]
         quiet = [] if self._log_requests else ["--silent"]
+        node, script = ensure_installed()
+        first = ["--require", str(self._preload)] if self._preload else []
         # Every release of the storage libraries sends a service version that Azurite does not know yet.
-        return [*ensure_installed(), *ports, *keeping, "--skipApiVersionCheck", "--disableTelemetry", *quiet]
+        return [node, *first, script, *ports, *keeping, "--skipApiVersionCheck", "--disableTelemetry", *quiet]
 
     def _url(self, service: str) -> str:
         return f"http://127.0.0.1:{self._ports[service]}/{ACCOUNT}"
