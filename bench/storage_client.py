@@ -31,7 +31,7 @@ def of_the_app(call: str, connection: str, table: str) -> Callable[[], Call]:
     """The adapters that the app uses."""
     from shared.settings import Settings
     from shared.storage.queues import QueueSender
-    from shared.storage.table import AzureTable, Write
+    from shared.storage.table import AzureTable, RowWrite
     from shared.wiring.storage_clients import queue_service, table_service
 
     settings = Settings.from_env(os.environ | {"TaskDeleteStorage": connection})
@@ -39,7 +39,7 @@ def of_the_app(call: str, connection: str, table: str) -> Callable[[], Call]:
 
     def make() -> Call:
         partition, old = _partition(), [_row("", number) for number in range(ROWS)]
-        writes = [Write({**row, "PartitionKey": partition}) for row in old]
+        writes = [RowWrite({**row, "PartitionKey": partition}) for row in old]
         first = rows.write_group(writes)
         if not isinstance(first, list):
             raise TypeError("rows of a new partition were refused")
@@ -47,7 +47,7 @@ def of_the_app(call: str, connection: str, table: str) -> Callable[[], Call]:
 
         def merge(count: int) -> None:
             merged = [
-                Write({**CHANGED, "PartitionKey": partition, "RowKey": f"{number:08}"}, etag)
+                RowWrite({**CHANGED, "PartitionKey": partition, "RowKey": f"{number:08}"}, etag)
                 for number, etag in enumerate(state["etags"][:count])
             ]
             answer = rows.write_group(merged)
@@ -56,9 +56,9 @@ def of_the_app(call: str, connection: str, table: str) -> Callable[[], Call]:
             state["etags"][:count] = answer
 
         return {
-            "group insert": lambda: rows.write_group([Write(row) for row in _group()]),
+            "group insert": lambda: rows.write_group([RowWrite(row) for row in _group()]),
             "group merge": lambda: merge(ROWS),
-            "insert": lambda: rows.write(Write(_row(_partition(), 1))),
+            "insert": lambda: rows.write(RowWrite(_row(_partition(), 1))),
             "merge": lambda: merge(1),
             "read": lambda: rows.read(partition, "00000001"),
             "put": lambda: queues.send("warm", "x" * 600),

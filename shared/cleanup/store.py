@@ -28,7 +28,7 @@ from shared.ledger.store import readable_rows
 from shared.ledger.tally import BUCKETS, Totals, totals
 from shared.storage.query import Query
 from shared.storage.ranges import all_rows
-from shared.storage.table import ANY_VERSION, Refused, Table, Write
+from shared.storage.table import ANY_VERSION, Refused, RowWrite, Table
 
 log = logging.getLogger(__name__)
 
@@ -141,9 +141,12 @@ class CleanupStore:
                 # A clean-up that changed meanwhile was written with its place; the next listing adds the others.
                 complete &= not (writes and isinstance(self.table.write_group(writes), Refused))
         if complete:
-            self.table.write(Write({"PartitionKey": LISTS_ALL[0], "RowKey": LISTS_ALL[1]}))
+            self.table.write(RowWrite({"PartitionKey": LISTS_ALL[0], "RowKey": LISTS_ALL[1]}))
 
 
-def _writes(before: Cleanup | None, after: Cleanup, now: datetime) -> list[Write]:
+def _writes(before: Cleanup | None, after: Cleanup, now: datetime) -> list[RowWrite]:
     """The writes for the row and its place in the list. The row's condition applies to both."""
-    return [Write(to_entity(after, now), before.etag if before else None), Write(list_entity(after, now), ANY_VERSION)]
+    return [
+        RowWrite(to_entity(after, now), before.etag if before else None),
+        RowWrite(list_entity(after, now), ANY_VERSION),
+    ]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from shared.clock import to_text
-from shared.ledger.tally import NAMES, Change, deltas
-from shared.storage.table import StoredRow, Table, Write
+from shared.ledger.tally import NAMES, RowChange, deltas
+from shared.storage.table import RowWrite, StoredRow, Table
 
 SPREAD = 16
 """Rows of one parent's counts in each bucket."""
@@ -43,7 +43,7 @@ class CountRows:
         self._parents: OrderedDict[tuple[str, str], _Parent] = OrderedDict()
         self._lock = Lock()
 
-    def take(self, changes: Sequence[Change]) -> list[Write]:
+    def take(self, changes: Sequence[RowChange]) -> list[RowWrite]:
         """The writes that count changes to rows of one bucket, for the transaction that makes them."""
         found = deltas(changes)
         if not found:
@@ -54,7 +54,7 @@ class CountRows:
         touched = to_text(max(moment for moment in moments if moment))
         return [self._write(bucket, parent, delta, touched) for parent, delta in found.items()]
 
-    def written(self, writes: Sequence[Write], etags: Sequence[str]) -> None:
+    def written(self, writes: Sequence[RowWrite], etags: Sequence[str]) -> None:
         """Remembers rows by the versions that their writes gave them."""
         with self._lock:
             for write, etag in zip(writes, etags, strict=True):
@@ -62,18 +62,18 @@ class CountRows:
                 if parent.refusals < MOST_REFUSALS:
                     parent.free.append(StoredRow(write.entity, etag))
 
-    def refused(self, write: Write) -> None:
+    def refused(self, write: RowWrite) -> None:
         """Notes that another process wrote a row first."""
         with self._lock:
             self._parent(*_place(write)).refusals += 1
 
-    def _write(self, bucket: str, parent: str, delta: Counter[str], touched: str) -> Write:
+    def _write(self, bucket: str, parent: str, delta: Counter[str], touched: str) -> RowWrite:
         row, found = self._row(bucket, parent)
         before = found.entity if found else {}
         counts = {name: int(before.get(name) or 0) + delta[name] for name in NAMES if name in before or name in delta}
         touched = max(touched, str(before.get("touched_at", "")))
         entity = {"PartitionKey": bucket, "RowKey": row, **counts, "touched_at": touched}
-        return Write(entity, found.etag if found else None)
+        return RowWrite(entity, found.etag if found else None)
 
     def _row(self, bucket: str, parent: str) -> tuple[str, StoredRow | None]:
         """A row's key and the row; None for one that is to be inserted."""
@@ -96,6 +96,6 @@ class CountRows:
         return known
 
 
-def _place(write: Write) -> tuple[str, str]:
+def _place(write: RowWrite) -> tuple[str, str]:
     """The bucket and the parent of a row of counts."""
     return str(write.entity["PartitionKey"]), str(write.entity["RowKey"]).rpartition(":")[0]

@@ -16,10 +16,9 @@ from shared.ledger.decisions import Leave, Write
 from shared.ledger.entity import changed, from_entity, to_entity
 from shared.ledger.pauses import Pauses
 from shared.ledger.record import Certainty, Conclusion, Key, Outcome, Record
-from shared.ledger.tally import Change, deltas
-from shared.storage import table as storage
+from shared.ledger.tally import RowChange, deltas
 from shared.storage.ranges import read_rows
-from shared.storage.table import MAX_OPERATIONS, Refused, StoredRow, Table
+from shared.storage.table import MAX_OPERATIONS, Refused, RowWrite, StoredRow, Table
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +94,7 @@ class RecordStore:
         written = self.write_group([(before, after)], until)
         return None if isinstance(written, Refused) else written[0]
 
-    def write_group(self, changes: Sequence[Change], until: float | None = None) -> list[Record] | Refused:
+    def write_group(self, changes: Sequence[RowChange], until: float | None = None) -> list[Record] | Refused:
         """Writes changes to rows of one bucket in one transaction; if refused, returns the index of the refused one.
 
         When rows and counters exceed one transaction, they are split by parent into several; each is atomic. If a later
@@ -109,15 +108,13 @@ class RecordStore:
             written.update(zip(part, records, strict=True))
         return [written[index] for index in range(len(changes))]
 
-    def _write_part(self, changes: Sequence[Change], until: float) -> list[Record] | Refused:
+    def _write_part(self, changes: Sequence[RowChange], until: float) -> list[Record] | Refused:
         etags = self._write_counted([_write(before, after) for before, after in changes], changes, until)
         if isinstance(etags, Refused):
             return etags
         return [replace(after, etag=etag) for (_, after), etag in zip(changes, etags, strict=True)]
 
-    def _write_counted(
-        self, writes: list[storage.Write], changes: Sequence[Change], until: float
-    ) -> list[str] | Refused:
+    def _write_counted(self, writes: list[RowWrite], changes: Sequence[RowChange], until: float) -> list[str] | Refused:
         """The new ETags of the writes, made together with those that count the changes."""
         for _ in self._pauses.tries(until):
             counts = self._counts.take(changes)
@@ -136,7 +133,7 @@ class RecordStore:
         end = Conclusion(Outcome.EXHAUSTED, Certainty.UNKNOWN, now, error=CORRUPT)
         before = replace(asked, etag=fault.etag)
         after = state.conclude(replace(before, maybe_effect=not asked.request.dry_run), end, emit_pending=True)
-        write = storage.Write(to_entity(after), fault.etag)
+        write = RowWrite(to_entity(after), fault.etag)
         written = self._write_counted([write], [(before, after)], self._deadline(None))
         return self.read(asked.key) if isinstance(written, Refused) else replace(after, etag=written[0])
 
@@ -153,7 +150,7 @@ def readable_rows(rows: Iterable[StoredRow], read: Callable[[Mapping[str, Any], 
             log.exception("corrupt_record row=%s", found.entity.get("RowKey"))
 
 
-def _parts(changes: Sequence[Change]) -> list[list[int]]:
+def _parts(changes: Sequence[RowChange]) -> list[list[int]]:
     """The changes' indexes, grouped by transaction: all in one if they fit with their counters, else by parent."""
     if len(changes) + len(deltas(changes)) <= MAX_OPERATIONS:
         return [list(range(len(changes)))]
@@ -169,12 +166,12 @@ def _parts(changes: Sequence[Change]) -> list[list[int]]:
     return parts
 
 
-def _parent(change: Change) -> tuple[str, bool]:
+def _parent(change: RowChange) -> tuple[str, bool]:
     _, after = change
     return after.parent_id or "", after.request.dry_run
 
 
-def _write(before: Record | None, after: Record) -> storage.Write:
+def _write(before: Record | None, after: Record) -> RowWrite:
     if before is None:
-        return storage.Write(to_entity(after))
-    return storage.Write(changed(before, after), before.etag)
+        return RowWrite(to_entity(after))
+    return RowWrite(changed(before, after), before.etag)

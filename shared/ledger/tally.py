@@ -17,7 +17,7 @@ from shared.storage.query import Query
 from shared.storage.ranges import all_rows
 from shared.storage.table import StoredRow, Table
 
-Change = tuple[Record | None, Record]
+RowChange = tuple[Record | None, Record]
 BUCKETS = "0123456789abcdef"
 REQUESTED = "requested"
 NAMES = (REQUESTED, *map(str, Outcome))
@@ -30,7 +30,7 @@ def tally_row(parent_id: str, *, dry_run: bool) -> str:
     return f"tally:{parent_id}{DRY_RUN_SUFFIX if dry_run else ''}"
 
 
-def deltas(changes: Sequence[Change]) -> dict[str, Counter[str]]:
+def deltas(changes: Sequence[RowChange]) -> dict[str, Counter[str]]:
     """What the changes add to the counts, by parent: an outcome adds one, a redrive takes it back."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for before, after in changes:

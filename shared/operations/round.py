@@ -15,7 +15,7 @@ from shared.clock import Clock
 from shared.errors import StorageUnavailable
 from shared.ledger.tally import BUCKETS
 from shared.storage.query import Query
-from shared.storage.table import StoredRow, Table, Write
+from shared.storage.table import RowWrite, StoredRow, Table
 
 CURSOR = ("housekeeping", "cursor")
 PAGE = 1_000
@@ -126,4 +126,4 @@ class Round:
             "page": place.page,
             "after": place.after,
         }
-        self._records.write(Write(entity, found.etag if found else None))
+        self._records.write(RowWrite(entity, found.etag if found else None))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from shared.clock import Clock, from_text, to_text
 from shared.errors import AppError
 from shared.storage.query import Query
-from shared.storage.table import Table, Write
+from shared.storage.table import RowWrite, Table
 
 PARTITION = "timers"
 PERIODS = {"report_queue_depths": timedelta(minutes=5), "sweep_accounts": timedelta(minutes=5)}
@@ -32,7 +32,7 @@ class Timers:
         found = self._table.read(PARTITION, name)
         entity = {"PartitionKey": PARTITION, "RowKey": name, "ran_at": to_text(self._clock.now())}
         # Refused if another instance was faster, which is just as good.
-        self._table.write(Write(entity, found.etag if found else None))
+        self._table.write(RowWrite(entity, found.etag if found else None))
 
     def check(self) -> None:
         """Raises TimerStopped, naming each stopped timer and its last run. A timer that never ran does not count."""

@@ -15,7 +15,7 @@ from shared.errors import StorageUnavailable
 from shared.results.dead_letter import MAX_BODY_BYTES, DeadLetter, columns_of, entity_of, letter_of
 from shared.results.letter_rows import OLD_PARTITION, PARTITIONS, id_row, partition_of, time_row
 from shared.storage.query import Query
-from shared.storage.table import Refused, StoredRow, Table, Write
+from shared.storage.table import Refused, RowWrite, StoredRow, Table
 
 MAX_TRIES = 20
 """Tries of a contended write."""
@@ -37,8 +37,8 @@ class DeadLetterStore:
             if found is None:
                 partition = partition_of(letter.id)
                 writes = [
-                    Write(entity_of(letter, partition, id_row(letter.id), with_body=True)),
-                    Write(entity_of(letter, partition, time_row(letter), with_body=False)),
+                    RowWrite(entity_of(letter, partition, id_row(letter.id), with_body=True)),
+                    RowWrite(entity_of(letter, partition, time_row(letter), with_body=False)),
                 ]
             else:
                 kept = letter_of(found)
@@ -102,13 +102,13 @@ class DeadLetterStore:
             self._has_old = bool(self.table.query(Query(OLD_PARTITION), ["RowKey"], 1).rows)
         return self._has_old
 
-    def _changes(self, found: StoredRow, kept: DeadLetter, columns: dict[str, Any]) -> list[Write]:
+    def _changes(self, found: StoredRow, kept: DeadLetter, columns: dict[str, Any]) -> list[RowWrite]:
         partition = str(found.entity["PartitionKey"])
         row = self.table.read(partition, time_row(kept))
-        writes = [Write({"PartitionKey": partition, "RowKey": id_row(kept.id), **columns}, found.etag)]
+        writes = [RowWrite({"PartitionKey": partition, "RowKey": id_row(kept.id), **columns}, found.etag)]
         if row is not None:
             summary = columns | {"body": b""} if "body" in columns else columns
-            writes.append(Write({"PartitionKey": partition, "RowKey": time_row(kept), **summary}, row.etag))
+            writes.append(RowWrite({"PartitionKey": partition, "RowKey": time_row(kept), **summary}, row.etag))
         return writes
 
 

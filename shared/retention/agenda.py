@@ -19,7 +19,7 @@ from shared.errors import CorruptRecord
 from shared.parsing.retention_policy import digest_of
 from shared.retention.sweep import STUCK_AFTER, Phase, Sweep, mark_of_id
 from shared.storage.query import Query
-from shared.storage.table import StoredRow, Table, Write
+from shared.storage.table import RowWrite, StoredRow, Table
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ class AgendaStore:
 
     def write(self, before: Agenda | None, after: Agenda) -> Agenda | None:
         """Inserts (`before` is None) or replaces; None if the row has changed since it was read."""
-        etag = self._table.write(Write(_entity(after), before.etag if before else None))
+        etag = self._table.write(RowWrite(_entity(after), before.etag if before else None))
         return replace(after, etag=etag) if etag else None
 
 

@@ -18,7 +18,7 @@ from shared.ledger.entity import error_from, error_text
 from shared.ledger.record import Key
 from shared.retention.agenda import WAITS_FOR_REQUESTS
 from shared.retention.sweep import Asked, Count, LeftAlone, PendingJob, Phase, Place, Sweep, mark_of_id
-from shared.storage.table import StoredRow, Table, Write
+from shared.storage.table import RowWrite, StoredRow, Table
 
 MOST_BYTES: Final = 60 * 1024
 """The most for one binary column; the service's limit is 64 KiB.
@@ -44,7 +44,7 @@ class SweepStore:
 
     def write(self, before: Sweep | None, after: Sweep, now: datetime) -> Sweep | None:
         """Inserts (`before` is None) or replaces; None if the row has changed since it was read."""
-        etag = self._table.write(Write(to_entity(after, now), before.etag if before else None))
+        etag = self._table.write(RowWrite(to_entity(after, now), before.etag if before else None))
         return replace(after, etag=etag) if etag else None
 
     def drop(self, sweep: Sweep) -> bool:

@@ -27,7 +27,7 @@ ANY_VERSION = "*"
 
 
 @dataclass(frozen=True)
-class Write:
+class RowWrite:
     """An insert (no ETag) or a merge of some columns (with the ETag that the row must still have)."""
 
     entity: Entity
@@ -63,10 +63,10 @@ class Table(Protocol):
     def read(self, partition: str, row: str) -> StoredRow | None:
         """The row, or None when there is none."""
 
-    def write(self, write: Write) -> str | None:
+    def write(self, write: RowWrite) -> str | None:
         """The new ETag, or None when the condition did not hold."""
 
-    def write_group(self, writes: Sequence[Write]) -> list[str] | Refused:
+    def write_group(self, writes: Sequence[RowWrite]) -> list[str] | Refused:
         """All or nothing: at most MAX_OPERATIONS different rows of one partition; more raise StorageUnavailable."""
 
     def query(
@@ -109,7 +109,7 @@ class AzureTable:
 
         return self._run("read", get)
 
-    def write(self, write: Write) -> str | None:
+    def write(self, write: RowWrite) -> str | None:
         def put() -> str | None:
             try:
                 return self._transactions.write(_operation(write), **_AGAIN)
@@ -118,7 +118,7 @@ class AzureTable:
 
         return self._run("write", put)
 
-    def write_group(self, writes: Sequence[Write]) -> list[str] | Refused:
+    def write_group(self, writes: Sequence[RowWrite]) -> list[str] | Refused:
         if len(writes) == 1:
             etag = self.write(writes[0])
             return Refused(0) if etag is None else [etag]
@@ -189,7 +189,7 @@ def _code(fault: HttpResponseError) -> str:
     return str(getattr(code, "value", code) or "")
 
 
-def _operation(write: Write) -> Operation:
+def _operation(write: RowWrite) -> Operation:
     if write.etag is None:
         return Insert(write.entity)
     return InsertOrMerge(write.entity) if write.etag == ANY_VERSION else Merge(write.entity, write.etag)

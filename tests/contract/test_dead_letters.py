@@ -12,7 +12,7 @@ from shared.results.dead_letter import DeadLetter
 from shared.results.dead_letters import DeadLetterStore
 from shared.results.letter_listing import LetterFilter, LetterListing, Place
 from shared.settings import Settings
-from shared.storage.table import AzureTable, Table, Write
+from shared.storage.table import AzureTable, RowWrite, Table
 from shared.wiring.storage_clients import storage_credential, table_service
 from tests.fakes.app import ENVIRONMENT
 from tests.fakes.clock import FakeClock
@@ -26,7 +26,7 @@ def letters(request: pytest.FixtureRequest) -> DeadLetterStore:
     """An empty store of either kind, with three letters of the time before they were spread."""
     table = MemoryTable() if request.param == "memory" else real_table(request.getfixturevalue("azurite"))
     for row in old_rows(3, NOW).values():
-        table.write(Write(row))
+        table.write(RowWrite(row))
     return DeadLetterStore(table)
 
 

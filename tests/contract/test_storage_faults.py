@@ -28,7 +28,7 @@ from shared.errors import StorageUnavailable, TokenUnavailable
 from shared.storage.faults import storage_faults
 from shared.storage.query import Query
 from shared.storage.queues import QueueSender
-from shared.storage.table import AzureTable, StoredRow, Write
+from shared.storage.table import AzureTable, RowWrite, StoredRow
 from tests.fakes.clock import FakeClock
 
 SECRET = "secret-body"
@@ -147,9 +147,9 @@ class Raising:
 
 OPERATIONS: dict[str, Callable[[Any], object]] = {
     "read": lambda service: AzureTable(service, "rows").read("a", "b"),
-    "write": lambda service: AzureTable(service, "rows").write(Write(KEYS)),
-    "merge": lambda service: AzureTable(service, "rows").write(Write(KEYS, "e")),
-    "group": lambda service: AzureTable(service, "rows").write_group([Write(KEYS), Write(KEYS, "e")]),
+    "write": lambda service: AzureTable(service, "rows").write(RowWrite(KEYS)),
+    "merge": lambda service: AzureTable(service, "rows").write(RowWrite(KEYS, "e")),
+    "group": lambda service: AzureTable(service, "rows").write_group([RowWrite(KEYS), RowWrite(KEYS, "e")]),
     "query": lambda service: AzureTable(service, "rows").query(Query("a"), None, 1),
     "delete": lambda service: AzureTable(service, "rows").delete_group([StoredRow(KEYS, "e")]),
     "send": lambda service: QueueSender(service).send("some-queue", "text"),

@@ -19,7 +19,7 @@ from azure.core.rest import HttpRequest
 from shared.errors import StorageUnavailable
 from shared.settings import Settings
 from shared.storage.queues import QueueSender
-from shared.storage.table import AzureTable, Write
+from shared.storage.table import AzureTable, RowWrite
 from shared.storage.transport import BoundedTransport, Timeouts
 from shared.wiring.storage_clients import queue_service, table_service
 from tests.fakes.app import ENVIRONMENT
@@ -35,10 +35,10 @@ ROOM_SECONDS = 15.0
 
 Calls = dict[str, Callable[[Settings], object]]
 CALLS: Calls = {
-    "insert": lambda known: AzureTable(table_service(known), "rows").write(Write({"PartitionKey": "a"})),
+    "insert": lambda known: AzureTable(table_service(known), "rows").write(RowWrite({"PartitionKey": "a"})),
     "read": lambda known: AzureTable(table_service(known), "rows").read("a", "b"),
     "group": lambda known: AzureTable(table_service(known), "rows").write_group(
-        [Write({"PartitionKey": "a", "RowKey": row}) for row in "bc"]
+        [RowWrite({"PartitionKey": "a", "RowKey": row}) for row in "bc"]
     ),
     "send": lambda known: QueueSender(queue_service(known)).send("requests", "text"),
 }

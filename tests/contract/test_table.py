@@ -25,7 +25,7 @@ from shared.retention.agenda import Agenda, AgendaStore
 from shared.settings import Settings
 from shared.storage import ranges
 from shared.storage.query import Query
-from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, AzureTable, Refused, StoredRow, Table, Write
+from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, AzureTable, Refused, RowWrite, StoredRow, Table
 from shared.wiring.storage_clients import table_service
 from tests.fakes.app import ENVIRONMENT
 from tests.fakes.table import MemoryTable
@@ -59,7 +59,7 @@ def entity(row: str, **columns: Any) -> dict[str, Any]:
 
 def inserted(table: Table, row: str, **columns: Any) -> str:
     """Inserts a row and returns its version."""
-    etag = table.write(Write(entity(row, **columns)))
+    etag = table.write(RowWrite(entity(row, **columns)))
     assert etag is not None
     return etag
 
@@ -91,14 +91,14 @@ def test_a_text_of_more_than_a_column_holds_is_a_fault(table: Table) -> None:
     """Counted in UTF-16, of which the last character here takes two."""
     inserted(table, "r", text="x" * (MAX_TEXT - 2) + "😀")
     with pytest.raises(StorageUnavailable, match="write: HTTP 400"):
-        table.write(Write(entity("s", text="x" * (MAX_TEXT - 1) + "😀")))
+        table.write(RowWrite(entity("s", text="x" * (MAX_TEXT - 1) + "😀")))
     assert table.read(PARTITION, "s") is None
 
 
 def test_a_second_insert_is_refused(table: Table) -> None:
     """Inserting an existing row is refused and leaves the row unchanged."""
     inserted(table, "r", n=1)
-    assert table.write(Write(entity("r", n=2))) is None
+    assert table.write(RowWrite(entity("r", n=2))) is None
     assert found(table, "r").entity["n"] == 1
 
 
@@ -106,8 +106,8 @@ def test_a_merge_changes_what_it_names(table: Table) -> None:
     """Other columns stay, a new one comes; the version that the write returned is good for the next."""
     first = inserted(table, "r", a=1, b=1)
 
-    second = table.write(Write(entity("r", b=2, c=2), first))
-    third = table.write(Write(entity("r", c=3), second))
+    second = table.write(RowWrite(entity("r", b=2, c=2), first))
+    third = table.write(RowWrite(entity("r", c=3), second))
 
     assert third is not None
     assert len({first, second, third}) == 3
@@ -118,9 +118,9 @@ def test_a_merge_changes_what_it_names(table: Table) -> None:
 def test_a_merge_with_an_old_version_is_refused(table: Table) -> None:
     """A merge with an outdated ETag is refused and changes nothing."""
     old = inserted(table, "r", n=1)
-    table.write(Write(entity("r", n=2), old))
+    table.write(RowWrite(entity("r", n=2), old))
 
-    assert table.write(Write(entity("r", n=3), old)) is None
+    assert table.write(RowWrite(entity("r", n=3), old)) is None
     assert found(table, "r").entity["n"] == 2
 
 
@@ -129,29 +129,31 @@ def test_a_merge_of_a_row_that_is_gone_is_refused(table: Table) -> None:
     etag = inserted(table, "r", n=1)
     assert table.delete_group([found(table, "r")])
 
-    assert table.write(Write(entity("r", n=2), etag)) is None
+    assert table.write(RowWrite(entity("r", n=2), etag)) is None
     assert table.read(PARTITION, "r") is None
 
 
 def test_a_group_is_written_together(table: Table) -> None:
     """Inserts and merges; the versions come back in the order of the writes, each good for the next one."""
     old = inserted(table, "r1", n=1)
-    writes = [Write(entity("r0", n=0)), Write(entity("r1", n=2), old), Write(entity("r2", n=0))]
+    writes = [RowWrite(entity("r0", n=0)), RowWrite(entity("r1", n=2), old), RowWrite(entity("r2", n=0))]
 
     etags = table.write_group(writes)
 
     assert isinstance(etags, list)
     assert [found(table, f"r{n}").etag for n in range(3)] == etags
-    assert table.write(Write(entity("r1", n=3), etags[1])) is not None
+    assert table.write(RowWrite(entity("r1", n=3), etags[1])) is not None
 
 
 def test_a_group_may_hold_a_row_of_any_version(table: Table) -> None:
     """It is inserted, or merged into; and not at all where another write of its group is refused."""
     old = inserted(table, "r", n=1)
-    table.write_group([Write(entity("r", n=2), old), Write(entity("beside", a=1), ANY_VERSION)])
+    table.write_group([RowWrite(entity("r", n=2), old), RowWrite(entity("beside", a=1), ANY_VERSION)])
     etag = found(table, "r").etag
-    assert isinstance(table.write_group([Write(entity("beside", b=9), ANY_VERSION), Write(entity("r"), old)]), Refused)
-    etags = table.write_group([Write(entity("r", n=3), etag), Write(entity("beside", b=2), ANY_VERSION)])
+    assert isinstance(
+        table.write_group([RowWrite(entity("beside", b=9), ANY_VERSION), RowWrite(entity("r"), old)]), Refused
+    )
+    etags = table.write_group([RowWrite(entity("r", n=3), etag), RowWrite(entity("beside", b=2), ANY_VERSION)])
     assert isinstance(etags, list)
     assert dict(found(table, "beside").entity) == entity("beside", a=1, b=2)
     assert found(table, "beside").etag == etags[1]
@@ -162,13 +164,13 @@ def test_a_group_may_hold_a_row_of_any_version(table: Table) -> None:
 def test_a_group_is_written_all_or_not_at_all(table: Table, position: int, fault: str) -> None:
     """The write that was refused is named, and none of the others has happened."""
     stale = inserted(table, "known", n=1)
-    table.write(Write(entity("known", n=2), stale))
+    table.write(RowWrite(entity("known", n=2), stale))
     bad = {
-        "stale": Write(entity("known", n=9), stale),
-        "duplicate": Write(entity("known", n=9)),
-        "gone": Write(entity("never", n=9), stale),
+        "stale": RowWrite(entity("known", n=9), stale),
+        "duplicate": RowWrite(entity("known", n=9)),
+        "gone": RowWrite(entity("never", n=9), stale),
     }[fault]
-    writes = [Write(entity(f"r{n}", n=n)) for n in range(2)]
+    writes = [RowWrite(entity(f"r{n}", n=n)) for n in range(2)]
     writes.insert(position, bad)
 
     assert table.write_group(writes) == Refused(position)
@@ -179,29 +181,29 @@ def test_a_group_is_written_all_or_not_at_all(table: Table, position: int, fault
 
 def test_a_group_of_one(table: Table) -> None:
     """Answers as a group does."""
-    etags = table.write_group([Write(entity("r"))])
+    etags = table.write_group([RowWrite(entity("r"))])
     assert etags == [found(table, "r").etag]
-    assert table.write_group([Write(entity("r"))]) == Refused(0)
+    assert table.write_group([RowWrite(entity("r"))]) == Refused(0)
 
 
 def test_a_group_of_a_hundred(table: Table) -> None:
     """A group may have a hundred operations, as many as a transaction allows."""
-    etags = table.write_group([Write(entity(f"r{n:03}", n=n)) for n in range(100)])
+    etags = table.write_group([RowWrite(entity(f"r{n:03}", n=n)) for n in range(100)])
     assert isinstance(etags, list)
     assert len(etags) == 100
-    assert table.write(Write(entity("r050", n=-1), etags[50])) is not None
+    assert table.write(RowWrite(entity("r050", n=-1), etags[50])) is not None
 
 
 def test_a_group_of_more_is_a_fault(table: Table) -> None:
     """A group of more than a hundred is refused whole: the caller must limit its size."""
     with pytest.raises(StorageUnavailable, match="write group: "):
-        table.write_group([Write(entity(f"r{n:03}")) for n in range(MAX_OPERATIONS + 1)])
+        table.write_group([RowWrite(entity(f"r{n:03}")) for n in range(MAX_OPERATIONS + 1)])
     assert table.read(PARTITION, "r000") is None
 
 
 def test_a_query_comes_page_by_page(table: Table) -> None:
     """Pages are in the order of the row keys, with each row's ETag; the last has no continuation."""
-    table.write_group([Write(entity(f"r{n}", even=n % 2 == 0, text=f"t{n}")) for n in range(7)])
+    table.write_group([RowWrite(entity(f"r{n}", even=n % 2 == 0, text=f"t{n}")) for n in range(7)])
     query = Query(PARTITION).from_row("r1", "r6")
 
     pages, continuation = [], None
@@ -232,7 +234,7 @@ def test_a_query_comes_page_by_page(table: Table) -> None:
 )
 def test_a_query_finds_by_any_column(table: Table, query: Query, rows: list[str]) -> None:
     """A row without the column does not match."""
-    table.write_group([Write(entity(f"r{n}", flag=n % 2 == 0, text=f"t'{n}")) for n in range(3)])
+    table.write_group([RowWrite(entity(f"r{n}", flag=n % 2 == 0, text=f"t'{n}")) for n in range(3)])
     page = table.query(query, ["PartitionKey", "RowKey"], 100)
     assert [row.entity["RowKey"] for row in page.rows] == rows
     assert page.continuation is None
@@ -269,7 +271,7 @@ def test_nothing_is_deleted_when_a_row_is_not_as_read(table: Table, change: str)
     if change == "gone":
         table.delete_group([rows[1]])
     else:
-        table.write(Write(entity("r1", n=1), rows[1].etag))
+        table.write(RowWrite(entity("r1", n=1), rows[1].etag))
 
     assert table.delete_group(rows) is False
     assert table.read(PARTITION, "r0") is not None
@@ -278,8 +280,8 @@ def test_nothing_is_deleted_when_a_row_is_not_as_read(table: Table, change: str)
 @pytest.mark.parametrize(
     "first",
     [
-        lambda table: table.write(Write(entity("r"))),
-        lambda table: table.write_group([Write(entity("r")), Write(entity("s"))]),
+        lambda table: table.write(RowWrite(entity("r"))),
+        lambda table: table.write_group([RowWrite(entity("r")), RowWrite(entity("s"))]),
         lambda table: table.probe(),
     ],
     ids=["write", "group", "probe"],
@@ -319,7 +321,7 @@ def test_counts_lie_in_several_rows_and_are_read_together(table: Table) -> None:
     dry_run = accepted(request=request(dryRun=True), parent_id=parent)
     assert store.write(None, dry_run) is not None
     old = {"PartitionKey": "0", "RowKey": f"tally:{parent}", "requested": 5, "touched_at": ""}
-    assert table.write(Write(old)) is not None
+    assert table.write(RowWrite(old)) is not None
 
     assert totals(table, parent, dry_run=False).requested == 14
     assert totals(table, parent, dry_run=True).requested == 1
@@ -346,7 +348,7 @@ def test_open_rows_are_found_by_their_state_alone(table: Table) -> None:
     ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(200)) if Key(guid).bucket == "a"]
     for guid, row in zip(ids, (accepted(), claimed(), done()), strict=False):
         assert store.write(None, replace(row, request=request(clientRequestId=guid))) is not None
-    assert table.write(Write({"PartitionKey": "a", "RowKey": "tally:x", "requested": 1})) is not None
+    assert table.write(RowWrite({"PartitionKey": "a", "RowKey": "tally:x", "requested": 1})) is not None
 
     page = table.query(HERE.where("state", "lt", "done"), None, 100)
 
@@ -370,8 +372,8 @@ def nowhere() -> str:
     "operation",
     [
         lambda table: table.read(PARTITION, "r"),
-        lambda table: table.write(Write(entity("r"))),
-        lambda table: table.write_group([Write(entity("r")), Write(entity("s"))]),
+        lambda table: table.write(RowWrite(entity("r"))),
+        lambda table: table.write_group([RowWrite(entity("r")), RowWrite(entity("s"))]),
         lambda table: table.query(HERE, None, 1),
         lambda table: table.delete_group([StoredRow(entity("r"), 'W/"1"')]),
         lambda table: table.probe(),

@@ -7,7 +7,7 @@ from threading import RLock
 
 from shared.errors import StorageUnavailable
 from shared.storage.query import Query
-from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, Page, Refused, StoredRow, Write
+from shared.storage.table import ANY_VERSION, MAX_OPERATIONS, Page, Refused, RowWrite, StoredRow
 from tests.fakes.passage import Passage, T, storage, undisturbed
 
 
@@ -34,11 +34,11 @@ class MemoryTable:
         """See Table."""
         return self._run("read", lambda: self._found((partition, row)))
 
-    def write(self, write: Write) -> str | None:
+    def write(self, write: RowWrite) -> str | None:
         """See Table."""
         return self._run("write", lambda: self._put(write) if self._holds(write) else None)
 
-    def write_group(self, writes: Sequence[Write]) -> list[str] | Refused:
+    def write_group(self, writes: Sequence[RowWrite]) -> list[str] | Refused:
         """See Table."""
         return self._run("write", lambda: self._put_all(writes))
 
@@ -70,7 +70,7 @@ class MemoryTable:
     def _found(self, key: tuple[str, str]) -> StoredRow | None:
         return StoredRow(dict(self.rows[key]), self.etags[key]) if key in self.rows else None
 
-    def _holds(self, write: Write) -> bool:
+    def _holds(self, write: RowWrite) -> bool:
         key = _key(write)
         if write.etag is None:
             return key not in self.rows
@@ -78,7 +78,7 @@ class MemoryTable:
             return True
         return self.etags.get(key) == write.etag
 
-    def _put(self, write: Write) -> str:
+    def _put(self, write: RowWrite) -> str:
         key = _key(write)
         if any(
             isinstance(value, str) and len(value.encode("utf-16-le", "surrogatepass")) > 64 * 1024
@@ -91,7 +91,7 @@ class MemoryTable:
         self.on_put(self.rows[key])
         return self.etags[key]
 
-    def _put_all(self, writes: Sequence[Write]) -> list[str] | Refused:
+    def _put_all(self, writes: Sequence[RowWrite]) -> list[str] | Refused:
         assert len({_key(write)[0] for write in writes}) == 1, "a group is of one partition"
         assert len({_key(write) for write in writes}) == len(writes), "a group is of different rows"
         if len(writes) > MAX_OPERATIONS:
@@ -117,5 +117,5 @@ class MemoryTable:
         return True
 
 
-def _key(write: Write) -> tuple[str, str]:
+def _key(write: RowWrite) -> tuple[str, str]:
     return str(write.entity["PartitionKey"]), str(write.entity["RowKey"])

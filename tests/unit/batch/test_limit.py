@@ -63,7 +63,29 @@ def test_no_retry_after_holds_the_account_for_longer_than_the_setting() -> None:
     assert limit.seconds_held() == 60
 
 
-def test_a_refusal_moves_the_slots_of_those_that_wait() -> None:
+def test_those_that_wait_start_one_after_the_other() -> None:
+    """After a refusal, three calls that come together start a tenth of a second apart, and none has to wait in vain."""
+    clock = SystemClock()
+    limit = AccountLimit(ACCOUNT, 8, clock)
+    limit.acquire(clock.monotonic())
+    limit.release(REFUSED)
+    begun: list[float] = []
+
+    def call() -> None:
+        if limit.acquire(clock.monotonic() + 30):
+            begun.append(clock.monotonic())
+
+    callers = [threading.Thread(target=call) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(30)
+    assert len(begun) == 3
+    # The rate of 10 a second begins to grow within the wait, and a late thread is made up for.
+    assert max(begun) - min(begun) >= 0.1
+
+
+def test_a_refusal_puts_off_those_that_wait() -> None:
     """Calls that wait for their turn when the account asks for a pause do not go out in the middle of it."""
     clock = SystemClock()
     limit = AccountLimit(ACCOUNT, 8, clock)

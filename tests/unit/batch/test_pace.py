@@ -138,6 +138,34 @@ def test_an_account_that_was_never_refused_has_no_pace() -> None:
     assert pace.rate is None
 
 
+def test_a_call_behind_others_is_told_when_its_turn_would_come() -> None:
+    """Whoever has less time than that need not wait for it."""
+    pace = Pace()
+    pace.answered(1.0, 429)
+    assert pace.rate == 10
+    assert pace.next_start(1.0, ahead=20) == 3.0
+    assert pace.next_start(1.0) == 1.0
+
+
+def test_a_call_that_waits_gains_from_growth() -> None:
+    """Its start is not fixed when it begins to wait: once the rate has grown, it comes sooner."""
+    pace = Pace()
+    pace.answered(1.0, 429)
+    for n in range(4):
+        pace.start(1.0 + n / 10)
+    told = pace.next_start(1.4, ahead=100)
+    assert pace.next_start(4.0, ahead=100) - 4.0 < told - 1.4
+
+
+def test_a_late_thread_costs_no_call() -> None:
+    """A thread wakes a little after its time; the next call then starts a little earlier, so that the rate is kept."""
+    pace = Pace()
+    pace.answered(1.0, 429)
+    pace.start(1.0)
+    pace.start(1.115)
+    assert pace.next_start(1.12) == pytest.approx(1.2)
+
+
 def test_a_storm_of_refusals_counts_once() -> None:
     """All calls in flight are refused at once: the rate is cut once and not for each of them."""
     pace = Pace()

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from shared.deletion.acceptance import Acceptance, Receipt
 from shared.ledger.record import Key, Origin, Record
-from shared.storage.table import Write
+from shared.storage.table import RowWrite
 from tests.chaos.faults import after, at, disturbed
 from tests.fakes.app import World
 from tests.rows import request
@@ -89,7 +89,7 @@ def test_a_row_that_cannot_be_read_holds_up_no_other() -> None:
     records = asked(world, 10)
     accept(world, records)
     key = (records[4].key.bucket, records[4].key.row)
-    world.records.write(Write({"PartitionKey": key[0], "RowKey": key[1], "state": "odd"}, world.records.etags[key]))
+    world.records.write(RowWrite({"PartitionKey": key[0], "RowKey": key[1], "state": "odd"}, world.records.etags[key]))
 
     again = accept(world, records)
 

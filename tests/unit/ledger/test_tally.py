@@ -15,7 +15,7 @@ from shared.ledger.record import Certainty, Claim, Conclusion, Key, Outcome, Rec
 from shared.ledger.tally import deltas, totals
 from shared.ledger.work import MAX_ROWS
 from shared.request.model import derived_id
-from shared.storage.table import Write
+from shared.storage.table import RowWrite
 from tests.chaos.faults import at, before, disturbed, everywhere, nothing
 from tests.fakes.app import World
 from tests.fakes.batch import refused
@@ -213,7 +213,7 @@ def test_the_counts_of_one_parent_are_spread_over_rows() -> None:
     assert len(rows) > 2
     old = {"PartitionKey": "a", "RowKey": f"tally:{parent}", "requested": 5, "deleted": 2, "touched_at": ""}
     dry_run = old | {"RowKey": f"tally:{parent}.dry-run:3", "requested": 99}
-    world.records.write_group([Write(old), Write(dry_run)])
+    world.records.write_group([RowWrite(old), RowWrite(dry_run)])
     found = totals(world.records, parent, dry_run=False)
     assert (found.requested, found.done) == (3 * MAX_ROWS + 5, {"deleted": 3 * MAX_ROWS + 2})
     assert totals(world.records, parent, dry_run=True).requested == 99

@@ -7,7 +7,7 @@ import pytest
 from shared.storage import ranges
 from shared.storage.query import Query
 from shared.storage.ranges import read_rows
-from shared.storage.table import Page, StoredRow, Write
+from shared.storage.table import Page, RowWrite, StoredRow
 from tests.fakes.table import MemoryTable
 
 
@@ -15,7 +15,7 @@ def filled(*rows: str) -> MemoryTable:
     """A table with these rows in one partition, nothing counted yet."""
     table = MemoryTable()
     for row in rows:
-        table.write(Write({"PartitionKey": "a", "RowKey": row}))
+        table.write(RowWrite({"PartitionKey": "a", "RowKey": row}))
     table.operations = 0
     return table
 
@@ -64,7 +64,7 @@ def test_a_page_that_ends_early_is_followed() -> None:
 
     table = Slow()
     for row in numbered(1, 2):
-        table.write(Write({"PartitionKey": "a", "RowKey": row}))
+        table.write(RowWrite({"PartitionKey": "a", "RowKey": row}))
 
     assert sorted(read_rows(table, "a", numbered(1, 2))) == numbered(1, 2)
 
