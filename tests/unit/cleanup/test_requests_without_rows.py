@@ -120,7 +120,7 @@ def run(story: Story) -> list[str]:
 def test_a_safeguard_is_needed(
     story: Story, mutation: Callable[[Patch], None], broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This order of events breaks no promise with the safeguard, and the expected one without it."""
+    """The order of events breaks no promise with the safeguard, and the expected one without it."""
     assert run(story) == []
 
     mutation(monkeypatch)

@@ -298,7 +298,7 @@ def with_ends_that_are_certain(patch: Patch) -> None:
 def test_a_safeguard_is_needed(
     story: Story, mutation: Callable[[Patch], None], broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This order of events breaks no promise with the safeguard, and the expected promise without it."""
+    """The order of events breaks no promise with the safeguard, and the expected promise without it."""
     assert story() == []
 
     mutation(monkeypatch)

@@ -20,7 +20,7 @@ CANCEL = Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, NOW)
 
 
 def mine(claim: str = "claim-2", message: str = "message-2", count: int = 1) -> Claim:
-    """This invocation's claim, by default for another message than the one that holds the row."""
+    """A claim of the invocation, by default for another message than the one that holds the row."""
     return Claim(claim, message, count, after(180))
 
 

@@ -1,4 +1,4 @@
-"""A Batch account in memory that sweeps list: its jobs and tasks, the pages they come in, and what happens meanwhile."""
+"""An in-memory Batch account for sweeps: its jobs and tasks, their pages, and changes while a sweep runs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FakeJob:
 
 
 class SweptAccount:
-    """The account."""
+    """A Batch account whose jobs and tasks a sweep lists."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -72,7 +72,7 @@ class SweptAccount:
         """Each job as it was listed last."""
 
     def job(self, job_id: str, *tasks: FakeTask, **fields: Any) -> FakeJob:
-        """Puts a job there."""
+        """Adds a job."""
         job = FakeJob(job_id, {task.id: task for task in tasks}, **fields)
         self.jobs[job_id.lower()] = job
         return job
@@ -82,7 +82,7 @@ class SweptAccount:
         return FakeTask(task_id, self.clock.now() - ago, **fields)
 
     def left(self) -> list[str]:
-        """Jobs and tasks that are still there."""
+        """The jobs and tasks that still exist."""
         return [f"{job.id}/{task}" for job in self.jobs.values() for task in job.tasks]
 
     def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:
