@@ -1,4 +1,4 @@
-"""What holds for every test: its tier, its time limit, and an environment that is the same on every machine."""
+"""What applies to every test: its tier, its time limit, and the same environment on every machine."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ settings.load_profile("repeatable")
 
 
 def pytest_configure() -> None:
-    """Cleans the process too, for the fixtures that live longer than one test."""
+    """Cleans the environment of the process as well, for fixtures that outlive one test."""
     for name in _ambient(os.environ):
         del os.environ[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test with the tier that its directory names."""
+    """Marks each test with the tier that its directory is named after."""
     for item in items:
         tier = item.path.relative_to(TESTS).parts[0]
         if tier not in SECONDS_BY_TIER:
@@ -72,14 +72,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """A storage emulator for all tests of one test process; names from `unique_name` keep them apart."""
+    """A storage emulator for all tests of one process; `unique_name` keeps them apart."""
     with Azurite() as emulator:
         yield emulator
 
 
 @pytest.fixture
 def unique_name() -> Callable[[str], str]:
-    """Makes names that are legal for queues and for tables, and that no other test has."""
+    """Makes names that are valid for queues and tables and that no other test has."""
     return lambda prefix: f"{prefix}{uuid.uuid4().hex[:12]}"
 
 

@@ -1,4 +1,4 @@
-"""A Batch account in memory, which answers as a test says."""
+"""An in-memory Batch account, which answers as a test says."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NOT_SENT = Reply(Sent.FAILED, error=ErrorBody("ConnectionFailed", "No connection
 
 
 def refused(status: int, code: str | None = None, retry_after: float | None = None) -> Reply:
-    """An answer with an error; without a code of Batch's it is a gateway's."""
+    """An answer with an error; without a code it comes from a gateway."""
     error = ErrorBody(code or "UnexpectedAnswer", "Refused.")
     return Reply(Sent.ANSWERED, status, error, code is not None, retry_after, "batch-3")
 
 
 @dataclass
 class ScriptedBatch:
-    """A Batch account whose tasks exist until they are deleted, and which answers as a test says."""
+    """A Batch account whose tasks exist until they are deleted, and whose answers a test can script."""
 
     tasks: set[tuple[str, str]] = field(default_factory=set)
     script: list[Reply | Callable[[], Reply]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class ScriptedBatch:
         return self.take(request)
 
     def take(self, request: DeletionRequest) -> Reply:
-        """Deletes the task if it is there."""
+        """Deletes the task if it exists."""
         key = (request.job_id.lower(), request.task_id.lower())
         if key not in self.tasks:
             return NOT_FOUND
@@ -71,7 +71,7 @@ class ScriptedBatch:
         return DELETED
 
     def after_effect(self, reply: Reply) -> Callable[[], Reply]:
-        """A step of the script: the task is deleted, and then this is answered."""
+        """A step of the script: deletes the task, and then gives this answer."""
 
         def step() -> Reply:
             self.take(self.calls[-1])
@@ -86,7 +86,7 @@ class ScriptedBatch:
 
 @dataclass
 class ScriptedJobs(ScriptedBatch):
-    """The same account with jobs that can be looked at and listed."""
+    """The same account with jobs that can be read and listed."""
 
     states: dict[str, str] = field(default_factory=dict)
     completed: list[CompletedTask] = field(default_factory=list)
@@ -161,5 +161,5 @@ class ScriptedJobs(ScriptedBatch):
 
 
 def _read(name: str, answer: Callable[[], T], of: Callable[[Reply], T]) -> Operation[T]:
-    """A look at the account; `of` makes an answer of a reply that says nothing."""
+    """Answers a read with the next scripted reply, or with what the account holds."""
     return Operation(name, answer, lambda: of(NOT_SENT), lambda: of(LOST), lambda: of(LOST))

@@ -1,4 +1,4 @@
-"""The way from the app to the fakes: every operation goes through here, and here things can be made to go wrong."""
+"""The way from the app to the fakes: every operation passes here, where a test can make it fail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Operation(Generic[T]):
-    """One thing that the app asks of what is outside, and what it gets when that goes wrong."""
+    """One operation that the app asks of the outside world, and what it gets if that fails."""
 
     name: str
     effect: Callable[[], T]
@@ -28,19 +28,19 @@ class Operation(Generic[T]):
 
 
 class Passage(Protocol):
-    """Carries operations out."""
+    """Carries out operations."""
 
     def __call__(self, operation: Operation[T]) -> T:
-        """The answer that the app gets; raises what the app is to see."""
+        """Returns the answer that the app gets, or raises what the app is to see."""
 
 
 def undisturbed(operation: Operation[T]) -> T:
-    """Carries an operation out."""
+    """Carries out an operation without faults."""
     return operation.effect()
 
 
 def storage(name: str, effect: Callable[[], T], about: str = "") -> Operation[T]:
-    """An operation on the storage account, whose client library tries again by itself."""
+    """An operation on the storage account, whose client library retries by itself."""
 
     def unavailable() -> T:
         raise StorageUnavailable(f"{name}: HTTP 503")
