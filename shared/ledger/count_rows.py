@@ -1,7 +1,7 @@
 """Writes a parent's counts, and remembers the rows that this process wrote last, so that most writes need no read.
 
-A remembered row is good as long as its version is: a write under a version that has passed is refused, and then the row
-is read. Only one thread has a row at a time, so those of one process are not in each other's way.
+A remembered row is used until a write with its version is refused; then the row is read again. Only one thread uses a
+row at a time, so the threads of one process do not get in each other's way.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class CountRows:
         self._lock = Lock()
 
     def take(self, changes: Sequence[RowChange]) -> list[RowWrite]:
-        """The writes that count changes to rows of one bucket, for the transaction that makes them."""
+        """The writes that count these changes to rows of one bucket, for the transaction that makes the changes."""
         found = deltas(changes)
         if not found:
             return []

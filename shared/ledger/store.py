@@ -142,7 +142,7 @@ class RecordStore:
 
 
 def readable_rows(rows: Iterable[StoredRow], read: Callable[[Mapping[str, Any], str], T]) -> Iterator[T]:
-    """What is read from rows; one that cannot be read is logged, and holds up no other."""
+    """Parses rows; one that cannot be read is logged and left out."""
     for found in rows:
         try:
             yield read(found.entity, found.etag)
