@@ -1,10 +1,10 @@
-"""Scale on paper: 40 instances against table partitions that take 2,000 entities a second each, by simulation.
+"""A simulation of 40 instances against table partitions that accept 2,000 entities per second each.
 
 Partitions are alike, so one is simulated with the messages that fall on it: 16 partitions, and 32 messages in flight
 on each instance. A message is claimed by one group transaction, deleted, and recorded by another one, which carries
 the count of its parent under the ETag that was read before it; when another message's count came first, the whole
-transaction is refused and goes again. A partition that has a second of work waiting answers 503, and the client
-library waits and tries three times more; then the message comes back after a minute and goes through its rows singly.
+transaction is refused and sent again. A partition that has a second of work waiting answers 503, and the client
+library waits and tries three times more; then the message comes back after a minute and its rows are written singly.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Step = Generator[float, None, bool]
 
 @dataclass(frozen=True)
 class Design:
-    """What the app does with a message; another design is another value."""
+    """What the app does with a message; other values are other designs."""
 
     rows: int = 96
     claim_entities: float = 1.0
@@ -57,7 +57,7 @@ class Design:
 
 @dataclass
 class World:
-    """One partition, its clock and what happened."""
+    """One partition, its clock, and what has happened."""
 
     instances: int
     design: Design
@@ -71,7 +71,7 @@ class World:
     _number: int = 0
 
     def start(self, process: Generator[float, None, object], at: float) -> None:
-        """Lets a process begin."""
+        """Starts a process."""
         self._number += 1
         heapq.heappush(self._events, (at, self._number, process))
 
@@ -83,7 +83,7 @@ class World:
                 self.start(process, self.now + next(process))
 
     def call(self, entities: float, work: Callable[[], bool] = lambda: True) -> Step:
-        """One request with the client library's tries; whether it was carried out, by `work` at its turn."""
+        """One request with the client library's retries; returns whether it was carried out, by `work`."""
         for attempt in range(CLIENT_TRIES):
             yield ROUND_TRIP_SECONDS / 2
             if self.free_at - self.now > BUSY_SECONDS:
@@ -103,11 +103,11 @@ class World:
 
 
 class _GivenUp(Exception):
-    """The message comes back later."""
+    """Raised when the client library gives up; the message comes back later."""
 
 
 def _message(world: World) -> Generator[float, None, object]:
-    """One place for messages: one after another for ever."""
+    """One place for messages, which it processes one after another for ever."""
     design = world.design
     yield world.random.random()
     claimed = False
@@ -130,7 +130,7 @@ def _message(world: World) -> Generator[float, None, object]:
 
 
 def _record(world: World) -> Generator[float, None, None]:
-    """The outcomes and the count in one transaction, again and again while another message's count comes first."""
+    """Writes the outcomes and the count in one transaction, repeatedly while another message's count comes first."""
     design, versions, until = world.design, world.versions, world.now + SETTLE_SECONDS
     pause = design.pause_seconds
     while world.now < until:
@@ -154,7 +154,7 @@ def _record(world: World) -> Generator[float, None, None]:
 
 
 def simulate(instances: int, design: Design, seconds: float = 600, seed: int = 1) -> Figures:
-    """Deletions a second of all partitions together, and what share of the work was for nothing."""
+    """Deletions per second of all partitions together, and the share of the work that was wasted."""
     world = World(instances, design, random.Random(seed))
     places = instances * IN_FLIGHT / BUCKETS
     for _ in range(max(1, round(places))):
@@ -174,7 +174,7 @@ def simulate(instances: int, design: Design, seconds: float = 600, seed: int = 1
 
 
 def measure(plan: Plan) -> Part:
-    """1 to 40 instances on one job, as the app does it and as it could be done."""
+    """1 to 40 instances on one job, with the app's design and with alternatives."""
     part = Part("Forty instances on paper", 'make bench ARGS="--parts partition-simulation"')
     seconds = plan.of(600, 60)
     base = Design()

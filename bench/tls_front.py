@@ -1,4 +1,4 @@
-"""TLS in front of the Batch stub, by Node, which the emulator needs anyway and which is no bottleneck here."""
+"""TLS in front of the Batch stub, by Node, which the emulator needs anyway and which is not a bottleneck here."""
 
 from __future__ import annotations
 
