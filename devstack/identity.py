@@ -59,7 +59,7 @@ class TokenRequest:
 class IdentityEndpoint:
     """The endpoint on 127.0.0.1, as a context manager or between `start` and `stop`.
 
-    `client_ids` are the user-assigned identities that exist; None: whatever is asked for exists.
+    `client_ids` are the user-assigned identities that exist; None means that every identity exists.
     """
 
     def __init__(

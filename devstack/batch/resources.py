@@ -13,13 +13,13 @@ _etags = itertools.count(0x8DE2A1C000000000)
 
 
 def new_etag() -> str:
-    """An ETag that no other version of any resource has; the service shows it without quotes."""
+    """An ETag that no other version of any resource has; without quotes, as the service shows it."""
     return f"0x{next(_etags):X}"
 
 
 @dataclass(slots=True)
 class Task:
-    """One task. `definition` holds what its creator sent, which the service shows again unread."""
+    """One task. `definition` holds what its creator sent, which the service returns unread."""
 
     id: str
     state: str
@@ -42,7 +42,7 @@ class Task:
 
     @property
     def result(self) -> str | None:
-        """`success` or `failure` once it is completed."""
+        """`success` or `failure` once the task is completed."""
         if self.state != "completed":
             return None
         return self.own_result or ("success" if self.exit_code == 0 else "failure")

@@ -1,4 +1,4 @@
-"""Jobs and tasks that are put there in any state, many at once, for a test or a demonstration to begin with."""
+"""Seeds jobs and tasks in any state, many at once, as the start of a test or a demonstration."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TaskSeed:
 
 @dataclass(frozen=True)
 class JobSeed:
-    """A job and the tasks to put into it; `state` None leaves a job that exists as it is."""
+    """A job and its tasks; with `state` None, an existing job keeps its state."""
 
     id: str
     state: str | None = None

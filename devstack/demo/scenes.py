@@ -1,4 +1,4 @@
-"""What the demonstration asks for, and what it expects of each request. Pure, but for random ids."""
+"""The demonstration's requests, and the outcome expected of each. Pure, except for random ids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLEANED_JOB = "demo-finished"
 
 @dataclass(frozen=True)
 class Ask:
-    """One request: by which door it goes in, and the outcome that it must have."""
+    """One request: its way in, and the outcome that it must have."""
 
     body: dict[str, Any] | str
     expected: str
@@ -31,7 +31,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Scene:
-    """Requests that show one thing, and the faults that the Batch account is told to have."""
+    """Requests that show one thing, and the faults that the Batch account simulates for them."""
 
     title: str
     asks: tuple[Ask, ...]
@@ -43,7 +43,7 @@ class Scene:
 
 
 def request(task: str, **fields: Any) -> dict[str, Any]:
-    """A valid request with a fresh id."""
+    """A valid request with a new id."""
     return {"clientRequestId": str(uuid.uuid4()), "jobId": JOB, "taskId": task, **fields}
 
 
@@ -65,7 +65,7 @@ class Tasks:
 
 
 def scenes(size: int) -> tuple[list[Scene], int]:
-    """All scenes, and how many tasks the job must have. `size` requests go through each of the two main doors."""
+    """All scenes, and the number of tasks that the job needs. `size` requests use each of the two main ways in."""
     tasks = Tasks()
     found = [
         Scene(

@@ -80,7 +80,7 @@ class Run:
             self._look()
 
     def judged(self) -> list[str]:
-        """Tells the figures of the run; the promises that it broke."""
+        """Prints the figures of the run; returns the promises that it broke."""
         chaos, ledger, deletes = self.chaos, self.ledger, self._app.journal()
         tell(f"{chaos.kills} SIGKILLs and {chaos.stops} stops of the host")
         tell(f"{chaos.storms} storms, {ledger.certainties()['inferred']} lost replies")
@@ -99,7 +99,7 @@ class Run:
                 self._send(body)
 
     def _send(self, body: dict[str, str]) -> None:
-        """Over HTTP or the queue; a call that is not answered with 202 or 200 is repeated on the queue."""
+        """Sends over HTTP or the queue; a call not answered with 202 or 200 is repeated on the queue."""
         self.chaos.step()
         self.ledger.sent += 1
         if self._random.random() < OVER_HTTP and self._stack.host_running:
@@ -125,7 +125,7 @@ def _count(queue: QueueClient) -> int:
 
 
 def tell(text: str) -> None:
-    """A line for the person at the terminal."""
+    """Prints a line for the person at the terminal."""
     sys.stdout.write(f"{text}\n")
 
 
