@@ -15,7 +15,7 @@ from devstack.azurite import Azurite
 TESTS = Path(__file__).parent
 
 SECONDS_BY_TIER = {"unit": 300, "contract": 600, "worker": 600, "e2e": 1800, "browser": 600}
-"""Longest one test may take, with room for a machine that is busy with something else."""
+"""The time limit of one test in each tier, generous enough for a busy machine."""
 
 AMBIENT = (
     "AZURE_",
@@ -36,7 +36,7 @@ AMBIENT = (
     "STORAGE_TIMEOUT_",
     "TASKDELETESTORAGE",
 )
-"""How the names begin, in capitals, that steer the app or an Azure library."""
+"""Prefixes, in capitals, of the environment variables that configure the app or an Azure library."""
 
 PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 

@@ -33,7 +33,7 @@ class Weather:
 
 STORM = Weather()
 FROST = Weather(kinds=(STALL,), rate=0.8, operations=2, pauses=(181, 240, 601))
-"""Workers that freeze about their claims for longer than a lease."""
+"""Workers that freeze while they hold or take a claim, for longer than a lease lasts."""
 
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -54,7 +54,7 @@ class Explorer:
         self.world.host.leaves_originals = self.random.random() < 0.2
         self.weather = weather
         self.length = steps
-        # Always the same one: the order of rows and letters, of which some are chosen, depends on the ids.
+        # The id is fixed: the order of rows and dead letters depends on the ids, and the run picks some of them.
         self.body = self.world.request(clientRequestId=REQUEST)
         self.guid = str(self.body["clientRequestId"])
         always = ("deliver", "poison", "pause", "resume", "answer")
@@ -62,7 +62,7 @@ class Explorer:
         self.accepted = False
         self.is_seeded = False
         self.promised: list[str] = []
-        """Ids that the app has taken on for certain, beside the first request's."""
+        """Ids that the app has certainly accepted, besides that of the first request."""
 
     def run(self) -> list[str]:
         """Plays the run and returns the promises that it broke."""
@@ -91,7 +91,7 @@ class Explorer:
         if end not in closing:
             return [f"the clean-up is {row['phase']}, and {closing or 'nothing'} was told"]
         for _ in range(3):
-            # One that is over forgets what was lost on the way.
+            # A clean-up that is over must report no open tasks once its lost messages have been recovered.
             self.world.clock.advance(24 * 3600)
             until_quiet(self.world)
         told = self.world.progress(EVENT).content

@@ -20,11 +20,11 @@ class Fault(StrEnum):
     """What goes wrong in an operation."""
 
     FAILS = "fails"
-    """It has no effect, and the app is told of a fault."""
+    """The operation has no effect, and the app sees an error."""
     LOSES_ITS_ANSWER = "loses its answer"
-    """It has its effect, and the app is told of a fault."""
+    """The operation has its effect, and the app sees an error."""
     IS_REPEATED = "is repeated"
-    """It has its effect, and the client library, which missed the answer, sends it again."""
+    """The operation has its effect, and the client library, which missed the answer, sends it again."""
     DIES_BEFORE = "dies before"
     DIES_AFTER = "dies after"
 
@@ -49,7 +49,7 @@ def after(act: Callable[[], object]) -> Meanwhile:
 
 Trouble = Fault | Meanwhile
 Plan = Callable[[Sequence[str], Operation[Any]], Trouble | None]
-"""What an operation meets; it is given the names of those before it."""
+"""Decides what happens to an operation, given the names of the operations before it."""
 
 
 def nothing(past: Sequence[str], operation: Operation[Any]) -> None:
@@ -107,7 +107,7 @@ class FaultInjector:
         self.plan = plan
         self._onward = onward
         self.names: list[str] = []
-        """Of the operations so far."""
+        """The names of the operations so far, in order."""
 
     def __call__(self, operation: Operation[T]) -> T:
         """See Passage."""

@@ -386,7 +386,7 @@ def test_an_error_that_stands_outside_of_a_change_set_is_read(scripted: Any) -> 
 
 
 LEFT_OUT = {"content-length", "content-type", "date", "x-ms-date", "x-ms-version", "prefer", "accept"}
-"""Of a part: what the body decides, what stands on the whole request, and what an answer's form depends on."""
+"""Headers of a part left out of the comparison: they follow from the body, the whole request or the answer's form."""
 
 
 def test_the_requests_say_the_same(scripted: Any) -> None:

@@ -33,14 +33,14 @@ class ScriptedBatch:
 
     tasks: set[tuple[str, str]] = field(default_factory=set)
     script: list[Reply | Callable[[], Reply]] = field(default_factory=list)
-    """Answers to the next calls; after them the account answers by itself."""
+    """Answers to the next calls; once they are used up, the account answers from its tasks."""
     calls: list[DeletionRequest] = field(default_factory=list)
     effects: set[str] = field(default_factory=set)
     """Ids of the requests that deleted a task."""
     confirmed: set[str] = field(default_factory=set)
-    """Ids of the requests that the app was told of that they had."""
+    """Ids of the requests that deleted a task and whose success the app saw."""
     on_delete: Callable[[DeletionRequest], None] = lambda _: None
-    """Told of each DELETE at the moment that it is sent."""
+    """Called with each DELETE at the moment it is sent."""
     passage: Passage = undisturbed
 
     def delete(self, request: DeletionRequest, box: TimeBox) -> Reply:
@@ -92,9 +92,9 @@ class ScriptedJobs(ScriptedBatch):
     completed: list[CompletedTask] = field(default_factory=list)
     page_size: int = 1_000
     metadata: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    """Names and values, by job."""
+    """The metadata of each job, as names and values."""
     job_script: list[Reply] = field(default_factory=list)
-    """Answers to the next looks at a job or a page."""
+    """Answers to the next calls that read a job or a page of jobs or tasks."""
 
     def seed(
         self, job_id: str, count: int, *, state: str = "completed", exit_code: int = 0, end_time: str = ""

@@ -18,11 +18,11 @@ class Operation(Generic[T]):
     name: str
     effect: Callable[[], T]
     failed: Callable[[], T]
-    """Nothing was done."""
+    """What the app gets if the operation had no effect."""
     unanswered: Callable[[], T]
-    """It was done, and the answer was lost."""
+    """What the app gets if the operation had its effect and the answer was lost."""
     repeated: Callable[[], T]
-    """It was done, and the client library, which missed the answer, may have asked once more."""
+    """What the app gets if the operation had its effect and the client library, which missed the answer, retried."""
     about: str = ""
     """What the operation concerns: a table's filter, for instance."""
 

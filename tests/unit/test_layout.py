@@ -62,7 +62,7 @@ def test_the_list_of_functions_does_not_know_the_local_stack() -> None:
 def test_the_local_stack_does_not_know_the_app() -> None:
     """The local stack imports nothing of the app but its clock, so that it cannot share the app's mistakes."""
     known = {name for path in _sources("devstack") for name in _imports(path) if name.partition(".")[0] == "shared"}
-    assert known <= {"shared.clock"}  # what time it is, both ask in the same words
+    assert known <= {"shared.clock"}  # both read the time through the same interface
 
 
 @pytest.mark.parametrize("module", PURE)

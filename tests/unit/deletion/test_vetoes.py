@@ -77,7 +77,7 @@ def test_a_request_that_comes_too_late_is_not_carried_out(
 
 @pytest.mark.parametrize(("days", "age", "expired"), [("2", 1, False), ("2", 2, True), ("365", 300, False)])
 def test_retention_is_a_setting(days: str, age: int, expired: bool) -> None:
-    """A request expires one day before REQUEST_RETENTION_DAYS."""
+    """A request expires once its age reaches REQUEST_RETENTION_DAYS less one day."""
     assert (judged(vetoes(REQUEST_RETENTION_DAYS=days), timedelta(days=age)) is not None) is expired
 
 

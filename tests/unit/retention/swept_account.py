@@ -48,7 +48,7 @@ class FakeJob:
     marked: bool = False
     uses_dependencies: bool = False
     refusal: Reply | None = None
-    """What Batch answers when its tasks are to be listed, if not with them."""
+    """What Batch answers to a listing of the tasks of this job in place of a page, if set."""
 
     def listed(self) -> ListedJob:
         """As Batch shows it."""
@@ -64,12 +64,12 @@ class SweptAccount:
         self.jobs: dict[str, FakeJob] = {}
         self.page_size = 2
         self.pages_by_offset = False
-        """Then what goes between two pages makes others shift into its place, and be skipped."""
+        """If set, an entry that disappears between two pages shifts the later ones, so that one is skipped."""
         self.answers: list[Reply | JobPage | TaskPage | Callable[[], None] | None] = []
-        """What list calls meet in turn: an answer in place of theirs, or something that happens meanwhile."""
+        """For each list call in turn: an answer in place of the real one, or something that happens during the call."""
         self.calls: list[str] = []
         self.seen_as: dict[str, FakeJob] = {}
-        """Each job as it was listed last."""
+        """Each job as the last listing showed it."""
 
     def job(self, job_id: str, *tasks: FakeTask, **fields: Any) -> FakeJob:
         """Adds a job."""
