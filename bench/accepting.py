@@ -24,7 +24,7 @@ from devstack.stack_settings import inherited_environment
 
 GIVE_UP_SECONDS = 900
 AT_ONCE = 8
-"""Group transactions of the bare client at once."""
+"""Group transactions that the bare client has in flight at once."""
 
 
 def measure(plan: Plan) -> Part:

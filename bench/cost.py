@@ -14,7 +14,7 @@ PRICES_OF = "2025-05"
 https://azure.microsoft.com/pricing/details/functions/, .../storage/tables/ and .../storage/queues/ before relying on it.
 """
 TABLE_OPERATION = 0.00036 / 10_000
-"""A group transaction is one."""
+"""A group transaction counts as one operation."""
 QUEUE_OPERATION = 0.004 / 10_000
 GIB_SECOND = 0.000026
 EXECUTION = 0.40 / 1_000_000

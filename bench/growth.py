@@ -15,7 +15,7 @@ from bench.whole_jobs import clean_up, loop
 AT_ONCE = 2
 SMALL_JOB = 1_000
 SLIM_ROW = {"state": "done", "outcome": "deleted"}
-"""What is in the way is the number of rows; whole ones would take the emulator's memory."""
+"""Only the number of rows matters here; complete rows would fill the emulator's memory."""
 
 
 def measure(plan: Plan, rows: int = 1_000_000, tasks: int = 100_000) -> Part:

@@ -12,7 +12,7 @@ from azure.storage.queue import QueueClient
 from bench.rig import Rig
 
 SHORT = 200
-"""Messages that wait at most: the emulator's receive and delete get slower with a queue's length."""
+"""The most messages left waiting: the emulator receives and deletes more slowly from a longer queue."""
 LOOK_SECONDS = 0.1
 MOST_RESULTS = 1_500
 

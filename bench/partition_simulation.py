@@ -22,9 +22,9 @@ from bench.rounds import Part, Plan
 BUCKETS = 16
 IN_FLIGHT = 32
 ENTITIES_PER_SECOND = 2_000
-"""Target of one partition: https://learn.microsoft.com/azure/storage/tables/scalability-targets"""
+"""The scalability target of one partition: https://learn.microsoft.com/azure/storage/tables/scalability-targets"""
 ACCOUNT_PER_SECOND = 20_000
-"""Target of an account's tables, at the same place."""
+"""The scalability target of all tables of an account, from the same page."""
 BUSY_SECONDS = 1.0
 ROUND_TRIP_SECONDS = 0.005
 CLIENT_TRIES = 4
@@ -35,7 +35,7 @@ LONGEST_PAUSE_SECONDS = 1.0
 REDELIVERY_SECONDS = 60.0
 DELETE_SECONDS = 0.02
 PLACES = 32
-"""DELETEs in flight of one instance."""
+"""DELETEs that one instance has in flight at once."""
 
 Step = Generator[float, None, bool]
 
@@ -46,13 +46,13 @@ class Design:
 
     rows: int = 96
     claim_entities: float = 1.0
-    """Written per row to claim it; 0 where the message itself carries the promise."""
+    """Entities written to claim one row; 0 in a design where the message itself carries the promise."""
     refused_costs: float = 1.0
-    """What a refused transaction costs of a whole one: unpublished, so the worst is taken."""
+    """The cost of a refused transaction as a share of an accepted one: unpublished, so the worst case is assumed."""
     count_rows: int = 16
-    """Rows among which a bucket's count of one parent is spread, by chance."""
+    """The number of rows over which a bucket's count of one parent is spread at random."""
     pause_seconds: float = 0.02
-    """Waited by chance up to so long after each refusal, doubled by each further one up to a second."""
+    """Upper limit of the random pause after a refusal; each further refusal doubles it, up to one second."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class World:
     now: float = 0.0
     free_at: float = 0.0
     versions: dict[int, int] = field(default_factory=dict)
-    """Of the count's rows."""
+    """The version of each count row."""
     counts: Counter[str] = field(default_factory=Counter)
     _events: list[tuple[float, int, Generator[float, None, object]]] = field(default_factory=list)
     _number: int = 0

@@ -28,9 +28,9 @@ PAUSED = {
     f"AzureWebJobs.{function}.Disabled": "true"
     for function in ("delete_tasks", "end_poisoned_requests", "clean_up_job", "end_poisoned_clean_ups")
 }
-"""Settings with which the queue functions are paused."""
+"""Settings that pause the queue functions."""
 LATENCY_MS = 20.0
-"""Of a DELETE, in the measurements of the whole way."""
+"""The simulated latency of a DELETE in the end-to-end measurements."""
 START_SECONDS = 300
 WARM_CALLS = 300
 _URL = r"(?m)^http://127\.0\.0\.1:\d+$"

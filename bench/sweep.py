@@ -18,10 +18,10 @@ from devstack.stack import ROOT, Stack
 
 POLICIES = [{"name": "old", "jobs": "job-*", "deleteAfter": "P3D"}]
 TASKS_PER_JOB = 100
-"""One of them is due."""
+"""One task of each job is due."""
 SEEDED_AT_ONCE = 500
 OTHER_TASKS, SINGLES, PAUSE_SECONDS = 5_000, 100, 0.2
-"""Single deletions of another job: how many there may be, how many are made before the sweep, and how often."""
+"""Single deletions in another job: its tasks, the deletions made before the sweep, and the pause between two."""
 GIVE_UP_SECONDS = 3_600
 
 

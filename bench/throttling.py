@@ -21,7 +21,7 @@ from devstack.stack_settings import inherited_environment
 SETTLING_SECONDS = 10
 MOST = 128
 Second = tuple[int, int]
-"""Calls taken and refused within one second."""
+"""The calls accepted and refused within one second."""
 
 
 def measure(plan: Plan) -> Part:

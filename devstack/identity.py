@@ -44,7 +44,7 @@ class IdentityFault:
     delay_seconds: float = 0.0
     times: int | None = None
     retry_after: str | None = None
-    """The header of an answer that refuses."""
+    """The `Retry-After` header of a refusal."""
 
 
 @dataclass(frozen=True)

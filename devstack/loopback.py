@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.02
 
 ByHand = Callable[[socket.socket], bool]
-"""Writes an answer on the connection itself; whether the connection stays open."""
+"""Writes an answer to the connection itself, and returns whether the connection stays open."""
 
 Service = Callable[[Incoming], Answer | ByHand | None]
 """What answers a request; None cuts the connection without an answer."""
@@ -59,7 +59,7 @@ class LoopbackServer:
         self.name = name
         self.most_body = most_body
         self.connections = 0
-        """How many were taken so far."""
+        """How many connections have been accepted so far."""
         self.closing = False
         self._port = port
         self._tls = tls

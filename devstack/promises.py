@@ -23,16 +23,16 @@ class Story:
     """What happened to one request."""
 
     state: str = "not there"
-    """That of its row."""
+    """The state of its row."""
     generation: int = 0
     ends: dict[int, tuple[str, str]] = field(default_factory=dict)
-    """Outcome and certainty by generation."""
+    """The outcome and certainty of each generation that ended."""
     acted: bool = False
-    """A DELETE of it deleted the task."""
+    """Whether one of its DELETEs deleted the task."""
     told: bool = False
-    """Batch has said so."""
+    """Whether the app received the answer to that DELETE."""
     results: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
-    """By their ids, each form once: all should be alike."""
+    """The distinct results published under each id; there should be only one."""
 
 
 class Promises:

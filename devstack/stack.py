@@ -21,7 +21,7 @@ from devstack.storage_layout import create_queues_and_tables
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 600
 STOP_SECONDS = 45
-"""Above the ten seconds that a host gives to work in hand, and the 25 that the real one was seen to take."""
+"""Longer than the ten seconds that a host gives to running work, and the 25 that the real host was seen to take."""
 
 _URL = r"http://127\.0\.0\.1:\d+"
 

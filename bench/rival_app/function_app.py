@@ -20,7 +20,7 @@ table = TableServiceClient.from_connection_string(os.environ[CONNECTION]).get_ta
     os.environ["REQUEST_TABLE_NAME"]
 )
 batch = BatchClient(os.environ["BATCH_ACCOUNT_URLS"], ManagedIdentityCredential())
-# The stub speaks plain http on the loopback address; over https the library needs no such word.
+# The stub speaks plain http on the loopback address; over https the library needs no such option.
 PLAIN: dict[str, Any] = {"enforce_https": False} if os.environ["BATCH_ACCOUNT_URLS"].startswith("http:") else {}
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SCRIPT = HERE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 STAMP = HERE / "node_modules" / ".installed-from"
-"""Names the lock file that the folder was installed from, so that a new lock file installs again."""
+"""Holds a digest of the lock file that the folder was installed from, so that a new lock file installs again."""
 
 OLDEST_NODE = 20
 """Azurite 3.37 declares Node 22; 20 runs it, and is what Debian and Ubuntu carry."""
@@ -88,7 +88,7 @@ def _installed() -> bool:
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     with (HERE / ".install.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when the process ends, however it ends
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the lock is released when the process ends, however it ends
         yield
 
 

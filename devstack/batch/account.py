@@ -30,7 +30,7 @@ class Account:
         self._transition = timedelta(seconds=transition_seconds)
         self._jobs: dict[str, Job] = {}
         self._settling: set[str] = set()
-        """Keys of the jobs that are on their way to their end: an account may have thousands of others."""
+        """Keys of the jobs that are terminating or being deleted, so that the thousands of others are not searched."""
         self._sequence = itertools.count(1)
         self._lock = threading.RLock()
 

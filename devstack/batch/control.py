@@ -45,7 +45,7 @@ class Service:
     journal: Journal
     gate: Gate
     url: Callable[[], str]
-    """Known only once the server listens."""
+    """A call, because the URL is known only once the server listens."""
 
     def reset(self) -> None:
         """Removes all jobs, faults and journal entries."""
@@ -64,7 +64,7 @@ class _Control:
 
     id: str | None
     content: Any
-    """The body, or where there is none the query."""
+    """The parsed body, or the query of a call without a body."""
 
     @property
     def needed_id(self) -> str:

@@ -25,7 +25,7 @@ class InvalidFault(Exception):
 
 
 _NOTHING = type(None)
-# A rule of the wrong type would break the call that it bites, and not the one that ordered it.
+# A value of the wrong type would break the call that the rule applies to, not the one that set the rule.
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("operation", "job", "task"), (str,)),
     **dict.fromkeys(("code", "message", "location", "body", "next_link"), (str, _NOTHING)),
@@ -46,7 +46,7 @@ class FaultRule:
     """
 
     operation: str = "task-delete"
-    """Glob over the names in `routes.OPERATIONS`."""
+    """A glob matched against the names in `routes.OPERATIONS`."""
     job: str = "*"
     task: str = "*"
     status: int | None = None
@@ -58,22 +58,22 @@ class FaultRule:
     location: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str | None = None
-    """Sent in place of the error document, as it is."""
+    """Sent unchanged in place of the error document."""
     next_link: str | None = None
-    """Sent as `odata.nextLink` by a list call, in place of the right one."""
+    """Sent as `odata.nextLink` by a list call, in place of the real link."""
     drop: bool = False
     """Cut the connection instead of answering."""
     delay_seconds: float = 0.0
     hold: bool = False
     """Wait until the rule is released or removed, five minutes at most."""
     after_effect: bool = False
-    """Let the call take effect first, and then go wrong."""
+    """Let the call take effect before the fault applies."""
     skip: int = 0
-    """Calls on one target that pass before the rule begins to bite."""
+    """How many calls on each target pass before the rule applies."""
     times: int | None = None
-    """Calls on one target that it bites, then that target behaves; None: always."""
+    """How many calls on each target the rule applies to; None: all."""
     total_times: int | None = None
-    """Calls on all targets together that it bites."""
+    """How many calls on all targets together the rule applies to; None: all."""
 
     def __post_init__(self) -> None:
         if not any(fnmatchcase(name, str(self.operation)) for name in OPERATIONS):

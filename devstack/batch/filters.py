@@ -41,10 +41,10 @@ class Property(Generic[Resource]):
 
     read: Callable[[Resource], Any]
     kind: type
-    """`str`, `int` or `datetime`: what it is compared with."""
+    """The type it is compared with: `str`, `int` or `datetime`."""
     operators: frozenset[str] = ORDER
     has_prefixes: bool = False
-    """Whether `startswith` takes it."""
+    """Whether `startswith` accepts it."""
 
     def literal(self, kind: str, raw: str) -> Any:
         """The value of a literal; raises ValueError if it is of another kind."""

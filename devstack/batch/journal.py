@@ -24,26 +24,26 @@ class Entry:
     """One request. It is complete once `status` is set or `dropped` is true."""
 
     number: int
-    """Place in the order of arrival, from 1 on; not reset by `clear`."""
+    """The call's number in order of arrival, from 1; not reset by `clear`."""
     time: datetime
     method: str
     target: str
-    """Path and query as they were on the wire."""
+    """The path and query as sent."""
     headers: dict[str, str]
-    """Those of interest, by their usual names."""
+    """The headers of interest, by their usual names."""
     authorized: bool
-    """Whether an Authorization header came along; its value is not kept."""
+    """Whether the call had an Authorization header; its value is not kept."""
     route: Route = UNKNOWN
     status: int | None = None
     code: str | None = None
     request_id: str = ""
     effect: str | None = None
-    """What it changed, `task-deleted` for instance; None: nothing."""
+    """What the call changed, `task-deleted` for instance; None: nothing."""
     fault: str | None = None
     """The fault rule that applied."""
     dropped: bool = False
     seconds: float | None = None
-    """From arrival to the answer."""
+    """The time from arrival to the answer."""
 
     def document(self) -> dict[str, Any]:
         """The entry as the control API shows it."""

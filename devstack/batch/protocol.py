@@ -31,7 +31,7 @@ class Call:
     body: bytes
     base_url: str
     next_link: str | None = None
-    """What a fault rule puts in place of the link to the next page."""
+    """The link that a fault rule sends in place of the real link to the next page."""
 
 
 def read_query(raw: str) -> dict[str, str]:

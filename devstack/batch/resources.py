@@ -31,9 +31,9 @@ class Task:
     definition: dict[str, Any] = field(default_factory=dict)
     etag: str = field(default_factory=new_etag)
     sequence: int = 0
-    """Place in the job's order of listing."""
+    """The task's place in listings of the job."""
     own_result: str | None = None
-    """A result that its exit code does not tell: of outputs that could not be uploaded, for instance."""
+    """A result other than the exit code implies: when outputs could not be uploaded, for instance."""
 
     @property
     def last_modified(self) -> datetime:
@@ -89,10 +89,10 @@ class Job:
     etag: str = field(default_factory=new_etag)
     tasks: dict[str, Task] = field(default_factory=dict)
     settles_at: datetime | None = None
-    """When `deleting` ends in its removal and `terminating` in `completed`; None: it stays as it is."""
+    """When a job that is `deleting` is removed, or one that is `terminating` is completed; None: never."""
     terminate_reason: str | None = None
     sequence: int = 0
-    """Place in the account's order of listing."""
+    """The job's place in listings of the account."""
 
     @property
     def last_modified(self) -> datetime:

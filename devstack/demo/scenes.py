@@ -18,11 +18,11 @@ class Ask:
     body: dict[str, Any] | str
     expected: str
     door: str = "queue"
-    """`queue`, `http`, `direct` (the synchronous DELETE) or `poison` (as if the host had given it up)."""
+    """`queue`, `http`, `direct` (the synchronous DELETE) or `poison` (as if the host had given up the message)."""
     certainty: str = "confirmed"
     attempts: int | None = None
     status: int | None = None
-    """The HTTP status that must come back."""
+    """The HTTP status that the app must answer."""
 
     @property
     def id(self) -> str | None:
@@ -37,9 +37,9 @@ class Scene:
     asks: tuple[Ask, ...]
     faults: tuple[dict[str, Any], ...] = ()
     deletes: int = 0
-    """DELETEs that must reach Batch because of it."""
+    """How many DELETEs must reach Batch."""
     results: int = field(default=-1)
-    """Distinct results that must come of it; -1 for one per request."""
+    """How many distinct results must be published; -1 for one per request."""
 
 
 def request(task: str, **fields: Any) -> dict[str, Any]:

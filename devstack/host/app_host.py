@@ -38,11 +38,11 @@ class HostArguments:
 
     app_dir: Path
     port: int = 0
-    """0 takes a free one."""
+    """The port to listen on; 0 for any free one."""
     lease_seconds: float = 600.0
     """How long a received message stays invisible; fixed at ten minutes in the real host."""
     drain_seconds: float = 10.0
-    """What work in hand gets after SIGTERM, and beside a function that ran into its time limit."""
+    """How long running work may continue after SIGTERM, or after another function exceeded its time limit."""
     enable_auth: bool = False
     quiet: bool = False
 
@@ -55,7 +55,7 @@ class AppHost:
         self._settings = settings
         self._ending = ending
         self.fault: BaseException | None = None
-        """What ended the host by itself."""
+        """The error that ended the host, if it was not told to stop."""
         options = read_host_options(arguments.app_dir, settings)
         keys = keys_from(settings, required=arguments.enable_auth)
         self._worker = Worker(self._start_worker, arguments.drain_seconds)

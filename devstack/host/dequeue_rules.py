@@ -26,7 +26,7 @@ class AfterFailure(StrEnum):
     RELEASE = "release"
     POISON = "poison"
     LEAVE = "leave"
-    """Nothing: it comes back when its invisibility ends."""
+    """Do nothing: the message comes back when its invisibility ends."""
 
 
 def poison_queue_of(queue: str) -> str | None:

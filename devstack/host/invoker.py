@@ -25,7 +25,7 @@ class Attempt:
 
     succeeded: bool
     reply: Reply | None = None
-    """What an HTTP function answered."""
+    """The response of an HTTP function."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class AccessKeys:
     function_key: str = field(default="", repr=False)
     """Opens every function of level `function`, like a host key in the cloud."""
     master_key: str = field(default="", repr=False)
-    """Opens everything, and alone opens level `admin`."""
+    """Opens everything, and is the only key for level `admin`."""
 
     def refusal(self, level: str, request: Incoming) -> int | None:
         """None if the request may pass, else 401, or 403 for a valid key that does not suffice."""

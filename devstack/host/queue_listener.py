@@ -75,7 +75,7 @@ class QueueListener:
         empty_polls = 0
         try:
             while not self._stopping:
-                self._wake.clear()  # before the poll, so that news during it is not missed
+                self._wake.clear()  # before the poll, so that a wake-up during it is not missed
                 if self._poll():
                     empty_polls = 0
                     self._wait_for_room()

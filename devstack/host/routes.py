@@ -26,7 +26,7 @@ class RouteTemplate:
             segments = [*prefix.split("/"), *segments]
         self._pattern = re.compile("".join(f"/{_segment(segment)}" for segment in segments), re.IGNORECASE)
         self.rank = tuple(segment.startswith("{") for segment in segments)
-        """Of two routes that fit a path, the lower one serves it: a literal wins over a parameter."""
+        """If two routes match a path, the lower one serves it: a literal wins over a parameter."""
 
     def match(self, path: str) -> dict[str, str] | None:
         """Route parameters of a decoded path, whatever the case of its literals; None if the route does not match."""

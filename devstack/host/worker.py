@@ -137,14 +137,14 @@ class Worker:
             return self._current.send(invocation)
 
     def replace(self, process_of: Result) -> None:
-        """After a function exceeded its time limit: its process accepts no more, and the rest in it has ten seconds.
+        """After a function exceeded its time limit: its process accepts no more work, and has ten seconds for the rest.
 
         What is not done by then fails with it; the next process takes what was waiting.
         """
         with self._ready:
             old = self._current
             if old is None or process_of not in old.pending:
-                return  # somebody else's limit has had it replaced
+                return  # already replaced, because of another function's time limit
             self._current = None
         wait([future for future in old.pending if future is not process_of], self._drain_seconds)
         _log.error("worker process restarts: a function ran into its time limit")

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 JOB = "soak"
 WAVE = 40
 MOST_OPEN = 400
-"""Requests without a result, above which no more are sent: the emulator slows down with a queue's length."""
+"""No more requests are sent while this many lack a result: the emulator slows down as a queue grows."""
 DUPLICATES = 0.1
 OVER_HTTP = 0.3
 # Small budget and lease, so that what a killed host held comes back within the run.

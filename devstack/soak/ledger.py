@@ -15,13 +15,13 @@ class Ledger:
     """The record of a run."""
 
     asked: dict[str, str] = field(default_factory=dict)
-    """Task by request id."""
+    """The task of each request, by request id."""
     sent: int = 0
-    """Messages and calls, duplicates included."""
+    """How many messages and calls were sent, duplicates included."""
     messages: list[Mapping[str, Any]] = field(default_factory=list)
     """All results, repeats included."""
     answered: set[str] = field(default_factory=set)
-    """Requests that have a result."""
+    """Ids of the requests that have a result."""
 
     def take(self, results: Iterable[Mapping[str, Any]]) -> None:
         """Records result messages."""

@@ -123,7 +123,7 @@ class Acceptor:
                 for key, found in self.store.read_all(list(left)).items():
                     answers[key] = Acceptance.of_repeat(left.pop(key), found)
             else:
-                # It came meanwhile, or cannot be read.
+                # The row was inserted meanwhile, or cannot be read.
                 asked = left.pop(tried[written.index].key)
                 answers[asked.key] = self._accept_one(asked)
         return answers | {key: self._accept_one(asked) for key, asked in left.items()}
@@ -166,7 +166,7 @@ def _chunks(records: Iterable[Record]) -> list[list[Record]]:
     Messages of one bucket next to each other would fight over its count.
     """
     buckets: dict[str, list[Record]] = {}
-    # By key: should they be there already, those of a chunk lie close together.
+    # Sorted by key: if the rows exist already, those of one chunk lie close together.
     for record in sorted(records, key=lambda record: record.key.row):
         buckets.setdefault(record.key.bucket, []).append(record)
     longest = max(map(len, buckets.values()), default=0)

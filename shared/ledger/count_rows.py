@@ -16,9 +16,9 @@ from shared.ledger.tally import NAMES, RowChange, deltas
 from shared.storage.table import RowWrite, StoredRow, Table
 
 SPREAD = 16
-"""Rows of one parent's counts in each bucket."""
+"""How many rows hold one parent's counts in each bucket."""
 MOST_PARENTS = 1_024
-"""Of which rows are remembered, counted once for each bucket; the one used longest ago is forgotten."""
+"""How many parents' rows are remembered, counted once per bucket; the least recently used is forgotten."""
 MOST_REFUSALS = 3
 """After this many, other processes count for the parent as often as this one: its rows are read before each write."""
 
@@ -28,9 +28,9 @@ class _Parent:
     """What this process knows of one parent's rows in one bucket."""
 
     free: list[StoredRow] = field(default_factory=list)
-    """As written last, and in no thread's hands."""
+    """Rows as last written that no thread is using."""
     seen: set[str] = field(default_factory=set)
-    """Row keys that exist, or may."""
+    """Keys of rows that exist or may exist."""
     refusals: int = 0
 
 

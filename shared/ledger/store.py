@@ -23,7 +23,7 @@ from shared.storage.table import MAX_OPERATIONS, Refused, RowWrite, StoredRow, T
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 10.0
-"""How long a write is tried that others get in the way of, where nobody says how long there is."""
+"""How long a write is retried while other writers interfere, unless the caller sets a time limit."""
 CORRUPT = ErrorBody("CorruptRecord", "The app's own row of this request, or of its clean-up, cannot be read.")
 
 T = TypeVar("T")

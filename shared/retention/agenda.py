@@ -24,7 +24,7 @@ from shared.storage.table import RowWrite, StoredRow, Table
 log = logging.getLogger(__name__)
 
 PARTITION: Final = "sweeps"
-"""Not one of the sixteen partitions of the requests, so no purge touches it."""
+"""Apart from the sixteen partitions of the requests, so that no purge touches it."""
 WAITS_FOR_REQUESTS: Final = timedelta(days=1)
 """For this long after its start, a sweep with open requests delays the next one."""
 MOST_AGENDAS: Final = 1_000

@@ -13,7 +13,7 @@ from shared.retention.sweep import Phase
 from shared.storage.table import StoredRow, Table
 
 COLUMNS: Final = ("PartitionKey", "RowKey", "phase", "account")
-"""What of a sweep's row is needed."""
+"""The columns of a sweep's row that are needed."""
 
 
 def forgettable_sweeps(table: Table, rows: Sequence[StoredRow], before: str) -> list[StoredRow]:

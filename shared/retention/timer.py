@@ -39,7 +39,7 @@ class TimerParts:
     closer: SweepCloser
     new_id: Callable[[], str]
     open_of: Callable[[Sweep], int]
-    """How many of a sweep's requests are not done."""
+    """Returns how many of a sweep's requests are not done."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,9 @@ class SweepTimer:
         try:
             self._parts.outlet.send_step(SweepStep(sweep.sweep_id, sweep.step))
         except StorageUnavailable:
-            # What cannot be undone is brought on or given up by the timer, as after a crash.
+            # What cannot be undone here is continued or given up by a later run of the timer, as after a crash.
             with suppress(StorageUnavailable):
-                # The row goes first: should the message be there all the same, it finds nothing to do.
+                # The row is deleted first: if the message was sent after all, it finds nothing to do.
                 if self._parts.sweeps.drop(sweep):
                     self._parts.agendas.write(registration.after, registration.undone())
             raise
