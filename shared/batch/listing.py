@@ -26,7 +26,7 @@ PAGE_QUERY: Final[Mapping[str, str | int]] = {
 def page_query(ended_by: datetime | None = None) -> dict[str, str | int]:
     """The query for the first page; with an instant, only for tasks that had ended by then.
 
-    In whole seconds, rounded up: the filter only saves work, and the answer is checked again.
+    The instant is rounded up to whole seconds: the filter only saves work, and the answer is checked again.
     """
     if ended_by is None:
         return dict(PAGE_QUERY)
