@@ -22,10 +22,15 @@ _TEXTS = {
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
     "model_type": "must be an object",
+    "string_too_short": "must not be empty",
     "dict_type": "must be an object",
 }
 
-_BOUNDS = {"greater_than_equal": "must be at least {ge}", "less_than_equal": "must be at most {le}"}
+_BOUNDS = {
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_long": "must have at most {max_length} characters",
+}
 
 
 class Surroundings(NamedTuple):

@@ -171,9 +171,11 @@ def test_a_dry_run_counts_and_does_nothing(app: PlayedApp, command: Command, nam
 
 
 def test_nothing_that_fits_is_no_fault(app: PlayedApp, command: Command) -> None:
-    """If no letter matches, a bulk redrive redrives nothing and ends with code 0."""
+    """If no letter can be redriven, a bulk redrive says so, asks and does nothing, and ends with code 0."""
     letters = Letters(app, 0)
-    assert command("redrive", "--all", "--yes").code == 0
+    ended = command("redrive", "--all", "--yes")
+    assert ended.code == 0
+    assert "no dead letters that can be redriven" in ended.out
     assert letters.acts == []
 
 

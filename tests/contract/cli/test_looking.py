@@ -160,6 +160,15 @@ def test_watch_of_a_request_that_is_forgotten_ends(app: PlayedApp, command: Comm
     assert command("watch", ID).code == 1
 
 
+def test_a_404_that_is_not_the_apps_is_no_end_of_a_request(app: PlayedApp, command: Command) -> None:
+    """A host that has not loaded the app answers every call so, without a body: 3, and how to continue."""
+    looks = [answer(200, request("running")), Answer(404)]
+    app.routes[f"GET {REQUEST}"] = lambda _: looks.pop(0) if len(looks) > 1 else looks[0]
+    ended = command("watch", ID)
+    assert ended.code == 3
+    assert f"watch {ID}" in ended.err
+
+
 def test_cancel_stops_whatever_has_the_id(app: PlayedApp, command: Command) -> None:
     """`cancel` cancels a sweep by its id, and says how many of its requests are still open."""
     only(app, SWEEP, progress("running"))

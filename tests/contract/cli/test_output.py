@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from batch_task_deletion.faults import Exit
 from devstack.http1 import Answer
 from tests.contract.cli.command import Command, environment, in_process, program
 from tests.contract.cli.played_app import Call, PlayedApp, answer, error, never
@@ -176,6 +177,12 @@ def test_a_reader_that_goes_away_ends_it_quietly(app: PlayedApp) -> None:
             process.stdout.readline()
             process.stdout.close()
             assert process.stderr.read() == b""
+
+
+def test_the_help_tells_the_exit_codes(command: Command) -> None:
+    """A script can be written from the help alone."""
+    words = " ".join(command("--help").out.split())
+    assert all(re.search(rf"[:;] {code.value} ", words) for code in Exit)
 
 
 def test_help_to_a_reader_that_goes_away_is_quiet_too() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 
 import pytest
 
 from shared.api.answer import Answer
 from tests.fakes.app import World
+from tests.fakes.calls import ask, call
+from tests.fakes.jobs import job_event
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 MEBIBYTE = 1024 * 1024
@@ -40,6 +43,21 @@ def test_json_may_have_any_parameters(world: World, content_type: str) -> None:
 def test_another_charset_is_not_read(world: World, content_type: str) -> None:
     """A body in another charset than UTF-8, or of another type than JSON, is refused with 415."""
     assert world.post(world.request(), **{"content-type": content_type}).status == 415
+
+
+def test_every_call_that_reads_json_refuses_another_type(world: World) -> None:
+    """415, as the description says of all of them."""
+    apis = world.app
+    for answer_of, body in (
+        (apis.api.submit, world.request()),
+        (apis.cleanups.submit, job_event()),
+        (apis.dead_letters.redrive_many, {"all": True}),
+        (apis.dead_letters.settle_many, {"all": True}),
+        (apis.retention.begin, {}),
+    ):
+        raw = json.dumps(body).encode()
+        answer = ask(answer_of, call(body=raw, headers={"content-type": "text/plain"}, method="POST"))
+        assert (answer.status, set(texts(answer))) == (415, {"content-type"}), answer_of
 
 
 @pytest.mark.parametrize("raw", [b"", b" \r\n"])

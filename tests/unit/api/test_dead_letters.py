@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from shared.api.letter_pass import place_from, to_token
 from shared.clock import to_text
 from shared.results.dead_letter import DeadLetter
+from shared.results.letter_listing import Place
 from tests.fakes.app import World
 from tests.fakes.batch import refused
 from tests.fakes.calls import Told, ask, call
@@ -132,6 +134,36 @@ def test_a_continuation_belongs_to_its_filters(world: World) -> None:
     assert len(listed(world, outcome="failed", **more)) == 2
     assert world.list_letters(**more).status == 400
     assert world.list_letters(**more, outcome="failed", settled="true").status == 400
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"after": None, "scans": {}},
+        {"after": [], "scans": {}},
+        {"after": "", "scans": []},
+        {"after": "", "scans": {"letters-0": {"PartitionKey": "\ud800", "RowKey": "1"}}},
+        {"after": "", "scans": {"letters-0": {"PartitionKey": "1", "RowKey": "a\r\nb"}}},
+        {"after": "", "scans": {"letters-0": {"PartitionKey": "1", "RowKey": 5}}},
+        {"after": "", "scans": {"letters-0": {"PartitionKey": "1"}}},
+    ],
+)
+def test_a_place_that_the_app_never_wrote_is_refused(world: World, place: dict[str, Any]) -> None:
+    """400: a damaged continuation is neither a defect of the app nor the end of the list."""
+    fail(world)
+    answer = world.list_letters(continuation=to_token({"wishes": {}, "place": place}))
+    assert (answer.status, answer.content["values"][0]["key"]) == (400, "query:continuation")
+    token = {"act": "redrive", "wishes": {}, "place": place, "dryRun": False, "perSecond": 10}
+    now = to_text(world.clock.now())
+    answer = many(world, continuation=to_token(token | {"before": now, "due": now}))
+    assert (answer.status, answer.content["values"][0]["key"]) == (400, "/continuation")
+
+
+def test_a_scan_may_go_on_at_a_partition_without_a_row() -> None:
+    """The service may leave the row key of its continuation out."""
+    place = Place("", {"letters-0": {"PartitionKey": "1!8!bGV0"}})
+    wire = {"after": "", "scans": {"letters-0": {"PartitionKey": "1!8!bGV0", "RowKey": None}}}
+    assert place_from(wire) == place
 
 
 def test_a_stored_letter_that_cannot_be_read_is_not_the_callers_fault(world: World) -> None:

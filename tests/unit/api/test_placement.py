@@ -112,6 +112,33 @@ def test_the_body_of_the_operation_says_nothing(body: bytes, expected: set[str])
     assert (answer.status, keys(answer), world.batch.calls) == (400, expected, [])
 
 
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("ifMatch", "header if-match"),
+        ("if-match", "header if-match"),
+        ("IFUNMODIFIEDSINCE", "header if-unmodified-since"),
+        ("clientRequestId", "header client-request-id"),
+        ("dryRun", "POST /api/task-deletions"),
+        ("deleteAfter", "POST /api/task-deletions"),
+        ("metadata", "POST /api/task-deletions"),
+    ],
+)
+def test_what_the_operation_takes_elsewhere_is_told_its_place(name: str, where: str) -> None:
+    """In the query as in a body."""
+    world = World()
+    world.request()
+    for the_call in (
+        call(query={name: "x"}, route=ROUTE, method="DELETE"),
+        call(body=json.dumps({name: "x"}).encode(), route=ROUTE, method="DELETE"),
+    ):
+        answer = ask(world.app.api.delete_task, the_call)
+        (value,) = answer.content["values"]
+        assert (answer.status, value["key"]) == (400, f"query:{name}" if the_call.query else f"/{name}")
+        assert value["value"].endswith(where) or f"{where} " in value["value"]
+        assert world.batch.calls == []
+
+
 def test_a_body_that_is_lost_on_the_way_is_refused_too() -> None:
     """A synchronous DELETE with a chunked body, which the host hands over empty, is refused."""
     world = World()

@@ -161,6 +161,15 @@ def test_when_none_is_accepted_the_call_is_refused(world: World) -> None:
     assert statuses(answer) == ["invalid", "invalid"]
 
 
+def test_a_refused_call_points_at_conflicts_and_protected_jobs_too() -> None:
+    """Whatever keeps an event from being accepted is in `values` of the whole call."""
+    world = World(PROTECTED_JOBS="prod-*")
+    assert world.post_event(cloud(1)).status == 202
+    answer = world.post_event([cloud(1, select="failed"), cloud(2, jobId="prod-1")])
+    assert (answer.status, statuses(answer)) == (400, ["conflict", "invalid"])
+    assert keys(answer) == {"/0/id", "/1/data/jobId"}
+
+
 def test_a_batch_that_came_before_is_not_refused(world: World) -> None:
     """A batch whose events are all known is answered with 202, so that its sender stops repeating it."""
     assert world.post_event([cloud(1), cloud(2)]).status == 202

@@ -20,6 +20,12 @@ def test_any_origin_is_allowed(origin: str) -> None:
     }
 
 
+def test_a_query_that_deliveries_could_not_have_is_refused() -> None:
+    """A subscription to an address with a parameter that the POST refuses fails at once, not event by event."""
+    answer = ask(allow, call(headers={"webhook-request-origin": "x"}, query={"dryRun": "true", "code": "key"}))
+    assert (answer.status, [value["key"] for value in answer.content["values"]]) == (400, ["query:dryRun"])
+
+
 @pytest.mark.parametrize("origin", [None, "", " ", " a", "a ", "x\r\nset-cookie: y", "a\x00", "bücher", "~" * 257])
 def test_what_may_not_be_echoed_is_refused(origin: str | None) -> None:
     """A missing origin, or one that is unsafe to echo, is refused with 400, pointing at its header."""

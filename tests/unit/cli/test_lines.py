@@ -138,6 +138,17 @@ def test_a_line_that_is_no_task(content: str, words: str) -> None:
     assert words in fault(content, {}) or words in fault(content, JOB)
 
 
+@pytest.mark.parametrize("header", ["TaskId", "taskid", " TASKID\t"])
+def test_a_header_in_another_letter_case_is_no_task(header: str) -> None:
+    """It would ask for the deletion of a task that nobody meant."""
+    assert "did you mean taskId?" in fault(f"{header}\na\n", JOB)
+
+
+def test_a_list_of_objects_is_told_the_form() -> None:
+    """JSON as other tools export it is not taken for CSV."""
+    assert "must be a JSON object: a file of JSON has one on each line" in fault('[{"jobId": "j", "taskId": "t"}]\n')
+
+
 def test_a_task_without_a_job_says_how_to_give_one() -> None:
     """For a task line without a job, the error names the option `--job`."""
     assert "--job" in fault("a\n")
