@@ -91,6 +91,8 @@ class ScriptedJobs(ScriptedBatch):
     states: dict[str, str] = field(default_factory=dict)
     completed: list[CompletedTask] = field(default_factory=list)
     page_size: int = 1_000
+    next_link: str | None = None
+    """What each page of tasks names as the next one, in place of the right one."""
     metadata: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """The metadata of each job, as names and values."""
     job_script: list[Reply] = field(default_factory=list)
@@ -149,7 +151,7 @@ class ScriptedJobs(ScriptedBatch):
         def answer() -> TaskPage:
             there = [t for t in self.completed if (job_id.lower(), t.id) in self.tasks and t.id > (continuation or "")]
             page = tuple(there[: self.page_size])
-            return TaskPage(DELETED, page, page[-1].id if len(there) > len(page) else None)
+            return TaskPage(DELETED, page, self.next_link or (page[-1].id if len(there) > len(page) else None))
 
         return self._look("batch list", answer, TaskPage)
 

@@ -111,6 +111,37 @@ def test_a_job_that_is_not_completed_is_waited_for(world: World) -> None:
     assert len(world.batch.calls) == 25
 
 
+def test_a_job_that_is_made_again_while_it_is_listed_is_waited_for(world: World) -> None:
+    """The old job's next page would show tasks of the new one, which still works: it is listed when it is completed."""
+    world.put_event()
+    world.deliver("job-completions")
+    world.batch.states[JOB] = "active"
+    world.batch.completed = [replace(task, etag=f"{task.etag}F") for task in world.batch.completed]
+    world.deliver_all("job-completions")
+    world.deliver_all()
+    assert (world.batch.effects, world.closings()) == (set(), [])
+
+    world.batch.states[JOB] = "completed"
+    world.settle()
+    deletions = [r["data"] for r in world.results() if r["type"] not in {LISTED, DONE}]
+    assert Counter(d["outcome"] for d in deletions) == {"preconditionFailed": 10, "deleted": 15}
+    assert (world.closings()[0]["data"]["listed"], world.closings()[0]["data"]["requested"]) == (25, 25)
+
+
+def test_a_job_that_goes_while_it_is_listed_ends_the_listing(world: World) -> None:
+    """What was asked for before counts, whether or not its requests have rows by then."""
+    world.put_event()
+    world.deliver("job-completions")
+    world.batch.states[JOB] = "deleting"
+    world.deliver("job-completions")
+    del world.batch.states[JOB]
+    world.batch.tasks.clear()
+    world.clock.advance(901)
+    world.deliver_all("job-completions")
+    closing = world.closings()[0]["data"]
+    assert (closing["jobState"], closing["requested"]) == ("notFound", 10)
+
+
 def test_a_job_that_is_never_completed_ends_the_event(world: World) -> None:
     """An event whose job is not completed after seven days ends as exhausted, with a dead letter."""
     world.batch.states[JOB] = "active"
@@ -141,6 +172,20 @@ def test_a_job_that_is_gone_closes_with_zeros(world: World) -> None:
     (closing,) = world.closings()
     assert closing["type"] == LISTED
     assert (closing["data"]["jobState"], closing["data"]["listed"]) == ("notFound", 0)
+
+
+def test_a_link_that_leads_back_ends_the_event(world: World) -> None:
+    """It would be followed for ever: the event fails, and a redrive lists the job from its beginning."""
+    world.batch.next_link = "t-0009"
+    world.put_event()
+    world.settle()
+    (closing,) = world.closings()
+    assert (closing["data"]["outcome"], closing["data"]["error"]["code"]) == ("failed", "ContinuationLeadsBack")
+    world.batch.next_link = None
+    (letter,) = world.dead_letters()
+    assert world.redrive(letter["id"]).status == 202
+    world.settle()
+    assert (world.closings()[-1]["type"], world.batch.tasks) == (LISTED, set())
 
 
 @pytest.mark.parametrize("reply", [LOST, refused(429, "TooManyRequests"), refused(503, "ServerBusy")])

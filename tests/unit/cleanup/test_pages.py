@@ -51,6 +51,26 @@ def test_pages_add_up() -> None:
     assert (second.asked, second.skipped, second.next_page, second.first_listed_at) == (5, 2, None, NOW)
 
 
+@pytest.mark.parametrize("links", ["a", "ba", "abc", "xyabcdefg", "xyzabcdefghijklmnop"])
+@pytest.mark.parametrize("round_of", [1, 2, 3])
+def test_a_listing_that_goes_round_is_found_out(links: str, round_of: int) -> None:
+    """Whatever comes before it and however long it is: before three times as many pages as there are links."""
+    row, step = FRESH, 0
+    for link in links + links[-round_of:] * 50:
+        if pages.leads_back(row, link):
+            break
+        row, step = replace(pages.followed(row, link), step=step + 1), step + 1
+    assert len(links) <= step <= 3 * len(links) + 3
+
+
+def test_a_listing_of_a_thousand_pages_does_not_go_round() -> None:
+    """No link leads back while all are different."""
+    row = FRESH
+    for link in map(str, range(1_000)):
+        assert not pages.leads_back(row, link)
+        row = replace(pages.followed(row, link), step=row.step + 1)
+
+
 def test_a_page_that_is_listed_again_asks_for_what_it_asked_for() -> None:
     """A page that is listed again requests only tasks that it had requested before."""
     noted = pages.recorded(FRESH, page(3, "b"), asked(1, 2, 3), NOW)

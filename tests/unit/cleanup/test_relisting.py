@@ -141,6 +141,21 @@ def test_trouble_ends_the_second_listing_and_not_the_clean_up(world: World, repl
     assert len(world.batch.calls) == 25
 
 
+def test_a_link_that_leads_back_ends_the_second_listing(world: World) -> None:
+    """It is trouble like any other: the clean-up stays `listed`, and on another day finds what is left."""
+    body = list_all(world)
+    lose(world, 5)
+    world.settle()
+    nights(world, 2)
+    world.batch.next_link = "t-0009"
+    world.settle()
+    assert progress(world, body)["state"] == "listed"
+    world.batch.next_link = None
+    nights(world, 2)
+    world.settle()
+    assert len(world.batch.calls) == 25
+
+
 def test_trouble_that_passes_is_waited_out(world: World) -> None:
     """A temporary failure of a second listing is retried."""
     list_all(world)
