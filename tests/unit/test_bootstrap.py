@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bootstrap import REQUIREMENTS, ROOT, SetUpFailed, choose, fingerprint, probe, run
+from scripts.bootstrap import REQUIREMENTS, ROOT, SetUpFailed, choose, fingerprint, probe, run, runs
 
 
 @pytest.fixture
@@ -32,6 +32,16 @@ def test_an_old_interpreter_does_not_count(tmp_path: Path) -> None:
     old.write_text("#!/bin/sh\necho 3 9 /usr/bin/python3.9\n")
     old.chmod(stat.S_IRWXU)
     assert probe(str(old)) is None
+
+
+def test_an_environment_of_another_version_goes_when_one_is_named(tmp_path: Path) -> None:
+    """`make test PYTHON=python3.11` runs with that version; without a name, any environment that runs will do."""
+    other = tmp_path / "python"
+    other.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.99.0 || echo 3 99 /opt/python3.99\n')
+    other.chmod(stat.S_IRWXU)
+    assert runs(str(other), None)
+    assert not runs(str(other), sys.executable)
+    assert runs(sys.executable, sys.executable)
 
 
 def test_no_interpreter_at_all_is_said_in_words(broken_shim: str) -> None:

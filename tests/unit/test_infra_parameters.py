@@ -6,7 +6,12 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from scripts.azd_parameters import PARAMETERS, asked_for
+from scripts.infra_check.contract import settings_read
+from shared.errors import InvalidConfiguration
+from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
@@ -50,3 +55,28 @@ def test_every_parameter_has_a_description() -> None:
     for name in variables():
         before = TEMPLATE[: TEMPLATE.index(f"\nparam {name} ")].rpartition("\n\n")[2]
         assert "@description(" in before, name
+
+
+@pytest.mark.parametrize("kind", ["Queue", "Table"])
+def test_names_have_the_lengths_that_the_app_takes(kind: str) -> None:
+    """A name that passes the template is one that the app starts with: it would refuse it after the deployment."""
+    bounds = re.findall(rf"@minLength\((\d+)\)\n@maxLength\((\d+)\)\n@description.*\nparam (\w+{kind}Name) ", TEMPLATE)
+
+    assert len(bounds) == {"Queue": 3, "Table": 2}[kind]
+    for least, most, name in bounds:
+        setting = variables()[name]
+        assert setting in settings_read()
+        for length, is_refused in (
+            (int(least) - 1, True),
+            (int(least), False),
+            (int(most), False),
+            (int(most) + 1, True),
+        ):
+            assert is_named(setting, {setting: "a" * length}) == is_refused, f"{name} of {length}"
+
+
+def is_named(setting: str, env: dict[str, str]) -> bool:
+    """Whether the app names a setting as wrong, whatever else is missing."""
+    with pytest.raises(InvalidConfiguration) as refused:
+        Settings.from_env(env)
+    return any(problem.startswith(f"{setting} ") for problem in refused.value.problems)

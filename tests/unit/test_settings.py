@@ -111,6 +111,7 @@ NUMBERS = {
     "BATCH_MAX_ATTEMPTS": ("1", "100"),
     "BATCH_MAX_CONCURRENCY": ("1", "256"),
     "JOB_COMPLETION_MAX_WAIT_DAYS": ("0", "30"),
+    "DEAD_LETTER_RETENTION_DAYS": ("2", "3650"),
     "REQUEST_RETENTION_DAYS": ("2", "365"),
     "RETENTION_INTERVAL_HOURS": ("1", "168"),
     "BATCH_RETRY_BASE_SECONDS": ("0.05", "900"),
@@ -230,6 +231,32 @@ def test_a_setting_that_breaks_its_rule_is_told(name: str, text: str, rule: str)
     [problem] = _problems_of(REQUIRED | {name: text})
     assert name in problem
     assert rule in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("BATCH_ACCOUNT_URLS", "https://a.example,http://b.example", "entry 2 must begin with https"),
+        ("PROTECTED_JOBS", "prod-*, n/a, x", "entry 2 must be 1 to 79"),
+    ],
+)
+def test_a_problem_of_a_list_names_the_entry(name: str, text: str, place: str) -> None:
+    """By its place, counted from 1, since no problem shows a value."""
+    [problem] = _problems_of(REQUIRED | {name: text})
+    assert problem.startswith(f"{name} {place}")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"BATCH_RETRY_BASE_SECONDS": "0", "BATCH_RETRY_MAX_SECONDS": "2"},
+        {"BATCH_RETRY_BASE_SECONDS": "1000", "BATCH_RETRY_MAX_SECONDS": "1h"},
+    ],
+)
+def test_a_setting_that_is_refused_contradicts_no_other(env: dict[str, str]) -> None:
+    """Its default is not what the operator compares."""
+    [problem] = _problems_of(REQUIRED | env)
+    assert "must be a number" in problem
 
 
 @pytest.mark.parametrize(

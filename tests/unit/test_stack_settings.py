@@ -17,6 +17,14 @@ def test_what_was_chosen_wins() -> None:
     assert settings["IDENTITY_ENDPOINT"] == "http://127.0.0.1:2/msi/token"
 
 
+def test_a_developer_signs_in_without_the_local_identity() -> None:
+    """DefaultAzureCredential asks a managed identity before the Azure CLI, and would get the local stack's token."""
+    chosen = {"BATCH_CREDENTIAL": "developer"}
+    settings = app_settings("storage", "http://127.0.0.1:1", "http://127.0.0.1:2", chosen)
+    assert settings["BATCH_CREDENTIAL"] == "developer"
+    assert [name for name in settings if name.startswith("IDENTITY_")] == []
+
+
 def test_a_part_sees_nothing_of_the_shell_that_steers_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proxies, credentials and app settings of the shell do not reach the parts of the local stack."""
     for name in ("HTTPS_PROXY", "AZURE_CLIENT_ID", "BATCH_ACCOUNT_URLS", "IDENTITY_ENDPOINT", "REQUEST_QUEUE_NAME"):

@@ -40,14 +40,25 @@ def _problems_of(env: dict[str, str]) -> list[str]:
         STRING,
         LOCAL,
         "UseDevelopmentStorage=true",
-        "usedevelopmentstorage=TRUE;",
         "AccountName=acct;SharedAccessSignature=sv=2024-01-01&sig=abc%3D",
         "QueueEndpoint=https://a.example;TableEndpoint=https://b.example;SharedAccessSignature=sv=1&sig=x",
     ],
 )
 def test_a_connection_string_is_passed_on_as_it_is(text: str) -> None:
-    """A connection string, with key, shared access signature or the emulator's short form, is kept unchanged."""
-    assert _read({"TaskDeleteStorage": text}) == StorageConnection(text)
+    """A connection string, with key, shared access signature or the emulator's short form, is passed on unchanged."""
+    assert _read({"TaskDeleteStorage": text}) == StorageConnection(text.rstrip(";"))
+
+
+@pytest.mark.parametrize(
+    ("text", "passed_on"),
+    [
+        ("usedevelopmentstorage=TRUE;", "UseDevelopmentStorage=true"),
+        (f";AccountName=acct;;AccountKey={KEY};;", f"AccountName=acct;AccountKey={KEY}"),
+    ],
+)
+def test_what_the_host_reads_with_leniency_the_clients_get_in_one_spelling(text: str, passed_on: str) -> None:
+    """The host skips empty parts and ignores case; the clients would raise, each for something else."""
+    assert _read({"TaskDeleteStorage": text}) == StorageConnection(passed_on)
 
 
 def test_a_connection_does_not_show_its_secret() -> None:
@@ -91,6 +102,7 @@ def test_an_empty_setting_counts_as_absent() -> None:
     """An empty connection setting counts as absent."""
     assert _read({"AzureWebJobsTaskDeleteStorage": "", "TaskDeleteStorage": STRING}) == StorageConnection(STRING)
     assert _read(IDENTITY | {"TaskDeleteStorage": "", "TaskDeleteStorage__clientId": ""}) == _read(IDENTITY)
+    assert _read(IDENTITY | {"TaskDeleteStorage__credential": ""}) == _read(IDENTITY)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +124,14 @@ def test_the_connection_is_required(env: dict[str, str]) -> None:
         (f"QueueEndpoint=https://s3cret;AccountKey={KEY}", "must have AccountName, or QueueEndpoint and TableEndpoint"),
         ("AccountName=acct;AccountKey=s3cret!", "base64 AccountKey"),
         ("AccountName=acct", "base64 AccountKey"),
+        (f"AccountName=acct;AccountKey={KEY};accountname=s3cret", "must not have the same part twice"),
+        ("UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://s3cret", "no other part beside"),
+        (f"AccountName=[s3cret;AccountKey={KEY}", "letters, digits and hyphens as AccountName"),
+        (f"{STRING}/s3cret", "a host name such as core.windows.net as EndpointSuffix"),
+        (LOCAL.replace("http://127.0.0.1:10001", "s3cret"), "a URL without query as QueueEndpoint"),
+        (LOCAL.replace("127.0.0.1:10002", "s3cret..example"), "a URL without query as TableEndpoint"),
+        (f"{STRING};TableEndpoint=https://a.example/?sv=s3cret", "a URL without query as TableEndpoint"),
+        (f"{STRING};QueueSecondaryEndpoint=https://s3cret", "QueueEndpoint beside QueueSecondaryEndpoint"),
         (f"QueueEndpoint=https://a;TableEndpoint=https://b;AccountKey={KEY}", "must have AccountName with"),
     ],
 )
@@ -128,6 +148,7 @@ def test_a_broken_connection_string_is_told_without_its_text(text: str, rule: st
         ({"TaskDeleteStorage__queueServiceUri": IDENTITY["TaskDeleteStorage__queueServiceUri"]}, ["tableServiceUri"]),
         ({"TaskDeleteStorage__clientId": CLIENT}, ["queueServiceUri", "tableServiceUri"]),
         (IDENTITY | {"TaskDeleteStorage__queueServiceUri": "http://s3cret"}, ["queueServiceUri"]),
+        (IDENTITY | {"TaskDeleteStorage__queueServiceUri": "https://acct..queue.example"}, ["queueServiceUri"]),
         (IDENTITY | {"TaskDeleteStorage__queueServiceUri": "https://a.example?sig=s3cret"}, ["queueServiceUri"]),
         (IDENTITY | {"TaskDeleteStorage__tableServiceUri": "https://u:s3cret@a.example"}, ["tableServiceUri"]),
         (IDENTITY | {"TaskDeleteStorage__credential": "s3cret", "TaskDeleteStorage__clientId": "x"}, ["credential", "clientId"]),
