@@ -26,7 +26,8 @@ _JSON = json.JSONDecoder()
 _BLANKS = re.compile(r"[ \t\n\r]*")
 # A message that was cut off: its text, or the `value` of its object.
 _CUT_MESSAGE = re.compile(
-    rf"""(?:\{{[^{{}}]{{0,200}}?"value"[ \t\n\r]*:[ \t\n\r]*)?"((?:[^"\\]|\\.){{0,{MOST_TEXT}}})""", re.DOTALL
+    rf"""(?:\{{[^{{}}]{{0,200}}?"value"[ \t\n\r]*:[ \t\n\r]*)?"((?:[^"\\]|\\u[0-9A-Fa-f]{{4}}|\\[^u]){{0,{MOST_TEXT}}})""",
+    re.DOTALL,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -38,28 +39,34 @@ class AccountLimit:
         self._pace = Pace()
         self._reported: float | None = None
         self._in_flight = 0
+        self._queue: deque[threading.Event] = deque()
+        """Calls that wait for a place, in the order in which they came.
+
+        A place that comes free is handed to the first of them. If anybody could take it, that would mostly be the
+        thread that has just freed it, and while that one has calls to make, the others would wait in vain.
+        """
         self._waiting = 0
-        self._room = threading.Condition()
+        """Calls that have a place and wait for their start."""
+        self._lock = threading.Lock()
         self._turn = threading.Lock()
         """Held by the one call that waits for the next start; the others wait for this lock."""
 
     def acquire(self, start_by: float) -> bool:
         """True when a call may start now, False when none could start by `start_by` (monotonic clock)."""
-        with self._room:
-            left = max(start_by - self._clock.monotonic(), 0.0)
-            if not self._room.wait_for(lambda: self._in_flight < self._most, timeout=left):
-                return False
+        if not self._wait_for_place(start_by):
+            return False
+        with self._lock:
             now = self._clock.monotonic()
             start = self._pace.next_start(now, self._waiting)
             if start > start_by:
+                self._leave()
                 return False
-            self._in_flight += 1
             if start - now < _LEAST_WAIT and not self._waiting:
                 self._pace.start(now)
                 return True
             self._waiting += 1
         is_started = self._wait_for_start(start_by)
-        with self._room:
+        with self._lock:
             self._waiting -= 1
             if not is_started:
                 self._leave()
@@ -67,7 +74,7 @@ class AccountLimit:
 
     def release(self, reply: Reply | None) -> None:
         """Frees the slot and learns from the reply; None when there was none."""
-        with self._room:
+        with self._lock:
             status, asked = (reply.status, reply.retry_after or 0.0) if reply else (None, 0.0)
             is_cut = self._pace.answered(self._clock.monotonic(), status, min(asked, self._longest_hold))
             self._leave()
@@ -86,8 +93,24 @@ class AccountLimit:
 
     def seconds_held(self) -> float:
         """For how much longer the account has asked not to be called."""
-        with self._room:
+        with self._lock:
             return max(0.0, self._pace.held_until - self._clock.monotonic())
+
+    def _wait_for_place(self, start_by: float) -> bool:
+        with self._lock:
+            if self._in_flight < self._most:
+                self._in_flight += 1
+                return True
+            place = threading.Event()
+            self._queue.append(place)
+            seconds = max(start_by - self._clock.monotonic(), 0.0)
+        if place.wait(seconds):
+            return True
+        with self._lock:
+            if place.is_set():
+                return True
+            self._queue.remove(place)
+            return False
 
     def _wait_for_start(self, start_by: float) -> bool:
         if not self._turn.acquire(timeout=max(start_by - self._clock.monotonic(), 0.0)):
@@ -104,7 +127,7 @@ class AccountLimit:
 
         Asked again after each wait: a refusal in the meantime puts the start off.
         """
-        with self._room:
+        with self._lock:
             now = self._clock.monotonic()
             start = self._pace.next_start(now)
             if start > start_by:
@@ -115,5 +138,7 @@ class AccountLimit:
             return 0.0
 
     def _leave(self) -> None:
-        self._in_flight -= 1
-        self._room.notify()
+        if self._queue:
+            self._queue.popleft().set()
+        else:
+            self._in_flight -= 1

@@ -68,11 +68,14 @@ class Redrive:
             return Redriven.ALREADY  # Not by this letter, which can be redriven once its request ends this way again.
         # Last: if the call dies before this, its repeat finds the row of its generation still open.
         marked = self.letters.mark_redriven(letter_id, self.clock.now(), by)
-        return Redriven.REDRIVEN if marked and why is not Reason.SUPERSEDED else Redriven.ALREADY
+        # The call that reopened the row may find the mark of one that came while it sent the message.
+        is_its_own = why is Change.REOPENED or (marked and why is Reason.OPEN)
+        return Redriven.REDRIVEN if is_its_own else Redriven.ALREADY
 
     def _redrive(self, letter: DeadLetter, delay_seconds: float) -> Change | Reason:
         if letter.queue == self.event_queue:
-            return Change.REOPENED if self.cleanups.redrive(letter, delay_seconds) else Reason.STALE
+            # Whether this call or an earlier one wrote its row is not known here: the mark decides.
+            return Reason.OPEN if self.cleanups.redrive(letter, delay_seconds) else Reason.STALE
         until = self.clock.now() + timedelta(seconds=delay_seconds)
         decided = self._reopen(letter, until if delay_seconds > 0 else None)
         if decided.why in {Change.REOPENED, Reason.OPEN}:

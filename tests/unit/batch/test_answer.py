@@ -77,6 +77,17 @@ def test_an_error_whose_body_was_cut_off_keeps_its_code_and_text(cut: int) -> No
     assert len(result.error.message) == min(MOST_TEXT, cut - whole.index("xx"))
 
 
+@pytest.mark.parametrize("letter", ["\u00e9", '"'])
+@pytest.mark.parametrize("cut", [1_048_576, *range(100, 107)])
+def test_a_text_of_escapes_is_cut_between_two_of_them(cut: int, letter: str) -> None:
+    """Wherever the body was cut off, inside an escape too: the text before that place is kept."""
+    whole = json.dumps({"code": "X", "message": {"value": f"{letter}x" * 2**19}})
+    result = answered(409, {}, whole.encode()[:cut], NOW)
+    assert result.error is not None
+    assert result.error.message.startswith(f"{letter}x" * 5)
+    assert (len(result.error.message) == MOST_TEXT) == (cut > MOST_TEXT)
+
+
 @pytest.mark.parametrize(
     "body", [b"{", b'{"', b'{"code"', b'{"code":', b'{"code": "Tas', b"[" * 99_999, b'{"message": "\\']
 )

@@ -17,6 +17,34 @@ DONE = Reply(Sent.ANSWERED, 200)
 REFUSED = Reply(Sent.ANSWERED, 429)
 
 
+class AnnouncingClock(FakeClock):
+    """Says when it was asked for the time, which a call does last before it waits for a place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+
+    def monotonic(self) -> float:
+        """The fake time."""
+        self.asked.set()
+        return super().monotonic()
+
+
+def waiter_for(limit: AccountLimit, clock: AnnouncingClock, seconds: float, got: list[float]) -> threading.Thread:
+    """A thread that waits for a place for so long; it adds that to `got` once it may start."""
+    start_by = clock.monotonic() + seconds
+
+    def call() -> None:
+        if limit.acquire(start_by):
+            got.append(seconds)
+
+    clock.asked.clear()
+    waiter = threading.Thread(target=call, daemon=True)
+    waiter.start()
+    assert clock.asked.wait(10)
+    return waiter
+
+
 def test_no_more_than_the_limit_are_in_flight() -> None:
     """A call beyond the limit on calls in flight is refused when its time is up, until another one ends."""
     clock = FakeClock()
@@ -38,6 +66,32 @@ def test_a_waiting_thread_gets_the_place_that_comes_free() -> None:
     limit.release(DONE)
     waiter.join(10)
     assert got == [True]
+
+
+def test_whoever_waits_for_a_place_is_not_overtaken() -> None:
+    """A caller with many calls frees a place and asks for the next at once; the call that waited comes first."""
+    clock = AnnouncingClock()
+    limit = AccountLimit(ACCOUNT, 1, clock)
+    assert limit.acquire(clock.monotonic())
+    got: list[float] = []
+    waiter = waiter_for(limit, clock, 10, got)
+    limit.release(DONE)
+    assert not limit.acquire(clock.monotonic())
+    waiter.join(10)
+    assert got == [10]
+
+
+def test_a_place_that_comes_too_late_for_one_goes_to_the_next() -> None:
+    """The account asks for 30 seconds: the first in the queue has no time for that, the second has."""
+    clock = AnnouncingClock()
+    limit = AccountLimit(ACCOUNT, 1, clock)
+    assert limit.acquire(clock.monotonic())
+    got: list[float] = []
+    waiters = [waiter_for(limit, clock, seconds, got) for seconds in (10, 100)]
+    limit.release(Reply(Sent.ANSWERED, 429, retry_after=30))
+    for waiter in waiters:
+        waiter.join(5)
+    assert got == [100]
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -18,6 +18,7 @@ from tests.chaos.faults import Fault, at, contended, disturbed, everywhere
 from tests.chaos.recovery import call_until_answered
 from tests.fakes.app import ACCOUNT, World
 from tests.fakes.batch import LOST, refused
+from tests.fakes.passage import Operation, T, undisturbed
 
 
 def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", **fields: Any) -> dict[str, Any]:
@@ -66,6 +67,24 @@ def test_redriving_twice_is_harmless(world: World) -> None:
     letter = fail(world)
     assert [world.redrive(letter["id"]).status for _ in range(2)] == [202, 409]
     world.settle()
+    assert world.outcomes() == ["failed", "deleted"]
+
+
+def test_of_two_calls_at_once_the_one_that_redrives_says_so(world: World) -> None:
+    """Whoever redrives it answers 202, even if the request is at work, and another call marks the letter, before that."""
+    letter, answers = fail(world), []
+
+    def meanwhile(operation: Operation[T]) -> T:
+        answer = operation.effect()
+        if operation.name == "send requests":
+            world.passage = undisturbed
+            world.deliver()
+            answers.append(world.redrive(letter["id"]).status)
+        return answer
+
+    world.passage = meanwhile
+    answers.append(world.redrive(letter["id"]).status)
+    assert answers == [409, 202]
     assert world.outcomes() == ["failed", "deleted"]
 
 
