@@ -1,6 +1,7 @@
 # One command per intent; `make help` lists them. Each sets up what it needs first, inside this checkout.
 
-# Any Python 3 that runs will do: scripts/bootstrap.py looks for the best one itself.
+# Any Python 3 that runs will do: scripts/bootstrap.py looks for the best one itself. It takes the one that is named
+# with the command, as in `make test PYTHON=python3.11`.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
 	$$p -c "" 2> /dev/null && echo $$p && break; done)
 RUN := .venv/bin/python
@@ -14,7 +15,7 @@ help: ## what there is
 
 setup:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
-	@$(PYTHON) scripts/bootstrap.py
+	@$(PYTHON) scripts/bootstrap.py $(if $(filter command,$(origin PYTHON)),--this)
 
 demo: setup ## starts the local stack, runs real deletions through it and checks every outcome
 	@$(RUN) -m devstack.demo

@@ -41,7 +41,7 @@ class Ports:
 
     @property
     def storage(self) -> tuple[int, int, int]:
-        """The emulator's three."""
+        """The emulator's three ports."""
         return self.blob, self.queue, self.table
 
 
@@ -59,13 +59,15 @@ def app_settings(
     connection_string: str, batch_url: str, identity_url: str, chosen: Mapping[str, str]
 ) -> dict[str, str]:
     """The settings of the app on the local stack; what was `chosen` wins."""
+    # A developer's own sign-in is asked last: an identity endpoint that is named would answer first, with its made-up token.
+    is_developer = chosen.get("BATCH_CREDENTIAL") == "developer"
+    identity = {} if is_developer else {"IDENTITY_ENDPOINT": identity_url + MSI_PATH, "IDENTITY_HEADER": DEFAULT_HEADER}
     return {
         **REQUIRED_SETTINGS,
         "AzureWebJobsStorage": connection_string,
         "TaskDeleteStorage": connection_string,
         "BATCH_ACCOUNT_URLS": batch_url,
-        "IDENTITY_ENDPOINT": identity_url + MSI_PATH,
-        "IDENTITY_HEADER": DEFAULT_HEADER,
+        **identity,
         **chosen,
     }
 

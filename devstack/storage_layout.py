@@ -1,4 +1,4 @@
-"""The queues and tables that the deployment makes in the cloud, made in the emulator."""
+"""Creates in the emulator the queues and tables that a deployment creates in the cloud."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ POISON_SUFFIX = "-poison"
 
 
 def create_queues_and_tables(connection_string: str, settings: Mapping[str, str]) -> None:
-    """Makes what the settings name, and the poison queue of each queue that the app reads; none may be there yet."""
+    """Creates what the settings name, and the poison queue of each input queue; none may exist yet."""
     read = [settings["REQUEST_QUEUE_NAME"], settings["JOB_COMPLETION_QUEUE_NAME"]]
     names = [*read, *(name + POISON_SUFFIX for name in read), settings["RESULT_QUEUE_NAME"]]
     with QueueServiceClient.from_connection_string(connection_string) as queues:

@@ -77,8 +77,8 @@ param requestQueueName string = 'task-delete-requests'
 param jobCompletionQueueName string = 'job-completions'
 
 @minLength(3)
-@maxLength(63)
-@description('Queue of the results.')
+@maxLength(56)
+@description('Queue of the results. At most 56 characters, like the others: a function that reads it has a poison queue, too.')
 param resultQueueName string = 'task-delete-results'
 
 @minLength(3)

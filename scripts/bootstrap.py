@@ -1,6 +1,7 @@
 """Sets up what every make target needs: a virtual environment and the storage emulator, both inside this checkout.
 
 Runs on the standard library alone, before anything is installed. Does nothing, quickly, when all is in place.
+`--this` makes the environment with the interpreter that runs this, and makes it again when it has another version.
 """
 
 from __future__ import annotations
@@ -31,25 +32,26 @@ class SetUpFailed(Exception):
 def main() -> int:
     """Sets up, and says in one line what is missing when it cannot."""
     try:
-        set_up(ROOT)
+        set_up(ROOT, sys.executable if "--this" in sys.argv[1:] else None)
     except SetUpFailed as error:
         print(f"set-up failed: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def set_up(root: Path) -> None:
-    """Brings .venv and the emulator up to date with the requirements and the lock file."""
+def set_up(root: Path, interpreter: str | None = None) -> None:
+    """Brings .venv and the emulator up to date with the requirements and the lock file, and the interpreter, if named."""
     python = root / ".venv" / "bin" / "python"
     stamp = root / ".venv" / ".installed-from"
     wanted = fingerprint(root)
     emulator = [str(python), "-m", "devstack.azurite"]
-    if stamp.exists() and stamp.read_text() == wanted and probe(str(python)):
+    usable = runs(str(python), interpreter)
+    if stamp.exists() and stamp.read_text() == wanted and usable:
         run("the storage emulator", emulator, root)
         return
     started = time.monotonic()
-    if not probe(str(python)):
-        make_environment(root)
+    if not usable:
+        make_environment(root, (interpreter,) if interpreter else INTERPRETERS)
     print("installing the requirements and the storage emulator, once, which takes about a minute", flush=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     run("the requirements", [*pip, "-r", "requirements-dev.txt"], root)
@@ -58,9 +60,19 @@ def set_up(root: Path) -> None:
     print(f"set up in {time.monotonic() - started:.0f} s", flush=True)
 
 
-def make_environment(root: Path) -> None:
-    """Makes .venv from the best interpreter there is, in place of one that does not run."""
-    interpreter = choose(INTERPRETERS)
+def runs(python: str, interpreter: str | None) -> bool:
+    """Whether the environment's Python runs, and is of the version that is asked for."""
+    return probe(python) is not None and (interpreter is None or version(python) == version(interpreter))
+
+
+def version(command: str) -> str:
+    """What an interpreter says of itself, such as `Python 3.13.1`."""
+    return subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def make_environment(root: Path, interpreters: Iterable[str]) -> None:
+    """Makes .venv from the first interpreter that will do, in place of what is there."""
+    interpreter = choose(interpreters)
     print(f"making .venv with {interpreter}", flush=True)
     shutil.rmtree(root / ".venv", ignore_errors=True)
     run("a virtual environment", [interpreter, "-m", "venv", str(root / ".venv")], root)

@@ -99,7 +99,7 @@ class Settings:
             storage_timeout_seconds=read.number("STORAGE_TIMEOUT_SECONDS", 1, 60, 9),
         )
         policies = read_policies(env.get("RETENTION_POLICIES", ""), settings.batch_accounts, problems)
-        problems += _contradictions(settings)
+        problems += _contradictions(settings, {problem.partition(" ")[0] for problem in problems})
         if problems:
             raise InvalidConfiguration(problems)
         return replace(settings, retention_policies=policies)
@@ -118,7 +118,7 @@ class _Reader:
     def text(self, name: str, rule: Callable[[str], str], default: str | None = None) -> str:
         text = self._env.get(name, "")
         if text:
-            return self._checked(name, rule, text) or ""
+            return self._checked(name, text, rule) or ""
         if default is None:
             self._problems.append(f"{name} is required")
         return default or ""
@@ -129,8 +129,11 @@ class _Reader:
             if required:
                 self._problems.append(f"{name} is required")
             return ()
-        entries = [self._checked(name, rule, entry.strip(" ")) for entry in text.split(",")]
-        good = [entry for entry in entries if entry is not None]
+        entries = [entry.strip(" ") for entry in text.split(",")]
+        # By its place, because a problem never shows the value.
+        names = [f"{name} entry {place}" if len(entries) > 1 else name for place in range(1, len(entries) + 1)]
+        checked = [self._checked(*named, rule) for named in zip(names, entries, strict=True)]
+        good = [entry for entry in checked if entry is not None]
         if len(set(good)) < len(good):
             self._problems.append(f"{name} must not name the same entry twice")
         return tuple(good)
@@ -154,7 +157,7 @@ class _Reader:
             return default
         return float(text)
 
-    def _checked(self, name: str, rule: Callable[[str], str], text: str) -> str | None:
+    def _checked(self, name: str, text: str, rule: Callable[[str], str]) -> str | None:
         try:
             return rule(text)
         except ValueError as error:
@@ -162,8 +165,8 @@ class _Reader:
             return None
 
 
-def _contradictions(settings: Settings) -> list[str]:
-    """Problems between settings that are each valid alone."""
+def _contradictions(settings: Settings, refused: set[str]) -> list[str]:
+    """Problems between settings that are each valid alone; one that is refused has its default here."""
     problems = []
     queues = [settings.request_queue, settings.job_completion_queue, settings.result_queue]
     every = [name for name in queues if name] + [f"{name}{POISON_SUFFIX}" for name in queues[:2] if name]
@@ -174,7 +177,8 @@ def _contradictions(settings: Settings) -> list[str]:
         )
     if settings.request_table and settings.request_table.lower() == settings.dead_letter_table.lower():
         problems.append("REQUEST_TABLE_NAME and DEAD_LETTER_TABLE_NAME must be different tables")
-    if settings.retry_base_seconds > settings.retry_max_seconds:
+    delays = {"BATCH_RETRY_BASE_SECONDS", "BATCH_RETRY_MAX_SECONDS"}
+    if settings.retry_base_seconds > settings.retry_max_seconds and not delays & refused:
         problems.append("BATCH_RETRY_BASE_SECONDS must not be above BATCH_RETRY_MAX_SECONDS")
     return problems
 

@@ -22,7 +22,7 @@ type Settings = {
 }
 
 @export()
-@description('One policy by which the app finds finished work itself; docs/operations.md has the fields, and the app checks them.')
+@description('One policy by which the app finds finished work itself; docs/retention.md has the fields, and the app checks them.')
 type RetentionPolicy = {
   @maxLength(32)
   name: string

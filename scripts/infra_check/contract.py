@@ -13,7 +13,6 @@ from scripts.infra_check.pinned import (
     APP_ROLES,
     BATCH_ROLE,
     CALLER_ROLES,
-    COMING_SETTINGS,
     PLATFORM_SETTINGS,
     STAND_INS,
     TELEMETRY_SETTINGS,
@@ -100,7 +99,7 @@ class _Asked(dict[str, str]):
 def _setting_names(settings: Mapping[str, Any]) -> Iterator[str]:
     expected = settings_read() | _CONNECTION_SETTINGS | PLATFORM_SETTINGS
     yield from (f"setting {name} is not set" for name in sorted(expected - settings.keys()))
-    unread = settings.keys() - expected - TELEMETRY_SETTINGS - COMING_SETTINGS
+    unread = settings.keys() - expected - TELEMETRY_SETTINGS
     yield from (f"setting {name} is set and nobody reads it" for name in sorted(unread))
 
 

@@ -43,9 +43,6 @@ PLATFORM_SETTINGS = {
 TELEMETRY_SETTINGS = {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "AzureFunctionsJobHost__telemetryMode"}
 """Set when the app's own spans and metrics are asked for."""
 
-COMING_SETTINGS = {"DEAD_LETTER_RETENTION_DAYS"}
-"""Set with their defaults before the app reads them, so that the deployment need not change on the day that it does."""
-
 APP_PRINCIPAL = re.compile(r"/deployments(?:/|', ')identity'\)?, '[\d-]+'\)\.outputs\.principalId\.value\]$")
 """The engine's expression for the app's own principal, seen from its group or from an account's."""
 

@@ -103,7 +103,7 @@ def _refuse_unknown(value: dict[str, object], names: dict[str, str], at: str) ->
 
 
 def _model_at(model: type[StrictModel], loc: tuple[int | str, ...]) -> type[StrictModel] | None:
-    """The model of the object at a place inside of another; None where there is no such object."""
+    """The model of the nested object at a place; None if there is no such object."""
     inner: type[StrictModel] | None = model
     for token in loc:
         fields = inner.model_fields.values() if inner else ()

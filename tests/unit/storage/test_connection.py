@@ -40,64 +40,76 @@ def _problems_of(env: dict[str, str]) -> list[str]:
         STRING,
         LOCAL,
         "UseDevelopmentStorage=true",
-        "usedevelopmentstorage=TRUE;",
         "AccountName=acct;SharedAccessSignature=sv=2024-01-01&sig=abc%3D",
         "QueueEndpoint=https://a.example;TableEndpoint=https://b.example;SharedAccessSignature=sv=1&sig=x",
     ],
 )
 def test_a_connection_string_is_passed_on_as_it_is(text: str) -> None:
-    """Account key, shared access signature or the emulator's shorthand."""
-    assert _read({"TaskDeleteStorage": text}) == StorageConnection(text)
+    """A connection string, with key, shared access signature or the emulator's short form, is passed on unchanged."""
+    assert _read({"TaskDeleteStorage": text}) == StorageConnection(text.rstrip(";"))
+
+
+@pytest.mark.parametrize(
+    ("text", "passed_on"),
+    [
+        ("usedevelopmentstorage=TRUE;", "UseDevelopmentStorage=true"),
+        (f";AccountName=acct;;AccountKey={KEY};;", f"AccountName=acct;AccountKey={KEY}"),
+    ],
+)
+def test_what_the_host_reads_with_leniency_the_clients_get_in_one_spelling(text: str, passed_on: str) -> None:
+    """The host skips empty parts and ignores case; the clients would raise, each for something else."""
+    assert _read({"TaskDeleteStorage": text}) == StorageConnection(passed_on)
 
 
 def test_a_connection_does_not_show_its_secret() -> None:
-    """Settings end up in logs and tracebacks; the string must not."""
+    """The representation of a connection does not show its key."""
     assert KEY not in repr(_read({"TaskDeleteStorage": STRING}))
 
 
 def test_service_uris_stand_for_an_identity() -> None:
-    """Without a client id the app's own, system-assigned identity is meant."""
+    """Service URIs without a client id mean the system-assigned identity."""
     assert _read(IDENTITY) == StorageConnection(
         queue_url="https://acct.queue.core.windows.net", table_url="https://acct.table.core.windows.net"
     )
 
 
 def test_a_user_assigned_identity_has_a_client_id() -> None:
-    """`__credential` only says what is meant anyway; `__clientId` says which identity."""
+    """`__clientId` selects a user-assigned identity."""
     env = IDENTITY | {"TaskDeleteStorage__credential": "ManagedIdentity", "TaskDeleteStorage__clientId": CLIENT}
     assert _read(env).client_id == CLIENT
 
 
 def test_an_account_name_wins_over_service_uris() -> None:
-    """As in the host, it means the public cloud's endpoints."""
+    """`__accountName` overrides service URIs, as in the host."""
     assert _read(IDENTITY | {"TaskDeleteStorage__accountName": "other1"}) == StorageConnection(
         queue_url="https://other1.queue.core.windows.net", table_url="https://other1.table.core.windows.net"
     )
 
 
 def test_a_plain_value_wins_over_the_identity_form() -> None:
-    """As in the host; otherwise triggers and clients could look at two accounts."""
+    """A connection string overrides the identity settings, as in the host."""
     assert _read(IDENTITY | {"TaskDeleteStorage": STRING}) == StorageConnection(STRING)
 
 
 def test_the_host_s_prefix_is_looked_up_first() -> None:
-    """`AzureWebJobsTaskDeleteStorage` hides `TaskDeleteStorage`, whichever form either has."""
+    """Settings with the prefix `AzureWebJobs` override those without, as in the host."""
     assert _read({"TaskDeleteStorage": LOCAL, "AzureWebJobsTaskDeleteStorage": STRING}) == StorageConnection(STRING)
     prefixed = {f"AzureWebJobs{name}": value for name, value in IDENTITY.items()}
     assert _read({"TaskDeleteStorage": LOCAL} | prefixed) == _read(IDENTITY)
 
 
 def test_an_empty_setting_counts_as_absent() -> None:
-    """The portal leaves empty values behind."""
+    """An empty connection setting counts as absent."""
     assert _read({"AzureWebJobsTaskDeleteStorage": "", "TaskDeleteStorage": STRING}) == StorageConnection(STRING)
     assert _read(IDENTITY | {"TaskDeleteStorage": "", "TaskDeleteStorage__clientId": ""}) == _read(IDENTITY)
+    assert _read(IDENTITY | {"TaskDeleteStorage__credential": ""}) == _read(IDENTITY)
 
 
 @pytest.mark.parametrize(
     "env", [{}, {"TaskDeleteStorage": ""}, {"TaskDeleteStorageX": "a"}, {"AzureWebJobsStorage": STRING}]
 )
 def test_the_connection_is_required(env: dict[str, str]) -> None:
-    """The host's own storage is no substitute: producers must not need rights on it."""
+    """The connection is required; the host's own AzureWebJobsStorage does not stand in for it."""
     [problem] = _problems_of(env)
     assert problem.startswith("TaskDeleteStorage is required")
 
@@ -112,11 +124,19 @@ def test_the_connection_is_required(env: dict[str, str]) -> None:
         (f"QueueEndpoint=https://s3cret;AccountKey={KEY}", "must have AccountName, or QueueEndpoint and TableEndpoint"),
         ("AccountName=acct;AccountKey=s3cret!", "base64 AccountKey"),
         ("AccountName=acct", "base64 AccountKey"),
+        (f"AccountName=acct;AccountKey={KEY};accountname=s3cret", "must not have the same part twice"),
+        ("UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://s3cret", "no other part beside"),
+        (f"AccountName=[s3cret;AccountKey={KEY}", "letters, digits and hyphens as AccountName"),
+        (f"{STRING}/s3cret", "a host name such as core.windows.net as EndpointSuffix"),
+        (LOCAL.replace("http://127.0.0.1:10001", "s3cret"), "a URL without query as QueueEndpoint"),
+        (LOCAL.replace("127.0.0.1:10002", "s3cret..example"), "a URL without query as TableEndpoint"),
+        (f"{STRING};TableEndpoint=https://a.example/?sv=s3cret", "a URL without query as TableEndpoint"),
+        (f"{STRING};QueueSecondaryEndpoint=https://s3cret", "QueueEndpoint beside QueueSecondaryEndpoint"),
         (f"QueueEndpoint=https://a;TableEndpoint=https://b;AccountKey={KEY}", "must have AccountName with"),
     ],
 )
 def test_a_broken_connection_string_is_told_without_its_text(text: str, rule: str) -> None:
-    """The setting's name and the rule, never the value."""
+    """An invalid connection string is reported by setting and rule, without its text."""
     [problem] = _problems_of({"TaskDeleteStorage": text})
     assert problem.startswith("TaskDeleteStorage must ")
     assert rule in problem
@@ -128,6 +148,7 @@ def test_a_broken_connection_string_is_told_without_its_text(text: str, rule: st
         ({"TaskDeleteStorage__queueServiceUri": IDENTITY["TaskDeleteStorage__queueServiceUri"]}, ["tableServiceUri"]),
         ({"TaskDeleteStorage__clientId": CLIENT}, ["queueServiceUri", "tableServiceUri"]),
         (IDENTITY | {"TaskDeleteStorage__queueServiceUri": "http://s3cret"}, ["queueServiceUri"]),
+        (IDENTITY | {"TaskDeleteStorage__queueServiceUri": "https://acct..queue.example"}, ["queueServiceUri"]),
         (IDENTITY | {"TaskDeleteStorage__queueServiceUri": "https://a.example?sig=s3cret"}, ["queueServiceUri"]),
         (IDENTITY | {"TaskDeleteStorage__tableServiceUri": "https://u:s3cret@a.example"}, ["tableServiceUri"]),
         (IDENTITY | {"TaskDeleteStorage__credential": "s3cret", "TaskDeleteStorage__clientId": "x"}, ["credential", "clientId"]),
@@ -135,5 +156,5 @@ def test_a_broken_connection_string_is_told_without_its_text(text: str, rule: st
     ],
 )  # fmt: skip
 def test_each_fault_of_the_identity_form_is_told(env: dict[str, str], names: list[str]) -> None:
-    """One problem for each setting, by the name that people set."""
+    """Each missing or invalid identity setting is reported by its full name."""
     assert [problem.split(" ")[0] for problem in _problems_of(env)] == [f"TaskDeleteStorage__{name}" for name in names]
