@@ -66,7 +66,10 @@ class DeadLetterApi:
         read_query(call)
         letter_id = _id(call)
         letter = self.letters.read(letter_id) if letter_id else None
-        return Answer(200, summary(letter) | body_of(letter)) if letter else _unknown()
+        if letter is None:
+            return _unknown()
+        call.concerns(letter.client_request_id)
+        return Answer(200, summary(letter) | body_of(letter))
 
     def redrive(self, call: Call) -> Answer:
         """`POST /api/dead-letters/{id}/redrive`."""

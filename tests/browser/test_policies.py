@@ -28,6 +28,15 @@ def test_a_preview_counts_tasks_and_a_sweep_deletes_them(look: Watched, backstag
     look.page.get_by_role("region", name="Last sweeps").get_by_role("link").wait_for()
 
 
+def test_a_dry_run_of_a_sweep_is_found_as_one(look: Watched, backstage: Backstage) -> None:
+    """With *Dry run* ticked: its id is in no other space than that of a real sweep."""
+    sweep = backstage.post("retention-sweeps", {"dryRun": True})["sweepId"]
+    for fragment in (f"#find?id={sweep}&kind=sweep&dryRun=true", f"#find?id={sweep}&dryRun=true"):
+        look.open(fragment)
+        look.page.wait_for_selector("article >> text=Sweep (dry run)")
+    look.provoked("404")
+
+
 def test_a_refused_sweep_says_why(look: Watched) -> None:
     """When the API refuses a sweep, the page shows the API's message."""
     look.open("#policies")

@@ -48,6 +48,15 @@ test("a fragment is read as it is written", () => {
   assert.equal(page.parseRoute("").part, "first-look");
 });
 
+test("a dry run is looked for among dry runs, and where real ones and dry runs have one space of ids", () => {
+  const kinds = { request: { hasDryRuns: true }, sweep: {} };
+  const places = (kind, dryRun) => page.placesToLook(kinds, kind, dryRun).map((place) => place.filter(Boolean).join(" "));
+  assert.deepEqual(places("", undefined), ["request", "sweep", "request true"]);
+  assert.deepEqual(places("", "true"), ["request true", "sweep"]);
+  assert.deepEqual(places("sweep", "true"), ["sweep"]);
+  assert.deepEqual(places("request", "false"), ["request"]);
+});
+
 test("a filter is shown in words", () => {
   assert.equal(page.filterWords({ reason: "ServerBusy", jobId: "render" }), "reason ServerBusy, job render");
   assert.equal(page.filterWords({}), "no filter, so all of them");

@@ -18,19 +18,8 @@ const KINDS = {
 };
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Where to look up an id, in order: real requests before dry runs. */
-function placesToLook(kind, dryRun) {
-  const kinds = kind in KINDS ? [kind] : Object.keys(KINDS);
-  const real = dryRun === "true" ? [] : kinds.map((name) => [name, undefined]);
-  const dryRuns =
-    dryRun === undefined || dryRun === "true"
-      ? kinds.filter((name) => KINDS[name].hasDryRuns).map((name) => [name, "true"])
-      : [];
-  return [...real, ...dryRuns];
-}
-
 async function lookUp({ id, kind, dryRun }) {
-  for (const [name, isDryRun] of placesToLook(kind, dryRun)) {
+  for (const [name, isDryRun] of placesToLook(KINDS, kind, dryRun)) {
     try {
       return {
         kind: name,

@@ -110,6 +110,18 @@ function routeTo(part, params = {}) {
   return `#${part}${said.length ? `?${new URLSearchParams(said)}` : ""}`;
 }
 
+/**
+ * Where to look up an id, in order: real ones before dry runs, unless a dry run is asked for. Kinds without `hasDryRuns`
+ * keep all of their ids together.
+ */
+function placesToLook(kinds, kind, dryRun) {
+  const names = kind in kinds ? [kind] : Object.keys(kinds);
+  const real = names.map((name) => [name, undefined]),
+    dryRuns = names.filter((name) => kinds[name].hasDryRuns).map((name) => [name, "true"]);
+  if (dryRun === "true") return [...dryRuns, ...real.filter(([name]) => !kinds[name].hasDryRuns)];
+  return dryRun === undefined ? [...real, ...dryRuns] : real;
+}
+
 const FILTERS = ["reason", "outcome", "jobId", "queue", "since", "before"];
 const FILTER_WORDS = {
   reason: "reason",

@@ -96,6 +96,20 @@ def test_a_call_about_nothing_in_particular_carries_no_id() -> None:
     assert carried(call()) is None
 
 
+def test_a_dead_letter_carries_the_id_of_its_request() -> None:
+    """None if the message had none that could be read."""
+    world = World()
+    world.batch.script = [refused(400, "InvalidUri")]
+    asked = world.put_request()
+    world.put("no request")
+    world.settle()
+    known = {letter["clientRequestId"]: world.dead_letter(letter["id"]) for letter in world.dead_letters()}
+    assert {letter_id: told.client_request_id for letter_id, told in known.items()} == {
+        asked["clientRequestId"]: asked["clientRequestId"],
+        None: None,
+    }
+
+
 def test_a_bulk_answer_carries_the_id_of_its_envelope() -> None:
     """A bulk answer carries the id of its envelope, if the envelope has one."""
     for body, expected in ((MANY, ID), ({"requests": [{"clientRequestId": ID} | TASK]}, None)):
