@@ -135,6 +135,8 @@ def partial_event(value: object, accounts: tuple[str, ...]) -> PartialEvent:
         event, at = _only(value, "")
     except InvalidInput:
         return PartialEvent()
+    if is_task_record(event):
+        return PartialEvent(job_id=read_task_record(event).job_id)
     event_id, body = parse_or_none(event.get("clientRequestId"), grammar.guid), event
     if is_envelope(event):
         carried = opened(event, at)

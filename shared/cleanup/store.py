@@ -102,7 +102,9 @@ class CleanupStore:
     def totals(self, cleanup: Cleanup) -> Totals:
         """How many requests the clean-up made, with rows or without, and how many ended with which outcome."""
         counted = totals(self.table, cleanup.event.event_id, dry_run=cleanup.event.dry_run)
-        return counted if cleanup.with_rows else replace(counted, requested=max(cleanup.asked, counted.requested))
+        # Until a listing that begins again has a page, what the last one asked for without rows may still have none.
+        is_by_row = cleanup.with_rows and cleanup.phase is not Phase.WAITING
+        return counted if is_by_row else replace(counted, requested=max(cleanup.asked, counted.requested))
 
     def newest(self, top: int, phase: Phase | None, after: str, now: datetime) -> CleanupPage:
         """A page of at most `top` clean-ups, newest first. Raises InvalidInput if `after` is not a continuation."""

@@ -289,6 +289,8 @@ def test_the_closing_message_has_a_derived_id() -> None:
         ([CLOUD_EVENT | {"data": {"jobId": "a", "batchUrl": "https://evil.example"}}], PartialEvent(CLOUD_ID, "a")),
         (GRID_EVENT | {"data": 1}, PartialEvent(GRID_ID)),
         (GRID_EVENT | {"id": ""}, PartialEvent(None, "render-7")),
+        ([{"operationName": "TaskCompleteEvent", "properties": {"jobId": "a", "id": ".."}}], PartialEvent(None, "a")),
+        ({"operationName": "TaskCompleteEvent", "properties": {"jobId": ".."}}, PartialEvent()),
     ],
 )
 def test_what_could_be_read_of_a_refused_event_is_kept(value: object, partial: PartialEvent) -> None:

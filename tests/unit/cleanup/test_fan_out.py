@@ -130,10 +130,12 @@ def test_a_job_that_is_made_again_while_it_is_listed_is_waited_for(world: World)
 
 def test_a_job_that_goes_while_it_is_listed_ends_the_listing(world: World) -> None:
     """What was asked for before counts, whether or not its requests have rows by then."""
-    world.put_event()
+    body = world.put_event()
     world.deliver("job-completions")
     world.batch.states[JOB] = "deleting"
     world.deliver("job-completions")
+    found = progress(world, body["clientRequestId"])
+    assert (found["state"], found["requested"], found["open"]) == ("waiting", 10, 10)
     del world.batch.states[JOB]
     world.batch.tasks.clear()
     world.clock.advance(901)
