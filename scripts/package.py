@@ -220,7 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if python := compiler_for(wanted):
         add_bytecode(into, python)
-    archive = into.with_suffix(".zip")
+    archive = into.with_name(f"{into.name}.zip")
     entries = pack(into, archive)
     print(*(f"{entry.file_size:>8} {entry.filename}" for entry in entries), sep="\n")
     print(

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import TableServiceClient
-from azure.storage.queue import QueueClient
+from azure.storage.queue import QueueClient, QueueServiceClient
 
 from devstack.azurite import Azurite
 from devstack.program import ProgramFailed
+from devstack.storage_layout import create_queues_and_tables
 
 UniqueName = Callable[[str], str]
 
@@ -33,6 +34,29 @@ def test_a_second_insert_of_a_row_is_refused(azurite: Azurite, unique_name: Uniq
         table.create_entity({"PartitionKey": "1", "RowKey": "a"})
         with pytest.raises(ResourceExistsError):
             table.create_entity({"PartitionKey": "1", "RowKey": "a"})
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [("REQUEST_TABLE_NAME", "a-b"), ("JOB_COMPLETION_QUEUE_NAME", ""), ("RESULT_QUEUE_NAME", "A_b")],
+)
+def test_a_name_that_is_none_keeps_nothing_else_from_being_made(
+    azurite: Azurite, unique_name: UniqueName, setting: str, name: str
+) -> None:
+    """The app is to say what is wrong with its settings, so the local stack has to start."""
+    names = {
+        "REQUEST_QUEUE_NAME": unique_name("requests"),
+        "JOB_COMPLETION_QUEUE_NAME": unique_name("events"),
+        "RESULT_QUEUE_NAME": unique_name("results"),
+        "REQUEST_TABLE_NAME": unique_name("rows"),
+        "DEAD_LETTER_TABLE_NAME": unique_name("letters"),
+    } | {setting: name}
+    create_queues_and_tables(azurite.connection_string, names)
+    with QueueServiceClient.from_connection_string(azurite.connection_string) as queues:
+        made = {queue.name for queue in queues.list_queues()}
+    assert {names["REQUEST_QUEUE_NAME"], names["REQUEST_QUEUE_NAME"] + "-poison"} <= made
+    with TableServiceClient.from_connection_string(azurite.connection_string) as tables:
+        assert names["DEAD_LETTER_TABLE_NAME"] in {table.name for table in tables.list_tables()}
 
 
 def test_a_stop_leaves_nothing_and_a_start_finds_what_was_kept(tmp_path: Path) -> None:

@@ -175,6 +175,13 @@ def test_bytecode_is_checked_by_hash(package: Path) -> None:
     assert {int.from_bytes(path.read_bytes()[4:8], "little") for path in libraries} == {0b01}
 
 
+def test_archive_lies_beside_the_folder_under_its_whole_name(tmp_path: Path) -> None:
+    """A dot in the folder's name, as of a version, does not shorten the archive's."""
+    assert main(["--into", str(tmp_path / "app-1.2"), "--no-libraries"]) == 0
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["app-1.2", "app-1.2.zip"]
+
+
 def test_bytecode_is_left_out_where_no_python_can_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """No compiler is found for a Python version that is not on the machine, so no bytecode is packed."""
     monkeypatch.setenv("PATH", "")

@@ -98,3 +98,14 @@ def test_functions_to_disable_are_functions_of_the_app() -> None:
     names = {row[0].strip("`") for row in rows_under("Emergency stop") if len(row) == 2}
     assert names
     assert names <= declared(ROOT).keys()
+
+
+def test_waits_are_computed_by_a_program_that_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who copies the program of *How long retries last* gets a line for each row of its table."""
+    (program,) = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+    exec(program.replace("50_000", "1_000"), {})  # noqa: S102 -- the document's own text
+    lines = capsys.readouterr().out.splitlines()
+    (part,) = re.findall(r"\n\| fault \| median .*\n\|.*\n((?:\|.*\n)+)", DOCUMENT)
+    medians = [int(re.split(r" \| ", row)[1]) for row in part.splitlines()]
+    shown = [int(re.findall(r"\d+", line)[-2]) for line in lines]
+    assert [abs(one - other) <= 2 for one, other in zip(shown, medians, strict=True)] == [True] * len(medians)
