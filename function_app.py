@@ -1,7 +1,7 @@
 """The functions of the app: each decodes its trigger, calls one service and encodes the result.
 
-Queue bodies are bound as binary: the host copies top-level JSON properties of text messages over the trigger's
-metadata (ApplyBindingData in the host's Utility.cs), so that the `id` of a body would replace the message's.
+Queue bodies are bound as binary. For text, the host overwrites the trigger's metadata with the top-level properties of
+a JSON body (ApplyBindingData in the host's Utility.cs), so a body's `id` would replace the message's id.
 """
 
 from typing import List  # noqa: UP035 -- the worker's indexing refuses Out[list[str]] and takes the whole app down
@@ -25,8 +25,8 @@ from shared.wiring.wiring import WIRING
 CONNECTION = "TaskDeleteStorage"
 LETTER_SECONDS = 20
 HOUSEKEEPING_SECONDS = 180
-"""Together with LETTER_SECONDS, a scan that is still running (54 s at most) and the slowest possible row, this stays
-below `functionTimeout`.
+"""The sum of this, LETTER_SECONDS, a scan that is still running (54 s at most) and the slowest possible row is below
+`functionTimeout`.
 """
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -46,7 +46,7 @@ def delete_tasks(message: func.QueueMessage, context: func.Context, results: fun
     arg_name="message", queue_name="%REQUEST_QUEUE_NAME%-poison", connection=CONNECTION, data_type=func.DataType.BINARY
 )
 def end_poisoned_requests(message: func.QueueMessage, context: func.Context) -> None:
-    """Handles request messages that the host gave up: each request gets an outcome, a dead letter and a result."""
+    """Handles request messages that the host gave up on: each request gets an outcome, a dead letter and a result."""
     services = WIRING.app()
     services.poison.deliver(delivery_of(message, context, services.settings.request_queue + POISON_SUFFIX))
 
@@ -68,7 +68,7 @@ def clean_up_job(message: func.QueueMessage, context: func.Context, results: fun
     data_type=func.DataType.BINARY,
 )
 def end_poisoned_clean_ups(message: func.QueueMessage, context: func.Context) -> None:
-    """Handles messages of clean-ups and sweeps that the host gave up: ends each with a closing event."""
+    """Handles messages of clean-ups and sweeps that the host gave up on: ends each with a closing event."""
     services = WIRING.app()
     services.job_messages.deliver_poisoned(
         delivery_of(message, context, services.settings.job_completion_queue + POISON_SUFFIX)
@@ -115,7 +115,7 @@ def get_task_deletion(req: func.HttpRequest, context: func.Context) -> func.Http
 
 @app.route("task-deletions/{clientRequestId}", methods=["DELETE"])
 def cancel_task_deletion(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Cancels a request that has not begun."""
+    """Cancels a request whose work has not begun."""
     return respond(req, context, lambda services: services.api.cancel)
 
 
@@ -183,7 +183,7 @@ def sweep_accounts(timer: func.TimerRequest) -> None:  # noqa: ARG001 -- the hos
 
 @app.route("retention-policies", methods=["GET"])
 def get_retention_policies(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Returns the policies as the app interprets them, and when each account is swept."""
+    """Returns the policies as the app interprets them, and each account's last and next sweep."""
     return respond(req, context, lambda services: services.retention.policies)
 
 
@@ -219,7 +219,7 @@ def get_summary(req: func.HttpRequest, context: func.Context) -> func.HttpRespon
 
 @app.route("operations", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_operations_page(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Returns the operator's page. It contains no data, and gets everything from the other calls with the operator's key."""
+    """Returns the operator's page. It contains no data; it gets all data from the other calls, with the operator's key."""
     return respond_with_page(req, context)
 
 

@@ -1,5 +1,5 @@
-// Everything that the app needs in a subscription of your choice; `azd up` runs it (docs/deploy.md).
-// Plain resources, no modules of a registry: what is deployed can be read here.
+// Everything that the app needs in a subscription; `azd up` deploys it (docs/deploy.md).
+// There are only plain resources, no modules from a registry, so everything that is deployed can be read here.
 targetScope = 'subscription'
 
 import { AlertThresholds, AlwaysReady, Principal, RetentionPolicy, Settings, Tags } from 'app/types.bicep'
@@ -9,7 +9,7 @@ import { AlertThresholds, AlwaysReady, Principal, RetentionPolicy, Settings, Tag
 @description('Name of the azd environment; the names of all resources are derived from it.')
 param environmentName string
 
-// `az functionapp list-flexconsumption-locations` prints today's list; a region that it names may be added here.
+// `az functionapp list-flexconsumption-locations` prints the current list; a region that it names may be added here.
 @allowed([
   'australiaeast'
   'australiasoutheast'
@@ -51,16 +51,16 @@ param environmentName string
 })
 param location string
 
-@description('Resource ids of the Batch accounts that the app may delete from; the first is the default. They may lie in other resource groups and subscriptions.')
+@description('Resource ids of the Batch accounts that the app may delete from; the first is the default. They may be in other resource groups and subscriptions.')
 param batchAccountIds string[] = []
 
-@description('True: the app gets its role on each Batch account. False: an owner of the account gives it, with the command among the outputs.')
+@description('True: the deployment assigns the app its role on each Batch account. False: an owner of the account does so, with the command from the outputs.')
 param assignBatchRoles bool = true
 
-@description('URLs of the Batch accounts, for a deployer without rights on them; the first is the default. Read from the accounts when batchAccountIds names any.')
+@description('URLs of the Batch accounts, for a deployer without rights on them; the first is the default. Ignored if batchAccountIds names accounts, since their URLs are then read from them.')
 param batchAccountUrls string[] = []
 
-@description('Resource group to create; azd down deletes it, so never an existing one. Empty: rg-<environmentName>.')
+@description('Resource group to create. It must not be an existing one, because azd down deletes it. Empty: rg-<environmentName>.')
 param resourceGroupName string = ''
 
 @description('Tags of all resources, besides the one that azd needs.')
@@ -78,7 +78,7 @@ param jobCompletionQueueName string = 'job-completions'
 
 @minLength(3)
 @maxLength(56)
-@description('Queue of the results. At most 56 characters, like the others: a function that reads it has a poison queue, too.')
+@description('Queue of the results. At most 56 characters, like the others: a function that reads it needs a poison queue too.')
 param resultQueueName string = 'task-delete-results'
 
 @minLength(3)
@@ -88,10 +88,10 @@ param requestTableName string = 'taskdeletions'
 
 @minLength(3)
 @maxLength(63)
-@description('Table of what could not be done, with its reason.')
+@description('Table of the dead letters: what could not be done, and why.')
 param deadLetterTableName string = 'taskdeletiondeadletters'
 
-@description('App settings that are to differ from the defaults in app/settings.bicep, by name. Not for queues, tables and the host\'s own storage.')
+@description('App settings whose values differ from the defaults in app/settings.bicep, by name. Not for queues, tables and the host\'s storage.')
 param settingOverrides Settings = {}
 
 @maxLength(50)
@@ -100,7 +100,7 @@ param retentionPolicies RetentionPolicy[] = []
 
 @minValue(1)
 @maxValue(1000)
-@description('Most instances of each function group. Three of them call Batch, 32 calls at a time in each process and account.')
+@description('The most instances of each function group. Three groups call Batch, each process with up to 32 parallel calls per account.')
 param maximumInstanceCount int = 40
 
 @allowed([
@@ -111,10 +111,10 @@ param maximumInstanceCount int = 40
 @description('Memory of one instance in MB.')
 param instanceMemoryMB int = 2048
 
-@description('Instances that never go away, by group: {name, instanceCount}, name being http or function:<name>.')
+@description('Always-ready instances by group: {name, instanceCount}, where name is http or function:<name>.')
 param alwaysReady AlwaysReady[] = []
 
-@description('True: a virtual network, and storage that answers in it alone, through private endpoints.')
+@description('True: a virtual network, and storage that can be reached only from it, through private endpoints.')
 param vnetEnabled bool = false
 
 @description('Address space of the virtual network, with room for two subnets of 256 addresses.')
@@ -126,19 +126,19 @@ param appSubnetId string = ''
 @description('Existing subnet for the private endpoints, in the same network. Empty: one is created.')
 param endpointSubnetId string = ''
 
-@description('True: private DNS zones for the endpoints. False: somebody else keeps them.')
+@description('True: private DNS zones for the endpoints. False: the zones are managed elsewhere.')
 param privateDnsZonesEnabled bool = true
 
 @description('True: private endpoints for the Batch accounts too.')
 param batchEndpointsEnabled bool = false
 
-@description('True: a private endpoint for the app\'s own HTTP calls.')
+@description('True: a private endpoint for HTTP calls to the app.')
 param appEndpointEnabled bool = false
 
-@description('False: HTTP calls and deployments reach the app through its private endpoint alone.')
+@description('False: HTTP calls and deployments can reach the app only through its private endpoint.')
 param appPublicAccess bool = true
 
-@description('True: HTTP callers need a token of Microsoft Entra ID besides the function key.')
+@description('True: HTTP callers need a token from Microsoft Entra ID besides the function key.')
 param entraAuthEnabled bool = false
 
 @description('Application (client) id that the tokens of HTTP callers are issued for. Required with entraAuthEnabled.')
@@ -150,7 +150,7 @@ param producers Principal[] = []
 @description('Who may take messages from the result queue: {id, type}.')
 param consumers Principal[] = []
 
-@description('Object id of who deploys; azd fills it. Empty: no right for the deployer.')
+@description('Object id of the deployer; azd sets it. Empty: the deployer gets no role.')
 param deployerPrincipalId string = ''
 
 @allowed([
@@ -158,20 +158,20 @@ param deployerPrincipalId string = ''
   'Group'
   'ServicePrincipal'
 ])
-@description('Type of that principal; azd fills it.')
+@description('Type of that principal; azd sets it.')
 param deployerPrincipalType string = 'User'
 
-@description('True: who deploys is among the producers, so that a deployment can be tried with a message.')
+@description('True: the deployer becomes a producer, so that a deployment can be checked with a message.')
 param deployerIsProducer bool = true
 
 @allowed([
   'Standard_LRS'
   'Standard_ZRS'
 ])
-@description('Redundancy of the storage account. Standard_LRS where the region has no zones.')
+@description('Redundancy of the storage account. Use Standard_LRS if the region has no zones.')
 param storageSku string = 'Standard_ZRS'
 
-@description('True: what the queues and tables are asked is logged.')
+@description('True: all calls to the queues and tables are logged.')
 param storageLogsEnabled bool = false
 
 @minValue(30)
@@ -180,29 +180,29 @@ param storageLogsEnabled bool = false
 param logRetentionDays int = 30
 
 @minValue(0)
-@description('Gigabytes a day after which no more is logged until the next day, alerts included; 0: no limit.')
+@description('Gigabytes a day after which nothing more is logged until the next day, so alerts stop too; 0: no limit.')
 param logDailyCapGb int = 0
 
-@description('True: spans and metrics of the app itself. The package has to be made with the same value (TELEMETRY_ENABLED).')
+@description('True: the app sends spans and metrics. The package must be made with the same value (TELEMETRY_ENABLED).')
 param telemetryEnabled bool = false
 
-@description('Alert thresholds that are to differ from the defaults in app/alerts.bicep, by name.')
+@description('Alert thresholds that differ from the defaults in app/alerts.bicep, by name.')
 param alertThresholds AlertThresholds = {}
 
-@description('Where alerts are sent. Empty: alerts show in the portal alone.')
+@description('Email address that alerts are sent to. Empty: alerts are only shown in the portal.')
 param alertEmail string = ''
 
-@description('True: the app\'s health is asked for from three places every five minutes.')
+@description('True: the app\'s health check is called from three places every five minutes.')
 param availabilityTestEnabled bool = false
 
 @description('True: an Event Grid topic for job-completion events.')
 param eventGridTopicEnabled bool = false
 
-@description('Address of a package to deploy, for those who deploy without azd. Empty: the app is deployed afterwards.')
+@description('Address of a package to deploy, for deployments without azd. Empty: the app is deployed afterwards.')
 param packageUri string = ''
 
-// Azure Batch Job Submitter: the narrowest built-in role with the jobs data actions. There is no action for tasks
-// alone: https://learn.microsoft.com/azure/batch/batch-role-based-access-control
+// Azure Batch Job Submitter: the narrowest built-in role with the data actions for jobs. There are no separate actions
+// for tasks: https://learn.microsoft.com/azure/batch/batch-role-based-access-control
 var batchRoleId = '48e5e92e-a480-4e71-aa9c-2778f4c13781'
 
 var resourceToken = toLower(uniqueString(subscription().id, environmentName, location))
@@ -211,16 +211,16 @@ var tags = union(resourceTags, {
   'azd-env-name': environmentName
 })
 
-// Faults that a type cannot express end the deployment before it creates anything.
+// Rules that types cannot express: a parameter that breaks one ends the deployment before it creates anything.
 var accountsNamed = !empty(batchAccountIds) || (!assignBatchRoles && !empty(batchAccountUrls))
 var roleAccountIds = assignBatchRoles
   ? (accountsNamed ? batchAccountIds : fail('Name the Batch accounts: batchAccountIds (BATCH_ACCOUNT_IDS).'))
   : []
-// Ids win over URLs: azd keeps the output BATCH_ACCOUNT_URLS in the environment and hands it over the next time.
+// Ids take precedence over URLs: azd keeps the output BATCH_ACCOUNT_URLS in the environment and passes it the next time.
 var namedAccountUrls = accountsNamed
   ? batchAccountUrls
   : fail('Name the Batch accounts: batchAccountIds or batchAccountUrls.')
-// A plain AzureWebJobsStorage, even an empty one, beats the identity: https://github.com/Azure/azure-functions-host/issues/11796
+// A plain AzureWebJobsStorage, even empty, overrides the identity: https://github.com/Azure/azure-functions-host/issues/11796
 var checkedOverrides = contains(settingOverrides, 'AzureWebJobsStorage') || contains(
     settingOverrides,
     'TaskDeleteStorage'
@@ -246,7 +246,7 @@ var deployers = deployerIsProducer && !empty(deployerPrincipalId)
     ]
   : []
 
-// The app uses these three services of the account and no other.
+// The app uses only these three services of the account.
 var storageServices = [
   'blob'
   'queue'
@@ -365,7 +365,7 @@ module network 'app/network.bicep' = if (vnetEnabled && !subnetsNamed) {
   }
 }
 
-// One after the other: several at once on one storage account meet StorageAccountOperationInProgress.
+// One after the other: concurrent changes of one storage account fail with StorageAccountOperationInProgress.
 @batchSize(1)
 module storageEndpoints 'app/private-endpoints.bicep' = [
   for service in storageServices: if (vnetEnabled) {
@@ -427,8 +427,8 @@ module settings 'app/settings.bicep' = {
     storageAccountName: storage.outputs.name
     applicationInsightsName: monitoring.outputs.applicationInsightsName
     identityClientId: identity.outputs.clientId
-    // From the accounts and not from batchAccess[i].outputs: roles may be left to others. (A module's outputs in a loop
-    // whose scope depends on it were refused by Azure, too: https://github.com/Azure/bicep/issues/4453.)
+    // From the accounts, not from batchAccess[i].outputs: that module does not run if an owner assigns the roles. (Azure
+    // also refuses the outputs of modules in a loop that determines their scope: https://github.com/Azure/bicep/issues/4453.)
     readAccountUrls: [for accountId in batchAccountIds: 'https://${reference(accountId, '2025-06-01').accountEndpoint}']
     namedAccountUrls: namedAccountUrls
     requestQueueName: requestQueueName
@@ -440,7 +440,7 @@ module settings 'app/settings.bicep' = {
     telemetryEnabled: telemetryEnabled
     overrides: checkedOverrides
   }
-  // A host that starts before it may read its storage stops again.
+  // A host that starts before it has access to its storage stops again.
   dependsOn: [
     roles
     storageEndpoints
@@ -512,7 +512,7 @@ module workbook 'app/workbook.bicep' = {
   name: 'workbook'
   scope: group
   params: {
-    // A workbook's name is a GUID; people see the other one.
+    // A workbook's name must be a GUID; the portal shows its display name.
     name: guid('workbook', resourceToken)
     displayName: 'Batch task deletion (${environmentName})'
     location: location
@@ -546,7 +546,7 @@ module eventGrid 'app/event-grid.bicep' = if (eventGridTopicEnabled) {
   }
 }
 
-// What smoke tests need; azd keeps them in the environment, in plain text, so nothing here may be secret.
+// What callers and checks need. azd keeps outputs in the environment, in plain text, so none may be secret.
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_FUNCTION_NAME string = functionApp.outputs.name
 output STORAGE_ACCOUNT_NAME string = storage.outputs.name

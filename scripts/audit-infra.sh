@@ -1,6 +1,6 @@
 #!/bin/sh
-# Rules of others for the deployment: checkov's for what the snapshots say that Azure would create, and the readiness
-# rules of azure-functions-doctor for the package. Both tools bring half of PyPI, so they stay out of `make check-infra`.
+# Applies the rules of checkov to the resources in the snapshots, and the readiness rules of azure-functions-doctor to
+# the package. Both tools have very many dependencies, so `make check-infra` does without them.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,7 @@ trap 'rm -rf "$folder"' EXIT
 "$venv/bin/checkov" --skip-download --quiet --compact --config-file infra/.checkov.yaml --directory "$folder/arm" 2> "$folder/log" ||
     { cat "$folder/log" >&2; exit 1; }
 
-# The doctor reads a whole folder, virtual environments too, so it gets the app and what describes its deployment.
+# The doctor reads a whole folder, including virtual environments, so it gets a copy of only the app and its deployment.
 "$python" scripts/package.py --no-libraries --into "$folder/app" > /dev/null
 cp -R .funcignore .python-version azure.yaml infra "$folder/app"
 "$venv/bin/azure-functions-doctor" doctor --profile deploy --path "$folder/app"

@@ -1,7 +1,7 @@
-"""Prints `NAME=value` for each variable in $VARIABLES (JSON) that infra/main.parameters.json asks for and that is set.
+"""Prints `NAME=value` for each variable in $VARIABLES (JSON) that infra/main.parameters.json uses and that has a value.
 
-The deployment workflow appends this to its environment. A variable that is set but empty would reach azd as an
-empty list or number, which it refuses; so only those with a value are taken over.
+The deployment workflow appends the output to its environment. Empty variables are left out: azd would read them as
+empty lists or numbers, which it refuses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def asked_for(parameters: str) -> set[str]:
 
 
 def assignments(variables: Mapping[str, str], names: set[str]) -> list[str]:
-    """The lines for a workflow's environment file, on one line each: a line break would begin another variable."""
+    """The lines for a workflow's environment file, without line breaks in values: they would begin another variable."""
     return [f"{name}={' '.join(variables[name].split())}" for name in sorted(names) if variables.get(name, "").strip()]
 
 

@@ -65,7 +65,7 @@ def azd_values() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Azure:
-    """Calls with a token; both parts can be replaced."""
+    """Calls with a token. Tests replace the transport and the tokens."""
 
     send: Callable[[str, str, Mapping[str, str], bytes | None], Answer] = send
     token: Callable[[str], str] = azd_token

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures, in the environment of the app; plots and asynchronous clients have one of their own.
+# Runs the benchmarks in the app's environment; plots and asynchronous clients use a separate one.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,7 @@
 """Sets up what every make target needs: a virtual environment and the storage emulator, both inside this checkout.
 
-Runs on the standard library alone, before anything is installed. Does nothing, quickly, when all is in place.
-`--this` makes the environment with the interpreter that runs this, and makes it again when it has another version.
+It uses only the standard library, because it runs before anything is installed. If all is in place, it ends at once.
+`--this` makes the environment with the interpreter that runs this script, and replaces one of another version.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ("requirements.txt", "requirements-telemetry.txt", "requirements-dev.txt", "constraints.txt")
 OLDEST = (3, 11)
 
-# 3.13 is what the cloud runs, and the oldest for which the genuine worker library exists.
+# 3.13 is what runs in Azure, and the oldest version for which the genuine worker library exists.
 INTERPRETERS = ("python3.13", "python3", "python3.14", "python3.12", "python3.11", sys.executable, "/usr/bin/python3")
 
 # A name on the search path proves nothing: it may be a pyenv shim without a version behind it, or lack ensurepip.
@@ -30,7 +30,7 @@ class SetUpFailed(Exception):
 
 
 def main() -> int:
-    """Sets up, and says in one line what is missing when it cannot."""
+    """Sets up. If that fails, says in one line why."""
     try:
         set_up(ROOT, sys.executable if "--this" in sys.argv[1:] else None)
     except SetUpFailed as error:
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def set_up(root: Path, interpreter: str | None = None) -> None:
-    """Brings .venv and the emulator up to date with the requirements and the lock file, and the interpreter, if named."""
+    """Brings .venv and the emulator up to date with the requirements, the lock file and a named interpreter."""
     python = root / ".venv" / "bin" / "python"
     stamp = root / ".venv" / ".installed-from"
     wanted = fingerprint(root)
@@ -61,17 +61,17 @@ def set_up(root: Path, interpreter: str | None = None) -> None:
 
 
 def runs(python: str, interpreter: str | None) -> bool:
-    """Whether the environment's Python runs, and is of the version that is asked for."""
+    """Whether the environment's Python runs and has the requested version."""
     return probe(python) is not None and (interpreter is None or version(python) == version(interpreter))
 
 
 def version(command: str) -> str:
-    """What an interpreter says of itself, such as `Python 3.13.1`."""
+    """An interpreter's output for `--version`, such as `Python 3.13.1`."""
     return subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def make_environment(root: Path, interpreters: Iterable[str]) -> None:
-    """Makes .venv from the first interpreter that will do, in place of what is there."""
+    """Makes .venv with the first suitable interpreter, replacing an existing one."""
     interpreter = choose(interpreters)
     print(f"making .venv with {interpreter}", flush=True)
     shutil.rmtree(root / ".venv", ignore_errors=True)
@@ -93,7 +93,7 @@ def choose(candidates: Iterable[str]) -> str:
 def probe(command: str) -> str | None:
     """The interpreter behind a command, or None when it is missing, too old or incomplete."""
     try:
-        # In the checkout, whose .python-version steers the shims of pyenv.
+        # In the checkout, because pyenv's shims follow its .python-version.
         shown = subprocess.run([command, "-c", PROBE], capture_output=True, text=True, check=False, cwd=ROOT)
     except OSError:
         return None
@@ -104,7 +104,7 @@ def probe(command: str) -> str | None:
 
 
 def fingerprint(root: Path) -> str:
-    """Changes when a requirement does."""
+    """A fingerprint of the requirements: it changes when one of them does."""
     return hashlib.sha256(b"\0".join((root / name).read_bytes() for name in REQUIREMENTS)).hexdigest()
 
 

@@ -1,7 +1,7 @@
-"""Installs what the browser tests need in addition: playwright, axe-core, and the machine's Chromium.
+"""Installs what only the browser tests need: playwright, axe-core and, from the system's packages, Chromium.
 
-`python -m scripts.browser_tools` installs what is missing, or says what to install. No browser is downloaded: playwright
-is told to drive the one that is there.
+`python -m scripts.browser_tools` installs what is missing, or says what to install. Playwright does not download a
+browser: it drives the installed one.
 """
 
 from __future__ import annotations

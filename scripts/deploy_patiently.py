@@ -1,7 +1,8 @@
-"""`python -m scripts.deploy_patiently`: `azd deploy`, repeated for up to half an hour while a new role takes effect.
+"""`python -m scripts.deploy_patiently`: retries `azd deploy` for up to half an hour until a new role has taken effect.
 
-The app's identity writes its package into the storage account; a role that was assigned a minute ago may not count
-there, and azd gives up at the first 403 (https://github.com/Azure/azure-dev/issues/8026). Only that fault is tried again.
+The app's identity writes its package into the storage account. A role that was assigned a minute ago may not have
+taken effect there yet, and azd gives up at the first 403 (https://github.com/Azure/azure-dev/issues/8026). Only that
+fault is retried.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def deploy(
 
 
 def azd_deploy() -> tuple[int, str]:
-    """Runs azd, shows what it says, and returns it with its exit code."""
+    """Runs azd, shows its output, and returns the output and the exit code."""
     said: list[str] = []
     command = ["azd", "deploy", "--no-prompt"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sends thousands of made-up calls to the app on the local stack, after the description that it publishes.
+# Sends thousands of generated calls to the app on the local stack, made from the OpenAPI description that it publishes.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -2,7 +2,7 @@
 
     python -m scripts.message_schemas
 
-`own-messages` is what the app writes to itself on the two input queues; nobody else is to write it.
+`own-messages` are those that the app sends to itself on the two input queues; nobody else may send them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def message_schemas() -> dict[str, Schema]:
 
 
 def text_of(schema: Schema) -> str:
-    """A schema as its file has it."""
+    """The contents of a schema's file."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -50,7 +50,7 @@ def _list_of_one(kinds: list[Schema]) -> Schema:
 
 
 def _whole(schema: Schema) -> Schema:
-    """The schema with all that it refers to inside."""
+    """The schema, with every schema that it refers to included."""
     named = document()["components"]["schemas"]
     wanted, found = _names(schema), dict[str, Any]()
     while wanted:

@@ -1,8 +1,8 @@
 """Packages the app for deployment: `python scripts/package.py` fills build/app and build/app.zip, and lists them.
 
-What ships of the app, .funcignore says. The libraries ship too, in the versions that are tested (constraints.txt), as
-wheels for the platform's Linux and Python, whatever machine packs them. azd runs this before it zips build/app
-(azure.yaml), with whatever Python there is, so that only the standard library and pip are needed.
+.funcignore decides which files of the app are included. The libraries are included in the tested versions
+(constraints.txt), as wheels for the platform's Linux and Python, whatever machine this runs on. azd runs this before it
+zips build/app (azure.yaml), with any Python that it finds, so only the standard library and pip may be used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LIBRARIES = ".python_packages/lib/site-packages"
 # Without an ignore file in the folder, azd leaves out every __pycache__ (createDeployableZip in azure-dev).
 _STAGED_IGNORE = "# Nothing is left out: this folder holds what scripts/package.py chose.\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-# Oldest first in what a wheel asks of the C library; Flex Consumption runs on a newer one.
+# By the C library that a wheel needs, oldest first; that of Flex Consumption is newer than all of these.
 _PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_27_x86_64", "manylinux_2_28_x86_64")
 _PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
 
@@ -40,14 +40,14 @@ class PackagingFailed(Exception):
 
 
 class IgnoreRules:
-    """The part of .gitignore's language that .funcignore uses: anchors, folders, wildcards, `!`; the last match rules."""
+    """The part of .gitignore's syntax that .funcignore uses: anchors, folders, wildcards, `!`; the last match wins."""
 
     def __init__(self, text: str) -> None:
         lines = (line.strip() for line in text.splitlines())
         self._patterns = [line for line in lines if line and not line.startswith("#")]
 
     def ships(self, path: str, *, folder: bool) -> bool:
-        """Whether a path relative to the root belongs into the package, given that its parent does."""
+        """Whether a path relative to the root belongs in the package, given that its parent does."""
         result = True
         for pattern in self._patterns:
             wanted = pattern.startswith("!")
@@ -62,7 +62,7 @@ class IgnoreRules:
         bare = pattern.strip("/")
         if "/" not in pattern.rstrip("/"):
             return fnmatchcase(path.rpartition("/")[2], bare)
-        # `*` does not reach over a slash, so that as many parts have to match as there are.
+        # `*` does not match a slash, so the pattern needs as many parts as the path.
         parts, wanted = path.split("/"), bare.split("/")
         return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
@@ -84,7 +84,7 @@ def _walk(root: Path, prefix: str, rules: IgnoreRules) -> Iterator[str]:
 
 
 def stage(root: Path, into: Path) -> None:
-    """Fills a folder with the app itself, emptied before."""
+    """Empties a folder and fills it with the app itself."""
     shutil.rmtree(into, ignore_errors=True)
     for path in shipped(root):
         target = into / path
@@ -101,12 +101,13 @@ def add_libraries(root: Path, into: Path, *, telemetry: bool) -> None:
     for name in ("constraints.txt", *files):
         pins |= {_canonical(name): pin for name, pin in _PIN.findall((root / name).read_text(encoding="utf-8"))}
     target = into / LIBRARIES
-    # pip judges markers by the machine that it runs on, so it gets one level of the tree at a time, without a marker.
+    # pip evaluates markers for the machine that it runs on. So they are evaluated here instead, and pip gets one level
+    # of the dependency tree at a time, without markers.
     while missing := _missing(target, [line for line in wanted if line and line[0] not in "#-"], deployed_python(root)):
         if unpinned := sorted(missing - pins.keys()):
             raise PackagingFailed(f"not pinned in constraints.txt: {', '.join(unpinned)}")
         _pip(target, [f"{name}=={pins[name]}" for name in sorted(missing)], deployed_python(root))
-    # Programs for a command line, with the path of this machine's Python in them, and the lists that have their hashes.
+    # Command-line programs contain the path of this machine's Python, and RECORD files contain their hashes.
     shutil.rmtree(target / "bin", ignore_errors=True)
     for record in target.glob("*.dist-info/RECORD"):
         record.unlink()
@@ -114,7 +115,7 @@ def add_libraries(root: Path, into: Path, *, telemetry: bool) -> None:
 
 def _missing(target: Path, wanted: list[str], python: str) -> set[str]:
     """Distributions that are required, directly or indirectly, but not installed."""
-    # pip's own copy of `packaging`: nothing else that reads a requirement is on every machine.
+    # pip's copy of `packaging`: no other parser of requirements is on every machine.
     from pip._vendor.packaging.requirements import Requirement
 
     installed: dict[str, Distribution] = {_canonical(each.name): each for each in distributions(path=[str(target)])}
@@ -133,7 +134,7 @@ def _missing(target: Path, wanted: list[str], python: str) -> set[str]:
 
 
 def _environment(python: str, extra: str) -> dict[str, str]:
-    """What markers mean on the platform (PEP 508)."""
+    """The values of the markers' variables on the platform (PEP 508)."""
     return {
         "extra": extra,
         "implementation_name": "cpython",
@@ -151,7 +152,7 @@ def _environment(python: str, extra: str) -> dict[str, str]:
 
 
 def _pip(target: Path, requirements: list[str], python: str) -> None:
-    # What a library says of its Python, pip holds against the one that it runs on; the pins are for the platform's.
+    # pip would compare a library's Requires-Python with the Python that runs pip; the pins are for the platform's.
     options = ["--ignore-requires-python", "--no-deps", "--no-compile", "--only-binary=:all:", "--implementation", "cp"]
     platforms = [option for platform in reversed(_PLATFORMS) for option in ("--platform", platform)]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
@@ -160,7 +161,7 @@ def _pip(target: Path, requirements: list[str], python: str) -> None:
         ended = subprocess.run(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if ended.returncode:
             raise PackagingFailed(f"pip ended with code {ended.returncode}\n{ended.stdout.strip()[-4000:]}")
-        # Not straight into the target: pip puts a whole folder in the place of one of the same name, such as azure/.
+        # Not directly into the target: pip would replace a whole folder of the same name, such as azure/.
         shutil.copytree(folder, target, dirs_exist_ok=True)
 
 
@@ -170,11 +171,11 @@ def _canonical(name: str) -> str:
 
 
 def add_bytecode(into: Path, python: list[str]) -> None:
-    """Compiles every module of a folder with an interpreter of the deployed version."""
-    # By hash: unpacking changes times, and times are what bytecode is checked by otherwise (PEP 552). The package is
-    # mounted read-only, so that a library's source need not even be looked at.
+    """Compiles every module in a folder with an interpreter of the deployed version."""
+    # Validated by hash, not by the source's time, which unpacking changes (PEP 552). The libraries' sources need not be
+    # checked at all, since the package is mounted read-only.
     command = [*python, "-m", "compileall", "-q", "-s", str(into), "--invalidation-mode"]
-    # The order of a set must not depend on the day.
+    # Otherwise the order of sets, and with it the bytecode, would differ between runs.
     steady = {**os.environ, "PYTHONHASHSEED": "0"}
     if (into / LIBRARIES).is_dir():
         subprocess.run([*command, "unchecked-hash", str(into / LIBRARIES)], check=True, env=steady)
@@ -182,7 +183,7 @@ def add_bytecode(into: Path, python: list[str]) -> None:
 
 
 def compiler_for(version: str) -> list[str] | None:
-    """The command of an interpreter of the deployed version, which alone makes bytecode for it; None without one."""
+    """The command of an interpreter of the deployed version (no other can compile for it); None if there is none."""
     for command in ([sys.executable], [f"python{version}"], ["python3"], ["python"], ["py", f"-{version}"]):
         with suppress(OSError):
             shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
@@ -192,7 +193,7 @@ def compiler_for(version: str) -> list[str] | None:
 
 
 def pack(staged: Path, archive: Path) -> list[zipfile.ZipInfo]:
-    """Zips a staged folder, the same bytes for the same files, and returns the entries."""
+    """Zips a staged folder and returns the entries. The same files make the same bytes."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as package:
         for path in sorted(path for path in staged.rglob("*") if path.is_file() and path.name != IGNORE_FILE):
             entry = zipfile.ZipInfo(path.relative_to(staged).as_posix(), _EPOCH)
@@ -208,7 +209,7 @@ def deployed_python(root: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Packs, prints the list and the size; the exit code."""
+    """Packs, prints the list and the size, and returns the exit code."""
     asked = _arguments(arguments)
     into, wanted = asked.into, deployed_python(ROOT)
     stage(ROOT, into)
@@ -237,9 +238,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--telemetry",
         action=argparse.BooleanOptionalAction,
-        # In the words that azd takes for it (strconv.ParseBool).
+        # The spellings of true that azd accepts (strconv.ParseBool).
         default=os.environ.get("TELEMETRY_ENABLED", "").lower() in {"1", "t", "true"},
-        help="ship azure-monitor-opentelemetry too (default: what TELEMETRY_ENABLED says)",
+        help="include azure-monitor-opentelemetry (default: what TELEMETRY_ENABLED says)",
     )
     parser.add_argument("--libraries", action=argparse.BooleanOptionalAction, default=True, help="ship the libraries")
     return parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# tool-venv.sh NAME [OPTION...]: .venv-NAME for a tool whose dependencies must not mix with the app's, made from
-# requirements-NAME.txt, and made anew when that file changes. Options are those of a second `pip install`.
+# tool-venv.sh NAME [OPTION...]: makes .venv-NAME from requirements-NAME.txt, and replaces it when that file changes.
+# For tools whose dependencies must not mix with the app's. The options are passed to a second `pip install`.
 set -eu
 cd "$(dirname "$0")/.."
 

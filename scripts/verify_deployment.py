@@ -1,8 +1,10 @@
 """Checks that a deployment works: `python -m scripts.verify_deployment`.
 
-The outputs come from the environment, where azd puts them for its hooks, else from `azd env get-values`. azd runs it after each deployment (azure.yaml). Three looks, each of which has found what the one before cannot:
-the app's health; the functions that the platform knows, since it wakes an app for these alone; and a dry-run message on
-the request queue until its result is there. Nothing is deleted. VERIFY_DEPLOYMENT=false leaves it out.
+azd runs this after each deployment (azure.yaml). The deployment's outputs come from the environment, where azd puts
+them for its hooks, or else from `azd env get-values`. There are three checks, each for faults that the one before
+cannot find: the app's health; the functions that the platform has registered, because it starts an app only for those;
+and a dry-run message on the request queue, until it has a result. Nothing is deleted. VERIFY_DEPLOYMENT=false skips
+the checks.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from scripts.azure_calls import Answer, Azure, azd_values
 
 ROOT = Path(__file__).resolve().parents[1]
 HEALTH_SECONDS = 900
-"""New roles take effect within minutes; the app starts meanwhile."""
+"""New roles take some minutes to take effect, and the app starts in that time."""
 SYNC_SECONDS = 300
 MESSAGE_SECONDS = 600
 PAUSE_SECONDS = 15
@@ -31,24 +33,24 @@ PAUSE_SECONDS = 15
 HEALTH_CAUSES = """\
 health was not 200 within {minutes} minutes: {last}
 Likely causes:
-- 404, or 503 without a body: the app did not load. Packed with the right Python? `az functionapp show` must say 3.13, and
+- 404, or 503 without a body: the app did not load. Check the Python version: `az functionapp show` must say 3.13, and
   the traces in Application Insights name the exception.
-- 503 that names `storage` or `identity`: a role is not believed yet, or was removed. `azd provision --no-state` gives it back.
+- 503 that names `storage` or `identity`: a role has not taken effect yet, or was removed. `azd provision --no-state` restores it.
 - 503 that names `settings`: the text says which. `azd env set`, then `azd provision`.
-- 401 or 403: sign-in or network rules stand before the app.
-- no answer: the name does not resolve here, as with APP_PUBLIC_ACCESS=false outside of the network."""
+- 401 or 403: sign-in or network rules keep the call from the app.
+- no answer: the name does not resolve here; with APP_PUBLIC_ACCESS=false it does so only inside the network."""
 
 FUNCTIONS_CAUSES = """\
-the platform does not know {missing}, even after a sync: it would never wake the app for them.
+the platform does not know {missing}, even after a sync: it would never start the app for them.
 Deploy again (`azd deploy`); if that does not help, restart the app and deploy once more.
 https://github.com/Azure/azure-functions-host/issues/10169"""
 
 MESSAGE_CAUSES = """\
-a dry-run message lay on the request queue for {minutes} minutes without its result: {last}
+a dry-run message sent to the request queue had no result after {minutes} minutes: {last}
 Likely causes:
-- 404: no instance took the message. HTTP works all the while; `azd deploy` again, or restart the app.
+- 404: no instance took the message, although HTTP works. Run `azd deploy` again, or restart the app.
   https://github.com/Azure/azure-functions-host/issues/11877
-- `retrying` with 401 or 403 of Batch: the app has no role on the Batch account, or a new role is not believed yet.
+- `retrying` with 401 or 403 from Batch: the app has no role on the Batch account, or a new role has not taken effect yet.
   {role_commands}
 - `retrying` otherwise: the account's URL in BATCH_ACCOUNT_URLS, or its firewall."""
 
@@ -110,7 +112,7 @@ class Deployment:
         self.say("health: 200")
 
     def functions(self, wanted: set[str]) -> None:
-        """The platform must list exactly the functions that the app declares. If not, synchronises the triggers and retries."""
+        """The platform must list exactly the functions that the app declares; if not, syncs the triggers and retries."""
         missing = [wanted]
 
         def complete() -> bool | None:
@@ -131,11 +133,11 @@ class Deployment:
     def _no_message_because(self) -> str | None:
         """Why this machine cannot send a message or read its result."""
         if _is_on(self.outputs, "VNET_ENABLED"):
-            return "with VNET_ENABLED the queue answers in its network alone"
+            return "with VNET_ENABLED the queue is reachable only from its network"
         if _is_on(self.outputs, "ENTRA_AUTH_ENABLED"):
-            return "with ENTRA_AUTH_ENABLED its status wants a token of the app registration"
+            return "with ENTRA_AUTH_ENABLED reading its status takes a token for the app registration"
         if self.outputs.get("DEPLOYER_IS_PRODUCER", "true").lower() in {"0", "f", "false"}:
-            return "with DEPLOYER_IS_PRODUCER=false who deploys may not put one"
+            return "with DEPLOYER_IS_PRODUCER=false the deployer may not send one"
         return None
 
     def message(self) -> None:
@@ -158,7 +160,9 @@ class Deployment:
             minutes = MESSAGE_SECONDS // 60
             raise Unwell(MESSAGE_CAUSES.format(minutes=minutes, last=shown, role_commands=commands))
         outcome = status["result"]["data"]["outcome"]
-        self.say(f"queue: a dry run of a task that is not there ended as {outcome} (notFound: Batch answers the app)")
+        self.say(
+            f"queue: a dry run for a task that does not exist ended as {outcome} (notFound: Batch answers the app)"
+        )
 
     def _put(self, request: Mapping[str, Any]) -> None:
         text = base64.b64encode(json.dumps(request).encode()).decode()
@@ -170,7 +174,7 @@ class Deployment:
 
         answer = self.patience.until(taken, MESSAGE_SECONDS)
         if answer is None or answer.status != 201:
-            raise Unwell(f"the request queue did not take a message: {answer}. Is who deploys among the producers?")
+            raise Unwell(f"the request queue did not take a message: {answer}. Is the deployer among the producers?")
 
 
 def _is_on(outputs: Mapping[str, str], name: str) -> bool:

@@ -1,4 +1,4 @@
-// Alerts on lines that the app itself writes: the platform's QueueMessageCount is hourly and has no dimension for the queue.
+// Alerts on the app's log lines: the platform's metric QueueMessageCount is hourly and has no dimension for the queue.
 import { AlertThresholds, Tags } from 'types.bicep'
 
 param prefix string
@@ -9,7 +9,7 @@ param email string
 
 param overrides AlertThresholds
 
-// What each alert fires above: seconds for the ages, lines in 15 minutes for the counts.
+// An alert fires when its threshold is exceeded: ages in seconds, counts in lines within 15 minutes.
 var thresholds = union(
   {
     poisonDepth: 0
@@ -24,12 +24,12 @@ var thresholds = union(
   overrides
 )
 
-// Minimum: every sample of the window is above the threshold. One alone says little: a message that was delayed on
-// purpose is old when it comes into sight, and one on its way counts.
+// Minimum: every sample in the window must be above the threshold. A single sample proves little: a message that was
+// delayed on purpose is already old when it becomes visible, and messages that are being processed are counted too.
 var rules = [
   {
     name: 'poison-depth'
-    description: 'Messages lie on a poison queue.'
+    description: 'There are messages on a poison queue.'
     severity: 2
     query: loadTextContent('../queries/poison-queues.kql')
     aggregation: 'Minimum'
@@ -39,7 +39,7 @@ var rules = [
   }
   {
     name: 'poison-age'
-    description: 'A message has lain on a poison queue for long: its function does not get through.'
+    description: 'A message has been on a poison queue for too long: its function fails or does not run.'
     severity: 1
     query: loadTextContent('../queries/poison-queues.kql')
     aggregation: 'Minimum'
@@ -59,7 +59,7 @@ var rules = [
   }
   {
     name: 'failed-results'
-    description: 'Deletions were refused for good.'
+    description: 'Deletions failed permanently.'
     severity: 3
     query: loadTextContent('../queries/failed-results.kql')
     aggregation: 'Maximum'
@@ -69,7 +69,7 @@ var rules = [
   }
   {
     name: 'exhausted-results'
-    description: 'Deletions were given up after all attempts.'
+    description: 'Deletions were given up after the last attempt.'
     severity: 2
     query: loadTextContent('../queries/exhausted-results.kql')
     aggregation: 'Maximum'
@@ -166,7 +166,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
         ]
       }
       autoMitigate: true
-      // The component is new: its tables may not be there yet, and a query over none would refuse the rule.
+      // The component is new: until its tables exist, Azure would refuse a rule that queries them.
       skipQueryValidation: true
       actions: {
         actionGroups: !empty(email)
@@ -179,15 +179,15 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   }
 ]
 
-// An app that writes nothing raises none of the alerts above. Between `azd provision` and the first deployment this one
-// may fire; it resolves itself once the first lines are in.
+// None of the alerts above fires for an app that logs nothing; this one does. It may fire between `azd provision` and the
+// first deployment, and resolves itself once the first lines arrive.
 resource silent 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
   name: '${prefix}-silent'
   location: location
   tags: tags
   properties: {
     displayName: 'silent'
-    description: 'The app reports no queue depth: it does not start, a timer stands still (GET /api/health names it; a restart frees it), or its telemetry is broken. Fires once before the first deployment.'
+    description: 'The app reports no queue depth: it does not start, a timer has stopped (GET /api/health names it; restart the app), or its telemetry is broken. Fires once before the first deployment.'
     severity: 1
     enabled: true
     scopes: [

@@ -1,5 +1,5 @@
-// Easy Auth: the platform checks the caller's token before the app sees the call; the function key stays as a second lock.
-// No client secret: calls bring their token, nobody signs in here.
+// Easy Auth: the platform checks the caller's token before the app sees the call; the function key is required as well.
+// There is no client secret: callers send a token, and nobody signs in here.
 param functionName string
 
 @minLength(36)
@@ -19,8 +19,8 @@ resource auth 'Microsoft.Web/sites/config@2025-03-01' = {
     globalValidation: {
       requireAuthentication: true
       unauthenticatedClientAction: 'Return401'
-      // The page has no data in it and brings the caller's token itself. The platform's own call after a deployment
-      // bears a token that the host checks: https://github.com/Azure/azure-functions-core-tools/issues/4196
+      // The page contains no data, and its calls send the caller's token. The platform's call after a deployment has a
+      // token that the host checks: https://github.com/Azure/azure-functions-core-tools/issues/4196
       excludedPaths: [
         '/admin/host/synctriggers'
         '/api/health'

@@ -1,4 +1,4 @@
-// Asks the app for its health from outside of Azure's region, and tells when it is not well.
+// Calls the app's health check from other regions, and raises an alert when it fails.
 import { Tags } from 'types.bicep'
 
 param name string
@@ -51,7 +51,7 @@ resource alert 'Microsoft.Insights/metricAlerts@2026-01-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'GET /api/health is not 200 from two places or more.'
+    description: 'GET /api/health is not 200 from two or more places.'
     severity: 1
     enabled: true
     scopes: [

@@ -1,4 +1,4 @@
-// Rights of those who send requests and read results: on their own queues, none on the account that the host runs on.
+// Rights of producers and consumers: on the queues that they use, not on the account, which is also the host's.
 import { Principal } from 'types.bicep'
 
 param storageAccountName string

@@ -1,4 +1,4 @@
-// A custom topic for CloudEvents, and its subscription that fills the app's job-completion queue.
+// A custom topic for CloudEvents, and a subscription that puts its events on the app's job-completion queue.
 // The account takes no keys, so Event Grid delivers with the topic's identity.
 import { Tags } from 'types.bicep'
 
@@ -44,7 +44,7 @@ resource subscription 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15'
   name: 'task-deletion'
   properties: {
     eventDeliverySchema: 'CloudEventSchemaV1_0'
-    // Whatever reaches the queue starts a clean-up, so nothing else of a topic that others use too may.
+    // Every event on the queue starts a clean-up, so other events on a shared topic must not reach it.
     filter: {
       includedEventTypes: [
         eventType

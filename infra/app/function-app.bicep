@@ -66,7 +66,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         maximumInstanceCount: maximumInstanceCount
         instanceMemoryMB: instanceMemoryMB
         alwaysReady: alwaysReady
-        // Flex sends one call at a time to a Python instance unless told otherwise; the functions run in threads.
+        // By default, Flex Consumption sends a Python instance one call at a time; these functions run in threads.
         triggers: {
           http: {
             perInstanceConcurrency: 16
@@ -81,7 +81,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
-// Deployment signs in with an identity; user name and password are good for nobody.
+// Deployment signs in with an identity, so publishing with a user name and password is off.
 resource ftpPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: site
   name: 'ftp'

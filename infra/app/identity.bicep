@@ -1,4 +1,4 @@
-// The identity that the app acts as, towards storage, Batch and Application Insights alike.
+// The identity with which the app accesses storage, Batch and Application Insights.
 import { Tags } from 'types.bicep'
 
 param name string

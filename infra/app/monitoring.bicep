@@ -1,4 +1,4 @@
-// Application Insights on a Log Analytics workspace. Both refuse keys: what is sent, is sent with an identity.
+// Application Insights on a Log Analytics workspace. Both refuse keys, so telemetry is sent with an identity.
 import { Tags } from 'types.bicep'
 
 param workspaceName string
@@ -7,7 +7,7 @@ param location string
 param tags Tags
 param retentionInDays int
 
-@description('Gigabytes a day after which no more is taken in until the next day; 0: no limit.')
+@description('Gigabytes a day after which nothing more is logged until the next day; 0: no limit.')
 param dailyCapGb int
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2026-03-01' = {

@@ -1,4 +1,4 @@
-// The virtual network that the app sends from, unless it gets subnets of one that exists.
+// The app's virtual network, unless subnets of an existing network are given.
 import { Tags } from 'types.bicep'
 
 param name string
@@ -6,7 +6,7 @@ param location string
 param tags Tags
 param addressPrefix string
 
-// Without rules: the built-in ones let nothing in from the internet.
+// No rules are needed: the default ones let nothing in from the internet.
 resource securityGroup 'Microsoft.Network/networkSecurityGroups@2026-03-01' = {
   name: '${name}-nsg'
   location: location

@@ -1,4 +1,4 @@
-// The app's package from an address, for those who deploy without azd.
+// Deploys the app's package from an address, for deployments without azd.
 param functionName string
 param packageUri string
 
@@ -9,7 +9,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' existing = {
 resource package 'Microsoft.Web/sites/extensions@2025-03-01' = {
   parent: site
   name: 'onedeploy'
-  // The type has no properties; the platform takes them: https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code
+  // The type declares no properties, but the platform accepts them: https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code
   #disable-next-line BCP187
   properties: {
     packageUri: packageUri

@@ -1,4 +1,4 @@
-// Private endpoints of one kind in one subnet, and the zone that lets their names lead to them.
+// Private endpoints of one kind in one subnet, and the DNS zone that resolves names to them.
 import { Tags } from 'types.bicep'
 
 param name string
@@ -9,7 +9,7 @@ param groupId string
 param resourceIds string[]
 param zoneName string
 
-@description('False: somebody else keeps the zone and writes the records.')
+@description('False: the zone and its records are managed elsewhere.')
 param zoneEnabled bool
 
 var networkId = split(subnetId, '/subnets/')[0]

@@ -1,4 +1,4 @@
-// The app settings: every one that the app reads, with its default, so that an operator sees in the portal what there is.
+// All app settings that the app reads, with their defaults, so that an operator sees in the portal what can be set.
 import { RetentionPolicy, Settings } from 'types.bicep'
 
 param functionName string
@@ -6,10 +6,10 @@ param storageAccountName string
 param applicationInsightsName string
 param identityClientId string
 
-@description('URLs as the accounts themselves tell them.')
+@description('URLs read from the accounts themselves.')
 param readAccountUrls string[]
 
-@description('URLs as the deployer named them, where none can be read.')
+@description('URLs given by the deployer, used if none can be read.')
 param namedAccountUrls string[]
 
 param requestQueueName string
@@ -35,8 +35,8 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing
   name: applicationInsightsName
 }
 
-// Both the name and the URIs: with the URIs alone the host now and then has no client at its start, and then refuses every
-// key (https://github.com/Azure/azure-functions-host/issues/11787); the name alone is good for the public cloud only.
+// Both the name and the URIs: with only the URIs, the host sometimes starts without a storage client and then refuses
+// every key (https://github.com/Azure/azure-functions-host/issues/11787); the name alone works only in the public cloud.
 var platformSettings = {
   AzureWebJobsStorage__accountName: account.name
   AzureWebJobsStorage__blobServiceUri: account.properties.primaryEndpoints.blob
@@ -47,11 +47,11 @@ var platformSettings = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   PYTHON_THREADPOOL_THREAD_COUNT: '32'
-  // Above it the host answers with an empty 500 and the app never sees the call: so the app's own 413, at 4 MiB, comes first.
+  // For a larger body the host answers an empty 500, and the app never sees the call. The app's 413 starts at 4 MiB.
   FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '8388608'
 }
 
-// Spans and metrics of the app itself; its package has to carry their library (scripts/package.py).
+// The app's spans and metrics. The package must include the library for them (scripts/package.py).
 var telemetrySettings = telemetryEnabled
   ? {
       PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'

@@ -1,6 +1,6 @@
-// One account for the host, the queues and the tables. Keys are off; callers get rights on single queues (callers.bicep).
-// Queues and tables exist before the first message: the trigger never creates its queue, and alerts and
-// role assignments on a poison queue need it to be there.
+// One account for the host, the queues and the tables. Keys are off; callers get rights on individual queues
+// (callers.bicep). The deployment creates all queues and tables: a trigger never creates its queue, and alerts and role
+// assignments need the poison queues to exist.
 import { Tags } from 'types.bicep'
 
 param name string
@@ -11,7 +11,7 @@ param publicAccess bool
 param queueNames string[]
 param tableNames string[]
 
-@description('Log Analytics workspace for what the queues and tables are asked; empty: not logged.')
+@description('Log Analytics workspace for the calls to queues and tables; empty: they are not logged.')
 param logWorkspaceId string
 
 var packageContainerName = 'app-package'
@@ -75,8 +75,8 @@ resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2026-06-
   }
 ]
 
-// Who did what to the queues and tables: https://learn.microsoft.com/azure/storage/queues/monitor-queue-storage
-// The stable version of the type, of 2016, knows no groups of categories.
+// Logs who did what to the queues and tables: https://learn.microsoft.com/azure/storage/queues/monitor-queue-storage
+// The type's stable version, from 2016, has no category groups.
 #disable-next-line use-recent-api-versions
 resource queueLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(logWorkspaceId)) {
   name: 'queues'

@@ -6,7 +6,7 @@ type Tags = {
 }
 
 @export()
-@description('Who gets a right. The type has to be right: Azure refuses a wrong one.')
+@description('Who gets a role. Azure refuses the assignment if the type is wrong.')
 type Principal = {
   @minLength(36)
   @maxLength(36)
@@ -16,7 +16,7 @@ type Principal = {
 }
 
 @export()
-@description('App settings by name; values are text, numbers too.')
+@description('App settings by name; all values are text, including numbers.')
 type Settings = {
   *: string
 }
@@ -26,13 +26,13 @@ type Settings = {
 type RetentionPolicy = {
   @maxLength(32)
   name: string
-  // A pattern or a list of them, a text or an object: Bicep has no type for either.
+  // Some fields are a text or a list, or a text or an object; Bicep has no type for either.
   #disable-next-line no-explicit-any
   *: any
 }
 
 @export()
-@description('Instances that are always there, of the HTTP functions together or of one other function.')
+@description('Always-ready instances: of all HTTP functions together, or of one other function.')
 type AlwaysReady = {
   name:
     | 'http'
@@ -49,7 +49,7 @@ type AlwaysReady = {
 }
 
 @export()
-@description('What each alert fires above: seconds for the ages, lines in 15 minutes for the counts.')
+@description('Thresholds above which alerts fire: ages in seconds, counts in lines within 15 minutes.')
 @sealed()
 type AlertThresholds = {
   poisonDepth: int?

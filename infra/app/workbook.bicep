@@ -1,4 +1,4 @@
-// The same log lines as a picture: a workbook beside the Application Insights that keeps them. It costs nothing.
+// Charts of the log lines that the alerts use: a workbook for the Application Insights that stores them. It is free.
 import { Tags } from 'types.bicep'
 
 param name string
@@ -7,8 +7,9 @@ param location string
 param tags Tags
 param applicationInsightsId string
 
-// Two to a row, in the order in which one asks: does it work, does it keep up, what slows it, what is left to do.
-// The form of an item: https://github.com/microsoft/Application-Insights-Workbooks/blob/master/schema/workbook.json
+// Two charts per row, in the order of an operator's questions: does it work, does it keep up, what slows it down, what is
+// left to do. The schema of an item:
+// https://github.com/microsoft/Application-Insights-Workbooks/blob/master/schema/workbook.json
 var panels = [
   {
     name: 'outcomes'
@@ -102,7 +103,7 @@ var timeRange = {
           durationMs: 86400000
         }
         typeSettings: {
-          // An hour, 4 hours, a day, 3 days, a week, 30 days: logs are kept for no less.
+          // An hour, 4 hours, a day, 3 days, a week, 30 days: logs are kept for at least 30 days.
           selectableValues: [
             {
               durationMs: 3600000
@@ -149,7 +150,7 @@ var items = [
   }
 ]
 
-// The id is put in last: all the rest is known before a deployment, and the snapshots show it as it will be.
+// The id is inserted last: everything else is known before a deployment, so the snapshots can show it.
 var idPlace = '<applicationInsightsId>'
 var workbook = {
   version: 'Notebook/1.0'

@@ -1,5 +1,5 @@
 # Deploys the compiled template of a release, azuredeploy.json, with the package that it names.
-# The parameters are those of infra/main.bicep; docs/deploy.md says what they mean.
+# The parameters are those of infra/main.bicep; docs/deploy.md explains them.
 
 terraform {
   required_version = ">= 1.5"

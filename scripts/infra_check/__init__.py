@@ -1,5 +1,6 @@
-"""Checks infra/: the Bicep compiler checks the templates, this package their evaluated results.
+"""Checks infra/: the Bicep compiler checks the templates, and this package checks what they evaluate to.
 
-`infra/snapshots/` has one parameter file for each shape worth keeping, and beside it what the compiler says that Azure
-would create (`bicep snapshot`). Nothing here reads Bicep.
+A shape is a set of parameters for which the deployment is checked. `infra/snapshots/` has a parameter file for each
+shape, and beside it the snapshot: what Azure would create, evaluated by the compiler (`bicep snapshot`). Nothing here
+reads Bicep.
 """

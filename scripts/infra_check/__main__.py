@@ -1,4 +1,7 @@
-"""`python -m scripts.infra_check`: prints every problem of infra/; exit code 1 when there is one. `--write`: new snapshots."""
+"""`python -m scripts.infra_check`: prints every problem in infra/, and exits with 1 if there is one.
+
+`--write` renews the snapshots.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def problems(infra: Path, root: Path, bicep: Path | None) -> list[str]:
-    """Every problem of a folder of templates; `root` is the folder of the app that they deploy."""
+    """Every problem in a folder of templates. `root` is the folder of the app that they deploy."""
     compiled = compiler.problems(bicep, infra) if bicep else snapshots.outdated(infra)
     return [*compiled, *contract.problems(snapshots.load(infra), infra, root)]
 

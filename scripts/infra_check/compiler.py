@@ -15,7 +15,7 @@ from scripts.infra_check import snapshots
 
 MISSING = "no Bicep compiler (BICEP, bicep on the search path, or `az bicep install`)"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# One snapshot takes seconds of one core.
+# In parallel, because each snapshot keeps one core busy for seconds.
 _SIDE_BY_SIDE = 2
 
 
@@ -29,21 +29,21 @@ def find() -> Path | None:
 
 
 def problems(bicep: Path, infra: Path) -> list[str]:
-    """What each of the compiler's commands finds; nothing when the templates are as they should be."""
+    """What the compiler's commands find; empty if the templates are in order."""
     said = [*_lint(bicep, infra), *_build(bicep, infra)]
-    # What does not compile has no snapshot, and would say so once for each of them.
+    # A template that does not compile would repeat its fault for every snapshot.
     return said or [*_format(bicep, infra), *_validate(bicep, infra), *snapshots.outdated(infra)]
 
 
 def write_snapshots(bicep: Path, infra: Path) -> None:
-    """Makes every snapshot again, and notes which templates they are made of."""
+    """Renews every snapshot, and records the templates that they were made from."""
     for shape in snapshots.shapes(infra):
         _run(bicep, "snapshot", str(shape))
     snapshots.note(infra)
 
 
 def snapshot_faults(bicep: Path, shape: Path) -> list[str]:
-    """What Azure's own engine says of one parameter file, whose snapshot is made or made again."""
+    """Writes the snapshot of one parameter file, and returns the faults that its evaluation shows."""
     return _lines(_run(bicep, "snapshot", str(shape)))
 
 
@@ -64,7 +64,7 @@ def _format(bicep: Path, infra: Path) -> Iterator[str]:
             for path in sorted(copy.rglob(f"*.{suffix}")):
                 name = path.relative_to(copy)
                 if path.read_bytes() != (infra / name).read_bytes():
-                    yield f"{name} is not as `bicep format` writes it"
+                    yield f"{name} is not formatted: run `bicep format`"
 
 
 def _validate(bicep: Path, infra: Path) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _validate(bicep: Path, infra: Path) -> Iterator[str]:
 
 
 def _run(bicep: Path, *arguments: str) -> str:
-    """Everything that a command prints, and its exit code when it ended badly without a word."""
+    """What a command prints; if it fails without printing anything, its exit code."""
     ended = subprocess.run(
         [bicep, *arguments],
         stdout=subprocess.PIPE,

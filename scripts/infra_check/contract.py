@@ -1,4 +1,4 @@
-"""Checks, for every shape, that the deployment has everything the app and its callers rely on."""
+"""Checks for every shape that the deployment has everything that the app and its callers rely on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PARAMETER = re.compile(r"^param (\w+)", re.MULTILINE)
 
 
 def problems(shapes: Iterable[Shape], infra: Path, root: Path) -> Iterator[str]:
-    """One sentence for each promise that the templates do not keep; `root` is the app's folder."""
+    """One sentence for each thing that the templates lack or get wrong. `root` is the app's folder."""
     yield from _parameter_file(infra)
     for shape in shapes:
         for problem in _of_shape(shape, root):
@@ -59,7 +59,7 @@ def _of_shape(shape: Shape, root: Path) -> Iterator[str]:
 
 
 def _parameter_file(infra: Path) -> Iterator[str]:
-    """The developer CLI hands over what main.parameters.json names, and asks for what it does not."""
+    """main.parameters.json passes declared parameters only, and every required one; azd asks the user for the rest."""
     path = infra / "main.parameters.json"
     given = set(json.loads(path.read_text(encoding="utf-8"))["parameters"])
     declared = set(_PARAMETER.findall((infra / "main.bicep").read_text(encoding="utf-8")))
@@ -74,18 +74,18 @@ def app_settings(shape: Shape) -> dict[str, Any]:
 
 
 def settings_read() -> set[str]:
-    """The names of the settings that the app asks for, by letting it ask."""
+    """The names of the settings that the app reads, found by letting it read an environment that records them."""
     asked = _Asked()
     try:
         Settings.from_env(asked)
     except InvalidConfiguration:
-        # Nothing is set, so much is wrong; what counts is what was looked for.
+        # Nothing is set, so the settings are refused; only the recorded names matter.
         return {name for name in asked.names if CONNECTION not in name}
     return set()
 
 
 class _Asked(dict[str, str]):
-    """An empty environment that remembers what was looked up in it."""
+    """An empty environment that records which names are looked up."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ def _setting_names(settings: Mapping[str, Any]) -> Iterator[str]:
     expected = settings_read() | _CONNECTION_SETTINGS | PLATFORM_SETTINGS
     yield from (f"setting {name} is not set" for name in sorted(expected - settings.keys()))
     unread = settings.keys() - expected - TELEMETRY_SETTINGS
-    yield from (f"setting {name} is set and nobody reads it" for name in sorted(unread))
+    yield from (f"setting {name} is set but never read" for name in sorted(unread))
 
 
 def _setting_values(settings: Mapping[str, Any], *, defaults: bool) -> Iterator[str]:
@@ -118,7 +118,7 @@ def _setting_values(settings: Mapping[str, Any], *, defaults: bool) -> Iterator[
 
 
 def _without(env: Mapping[str, str], name: str) -> Settings | None:
-    """The settings when one is left to its default; None when it has none."""
+    """The settings without a given one, so that its default applies; None if it has no default."""
     try:
         return Settings.from_env({key: value for key, value in env.items() if key != name})
     except InvalidConfiguration:
@@ -144,7 +144,7 @@ def _difference(kind: str, used: set[Any], resources: list[Resource]) -> Iterato
 
 
 def _sample(settings: Mapping[str, Any], sample: Path) -> Iterator[str]:
-    """A newcomer meets the same names on the laptop and in the cloud."""
+    """Queues and tables have the same names on the local stack and in Azure, so that nobody has to translate."""
     local = json.loads(sample.read_text(encoding="utf-8"))["Values"]
     for name, value in sorted(local.items()):
         if name.endswith(("_QUEUE_NAME", "_TABLE_NAME")) and settings.get(name) != value:
@@ -152,7 +152,7 @@ def _sample(settings: Mapping[str, Any], sample: Path) -> Iterator[str]:
 
 
 def _runtime(shape: Shape, versions: Path) -> Iterator[str]:
-    """The deployed Python is the first one that the repository is developed with."""
+    """The deployed Python is the version that the repository is developed with (the first in .python-version)."""
     developed = versions.read_text(encoding="utf-8").split()[0]
     for site in shape.of("Microsoft.Web/sites"):
         runtime = site.properties["functionAppConfig"]["runtime"]
@@ -161,9 +161,9 @@ def _runtime(shape: Shape, versions: Path) -> Iterator[str]:
 
 
 def _roles(shape: Shape) -> Iterator[str]:
-    """The app holds its roles and no other, and nobody else holds any of them."""
+    """Every role assignment is one that pinned.py lists for its principal, and the app has all of its roles."""
     name, batch_role = BATCH_ROLE
-    # Without assignments the output has the command that makes one.
+    # Without role assignments on the Batch accounts, an output has the commands that make them.
     wanted = (
         APP_ROLES if batch_role in str(shape.outputs.get("BATCH_ROLE_COMMANDS")) else {**APP_ROLES, name: batch_role}
     )
@@ -178,7 +178,7 @@ def _roles(shape: Shape) -> Iterator[str]:
 
 
 def _tags(shape: Shape) -> Iterator[str]:
-    """Whatever has a place has the tags, by which azd and the bill find it."""
+    """Every resource with a location has the tags, which azd and cost reports need to find it."""
     for resource in shape.resources:
         if resource.location and "azd-env-name" not in resource.tags:
             yield f"{resource.type} has no tags"

@@ -1,4 +1,4 @@
-"""`python -m scripts.infra_check.flattened FOLDER`: each snapshot as one flat ARM template, for tools that read no Bicep."""
+"""`python -m scripts.infra_check.flattened FOLDER`: each snapshot as one flat ARM template, for tools without Bicep."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What the templates may use: roles with their ids, settings of the platform.
+"""What the templates may use: roles with their ids, and settings of the platform.
 
-A new entry is a decision, made here and looked up in the reference; a misspelt one in a template is a fault.
+Add an entry here, after looking it up in the reference, before a template uses it. So a misspelt name in a template is
+reported as a fault.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ APP_ROLES = {
     "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
     "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
 }
-"""What the app's identity holds besides its role on the Batch accounts: each of these and no other."""
+"""The roles of the app's identity, besides the one on the Batch accounts: all of these and no others."""
 
 BATCH_ROLE = ("Azure Batch Job Submitter", "48e5e92e-a480-4e71-aa9c-2778f4c13781")
 """Assigned by the deployment, or by the account's owner with the command among the outputs."""
@@ -23,7 +24,7 @@ CALLER_ROLES = {
     "Storage Queue Data Message Sender": "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
     "Storage Queue Data Message Processor": "8a0f0c08-91a1-4084-bc3d-661d67233fed",
 }
-"""What producers, an Event Grid topic among them, and consumers hold on single queues."""
+"""The roles of producers (including an Event Grid topic) and consumers, on individual queues."""
 
 # https://learn.microsoft.com/azure/azure-functions/functions-app-settings
 PLATFORM_SETTINGS = {
@@ -38,10 +39,10 @@ PLATFORM_SETTINGS = {
     "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
     "PYTHON_THREADPOOL_THREAD_COUNT",
 }
-"""Read by the host and the worker. Flex Consumption has site properties in place of FUNCTIONS_WORKER_RUNTIME and its like."""
+"""Read by the host and the worker. On Flex Consumption, site properties replace FUNCTIONS_WORKER_RUNTIME and others."""
 
 TELEMETRY_SETTINGS = {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "AzureFunctionsJobHost__telemetryMode"}
-"""Set when the app's own spans and metrics are asked for."""
+"""Set only if the app sends spans and metrics."""
 
 APP_PRINCIPAL = re.compile(r"/deployments(?:/|', ')identity'\)?, '[\d-]+'\)\.outputs\.principalId\.value\]$")
 """The engine's expression for the app's own principal, seen from its group or from an account's."""
@@ -54,4 +55,4 @@ STAND_INS = {
     ".primaryEndpoints.table]": "https://account.table.core.windows.net/",
     ".outputs.clientId.value]": "00000000-0000-4000-8000-000000000000",
 }
-"""What a deployment knows and the template does not, by how the expression ends: a value that the app's rules accept."""
+"""For expressions that only a deployment can evaluate: values that the app's rules accept, by the expression's end."""

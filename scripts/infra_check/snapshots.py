@@ -51,12 +51,12 @@ def shapes(infra: Path) -> list[Path]:
 
 
 def load(infra: Path) -> list[Shape]:
-    """Each shape whose snapshot is there; `outdated` names the others."""
+    """Each shape that has a snapshot; `outdated` names the others."""
     return [_read(path) for shape in shapes(infra) if (path := _beside(shape)).is_file()]
 
 
 def outdated(infra: Path) -> list[str]:
-    """What has to be made again, because it is missing or because a template is newer."""
+    """What has to be renewed: missing snapshots, and all of them if a template is newer."""
     missing = [
         f"{shape.name} has no snapshot: run `make infra-snapshots`"
         for shape in shapes(infra)
@@ -69,12 +69,12 @@ def outdated(infra: Path) -> list[str]:
 
 
 def note(infra: Path) -> None:
-    """Writes down which templates the snapshots are made of."""
+    """Records the templates that the snapshots were made from."""
     (infra / "snapshots" / DIGEST).write_text(f"{digest(infra)}\n", encoding="utf-8")
 
 
 def digest(infra: Path) -> str:
-    """Changes when a template, a query or a parameter file does; line ends do not count, since git may change them."""
+    """A fingerprint of templates, queries and parameter files. Line endings do not count, since git may change them."""
     whole = hashlib.sha256()
     for path in sorted(path for path in infra.rglob("*") if path.suffix in _TEMPLATES):
         whole.update(path.relative_to(infra).as_posix().encode() + b"\0")

@@ -16,7 +16,7 @@ _BOOLEANS = {"true": True, "false": False}
 def is_header(line: str) -> bool:
     """Whether a first line is a header: ids contain no separators or quotes. `taskId` alone is a one-column header.
 
-    In another letter case too: it is refused as a column, where it would be a task that nobody meant.
+    `taskid` in another letter case is a header too, so that it is refused as a column, not requested as a task.
     """
     return any(char in line for char in _SEPARATORS + '"') or line.strip().lower() == "taskid"
 

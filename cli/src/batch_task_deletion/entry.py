@@ -16,7 +16,7 @@ def script() -> NoReturn:
     from batch_task_deletion.streams import are_flushed
 
     for stream in (sys.stdout, sys.stderr):
-        # A character that the terminal's encoding lacks is shown by its code.
+        # Characters that the terminal's encoding lacks are shown as their codes.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -31,9 +31,9 @@ def script() -> NoReturn:
 
 
 def _be_quiet_while_loading() -> None:
-    """Until the program can tell what was sent, Ctrl-C ends it as other signals do.
+    """While the program loads, Ctrl-C ends it immediately.
 
-    An exception would not do: it would have to pass through whatever library is being imported.
+    A KeyboardInterrupt would be raised inside whatever library is being imported, and might not get out of it.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))

@@ -42,7 +42,7 @@ class Pass:
     matched: int = 0
     done: int = 0
     is_calling: bool = False
-    """Whether a call that acts is on the way: it may be carried out although nothing of it is known here."""
+    """Whether an acting call has been sent and not yet answered: it may be carried out even if no answer arrives."""
     is_over: bool = False
 
     def count(self) -> Count:

@@ -69,7 +69,7 @@ _Given = Iterator[tuple[int, dict[str, object]]]
 
 
 def _reader(numbered: Numbered) -> _Given:
-    """The reader for the file's format, which its first line shows."""
+    """The reader for the file's format, which the first line determines."""
     first = numbered[0][1]
     readers: list[tuple[bool, Callable[[Numbered], _Given]]] = [
         (first.lstrip().startswith(("{", "[")), _json_lines),

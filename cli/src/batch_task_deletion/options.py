@@ -16,7 +16,7 @@ Url = Annotated[
 ]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("--key-file", metavar="FILE", help="File with the function key; only you may have access to it."),
+    typer.Option("--key-file", metavar="FILE", help="File with the function key; it must be readable only by you."),
 ]
 Azd = Annotated[bool, typer.Option("--azd", help="Use the app of the current azd environment, with its default key.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the API's documents, one per line, and nothing else.")]

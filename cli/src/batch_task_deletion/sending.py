@@ -76,7 +76,7 @@ class Sending:
     refused: list[dict[str, Any]] = field(default_factory=list)
     """The first refused items, as the app reported them."""
     repeated: bool = False
-    """Whether a call was retried: requests that the app had already accepted may then be this command's."""
+    """Whether a call was retried: its first try may have sent the requests that the app reports as accepted earlier."""
 
     def send(self, client: Client, call: Call) -> dict[str, Any]:
         """Sends one call and returns the app's document. Raises Refused if the app rejects the call as a whole."""

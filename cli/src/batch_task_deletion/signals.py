@@ -1,4 +1,4 @@
-"""SIGTERM ends a command as Ctrl-C does: with a word on what was sent."""
+"""SIGTERM ends a command as Ctrl-C does: the command first says what was sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batch_task_deletion.faults import Exit
 
 
 class Terminated(KeyboardInterrupt):
-    """Raised by SIGTERM: like KeyboardInterrupt, no library takes it for a fault of its own."""
+    """Raised by SIGTERM. As a KeyboardInterrupt, it is not caught by libraries that catch `Exception`."""
 
 
 @contextmanager

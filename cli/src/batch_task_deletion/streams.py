@@ -38,7 +38,7 @@ def put(line: str) -> None:
 def note(line: str, end: str = "\n") -> None:
     """Writes a line to standard error. Raises ReaderGone; if it cannot be written for another reason, it is dropped.
 
-    The work does not stop because a remark is lost.
+    A lost remark does not stop the work.
     """
     if sys.stderr is None:
         return
@@ -51,7 +51,7 @@ def note(line: str, end: str = "\n") -> None:
 
 
 def are_flushed() -> bool:
-    """Whether nothing is left in the buffers that the interpreter would fail to write at its end."""
+    """Whether the buffers could be written. If not, the interpreter would fail on them when it exits."""
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
