@@ -103,7 +103,7 @@ class Pace:
                 self._accepted.append(now)
                 self._since_refusal += 1
             return False
-        if self._rate is not None and now - self._refused_at < STEP_AT_MOST_EVERY_SECONDS:
+        if self._rate is not None and self._is_of_the_last_overload(now):
             self._hold(now, hold_seconds)
             return False
         self._grow(now)
@@ -116,6 +116,10 @@ class Pace:
         self._set_quiet(0.0)
         self._hold(now, hold_seconds)
         return True
+
+    def _is_of_the_last_overload(self, now: float) -> bool:
+        """Whether a refusal is of a call that was in flight at the last one; in a wait that it asked for, all are."""
+        return now < max(self.held_until, self._refused_at + STEP_AT_MOST_EVERY_SECONDS)
 
     def _begin(self, now: float) -> None:
         """The first refusal: a rate from what was accepted so far, which may be a burst and no more."""

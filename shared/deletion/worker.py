@@ -67,7 +67,7 @@ class Worker:
         now, raw = self.clock.now(), body_kept(message, delivery)
         return [
             *(Result.of(record, raw) for record in done + claims.ended),
-            *(Result.of(record, raw, replayed=is_repeat(record, delivery)) for record in claims.repeats),
+            *(Result.of(record, raw, replayed=is_repeat(record, delivery, message.kind)) for record in claims.repeats),
             *(Result.conflict(asked, now, raw) for asked in claims.conflicts if not asked.is_of_a_listing),
         ]
 
@@ -82,9 +82,14 @@ class Worker:
         return results
 
 
-def is_repeat(record: Record, delivery: Delivery) -> bool:
-    """Whether a different message ended the request."""
-    return record.claim is None or record.claim.message_id != delivery.message_id
+def is_repeat(record: Record, delivery: Delivery, kind: Kind) -> bool:
+    """Whether the message asks again for a request that is done.
+
+    Otherwise this message ended it, or no message did: it was cancelled, and this is the app's own message for it.
+    """
+    if record.claim is None:
+        return kind is not Kind.OWN
+    return record.claim.message_id != delivery.message_id
 
 
 def _log_what_waits(claims: Claims, released: list[Record], delivery: Delivery) -> None:

@@ -176,6 +176,19 @@ def test_a_storm_of_refusals_counts_once() -> None:
     assert pace.rate == pytest.approx(97, rel=0.02)
 
 
+@pytest.mark.parametrize("asked", [0.0, 29.0, 30.0])
+def test_refusals_of_calls_from_before_a_wait_count_with_the_one_that_began_it(asked: float) -> None:
+    """They come late, and ask for what is left of the wait or for nothing: when it ends, the rate is as it was cut."""
+    pace = Pace()
+    for n in range(400):
+        pace.answered(10 + n / 100, 200)
+    assert pace.answered(14.0, 429, 30.0)
+    cut = pace.rate
+    assert not pace.answered(15.0, 503, asked)
+    assert pace.next_start(43.0) >= 44.0
+    assert pace.rate == cut
+
+
 def test_the_pace_never_stops() -> None:
     """An account that refuses every call is still called at a minimum rate."""
     pace = Pace()

@@ -34,3 +34,25 @@ def test_a_repeat_sends_what_is_owed_still() -> None:
     for _ in range(2):
         assert world.cancel(body["clientRequestId"]).status == 200
     assert world.outcomes() == ["cancelled"]
+
+
+@pytest.mark.parametrize("way", ["queue", "http"])
+def test_the_own_message_of_a_cancelled_request_is_no_repeat(way: str) -> None:
+    """Its result may be sent again when its time comes; `replayed` is only what answers somebody who asked again."""
+    world = World()
+    body = world.request(deleteAfter="P1D")
+    if way == "queue":
+        world.put(body)
+        world.deliver()
+    else:
+        world.post(body)
+    world.cancel(body["clientRequestId"])
+    world.settle()
+    assert {result["data"]["replayed"] for result in world.results()} == {False}
+
+    world.put(body)
+    world.settle()
+    assert world.results()[-1]["data"]["replayed"] is True
+    assert {(result["id"], result["data"]["outcome"]) for result in world.results()} == {
+        (world.results()[0]["id"], "cancelled")
+    }
