@@ -1,1 +1,1 @@
-"""Measurements against the local stack, side by side with what a user would take instead. Nothing here is a test."""
+"""Measurements against the local stack, side by side with what a team would use instead. Nothing here is a test."""

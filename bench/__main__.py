@@ -45,7 +45,7 @@ PARTS = {
 
 
 def main() -> int:
-    """Runs the parts; 0 when each came to its end."""
+    """Runs the parts; returns 0 if each was completed."""
     options = parse()
     plan = Plan(1 if options.quick else options.rounds, options.quick)
     folder = Path(tempfile.mkdtemp(prefix="bench-quick-")) if options.quick else options.into
@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The options of the command line."""
+    """Parses the options of the command line."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--parts", type=_parts, default=list(PARTS), help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, of which the medians are taken")

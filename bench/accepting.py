@@ -24,11 +24,11 @@ from devstack.stack_settings import inherited_environment
 
 GIVE_UP_SECONDS = 900
 AT_ONCE = 8
-"""Group transactions of the bare client at once."""
+"""Group transactions that the bare client has in flight at once."""
 
 
 def measure(plan: Plan) -> Part:
-    """Percentiles of one request; seconds of a bulk call."""
+    """Percentiles of a single request, and seconds for a bulk call."""
     part = Part("Accepting over HTTP", 'make bench ARGS="--parts accepting"')
     for callers in (1, 16) if plan.quick else (1, 16, 64):
         most = plan.of(640, 64)
@@ -57,14 +57,14 @@ def measure(plan: Plan) -> Part:
 
 
 def singles(env: dict[str, str], callers: int, most: int) -> Figures:
-    """One request a call, from so many callers, each on a connection of its own."""
+    """One request per call, from this many callers, each on its own connection."""
     with Rig(APP, env=env) as rig:
         _bulk_call(rig, 50)
         return _latencies(call_from(callers, lambda: _poster(rig.urls[0]), seconds=60, most=most))
 
 
 def bare_singles(callers: int, most: int) -> Figures:
-    """What accepting cannot do without: a row inserted, a message put, by the official clients."""
+    """The least that accepting needs: a row inserted and a message sent, by the official clients."""
     with Rig(None) as rig, rig.tables() as tables, rig.queues() as queues:
         table = tables.get_table_client(rig.env["REQUEST_TABLE_NAME"])
         queue = queues.get_queue_client(rig.env["REQUEST_QUEUE_NAME"])
@@ -78,7 +78,7 @@ def bare_singles(callers: int, most: int) -> Figures:
 
 
 def bulk(env: dict[str, str], ids: int) -> Figures:
-    """Seconds of one call for so many ids."""
+    """Seconds for one call with this many ids."""
     with Rig(APP, env=env) as rig:
         _bulk_call(rig, 200)
         if not env:
@@ -87,7 +87,7 @@ def bulk(env: dict[str, str], ids: int) -> Figures:
 
 
 def bare_bulk(ids: int) -> Figures:
-    """The same rows by the bare client in group transactions, eight at a time, in a process of its own."""
+    """The same rows inserted by the bare client in group transactions, eight at a time, in a separate process."""
     with Rig(APP, env=PAUSED) as rig:
         _bulk_call(rig, 200)
         with rig.tables() as tables:
@@ -122,7 +122,7 @@ def _bulk_call(rig: Rig, ids: int) -> float:
 
 
 def _poster(url: str) -> Callable[[], object]:
-    """Posts one request a call; http.client, since this process shares the machine with what it measures."""
+    """Posts one request per call, with http.client, because this process shares the machine with what it measures."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
 
     def call() -> None:

@@ -1,4 +1,4 @@
-"""The app's own client of the Batch service, as the app sets it up; the one place here that knows how."""
+"""The app's own client of the Batch service, as the app configures it; the only module here that knows how."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Tokens:
 
 
 def delete_call(url: str, ca: str | None, threads: int, token: str) -> Callable[[], int | None]:
-    """A call that deletes a task and gives the status; None when nothing was sent."""
+    """A call that deletes a task and returns the status; None if nothing was sent."""
     clock = SystemClock()
     client = BatchClient(
         batch_session(threads, ca),

@@ -1,4 +1,4 @@
-"""The harness' own arithmetic: medians, percentiles, rates and ratios. Pure."""
+"""The benchmarks' own arithmetic: medians, percentiles, rates and ratios. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Figures = Mapping[str, float]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` of all are not above (nearest rank). Raises ValueError for none."""
+    """The smallest value that at least `share` of all values do not exceed (nearest rank). ValueError for none."""
     if not values:
         raise ValueError("no values")
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
@@ -37,10 +37,10 @@ def ratio(ours: Sequence[Figures], theirs: Sequence[Figures], name: str) -> floa
 
 
 def per(total: float, count: float) -> float:
-    """`total` shared by `count`; not a number for none, so that a failed round cannot look like a free one."""
+    """`total` divided by `count`; NaN for 0, so that a failed round cannot look like one that cost nothing."""
     return total / count if count else math.nan
 
 
 def differences(before: Figures, after: Figures) -> dict[str, float]:
-    """What was added to each counter."""
+    """The increase of each counter."""
     return {name: value - before.get(name, 0.0) for name, value in after.items()}

@@ -1,4 +1,4 @@
-"""Inserts rows with the bare table client in group transactions; what no way of accepting requests can do without.
+"""Inserts rows with the bare table client in group transactions, the least that accepting requests needs.
 
 `python -m bench.bare_inserts CONNECTION TABLE ROW_FILE COUNT AT_ONCE` prints {"seconds"}.
 """
@@ -42,7 +42,7 @@ def insert(table: TableClient, row: Mapping[str, Any], count: int, at_once: int)
 
 
 def main() -> None:
-    """Warms up with one transaction, then inserts and prints."""
+    """Warms up with one transaction, then inserts the rows and prints the time."""
     connection, name, row_file, count, at_once = sys.argv[1:6]
     row = json.loads(Path(row_file).read_text())
     with TableClient.from_connection_string(connection, name) as table:

@@ -1,4 +1,4 @@
-"""The Batch account of the measurements: a stub in C, compiled at first use, or a slow one without a compiler."""
+"""The Batch account of the measurements: a stub in C, compiled at first use, or a slow one if there is no compiler."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START_SECONDS = 30
 
 
 def stub_command() -> list[str]:
-    """How to start the stub; says so when it is the slow one."""
+    """The command that starts the stub; says so if it is the slow one."""
     target = BUILT / f"batch_stub-{hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:12]}"
     if target.exists():
         return [str(target)]
@@ -43,7 +43,7 @@ def _slow(why: str) -> list[str]:
 
 
 class BatchStub:
-    """The stub as a context manager. `rate` is the calls a second that it takes; 0: all."""
+    """The stub as a context manager. `rate` is the number of calls per second that it accepts; 0 means all."""
 
     def __init__(self, *, latency_ms: float = 0, rate: float = 0, logs: Path) -> None:
         self.url = ""
@@ -64,7 +64,7 @@ class BatchStub:
         return self._program.pid
 
     def cpu_seconds(self) -> float:
-        """CPU since its start."""
+        """CPU seconds since its start."""
         return cpu_seconds(self.pid)
 
     def counts(self) -> dict[str, int]:
@@ -73,9 +73,9 @@ class BatchStub:
         return counts
 
     def limit(self, rate: float) -> None:
-        """Another limit from now on; 0 lifts it."""
+        """Sets another limit; 0 lifts it."""
         requests.post(f"{self.url}/_limit?rate={rate}", timeout=30).raise_for_status()
 
     def reset(self) -> None:
-        """Counts from zero."""
+        """Sets the counts to zero."""
         requests.post(f"{self.url}/_reset", timeout=30).raise_for_status()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Calls:
-    """Calls from many threads: how many, their times and the whole."""
+    """Calls from many threads: how many, how long each took, and how long all of them took."""
 
     seconds: float
     cpu_seconds: float
@@ -23,7 +23,7 @@ class Calls:
 
 
 def call_from(threads: int, call_of: Callable[[], Callable[[], object]], *, seconds: float, most: int) -> Calls:
-    """Calls from so many threads, each with a call of its own making, until time or number is up.
+    """Calls from this many threads, each with a call that it makes itself, until the time or the number is reached.
 
     The first call of each thread opens its connection and does not count. Raises what a call raises.
     """

@@ -1,4 +1,4 @@
-"""Part 7: from nothing to the first answer: import, index, host; with and without bytecode."""
+"""Part 7: the time to the first answer: import, index, host; with and without bytecode."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def measure(plan: Plan) -> Part:
 
 
 def interpreter(work: str, bytecode: bool) -> Figures:
-    """One fresh interpreter."""
+    """Runs one fresh interpreter."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         env = inherited_environment() | _without_cache(folder, bytecode)
         if bytecode:
@@ -72,7 +72,7 @@ def _run(work: str, env: dict[str, str]) -> tuple[float, float, float]:
 
 
 def first_answer(bytecode: bool) -> Figures:
-    """From the start of the host's process until it accepted its first request."""
+    """The time from the start of the host's process until it accepted its first request."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Rig(None) as rig:
         env = inherited_environment() | rig.env | _without_cache(folder, bytecode)
         options = ["--app", str(APP), "--settings", os.devnull, "--port", "0", "--quiet"]

@@ -1,4 +1,4 @@
-"""Cost of a million deletions, from the operations and rates that the other parts counted. Prices have a date."""
+"""The cost of a million deletions, from the operations and rates that the other parts measured. Prices have a date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PRICES_OF = "2025-05"
 https://azure.microsoft.com/pricing/details/functions/, .../storage/tables/ and .../storage/queues/ before relying on it.
 """
 TABLE_OPERATION = 0.00036 / 10_000
-"""A group transaction is one."""
+"""A group transaction counts as one operation."""
 QUEUE_OPERATION = 0.004 / 10_000
 GIB_SECOND = 0.000026
 EXECUTION = 0.40 / 1_000_000
@@ -23,7 +23,7 @@ MILLION = 1_000_000
 
 
 def dollars(operations: Mapping[str, float], executions: float, per_second: float) -> dict[str, float]:
-    """What a million deletions cost, by what is paid; `operations` and `executions` are those of one."""
+    """The cost of a million deletions, by item; `operations` and `executions` are those of one deletion."""
     queues = operations["input_queues_operations"] + operations["results_put_operations"]
     return {
         "tables": operations["tables_operations"] * MILLION * TABLE_OPERATION,
@@ -34,7 +34,7 @@ def dollars(operations: Mapping[str, float], executions: float, per_second: floa
 
 
 def measure(_plan: Plan) -> Part:
-    """Single messages and whole jobs, from what is in results.json."""
+    """Single messages and whole jobs, from results.json."""
     part = Part("Cost of a million deletions", 'make bench ARGS="--parts cost"')
     results = json.loads((FOLDER / "results.json").read_text())
     shapes = (

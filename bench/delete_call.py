@@ -22,7 +22,7 @@ PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
 
 def measure(plan: Plan) -> Part:
-    """Plain and TLS; 1, 8 and 48 in flight; 0 and 20 ms."""
+    """Plain HTTP and TLS; 1, 8 and 48 calls in flight; 0 and 20 ms latency."""
     part = Part("The DELETE call", 'make bench ARGS="--parts delete-call"')
     in_flight = (1, 8) if plan.quick else (1, 8, 48)
     for latency, url, ca in _endpoints():
@@ -39,7 +39,7 @@ def measure(plan: Plan) -> Part:
 
 
 def _endpoints() -> Iterator[tuple[int, str, Path | None]]:
-    """Latency, URL and CA of each endpoint, which is there until the next is asked for."""
+    """Latency, URL and CA of each endpoint, which runs until the next is asked for."""
     for latency in (0, 20):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as cleanup:
             stub = cleanup.enter_context(BatchStub(latency_ms=latency, logs=Path(folder)))

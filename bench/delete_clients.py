@@ -57,7 +57,7 @@ def of_the_app(url: str, ca: str | None, threads: int) -> Callable[[], object]:
 
 
 def of_requests(url: str, ca: str | None, threads: int) -> Callable[[], object]:
-    """A session of requests with as many connections as threads, as a careful user sets it up."""
+    """A session of requests with as many connections as threads, as a careful user configures it."""
     import requests
 
     session = requests.Session()
@@ -75,7 +75,7 @@ def of_requests(url: str, ca: str | None, threads: int) -> Callable[[], object]:
 
 
 def official_sync(url: str, ca: str | None, _threads: int) -> Callable[[], object]:
-    """azure-batch as it comes."""
+    """azure-batch with its defaults."""
     from azure.batch import BatchClient
 
     client = BatchClient(url, _Credential(), **({"connection_verify": ca} if ca else {}))
@@ -84,7 +84,7 @@ def official_sync(url: str, ca: str | None, _threads: int) -> Callable[[], objec
 
 
 async def official_aio(url: str, ca: str | None, count: int, seconds: float) -> list[float]:
-    """azure-batch's asynchronous client as it comes."""
+    """azure-batch's asynchronous client with its defaults."""
     from azure.batch.aio import BatchClient
 
     plain: dict[str, Any] = {} if ca else {"enforce_https": False}
@@ -115,7 +115,7 @@ CLIENTS = (*SYNC, "official aio")
 
 
 def main() -> None:
-    """Drives one client and prints rate, CPU of a call and percentiles."""
+    """Runs one client and prints rate, CPU per call and percentiles."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("client", choices=CLIENTS)
     parser.add_argument("url")

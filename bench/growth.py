@@ -1,4 +1,4 @@
-"""Part 6: a table with many rows in it, and a large job: memory, CPU and operations, beside the loop."""
+"""Part 6: a table with many rows, and a large job: memory, CPU and operations, compared with the loop."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bench.whole_jobs import clean_up, loop
 AT_ONCE = 2
 SMALL_JOB = 1_000
 SLIM_ROW = {"state": "done", "outcome": "deleted"}
-"""What is in the way is the number of rows; whole ones would take the emulator's memory."""
+"""Only the number of rows matters here; complete rows would fill the emulator's memory."""
 
 
 def measure(plan: Plan, rows: int = 1_000_000, tasks: int = 100_000) -> Part:
-    """Single messages beside 0 rows and many; a large job once, beside a small one and the loop."""
+    """Single messages with 0 rows and with many; a large job once, compared with a small one and the loop."""
     part = Part("Growth", 'make bench ARGS="--parts growth"')
     rows, tasks = plan.of(rows, 1_000), plan.of(tasks, 1_000)
     count = plan.of(400, 40)
@@ -48,7 +48,7 @@ def measure(plan: Plan, rows: int = 1_000_000, tasks: int = 100_000) -> Part:
 
 
 def fill(rows: int, rig: Rig) -> None:
-    """Puts so many finished rows into the table."""
+    """Puts this many finished rows into the table."""
     with rig.tables() as tables:
         table = tables.get_table_client(rig.env["REQUEST_TABLE_NAME"])
         seconds = insert(table, SLIM_ROW, rows, AT_ONCE)
@@ -59,7 +59,7 @@ def _with_memory(tasks: int, memory: dict[int, float]) -> Figures:
     began = time.monotonic()
 
     def look(rig: Rig) -> None:
-        second = int(time.monotonic() - began) // 10 * 10
+        second = int(time.monotonic() - began) // 30 * 30
         memory.setdefault(second, round(rig.memory_mib(), 1))
 
     return clean_up(tasks, on_look=look, count=True)

@@ -1,4 +1,4 @@
-"""Messages fed while they drain, and the wait for the last of them."""
+"""Sends messages while they are processed, and waits for the last of them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from azure.storage.queue import QueueClient
 from bench.rig import Rig
 
 SHORT = 200
-"""Messages that wait at most: the emulator's receive and delete get slower with a queue's length."""
+"""The most messages left waiting: the emulator receives and deletes more slowly from a longer queue."""
 LOOK_SECONDS = 0.1
 MOST_RESULTS = 1_500
 
 
 @dataclass
 class Drain:
-    """Empties the result queue now and then: a queue that only grows makes the emulator slow."""
+    """Empties the result queue now and then, because a queue that only grows makes the emulator slow."""
 
     results: QueueClient
 
     def look(self) -> None:
-        """One look."""
+        """Empties the result queue if it has grown long."""
         if _length(self.results) > MOST_RESULTS:
             self.results.clear_messages()
 
 
 def feed_until_done(rig: Rig, bodies: list[str], seconds: float, on_look: Callable[[int], None] | None = None) -> float:
-    """Puts all bodies on the request queue, a few at a time, and returns when the last is done, with its time.
+    """Sends all bodies to the request queue, a few at a time; returns with the time when the last one is done.
 
-    Done is what the host has deleted, which it does once a message's results are sent.
-    `on_look` is told how many are left. Raises TimeoutError.
+    A message is done when the host has deleted it, which it does once the message's results are sent.
+    `on_look` is called with the number that is left. Raises TimeoutError.
     """
     queue = rig.queues().get_queue_client(rig.env["REQUEST_QUEUE_NAME"])
     drain = Drain(rig.queues().get_queue_client(rig.env["RESULT_QUEUE_NAME"]))
@@ -55,7 +55,7 @@ def feed_until_done(rig: Rig, bodies: list[str], seconds: float, on_look: Callab
 
 
 def wait_until_empty(rig: Rig, seconds: float, on_look: Callable[[], None] | None = None) -> None:
-    """Returns when neither input queue holds a message, hidden ones included. Raises TimeoutError."""
+    """Returns when both input queues are empty, hidden messages included. Raises TimeoutError."""
     # In this order: a clean-up's step is on its queue until what it asks for is on the other one.
     names = (rig.env["JOB_COMPLETION_QUEUE_NAME"], rig.env["REQUEST_QUEUE_NAME"])
     queues = [rig.queues().get_queue_client(name) for name in names]
@@ -71,5 +71,5 @@ def wait_until_empty(rig: Rig, seconds: float, on_look: Callable[[], None] | Non
 
 
 def _length(queue: QueueClient) -> int:
-    """Messages in the queue, hidden ones included."""
+    """The number of messages in the queue, hidden ones included."""
     return queue.get_queue_properties().approximate_message_count or 0

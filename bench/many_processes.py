@@ -44,6 +44,6 @@ def measure(plan: Plan) -> Part:
 
 
 def sharing(processes: int) -> dict[str, str]:
-    """Settings with which so many hosts have as many messages in flight together as one."""
+    """The settings with which this many hosts together have as many messages in flight as one."""
     share = str(BATCH_SIZE // processes)
     return {f"{_QUEUES}batchSize": share, f"{_QUEUES}newBatchThreshold": share}

@@ -1,4 +1,4 @@
-"""A loop over the official client, as a team's script has it: list the job's completed tasks, delete from threads.
+"""A loop over the official client, as in a team's script: list the job's completed tasks, delete from threads.
 
 `python -m bench.official_loop URL JOB THREADS` prints {"seconds", "cpu_seconds", "tasks"}.
 """
@@ -16,7 +16,7 @@ from azure.identity import ManagedIdentityCredential
 
 
 def main() -> None:
-    """Deletes and prints what it took, from the first call to the last."""
+    """Deletes the tasks and prints the time, from the first call to the last."""
     url, job, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
     plain: dict[str, Any] = {"enforce_https": False} if url.startswith("http:") else {}
     client = BatchClient(url, ManagedIdentityCredential())

@@ -1,4 +1,4 @@
-"""Counts storage operations in the emulator's own log, one line to a request."""
+"""Counts storage operations in the emulator's own log, which has one line per request."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _LINE = re.compile(r'"(?P<method>[A-Z]+) /devstoreaccount1/(?P<path>[^ ?"]*)')
 
 
 def count_operations(lines: Iterable[str], inputs: Iterable[str], result: str) -> Counter[str]:
-    """How many requests went to tables, to the input queues and to the result queue.
+    """The number of requests to tables, to the input queues and to the result queue.
 
-    Receives are not among them, since the log does not tell those that found up to sixteen messages from polls that
-    found none; nor are looks at a queue's length and the bench's own emptying of results.
+    Receives are left out, because the log does not distinguish those that found up to sixteen messages from polls that
+    found none; so are reads of a queue's length and the benchmark's own emptying of results.
     """
     names = set(inputs)
     counts: Counter[str] = Counter()

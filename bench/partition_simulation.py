@@ -1,10 +1,10 @@
-"""Scale on paper: 40 instances against table partitions that take 2,000 entities a second each, by simulation.
+"""A simulation of 40 instances against table partitions that accept 2,000 entities per second each.
 
 Partitions are alike, so one is simulated with the messages that fall on it: 16 partitions, and 32 messages in flight
 on each instance. A message is claimed by one group transaction, deleted, and recorded by another one, which carries
 the count of its parent under the ETag that was read before it; when another message's count came first, the whole
-transaction is refused and goes again. A partition that has a second of work waiting answers 503, and the client
-library waits and tries three times more; then the message comes back after a minute and goes through its rows singly.
+transaction is refused and sent again. A partition that has a second of work waiting answers 503, and the client
+library waits and tries three times more; then the message comes back after a minute and its rows are written singly.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from bench.rounds import Part, Plan
 BUCKETS = 16
 IN_FLIGHT = 32
 ENTITIES_PER_SECOND = 2_000
-"""Target of one partition: https://learn.microsoft.com/azure/storage/tables/scalability-targets"""
+"""The scalability target of one partition: https://learn.microsoft.com/azure/storage/tables/scalability-targets"""
 ACCOUNT_PER_SECOND = 20_000
-"""Target of an account's tables, at the same place."""
+"""The scalability target of all tables of an account, from the same page."""
 BUSY_SECONDS = 1.0
 ROUND_TRIP_SECONDS = 0.005
 CLIENT_TRIES = 4
@@ -35,29 +35,29 @@ LONGEST_PAUSE_SECONDS = 1.0
 REDELIVERY_SECONDS = 60.0
 DELETE_SECONDS = 0.02
 PLACES = 32
-"""DELETEs in flight of one instance."""
+"""DELETEs that one instance has in flight at once."""
 
 Step = Generator[float, None, bool]
 
 
 @dataclass(frozen=True)
 class Design:
-    """What the app does with a message; another design is another value."""
+    """What the app does with a message; other values are other designs."""
 
     rows: int = 96
     claim_entities: float = 1.0
-    """Written per row to claim it; 0 where the message itself carries the promise."""
+    """Entities written to claim one row; 0 in a design where the message itself carries the promise."""
     refused_costs: float = 1.0
-    """What a refused transaction costs of a whole one: unpublished, so the worst is taken."""
+    """The cost of a refused transaction as a share of an accepted one: unpublished, so the worst case is assumed."""
     count_rows: int = 16
-    """Rows among which a bucket's count of one parent is spread, by chance."""
+    """The number of rows over which a bucket's count of one parent is spread at random."""
     pause_seconds: float = 0.02
-    """Waited by chance up to so long after each refusal, doubled by each further one up to a second."""
+    """Upper limit of the random pause after a refusal; each further refusal doubles it, up to one second."""
 
 
 @dataclass
 class World:
-    """One partition, its clock and what happened."""
+    """One partition, its clock, and what has happened."""
 
     instances: int
     design: Design
@@ -65,13 +65,13 @@ class World:
     now: float = 0.0
     free_at: float = 0.0
     versions: dict[int, int] = field(default_factory=dict)
-    """Of the count's rows."""
+    """The version of each count row."""
     counts: Counter[str] = field(default_factory=Counter)
     _events: list[tuple[float, int, Generator[float, None, object]]] = field(default_factory=list)
     _number: int = 0
 
     def start(self, process: Generator[float, None, object], at: float) -> None:
-        """Lets a process begin."""
+        """Starts a process."""
         self._number += 1
         heapq.heappush(self._events, (at, self._number, process))
 
@@ -83,7 +83,7 @@ class World:
                 self.start(process, self.now + next(process))
 
     def call(self, entities: float, work: Callable[[], bool] = lambda: True) -> Step:
-        """One request with the client library's tries; whether it was carried out, by `work` at its turn."""
+        """One request with the client library's retries; returns whether it was carried out, by `work`."""
         for attempt in range(CLIENT_TRIES):
             yield ROUND_TRIP_SECONDS / 2
             if self.free_at - self.now > BUSY_SECONDS:
@@ -103,11 +103,11 @@ class World:
 
 
 class _GivenUp(Exception):
-    """The message comes back later."""
+    """Raised when the client library gives up; the message comes back later."""
 
 
 def _message(world: World) -> Generator[float, None, object]:
-    """One place for messages: one after another for ever."""
+    """One place for messages, which it processes one after another for ever."""
     design = world.design
     yield world.random.random()
     claimed = False
@@ -130,7 +130,7 @@ def _message(world: World) -> Generator[float, None, object]:
 
 
 def _record(world: World) -> Generator[float, None, None]:
-    """The outcomes and the count in one transaction, again and again while another message's count comes first."""
+    """Writes the outcomes and the count in one transaction, repeatedly while another message's count comes first."""
     design, versions, until = world.design, world.versions, world.now + SETTLE_SECONDS
     pause = design.pause_seconds
     while world.now < until:
@@ -154,7 +154,7 @@ def _record(world: World) -> Generator[float, None, None]:
 
 
 def simulate(instances: int, design: Design, seconds: float = 600, seed: int = 1) -> Figures:
-    """Deletions a second of all partitions together, and what share of the work was for nothing."""
+    """Deletions per second of all partitions together, and the share of the work that was wasted."""
     world = World(instances, design, random.Random(seed))
     places = instances * IN_FLIGHT / BUCKETS
     for _ in range(max(1, round(places))):
@@ -174,7 +174,7 @@ def simulate(instances: int, design: Design, seconds: float = 600, seed: int = 1
 
 
 def measure(plan: Plan) -> Part:
-    """1 to 40 instances on one job, as the app does it and as it could be done."""
+    """1 to 40 instances on one job, with the app's design and with alternatives."""
     part = Part("Forty instances on paper", 'make bench ARGS="--parts partition-simulation"')
     seconds = plan.of(600, 60)
     base = Design()

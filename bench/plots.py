@@ -18,7 +18,7 @@ COLOURS = ("#0b6fa4", "#d1495b", "#8d96a3", "#66a182", "#edae49")
 
 
 def main() -> int:
-    """Draws what the results have data for."""
+    """Draws a plot for each part that has results."""
     folder = Path(sys.argv[1])
     results = json.loads((folder / "results.json").read_text())
     for name, draw in PLOTS.items():

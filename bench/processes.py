@@ -1,4 +1,4 @@
-"""CPU and memory of processes, from /proc. Linux alone."""
+"""CPU and memory of processes, from /proc; Linux only."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _USER, _SYSTEM = 11, 12  # after the closing bracket of the name; proc(5)
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU of a process and of the children that it has now."""
+    """CPU seconds of a process and of its current children."""
     return sum(_cpu(Path(f"/proc/{member}/stat")) for member in family(pid))
 
 
 def app_cpu_seconds(pid: int) -> float:
-    """CPU of the app alone: of the worker processes that the host has started for it."""
+    """CPU seconds of the app alone: of the worker processes that the host has started for it."""
     return cpu_seconds(pid) - _cpu(Path(f"/proc/{pid}/stat"))
 
 
 def memory_mib(pid: int, field: str = "VmRSS") -> float:
-    """Resident memory of a process and its children; with `VmHWM` the most that each had."""
+    """Resident memory of a process and its children; with `VmHWM` the peak of each."""
     kib = 0
     for member in family(pid):
         with suppress(OSError, IndexError, ValueError):
@@ -31,7 +31,7 @@ def memory_mib(pid: int, field: str = "VmRSS") -> float:
 
 
 def family(pid: int) -> Iterator[int]:
-    """The process, its children, and theirs."""
+    """The process with all of its descendants."""
     yield pid
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").glob("[0-9]*"):

@@ -1,4 +1,4 @@
-"""The results on disk: one JSON, and the tables that are made from it."""
+"""The results on disk: one JSON file, and the tables made from it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def conditions(plan: Plan, command: str) -> dict[str, Any]:
 
 
 def save(folder: Path, name: str, part: Part, under: dict[str, Any]) -> None:
-    """Puts one part's results in place of its former ones; the other parts stay."""
+    """Replaces one part's results; the other parts stay."""
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "results.json"
     all_parts = json.loads(results.read_text()) if results.exists() else {}
@@ -90,7 +90,7 @@ def _made_by(part: dict[str, Any]) -> str:
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
-    """Markdown tables: rows that have the same columns stand together."""
+    """Markdown tables; rows with the same columns are in one table."""
     lines: list[str] = []
     columns: list[str] = []
     for row in rows:

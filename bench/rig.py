@@ -24,20 +24,21 @@ from devstack.storage_layout import create_queues_and_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 APP, RIVAL, FLOOR = ROOT, ROOT / "bench" / "rival_app", ROOT / "bench" / "floor_app"
+NO_COLLECTOR = ROOT / "bench" / "no_garbage_collection.js"
 PAUSED = {
     f"AzureWebJobs.{function}.Disabled": "true"
     for function in ("delete_tasks", "end_poisoned_requests", "clean_up_job", "end_poisoned_clean_ups")
 }
-"""Settings with which the queue functions are paused."""
+"""Settings that pause the queue functions."""
 LATENCY_MS = 20.0
-"""Of a DELETE, in the measurements of the whole way."""
+"""The simulated latency of a DELETE in the end-to-end measurements."""
 START_SECONDS = 300
 WARM_CALLS = 300
 _URL = r"(?m)^http://127\.0\.0\.1:\d+$"
 
 
 class Rig:
-    """The stack of one round, as a context manager; the emulator is new, since it gets slower with all it ever held.
+    """The stack of one round, as a context manager; the emulator is new, because it gets slower with all it ever held.
 
     `env` adds to the app's settings, `host_env` to those of each host by its number.
     `log_requests` lets operations be counted, at some cost in the emulator.
@@ -61,7 +62,7 @@ class Rig:
         self._cleanup = ExitStack()
         self.logs = Path(tempfile.mkdtemp(prefix="bench-"))
         self._cleanup.callback(shutil.rmtree, self.logs, ignore_errors=True)
-        self.azurite = Azurite(log=self.logs / "azurite.log", log_requests=log_requests)
+        self.azurite = Azurite(log=self.logs / "azurite.log", log_requests=log_requests, preload=NO_COLLECTOR)
         self.stub = BatchStub(latency_ms=latency_ms, logs=self.logs)
 
     def __enter__(self) -> Self:
@@ -102,11 +103,11 @@ class Rig:
         }
 
     def memory_mib(self, field: str = "VmRSS") -> float:
-        """Memory of all hosts."""
+        """The memory of all hosts."""
         return sum(memory_mib(host.pid, field) for host in self.hosts)
 
     def emulator_log(self) -> list[str]:
-        """A line for each request, with `log_requests`."""
+        """The emulator's log, with a line for each request if `log_requests` is set."""
         return (self.logs / "azurite.log").read_text(errors="replace").splitlines()
 
     def _start(self) -> None:
@@ -130,7 +131,7 @@ class Rig:
         self.hosts.append(host)
 
     def _warm(self) -> None:
-        """A fresh emulator costs two or three times as much as one that has run its code some hundred times."""
+        """Warms up the emulator, which at first costs two or three times as much as after some hundred requests."""
         with self.queues() as queues, self.tables() as tables:
             queue, table = queues.create_queue("warm"), tables.create_table("warm")
             for number in range(WARM_CALLS):

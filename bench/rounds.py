@@ -16,20 +16,20 @@ Side = Callable[[], Figures]
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """How much to measure."""
 
     rounds: int = 5
     quick: bool = False
     """A smoke test with numbers too small to mean anything."""
 
     def of(self, full: int, quick: int) -> int:
-        """A number of tasks, calls or seconds."""
+        """A number of tasks, calls or seconds: the full one, or that of a smoke test."""
         return quick if self.quick else full
 
 
 @dataclass
 class Part:
-    """What one part found: rows for its table, and the ratios that it is judged by."""
+    """The results of one part: rows for its table, and the ratios by which it is judged."""
 
     title: str
     command: str
@@ -39,7 +39,7 @@ class Part:
 
 
 def side_by_side(rounds: int, sides: Mapping[str, Side]) -> dict[str, list[Figures]]:
-    """The figures of each side, round by round; every other round goes backwards."""
+    """The figures of each side, round by round; every other round runs in reverse order."""
     found: dict[str, list[Figures]] = {name: [] for name in sides}
     for number in range(rounds):
         names = list(sides)[:: -1 if number % 2 else 1]
@@ -55,13 +55,13 @@ def side_by_side(rounds: int, sides: Mapping[str, Side]) -> dict[str, list[Figur
 
 
 def tabulate(part: Part, found: Mapping[str, list[Figures]], **case: object) -> None:
-    """Adds a row of medians for each side; `case` are the columns that tell the rows apart."""
+    """Adds a row of medians for each side; the columns in `case` distinguish the rows."""
     for name, rounds in found.items():
         part.rows.append({**case, "side": name, "rounds": len(rounds), **_rounded(medians(rounds))})
 
 
 def compare(part: Part, found: Mapping[str, list[Figures]], ours: str, theirs: str, name: str, label: str) -> None:
-    """Adds the ratio of one figure of two sides."""
+    """Adds the ratio of two sides for one figure."""
     part.ratios[label] = _significant(ratio(found[ours], found[theirs], name))
 
 

@@ -19,7 +19,7 @@ GIVE_UP_SECONDS = 900
 
 
 def measure(plan: Plan) -> Part:
-    """Rate and CPU of a message; operations are counted in a round of their own, for the log costs something."""
+    """Rate and CPU per message; operations are counted in a separate round, because the log has a cost."""
     part = Part("Single messages", 'make bench ARGS="--parts single-messages"')
     count, warm = plan.of(600, 40), plan.of(100, 10)
     folders = {"app": APP, "rival": RIVAL, "floor": FLOOR}
@@ -58,7 +58,7 @@ def messages(
     env: dict[str, str] | None = None,
     prepare: Callable[[Rig], None] | None = None,
 ) -> Figures:
-    """The figures of one round on a fresh stack. Raises RuntimeError when not each task had its DELETE."""
+    """The figures of one round on a fresh stack. Raises RuntimeError unless each task had its DELETE."""
     with Rig(app_dir, hosts=hosts, env=env) as rig:
         if prepare:
             prepare(rig)
@@ -80,7 +80,7 @@ def messages(
 
 
 def operations(app_dir: Path, count: int) -> Figures:
-    """Storage operations of a message, without receives."""
+    """Storage operations per message, without receives."""
     with Rig(app_dir, log_requests=True) as rig:
         begin = len(rig.emulator_log())
         feed_until_done(rig, bodies(count), GIVE_UP_SECONDS)

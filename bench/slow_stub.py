@@ -1,4 +1,4 @@
-"""What batch_stub.c does, in Python, for a machine without a C compiler. It costs what the app costs."""
+"""The Python equivalent of batch_stub.c, for a machine without a C compiler. It costs as much CPU as the app."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from devstack.stack_settings import inherited_environment
 
 
 def measure(plan: Plan) -> Part:
-    """CPU of a call and calls a second, from one thread and from eight."""
+    """CPU per call and calls per second, from one thread and from eight."""
     part = Part("Storage calls", 'make bench ARGS="--parts storage-calls"')
     for call in CALLS:
         # The emulator gets slower with all that it has held.

@@ -68,7 +68,7 @@ def of_the_app(call: str, connection: str, table: str) -> Callable[[], Call]:
 
 
 def official(call: str, connection: str, table: str) -> Callable[[], Call]:
-    """The official clients as they come."""
+    """The official clients with their defaults."""
     from azure.core import MatchConditions
     from azure.data.tables import TableServiceClient, UpdateMode
     from azure.storage.queue import QueueServiceClient
@@ -120,7 +120,7 @@ def _group() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Makes table and queue where they are missing, then calls and prints."""
+    """Creates table and queue if they are missing, then makes the calls and prints the figures."""
     side, call, connection, threads, most = sys.argv[1:6]
     _make_places(connection)
     make = (of_the_app if side == "app" else official)(call, connection, "warm")

@@ -18,15 +18,15 @@ from devstack.stack import ROOT, Stack
 
 POLICIES = [{"name": "old", "jobs": "job-*", "deleteAfter": "P3D"}]
 TASKS_PER_JOB = 100
-"""One of them is due."""
+"""One task of each job is due."""
 SEEDED_AT_ONCE = 500
 OTHER_TASKS, SINGLES, PAUSE_SECONDS = 5_000, 100, 0.2
-"""Single deletions of another job: how many there may be, how many are made before the sweep, and how often."""
+"""Single deletions in another job: its tasks, the deletions made before the sweep, and the pause between two."""
 GIVE_UP_SECONDS = 3_600
 
 
 def measure(plan: Plan) -> Part:
-    """A dry run, then a sweep, while somebody deletes single tasks of another job."""
+    """A dry run, then a sweep, while single tasks of another job are deleted."""
     jobs = plan.of(10_000, 100)
     part = Part(f"A sweep of {jobs:,} jobs", 'make bench ARGS="--sweep"')
     env = {"RETENTION_POLICIES": json.dumps(POLICIES), "RESULT_MESSAGE_ENCODING": "none"}
@@ -95,7 +95,7 @@ def _swept(stack: Stack, jobs: int, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _singles(stack: Stack, numbers: range, over: threading.Event) -> list[float]:
-    """Milliseconds of synchronous deletions, a few a second until it is over."""
+    """Milliseconds of synchronous deletions, a few per second until the sweep is over."""
     found = []
     with requests.Session() as session:
         for number in numbers:

@@ -1,6 +1,6 @@
 """DELETEs against a stub with a limit, second by second, from one process; prints JSON.
 
-`app` is the app's client with its own limit on calls in flight; `fixed` has as many calls in flight as threads, always.
+`app` is the app's client with its own limits; `fixed` always has as many calls in flight as threads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SECONDS_OF_A_CALL = 60
 
 
 def of_the_app(url: str, threads: int) -> Callable[[], int | None]:
-    """The status of one call of the app's client; None when nothing was sent."""
+    """The status of one call of the app's client; None if nothing was sent."""
     from bench.app_client import delete_call
 
     return delete_call(url, None, threads, "x" * 1200)
@@ -33,7 +33,7 @@ def fixed(url: str, threads: int) -> Callable[[], int | None]:
 
 
 def main() -> None:
-    """Prints [[taken, refused], ...], one pair a second."""
+    """Prints [[taken, refused], ...], one pair per second."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("client", choices=("app", "fixed"))
     parser.add_argument("url")

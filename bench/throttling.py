@@ -1,4 +1,4 @@
-"""Adaptive concurrency: the app's client against a token bucket, beside a fixed number of calls in flight."""
+"""Adaptive concurrency: the app's client against a token bucket, compared with a fixed number of calls in flight."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from devstack.stack_settings import inherited_environment
 SETTLING_SECONDS = 10
 MOST = 128
 Second = tuple[int, int]
-"""Calls taken and refused within one second."""
+"""The calls accepted and refused within one second."""
 
 
 def measure(plan: Plan) -> Part:
@@ -48,7 +48,7 @@ def measure(plan: Plan) -> Part:
 
 @contextmanager
 def limited_stub(rate: float) -> Iterator[BatchStub]:
-    """A stub that takes so many calls a second."""
+    """A stub that accepts this many calls per second."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         BatchStub(latency_ms=LATENCY_MS, rate=rate, logs=Path(folder)) as stub,
@@ -64,7 +64,7 @@ def steady(client: str, threads: int, rate: float, seconds: int) -> Figures:
 
 
 def judged(counts: list[Second], rate: float) -> Figures:
-    """What the seconds after settling say."""
+    """The figures of the seconds after the client has settled."""
     settled = counts[SETTLING_SECONDS:]
     taken, refused = sum(t for t, _ in settled), sum(r for _, r in settled)
     return {
@@ -75,7 +75,7 @@ def judged(counts: list[Second], rate: float) -> Figures:
 
 
 def recovery(plan: Plan) -> Figures:
-    """Seconds from the lift of the limit until the rate is four fifths of the best that follows."""
+    """Seconds from when the limit is lifted until the rate is four fifths of the best that follows."""
     limited, free = plan.of(15, 6), plan.of(60, 10)
     with limited_stub(100) as stub:
         process = _start("app", stub.url, MOST, limited + free)
@@ -88,7 +88,7 @@ def recovery(plan: Plan) -> Figures:
 
 
 def shared(rate: float, seconds: int) -> Figures:
-    """Two processes that do not talk: what they get together, and the smaller share as a part of the larger."""
+    """Two processes that do not communicate: their total rate, and the smaller share relative to the larger."""
     with limited_stub(rate) as stub:
         running = [_start("app", stub.url, MOST, seconds) for _ in range(2)]
         one, other = (_finish(process) for process in running)

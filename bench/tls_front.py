@@ -1,4 +1,4 @@
-"""TLS in front of the Batch stub, by Node, which the emulator needs anyway and which is no bottleneck here."""
+"""TLS in front of the Batch stub, by Node, which the emulator needs anyway and which is not a bottleneck here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TlsFront:
     def __init__(self, behind: str, folder: Path) -> None:
         self.url = ""
         self.ca = folder / "ca.pem"
-        """certifi's bundle and the one certificate, so that loading it costs what it costs in earnest."""
+        """certifi's bundle and the one certificate, so that loading it takes as long as in production."""
         self._behind = behind
         self._folder = folder
         self._cleanup = ExitStack()

@@ -1,4 +1,4 @@
-"""Part 3: a whole job by one event, beside a loop of the official client with 32 threads over the same tasks."""
+"""Part 3: a whole job by one event, compared with a loop of the official client with 32 threads over the same tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GIVE_UP_SECONDS = 7_200
 
 
 def measure(plan: Plan, sizes: tuple[int, ...] = (1_000, 2_000, 10_000)) -> Part:
-    """Rate, CPU and operations of a task, by the size of the job."""
+    """Rate, CPU and operations per task, by the size of the job."""
     part = Part("Whole jobs", 'make bench ARGS="--parts whole-jobs"')
     for tasks in (200,) if plan.quick else sizes:
         sides = {"app": partial(clean_up, tasks), "loop": partial(loop, tasks)}
@@ -44,7 +44,7 @@ def clean_up(
     on_look: Callable[[Rig], None] | None = None,
     count: bool = False,
 ) -> Figures:
-    """One event for a job on a fresh stack, after one for a small job to warm up; `count` counts operations too."""
+    """One event for a job on a fresh stack, after a small job to warm up; `count` also counts operations."""
     with Rig(APP, hosts=hosts, env=env, log_requests=count) as rig:
         _send_event(rig, "warm-200")
         wait_until_empty(rig, GIVE_UP_SECONDS)
@@ -71,7 +71,7 @@ def clean_up(
 
 @dataclass
 class _First:
-    """When the first DELETE came: until then two idle queues were polled, and the first page listed."""
+    """Notes when the first DELETE came: until then, two idle queues were polled and the first page listed."""
 
     rig: Rig
     began: float
@@ -85,7 +85,7 @@ class _First:
 
 
 def loop(tasks: int) -> Figures:
-    """The official client's loop on the same kind of stack, which does nothing beside it."""
+    """The official client's loop on the same kind of stack, which is otherwise idle."""
     with Rig(None) as rig:
         env = {**inherited_environment(), **rig.env}
         command = [sys.executable, "-m", "bench.official_loop", rig.stub.url, f"bench-{tasks}", str(THREADS)]
@@ -98,7 +98,7 @@ def loop(tasks: int) -> Figures:
 
 
 def operations(tasks: int) -> Figures:
-    """Storage operations of a task, in a round of its own, for the emulator's log costs something."""
+    """Storage operations per task, in a separate round, because the emulator's log has a cost."""
     with Rig(APP, log_requests=True) as rig:
         begin = len(rig.emulator_log())
         _send_event(rig, f"bench-{tasks}")

@@ -1,4 +1,4 @@
-"""The end of a program, by a signal or by a word from one of its threads."""
+"""Waits for a program's end, by a signal or because one of its threads asks for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 class Ending:
     """Waits in the main thread for SIGTERM, SIGINT or `end`.
 
-    It reads a pipe: a main thread that waits for a lock is not woken by a signal that another thread was handed.
+    It reads a pipe, because a main thread that waits for a lock is not woken by a signal delivered to another thread.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""`make fuzz`: schemathesis against the local stack, bounded; every answer must be one that the description knows.
+"""`make fuzz`: a bounded run of schemathesis against the local stack; every answer must fit the description.
 
-It makes calls that follow /api/openapi.json and calls that break it in one place each, and holds each answer against
-the document: no 5xx, no status, content type or body that is not written there.
+It makes calls that follow /api/openapi.json, and calls that break it in one place each, and checks each answer: no 5xx,
+and no status, content type or body that the document does not describe.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LEAST_CALLS = 2_000
 
 
 def main() -> int:
-    """Runs; 0 when nothing was found in at least as many calls as it should be."""
+    """Runs; returns 0 if nothing was found in at least the expected number of calls."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--schemathesis", type=Path, required=True, help="its command")
     parser.add_argument(
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def calls_in(report: Path) -> int:
-    """How many calls a report of schemathesis tells of."""
+    """The number of calls in a report of schemathesis."""
     return sum(_calls_of(json.loads(line)) for line in report.read_text().splitlines())
 
 

@@ -1,6 +1,6 @@
-"""HTTP/1.1 on the wire: requests as they are read, answers as they are written.
+"""HTTP/1.1 as received and sent: requests as they are read, answers as they are written.
 
-What is refused here, is refused as by Kestrel, the web server of the Functions host.
+What Kestrel, the web server of the Functions host, refuses is refused here too.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; `Content-Length` or the chunks, `Date` and `Server` are added on the way out."""
+    """One answer; `Content-Length` or the chunks, `Date` and `Server` are added when it is sent."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """Raised for a request that is answered with a bare status, after which the connection ends."""
+    """Raised for a request that is answered with a bare status, after which the connection is closed."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -74,7 +74,7 @@ def read_request_line(line: bytes) -> tuple[str, str, str]:
 
 
 def read_headers(lines: BinaryIO) -> Headers:
-    """All headers. Raises Refused, or ValueError when the client went away."""
+    """All headers. Raises Refused, or ValueError if the client has closed the connection."""
     pairs, left = [], MOST_HEADERS
     while (line := lines.readline(left + 1)) not in (b"\r\n", b"\n"):
         if not line:
@@ -91,7 +91,7 @@ def read_headers(lines: BinaryIO) -> Headers:
 
 
 def skip_chunks(lines: BinaryIO) -> None:
-    """Reads past a body in chunks."""
+    """Reads past a chunked body."""
     while size := int(lines.readline(LONGEST_LINE).split(b";")[0], 16):
         lines.read(size + 2)
     while lines.readline(LONGEST_LINE).strip():
@@ -99,7 +99,7 @@ def skip_chunks(lines: BinaryIO) -> None:
 
 
 def written(answer: Answer, server: str, *, with_body: bool, keep: bool) -> bytes:
-    """The answer on the wire; `server` is what calls itself so."""
+    """The answer as sent; `server` is the value of its Server header."""
     lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}", f"Server: {server}"]
     lines.append(f"Date: {formatdate(usegmt=True)}")
     lines.extend(f"{name}: {value}" for name, value in answer.headers.items())

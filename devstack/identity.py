@@ -44,7 +44,7 @@ class IdentityFault:
     delay_seconds: float = 0.0
     times: int | None = None
     retry_after: str | None = None
-    """The header of an answer that refuses."""
+    """The `Retry-After` header of a refusal."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TokenRequest:
 class IdentityEndpoint:
     """The endpoint on 127.0.0.1, as a context manager or between `start` and `stop`.
 
-    `client_ids` are the user-assigned identities that exist; None: whatever is asked for exists.
+    `client_ids` are the user-assigned identities that exist; None means that every identity exists.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server on 127.0.0.1, which all stand-ins and the servers of tests share.
 
-It has what a client under load or a crash test needs: keep-alive, answers in one packet, targets as they were on the
-wire, a connection that can be cut or written to by hand, a stop that ends open connections, and one that lets requests
-under way have their answers.
+It has what a client under load or a crash test needs: keep-alive, answers in one packet, targets exactly as sent, a
+connection that can be cut or written to by hand, a stop that ends open connections, and one that lets requests under
+way have their answers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.02
 
 ByHand = Callable[[socket.socket], bool]
-"""Writes an answer on the connection itself; whether the connection stays open."""
+"""Writes an answer to the connection itself, and returns whether the connection stays open."""
 
 Service = Callable[[Incoming], Answer | ByHand | None]
 """What answers a request; None cuts the connection without an answer."""
@@ -42,7 +42,7 @@ Service = Callable[[Incoming], Answer | ByHand | None]
 class LoopbackServer:
     """Serves `service` on 127.0.0.1 from background threads, one per connection, between `start` and `stop`.
 
-    A stopped server can be started again and keeps its port, so that a test can play an outage.
+    A stopped server can be started again and keeps its port, so that a test can simulate an outage.
     A request whose declared body is above `most_body` bytes gets an empty 500, as from the Functions host.
     """
 
@@ -59,7 +59,7 @@ class LoopbackServer:
         self.name = name
         self.most_body = most_body
         self.connections = 0
-        """How many were taken so far."""
+        """How many connections have been accepted so far."""
         self.closing = False
         self._port = port
         self._tls = tls
@@ -71,17 +71,17 @@ class LoopbackServer:
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:<port>`, without a slash at the end; known once it was started."""
+        """`http://127.0.0.1:<port>`, without a trailing slash; known once it was started."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def bind(self) -> Self:
-        """Takes the port, so that connections queue up. Raises OSError when it is in use."""
+        """Takes the port, so that connections queue up. Raises OSError if it is in use."""
         self._listener = socket.create_server(("127.0.0.1", self._port), backlog=256)
         self._port = int(self._listener.getsockname()[1])
         return self
 
     def start(self) -> Self:
-        """Takes requests from now on; binds first when that was not done. Raises OSError when the port is in use."""
+        """Starts accepting requests; binds first if necessary. Raises OSError if the port is in use."""
         if self._listener is None:
             self.bind()
         self.closing = False
@@ -90,7 +90,7 @@ class LoopbackServer:
         return self
 
     def close_door(self) -> None:
-        """Refuses new connections and ends idle ones; requests under way get their answers. Safe to call twice."""
+        """Refuses new connections and closes idle ones; requests under way get their answers. Safe to call twice."""
         if self._listener is None:
             return
         self.closing = True
@@ -154,7 +154,7 @@ class LoopbackServer:
             self._open.discard(connection)
 
     def _exchange(self, connection: socket.socket, lines: BinaryIO) -> bool:
-        """Answers one request; whether the connection stays open."""
+        """Answers one request; returns whether the connection stays open."""
         line = lines.readline(LONGEST_LINE + 1)
         if not line or self.closing:
             return False
@@ -207,7 +207,7 @@ class LoopbackServer:
 
 
 def run_until_signalled(server: LoopbackServer) -> None:
-    """Serves until SIGTERM or SIGINT; prints the URL as one line when requests are taken."""
+    """Serves until SIGTERM or SIGINT; prints the URL as one line once requests are accepted."""
     ending = Ending()
     server.start()
     print(server.url, flush=True)  # noqa: T201 -- whoever started this waits for the line

@@ -48,7 +48,7 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Its process. Raises ProgramFailed while there is none."""
+        """The process id. Raises ProgramFailed if it is not running."""
         if self._process is None:
             raise ProgramFailed(f"{self.name} does not run")
         return self._process.pid
@@ -75,7 +75,7 @@ class Program:
         return self.wait_until(lambda: re.search(pattern, self.output()), seconds)
 
     def wait_until(self, look: Callable[[], Found | None], seconds: float) -> Found:
-        """What `look` finds, once it finds something, which says that the program is ready. Raises ProgramFailed."""
+        """What `look` finds, once it finds something, which means that the program is ready. Raises ProgramFailed."""
         deadline = time.monotonic() + seconds
         while True:
             ended = not self.running
@@ -88,13 +88,13 @@ class Program:
             time.sleep(POLL_SECONDS)
 
     def output(self) -> str:
-        """What it has written since its start."""
+        """The output since the program's start."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode("utf-8", "replace")
 
     def stop(self, seconds: float = 15) -> None:
-        """Asks the program to end, and makes it end when it does not within `seconds`."""
+        """Asks the program to end, and kills it if it does not within `seconds`."""
         if self.running and self._process is not None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -113,7 +113,7 @@ class Program:
         return self._process.wait(seconds)
 
     def kill(self) -> None:
-        """Ends the program and all that it started, without a warning."""
+        """Kills the program and all that it started, without warning."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):
@@ -129,6 +129,6 @@ class Program:
 
 
 def _end_with_parent() -> None:
-    """Has the kernel end the child when the launcher dies too suddenly to stop it, as a killed test run does."""
+    """Has the kernel end the child if the launcher dies before it can stop it, as a killed test run does."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

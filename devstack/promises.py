@@ -1,4 +1,4 @@
-"""What the app promises, held against what happened: rows written, DELETEs sent, results that came.
+"""Checks the app's promises against what happened: rows written, DELETEs sent, results published.
 
 Pure. Events are reported in their order: by the unit tests as they happen, and for a run of the whole stack afterwards,
 from its results and the journal of the simulated account (`judge_run`).
@@ -23,38 +23,38 @@ class Story:
     """What happened to one request."""
 
     state: str = "not there"
-    """That of its row."""
+    """The state of its row."""
     generation: int = 0
     ends: dict[int, tuple[str, str]] = field(default_factory=dict)
-    """Outcome and certainty by generation."""
+    """The outcome and certainty of each generation that ended."""
     acted: bool = False
-    """A DELETE of it deleted the task."""
+    """Whether one of its DELETEs deleted the task."""
     told: bool = False
-    """Batch has said so."""
+    """Whether the app received the answer to that DELETE."""
     results: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
-    """By their ids, each form once: all should be alike."""
+    """The distinct results published under each id; there should be only one."""
 
 
 class Promises:
-    """The books of a run."""
+    """The record of a run, and the promises that it broke."""
 
     def __init__(self) -> None:
         self.stories: defaultdict[str, Story] = defaultdict(Story)
         self._broken: list[str] = []
 
     def delete_sent(self, request_id: str) -> None:
-        """A DELETE leaves for Batch."""
+        """A DELETE is sent to Batch."""
         if self.stories[request_id].state == "done":
             self._broken.append(f"a DELETE was sent after the outcome of {request_id}")
 
     def delete_answered(self, request_id: str, *, acted: bool, told: bool) -> None:
-        """What came of it: whether the task is gone because of it, and whether its sender was told of a success."""
+        """A DELETE's result: whether it deleted the task, and whether its sender was told so."""
         story = self.stories[request_id]
         story.acted |= acted
         story.told |= told
 
     def row_written(self, request_id: str, row: Mapping[str, Any]) -> None:
-        """A request's row as it stands now; what an end says for certain has to be so at this moment."""
+        """A request's row as written; what its outcome says for certain must be true at this moment."""
         story = self.stories[request_id]
         story.state, story.generation = row["state"], row["generation"]
         if story.state != "done":
@@ -67,7 +67,7 @@ class Promises:
             self._broken.append(f"{request_id} is uncertain, but nothing was ever tried")
 
     def result_sent(self, event: Mapping[str, Any]) -> None:
-        """A message on the result queue."""
+        """A message was put on the result queue."""
         if event["type"] != RESULT or event["data"]["outcome"] in OF_MESSAGES:
             return
         told = {**event, "data": {**event["data"], "replayed": None}}
@@ -76,7 +76,7 @@ class Promises:
             forms.append(told)
 
     def broken(self, asked: Iterable[str] = (), tasks: Collection[tuple[str, str]] = ()) -> list[str]:
-        """The promises that were broken; `asked` are requests that must be known, `tasks` those that are left."""
+        """The broken promises; `asked` are requests that must be known, `tasks` those that still exist."""
         found = list(dict.fromkeys(self._broken))
         for request_id in sorted({*asked, *self.stories}):
             found += [f"{request_id} {fault}" for fault in _end_faults(self.stories[request_id], tasks)]
@@ -84,7 +84,7 @@ class Promises:
 
 
 def _untrue(story: Story, outcome: str, certainty: str) -> list[str]:
-    """What an end claims against what is known."""
+    """How an outcome contradicts what is known."""
     found = []
     if certainty == "confirmed" and outcome in MAY_BE_SURE and story.acted:
         found.append(f"{outcome} for certain, but it deleted the task")

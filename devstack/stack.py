@@ -21,7 +21,7 @@ from devstack.storage_layout import create_queues_and_tables
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 600
 STOP_SECONDS = 45
-"""Above the ten seconds that a host gives to work in hand, and the 25 that the real one was seen to take."""
+"""Longer than the ten seconds that a host gives to running work, and the 25 that the real host was seen to take."""
 
 _URL = r"http://127\.0\.0\.1:\d+"
 
@@ -31,9 +31,9 @@ class Stack:
 
     `env` adds to the app's settings, or replaces some.
     `lease_seconds` is how long a message stays invisible once the host has it; ten minutes in the cloud.
-    `azurite` is the emulator to start, where its usual form does not serve.
+    `azurite` is the emulator to start, if not the usual one.
     `core_tools` runs the app in `func` of the Azure Functions Core Tools in place of our host.
-    `logs` is where each part's output goes; a folder of its own, gone at the end, when it is not given.
+    `logs` is where each part's output goes; by default a temporary folder that is removed at the end.
     Start it from a thread that outlives it: the kernel ends the parts together with that thread.
     """
 
@@ -107,7 +107,7 @@ class Stack:
             self._host.stop(STOP_SECONDS)
 
     def kill_host(self) -> None:
-        """Ends the host with SIGKILL, in the middle of whatever it does."""
+        """Ends the host with SIGKILL, whatever it is doing."""
         if self._host is not None:
             self._host.kill()
 

@@ -41,7 +41,7 @@ class Ports:
 
     @property
     def storage(self) -> tuple[int, int, int]:
-        """The emulator's three."""
+        """The emulator's three ports."""
         return self.blob, self.queue, self.table
 
 

@@ -1,4 +1,4 @@
-"""Access tokens of the local stack: JSON Web Tokens signed with a key that its two ends share (HS256)."""
+"""Access tokens of the local stack: JSON Web Tokens signed with a key that both ends share (HS256)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIGNATURE_ALONE: Options = {"verify_exp": False, "verify_iat": False, "verify_n
 
 
 class InvalidToken(Exception):
-    """Raised when a text is no token that was signed with the key; the text says what is wrong."""
+    """Raised for a text that is no token signed with the key; the text says what is wrong."""
 
 
 def mint(claims: dict[str, Any], signing_key: str) -> str:
@@ -25,7 +25,7 @@ def mint(claims: dict[str, Any], signing_key: str) -> str:
 
 
 def verify(token: str, signing_key: str) -> dict[str, Any]:
-    """The claims of a token whose signature holds; audience, issuer and expiry are the caller's to judge."""
+    """The claims of a token whose signature is valid; the caller checks audience, issuer and expiry."""
     try:
         claims: dict[str, Any] = jwt.decode(token, signing_key, [_ALGORITHM], options=_SIGNATURE_ALONE)
     except jwt.InvalidSignatureError as error:

@@ -1,4 +1,4 @@
-"""What holds for every test: its tier, its time limit, and an environment that is the same on every machine."""
+"""What applies to every test: its tier, its time limit, and the same environment on every machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from devstack.azurite import Azurite
 TESTS = Path(__file__).parent
 
 SECONDS_BY_TIER = {"unit": 300, "contract": 600, "worker": 600, "e2e": 1800, "browser": 600}
-"""Longest one test may take, with room for a machine that is busy with something else."""
+"""The time limit of one test in each tier, generous enough for a busy machine."""
 
 AMBIENT = (
     "AZURE_",
@@ -36,7 +36,7 @@ AMBIENT = (
     "STORAGE_TIMEOUT_",
     "TASKDELETESTORAGE",
 )
-"""How the names begin, in capitals, that steer the app or an Azure library."""
+"""Prefixes, in capitals, of the environment variables that configure the app or an Azure library."""
 
 PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 
@@ -54,13 +54,13 @@ settings.load_profile("repeatable")
 
 
 def pytest_configure() -> None:
-    """Cleans the process too, for the fixtures that live longer than one test."""
+    """Cleans the environment of the process as well, for fixtures that outlive one test."""
     for name in _ambient(os.environ):
         del os.environ[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test with the tier that its directory names."""
+    """Marks each test with the tier that its directory is named after."""
     for item in items:
         tier = item.path.relative_to(TESTS).parts[0]
         if tier not in SECONDS_BY_TIER:
@@ -72,14 +72,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """A storage emulator for all tests of one test process; names from `unique_name` keep them apart."""
+    """A storage emulator for all tests of one process; `unique_name` keeps them apart."""
     with Azurite() as emulator:
         yield emulator
 
 
 @pytest.fixture
 def unique_name() -> Callable[[str], str]:
-    """Makes names that are legal for queues and for tables, and that no other test has."""
+    """Makes names that are valid for queues and tables and that no other test has."""
     return lambda prefix: f"{prefix}{uuid.uuid4().hex[:12]}"
 
 

@@ -1,4 +1,4 @@
-"""Holds what the app answers and what lies on its queues against the description that it publishes.
+"""Checks the app's answers and queue messages against its published description.
 
 Answers may get new fields in time, so the description leaves their objects open. Here they are closed: a field that no
 schema names is a fault of the description.
@@ -19,7 +19,7 @@ _OF_HTTP = frozenset({"content-length", "content-type", "date", "server", "conne
 
 
 class Description:
-    """A published description, and what does not agree with it."""
+    """A published description, and the check of answers and bodies against it."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
@@ -28,7 +28,7 @@ class Description:
         self._paths = sorted(document["paths"], key=lambda path: path.count("{"))
 
     def answer_faults(self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
-        """What of one answer is not described; `path` is without `/api`."""
+        """How an answer differs from the description; `path` is without `/api`."""
         operation = self._operation(method, path)
         if operation is None:
             return [] if status == 404 else [f"{method} {path} is no call of the description"]
@@ -38,7 +38,7 @@ class Description:
         return [*self._header_faults(answer, headers), *self._content_faults(answer, headers, body)]
 
     def body_faults(self, method: str, path: str, kind: str, body: object) -> list[str]:
-        """What is wrong with a body that is sent."""
+        """How a request body differs from the description."""
         operation = self._operation(method, path)
         if operation is None:
             return [f"{method} {path} is no call of the description"]
@@ -81,7 +81,7 @@ class Description:
 
 
 def closed(schema: Any) -> Any:
-    """The schemas with no room for fields that they do not name."""
+    """The schemas without room for fields that they do not name."""
     if isinstance(schema, list):
         return [closed(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""The functions of the app, looked at once: their names pile up in the library at every call."""
+"""The app's functions, read once, because the library collects their names again at every call."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ import function_app
 
 @cache
 def functions() -> tuple[Any, ...]:
-    """Every function with its trigger."""
+    """Every function of the app with its trigger."""
     return tuple(function_app.app.get_functions())

@@ -1,4 +1,4 @@
-"""Dead letters as the app stored them before they were spread over partitions."""
+"""Dead letters as earlier versions of the app stored them, in one partition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.results.letter_rows import OLD_PARTITION
 
 
 def old_rows(count: int, first_seen: datetime, **columns: object) -> dict[tuple[str, str], dict[str, object]]:
-    """Both rows of each letter, with the columns that there were."""
+    """Both rows of each letter, with the columns of that time."""
     found: dict[tuple[str, str], dict[str, object]] = {}
     for number in range(count):
         letter_id = f"{number:08x}-0000-5000-8000-00000000000f"

@@ -1,4 +1,4 @@
-"""The lines that the app logs, read from its source: what queries look for has to be among them."""
+"""The lines that the app logs, read from its source, for checks of queries that look for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOG_CALL = re.compile(r"log(?:ger)?\.(\w+)$")
 
 @cache
 def log_formats() -> dict[str, list[str]]:
-    """The formats of the app's log calls, by their event."""
+    """The formats of the app's log lines, by event."""
     formats: dict[str, list[str]] = {}
     for text, _ in _calls():
         formats.setdefault(text.partition(" ")[0], []).append(text)

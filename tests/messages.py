@@ -1,6 +1,6 @@
-"""Holds messages against the schemas that are published for each queue, in `docs/schemas`.
+"""Checks messages against the schemas that are published for each queue in `docs/schemas`.
 
-The files are asked, as a consumer would; objects that they leave open for later versions are closed here.
+The files are used, as by a consumer; objects that they leave open for later versions are closed here.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def _validator(name: str) -> Draft202012Validator:
 
 
 def faults(name: str, text: str) -> list[str]:
-    """What is wrong with a message, by the name of the schema's file."""
+    """How a message differs from its schema; `name` is the schema's file."""
     return [f"{error.json_path}: {error.message}" for error in _validator(name).iter_errors(json.loads(text))]
 
 
 def is_own(text: str) -> bool:
-    """Whether a message has the form of those that the app writes to itself."""
+    """Whether a message has the form of those that the app sends to itself."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -41,9 +41,9 @@ def is_own(text: str) -> bool:
 
 
 def check_sent_by_app(name: str, text: str) -> None:
-    """Fails for a message of the app that is not as it is described; `name` is that of the queue's schema.
+    """Fails for a message of the app that does not match its schema; `name` is the schema's file.
 
-    On an input queue the app puts messages of its own, and such as somebody sent, back for another try.
+    On an input queue the app puts its own messages, and puts back those of others for another try.
     """
     like = (name, text.translate(_HEX))
     if like in _seen:

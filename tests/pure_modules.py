@@ -1,6 +1,6 @@
-"""Which modules of `shared/` are pure: they decide and calculate, and nothing in them can wait or fail on a socket.
+"""The pure modules of `shared/`: they decide and calculate, and never wait or fail because of the network.
 
-`make coverage` asks for every branch of them; run as a program, this prints them as coverage wants to be told.
+`make coverage` requires every branch of them; run as a program, this prints them in coverage's format.
 """
 
 from __future__ import annotations

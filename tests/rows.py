@@ -1,4 +1,4 @@
-"""Rows of the request table in every state, for tests of what is decided about them."""
+"""Rows of the request table in every state, for tests of the decisions about them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PROBLEM = ErrorBody("TooManyRequests", "Slow down.", (("/jobId", "is busy"),))
 
 
 def after(seconds: float) -> datetime:
-    """An instant so many seconds after NOW; before it when negative."""
+    """The instant so many seconds after NOW, or before it if negative."""
     return NOW + timedelta(seconds=seconds)
 
 
 def request(**fields: Any) -> DeletionRequest:
-    """A valid request by its names on the wire."""
+    """A valid request, given by its JSON field names."""
     body = {"clientRequestId": REQUEST_ID, "jobId": "Render-7", "taskId": "Frame-001"} | fields
     return parse_request(body, (ACCOUNT,), NOW)
 
@@ -38,18 +38,18 @@ def accepted(**columns: Any) -> Record:
 def claimed(
     *, by: str = "claim-1", message: str = "message-1", count: int = 1, lease_left: float = 180, **columns: Any
 ) -> Record:
-    """A row under a claim whose lease ends so many seconds after NOW."""
+    """A row under a claim whose lease ends this many seconds after NOW."""
     claim = Claim(by, message, count, after(lease_left))
     values: dict[str, Any] = {"attempts": 1, "maybe_effect": True} | columns
     return accepted(state=State.CLAIMED, claim=claim, **values)
 
 
 def released(*, next_attempt: float, **columns: Any) -> Record:
-    """A row whose claim was given back, to be tried again so many seconds after NOW."""
+    """A row whose claim was released, to be tried again this many seconds after NOW."""
     return claimed(lease_left=0, next_attempt_at=after(next_attempt), last_error=PROBLEM, **columns)
 
 
 def done(outcome: Outcome = Outcome.DELETED, **columns: Any) -> Record:
-    """A row that has its end."""
+    """A row with an outcome."""
     end = Conclusion(outcome, Certainty.CONFIRMED, NOW, 200)
     return replace(claimed(**columns), state=State.DONE, conclusion=end)

@@ -1,6 +1,6 @@
 """Fixtures of the local stack that several tiers share: a simulated Batch account and a managed identity.
 
-A conftest imports the ones that its tier wants. Each test gets servers of its own, on free ports.
+A conftest imports the ones that its tier needs. Each test gets its own servers, on free ports.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def batch_simulator() -> Iterator[BatchSimulator]:
 
 @pytest.fixture
 def identity_endpoint() -> Iterator[IdentityEndpoint]:
-    """A running managed-identity endpoint whose tokens the simulated account takes."""
+    """A running managed-identity endpoint whose tokens the simulated account accepts."""
     with IdentityEndpoint() as endpoint:
         yield endpoint
 
 
 @pytest.fixture
 def stack_environment(batch_simulator: BatchSimulator, identity_endpoint: IdentityEndpoint) -> dict[str, str]:
-    """The settings that point the app at both of them; storage is not among them."""
+    """The settings that point the app at both servers; storage is not included."""
     return {
         "BATCH_ACCOUNT_URLS": batch_simulator.url,
         "BATCH_CREDENTIAL": "managed_identity",
@@ -42,5 +42,5 @@ def stack_environment(batch_simulator: BatchSimulator, identity_endpoint: Identi
 
 @pytest.fixture
 def batch_token(identity_endpoint: IdentityEndpoint) -> str:
-    """An access token that the simulated account takes."""
+    """An access token that the simulated account accepts."""
     return identity_endpoint.token(BATCH_RESOURCE)["access_token"]

@@ -1,7 +1,7 @@
-"""The least that Python can do for one message that goes well: the same four calls, prepared bytes on open sockets.
+"""The least work in Python for one message without faults: the same four calls, prepared bytes on open sockets.
 
-No client library, no check, no retry, no second look: nobody should run this. It shows which rate and CPU are left to
-win beside the rival, since the host and the emulator cost what they cost.
+No client library, no check, no retry: nobody should run this. It shows how much rate and CPU there is to gain over the
+rival, since the host and the emulator cost the same for all.
 """
 
 import http.client

@@ -1,6 +1,6 @@
-"""What a team would write in a day with the official clients: claim the id, delete the task, note how it ended.
+"""What a team would write in a day with the official clients: claim the id, delete the task, record how it ended.
 
-It does the same work as the app for one message that goes well: one insert, one DELETE, one merge, one result.
+It does the same work as the app for one message without faults: one insert, one DELETE, one merge, one result.
 """
 
 import json
@@ -20,7 +20,7 @@ table = TableServiceClient.from_connection_string(os.environ[CONNECTION]).get_ta
     os.environ["REQUEST_TABLE_NAME"]
 )
 batch = BatchClient(os.environ["BATCH_ACCOUNT_URLS"], ManagedIdentityCredential())
-# The stub speaks plain http on the loopback address; over https the library needs no such word.
+# The stub speaks plain http on the loopback address; over https the library needs no such option.
 PLAIN: dict[str, Any] = {"enforce_https": False} if os.environ["BATCH_ACCOUNT_URLS"].startswith("http:") else {}
 
 
@@ -29,7 +29,7 @@ PLAIN: dict[str, Any] = {"enforce_https": False} if os.environ["BATCH_ACCOUNT_UR
 )
 @app.queue_output(arg_name="result", queue_name="%RESULT_QUEUE_NAME%", connection=CONNECTION)
 def delete_task(message: func.QueueMessage, result: func.Out[List[str]]) -> None:  # noqa: UP006
-    """Deletes the task that the message names, once for each request id."""
+    """Deletes the task that the message names, once per request id."""
     request = json.loads(message.get_body())
     request_id = request["clientRequestId"].lower()
     keys = {"PartitionKey": request_id[:1], "RowKey": request_id}

@@ -26,9 +26,9 @@ START_SECONDS = 300
 class Azurite:
     """The emulator on free ports of the loopback address, or on the given ones (blob, queue, table).
 
-    Keeps all in memory unless `in_memory` is false; then in `data_dir`, or in a folder that goes when it stops.
+    Keeps everything in memory unless `in_memory` is false; then in `data_dir`, or a folder removed at the end.
     After a stop, `start` brings it back on the same ports.
-    `log_requests` adds a line for each request to the log.
+    `log_requests` adds a line for each request to the log; Node loads `preload` before it.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class Azurite:
         ports: tuple[int, int, int] = (0, 0, 0),
         log: Path | None = None,
         log_requests: bool = False,
+        preload: Path | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._in_memory = in_memory
         self._ports = dict(zip(SERVICES, ports, strict=True))
         self._log = log
         self._log_requests = log_requests
+        self._preload = preload
         self._workspace: Path | None = None
         self._program: Program | None = None
 
@@ -76,7 +78,7 @@ class Azurite:
 
     @property
     def pid(self) -> int:
-        """Its process. Raises ProgramFailed while there is none."""
+        """The emulator's process id. Raises ProgramFailed if it is not running."""
         if self._program is None:
             raise ProgramFailed("Azurite does not run")
         return self._program.pid
@@ -98,17 +100,17 @@ class Azurite:
             self._program.stop()
 
     def freeze(self) -> None:
-        """Answers nothing until `thaw`, so that whatever is under way stays there."""
+        """Suspends the process, so that calls under way stay unanswered until `thaw`."""
         if self._program is not None:
             self._program.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Goes on where it stopped."""
+        """Lets the process continue."""
         if self._program is not None:
             self._program.signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """Ends the emulator for good and removes what it left on the disk, save in the caller's `data_dir`."""
+        """Ends the emulator for good and removes its files, except those in the caller's `data_dir`."""
         self.stop()
         if self._workspace is not None:
             shutil.rmtree(self._workspace, ignore_errors=True)
@@ -118,8 +120,10 @@ class Azurite:
         ports = [part for service in SERVICES for part in (f"--{service}Port", str(self._ports[service]))]
         keeping = ["--inMemoryPersistence"] if self._in_memory else ["--location", str(self._data_dir or workspace)]
         quiet = [] if self._log_requests else ["--silent"]
+        node, script = ensure_installed()
+        first = ["--require", str(self._preload)] if self._preload else []
         # Every release of the storage libraries sends a service version that Azurite does not know yet.
-        return [*ensure_installed(), *ports, *keeping, "--skipApiVersionCheck", "--disableTelemetry", *quiet]
+        return [node, *first, script, *ports, *keeping, "--skipApiVersionCheck", "--disableTelemetry", *quiet]
 
     def _url(self, service: str) -> str:
         return f"http://127.0.0.1:{self._ports[service]}/{ACCOUNT}"

@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SCRIPT = HERE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 STAMP = HERE / "node_modules" / ".installed-from"
-"""Names the lock file that the folder was installed from, so that a new lock file installs again."""
+"""Holds a digest of the lock file that the folder was installed from, so that a new lock file installs again."""
 
 OLDEST_NODE = 20
 """Azurite 3.37 declares Node 22; 20 runs it, and is what Debian and Ubuntu carry."""
@@ -32,14 +32,14 @@ class InstallFailed(Exception):
 
 @dataclass(frozen=True)
 class Node:
-    """A Node and the command that calls the npm which goes with it."""
+    """A Node and the command that runs the npm belonging to it."""
 
     program: str
     npm: tuple[str, ...]
 
 
 def ensure_installed() -> list[str]:
-    """The command that runs the emulator, which is installed first when that has not been done.
+    """The command that runs the emulator, which is installed first if necessary.
 
     Safe to call from many processes at once: one installs, the others wait. Raises InstallFailed.
     """
@@ -88,12 +88,12 @@ def _installed() -> bool:
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     with (HERE / ".install.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when the process ends, however it ends
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the lock is released when the process ends, however it ends
         yield
 
 
 def _install_node() -> Node:
-    """Half as large as all other requirements together, so that only a machine without Node gets it."""
+    """Installs Node from PyPI, only where there is none: it is half as large as all other requirements together."""
     requirements = str(HERE.parent.parent / "requirements-node.txt")
     options = ["--quiet", "--no-input", "--disable-pip-version-check", "-r", requirements]
     _run([sys.executable, "-m", "pip", "install", *options], f"there is no Node {OLDEST_NODE} with npm, and pip")

@@ -1,4 +1,4 @@
-"""Who may call: the bearer tokens that the account takes, and why it refuses one."""
+"""Who may call: the bearer tokens that the account accepts, and why it refuses others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AUDIENCE = "https://batch.core.windows.net/"
 
 
 class Gate:
-    """Takes tokens that the local identity endpoint issued for the Batch service and that have not ended."""
+    """Accepts tokens that the local identity endpoint issued for the Batch service and that have not expired."""
 
     def __init__(self, signing_key: str, now: Callable[[], datetime], audience: str = AUDIENCE) -> None:
         self._now = now
@@ -24,7 +24,7 @@ class Gate:
         self._revoked_until = 0.0
 
     def revoke_issued_tokens(self) -> None:
-        """Refuses from now on every token that exists already; newer ones are good."""
+        """Refuses from now on every token issued so far; newer ones are accepted."""
         self._revoked_until = self._now().timestamp()
 
     def check(self, headers: Headers) -> None:

@@ -1,4 +1,4 @@
-"""The jobs and tasks of one Batch account: what each call does to them, without a word about HTTP."""
+"""The jobs and tasks of one Batch account, and what each call does to them, without HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_TASKS_PER_COLLECTION = 100
 class Account:
     """Ids are compared without case and kept as given. Every method is atomic; refusals raise ServiceError.
 
-    A job that was told to end or to go takes `transition_seconds` to do so.
+    A job that is being terminated or deleted takes `transition_seconds` for that.
     """
 
     def __init__(self, now: Now, transition_seconds: float = 0.5) -> None:
@@ -30,7 +30,7 @@ class Account:
         self._transition = timedelta(seconds=transition_seconds)
         self._jobs: dict[str, Job] = {}
         self._settling: set[str] = set()
-        """Keys of the jobs that are on their way to their end: an account may have thousands of others."""
+        """Keys of the jobs that are terminating or being deleted, so that the thousands of others are not searched."""
         self._sequence = itertools.count(1)
         self._lock = threading.RLock()
 
@@ -62,7 +62,7 @@ class Account:
             return job
 
     def terminate_job(self, job_id: str, reason: str | None = None, conditions: Conditions = _NO_CONDITIONS) -> None:
-        """Begins to end a job. Raises JobNotFound, ConditionNotMet, and 409 for a job past that point."""
+        """Starts to terminate a job. Raises JobNotFound, ConditionNotMet, and 409 for a job that is already ending."""
         with self._lock:
             job = self.job(job_id)
             if job.state in _CLOSED_TO_NEW_TASKS:
@@ -72,7 +72,7 @@ class Account:
             self._begin(job, "terminating")
 
     def delete_job(self, job_id: str, conditions: Conditions = _NO_CONDITIONS) -> None:
-        """Begins to remove a job with its tasks. Raises JobNotFound, JobBeingDeleted, ConditionNotMet."""
+        """Starts to delete a job with its tasks. Raises JobNotFound, JobBeingDeleted, ConditionNotMet."""
         with self._lock:
             job = self.job(job_id)
             if job.state == "deleting":
@@ -81,7 +81,7 @@ class Account:
             self._begin(job, "deleting")
 
     def add_task(self, job_id: str, definition: Mapping[str, Any]) -> Task:
-        """A new, active task. Raises JobNotFound, TaskExists, and 409 for a job that takes none."""
+        """Adds an active task. Raises JobNotFound, TaskExists, and 409 for a job that accepts no tasks."""
         with self._lock:
             job = self.job(job_id)
             if job.state in _CLOSED_TO_NEW_TASKS:
@@ -105,11 +105,11 @@ class Account:
             return list(self.job(job_id).tasks.values())
 
     def delete_task(self, job_id: str, task_id: str, conditions: Conditions = _NO_CONDITIONS) -> None:
-        """Removes a task at once, whatever its state.
+        """Deletes a task at once, whatever its state.
 
-        A task that is not there is TaskNotFound, whatever the conditions: a conditional call that is repeated after
-        a lost answer reads 404, not 412.
-        A job on its way out refuses with 409; whether the real service refuses while `terminating` is not documented.
+        A missing task is TaskNotFound, whatever the conditions: a conditional call that is repeated after a lost answer
+        gets 404, not 412.
+        A job that is ending refuses with 409; whether the real service refuses while `terminating` is not documented.
         """
         with self._lock:
             job = self.job(job_id)
@@ -120,9 +120,9 @@ class Account:
             del job.tasks[task_id.lower()]
 
     def place(self, seed: JobSeed) -> int:
-        """Puts a job and tasks there in any state; a task of that id is replaced. The number of tasks placed.
+        """Seeds a job and tasks in any state; an existing task is replaced. Returns the number of tasks.
 
-        A job that exists keeps its other tasks, and its state when the seed names none.
+        A job that exists keeps its other tasks, and its state if the seed names none.
         """
         now = self.now()
         with self._lock:
@@ -145,7 +145,7 @@ class Account:
             return placed
 
     def remove(self, job_id: str | None = None) -> None:
-        """Takes a job, or all of them, away at once and without a trace."""
+        """Removes a job, or all of them, at once and without a trace."""
         with self._lock:
             if job_id is None:
                 self._jobs.clear()
@@ -181,7 +181,7 @@ def _task_of(job: Job, task_id: str) -> Task:
 
 
 def _complete_tasks(job: Job, now: datetime) -> None:
-    """Ends what still ran when its job was terminated; such tasks count as failures."""
+    """Ends the tasks that were still running when their job was terminated; they count as failures."""
     for task in job.tasks.values():
         if task.state != "completed":
             task.state, task.state_changed, task.ended = "completed", now, now

@@ -12,7 +12,7 @@ from devstack.http1 import Headers
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a caller wants to hold before the call takes effect; all that are given must hold."""
+    """What must hold for the call to take effect; if several conditions are given, all must hold."""
 
     if_match: str | None = None
     if_none_match: str | None = None
@@ -21,7 +21,7 @@ class Conditions:
 
     @classmethod
     def from_headers(cls, headers: Headers) -> Conditions:
-        """Reads the headers; raises InvalidHeaderValue for a date that is none."""
+        """Reads the headers; raises InvalidHeaderValue for an invalid date."""
         return cls(
             if_match=headers.get("If-Match"),
             if_none_match=headers.get("If-None-Match"),
@@ -32,7 +32,7 @@ class Conditions:
     def check(self, etag: str, last_modified: datetime, *, reading: bool = False) -> None:
         """Raises ConditionNotMet: 304 where a read would bring nothing new, else 412.
 
-        HTTP dates count whole seconds, so the resource's time is cut to the second before it is compared.
+        HTTP dates have whole seconds, so the resource's time is cut to the second before it is compared.
         """
         seen = last_modified.replace(microsecond=0)
         if self.if_match is not None and not _names(self.if_match, etag):
@@ -46,7 +46,7 @@ class Conditions:
 
 
 def read_date(headers: Headers, name: str) -> datetime | None:
-    """The RFC 1123 date in a header, aware; raises InvalidHeaderValue when it is none."""
+    """The RFC 1123 date in a header as an aware datetime; raises InvalidHeaderValue if it is invalid."""
     text = headers.get(name)
     if text is None:
         return None
@@ -59,6 +59,6 @@ def read_date(headers: Headers, name: str) -> datetime | None:
 
 
 def _names(header: str, etag: str) -> bool:
-    """Whether an ETag header holds this ETag. Quotes and the weak mark do not count: clients send both forms."""
+    """Whether an ETag header matches this ETag. Quotes and the weak prefix are ignored: clients send both forms."""
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")]
     return "*" in tags or etag in tags

@@ -38,33 +38,33 @@ PREFIX = "/_control"
 
 @dataclass(frozen=True)
 class Service:
-    """What control calls act on."""
+    """What control calls read and change."""
 
     account: Account
     faults: FaultBook
     journal: Journal
     gate: Gate
     url: Callable[[], str]
-    """Known only once the server listens."""
+    """A call, because the URL is known only once the server listens."""
 
     def reset(self) -> None:
-        """No jobs, no faults, an empty journal."""
+        """Removes all jobs, faults and journal entries."""
         self.account.remove()
         self.faults.remove()
         self.journal.clear()
 
 
 class _BadCall(Exception):
-    """Raised when a control call cannot be read; the text says what it should be."""
+    """Raised for an invalid control call; the text says what is expected."""
 
 
 @dataclass(frozen=True)
 class _Control:
-    """A control call as read."""
+    """A control call, parsed."""
 
     id: str | None
     content: Any
-    """The body, or where there is none the query."""
+    """The parsed body, or the query of a call without a body."""
 
     @property
     def needed_id(self) -> str:
@@ -80,7 +80,7 @@ class _Control:
 
 
 def answer_control(service: Service, incoming: Incoming) -> Answer:
-    """Carries a control call out: 200 with JSON, 400 or 404 with `{"error": text}`."""
+    """Carries out a control call: 200 with JSON, 400 or 404 with `{"error": text}`."""
     path, _, query = incoming.target.removeprefix(PREFIX).partition("?")
     segments = [unquote(segment) for segment in path.split("/") if segment]
     found = _find(incoming.method, segments)
@@ -108,7 +108,7 @@ def read_fault(content: dict[str, Any]) -> FaultRule:
 
 
 class _NotThere(Exception):
-    """Raised when there is nothing with the id of a call."""
+    """Raised when nothing has the id in a call."""
 
 
 def _summary(service: Service, _: _Control) -> dict[str, Any]:

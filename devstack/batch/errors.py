@@ -70,7 +70,7 @@ class ServiceError(Exception):
 
 
 def usual_code(status: int) -> str | None:
-    """The code that goes with a status when nobody named one; None for a status that a gateway would give."""
+    """The code that a status usually has; None for a status that a gateway would send."""
     return _FIRST_CODE_OF.get(status)
 
 

@@ -1,4 +1,4 @@
-"""One request from its arrival to its answer: routing, admission, faults to order, the operation, the journal."""
+"""One request from its arrival to its answer: routing, admission, simulated faults, the operation, the journal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Exchange:
     latency_seconds: float = 0.0
 
     def serve(self, incoming: Incoming) -> Answer | None:
-        """The answer, or None when the connection is to be cut; the journal has it either way."""
+        """The answer, or None if the connection is to be cut; the journal records it either way."""
         entry = self.journal.open(self.now(), incoming.method, incoming.target, incoming.headers)
         entry.request_id = str(uuid.uuid4())
         status: int | None = 500

@@ -1,4 +1,4 @@
-"""Faults to order: rules that say which calls go wrong, in which way and how often."""
+"""Simulated faults: rules that say which calls fail, in which way and how often."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class InvalidFault(Exception):
 
 
 _NOTHING = type(None)
-# A rule of the wrong type would break the call that it bites, and not the one that ordered it.
+# A value of the wrong type would break the call that the rule applies to, not the one that set the rule.
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("operation", "job", "task"), (str,)),
     **dict.fromkeys(("code", "message", "location", "body", "next_link"), (str, _NOTHING)),
@@ -40,13 +40,13 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class FaultRule:
-    """What happens to the calls that match. Globs count without case; the rest of the fields add up.
+    """What happens to the calls that match. Globs ignore case; a rule's effects are combined.
 
-    A rule that neither answers (`status`, `body`) nor drops lets the call through, late perhaps.
+    A rule that neither answers (`status`, `body`) nor drops lets the call through, perhaps with a delay.
     """
 
     operation: str = "task-delete"
-    """Glob over the names in `routes.OPERATIONS`."""
+    """A glob matched against the names in `routes.OPERATIONS`."""
     job: str = "*"
     task: str = "*"
     status: int | None = None
@@ -58,22 +58,22 @@ class FaultRule:
     location: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str | None = None
-    """Sent in place of the error document, as it is."""
+    """Sent unchanged in place of the error document."""
     next_link: str | None = None
-    """Sent as `odata.nextLink` by a list call, in place of the right one."""
+    """Sent as `odata.nextLink` by a list call, in place of the real link."""
     drop: bool = False
     """Cut the connection instead of answering."""
     delay_seconds: float = 0.0
     hold: bool = False
     """Wait until the rule is released or removed, five minutes at most."""
     after_effect: bool = False
-    """Let the call take effect first, and then go wrong."""
+    """Let the call take effect before the fault applies."""
     skip: int = 0
-    """Calls on one target that pass before the rule begins to bite."""
+    """How many calls on each target pass before the rule applies."""
     times: int | None = None
-    """Calls on one target that it bites, then that target behaves; None: always."""
+    """How many calls on each target the rule applies to; None: all."""
     total_times: int | None = None
-    """Calls on all targets together that it bites."""
+    """How many calls on all targets together the rule applies to; None: all."""
 
     def __post_init__(self) -> None:
         if not any(fnmatchcase(name, str(self.operation)) for name in OPERATIONS):
@@ -85,11 +85,11 @@ class FaultRule:
 
     @property
     def answers(self) -> bool:
-        """Whether it takes the place of the real answer."""
+        """Whether it replaces the real answer."""
         return self.drop or self.status is not None or self.body is not None
 
     def covers(self, route: Route) -> bool:
-        """Whether a call is one of those that it is about."""
+        """Whether it applies to a call."""
         pairs = ((route.operation, self.operation), (route.job, self.job), (route.task, self.task))
         return all(fnmatchcase(value.lower(), glob.lower()) for value, glob in pairs)
 
@@ -121,7 +121,7 @@ class FaultBook:
         self._lock = threading.Lock()
 
     def add(self, rule: FaultRule) -> str:
-        """Puts a rule in force; its id."""
+        """Adds a rule; returns its id."""
         with self._lock:
             rule_id = f"fault-{next(self._ids)}"
             self._rules[rule_id] = rule
@@ -129,12 +129,12 @@ class FaultBook:
             return rule_id
 
     def rules(self) -> dict[str, tuple[FaultRule, int]]:
-        """The rules by id, each with the number of calls that it has bitten."""
+        """The rules by id, each with the number of calls that it has affected."""
         with self._lock:
             return {rule_id: (rule, self._bites[rule_id]) for rule_id, rule in self._rules.items()}
 
     def take(self, route: Route) -> tuple[str, FaultRule] | None:
-        """The rule that applies to this call, which counts as one of its times."""
+        """The rule that applies to this call, which counts towards its times."""
         target = Route(route.operation, route.job.lower(), route.task.lower())
         with self._lock:
             for rule_id, rule in reversed(self._rules.items()):
@@ -143,7 +143,7 @@ class FaultBook:
         return None
 
     def linger(self, rule_id: str, rule: FaultRule) -> None:
-        """Waits as the rule says: its delay, and until it is released when it holds calls."""
+        """Waits as the rule says: its delay, and until it is released if it holds calls."""
         if rule.delay_seconds:
             time.sleep(rule.delay_seconds)
         released = self._released.get(rule_id)
@@ -151,12 +151,12 @@ class FaultBook:
             released.wait(_LONGEST_HOLD_SECONDS)
 
     def release(self, rule_id: str) -> None:
-        """Lets the calls go that the rule holds, and later ones too. Raises KeyError for an id that is not there."""
+        """Releases the calls that the rule holds, and later ones. Raises KeyError for an unknown id."""
         with self._lock:
             self._released[rule_id].set()
 
     def remove(self, rule_id: str | None = None) -> None:
-        """Takes a rule, or all of them, out of force and lets go what it holds. An unknown id is no error."""
+        """Removes a rule, or all of them, and releases what it holds. An unknown id is no error."""
         with self._lock:
             for each in [rule_id] if rule_id is not None else list(self._rules):
                 if self._rules.pop(each, None) is not None:

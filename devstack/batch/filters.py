@@ -41,13 +41,13 @@ class Property(Generic[Resource]):
 
     read: Callable[[Resource], Any]
     kind: type
-    """`str`, `int` or `datetime`: what it is compared with."""
+    """The type it is compared with: `str`, `int` or `datetime`."""
     operators: frozenset[str] = ORDER
     has_prefixes: bool = False
-    """Whether `startswith` takes it."""
+    """Whether `startswith` accepts it."""
 
     def literal(self, kind: str, raw: str) -> Any:
-        """The value of a literal; raises ValueError for one of another kind."""
+        """The value of a literal; raises ValueError if it is of another kind."""
         value: Any = None
         if kind == "instant":
             value = datetime.fromisoformat(raw[len("datetime'") : -1])
@@ -109,7 +109,7 @@ class _Reader(Generic[Resource]):
         return self._comparison()
 
     def _prefix(self) -> Predicate[Resource]:
-        """Heeds letter case, unlike comparisons of ids: what the service does is not documented, and this is worse."""
+        """Reads `startswith`, which is case-sensitive here: what the service does is undocumented."""
         self._need("(")
         name, found = self._property()
         if not found.has_prefixes:
@@ -161,7 +161,7 @@ class _Reader(Generic[Resource]):
 
 
 def _folded(value: Any) -> Any:
-    """Ids are compared without letter case, and public use shows `'Completed'` and `'Success'` for states and results."""
+    """The text as compared. Ids ignore letter case; public examples show `'Completed'` and `'Success'`."""
     return value.lower() if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""What reached the service: one entry for each request, from its arrival on, and counters over all of them."""
+"""The requests that reached the service: one entry each, from its arrival on, and counters over all of them."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ class Entry:
     """One request. It is complete once `status` is set or `dropped` is true."""
 
     number: int
-    """Place in the order of arrival, from 1 on; not reset by `clear`."""
+    """The call's number in order of arrival, from 1; not reset by `clear`."""
     time: datetime
     method: str
     target: str
-    """Path and query as they were on the wire."""
+    """The path and query as sent."""
     headers: dict[str, str]
-    """Those of interest, by their usual names."""
+    """The headers of interest, by their usual names."""
     authorized: bool
-    """Whether an Authorization header came along; its value is not kept."""
+    """Whether the call had an Authorization header; its value is not kept."""
     route: Route = UNKNOWN
     status: int | None = None
     code: str | None = None
     request_id: str = ""
     effect: str | None = None
-    """What it changed, `task-deleted` for instance; None: nothing."""
+    """What the call changed, `task-deleted` for instance; None: nothing."""
     fault: str | None = None
     """The fault rule that applied."""
     dropped: bool = False
     seconds: float | None = None
-    """From arrival to the answer."""
+    """The time from arrival to the answer."""
 
     def document(self) -> dict[str, Any]:
         """The entry as the control API shows it."""
@@ -89,7 +89,7 @@ class Journal:
         self._changed = threading.Condition()
 
     def open(self, now: datetime, method: str, target: str, headers: Headers) -> Entry:
-        """A request has arrived."""
+        """Adds an entry for a request that has arrived."""
         kept = {name: value for name in _KEPT_HEADERS if (value := headers.get(name)) is not None}
         with self._changed:
             self._arrived += 1
@@ -103,14 +103,14 @@ class Journal:
             return entry
 
     def route(self, entry: Entry, route: Route) -> None:
-        """It is known what the request means; only then does `wait` see it."""
+        """Adds what the request means to its entry; only then does `wait` see it."""
         with self._changed:
             entry.route = route
             self._counters.operations[route.operation] += 1
             self._changed.notify_all()
 
     def close(self, entry: Entry, status: int | None) -> None:
-        """The answer is about to leave, or the connection is cut (None)."""
+        """Completes the entry: the answer is about to be sent, or the connection is cut (None)."""
         with self._changed:
             entry.status, entry.dropped = status, status is None
             entry.seconds = round(time.monotonic() - self._started.pop(entry.number), 6)
@@ -125,7 +125,7 @@ class Journal:
             self._changed.notify_all()
 
     def entries(self, operation: str | None = None, job: str | None = None, task: str | None = None) -> list[Entry]:
-        """Copies of the entries, oldest first, of one operation, job or task if these are given."""
+        """Copies of the entries, oldest first, optionally of one operation, job or task."""
         with self._changed:
             return [replace(entry) for entry in self._entries if _fits(entry.route, operation, job, task)]
 
@@ -148,7 +148,7 @@ class Journal:
             )
 
     def clear(self) -> None:
-        """Forgets the entries and sets the counters back, but for the requests that are under way."""
+        """Removes the entries and resets the counters, except for requests that are under way."""
         with self._changed:
             self._entries.clear()
             in_flight = self._counters.in_flight

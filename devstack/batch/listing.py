@@ -28,8 +28,7 @@ def cut_page(
 ) -> Page[Resource]:
     """The page that `$filter`, `maxresults` and `$skiptoken` ask for.
 
-    The token names the last resource of the page before, not an offset, so what is deleted between two pages makes
-    nothing else disappear.
+    The token names the last resource of the page before, not an offset, so deletions between pages hide nothing else.
     """
     matches = read_filter(query["$filter"], properties) if "$filter" in query else None
     most, after = read_max_results(query), _read_token(query.get("$skiptoken"))
@@ -49,7 +48,7 @@ def next_link(base_url: str, path: str, query: Mapping[str, str], token: str) ->
 
 
 def select(document: dict[str, Any], names: str | None) -> dict[str, Any]:
-    """The properties that `$select` names, all of them without one; `a/b` selects the whole of `a`."""
+    """The properties that `$select` names, or all of them without one; `a/b` selects the whole of `a`."""
     if not names:
         return document
     wanted = {name.strip().partition("/")[0] for name in names.split(",")}

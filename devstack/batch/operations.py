@@ -1,4 +1,4 @@
-"""The operations of the service: a checked call in, an answer and what it changed out."""
+"""The operations of the service: each takes a checked call, and returns an answer and its effect."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from devstack.http1 import Answer
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer, and the effect that the call had on the account (None: none)."""
+    """An answer, and the call's effect on the account (None: none)."""
 
     answer: Answer
     effect: str | None = None
 
 
 def perform(call: Call, account: Account) -> Outcome:
-    """Carries the call out; refusals raise ServiceError."""
+    """Carries out the call; refusals raise ServiceError."""
     return _OPERATIONS[call.route.operation](call, account)
 
 

@@ -1,4 +1,4 @@
-"""What all calls have in common: the query and headers that are checked, and the headers of every answer."""
+"""What all calls have in common: checks of query and headers, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Call:
     body: bytes
     base_url: str
     next_link: str | None = None
-    """What a fault rule puts in place of the link to the next page."""
+    """The link that a fault rule sends in place of the real link to the next page."""
 
 
 def read_query(raw: str) -> dict[str, str]:
-    """The query's parameters; `timeout` and `api-version` count in any letter case.
+    """The query's parameters; the names `timeout` and `api-version` may be in any letter case.
 
     The service's description says `timeout`, the official clients send `timeOut`.
     """
@@ -44,7 +44,7 @@ def read_query(raw: str) -> dict[str, str]:
 
 
 def check_query(query: dict[str, str], api_versions: Collection[str]) -> None:
-    """Raises for an api-version that is missing or unknown, and for a timeout that is no positive int32."""
+    """Raises for a missing or unknown api-version, and for a timeout that is not a positive int32."""
     version = query.get("api-version")
     if version is None:
         raise ServiceError("MissingRequiredQueryParameter", [("QueryParameterName", "api-version")])
@@ -62,7 +62,7 @@ def check_query(query: dict[str, str], api_versions: Collection[str]) -> None:
 
 
 def check_headers(headers: Headers) -> None:
-    """Raises InvalidHeaderValue for a client-request-id that is no plain GUID, a bad boolean and a bad ocp-date."""
+    """Raises InvalidHeaderValue for a client-request-id that is not a plain GUID, an invalid boolean or ocp-date."""
     read_date(headers, "ocp-date")
     for name, form in (("client-request-id", _GUID), ("return-client-request-id", _BOOLEAN)):
         value = headers.get(name)
@@ -91,7 +91,7 @@ def json_answer(status: int, body: bytes, headers: dict[str, str] | None = None)
 
 
 def error_answer(error: ServiceError, base_url: str, request_id: str, now: datetime) -> Answer:
-    """The answer that a refusal becomes; 401 names the scheme that is wanted."""
+    """The answer for a refusal; a 401 names the authentication scheme."""
     challenge = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     if error.status == 304:
         return Answer(304)

@@ -13,13 +13,13 @@ _etags = itertools.count(0x8DE2A1C000000000)
 
 
 def new_etag() -> str:
-    """An ETag that no other version of any resource has; the service shows it without quotes."""
+    """An ETag that no other version of any resource has; without quotes, as the service shows it."""
     return f"0x{next(_etags):X}"
 
 
 @dataclass(slots=True)
 class Task:
-    """One task. `definition` holds what its creator sent, which the service shows again unread."""
+    """One task. `definition` holds what its creator sent, which the service returns unread."""
 
     id: str
     state: str
@@ -31,9 +31,9 @@ class Task:
     definition: dict[str, Any] = field(default_factory=dict)
     etag: str = field(default_factory=new_etag)
     sequence: int = 0
-    """Place in the job's order of listing."""
+    """The task's place in listings of the job."""
     own_result: str | None = None
-    """A result that its exit code does not tell: of outputs that could not be uploaded, for instance."""
+    """A result other than the exit code implies: when outputs could not be uploaded, for instance."""
 
     @property
     def last_modified(self) -> datetime:
@@ -42,7 +42,7 @@ class Task:
 
     @property
     def result(self) -> str | None:
-        """`success` or `failure` once it is completed."""
+        """`success` or `failure` once the task is completed."""
         if self.state != "completed":
             return None
         return self.own_result or ("success" if self.exit_code == 0 else "failure")
@@ -89,10 +89,10 @@ class Job:
     etag: str = field(default_factory=new_etag)
     tasks: dict[str, Task] = field(default_factory=dict)
     settles_at: datetime | None = None
-    """When `deleting` ends in its removal and `terminating` in `completed`; None: it stays as it is."""
+    """When a job that is `deleting` is removed, or one that is `terminating` is completed; None: never."""
     terminate_reason: str | None = None
     sequence: int = 0
-    """Place in the account's order of listing."""
+    """The job's place in listings of the account."""
 
     @property
     def last_modified(self) -> datetime:

@@ -35,11 +35,11 @@ OPERATIONS = frozenset(name for methods in _OPERATIONS.values() for name in meth
 def find_route(method: str, path: str) -> Route:
     """The operation of a raw path.
 
-    Raises OperationNotSimulated for one that Batch alone has, else UnsupportedHttpVerb for a known resource, else
-    ResourceNotFound.
+    Raises OperationNotSimulated for an operation that only Batch has, else UnsupportedHttpVerb for a known resource,
+    else ResourceNotFound.
 
-    Dot segments are folded and a slash at the end does not count, as in the HTTP stacks on the way to the real
-    service: `DELETE /jobs/j1/tasks/..` is the deletion of the whole job, and a client that lets it through is to see that.
+    Dot segments are folded and a trailing slash is ignored, as in the HTTP stacks on the way to the real service:
+    `DELETE /jobs/j1/tasks/..` deletes the whole job, and a client that allows it should find that out here.
     """
     segments = _fold(path)
     shape = tuple("*" if index in (1, 3) else segment for index, segment in enumerate(segments))

@@ -1,4 +1,4 @@
-"""Jobs and tasks that are put there in any state, many at once, for a test or a demonstration to begin with."""
+"""Seeds jobs and tasks in any state, many at once, as the start of a test or a demonstration."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TaskSeed:
         started = (ended or now) - _RUN_TIME if self.state in _STARTED else None
         created = self.creation_time or (started - _QUEUE_TIME if started else now)
         exit_code = self.exit_code if completed else None
-        # One for all of them: an account may have a million.
+        # One instance shared by all tasks: an account may have a million.
         definition = {"commandLine": "/bin/true" if self.exit_code == 0 else "/bin/false"}
         for task_id in self._ids():
             task = Task(task_id, self.state, created, ended or started or created, started, ended, exit_code)
@@ -64,13 +64,13 @@ class TaskSeed:
 
 @dataclass(frozen=True)
 class JobSeed:
-    """A job and the tasks to put into it; `state` None leaves a job that exists as it is."""
+    """A job and its tasks; with `state` None, an existing job keeps its state."""
 
     id: str
     state: str | None = None
     task_seeds: tuple[TaskSeed, ...] = ()
     definition: Mapping[str, Any] = field(default_factory=dict)
-    """What of its definition the seed says, in the form in which the service shows it."""
+    """The properties that the seed sets, in the form in which the service returns them."""
 
     def tasks(self, now: datetime) -> Iterator[Task]:
         """All tasks of all seeds, in order."""

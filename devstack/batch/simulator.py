@@ -1,4 +1,4 @@
-"""The simulated Batch service of one account: the HTTP side put together, and the handle that tests hold."""
+"""The simulated Batch service of one account: its HTTP server, and the object by which tests control it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _utc_now() -> datetime:
 class BatchSimulator:
     """One Batch account on 127.0.0.1, as a context manager or between `start` and `stop`.
 
-    `latency_seconds` is added to every call; `transition_seconds` is how long jobs take to end or to go.
+    `latency_seconds` is added to every call; `transition_seconds` is how long jobs take to end or to be deleted.
     A stopped simulator keeps its state and port, and can be started again.
     """
 
@@ -60,12 +60,12 @@ class BatchSimulator:
         return self.server.url
 
     def start(self) -> Self:
-        """Takes requests from now on."""
+        """Starts accepting requests."""
         self.server.start()
         return self
 
     def stop(self) -> None:
-        """Cuts all connections; calls that a fault rule held are let go."""
+        """Cuts all connections; calls held by a fault rule are released."""
         self.server.stop()
         self.faults.remove()
 
@@ -78,22 +78,22 @@ class BatchSimulator:
         self.stop()
 
     def seed(self, description: Mapping[str, Any] | None = None, /, **fields: Any) -> int:
-        """Puts a job with tasks there, see `seeding.read_job_seed`; the number of tasks."""
+        """Creates a job with tasks, see `seeding.read_job_seed`; returns the number of tasks."""
         return self.account.place(read_job_seed({**(description or {}), **fields}))
 
     def fault(self, **fields: Any) -> str:
-        """Puts a FaultRule in force; its id."""
+        """Adds a FaultRule; returns its id."""
         return self.faults.add(FaultRule(**fields))
 
     def task_ids(self, job_id: str) -> list[str]:
-        """The ids of the tasks that the job still has; a job that is gone has none."""
+        """The ids of the tasks that the job still has; none if the job is gone."""
         try:
             return [task.id for task in self.account.tasks(job_id)]
         except ServiceError:
             return []
 
     def deletes(self, task: str | None = None) -> list[Entry]:
-        """The task deletions that arrived, whatever became of them."""
+        """The task deletions that arrived, whatever their results."""
         return self.journal.entries("task-delete", task=task)
 
     def revoke_tokens(self) -> None:
@@ -101,7 +101,7 @@ class BatchSimulator:
         self._gate.revoke_issued_tokens()
 
     def reset(self) -> None:
-        """No jobs, no faults, an empty journal."""
+        """Removes all jobs, faults and journal entries."""
         self._controlled.reset()
 
     def _serve(self, incoming: Incoming) -> Answer | None:

@@ -1,4 +1,4 @@
-"""The operations that Batch has and the simulator does not: a client is to hear that, and not that they do not exist."""
+"""The operations that Batch has and the simulator lacks, so that a client is told so instead of getting a 404."""
 
 from __future__ import annotations
 
@@ -56,6 +56,6 @@ _METHODS = {tuple(path.split("/")): frozenset(methods.split()) for path, methods
 
 
 def methods_of(segments: list[str]) -> frozenset[str]:
-    """The methods that Batch has for this path and the simulator has not; none for a path that is not Batch's."""
+    """The methods that Batch has for this path and the simulator lacks; none for a path that Batch does not have."""
     shape = tuple("*" if index % 2 else segment for index, segment in enumerate(segments))
     return _METHODS.get(shape, frozenset()) | _METHODS.get((*shape[:-1], *segments[-1:]), frozenset())

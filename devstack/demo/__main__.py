@@ -29,7 +29,7 @@ SETTINGS = {"BATCH_RETRY_BASE_SECONDS": "0.5", **policy.SETTINGS}
 
 
 def main() -> int:
-    """Runs the demonstration; 0 when every outcome was right."""
+    """Runs the demonstration; returns 0 if every outcome was as expected."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--size", type=int, default=100, help="requests through each of the two main doors")
     arguments = parser.parse_args()
@@ -73,7 +73,7 @@ def run(app: AppClient, size: int, console: Console) -> list[Row]:
 
 
 def _send(app: AppClient, played: list[Scene]) -> dict[int, int | None]:
-    """Sends all requests, some at once; the one that a conflict needs first goes before the rest."""
+    """Sends all requests, several at a time; the one that a conflict needs is sent before the rest."""
     asks = [ask for scene in played for ask in scene.asks]
     first = [ask for scene in played if scene.results == 2 for ask in scene.asks[:1]]
     statuses = {id(ask): _ask(app, ask) for ask in first}
@@ -84,7 +84,7 @@ def _send(app: AppClient, played: list[Scene]) -> dict[int, int | None]:
 
 
 def _ask(app: AppClient, ask: Ask) -> int | None:
-    """Sends one request through its door; the HTTP status, or None for a queue."""
+    """Sends one request by its way in; returns the HTTP status, or None for a queue."""
     if ask.door == "http":
         return app.post(ask.body)
     if ask.door == "direct" and isinstance(ask.body, dict):
@@ -94,7 +94,7 @@ def _ask(app: AppClient, ask: Ask) -> int | None:
 
 
 def _watch(app: AppClient, played: list[Scene], seen: Seen, location: str, console: Console) -> dict[str, Any]:
-    """Collects results, showing how far it is, until all are there or patience ends."""
+    """Collects results and shows the progress, until all have arrived or its patience ends."""
     wanted = len({ask.id for scene in played for ask in scene.asks}) + SUCCEEDED
     columns = (TextColumn("deleting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -115,7 +115,7 @@ def _watch(app: AppClient, played: list[Scene], seen: Seen, location: str, conso
 
 
 def _finished() -> list[dict[str, Any]]:
-    """The tasks of the job that is cleaned up as a whole: some succeeded, some failed."""
+    """The tasks of the job that is cleaned up as a whole; some succeeded, some failed."""
     return [{"id": f"good-{n}", "exitCode": 0} for n in range(SUCCEEDED)] + [
         {"id": f"bad-{n}", "exitCode": 1} for n in range(FAILED)
     ]
@@ -142,7 +142,7 @@ def _job_row(document: dict[str, Any], seen: Seen, deletes: Counter[str]) -> Row
 
 
 def report(rows: list[Row]) -> Table:
-    """The table of what was expected and seen."""
+    """The table of expected and actual outcomes."""
     table = Table("what", "requests", "expected", "seen", "DELETEs", "")
     for row in rows:
         mark = "[green]ok[/]" if row.ok else "[red]WRONG[/]"

@@ -1,4 +1,4 @@
-"""A retention policy at work: two jobs whose tasks ended at different times, what would go, what goes, and what stays."""
+"""A retention policy at work on two jobs: what would be deleted, what is deleted, and what stays."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STAYS = {prefix for prefix, _, _, _, is_due in TASKS if not is_due}
 
 
 def play(app: AppClient, console: Console) -> Row:
-    """Seeds, looks, sweeps, and judges what is left."""
+    """Seeds the jobs, runs a dry run and a sweep, and judges what is left."""
     app.seed(*({"id": job, "tasks": list(_tasks())} for job in (SWEPT, KEPT)))
     would = _swept(app, dryRun=True)
     untouched = len(app.tasks(SWEPT))
@@ -54,7 +54,7 @@ def _tasks() -> Iterator[dict[str, Any]]:
 
 
 def _swept(app: AppClient, **wish: Any) -> dict[str, Any]:
-    """The status of a sweep that has ended, its requests too."""
+    """The status of a sweep once it and its requests have ended."""
     location = app.sweep(wish)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:

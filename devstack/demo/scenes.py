@@ -1,4 +1,4 @@
-"""What the demonstration asks for, and what it expects of each request. Pure, but for random ids."""
+"""The demonstration's requests, and the outcome expected of each. Pure, except for random ids."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ CLEANED_JOB = "demo-finished"
 
 @dataclass(frozen=True)
 class Ask:
-    """One request: by which door it goes in, and the outcome that it must have."""
+    """One request: its way in, and the outcome that it must have."""
 
     body: dict[str, Any] | str
     expected: str
     door: str = "queue"
-    """`queue`, `http`, `direct` (the synchronous DELETE) or `poison` (as if the host had given it up)."""
+    """`queue`, `http`, `direct` (the synchronous DELETE) or `poison` (as if the host had given up the message)."""
     certainty: str = "confirmed"
     attempts: int | None = None
     status: int | None = None
-    """The HTTP status that must come back."""
+    """The HTTP status that the app must answer."""
 
     @property
     def id(self) -> str | None:
@@ -31,19 +31,19 @@ class Ask:
 
 @dataclass(frozen=True)
 class Scene:
-    """Requests that show one thing, and the faults that the Batch account is told to have."""
+    """Requests that show one thing, and the faults that the Batch account simulates for them."""
 
     title: str
     asks: tuple[Ask, ...]
     faults: tuple[dict[str, Any], ...] = ()
     deletes: int = 0
-    """DELETEs that must reach Batch because of it."""
+    """How many DELETEs must reach Batch."""
     results: int = field(default=-1)
-    """Distinct results that must come of it; -1 for one per request."""
+    """How many distinct results must be published; -1 for one per request."""
 
 
 def request(task: str, **fields: Any) -> dict[str, Any]:
-    """A valid request with a fresh id."""
+    """A valid request with a new id."""
     return {"clientRequestId": str(uuid.uuid4()), "jobId": JOB, "taskId": task, **fields}
 
 
@@ -65,7 +65,7 @@ class Tasks:
 
 
 def scenes(size: int) -> tuple[list[Scene], int]:
-    """All scenes, and how many tasks the job must have. `size` requests go through each of the two main doors."""
+    """All scenes, and the number of tasks that the job needs. `size` requests use each of the two main ways in."""
     tasks = Tasks()
     found = [
         Scene(

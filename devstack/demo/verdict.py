@@ -54,7 +54,7 @@ class Row:
 
 
 def _is_answered(ask: Ask) -> bool:
-    """A refused HTTP call has its answer, and no result."""
+    """Whether a refused HTTP call has its answer; it has no result."""
     return ask.status is None or ask.status < 400 or ask.door == "direct"
 
 
@@ -86,7 +86,7 @@ def row_of(scene: Scene, seen: Seen, statuses: dict[int, int | None], deletes: i
 
 
 def promises_row(scenes: Iterable[Scene], seen: Seen, journal: Iterable[dict[str, Any]]) -> Row:
-    """The report's last line: what holds for every request, whatever was expected of it."""
+    """The report's last line: what must hold for every request, whatever its expected outcome."""
     asked = {ask.id for scene in scenes for ask in scene.asks if ask.id}
     broken = judge_run(asked, seen.messages, journal)
     title = "nothing lost, twice, late or untrue"

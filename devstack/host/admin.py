@@ -1,4 +1,4 @@
-"""The host's own endpoints below /admin: whether it is there, and firing a function by hand."""
+"""The host's own endpoints below /admin: its status, and running a function by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FUNCTIONS = "/admin/functions/"
 
 
 class AdminEndpoints:
-    """Answers what lies below /admin; needs the master key where keys are asked for."""
+    """Answers paths below /admin; they need the master key if keys are asked for."""
 
     def __init__(self, functions: Mapping[str, IndexedFunction], keys: AccessKeys, invoker: Invoker) -> None:
         self._functions = {name.lower(): function for name, function in functions.items()}
@@ -39,7 +39,7 @@ class AdminEndpoints:
         return Answer(refusal) if refusal else self._fire(function, request)
 
     def _fire(self, function: IndexedFunction, request: Incoming) -> Answer:
-        """202 at once; the function runs on its own, and nobody retries it."""
+        """Answers 202 at once; the function runs on its own, and is not retried."""
         if (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower() != "application/json":
             return Answer(415)
         try:

@@ -1,4 +1,4 @@
-"""The host put together: starts everything that one app needs, and stops it in the right order."""
+"""The whole host: starts everything that one app needs, and stops it in the right order."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class HostArguments:
-    """What the command line decides."""
+    """The options of the command line."""
 
     app_dir: Path
     port: int = 0
-    """0 takes a free one."""
+    """The port to listen on; 0 for any free one."""
     lease_seconds: float = 600.0
     """How long a received message stays invisible; fixed at ten minutes in the real host."""
     drain_seconds: float = 10.0
-    """What work in hand gets after SIGTERM, and beside a function that ran into its time limit."""
+    """How long running work may continue after SIGTERM, or after another function exceeded its time limit."""
     enable_auth: bool = False
     quiet: bool = False
 
 
 class AppHost:
-    """Serves one app from `start` to `stop`. The constructor raises StartUpFailed with all that is wrong."""
+    """Serves one app from `start` to `stop`. The constructor raises StartUpFailed with every problem."""
 
     def __init__(self, arguments: HostArguments, settings: AppSettings, ending: Ending) -> None:
         self._arguments = arguments
         self._settings = settings
         self._ending = ending
         self.fault: BaseException | None = None
-        """What ended the host by itself."""
+        """The error that ended the host, if it was not told to stop."""
         options = read_host_options(arguments.app_dir, settings)
         keys = keys_from(settings, required=arguments.enable_auth)
         self._worker = Worker(self._start_worker, arguments.drain_seconds)
@@ -81,16 +81,16 @@ class AppHost:
         return self._http.url
 
     def start(self) -> None:
-        """Takes requests, messages and ticks from now on."""
+        """Starts accepting requests, messages and ticks."""
         self._worker.watch(self._on_fault)
         self._http.start()
         for part in self._parts:
             part.start()
 
     def stop(self) -> bool:
-        """Takes no more work and gives what is in hand its time; whether all of it was done.
+        """Accepts no more work and gives running work its time; returns whether all of it was done.
 
-        What was not dies with the worker: its messages stay hidden for the rest of their leases.
+        What was not done dies with the worker: its messages stay hidden for the rest of their leases.
         """
         for part in self._parts:
             part.begin_stop()
@@ -117,13 +117,13 @@ class AppHost:
         return self._admin.respond(request) or self._routes.respond(request)
 
     def _on_fault(self, error: BaseException) -> None:
-        """What a listener does not survive ends the host, as the real one's exception handler does."""
+        """A fault that a listener cannot survive ends the host, as the real one's exception handler does."""
         _log.critical("unhandled fault, stopping", exc_info=error)
         self.fault = error
         self._ending.end()
 
     def _open_outputs(self) -> None:
-        """A connection string that cannot be read is found now, not by the first message."""
+        """Reads the connection strings now, so that an invalid one is not found only at the first message."""
         for function in self._worker.functions:
             for output in function.outputs:
                 self._queues.queue(output.connection, output.queue)

@@ -1,4 +1,4 @@
-"""App settings as the host sees them: the settings file below the environment, names without regard to case."""
+"""App settings as the host sees them: the environment overrides the settings file, and names ignore case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bindings as values: what one function is fired by and what it writes to, with settings resolved."""
+"""Bindings as values: what triggers one function and what it writes to, with settings resolved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class HttpTrigger:
-    """Fired by a request on a route."""
+    """Runs the function for a request on a route."""
 
     name: str
     route: str
@@ -19,7 +19,7 @@ class HttpTrigger:
 
 @dataclass(frozen=True)
 class QueueTrigger:
-    """Fired by each message of a queue."""
+    """Runs the function for each message of a queue."""
 
     name: str
     queue: str
@@ -29,7 +29,7 @@ class QueueTrigger:
 
 @dataclass(frozen=True)
 class TimerTrigger:
-    """Fired by a schedule."""
+    """Runs the function by a schedule."""
 
     name: str
     schedule: str

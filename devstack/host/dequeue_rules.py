@@ -1,8 +1,8 @@
-"""What becomes of a message before and after an attempt, as pure decisions.
+"""What happens to a message before and after an attempt, as pure decisions.
 
 `QueueProcessor` of azure-sdk-for-net, Storage.Common/src/Shared/Queues.
 With a limit of 5 a function sees the dequeue counts 1 to 5; the fifth failure moves the message to poison at once,
-and a count of 6 is met only by the check before the run, after attempts that nobody completed.
+and a count of 6 occurs only in the check before the run, after attempts that nobody completed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class AfterFailure(StrEnum):
     RELEASE = "release"
     POISON = "poison"
     LEAVE = "leave"
-    """Nothing: it comes back when its invisibility ends."""
+    """Do nothing: the message comes back when its invisibility ends."""
 
 
 def poison_queue_of(queue: str) -> str | None:
@@ -42,7 +42,7 @@ def before_attempt(dequeue_count: int, limit: int, *, has_poison_queue: bool) ->
 
 
 def after_failure(dequeue_count: int, limit: int, *, has_poison_queue: bool) -> AfterFailure:
-    """The failure that reaches the limit is the last."""
+    """Moves the message to poison once the failed attempt's count has reached the limit."""
     if not has_poison_queue:
         return AfterFailure.LEAVE
     return AfterFailure.POISON if dequeue_count >= limit else AfterFailure.RELEASE

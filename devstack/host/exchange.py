@@ -1,4 +1,4 @@
-"""What the host and the process with the app's code say to each other, as values that travel pickled."""
+"""What the host and the process with the app's code send each other, as pickled values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Refused:
-    """The app cannot be served, with every reason."""
+    """The app cannot be served; with every reason."""
 
     reasons: tuple[str, ...]
 
@@ -66,7 +66,7 @@ class QueueInput:
 
 @dataclass(frozen=True)
 class TimerInput:
-    """One tick: when the function ran last, if it did, and for which instant it runs now."""
+    """One tick: when the function last ran, if ever, and the instant for which it runs now."""
 
     last: datetime | None = None
     due: datetime | None = None

@@ -1,4 +1,4 @@
-"""host.json, as far as this host honours it."""
+"""host.json, as far as this host supports it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class QueueOptions:
 
 @dataclass(frozen=True)
 class HostOptions:
-    """The honoured part of host.json."""
+    """The supported part of host.json."""
 
     route_prefix: str
     function_timeout_seconds: float | None
@@ -57,7 +57,7 @@ def parse_time_span(value: object) -> float:
 
 
 def read_host_options(app_dir: Path, settings: AppSettings) -> HostOptions:
-    """The options of an app directory. Raises StartUpFailed with what is wrong in its host.json."""
+    """The options of an app directory. Raises StartUpFailed with every problem of its host.json."""
     try:
         document = json.loads(without_comments((app_dir / "host.json").read_text(encoding="utf-8")))
         _apply_overrides(document, settings.values)
@@ -88,7 +88,7 @@ def _apply_overrides(document: dict[str, Any], values: Mapping[str, str]) -> Non
 
 
 def host_options(document: Mapping[str, Any]) -> HostOptions:
-    """The options that a parsed host.json amounts to. Raises ValueError or TypeError for a value out of its range."""
+    """The options in a parsed host.json. Raises ValueError or TypeError for a value out of its range."""
     extensions = document.get("extensions") or {}
     prefix = (extensions.get("http") or {}).get("routePrefix", "api")
     return HostOptions(

@@ -1,4 +1,4 @@
-"""From a request to the function that answers it: route, key, switch, invocation, in the host's order."""
+"""From a request to the function that answers it: route, key, disabled functions, invocation, in the host's order."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class HttpFunctions:
         self._routes = sorted(routes, key=lambda route: route[0].rank)
 
     def respond(self, request: Incoming) -> Answer:
-        """404 when no route takes path and verb, 401 without the key, 404 for a function that is switched off.
+        """404 if no route matches path and verb, 401 without the key, 404 for a disabled function.
 
-        What a function does not answer is 500 with an empty body.
+        If a function does not answer, the answer is 500 with an empty body.
         """
         try:
             path = decoded_path(request.target.partition("?")[0])
@@ -69,7 +69,7 @@ class HttpFunctions:
         return _answer(attempt.reply) if attempt.reply else Answer(500)
 
     def _find(self, path: str, method: str) -> tuple[IndexedFunction, str, dict[str, str]] | None:
-        """The first of the best matches; a verb that a route does not list is no match, hence 404 and not 405."""
+        """The first of the best matches; a route without the verb is no match, hence 404 and not 405."""
         for template, trigger, function in self._routes:
             if trigger.methods is None or method in trigger.methods:
                 route_parameters = template.match(path)
@@ -108,6 +108,6 @@ def folded_query(raw: str) -> dict[str, str]:
 
 
 def _answer(reply: Reply) -> Answer:
-    """Headers that are the server's own are dropped; the body goes out in chunks, whatever its length."""
+    """The answer as sent: without headers that the server sets itself, and in chunks, whatever its length."""
     headers = {name: value for name, value in reply.headers.items() if name.lower() not in _OWN_HEADERS}
     return Answer(reply.status, headers, reply.body, chunked=True)

@@ -44,7 +44,7 @@ class LoadedFunction:
 
 
 def index_app(app_dir: Path, settings: AppSettings) -> tuple[LoadedFunction, ...]:
-    """Every function of the app in the order of its decorators. Raises StartUpFailed with all that is wrong."""
+    """Every function of the app in the order of its decorators. Raises StartUpFailed with every problem."""
     functions: list[LoadedFunction] = []
     reasons: list[str] = []
     for declared in _declared_functions(app_dir):
@@ -100,7 +100,7 @@ def _index(declared: Any, settings: AppSettings) -> LoadedFunction:
 
 
 def _check_parameters(call: Callable[..., Any], trigger: Any, outputs: list[Any]) -> bool:
-    """Whether the function asks for its `context`. Raises TypeError when parameters and bindings do not fit."""
+    """Whether the function takes a `context`. Raises TypeError if parameters and bindings do not match."""
     wanted: dict[str, Any] = {trigger.name: _INPUTS[trigger.type]}
     for output in outputs:
         if output.type not in _OUTPUTS:

@@ -1,4 +1,4 @@
-"""The host's half of an invocation: run it, wait within the time limit, send its outputs, write two log lines."""
+"""The host's half of an invocation: run it within the time limit, send its outputs, write two log lines."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Attempt:
-    """How one invocation went."""
+    """The result of one invocation."""
 
     succeeded: bool
     reply: Reply | None = None
-    """What an HTTP function answered."""
+    """The response of an HTTP function."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Invoker:
         return running.result()
 
     def _send(self, function: IndexedFunction, done: Done) -> None:
-        """One message after the other, each text as it is: elements of a list are not parsed again."""
+        """Sends one message after the other, each text unchanged: elements of a list are not parsed again."""
         for output in function.outputs:
             queue = self._queues.queue(output.connection, output.queue)
             for text in done.messages[output.name]:

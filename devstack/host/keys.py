@@ -16,16 +16,16 @@ MASTER_KEY_SETTING = "HOST_MASTER_KEY"
 
 @dataclass(frozen=True)
 class AccessKeys:
-    """The keys to ask for; empty ones admit nobody."""
+    """The keys to ask for; an empty key admits nobody."""
 
     required: bool
     function_key: str = field(default="", repr=False)
     """Opens every function of level `function`, like a host key in the cloud."""
     master_key: str = field(default="", repr=False)
-    """Opens everything, and alone opens level `admin`."""
+    """Opens everything, and is the only key for level `admin`."""
 
     def refusal(self, level: str, request: Incoming) -> int | None:
-        """None when the request may pass, else 401, or 403 for a key that is good but not good enough."""
+        """None if the request may pass, else 401, or 403 for a valid key that does not suffice."""
         if not self.required or level == "anonymous":
             return None
         given = _given(request)
@@ -37,7 +37,7 @@ class AccessKeys:
 
 
 def keys_from(settings: AppSettings, *, required: bool) -> AccessKeys:
-    """The keys of the settings. Raises StartUpFailed when keys are required and there are none."""
+    """The keys in the settings. Raises StartUpFailed if keys are required and missing."""
     function_key = settings.get(FUNCTION_KEY_SETTING) or ""
     master_key = settings.get(MASTER_KEY_SETTING) or ""
     if required and not (function_key or master_key):
@@ -46,7 +46,7 @@ def keys_from(settings: AppSettings, *, required: bool) -> AccessKeys:
 
 
 def _given(request: Incoming) -> str:
-    """The first `x-functions-key`, an empty one too; only without that header the first `code` of the query."""
+    """The first `x-functions-key`, even an empty one; without that header, the first `code` of the query."""
     headers = [value for name, value in request.headers.pairs if name.lower() == "x-functions-key"]
     query = parse_qsl(request.target.partition("?")[2], keep_blank_values=True)
     return next(iter(headers or [value for name, value in query if name.lower() == "code"]), "")

@@ -1,7 +1,7 @@
 """How long a listener waits after a poll that found nothing.
 
 `RandomizedExponentialBackoffStrategy` of the Storage Queue extension: 100 ms at first, then doubling up to
-`maxPollingInterval`, each step but the first off by up to a fifth either way.
+`maxPollingInterval`; each delay but the first varies randomly by up to a fifth either way.
 """
 
 from __future__ import annotations

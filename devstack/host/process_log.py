@@ -1,4 +1,4 @@
-"""How the host and its worker log: to standard error, one line a record."""
+"""How the host and its worker log: to standard error, one line per record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def set_up_logging(*, quiet: bool) -> None:
-    """Warnings and errors only when `quiet`."""
+    """Sets up logging; only warnings and errors if `quiet`."""
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",

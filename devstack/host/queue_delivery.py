@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 class Lease:
     """The hold on one received message: its latest pop receipt.
 
-    Each renewal makes the earlier receipt useless, so deleting with the first one would repeat long runs.
+    Each renewal makes the earlier receipt useless; a deletion with the first one would fail, and the run be repeated.
     """
 
     def __init__(self, queue: StorageQueue, message_id: str, receipt: str, seconds: float) -> None:
@@ -47,7 +47,7 @@ class Lease:
             self._queue.hide(self._message_id, self._receipt, seconds)
 
     def delete(self) -> None:
-        """Deletes the message; that somebody else holds or deleted it by now is tolerated, as by the real host."""
+        """Deletes the message. As in the real host, it is no error if another delivery holds or has deleted it."""
         with contextlib.suppress(DeliveryLost, QueueMissing):
             self._queue.delete(self._message_id, self._receipt)
 

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class QueueListener:
-    """Receives messages and starts each at once as a task of its own.
+    """Receives messages and starts each at once as a separate task.
 
     After a batch it waits only until no more than `newBatchThreshold` messages are in flight, so at most
     `batchSize + newBatchThreshold` are. It never creates its queue: a missing one counts as empty.
@@ -33,7 +33,7 @@ class QueueListener:
         on_fault: Callable[[BaseException], None],
         spread: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """`on_fault` is told of what the real host would not survive, such as a refusal by the service."""
+        """`on_fault` is called for faults that the real host would not survive, such as a refusal by the service."""
         self._name = name
         self._queue = queue
         self._options = options
@@ -68,14 +68,14 @@ class QueueListener:
 
     @property
     def busy(self) -> bool:
-        """Whether it still polls, or a message in flight is not completed."""
+        """Whether it is still polling, or a message in flight is not completed."""
         return self._thread.is_alive() or self._in_flight > 0
 
     def _run(self) -> None:
         empty_polls = 0
         try:
             while not self._stopping:
-                self._wake.clear()  # before the poll, so that news during it is not missed
+                self._wake.clear()  # before the poll, so that a wake-up during it is not missed
                 if self._poll():
                     empty_polls = 0
                     self._wait_for_room()
@@ -87,7 +87,7 @@ class QueueListener:
             self._on_fault(error)
 
     def _poll(self) -> bool:
-        """Whether there were messages."""
+        """Receives and starts a batch; returns whether there were messages."""
         try:
             if not self._known_to_exist and not self._queue.exists():
                 return False

@@ -9,7 +9,7 @@ from devstack.host.queue_storage import QueueAccount, StorageQueue
 
 
 class QueueRegistry:
-    """Opens queues by connection and name, and passes the news of a message on.
+    """Opens queues by connection and name, and reports new messages to listeners.
 
     A message put by an output binding or a poison move wakes a listener of the same process at once
     (`SharedQueueWatcher` of the extension); one that the app sends through an SDK does not.
@@ -38,7 +38,7 @@ class QueueRegistry:
         self._listeners.setdefault(queue.address, []).append(wake)
 
     def put(self, queue: StorageQueue, text: str) -> None:
-        """Adds a message as it is and wakes the queue's listeners."""
+        """Adds a message unchanged and wakes the queue's listeners."""
         queue.put(text)
         for wake in self._listeners.get(queue.address, ()):
             wake()

@@ -24,14 +24,14 @@ _RETRY_SECONDS = 1
 
 @dataclass(frozen=True)
 class Received:
-    """One delivery: the text as it lies on the wire, and what the service says about it."""
+    """One delivery: the text as stored, and what the service says about it."""
 
     text: str
     properties: MessageProperties
 
 
 class QueueAccount:
-    """Hands out the queues of one account, over one pool of connections."""
+    """The queues of one account, over one pool of connections."""
 
     def __init__(self, connection_string: str) -> None:
         self._session = requests.Session()
@@ -59,14 +59,14 @@ class QueueAccount:
 
 
 class StorageQueue:
-    """One queue. Every method raises StorageFault's kinds, nothing of the library's."""
+    """One queue. Every method raises only StorageFault and its kinds, no exceptions of the library."""
 
     def __init__(self, client: QueueClient) -> None:
         self._client = client
 
     @property
     def address(self) -> str:
-        """URL of the queue, which tells it from every other."""
+        """The queue's URL, which identifies it."""
         return str(self._client.url)
 
     @property
@@ -92,7 +92,7 @@ class StorageQueue:
             return [_received(message) for message in next(pages, ())]
 
     def put(self, text: str) -> None:
-        """Adds a message; creates the queue when it is not there."""
+        """Adds a message; creates the queue if it is missing."""
         try:
             with _translated():
                 self._client.send_message(text)
@@ -103,7 +103,7 @@ class StorageQueue:
                 self._client.send_message(text)
 
     def hide(self, message_id: str, receipt: str, seconds: float) -> str:
-        """Hides a received message from now on for `seconds`, its body untouched; returns the new pop receipt."""
+        """Hides a received message for `seconds` from now on, its body unchanged; returns the new pop receipt."""
         with _translated():
             updated = self._client.update_message(message_id, receipt, visibility_timeout=round(seconds))
             return str(updated.pop_receipt)

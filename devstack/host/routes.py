@@ -1,6 +1,6 @@
 """Route templates such as `tasks/{id}`, and paths as the router sees them.
 
-Of what ASP.NET Core's templates can say, only whole segments are taken; the rest is refused at start-up.
+Of ASP.NET Core's templates, only whole segments are supported; anything else is refused at start-up.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class RouteTemplate:
             segments = [*prefix.split("/"), *segments]
         self._pattern = re.compile("".join(f"/{_segment(segment)}" for segment in segments), re.IGNORECASE)
         self.rank = tuple(segment.startswith("{") for segment in segments)
-        """Of two routes that fit a path, the lower one serves it: a literal wins over a parameter."""
+        """If two routes match a path, the lower one serves it: a literal wins over a parameter."""
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Route parameters of a decoded path, whatever the case of its literals; None when the route does not fit."""
+        """Route parameters of a decoded path, whatever the case of its literals; None if the route does not match."""
         found = self._pattern.fullmatch("/" + path.strip("/"))
         return found.groupdict() if found else None
 
@@ -43,7 +43,7 @@ def _segment(segment: str) -> str:
 
 
 def decoded_path(raw: str) -> str:
-    """The path as the router sees it: decoded but for encoded slashes and what is not UTF-8, dots folded.
+    """The path as the router sees it: decoded except for encoded slashes and invalid UTF-8, dots folded.
 
     Raises ValueError for an encoded NUL, which Kestrel answers with 400.
     """
@@ -60,7 +60,7 @@ def decoded_path(raw: str) -> str:
 
 
 def encoded_path(decoded: str) -> str:
-    """A decoded path as it stands in the request's `url`."""
+    """A decoded path as it appears in the request's `url`."""
     return _LONE_PERCENT.sub("%25", quote(decoded, safe="/:@!$&'()*+,;=~%"))
 
 

@@ -17,9 +17,9 @@ _LONGEST_WAIT_SECONDS = 60.0  # so that a clock that was set, or a laptop that s
 
 
 def next_occurrence(schedule: str, after: datetime) -> datetime:
-    """The first instant after `after` that the schedule names.
+    """The first instant after `after` in the schedule.
 
-    Six fields, the first being seconds. Raises ValueError for anything else, a TimeSpan too.
+    The schedule has six fields, the first being seconds. Raises ValueError for anything else, also for a TimeSpan.
     """
     if len(schedule.split()) != _FIELDS:
         raise ValueError(f"{schedule!r} is not an NCRONTAB expression of six fields")
@@ -41,11 +41,11 @@ class Timer:
         self._thread = threading.Thread(target=self.keep, name=f"timer-{function.name}", daemon=True)
 
     def start(self) -> None:
-        """Keeps the schedule from now on."""
+        """Starts to follow the schedule."""
         self._thread.start()
 
     def begin_stop(self) -> None:
-        """Fires no more."""
+        """Runs no more ticks."""
         self._stop.set()
 
     @property
@@ -54,7 +54,7 @@ class Timer:
         return self._thread.is_alive()
 
     def keep(self) -> None:
-        """Fires until it is stopped. A tick that falls into a long run fires right after it; of several, one."""
+        """Runs the function by its schedule until stopped. If ticks fall into a long run, one fires right after it."""
         while not self._stop.is_set():
             now = self._clock.now()
             remaining = (self._next - now).total_seconds()

@@ -13,7 +13,7 @@ from devstack.host.exchange import TraceContext
 from devstack.http1 import Headers
 
 APPLICATION_INSIGHTS = "APPLICATIONINSIGHTS_CONNECTION_STRING"
-"""The setting that turns it on; nothing is sent anywhere."""
+"""The setting that turns tracing on; its value is not used to send anything."""
 
 
 class Tracing:

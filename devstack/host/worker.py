@@ -59,7 +59,7 @@ class WorkerProcess:
 
     @property
     def pending(self) -> list[Result]:
-        """What is under way."""
+        """The invocations under way."""
         with self._guard:
             return list(self._pending.values())
 
@@ -74,7 +74,7 @@ class WorkerProcess:
         return future
 
     def listen(self) -> int:
-        """Hands results over until the process ends; its exit code."""
+        """Passes results on until the process ends; returns its exit code."""
         with contextlib.suppress(EOFError, OSError):
             while True:
                 invocation_id, result = self._channel.recv()
@@ -85,12 +85,12 @@ class WorkerProcess:
         return self._process.wait()
 
     def fail_pending(self, reason: str) -> None:
-        """Fails what will have no result any more."""
+        """Fails the invocations that can have no result any more."""
         for future in self.pending:
             future.set_exception(AttemptFailed(reason))
 
     def end(self) -> None:
-        """Lets the process end by itself when nothing runs in it, and kills it otherwise."""
+        """Lets the process end by itself if nothing runs in it, and kills it otherwise."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         try:
@@ -99,7 +99,7 @@ class WorkerProcess:
             self.kill()
 
     def kill(self) -> None:
-        """Ends the process in the middle of whatever it does."""
+        """Kills the process, whatever it is doing."""
         self._process.kill()
         self._process.wait()
 
@@ -110,7 +110,7 @@ class WorkerProcess:
 
 
 class Worker:
-    """The process that runs now: a new one follows each that ended. Its constructor raises StartUpFailed."""
+    """The current process; a new one replaces each that ended. Its constructor raises StartUpFailed."""
 
     def __init__(self, start: Callable[[], WorkerProcess], drain_seconds: float) -> None:
         self._start = start
@@ -123,13 +123,13 @@ class Worker:
         self.functions = self._current.functions
 
     def watch(self, on_fault: Callable[[BaseException], None]) -> None:
-        """Takes results from now on; `on_fault` is told when processes end too often."""
+        """Passes results on from now on; `on_fault` is called when processes end too often."""
         self._on_fault = on_fault
         with self._ready:
             self._watch(self._current)
 
     def run(self, invocation: Invocation) -> Result:
-        """Starts an invocation, once there is a process that takes some."""
+        """Starts an invocation, once a process accepts it."""
         with self._ready:
             self._ready.wait_for(lambda: self._current is not None or self._stopping.is_set())
             if self._current is None or self._stopping.is_set():
@@ -137,21 +137,21 @@ class Worker:
             return self._current.send(invocation)
 
     def replace(self, process_of: Result) -> None:
-        """After a function ran into its time limit: its process takes no more, and has ten seconds for the rest.
+        """After a function exceeded its time limit: its process accepts no more work, and has ten seconds for the rest.
 
         What is not done by then fails with it; the next process takes what was waiting.
         """
         with self._ready:
             old = self._current
             if old is None or process_of not in old.pending:
-                return  # somebody else's limit has had it replaced
+                return  # already replaced, because of another function's time limit
             self._current = None
         wait([future for future in old.pending if future is not process_of], self._drain_seconds)
         _log.error("worker process restarts: a function ran into its time limit")
         old.kill()
 
     def stop(self) -> None:
-        """Ends the process, which must have nothing left to do."""
+        """Ends the process, in which nothing may be running."""
         with self._ready:
             self._stopping.set()
             current, self._current = self._current, None
@@ -160,7 +160,7 @@ class Worker:
             current.end()
 
     def abandon(self) -> None:
-        """Kills the process; nobody hears of what it had in hand."""
+        """Kills the process; its invocations have no result."""
         self._stopping.set()
         if self._current is not None:
             self._current.kill()

@@ -68,7 +68,7 @@ def pool_size(settings: AppSettings) -> int:
 
 
 def run(loaded: LoadedFunction, invocation: Invocation) -> Done | Failed:
-    """Calls the function. What it raises is returned, but for what would end a worker process."""
+    """Calls the function. What it raises is returned, except what would end a worker process."""
     outs = {output.name: Out() for output in loaded.indexed.outputs}
     arguments: dict[str, Any] = {loaded.indexed.trigger.name: _input(invocation.given), **outs}
     if loaded.wants_context:
@@ -151,7 +151,7 @@ class _Process:
         self._running = 0
 
     def serve(self) -> None:
-        """Returns when the host has gone and nothing runs; ends the process when something does."""
+        """Returns when the host is gone and nothing runs; otherwise ends the process."""
         with contextlib.suppress(EOFError, OSError):
             while True:
                 invocation = self._channel.recv()
@@ -175,7 +175,7 @@ class _Process:
 
 
 def main() -> None:
-    """Loads the app, tells the host of it, and serves."""
+    """Loads the app, reports it to the host, and serves."""
     parser = argparse.ArgumentParser(prog="python -m devstack.host.worker_process", description=__doc__)
     parser.add_argument("--app", type=Path, required=True)
     parser.add_argument("--channel", type=int, required=True, help="file descriptor of the socket to the host")

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 JOB = "soak"
 WAVE = 40
 MOST_OPEN = 400
-"""Requests without a result, above which no more are sent: the emulator slows down with a queue's length."""
+"""No more requests are sent while this many lack a result: the emulator slows down as a queue grows."""
 DUPLICATES = 0.1
 OVER_HTTP = 0.3
 # Small budget and lease, so that what a killed host held comes back within the run.
@@ -80,7 +80,7 @@ class Run:
             self._look()
 
     def judged(self) -> list[str]:
-        """Tells the figures of the run; the promises that it broke."""
+        """Prints the figures of the run; returns the promises that it broke."""
         chaos, ledger, deletes = self.chaos, self.ledger, self._app.journal()
         tell(f"{chaos.kills} SIGKILLs and {chaos.stops} stops of the host")
         tell(f"{chaos.storms} storms, {ledger.certainties()['inferred']} lost replies")
@@ -99,7 +99,7 @@ class Run:
                 self._send(body)
 
     def _send(self, body: dict[str, str]) -> None:
-        """Over HTTP or the queue; a call that is not answered with 202 or 200 is repeated on the queue."""
+        """Sends over HTTP or the queue; a call not answered with 202 or 200 is repeated on the queue."""
         self.chaos.step()
         self.ledger.sent += 1
         if self._random.random() < OVER_HTTP and self._stack.host_running:
@@ -125,7 +125,7 @@ def _count(queue: QueueClient) -> int:
 
 
 def tell(text: str) -> None:
-    """A line for the person at the terminal."""
+    """Prints a line for the person at the terminal."""
     sys.stdout.write(f"{text}\n")
 
 

@@ -37,7 +37,7 @@ class Chaos:
         """Applies the faults that are due. Called from the thread that started the stack."""
         now = time.monotonic()
         if now >= self._next_storm:
-            # A storm passes, spent or not: the app asks a throttled account for less, and would take minutes to spend it.
+            # A storm ends even with faults left over: the app calls a throttled account less, and would take minutes.
             self._app.recover()
             self._app.break_down(self._random.choice(STORMS))
             self.storms += 1

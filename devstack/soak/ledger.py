@@ -12,19 +12,19 @@ from devstack.promises import judge_run
 
 @dataclass
 class Ledger:
-    """The books of a run."""
+    """The record of a run."""
 
     asked: dict[str, str] = field(default_factory=dict)
-    """Task by request id."""
+    """The task of each request, by request id."""
     sent: int = 0
-    """Messages and calls, duplicates included."""
+    """How many messages and calls were sent, duplicates included."""
     messages: list[Mapping[str, Any]] = field(default_factory=list)
     """All results, repeats included."""
     answered: set[str] = field(default_factory=set)
-    """Requests that have a result."""
+    """Ids of the requests that have a result."""
 
     def take(self, results: Iterable[Mapping[str, Any]]) -> None:
-        """Books result messages."""
+        """Records result messages."""
         for result in results:
             self.messages.append(result)
             self.answered.add(result["data"]["clientRequestId"])
@@ -39,7 +39,7 @@ class Ledger:
         return Counter({result["id"]: result["data"]["certainty"] for result in self.messages}.values())
 
     def broken(self, deletes: Iterable[Mapping[str, Any]], left: Mapping[str, int]) -> list[str]:
-        """What is wrong at the end; `deletes` is the account's journal, `left` what lies in the queues."""
+        """The broken promises at the end; `deletes` is the account's journal, `left` the messages in the queues."""
         strangers = self.answered - set(self.asked)
         others = Counter(result["data"]["outcome"] for result in self.messages) - Counter(deleted=len(self.messages))
         return [

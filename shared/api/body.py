@@ -29,12 +29,14 @@ def require_json(call: Call) -> None:
 
 def read_json(call: Call, max_bytes: int) -> object:
     """The JSON value of the body, with a `strict_json.Fault` in place of each invalid part. Raises InvalidInput."""
+    require_json(call)
     refuse_empty(call)
     return strict_json.read(call.body, max_bytes=max_bytes)
 
 
 def parse_json(call: Call, max_bytes: int) -> object:
     """The JSON value of a body without faults. Raises InvalidInput."""
+    require_json(call)
     refuse_empty(call)
     return strict_json.parse(call.body, max_bytes=max_bytes)
 

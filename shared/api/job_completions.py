@@ -109,7 +109,10 @@ class CleanupApi:
                 event_id = partial_event(posted.value, self.accounts).event_id
                 items.append(_refused(event_id, fault))
                 continue
-            good |= taken.error is None
+            if taken.error is None:
+                good = True
+            else:
+                problems += [Problem(key, text) for key, text in posted.about(taken.error).values]
             items.append(_item(taken, posted))
         if good:
             return Answer(202, {"items": items})

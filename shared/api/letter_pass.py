@@ -38,7 +38,7 @@ def _instant(text: str) -> str:
 
 def _reason(text: str) -> str:
     if not 1 <= len(text) <= MAX_REASON or not text.isascii() or not text.isprintable() or "'" in text:
-        raise ValueError(f"must be 1 to {MAX_REASON} printable ASCII characters")
+        raise ValueError(f"must be 1 to {MAX_REASON} printable ASCII characters without an apostrophe")
     return text
 
 
@@ -229,7 +229,16 @@ def place_wire(place: Place) -> dict[str, Any]:
 def place_from(value: Any) -> Place:
     """The place in a continuation, checked because it becomes part of a query. Raises ValueError, TypeError or KeyError."""
     after, scans = value["after"], value["scans"]
-    if after and not PLACE.fullmatch(after):
+    if after != "" and not PLACE.fullmatch(after):
         raise ValueError("is not a place")
-    keys = {name: {key: str(scan[key]) for key in ("PartitionKey", "RowKey")} for name, scan in scans.items()}
-    return Place(str(after), keys)
+    return Place(after, {name: _keys(scan) for name, scan in scans.items()})
+
+
+def _keys(scan: Any) -> dict[str, str]:
+    """A continuation of the service, which writes keys in printable ASCII. Raises ValueError, TypeError or KeyError."""
+    # The service may leave the row key out:
+    # https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
+    keys = {name: scan[name] for name in ("PartitionKey", "RowKey") if scan[name] is not None}
+    if not all(str.isascii(key) and str.isprintable(key) for key in keys.values()):
+        raise ValueError("is not a continuation")
+    return keys

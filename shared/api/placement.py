@@ -10,13 +10,15 @@ import json
 
 from shared.api.answer import Call
 from shared.api.body import UNSUPPORTED
-from shared.api.rest_operation import HEADERS
+from shared.api.rest_operation import HEADERS, RIGHT_PLACES
 from shared.errors import InvalidInput, Problem
 from shared.parsing.strict_json import capped, pointer
 
 CLIENT_REQUEST_ID = "client-request-id"
 CONDITIONS = {name: field for field, name in HEADERS.items() if name.startswith("if-")}
 """Conditional headers, and the equivalent fields of a request."""
+
+_NOT_IN_BODY = "a DELETE takes its parameters in path, query and headers"
 
 
 def refuse_misplaced(call: Call) -> None:
@@ -70,21 +72,13 @@ def _body_of_delete(call: Call) -> list[Problem]:
         value = None
     names = list(value) if isinstance(value, dict) else []
     if not names:
-        return [Problem("", "must be empty; a DELETE takes its parameters in path, query and headers")]
+        return [Problem("", f"must be empty; {_NOT_IN_BODY}")]
     return [Problem(pointer("", name), _right_place(name, operation=_is_operation(call))) for name in names]
 
 
 def _right_place(name: str, *, operation: bool) -> str:
-    header = HEADERS.get(f"/{name}")
-    if operation and header:
-        return f"is not read in a body; send it as the header {header}"
-    if operation and name == "timeout":
-        return "is not read in a body; send it as query:timeout"
-    if operation and name == "dryRun":
-        return "is not read in a body; for a dry run, use POST /api/task-deletions"
-    if name == "dryRun":
-        return "is not read in a body; send it as query:dryRun if this call supports dry runs"
-    return "is not read in a body; a DELETE takes its parameters in path, query and headers"
+    right = "send it as query:dryRun if this call supports dry runs" if name == "dryRun" else _NOT_IN_BODY
+    return f"is not read in a body; {RIGHT_PLACES.get(name.lower(), right) if operation else right}"
 
 
 def _is_operation(call: Call) -> bool:

@@ -29,19 +29,24 @@ def key(name: str) -> str:
     return f"query:{name}"
 
 
-def read_query(call: Asked, *known: str) -> dict[str, str]:
+def read_query(call: Asked, *known: str, elsewhere: Mapping[str, str] | None = None) -> dict[str, str]:
     """The parameters of the call, by the names in `known`. Raises InvalidInput, one problem for each unknown name.
 
-    An empty value counts as absent, because the host drops it.
+    An empty value counts as absent, because the host drops it. `elsewhere` says, by names in lower case, where the call
+    takes something that is not a parameter.
     """
     names = {name.lower(): name for name in known}
     there = {name: text for name, text in call.query.items() if text}
     unknown = [name for name in there if name.lower() not in names.keys() | _OF_THE_HOST]
     if unknown:
-        hint = "; a POST takes its fields in the body" if call.method == "POST" else ""
-        problems = [Problem(key(name), f"is not a parameter of this operation{hint}") for name in unknown]
+        usual = "a POST takes its fields in the body" if call.method == "POST" else ""
+        problems = [_unknown(name, (elsewhere or {}).get(name.lower(), usual)) for name in unknown]
         raise InvalidInput(problems, "InvalidQueryParameterName")
     return {names[name.lower()]: text for name, text in there.items() if name.lower() in names}
+
+
+def _unknown(name: str, right_place: str) -> Problem:
+    return Problem(key(name), "is not a parameter of this operation" + (f"; {right_place}" if right_place else ""))
 
 
 def boolean(query: Mapping[str, str], name: str) -> bool:

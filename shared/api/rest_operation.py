@@ -31,6 +31,15 @@ HEADERS = {
 
 QUERY = {"/timeout": "query:timeout"}
 
+_BY_POST = "use POST /api/task-deletions for it"
+RIGHT_PLACES = {
+    **{name.lower(): f"send it as the header {name}" for name in HEADERS.values()},
+    **{field.removeprefix("/").lower(): f"send it as the header {name}" for field, name in HEADERS.items()},
+    "timeout": "send it as query:timeout",
+    **dict.fromkeys(("batchurl", "dryrun", "deleteafter", "metadata"), _BY_POST),
+}
+"""Where this operation takes what was sent elsewhere, or the call that takes it; by the name in lower case."""
+
 COMPATIBLE_VERSIONS = (
     "2017-05-01.5.0",
     "2017-06-01.5.1",
@@ -69,7 +78,7 @@ def read_operation(call: Call, settings: Settings, now: datetime) -> DeletionReq
             `api-version` that is not known to be compatible.
     """
     # Every SDK from 15.0 on sends `timeOut`.
-    query = read_query(call, "timeout", "api-version")
+    query = read_query(call, "timeout", "api-version", elsewhere=RIGHT_PLACES)
     _check_version(query.get("api-version"), settings.batch_api_version)
     call.concerns(parse_or_none(call.headers.get("client-request-id"), grammar.guid))
     fields: dict[str, object] = {

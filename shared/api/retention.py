@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import field_validator
 
 from shared.api.answer import Answer, Call, guid_of, refusal
-from shared.api.body import parse_json, require_json
+from shared.api.body import parse_json
 from shared.api.query import read_query
 from shared.clock import Clock, to_text
 from shared.errors import InvalidInput
@@ -80,7 +80,6 @@ class RetentionApi:
     def begin(self, call: Call) -> Answer:
         """`POST /api/retention-sweeps`."""
         read_query(call)
-        require_json(call)
         if not call.body.strip():
             raise InvalidInput.at("", EMPTY)
         wanted = checked(SweepRequest, parse_json(call, MAX_BODY_BYTES))

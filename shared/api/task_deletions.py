@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from shared.api.answer import Answer, Call, dry_run_of, guid_of, refusal
-from shared.api.body import read_json, require_json
+from shared.api.body import read_json
 from shared.api.bulk import Bulk, location
 from shared.api.placement import CLIENT_REQUEST_ID, refuse_any_id, refuse_other_id
 from shared.api.query import read_query
@@ -55,7 +55,6 @@ class TaskDeletionApi:
     def submit(self, call: Call) -> Answer:
         """`POST /api/task-deletions`."""
         read_query(call)
-        require_json(call)
         value = read_json(call, MAX_ENVELOPE_BYTES)
         if known := _readable_id(value):
             call.concerns(known)

@@ -85,7 +85,7 @@ class AccountLimit:
                 self._on_change(self._account, rate)
 
     def seconds_held(self) -> float:
-        """How much longer the account asked not to be called."""
+        """For how much longer the account has asked not to be called."""
         with self._room:
             return max(0.0, self._pace.held_until - self._clock.monotonic())
 

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.batch.answer import items_in, parsed_object, unreadable
-from shared.batch.reply import Kind, Reply
+from shared.batch.reply import ErrorBody, Kind, Reply
 
 MOST_TASKS: Final = 1_000
 """The service's own maximum for one page."""
 MOST_PAGE_BYTES: Final = 16 * 1_048_576
 """A thousand tasks with long failure texts stay far below this."""
+
+LEADS_BACK: Final = ErrorBody("ContinuationLeadsBack", "The link to the next page has been followed before.")
 
 COMPLETED: Final = "completed"
 PAGE_QUERY: Final[Mapping[str, str | int]] = {
@@ -26,7 +28,7 @@ PAGE_QUERY: Final[Mapping[str, str | int]] = {
 def page_query(ended_by: datetime | None = None) -> dict[str, str | int]:
     """The query for the first page; with an instant, only for tasks that had ended by then.
 
-    In whole seconds, rounded up: the filter only saves work, and the answer is checked again.
+    The instant is rounded up to whole seconds: the filter only saves work, and the answer is checked again.
     """
     if ended_by is None:
         return dict(PAGE_QUERY)

@@ -180,7 +180,7 @@ class Pace:
             self._rate = None
 
     def _faster(self, begin: float, end: float) -> float:
-        """The factor of the growth between two times after the quiet; bounded, as hours would overflow a float."""
+        """The factor by which the rate grows between two times after the quiet; bounded, so that it fits a float."""
         if self._is_searching:
             return math.exp(min(20.0, math.log(SEARCH) * (end - begin)))
         return math.exp(min(20.0, ACCELERATION * (end**2 - begin**2)))

@@ -125,7 +125,7 @@ class Reply:
 
     @property
     def as_error(self) -> ErrorBody:
-        """What a reply says that is not the one asked for: its error, or its status alone."""
+        """The error of a reply that is not the expected one, or one made of its status alone."""
         return self.error or ErrorBody("UnexpectedAnswer", f"The service answered {self.status}.")
 
     @property

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from shared.batch.listing import COMPLETED, TaskPage
+from shared.batch.listing import COMPLETED, LEADS_BACK, TaskPage
 from shared.batch.reply import ErrorBody, Kind, Reply, log_refused_access
 from shared.cleanup import pages, state
 from shared.cleanup.closing import CleanupCloser
@@ -82,13 +82,16 @@ class FanOut:
         return found, state.on_step(found, step.payload_hash, step.number, delivery.message_id)
 
     def _run(self, run: StepRun) -> list[str] | None:
-        """Runs one step: the job's state before the first page, then the page. None if the row has changed meanwhile."""
+        """Runs one step: looks at the job, then lists a page. None if the row has changed meanwhile.
+
+        If the job must be completed, each page needs a look: a job made again under the id has tasks behind the old link.
+        """
         if run.cleanup.is_relisting:
             return self.relisting.run(run)
         if veto := self._veto(run):
             return self._end(run, *veto)
         event, job_state = run.cleanup.event, run.cleanup.job_state
-        if run.step.continuation is None:
+        if run.step.continuation is None or event.require_job_completed:
             reply, job_state = self.steps.batch.get_job(event.batch_url, event.job_id, self.steps.box())
             if job_state is None:
                 return self._refused(run, reply)
@@ -120,6 +123,8 @@ class FanOut:
         requests = requests_of(cleanup.event, page.tasks, cleanup.accepted_at)
         if pages.is_recorded(cleanup, run.step.continuation):
             requests = pages.asked_again(cleanup, requests)
+        elif pages.leads_back(cleanup, page.continuation):
+            return self._end(run, Outcome.FAILED, LEADS_BACK)
         else:
             cleanup = pages.recorded(self._as_it_begins(cleanup), page, requests, now)
         cleanup = replace(cleanup, phase=Phase.LISTING, job_state=job_state, attempts=0, error=None)
@@ -160,7 +165,7 @@ class FanOut:
             run.cleanup, phase=Phase.WAITING, job_state=job_state, attempts=0, error=None, next_page=None, skipped=0
         )
         with_rows = run.cleanup.with_rows or run.cleanup.phase is Phase.LISTING
-        written = self.steps.record(run, replace(waiting, first_listed_at=None, with_rows=with_rows))
+        written = self.steps.record(run, replace(waiting, first_listed_at=None, link_mark="", with_rows=with_rows))
         if written is None:
             return None
         poll = min(LONGEST_POLL_SECONDS, FIRST_POLL_SECONDS * 2.0 ** min(run.step.number, 10))
@@ -172,7 +177,10 @@ class FanOut:
         event, error = run.cleanup.event, reply.as_error
         log_refused_access(reply, event.batch_url, event.event_id)
         if reply.kind is Kind.GONE:
-            return self._finish(run, self.steps.record(run, replace(run.cleanup, job_state=GONE)))
+            # Requests that a page made without rows are counted here, though the listing waited for a job again since.
+            with_rows = run.cleanup.with_rows and run.cleanup.asked == 0
+            gone = replace(run.cleanup, job_state=GONE, with_rows=with_rows)
+            return self._finish(run, self.steps.record(run, gone))
         if reply.kind not in {Kind.TRANSIENT, Kind.ACCESS}:
             return self._end(run, Outcome.FAILED, error)
         if next_attempts(run.cleanup.attempts, reply) >= self.steps.policy.max_attempts:

@@ -6,6 +6,7 @@ keeps the ids of its last page. All other requests are counted when their rows a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -27,12 +28,26 @@ def is_recorded(cleanup: Cleanup, continuation: str | None) -> bool:
     return cleanup.phase is Phase.LISTING and (cleanup.next_page is None or continuation != cleanup.next_page)
 
 
+def leads_back(cleanup: Cleanup, link: str | None) -> bool:
+    """Whether a link to the next page has been followed before, so that the listing would never end.
+
+    Brent's way: one link is remembered, and replaced at steps 0, 1, 2, 4, 8 and so on, so a row stays small and any
+    cycle is found.
+    """
+    return link is not None and _mark(link) == cleanup.link_mark
+
+
+def followed(cleanup: Cleanup, link: str | None) -> Cleanup:
+    """The row with the link to the next page, before the current step is recorded as done."""
+    is_remembered = link is not None and cleanup.step & (cleanup.step - 1) == 0
+    return replace(cleanup, next_page=link, link_mark=_mark(link) if link and is_remembered else cleanup.link_mark)
+
+
 def recorded(cleanup: Cleanup, page: TaskPage, requests: Sequence[DeletionRequest], now: datetime) -> Cleanup:
     """The row with a new page recorded."""
     return replace(
-        cleanup,
+        followed(cleanup, page.continuation),
         skipped=cleanup.skipped + len(page.tasks) - len(requests),
-        next_page=page.continuation,
         first_listed_at=cleanup.first_listed_at or now,
         asked=0 if cleanup.with_rows else cleanup.asked + len(requests),
         page_ids=b"" if cleanup.with_rows else b"".join(map(_short, requests)),
@@ -50,6 +65,10 @@ def asked_again(cleanup: Cleanup, requests: Sequence[DeletionRequest]) -> list[D
     ids = cleanup.page_ids
     known = {ids[start : start + ID_BYTES] for start in range(0, len(ids), ID_BYTES)}
     return [request for request in requests if _short(request) in known]
+
+
+def _mark(link: str) -> str:
+    return hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _short(request: DeletionRequest) -> bytes:

@@ -54,6 +54,8 @@ class Cleanup:
     """Consecutive failures of the current step."""
     next_page: str | None = None
     """The continuation after the last recorded page, from its first listing; None if that was the last page."""
+    link_mark: str = ""
+    """Digest of an earlier continuation, see `pages.leads_back`."""
     skipped: int = 0
     """Completed tasks that are kept."""
     requested: int = 0

@@ -11,7 +11,9 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.batch.reply import Kind, Reply
+from shared.batch.listing import LEADS_BACK
+from shared.batch.reply import ErrorBody, Kind, Reply
+from shared.cleanup import pages
 from shared.cleanup.record import Cleanup
 from shared.cleanup.selection import requests_of
 from shared.cleanup.step import StepRun, Steps, next_attempts
@@ -47,7 +49,9 @@ class Relisting:
         self.steps.ask(run, requests, with_rows=True)
         if page.continuation is None:
             return self._stop(run, listed=True)
-        written = self.steps.record(run, replace(run.cleanup, next_page=page.continuation, attempts=0))
+        if pages.leads_back(run.cleanup, page.continuation):
+            return self._failed(run, LEADS_BACK)
+        written = self.steps.record(run, replace(pages.followed(run.cleanup, page.continuation), attempts=0))
         if written is None:
             return None
         self.steps.send(written, page.continuation)
@@ -57,8 +61,11 @@ class Relisting:
         may_pass = reply.kind in {Kind.TRANSIENT, Kind.ACCESS}
         if may_pass and next_attempts(run.cleanup.attempts, reply) < self.steps.policy.max_attempts:
             return self.steps.retry(run, reply, reply.as_error)
-        log.warning("relisting_stopped event_id=%s code=%s", run.cleanup.event.event_id, reply.as_error.code)
-        return self._stop(run, listed=reply.kind is Kind.GONE)
+        return self._failed(run, reply.as_error, listed=reply.kind is Kind.GONE)
+
+    def _failed(self, run: StepRun, error: ErrorBody, *, listed: bool = False) -> list[str] | None:
+        log.warning("relisting_stopped event_id=%s code=%s", run.cleanup.event.event_id, error.code)
+        return self._stop(run, listed=listed)
 
     def _stop(self, run: StepRun, *, listed: bool = False) -> list[str] | None:
         """Ends the repeated listing, also after an error: if there is still no progress, a later daily round repeats it.

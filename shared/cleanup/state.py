@@ -86,6 +86,7 @@ def begun_again(cleanup: Cleanup) -> Cleanup:
         cleanup,
         phase=Phase.WAITING,
         next_page=None,
+        link_mark="",
         skipped=0,
         step=cleanup.step + 1,
         step_message=None,
@@ -150,5 +151,5 @@ def after_look(
 
 
 def _listed_again(found: Cleanup, still_open: int, now: datetime) -> Cleanup:
-    again = replace(found, stand=Stand(still_open, now), is_relisting=True, next_page=None, attempts=0)
+    again = replace(found, stand=Stand(still_open, now), is_relisting=True, next_page=None, link_mark="", attempts=0)
     return replace(again, step=found.step + 1, step_message=None)

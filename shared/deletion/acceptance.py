@@ -65,7 +65,7 @@ class Dispatcher:
 
 @dataclass(frozen=True)
 class Acceptor:
-    """Accepts requests once per client-request-id. Every method may raise StorageUnavailable: nothing is promised."""
+    """Accepts requests once per client-request-id. If a method raises StorageUnavailable, nothing is promised."""
 
     store: RecordStore
     dispatcher: Dispatcher
@@ -73,14 +73,14 @@ class Acceptor:
     side_by_side: SideBySide = ONE_BY_ONE
 
     def accept(self, record: Record) -> Acceptance:
-        """Accepts one."""
+        """Accepts one request."""
         return self.accept_all([record])[0]
 
     def accept_all(self, records: Sequence[Record]) -> list[Acceptance]:
-        """Accepts many, a transaction and a message per bucket; answers in the order of the records.
+        """Accepts many requests, a transaction and a message per bucket; answers in the order of the records.
 
-        All rows come before the first message: in one process with those who take the messages, these would work on
-        them beside, and take the time in which the caller waits. A crash between is repaired as one within a bucket is.
+        All rows are written before the first message is sent: otherwise workers in the same process would compete with
+        this call while the caller waits. After a crash in between, a repeat of the call sends the missing messages.
         """
         first: dict[Key, int] = {}
         for index, record in enumerate(records):
@@ -96,20 +96,20 @@ class Acceptor:
         ]
 
     def _repeated(self, asked: Record, found: Record) -> Acceptance:
-        """A row read or written a moment ago; but a message of its own, which brings the repeat its own result."""
+        """Answers for a row that this call has just seen, and sends a message, so that the repeat has a result too."""
         answer = Acceptance.of_repeat(asked, found)
         self._put_what_is_open([answer])
         return answer
 
     def put_without_rows(self, records: Iterable[Record]) -> None:
-        """Puts requests that get their rows with their first claims: whoever asks makes up for a message that is lost."""
+        """Sends requests whose rows their first claims insert; the caller makes up for a message that is lost."""
         buckets: dict[str, list[Record]] = {}
         for record in records:
             buckets.setdefault(record.key.bucket, []).append(record)
         self.side_by_side.each(self.dispatcher.send, list(buckets.values()))
 
     def _accept_chunk(self, chunk: Sequence[Record]) -> dict[Key, Acceptance]:
-        """Rows of one bucket: inserted together; once one is refused, those that are there are read together too."""
+        """Inserts rows of one bucket together; once a write is refused, reads the existing rows together as well."""
         left = {asked.key: asked for asked in chunk}
         answers: dict[Key, Acceptance] = {}
         for refusals in range(MAX_REFUSALS):
@@ -123,7 +123,7 @@ class Acceptor:
                 for key, found in self.store.read_all(list(left)).items():
                     answers[key] = Acceptance.of_repeat(left.pop(key), found)
             else:
-                # It came meanwhile, or cannot be read.
+                # The row was inserted meanwhile, or cannot be read.
                 asked = left.pop(tried[written.index].key)
                 answers[asked.key] = self._accept_one(asked)
         return answers | {key: self._accept_one(asked) for key, asked in left.items()}
@@ -148,9 +148,9 @@ class Acceptor:
                 self.requeue(record)
 
     def requeue(self, record: Record) -> None:
-        """Puts a message for a claim that no message brings back, and has the row say so.
+        """Sends a message for a claim that no message brings back, and marks the row as queued.
 
-        Without the mark, each repeat of a synchronous call would put one more, with a result of its own.
+        Without the mark, each repeat of a synchronous call would send one more message, with a result of its own.
         """
         # Without its version, which the mark is about to change.
         self.dispatcher.send([replace(record, etag=None)])
@@ -166,7 +166,7 @@ def _chunks(records: Iterable[Record]) -> list[list[Record]]:
     Messages of one bucket next to each other would fight over its count.
     """
     buckets: dict[str, list[Record]] = {}
-    # By key: should they be there already, those of a chunk lie close together.
+    # Sorted by key: if the rows exist already, those of one chunk lie close together.
     for record in sorted(records, key=lambda record: record.key.row):
         buckets.setdefault(record.key.bucket, []).append(record)
     longest = max(map(len, buckets.values()), default=0)

@@ -1,7 +1,7 @@
 """Writes a parent's counts, and remembers the rows that this process wrote last, so that most writes need no read.
 
-A remembered row is good as long as its version is: a write under a version that has passed is refused, and then the row
-is read. Only one thread has a row at a time, so those of one process are not in each other's way.
+A remembered row is used until a write with its version is refused; then the row is read again. Only one thread uses a
+row at a time, so the threads of one process do not get in each other's way.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from shared.ledger.tally import NAMES, RowChange, deltas
 from shared.storage.table import RowWrite, StoredRow, Table
 
 SPREAD = 16
-"""Rows of one parent's counts in each bucket."""
+"""How many rows hold one parent's counts in each bucket."""
 MOST_PARENTS = 1_024
-"""Of which rows are remembered, counted once for each bucket; the one used longest ago is forgotten."""
+"""How many parents' rows are remembered, counted once per bucket; the least recently used is forgotten."""
 MOST_REFUSALS = 3
 """After this many, other processes count for the parent as often as this one: its rows are read before each write."""
 
@@ -28,9 +28,9 @@ class _Parent:
     """What this process knows of one parent's rows in one bucket."""
 
     free: list[StoredRow] = field(default_factory=list)
-    """As written last, and in no thread's hands."""
+    """Rows as last written that no thread is using."""
     seen: set[str] = field(default_factory=set)
-    """Row keys that exist, or may."""
+    """Keys of rows that exist or may exist."""
     refusals: int = 0
 
 
@@ -44,7 +44,7 @@ class CountRows:
         self._lock = Lock()
 
     def take(self, changes: Sequence[RowChange]) -> list[RowWrite]:
-        """The writes that count changes to rows of one bucket, for the transaction that makes them."""
+        """The writes that count these changes to rows of one bucket, for the transaction that makes the changes."""
         found = deltas(changes)
         if not found:
             return []

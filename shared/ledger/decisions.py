@@ -168,8 +168,8 @@ def on_cancel(found: Record | None, end: Conclusion) -> Write | Leave:
 def on_redrive(found: Record | None, fresh: Record, now: datetime, *, is_its_end: bool) -> Write | Leave:
     """Starts a new generation of a dead letter's request (T9).
 
-    `fresh` is the request as the dead letter alone tells it, in the generation to come and with the time that it is due;
-    `is_its_end` says whether the row ended as the letter tells.
+    `fresh` is the request rebuilt from the dead letter, with its new generation and its due time; `is_its_end` says
+    whether the row ended as the letter says.
     """
     if found is None:
         return Write(fresh, Change.REOPENED)

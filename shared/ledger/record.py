@@ -202,7 +202,7 @@ class Record:
     def is_of_a_listing(self) -> bool:
         """Whether a clean-up or a sweep listed its task.
 
-        Should that find the task once more, in another version, the request that is there counts: nobody is told.
+        If the task is listed again in another version, the existing request stands, and no conflict is reported.
         """
         return self.parent_id is not None and self.origin in OF_A_LISTING
 

@@ -23,7 +23,7 @@ from shared.storage.table import MAX_OPERATIONS, Refused, RowWrite, StoredRow, T
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 10.0
-"""How long a write is tried that others get in the way of, where nobody says how long there is."""
+"""How long a write is retried while other writers interfere, unless the caller sets a time limit."""
 CORRUPT = ErrorBody("CorruptRecord", "The app's own row of this request, or of its clean-up, cannot be read.")
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ class RecordStore:
 
 
 def readable_rows(rows: Iterable[StoredRow], read: Callable[[Mapping[str, Any], str], T]) -> Iterator[T]:
-    """What is read from rows; one that cannot be read is logged, and holds up no other."""
+    """Parses rows; one that cannot be read is logged and left out."""
     for found in rows:
         try:
             yield read(found.entity, found.etag)

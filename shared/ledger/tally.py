@@ -78,9 +78,9 @@ def forgettable(
 ) -> list[StoredRow]:
     """Of some rows of counts of one bucket, those that may be purged.
 
-    A parent's rows of a bucket go together, when all of them were last touched before the instant `before` (as text)
-    and none of their requests is open: what is left would tell of fewer requests than there were. `is_needed` says by
-    its id whether a parent is remembered that would tell so.
+    A parent's rows in a bucket are purged together, once all of them were last touched before the instant `before` (as
+    text) and none of their requests is open; otherwise the remaining counts would be too low. `is_needed` says, by a
+    parent's id, whether its counts are still shown somewhere.
     """
     by_parent: dict[tuple[str, str], list[StoredRow]] = {}
     for row in rows:

@@ -53,7 +53,7 @@ def _read_one(index: int, item: object, accounts: Sequence[str], problems: list[
     problems += [f"{SETTING} policy at index {index}: {_field(problem)}{problem.text}" for problem in bad_json]
     if bad_json and not isinstance(item, dict):
         return None
-    # A value that was refused already would be told once more, as one of a wrong type.
+    # Otherwise a value already refused would be reported again, as one of the wrong type.
     told = {_first_of(problem) for problem in bad_json}
     policy, found = None, list[Problem]()
     try:
@@ -73,7 +73,7 @@ def _strange_account(item: object, accounts: Sequence[str]) -> list[Problem]:
     try:
         url = account_url.canonical(named)
     except ValueError:
-        return []  # The model has said so.
+        return []  # The model has reported it.
     return [] if url in accounts else [Problem("/batchUrl", account_url.NOT_LISTED)]
 
 

@@ -22,10 +22,15 @@ _TEXTS = {
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
     "model_type": "must be an object",
+    "string_too_short": "must not be empty",
     "dict_type": "must be an object",
 }
 
-_BOUNDS = {"greater_than_equal": "must be at least {ge}", "less_than_equal": "must be at most {le}"}
+_BOUNDS = {
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_long": "must have at most {max_length} characters",
+}
 
 
 class Surroundings(NamedTuple):
@@ -98,7 +103,7 @@ def _refuse_unknown(value: dict[str, object], names: dict[str, str], at: str) ->
 
 
 def _model_at(model: type[StrictModel], loc: tuple[int | str, ...]) -> type[StrictModel] | None:
-    """The model of the object at a place inside of another; None where there is no such object."""
+    """The model of the nested object at a place; None if there is no such object."""
     inner: type[StrictModel] | None = model
     for token in loc:
         fields = inner.model_fields.values() if inner else ()

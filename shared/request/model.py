@@ -127,7 +127,7 @@ class DeletionRequest(TracedModel):
 
     @property
     def task(self) -> tuple[str, str, str]:
-        """Which task it is about, whatever else it asks for."""
+        """The task it is about, without the other fields."""
         return self.batch_url, self.job_id.lower(), self.task_id.lower()
 
 
@@ -179,16 +179,16 @@ def derived_id(parent: str, job_id: str, task_id: str) -> str:
 def with_own_account(accounts: tuple[str, ...], stored: object) -> tuple[str, ...]:
     """The allow list plus the account named in one of the app's own messages.
 
-    If that account has since left the list, a veto ends it, and the reader does not refuse it: its row has to be ended.
+    If that account has since left the list, the request must still be read, so that a veto can end its row.
     """
     own = parse_or_none(stored.get("batchUrl") if isinstance(stored, dict) else None, account_url.canonical)
     return (*accounts, own) if own else accounts
 
 
 def with_default(accounts: tuple[str, ...], meant: str | None) -> tuple[str, ...]:
-    """The allow list for a body that comes again later, the account first that it meant when it named none.
+    """The allow list for reading a stored body again: first the account that the body meant if it names none.
 
-    The default may be another by then. Raises InvalidInput when that account is no longer listed.
+    The default account may have changed since. Raises InvalidInput if the meant account is no longer listed.
     """
     if meant is None:
         return accounts

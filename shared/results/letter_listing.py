@@ -126,9 +126,9 @@ class LetterListing:
         return self._merged(wanted, top, place or Place(), None, take)
 
     def reasons(self, top: int, *, redriven: bool = False) -> tuple[list[str], bool]:
-        """The reasons of the newest letters that wait for a person, or were redriven, and whether there are more.
+        """The reasons of the newest letters that are open or redriven, and whether there are more.
 
-        None of them is settled.
+        Settled letters are left out.
         """
 
         def take(row: StoredRow) -> str | None:

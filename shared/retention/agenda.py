@@ -24,7 +24,7 @@ from shared.storage.table import RowWrite, StoredRow, Table
 log = logging.getLogger(__name__)
 
 PARTITION: Final = "sweeps"
-"""Not one of the sixteen partitions of the requests, so no purge touches it."""
+"""Apart from the sixteen partitions of the requests, so that no purge touches it."""
 WAITS_FOR_REQUESTS: Final = timedelta(days=1)
 """For this long after its start, a sweep with open requests delays the next one."""
 MOST_AGENDAS: Final = 1_000
@@ -104,7 +104,7 @@ def act_of(
 
 
 def act_on(running: Sweep | None, now: datetime) -> Act:
-    """What the timer does now about the sweep that an account's row names, given as it is read; None when it is not."""
+    """What the timer does about the sweep that an account's row names; None means that the sweep cannot be read."""
     if running is None or running.has_ended:
         return Act.CLOSE
     return Act.REQUEUE if running.due_at + STUCK_AFTER <= now else Act.REST
@@ -145,7 +145,7 @@ def abandoned(agenda: Agenda, now: datetime) -> Agenda:
 
 
 def _begin_after(agenda: Agenda, sweep: Sweep) -> dict[str, tuple[str, ...]]:
-    """Where the next sweep of each policy begins. A dry run changes nothing, also not that of a policy alone."""
+    """Where the next sweep of each policy begins. Neither a dry run nor a dry-run policy changes this."""
     after = dict(agenda.begin_after)
     for count in sweep.counts:
         if count.dry_run:
@@ -239,5 +239,5 @@ def _last(entity: Mapping[str, Any]) -> LastSweep:
 
 
 def _marks(value: str | list[str]) -> tuple[str, ...]:
-    """Earlier versions wrote the id of one job."""
+    """The marks in a stored value; earlier versions stored one job id."""
     return (mark_of_id(value),) if isinstance(value, str) else tuple(value)

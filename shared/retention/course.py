@@ -114,7 +114,7 @@ def _first_lap(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
 
 
 def _second_lap(sweep: Sweep, page: JobPage, rules: Rules) -> Sweep:
-    """Only the jobs that were held back. What a job counts as was said in the first lap."""
+    """Takes only the jobs that were held back, which the first lap has already counted."""
     waiting = dict.fromkeys(sweep.place.held_back)
     for job, policy, finding, mark in _judged(sweep, page, rules):
         is_next = mark in waiting or _is_full(sweep, policy)
@@ -151,7 +151,7 @@ def _held_back(sweep: Sweep, policy: Policy, mark: str) -> Sweep:
 
 
 def _taken(sweep: Sweep, job: ListedJob, policy: Policy, mark: str) -> Sweep:
-    """Its tasks are listed next, or, where `most` is reached, by the next sweep, which may begin with it."""
+    """Lists the job's tasks next; if `most` is reached, notes the job as a place where the next sweep may begin."""
     if _is_full(sweep, policy):
         return _next_noted(sweep, policy.name, mark)
     pending = (*sweep.place.pending, PendingJob(job.id, policy.name))
@@ -195,7 +195,7 @@ def on_tasks(sweep: Sweep, page: TaskPage, rules: Rules) -> Sweep:
 
 
 def _new_ones(met: Sequence[str], listed: Iterable[tuple[str, T]], most: int) -> tuple[list[T], tuple[str, ...]]:
-    """What is listed for the first time, each thing given with its mark; and the last marks met by now, at most `most`."""
+    """The things, given with their marks, that are listed for the first time; and the last `most` marks met so far."""
     known, new = dict.fromkeys(met), []
     for mark, each in listed:
         if mark not in known:
@@ -221,7 +221,7 @@ def _without_first(sweep: Sweep) -> Sweep:
 
 
 def _job_dropped(sweep: Sweep, job: PendingJob) -> Sweep:
-    """Drops the first pending job, and uncounts it."""
+    """Removes the first pending job and its count."""
     count = _count(sweep, job.policy)
     return _without_first(sweep.counted(replace(count, jobs=max(0, count.jobs - 1))))
 

@@ -13,7 +13,7 @@ from shared.retention.sweep import Phase
 from shared.storage.table import StoredRow, Table
 
 COLUMNS: Final = ("PartitionKey", "RowKey", "phase", "account")
-"""What of a sweep's row is needed."""
+"""The columns of a sweep's row that are needed."""
 
 
 def forgettable_sweeps(table: Table, rows: Sequence[StoredRow], before: str) -> list[StoredRow]:
@@ -26,7 +26,7 @@ def forgettable_sweeps(table: Table, rows: Sequence[StoredRow], before: str) -> 
 
 
 def _is_named(table: Table, row: StoredRow) -> bool:
-    """Whether its account knows that it runs: one of which it does not was never begun, or given up as unreadable."""
+    """Whether the sweep's account names it as running. One that is not named never began, or was given up."""
     try:
         agenda = AgendaStore(table).read(str(row.entity["account"]))
     except CorruptRecord:

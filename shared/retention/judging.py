@@ -58,7 +58,7 @@ def judge_job(job: ListedJob, account: str, rules: Rules) -> tuple[Policy | None
 
 
 def _left_alone(job: ListedJob, policy: Policy, rules: Rules) -> Finding | None:
-    """The first reason that holds, also of a job that cannot be read: by its id, and by what of it can be."""
+    """The first reason to skip a job. One that cannot be read is judged by its id and by what can be read of it."""
     if is_protected(job.id, rules.protected):
         return Finding.PROTECTED
     if any((name.lower(), value.lower()) == KEEP_MARK for name, value in job.metadata):

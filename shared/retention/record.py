@@ -48,7 +48,7 @@ class SweepStore:
         return replace(after, etag=etag) if etag else None
 
     def drop(self, sweep: Sweep) -> bool:
-        """Takes the row away; False when it changed meanwhile."""
+        """Deletes a sweep's row; False if the row has changed since it was read."""
         partition, row = sweep_key(sweep.sweep_id)
         return self._table.delete_group([StoredRow({"PartitionKey": partition, "RowKey": row}, sweep.etag or "")])
 

@@ -33,7 +33,7 @@ def open_of(sweep: Sweep, done: Mapping[str, int]) -> int:
 
 
 def _is_over(sweep: Sweep, totals: Totals, now: datetime) -> bool:
-    """Whether what has no row yet was lost with its message: nothing has moved for a day. The next sweep finds it."""
+    """Whether requests without rows count as lost: nothing has moved for a day. The next sweep finds their tasks."""
     if sweep.ended_at is None or totals.open > 0:
         return False
     moved_at = max(to_text(sweep.ended_at), totals.touched_at)

@@ -37,7 +37,7 @@ class SweepStopper:
     sweeps: SweepStore
     closer: SweepCloser
     open_of: Callable[[Sweep], int]
-    """How many of a sweep's requests are not done."""
+    """Returns how many of a sweep's requests are not done."""
 
     def stop(self, sweep_id: str) -> tuple[Stop, Sweep | None]:
         """Cancels a sweep; returns the result and the sweep afterwards."""

@@ -19,14 +19,14 @@ MOST_SAMPLES = 20
 MOST_NAMED = 100
 """The most skipped jobs that are named; the others are only counted."""
 MOST_NEXT = 20
-"""So many jobs behind the one at which `most` was reached are remembered."""
+"""How many jobs after the one at which `most` was reached are remembered."""
 MOST_HELD_BACK = 10_000
-"""So many jobs are remembered for the second lap; those beyond wait for the next sweep."""
+"""How many jobs are remembered for the second lap; any others wait for the next sweep."""
 
 MOST_MET = 10_000
-"""So many jobs that were listed last are known when the service lists them again."""
+"""How many of the last listed jobs are recognised if the service lists them again."""
 MOST_TASKS_MET = 5_000
-"""So many tasks of the job at hand that were listed last are known when the service lists them again."""
+"""How many of the last listed tasks of the current job are recognised if the service lists them again."""
 
 
 def mark_of(text: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.batch.job_listing import JobPage
-from shared.batch.listing import TaskPage
+from shared.batch.listing import LEADS_BACK, TaskPage
 from shared.batch.port import Lists
 from shared.batch.reply import log_refused_access
 from shared.clock import Clock, TimeBox
@@ -27,7 +27,7 @@ from shared.retention.message import SweepStep
 from shared.retention.record import SweepStore
 from shared.retention.step import Standing, at_step, given_up, standing_of, stepped
 from shared.retention.sweep import Phase, Sweep
-from shared.retention.trouble import LEADS_BACK, Trouble, after_bad_page, after_trouble, trouble_of
+from shared.retention.trouble import Trouble, after_bad_page, after_trouble, trouble_of
 
 log = logging.getLogger(__name__)
 

@@ -39,7 +39,7 @@ class TimerParts:
     closer: SweepCloser
     new_id: Callable[[], str]
     open_of: Callable[[Sweep], int]
-    """How many of a sweep's requests are not done."""
+    """Returns how many of a sweep's requests are not done."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class _Registration:
     after: Agenda
 
     def undone(self) -> Agenda:
-        """The row as if the sweep had not begun."""
+        """The row as it was before the sweep began."""
         return replace(self.after, running="", last=self.before.last if self.before else None)
 
 
@@ -75,7 +75,7 @@ class SweepTimer:
     def begin(
         self, account: str, *, only: str = "", dry_run: bool = False, judged: Agenda | None = None
     ) -> Sweep | None:
-        """Starts a sweep now; None if one is already running on the account, or if its row is no longer as judged."""
+        """Starts a sweep now; None if the account already has one running, or its row has changed since `judged`."""
         parts, now = self._parts, self._parts.clock.now()
         agenda = judged or parts.agendas.read(account)
         if agenda and agenda.running:
@@ -114,13 +114,13 @@ class SweepTimer:
         raise StorageUnavailable(f"the agenda of {sweep.account} changed under {MAX_WRITES} reads")
 
     def _send_first(self, sweep: Sweep, registration: _Registration) -> None:
-        """The message of the first step; where it cannot be sent nothing is left of the sweep, and another may begin."""
+        """Sends the message of the first step. If that fails, the sweep is undone, so that another one may start."""
         try:
             self._parts.outlet.send_step(SweepStep(sweep.sweep_id, sweep.step))
         except StorageUnavailable:
-            # What cannot be undone is brought on or given up by the timer, as after a crash.
+            # What cannot be undone here is continued or given up by a later run of the timer, as after a crash.
             with suppress(StorageUnavailable):
-                # The row goes first: should the message be there all the same, it finds nothing to do.
+                # The row is deleted first: if the message was sent after all, it finds nothing to do.
                 if self._parts.sweeps.drop(sweep):
                     self._parts.agendas.write(registration.after, registration.undone())
             raise
@@ -142,7 +142,7 @@ class SweepTimer:
             log.error("sweep_overdue account=%s last_ended_at=%s", account, agenda.last_ended_at)
 
     def _look_at_others(self) -> None:
-        """Accounts that have left the list: a sweep of theirs still comes to its end."""
+        """Brings sweeps of accounts that have left the list to an end."""
         for agenda in self._parts.agendas.running():
             if agenda.account not in self._parts.accounts:
                 running = self._running(agenda)
@@ -155,7 +155,7 @@ class SweepTimer:
             self._close(agenda, running)
 
     def _running(self, agenda: Agenda | None) -> Sweep | None:
-        """The sweep that the agenda names; None also for one that cannot be read, and so will never come to its end."""
+        """The sweep that the agenda names; None also if it cannot be read, since then it will never end by itself."""
         return self._read(agenda.running) if agenda and agenda.running else None
 
     def _open_of_last(self, agenda: Agenda | None) -> int:

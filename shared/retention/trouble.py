@@ -16,7 +16,6 @@ from shared.retention.sweep import Phase, Sweep
 
 MOST_TRIES: Final = 3
 """For the list of one job's tasks, and for the list of jobs."""
-LEADS_BACK: Final = ErrorBody("ContinuationLeadsBack", "The link to the next page has been followed before.")
 
 JOB_BEING_DELETED: Final = "JobBeingDeleted"
 LEAST_WAIT_SECONDS: Final = 1.0

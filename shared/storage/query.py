@@ -22,7 +22,7 @@ _COMPARED: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
 
 @dataclass(frozen=True)
 class Condition:
-    """What one column must be."""
+    """A condition on one column."""
 
     column: str
     comparison: Comparison
@@ -30,12 +30,12 @@ class Condition:
 
     @property
     def text(self) -> str:
-        """As OData: https://learn.microsoft.com/rest/api/storageservices/querying-tables-and-entities."""
+        """The condition in OData: https://learn.microsoft.com/rest/api/storageservices/querying-tables-and-entities."""
         quoted = str(self.value).lower() if isinstance(self.value, bool) else "'" + self.value.replace("'", "''") + "'"
         return f"{self.column} {self.comparison} {quoted}"
 
     def holds_for(self, row: Mapping[str, Any]) -> bool:
-        """As the service judges: never for a row without the column."""
+        """Whether it holds for a row, by the service's rules: never for a row without the column."""
         return self.column in row and _COMPARED[self.comparison](row[self.column], self.value)
 
 
@@ -51,11 +51,11 @@ class Query:
     conditions: tuple[Condition, ...] = ()
 
     def where(self, column: str, comparison: Comparison, value: Value) -> Query:
-        """The same with one condition more."""
+        """The query with one more condition."""
         return replace(self, conditions=(*self.conditions, Condition(column, comparison, value)))
 
     def from_row(self, first: str, below: str) -> Query:
-        """The same for row keys from `first`, below another."""
+        """The query limited to row keys from `first` on and below `below`."""
         return self.where("RowKey", "ge", first).where("RowKey", "lt", below)
 
     @property
@@ -64,7 +64,7 @@ class Query:
         return " and ".join(condition.text for condition in self._all)
 
     def takes(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row fulfils it."""
+        """Whether a row fulfils all conditions."""
         return all(condition.holds_for(row) for condition in self._all)
 
     @property

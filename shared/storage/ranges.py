@@ -18,7 +18,7 @@ ROWS_FOR_A_READ = 30
 
 
 def all_rows(table: Table, query: Query, columns: Sequence[str] | None = None, page: int = PAGE) -> Iterator[StoredRow]:
-    """All rows of a query, page by page as they are taken; the service may end a page early, an empty one too.
+    """All rows of a query, fetched page by page; the service may end a page early, even an empty one.
 
     https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
     """

@@ -82,7 +82,7 @@ class Adapters:
 
 
 class _Base:
-    """What the services stand on."""
+    """What the services are built on."""
 
     def __init__(self, settings: Settings, adapters: Adapters, known: Mapping[Origin, Parent]) -> None:
         self.settings, self.adapters, self.clock = settings, adapters, adapters.clock

@@ -1,7 +1,7 @@
 """The app of this process: built from the environment at its first use.
 
-What it is built from is imported then, too. The host indexes the functions of an app before it hands any work to it,
-and asks for no more than their decorators.
+The modules that it is built from are imported only then: the host indexes an app's functions before it sends any
+work, and needs no more than their decorators for that.
 """
 
 from __future__ import annotations

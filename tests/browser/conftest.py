@@ -40,13 +40,13 @@ SETTINGS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Where pictures go, when they are asked for."""
+    """Adds `--screenshots`, which names the folder for pictures of the page."""
     parser.addoption("--screenshots", type=Path, help="folder to write the pictures of the documents to")
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """One stack for all of these tests, on the usual port where that is free: it stands in the pictures."""
+    """One local stack for all browser tests, on the usual port if that is free, because screenshots show it."""
     ports = where_free(Ports(http=USUAL_PORTS.http))
     with Stack(ROOT, ports=ports, host_options=("--enable-auth",), env=SETTINGS, lease_seconds=60) as running:
         yield running
@@ -54,7 +54,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def backstage(stack: Stack) -> Backstage:
-    """What happens in the app while the page looks on."""
+    """Access to the app behind the page."""
     return Backstage(stack, KEY)
 
 
@@ -74,7 +74,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(browser: Browser, stack: Stack) -> Iterator[Callable[..., Watched]]:
-    """Opens pages in separate contexts; at the end none of them may have logged an error."""
+    """Opens pages in separate browser contexts, and fails at the end if any of them logged an error."""
     contexts: list[BrowserContext] = []
     pages: list[Watched] = []
 
@@ -92,5 +92,5 @@ def new_page(browser: Browser, stack: Stack) -> Iterator[Callable[..., Watched]]
 
 @pytest.fixture
 def look(new_page: Callable[..., Watched]) -> Watched:
-    """A page at a desk."""
+    """A page with the viewport of a desktop screen."""
     return new_page()

@@ -1,4 +1,4 @@
-"""The page for everybody: a scan by axe-core, by keyboard, on a phone, and the pictures of the documents."""
+"""Accessibility of the page: axe-core's scan, keyboard, a phone's screen, and the screenshots for the docs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SERIOUS = {"serious", "critical"}
 
 @pytest.fixture(scope="module")
 def fragments(backstage: Backstage) -> dict[str, str]:
-    """Every part with something to show, by the name of its picture."""
+    """The URL fragment of every part of the page that has something to show, by its screenshot's name."""
     job, event = backstage.job(40), str(uuid.uuid4())
     backstage.given_up(job, 3)
     backstage.put({"clientRequestId": str(uuid.uuid4()), "jobId": job, "taskId": "task-1", "ifmatch": "\u202e<b>"})
@@ -37,7 +37,7 @@ def fragments(backstage: Backstage) -> dict[str, str]:
 
 
 def shown(look: Watched, fragment: str) -> None:
-    """Opens a part and waits until it has what it asked for."""
+    """Opens a part of the page and waits until its data has loaded."""
     look.go(fragment)
     look.page.wait_for_load_state("networkidle")
     look.page.wait_for_timeout(300)
@@ -48,7 +48,7 @@ def shown(look: Watched, fragment: str) -> None:
 def test_axe_finds_nothing_serious(
     new_page: Callable[..., Watched], fragments: dict[str, str], size: str, scheme: str, request: pytest.FixtureRequest
 ) -> None:
-    """In every part; nothing is wider than the screen, and the question is scanned too."""
+    """No part of the page, nor its dialog, has a serious axe-core violation or is wider than the screen."""
     look = new_page(viewport=SIZES[size], color_scheme=scheme)
     look.open()
     folder: Path | None = request.config.getoption("--screenshots")
@@ -67,7 +67,7 @@ def test_axe_finds_nothing_serious(
 
 
 def _serious(look: Watched) -> list[dict[str, Any]]:
-    """What axe-core calls serious; evaluated, not inserted, so that the page's policy holds."""
+    """Violations that axe-core calls serious. The script is evaluated, as the page's policy forbids inserting it."""
     look.page.evaluate(AXE.read_text(encoding="utf-8"))
     found = look.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     return [
@@ -78,7 +78,7 @@ def _serious(look: Watched) -> list[dict[str, Any]]:
 
 
 def test_a_letter_is_settled_by_keyboard_alone(look: Watched, backstage: Backstage) -> None:
-    """From the link that opens it to the button of the question."""
+    """A dead letter can be opened and settled, confirmation included, with the keyboard alone."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
     look.open(f"#dead-letters?jobId={job}")

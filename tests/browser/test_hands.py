@@ -1,4 +1,4 @@
-"""Redrive and settle by keyboard alone, and a refresh under what a person has marked, ticked or is being asked."""
+"""Redrive and settle by keyboard alone, and refreshes that leave marks, ticks and open dialogs alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tab_to(look: Watched, name: str) -> None:
 
 
 def test_all_that_match_are_redriven_by_keyboard_alone(look: Watched, backstage: Backstage) -> None:
-    """From the top of the page through the filter, the rate and the question to the number redriven."""
+    """All dead letters that match a filter can be redriven, confirmation included, with the keyboard alone."""
     job = backstage.job(2)
     backstage.given_up(job, 2)
     look.open()
@@ -60,7 +60,7 @@ def test_all_that_match_are_redriven_by_keyboard_alone(look: Watched, backstage:
 
 
 def test_ticked_letters_are_settled_by_keyboard_alone(look: Watched, backstage: Backstage) -> None:
-    """Space ticks, and after the question the focus is on the button again."""
+    """Dead letters can be ticked and settled with the keyboard alone, and the focus returns to the Settle button."""
     job = backstage.job(2)
     backstage.given_up(job, 2)
     look.open(f"#dead-letters?jobId={job}")
@@ -82,7 +82,7 @@ def test_ticked_letters_are_settled_by_keyboard_alone(look: Watched, backstage: 
 
 
 def test_marked_rows_stay_marked_while_their_ages_and_states_change(look: Watched, backstage: Backstage) -> None:
-    """A person who copies from the list keeps what is marked, although a letter is redriven meanwhile."""
+    """Text selected in the list stays selected when a refresh changes the ages and states of its rows."""
     job = backstage.job(3)
     backstage.given_up(job, 3)
     look.open(f"#dead-letters?jobId={job}")
@@ -97,7 +97,7 @@ def test_marked_rows_stay_marked_while_their_ages_and_states_change(look: Watche
 
 
 def test_a_refresh_leaves_a_question_as_it_is(look: Watched, backstage: Backstage) -> None:
-    """The number, the sample and the focus stay while new letters arrive behind the question."""
+    """An open confirmation keeps its number, sample and focus when new dead letters arrive behind it."""
     job = backstage.job(3)
     backstage.given_up(job, 2)
     look.open(f"#dead-letters?jobId={job}")
@@ -116,7 +116,7 @@ def test_a_refresh_leaves_a_question_as_it_is(look: Watched, backstage: Backstag
 
 @pytest.mark.parametrize("part", ["Find", "Delete a task", "Dead letters"])
 def test_a_field_under_the_hands_of_a_person_keeps_what_is_typed(look: Watched, part: str) -> None:
-    """Text and the place of the cursor in a form survive a refresh."""
+    """A refresh keeps the text and the cursor position of the form field that a person is typing in."""
     fragments = {
         "Find": ("#find", "#find-id"),
         "Delete a task": ("#ask", "#ask-jobId"),
@@ -134,5 +134,5 @@ def test_a_field_under_the_hands_of_a_person_keeps_what_is_typed(look: Watched, 
 
 
 def without_age(text: str) -> str:
-    """A marked text without its relative times."""
+    """Selected text without the relative times in it."""
     return re.sub(r"(just now|\d+ (s|min)( \d+ s)? ago)", "", text)

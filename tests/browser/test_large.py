@@ -1,4 +1,4 @@
-"""The page of an app with ten thousand dead letters and a thousand clean-ups; with `-s` it says how long things took."""
+"""The page of an app with 10,000 dead letters and 1,000 clean-ups; `pytest -s` prints how long it takes."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture(scope="module")
 def large() -> Iterator[Stack]:
-    """A stack whose tables hold that many, written there as the app writes them."""
+    """A stack whose tables hold that many rows, written directly in the form that the app writes."""
     with Stack(ROOT, host_options=("--enable-auth",), env={"HOST_FUNCTION_KEY": KEY}, lease_seconds=60) as stack:
         fill(Settings.from_env(stack.env))
         yield stack
 
 
 def fill(settings: Settings) -> None:
-    """Writes the rows, some at once."""
+    """Writes rows in parallel."""
     clock = SystemClock()
     service = table_service(settings, storage_credential(settings, clock))
     letters = DeadLetterStore(AzureTable(service, settings.dead_letter_table))
@@ -54,7 +54,7 @@ def fill(settings: Settings) -> None:
 
 
 def a_letter(number: int) -> DeadLetter:
-    """A letter that can be redriven, each older than the one before."""
+    """A dead letter that can be redriven; each number is older than the one before."""
     seen = NOW - timedelta(seconds=number)
     body = b'{"jobId": "render", "taskId": "frame"}'
     return DeadLetter(
@@ -73,7 +73,7 @@ def a_clean_up(number: int, settings: Settings) -> Cleanup:
 
 @pytest.fixture
 def look(browser: Browser, large: Stack) -> Iterator[Watched]:
-    """A page of that app."""
+    """A page of the app with many rows."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     look = watch(context, large.http_url)
     yield look
@@ -82,7 +82,7 @@ def look(browser: Browser, large: Stack) -> Iterator[Watched]:
 
 
 def test_the_first_look_does_not_grow_with_what_there_is(look: Watched) -> None:
-    """The overview needs one summary and one health call, however many letters there are."""
+    """The overview makes one summary and one health call, however many dead letters there are."""
     for number in range(3):
         before, began = len(look.calls), time.perf_counter()
         look.open()
@@ -111,7 +111,7 @@ def test_lists_are_loaded_page_by_page(look: Watched) -> None:
 
 
 def test_all_of_them_are_counted_before_a_question(look: Watched) -> None:
-    """All letters are counted before the question, by dry runs of a thousand each."""
+    """Before the page asks to confirm a bulk redrive, it counts all letters by dry runs of 1,000 each."""
     look.open("#dead-letters")
     began = time.perf_counter()
     look.page.get_by_role("button", name="Redrive all that match").click()

@@ -20,7 +20,7 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>docume
 
 
 def test_the_key_is_asked_for_once_a_tab(look: Watched) -> None:
-    """With the key the overview is shown; after a reload it is shown without asking."""
+    """The page asks for the function key once per tab, and shows the overview after a reload without asking again."""
     look.page.goto(f"{look.url}/api/operations")
     assert look.calls == [("GET", "/api/operations")]
     look.page.get_by_label("Function key").fill(KEY)
@@ -33,14 +33,14 @@ def test_the_key_is_asked_for_once_a_tab(look: Watched) -> None:
 
 
 def test_a_code_in_the_address_is_used_and_removed(look: Watched) -> None:
-    """The `code` is taken as the key; the rest of the address stays."""
+    """The page takes `code` from the address as its key and removes it there, keeping the rest of the address."""
     look.open("#dead-letters?reason=ServerBusy")
     assert look.page.url == f"{look.url}/api/operations#dead-letters?reason=ServerBusy"
     assert look.page.get_by_label("Reason").input_value() == "ServerBusy"
 
 
 def test_title_and_header_name_the_app(look: Watched) -> None:
-    """The name of the app is in both, so that nobody acts in the wrong one of two tabs."""
+    """The page's title and heading name the app, so that nobody acts in the wrong one of two tabs."""
     look.open()
     name = look.url.removeprefix("http://")
     assert name in look.page.title()
@@ -79,7 +79,7 @@ def test_a_request_is_found_by_its_id(look: Watched, backstage: Backstage) -> No
 
 
 def test_an_unknown_id_is_said_to_be_unknown(look: Watched) -> None:
-    """When no kind has the id, the page says so."""
+    """The page says so when no request, clean-up or sweep has the id that was searched for."""
     look.open(f"#find?id={uuid.uuid4()}")
     look.page.wait_for_selector("text=was found")
     look.provoked("404")
@@ -147,7 +147,7 @@ def _ids_with(backstage: Backstage, mark: str) -> list[str]:
 
 
 def test_letters_are_redriven_after_a_look_at_how_many(look: Watched, backstage: Backstage) -> None:
-    """The question names act, number, filter and app; its focus is on *Go back*; two clicks are one act."""
+    """A redrive asks first, naming number, filter and app, with the focus on *Go back*; two clicks act once."""
     job = backstage.job(3)
     backstage.given_up(job, 3)
     look.open(f"#dead-letters?jobId={job}")
@@ -174,7 +174,7 @@ def test_letters_are_redriven_after_a_look_at_how_many(look: Watched, backstage:
 def test_a_number_that_cannot_be_meant_is_refused_before_anything_is_counted(
     look: Watched, label: str, wrong: str, limit: str
 ) -> None:
-    """The field is named and gets the focus; no call is made, and no question is asked."""
+    """An invalid limit or rate is refused before any call is made, and its field is named and gets the focus."""
     look.open("#dead-letters")
     look.page.get_by_label(label).fill(wrong)
     look.page.get_by_role("button", name="Redrive all that match").click()
@@ -185,7 +185,7 @@ def test_a_number_that_cannot_be_meant_is_refused_before_anything_is_counted(
 
 
 def test_a_filter_has_to_be_shown_before_it_is_acted_on(look: Watched, backstage: Backstage) -> None:
-    """While the form holds another filter than the list, *all that match* could mean either: it waits for *Show*."""
+    """*All that match* is disabled while the form holds another filter than the list shows."""
     job = backstage.job(2)
     backstage.given_up(job, 2)
     look.open()
@@ -207,7 +207,7 @@ def test_a_filter_has_to_be_shown_before_it_is_acted_on(look: Watched, backstage
 
 
 def test_a_no_does_nothing(look: Watched, backstage: Backstage) -> None:
-    """Nothing happens when the question is dismissed, by its button or by Escape."""
+    """Nothing changes when a confirmation is dismissed, by its *Go back* button or by Escape."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
     look.open(f"#dead-letters?jobId={job}")
@@ -223,7 +223,7 @@ def test_a_no_does_nothing(look: Watched, backstage: Backstage) -> None:
 
 
 def test_ticked_letters_are_settled(look: Watched, backstage: Backstage) -> None:
-    """Only the ticked letters are settled, and they stay in sight, struck out."""
+    """Only ticked dead letters are settled, and they stay visible, struck out."""
     job = backstage.job(3)
     backstage.given_up(job, 3)
     look.open(f"#dead-letters?jobId={job}")
@@ -237,7 +237,7 @@ def test_ticked_letters_are_settled(look: Watched, backstage: Backstage) -> None
 
 
 def test_why_ticked_letters_were_refused_stands_beside_the_number(look: Watched, backstage: Backstage) -> None:
-    """Letters that somebody else redrove meanwhile: the number that was redriven, and the API's reason for the others."""
+    """If some ticked letters cannot be redriven, the page shows how many were, and why the others were not."""
     job = backstage.job(3)
     backstage.given_up(job, 3)
     look.open(f"#dead-letters?jobId={job}")
@@ -255,7 +255,7 @@ def test_why_ticked_letters_were_refused_stands_beside_the_number(look: Watched,
 
 
 def test_a_key_that_only_reads_is_kept_when_an_act_is_refused(look: Watched, backstage: Backstage) -> None:
-    """A 401 for an act is explained, and does not discard a key that works for reading."""
+    """A 401 for an act is explained, and the page keeps the key because it works for reading."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
 
@@ -277,7 +277,7 @@ def test_a_key_that_only_reads_is_kept_when_an_act_is_refused(look: Watched, bac
 
 
 def test_an_error_is_shown_as_the_api_words_it(look: Watched) -> None:
-    """An error shows its code, its message, and a line for each field at fault."""
+    """An API error is shown with its code, its message, and a line for each field at fault."""
     look.open("#ask")
     look.page.get_by_label("Job").fill("no such/job")
     look.page.get_by_label("Task", exact=True).fill("task-1")
@@ -315,7 +315,7 @@ def test_a_waiting_request_is_cancelled(look: Watched, backstage: Backstage) -> 
 
 
 def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> None:
-    """A dry run starts at once, a deletion only after a question that names the task."""
+    """In the form, a dry run starts at once, and a deletion only after a confirmation that names the task."""
     job = backstage.job(1)
     look.open("#ask")
     look.page.get_by_label("Job").fill(job)
@@ -331,7 +331,7 @@ def test_the_form_tries_and_then_asks(look: Watched, backstage: Backstage) -> No
 
 
 def test_asking_again_for_what_is_not_done_asks_for_nothing_new(look: Watched, backstage: Backstage) -> None:
-    """The same request twice is said to be the same, and keeps its id; one that is done is followed by a new one."""
+    """Submitting an open request again keeps its id and says it is a repeat; after it is done, a new id is used."""
     job = backstage.job(2)
     look.open("#ask")
     look.page.get_by_label("Job").fill(job)
@@ -358,7 +358,7 @@ def test_asking_again_for_what_is_not_done_asks_for_nothing_new(look: Watched, b
 
 
 def test_a_letter_opens_in_the_form_and_is_settled_from_there(look: Watched, backstage: Backstage) -> None:
-    """The form copies the letter's valid fields but not its id."""
+    """A dead letter opened in the form fills in its valid fields, but not its id."""
     job, old = backstage.job(1), str(uuid.uuid4())
     condition = {"ifUnmodifiedSince": "Fri, 27 Nov 2099 08:00:00 GMT"}
     backstage.put({"clientRequestId": old, "jobId": job, "taskId": "task-1", "ifmatch": "x", **condition})
@@ -378,7 +378,7 @@ def test_a_letter_opens_in_the_form_and_is_settled_from_there(look: Watched, bac
 
 
 def test_a_letter_is_copied_for_a_ticket(new_page: Callable[..., Watched], backstage: Backstage) -> None:
-    """The copied text has app, version, time, ids, reason and link, and neither body nor key."""
+    """The ticket text of a dead letter has app, version, time, ids, reason and link, and neither body nor key."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
     letter = backstage.letters(jobId=job)[0]
@@ -401,7 +401,7 @@ def test_a_letter_is_copied_for_a_ticket(new_page: Callable[..., Watched], backs
 
 
 def test_every_view_is_copied_for_a_ticket(new_page: Callable[..., Watched], backstage: Backstage) -> None:
-    """Overview, request, clean-up and sweep: what it is, how it stands, and a link that leads back to it."""
+    """The ticket text of any view names what it is about, its state, and a link that leads back to the view."""
     event, job, asked = str(uuid.uuid4()), backstage.job(2), str(uuid.uuid4())
     backstage.post("job-completions", {"clientRequestId": event, "jobId": job})
     backstage.post("task-deletions", {"clientRequestId": asked, "jobId": job, "taskId": "task-1", "dryRun": True})
@@ -432,7 +432,7 @@ def test_every_view_is_copied_for_a_ticket(new_page: Callable[..., Watched], bac
 
 
 def test_without_a_clipboard_the_text_for_a_ticket_is_shown(look: Watched, backstage: Backstage) -> None:
-    """Over plain http there is none: the text is there, marked, to be copied by hand."""
+    """Where the browser has no clipboard, the ticket text is shown and selected, to be copied by hand."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
     letter = backstage.letters(jobId=job)[0]["id"]

@@ -1,4 +1,4 @@
-"""Policies and sweeps on the page."""
+"""Retention policies and sweeps on the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.browser.watched import Watched
 
 
 def test_a_preview_counts_tasks_and_a_sweep_deletes_them(look: Watched, backstage: Backstage) -> None:
-    """A preview changes nothing and needs no question; a sweep asks first."""
+    """A preview of a policy runs without a confirmation and deletes nothing; a sweep asks first, then deletes."""
     job = backstage.job(7, "swept-")
     look.open("#policies")
     look.page.get_by_role("button", name="Preview finished").click()
@@ -29,7 +29,7 @@ def test_a_preview_counts_tasks_and_a_sweep_deletes_them(look: Watched, backstag
 
 
 def test_a_refused_sweep_says_why(look: Watched) -> None:
-    """A refused sweep shows the API's message."""
+    """When the API refuses a sweep, the page shows the API's message."""
     look.open("#policies")
     look.page.route("**/api/retention-sweeps", lambda route: route.fulfill(status=409, json=RUNNING))
     look.page.get_by_role("button", name="Preview finished").click()

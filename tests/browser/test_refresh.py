@@ -1,4 +1,4 @@
-"""What a refresh leaves alone, and when the page does not refresh."""
+"""What a refresh leaves unchanged, and when the page does not refresh."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MARK = """() => {
 
 
 def refreshed(look: Watched) -> None:
-    """Waits until one more refresh is shown."""
+    """Waits until one more refresh has been shown."""
     with look.page.expect_response(lambda answer: "operations/summary" in answer.url):
         pass
     look.page.wait_for_timeout(1_000)
 
 
 def test_a_refresh_changes_nothing_under_the_hands_of_a_person(look: Watched, backstage: Backstage) -> None:
-    """Ticks, the open letter, focus, selection and scroll position survive; new letters are added on request."""
+    """A refresh keeps ticks, open letter, focus, selection and scrolling; new letters are added on request."""
     job = backstage.job(60)
     backstage.given_up(job, 30)
     look.open(f"#dead-letters?jobId={job}")
@@ -58,7 +58,7 @@ def test_a_refresh_changes_nothing_under_the_hands_of_a_person(look: Watched, ba
 
 
 def test_back_closes_what_was_opened(look: Watched, backstage: Backstage) -> None:
-    """Part, filter and id are in the address: a reload opens the same letter, and Back closes it."""
+    """The address holds part, filter and id, so a reload opens the same letter again and Back closes it."""
     job = backstage.job(2)
     backstage.given_up(job, 2)
     look.open(f"#dead-letters?jobId={job}")
@@ -73,7 +73,7 @@ def test_back_closes_what_was_opened(look: Watched, backstage: Backstage) -> Non
 
 
 def test_a_tab_that_nobody_sees_asks_nothing(look: Watched) -> None:
-    """A hidden tab makes no calls, and makes one as soon as it is visible again."""
+    """A hidden tab makes no calls, and refreshes as soon as it is visible again."""
     look.open()
     look.page.evaluate(HIDE, True)
     look.page.wait_for_timeout(1_000)
@@ -86,7 +86,7 @@ def test_a_tab_that_nobody_sees_asks_nothing(look: Watched) -> None:
 
 
 def test_after_a_fault_old_numbers_show_their_age(look: Watched) -> None:
-    """The fault is announced once, the numbers stay, and the next good response clears it."""
+    """After a failed refresh the page announces the fault once and shows old numbers with their age."""
     look.open()
 
     def fail(route: Route) -> None:
@@ -104,7 +104,7 @@ def test_after_a_fault_old_numbers_show_their_age(look: Watched) -> None:
 
 
 def test_a_fault_of_one_part_is_none_of_the_verdict(look: Watched) -> None:
-    """An invalid filter shows the API's error and leaves the verdict unchanged."""
+    """An error of one part, such as an invalid filter, is shown and leaves the app's verdict unchanged."""
     look.open()
     level = look.page.get_attribute("#verdict", "data-level")
     look.go("#dead-letters?since=yesterday")
@@ -114,7 +114,7 @@ def test_a_fault_of_one_part_is_none_of_the_verdict(look: Watched) -> None:
 
 
 def test_a_tab_that_was_opened_in_the_background_asks_nothing(look: Watched) -> None:
-    """A tab opened in the background does not even fetch what its address names until it is visible."""
+    """A tab opened in the background calls nothing, not even what its address names, until it is visible."""
     look.page.add_init_script("Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });")
     look.page.goto(f"{look.url}/api/operations?code={KEY}#dead-letters?id={uuid.uuid4()}")
     look.page.wait_for_timeout(2_000)
@@ -122,7 +122,7 @@ def test_a_tab_that_was_opened_in_the_background_asks_nothing(look: Watched) -> 
 
 
 def test_times_count_from_the_clock_of_the_app(look: Watched, backstage: Backstage) -> None:
-    """A browser that is a day ahead shows the same ages; exact times are in UTC."""
+    """Ages on the page count from the app's clock, even if the browser's is a day ahead; times are in UTC."""
     job = backstage.job(1)
     backstage.given_up(job, 1)
     look.page.clock.set_system_time(_a_day_ahead())

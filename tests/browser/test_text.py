@@ -9,7 +9,7 @@ from devstack.azurite.install import find_node
 
 
 def test_text_is_made_as_it_says() -> None:
-    """Times, counts, fragments, verdict, progress and the form's request."""
+    """The page's pure functions (times, counts, fragments, verdict, progress, form) pass their tests in node."""
     node = find_node()
     assert node is not None
     command = [node.program, "--test", str(Path(__file__).with_name("text.test.mjs"))]

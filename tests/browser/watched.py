@@ -1,4 +1,4 @@
-"""A page under watch: what it says on the console, whom it calls, what its content policy refuses."""
+"""A page that records its console messages, its calls and the violations of its content policy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Watched:
     """Requests to anywhere else."""
 
     def open(self, fragment: str = "", code: str = KEY) -> None:
-        """Opens the page as a link does that has the key in it, and waits for the verdict."""
+        """Opens the page with the key in its address, and waits for the verdict."""
         self.page.goto(f"{self.url}/api/operations?code={code}{fragment}")
         self.page.wait_for_selector("#verdict:not([hidden])")
 
@@ -42,28 +42,28 @@ class Watched:
         self.page.evaluate("fragment => { location.hash = fragment; }", fragment)
 
     def until(self, expression: str) -> None:
-        """Waits until an expression holds in the page; playwright's own waiting evaluates texts, which the policy forbids."""
+        """Waits until an expression holds; Playwright's own waiting evaluates text, which the policy forbids."""
         deadline = time.monotonic() + PATIENCE / 1000
         while not self.page.evaluate(expression):
             assert time.monotonic() < deadline, expression
             self.page.wait_for_timeout(100)
 
     def provoked(self, part: str) -> None:
-        """Takes errors out that the test itself brought about."""
+        """Removes the recorded errors that the test itself caused."""
         self.errors = [text for text in self.errors if part not in text]
 
     def acts(self) -> list[tuple[str, str]]:
-        """The calls that act."""
+        """The recorded calls that change something."""
         return [(method, path) for method, path in self.calls if method != "GET"]
 
     @property
     def spoken(self) -> str:
-        """What a screen reader was last told."""
+        """The text last announced to screen readers."""
         return (self.page.text_content("#spoken") or "").strip()
 
 
 def watch(context: BrowserContext, url: str) -> Watched:
-    """A new page whose console, calls and violations are noted from the start."""
+    """A new page whose console messages, calls and violations are recorded from the start."""
     context.set_default_timeout(PATIENCE)
     context.add_init_script(_NOTE_VIOLATIONS)
     watched = Watched(context.new_page(), url)

@@ -1,4 +1,4 @@
-"""A random walk through interleavings: every choice of a run follows from its seed."""
+"""A random walk through interleavings, in which every choice follows from the run's seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPS = 14
 
 @dataclass(frozen=True)
 class Weather:
-    """What goes wrong, how often and how early in an invocation, and how long the pauses are."""
+    """Which faults happen, how often and how early in an invocation, and how long the pauses are."""
 
     kinds: tuple[Trouble, ...] = (*Fault, *Fault, *(STALL,) * 6)
     rate: float = 0.5
@@ -33,7 +33,7 @@ class Weather:
 
 STORM = Weather()
 FROST = Weather(kinds=(STALL,), rate=0.8, operations=2, pauses=(181, 240, 601))
-"""Workers that freeze about their claims for longer than a lease."""
+"""Workers that freeze while they hold or take a claim, for longer than a lease lasts."""
 
 
 PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -42,7 +42,7 @@ EVENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
 class Explorer:
-    """Makes one run's choices, which follow from its seed or from who chooses for it."""
+    """Makes the choices of one run, which follow from its seed or from hypothesis."""
 
     def __init__(
         self, choices: int | random.Random, *, doors: tuple[str, ...], weather: Weather = STORM, steps: int = STEPS
@@ -54,7 +54,7 @@ class Explorer:
         self.world.host.leaves_originals = self.random.random() < 0.2
         self.weather = weather
         self.length = steps
-        # Always the same one: the order of rows and letters, of which some are chosen, depends on the ids.
+        # The id is fixed: the order of rows and dead letters depends on the ids, and the run picks some of them.
         self.body = self.world.request(clientRequestId=REQUEST)
         self.guid = str(self.body["clientRequestId"])
         always = ("deliver", "poison", "pause", "resume", "answer")
@@ -62,10 +62,10 @@ class Explorer:
         self.accepted = False
         self.is_seeded = False
         self.promised: list[str] = []
-        """Ids that the app has taken on for certain, beside the first request's."""
+        """Ids that the app has certainly accepted, besides that of the first request."""
 
     def run(self) -> list[str]:
-        """The promises that this run broke."""
+        """Plays the run and returns the promises that it broke."""
         weights = {"deliver": 8, "pause": 4, "resume": 2, "answer": 2}
         names = list(self.steps)
         for _ in range(self.random.randint(1, 3) if "queue" in names else 0):
@@ -80,7 +80,7 @@ class Explorer:
         return self.interleaving.promises.broken(self.guid, *self.promised) + self._faults_of_the_cleanup()
 
     def _faults_of_the_cleanup(self) -> list[str]:
-        """Whether a clean-up came to its end, and said so."""
+        """What is wrong if the clean-up did not end, or did not publish its end."""
         row = next((row for (_, key), row in self.world.records.rows.items() if key == f"cleanup:{EVENT}"), None)
         if row is None:
             return []
@@ -91,14 +91,14 @@ class Explorer:
         if end not in closing:
             return [f"the clean-up is {row['phase']}, and {closing or 'nothing'} was told"]
         for _ in range(3):
-            # One that is over forgets what was lost on the way.
+            # A clean-up that is over must report no open tasks once its lost messages have been recovered.
             self.world.clock.advance(24 * 3600)
             until_quiet(self.world)
         told = self.world.progress(EVENT).content
         return [f"the clean-up is over and tells {told}"] if told["open"] else []
 
     def plan(self) -> Plan:
-        """What goes wrong in one invocation: mostly one thing, now and then two, or everything from there on."""
+        """The faults of one invocation: mostly one, now and then two, or everything from some operation on."""
         if self.random.random() > self.weather.rate:
             return nothing
         kinds, operations = self.weather.kinds, self.weather.operations
@@ -107,11 +107,11 @@ class Explorer:
         return since(*troubles.popitem()) if self.random.random() < 0.1 else each(troubles)
 
     def deliver(self) -> None:
-        """A random visible message to a random worker."""
+        """Delivers a random visible message to a random worker."""
         self._deliver(*(queue for queue in INPUTS if not queue.endswith("-poison")))
 
     def poison(self) -> None:
-        """The same from a poison queue."""
+        """Delivers a random message of a poison queue."""
         self._deliver(*(queue for queue in INPUTS if queue.endswith("-poison")))
 
     def _deliver(self, *queues: str) -> None:
@@ -121,16 +121,16 @@ class Explorer:
             self.interleaving.deliver(queue, worker, plan, message)
 
     def pause(self) -> None:
-        """Time passes."""
+        """Lets time pass."""
         self.world.clock.advance(self.random.choice(self.weather.pauses))
 
     def resume(self) -> None:
-        """Something that stalled goes on, or its process is killed."""
+        """Lets a stalled invocation go on, or kills its process."""
         if self.interleaving.stalled:
             self.interleaving.resume(self.random.choice(self.interleaving.stalled), die=self.random.random() < 0.3)
 
     def answer(self) -> None:
-        """The next DELETE is answered in some other way."""
+        """Chooses another answer for the next DELETE."""
         after_effect = self.world.batch.after_effect
         error = refused(500, "InternalError")
         choices: list[Any] = [LOST, NOT_SENT, refused(429, "TooManyRequests", 20), error]
@@ -140,17 +140,17 @@ class Explorer:
         self.world.batch.script.append(self.random.choice(choices))
 
     def queue(self) -> None:
-        """A producer puts the request, once more perhaps; at times as the host's poison copy."""
+        """Queues the request, perhaps a second time, and at times as the host's poison copy."""
         poisoned = self.accepted and self.random.random() < 0.3
         self.world.put(self.body, "requests-poison" if poisoned else "requests")
         self.accepted = True
 
     def http(self) -> None:
-        """A caller sends the request over HTTP."""
+        """Sends the request over HTTP."""
         self._ask(lambda: self._worker().api.submit(_post(self.body)))
 
     def synchronous(self) -> None:
-        """A caller makes the synchronous call."""
+        """Makes the synchronous call."""
         route = {"jobId": "job-1", "taskId": "task-1"}
         headers = {"client-request-id": self.guid}
         worker = self._worker()
@@ -165,7 +165,7 @@ class Explorer:
         self.interleaving.begin(asked, self.plan())
 
     def group(self) -> None:
-        """Somebody asks for four tasks at once, by a message or over HTTP, due at once or in a minute."""
+        """Requests four tasks at once, by message or over HTTP, due at once or in a minute."""
         names = [f"group-{n}" for n in range(4)]
         body: dict[str, Any] = {"clientRequestId": PARENT, "jobId": "job-1", "taskIds": names, "deleteAfter": "PT1M"}
         ids = [derived_id(PARENT, "job-1", name) for name in names]
@@ -184,14 +184,14 @@ class Explorer:
             self.interleaving.begin(asked, self.plan())
 
     def clean_up(self) -> None:
-        """A job of three completed tasks is to be cleaned up, page by page."""
+        """Requests the clean-up of a job with three completed tasks, page by page."""
         if "job-2" not in self.world.batch.states:
             self.world.batch.seed("job-2", 3)
             self.world.batch.page_size = 2
         self.world.put({"clientRequestId": EVENT, "jobId": "job-2"}, "job-completions")
 
     def cancel(self) -> None:
-        """Somebody takes a request back, if it is not begun."""
+        """Cancels a request, if it has not begun."""
         rows = sorted(str(row["RowKey"]) for row in self.world.records.rows.values() if "request" in row)
         if rows:
             route = {"clientRequestId": self.random.choice(rows)}
@@ -199,17 +199,17 @@ class Explorer:
             self.interleaving.begin(lambda: worker.api.cancel(call(route=route)), self.plan())
 
     def cancel_cleanup(self) -> None:
-        """Somebody cancels the clean-up."""
+        """Cancels the clean-up."""
         worker = self._worker()
         self.interleaving.begin(lambda: worker.cleanups.cancel(call(route={"id": EVENT})), self.plan())
 
     def housekeeping(self) -> None:
-        """The daily round, at any time of the day."""
+        """Runs the daily round, at any time of day."""
         worker = self._worker()
         self.interleaving.begin(lambda: worker.housekeeping.round(600), self.plan())
 
     def redrive(self) -> None:
-        """A person puts a dead letter back."""
+        """Redrives a dead letter."""
         ids = sorted({str(row["id"]) for row in self.world.letters.rows.values()})
         if ids:
             route = {"id": self.random.choice(ids)}

@@ -1,4 +1,4 @@
-"""Faults of the outside world, and plans that say which operations of the app they meet."""
+"""Faults of the outside world, and plans that say which of the app's operations they hit."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from tests.fakes.table import MemoryTable
 
 
 class ProcessDied(BaseException):
-    """The worker process is gone: nothing after this point of the invocation happens."""
+    """The worker process has died: nothing after this point of the invocation happens."""
 
 
 class Fault(StrEnum):
-    """What goes wrong at an operation."""
+    """What goes wrong in an operation."""
 
     FAILS = "fails"
-    """It has no effect, and the app is told of a fault."""
+    """The operation has no effect, and the app sees an error."""
     LOSES_ITS_ANSWER = "loses its answer"
-    """It has its effect, and the app is told of a fault."""
+    """The operation has its effect, and the app sees an error."""
     IS_REPEATED = "is repeated"
-    """It has its effect, and the client library, which missed the answer, sends it again."""
+    """The operation has its effect, and the client library, which missed the answer, sends it again."""
     DIES_BEFORE = "dies before"
     DIES_AFTER = "dies after"
 
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """No fault: something else happens just before or just after the operation."""
+    """Not a fault: something else happens just before or just after the operation."""
 
     act: Callable[[], object]
     is_after: bool = False
 
 
 def before(act: Callable[[], object]) -> Meanwhile:
-    """Something happens just before an operation."""
+    """A plan's entry: something happens just before an operation."""
     return Meanwhile(act)
 
 
 def after(act: Callable[[], object]) -> Meanwhile:
-    """Something happens just after an operation."""
+    """A plan's entry: something happens just after an operation."""
     return Meanwhile(act, is_after=True)
 
 
 Trouble = Fault | Meanwhile
 Plan = Callable[[Sequence[str], Operation[Any]], Trouble | None]
-"""What an operation meets; it is given the names of those before it."""
+"""Decides what happens to an operation, given the names of the operations before it."""
 
 
 def nothing(past: Sequence[str], operation: Operation[Any]) -> None:
-    """The plan of fair weather."""
+    """The plan without faults."""
 
 
 def each(troubles: Mapping[int, Trouble]) -> Plan:
-    """The operations with these numbers, from 0 on."""
+    """Plans faults for the operations with these numbers, from 0 on."""
     return lambda past, _: troubles.get(len(past))
 
 
 def since(number: int, trouble: Trouble) -> Plan:
-    """The operation with this number and all after it."""
+    """Plans faults for the operation with this number and all later ones."""
     return lambda past, _: trouble if len(past) >= number else None
 
 
 def at(number: int, trouble: Trouble, *names: str) -> Plan:
-    """The operation with this number, from 0 on, of those whose names begin so; of all without names."""
+    """Plans a fault for operation `number`, from 0 on, among those whose names begin with one of `names`, or all."""
 
     def plan(past: Sequence[str], operation: Operation[Any]) -> Trouble | None:
         is_it = _begins(operation.name, names) and sum(_begins(name, names) for name in past) == number
@@ -77,17 +77,17 @@ def at(number: int, trouble: Trouble, *names: str) -> Plan:
 
 
 def everywhere(trouble: Trouble, *names: str, about: str = "") -> Plan:
-    """Every operation whose name begins so, and that concerns this."""
+    """Plans faults for every operation whose name begins so and that is about this."""
     return lambda _, operation: trouble if _begins(operation.name, names) and about in operation.about else None
 
 
 def following(name: str, trouble: Trouble) -> Plan:
-    """Every operation after the first one with this name."""
+    """Plans faults for every operation after the first one with this name."""
     return lambda past, _: trouble if name in past else None
 
 
 def either(*plans: Plan) -> Plan:
-    """What the first of these plans has for an operation, if any has."""
+    """Takes for each operation what the first of these plans has for it, if any."""
     return lambda past, operation: next((t for plan in plans if (t := plan(past, operation))), None)
 
 
@@ -96,18 +96,18 @@ def _begins(name: str, names: tuple[str, ...]) -> bool:
 
 
 def contended(table: MemoryTable) -> Plan:
-    """Another worker changes every row just before each write, which is then refused."""
+    """Plans that another worker changes every row just before each write, which is then refused."""
     return everywhere(before(table.touch), "row write")
 
 
 class FaultInjector:
-    """Numbers the operations that pass, and lets go wrong what the plan says."""
+    """Numbers the operations that pass, and makes them go wrong as the plan says."""
 
     def __init__(self, plan: Plan = nothing, onward: Passage = undisturbed) -> None:
         self.plan = plan
         self._onward = onward
         self.names: list[str] = []
-        """Of the operations so far."""
+        """The names of the operations so far, in order."""
 
     def __call__(self, operation: Operation[T]) -> T:
         """See Passage."""
@@ -136,14 +136,14 @@ class FaultInjector:
 
 
 class Outside(Protocol):
-    """A world, or one of its parts."""
+    """A world, or one part of it, whose operations can be disturbed."""
 
     passage: Passage
 
 
 @contextmanager
 def disturbed(outside: Outside, plan: Plan) -> Iterator[FaultInjector]:
-    """Lets operations go wrong after a plan, for as long as the context lasts."""
+    """Applies a plan to the operations while the context lasts."""
     onward = outside.passage
     outside.passage = injector = FaultInjector(plan, onward)
     try:

@@ -27,7 +27,7 @@ _current = _Current()
 
 
 class Invocation:
-    """One run of a function, with operations numbered by itself, which may be parked at one of them."""
+    """One run of a function, whose operations are numbered, and which may be stalled at one of them."""
 
     def __init__(self, run: Callable[[], object], plan: Plan) -> None:
         self.injector = FaultInjector(plan)
@@ -40,7 +40,7 @@ class Invocation:
         Thread(target=self._main, daemon=True).start()
 
     def go_on(self, *, die: bool = False) -> None:
-        """Runs to the end, or until it stalls; with `die` its process is killed where it stands."""
+        """Runs the invocation to its end or next stall; with `die`, kills its process where it stands."""
         self._is_to_die = die
         self._go.release()
         self._back.acquire()
@@ -48,7 +48,7 @@ class Invocation:
             raise self._error
 
     def stall(self) -> None:
-        """Hands over until `go_on`."""
+        """Hands over to another invocation until `go_on`."""
         self._back.release()
         self._go.acquire()
         if self._is_to_die:
@@ -75,7 +75,7 @@ STALL = after(_stall)
 
 
 class Interleaving:
-    """A world whose invocations overlap, with what went wrong in it."""
+    """A world whose invocations overlap, and the faults in it."""
 
     def __init__(self, skews: tuple[float, ...] = (0, 0, 0), **settings: str) -> None:
         self.world = World(**settings)
@@ -89,7 +89,7 @@ class Interleaving:
     def deliver(
         self, queue: str = "requests", worker: int = 0, plan: Plan = nothing, message: Message | None = None
     ) -> None:
-        """Delivers a message to a worker: the first visible one if none is named, and nothing when there is none."""
+        """Delivers a message to a worker, by default the first visible one, if there is any."""
         self.begin(lambda: self.world.deliver(queue, self.workers[worker], message), plan)
 
     def begin(self, run: Callable[[], object], plan: Plan = nothing) -> None:
@@ -102,7 +102,7 @@ class Interleaving:
         self._let_run(invocation, die=die)
 
     def resume_all(self) -> None:
-        """Lets all that is stalled go on to its end."""
+        """Lets all stalled invocations run to their end."""
         while self.stalled:
             self.resume(self.stalled[0])
 

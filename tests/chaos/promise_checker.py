@@ -1,4 +1,4 @@
-"""Sees each DELETE and each row of a world as it is written; at the end, whether the promises were kept."""
+"""Watches each DELETE and each row of a world as it is written, and says at the end which promises were broken."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class PromiseChecker:
         return self._world.records.rows.get((key.bucket, key.row))
 
     def has_ended(self, client_request_id: str) -> bool:
-        """Whether an outcome of the request was ever recorded; it may have been redriven since."""
+        """Whether an outcome of the request was ever recorded, even if it has been redriven since."""
         return bool(self._promises.stories[client_request_id].ends)
 
     def broken(self, *client_request_ids: str) -> list[str]:
-        """The promises that were broken for these requests, and for whatever else there is."""
+        """The broken promises about these requests, and about all else in the world."""
         for event in self._world.results():
             self._promises.result_sent(event)
         return self._promises.broken(client_request_ids, self._world.batch.tasks) + self._wrong_counts()
 
     def _wrong_counts(self) -> list[str]:
-        """Whether the counts of each parent are those of its rows."""
+        """What is wrong if a parent's counts are not those of its rows."""
         rows = [row for row in self._world.records.rows.values() if row.get("parent_id")]
         found = []
         for parent in sorted({str(row["parent_id"]) for row in rows}):
@@ -56,7 +56,7 @@ class PromiseChecker:
         return found
 
     def _wrong_progress(self, parent: str, rows: int) -> list[str]:
-        """Whether a clean-up that had listed all tells of as many requests as have rows by now, and of none as open."""
+        """What is wrong if a listed clean-up's progress does not match its rows, or has any open."""
         answer = self._world.progress(parent)
         told = answer.content
         if answer.status != 200 or told["state"] != "listed" or (told["requested"], told["open"]) == (rows, 0):

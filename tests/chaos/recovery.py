@@ -1,4 +1,4 @@
-"""What brings everything to its end once the weather is fair: the host, the daily round, and a patient caller."""
+"""What ends everything once faults have stopped: the host, the daily round, and a patient caller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def until_quiet(world: World, rounds: int = 40) -> None:
-    """Lets the host deliver and the daily round pass until nothing is left to do; faults are what the host sees."""
+    """Lets the host deliver and the daily round run until nothing is left to do, ignoring the functions' errors."""
     for _ in range(rounds):
         world.settle(400, withstand=(AppError, ProcessDied))
         world.clock.advance(timedelta(hours=2).total_seconds())
@@ -27,7 +27,7 @@ def until_quiet(world: World, rounds: int = 40) -> None:
 
 
 def call_until_answered(world: World, ask: Callable[[], T], tries: int = 50) -> T:
-    """A caller over HTTP that repeats its call, a minute later each time, until it has an answer."""
+    """Repeats a call over HTTP, a minute later each time, until it is answered."""
     for _ in range(tries):
         try:
             return ask()

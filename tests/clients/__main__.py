@@ -1,6 +1,6 @@
-"""`make test-clients`: clients that nobody here wrote, generated from the description or official, on the local stack.
+"""`make test-clients`: generated and official clients run against the local stack.
 
-Each is made, compiled and run as its users would. What this machine lacks is said in the last lines.
+Each is generated, compiled and run as its users would. The last lines name what this machine lacks.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ PROGRAMS = ("openapi-typescript", "hey-api", "cloudevents", "storage-queue", "az
 
 
 class Failed(Exception):
-    """Raised when one of the clients does not get on with the app; the text is its own."""
+    """Raised when a client does not work with the app; the text is the client's own."""
 
 
 def main() -> int:
-    """Runs all of it; 0 when every client got on with the app."""
+    """Runs all clients; returns 0 if every one works with the app."""
     node = _node()
     _install(node)
     shutil.rmtree(GENERATED, ignore_errors=True)
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def _steps(node: Node) -> list[tuple[str, list[str]]]:
-    """What is done, in its order."""
+    """The steps, in their order."""
     lint = [
         ("redocly", _tool(node, "redocly", "lint", "--max-problems=50", "--config=redocly.yaml", str(DESCRIPTION))),
         (
@@ -96,7 +96,7 @@ def _environment(stack: Stack) -> dict[str, str]:
 
 
 def _passes(name: str, command: list[str], environment: dict[str, str]) -> bool:
-    """Runs one step; a warning counts as a fault."""
+    """Runs one step; a warning counts as a failure."""
     ended = subprocess.run(
         command, cwd=HERE, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
@@ -117,7 +117,7 @@ def _node() -> Node:
 
 
 def _install(node: Node) -> None:
-    """The packages of the lock file, once for each state of it; none needs its install script."""
+    """Installs the packages of the lock file, once per state of it; none needs its install script."""
     wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
@@ -128,13 +128,13 @@ def _install(node: Node) -> None:
 
 
 def _missing() -> list[str]:
-    """What is not on the search path: the generators for .NET, which are tools of its SDK, and the Azure CLI."""
+    """The tools missing from the search path: generators for .NET, from its SDK, and the Azure CLI."""
     missing = [f"{name} ({tool})" for name, tool in DOTNET_TOOLS.items() if shutil.which(tool) is None]
     return missing if has_az() else [*missing, "the samples of the Azure CLI (az)"]
 
 
 def _for_dotnet() -> list[tuple[str, list[str]]]:
-    """Those that are there make their clients; nothing here compiles them."""
+    """Runs the .NET generators that are installed; their output is not compiled."""
     options = ["/generateExceptionClasses:true", "/jsonLibrary:SystemTextJson", "/generateNullableReferenceTypes:true"]
     nswag = ["nswag", "openapi2csclient", f"/input:{DESCRIPTION}", "/output:generated/Nswag.cs", *options]
     kiota = ["kiota", "generate", "-l", "csharp", "-d", str(DESCRIPTION), "-o", "generated/kiota", "-n", "App"]

@@ -1,4 +1,4 @@
-"""The samples of docs/clients.md as programs: those that the page marks, each as a person would copy it."""
+"""The marked samples of docs/clients.md as programs, as a person would copy them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ const results = service.getQueueClient(process.env.RESULT_QUEUE_NAME);
 
 
 def samples(folder: Path, node: str) -> list[tuple[str, list[str]]]:
-    """Writes each marked sample into a file of its own; its name, and the command that runs it."""
+    """Writes each marked sample into a file; yields its name and the command that runs it."""
     folder.mkdir(exist_ok=True)
     commands = {"python": [sys.executable], "js": [node], "sh": ["sh", "-eu"]}
     found = []
@@ -50,7 +50,7 @@ def samples(folder: Path, node: str) -> list[tuple[str, list[str]]]:
 
 
 def has_az() -> bool:
-    """Whether there is an Azure CLI."""
+    """Whether the Azure CLI is installed."""
     return shutil.which("az") is not None
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the Batch client share: requests, tokens and a client for any account."""
+"""What the tests of the Batch client share: requests, tokens, time boxes, and a client for any account."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ REQUEST_ID = "7d9c1a3e-0f4b-4c55-9d8e-2b6f0a1c3d4e"
 
 @dataclass
 class CountedTokens:
-    """Tokens in order of asking; `renewals` are what refusals lead to, and none left means that none is to be had."""
+    """Counts how often a token is asked for; each refused token is replaced by the next of `renewals`, if any."""
 
     current: str | None = "first-token"
     renewals: list[str] = field(default_factory=list)
     asked: int = 0
 
     def token(self) -> str:
-        """The current token."""
+        """The current token; raises TokenUnavailable if there is none."""
         self.asked += 1
         if self.current is None:
             raise TokenUnavailable("the identity endpoint is down")
         return self.current
 
     def renewed(self, stale: str) -> str:
-        """The next token."""
+        """The token that replaces a refused one."""
         if self.current == stale:
             self.current = self.renewals.pop(0) if self.renewals else None
         return self.token()
 
 
 def deletion(account: str, **fields: Any) -> DeletionRequest:
-    """A request as the rest of the app makes it, but unchecked, so that tests can hand in what must never come."""
+    """An unvalidated deletion request, so that tests can pass values that validation would refuse."""
     known = {"client_request_id": REQUEST_ID, "job_id": "job1", "task_id": "task1", "batch_url": account}
     return DeletionRequest.model_construct(**{**known, **fields})
 
 
 def within(seconds: float, *, start: float | None = None, clock: Clock | None = None) -> TimeBox:
-    """A time box from now on, in seconds; a call may start within `start` of them, or within all."""
+    """A time box of so many seconds from now, in whose first `start` seconds the call must begin."""
     now = (clock or SystemClock()).monotonic()
     return TimeBox(now + (seconds if start is None else start), now + seconds)
 

@@ -12,19 +12,19 @@ __all__ = ["batch_simulator", "batch_token", "identity_endpoint", "stack_environ
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make test-host ARGS="--func"`."""
+    """Adds `--func`, which runs the host tests against the real host: `make test-host ARGS="--func"`."""
     parser.addoption("--func", action="store_true", help="test `func` of the Core Tools in place of devstack/host")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The tests of the host run the one that was asked for."""
+    """Chooses the host that the host tests run, and fails if it is not installed."""
     HostProcess.real = bool(config.getoption("--func", default=False))
     if HostProcess.real and not core_tools.is_installed():
         raise pytest.UsageError("--func needs the Azure Functions Core Tools on the path")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves out what is the local host's own way, and gives the real one the time of its leases."""
+    """Under `--func`, skips what only the local host does, and allows for the real host's longer leases."""
     for item in items:
         if HostProcess.real and item.get_closest_marker("local_host"):
             item.add_marker(pytest.mark.skip(reason="only the local host does so, on purpose; see devstack/host"))

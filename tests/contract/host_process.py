@@ -1,4 +1,4 @@
-"""Runs a Functions host with the sample app, for the tests of this tier: the local one, or `func` with `--func`."""
+"""Runs a Functions host with the sample app, for the host tests: the local host, or `func` with `--func`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Found = TypeVar("Found")
 
 
 def eventually(look: Callable[[], Found], what: str) -> Found:
-    """What `look` finds once it finds something; fails the test when that takes too long."""
+    """Calls `look` until it returns something, and returns that; fails the test if it takes too long."""
     seconds = 1500.0 if HostProcess.real else 300.0
     end = time.monotonic() + seconds
     while not (found := look()):
@@ -36,7 +36,7 @@ def eventually(look: Callable[[], Found], what: str) -> Found:
 
 
 class HostProcess:
-    """One host with the sample app in a directory of its own; ends with the `with` block."""
+    """A host process with the sample app in a directory; the `with` block ends it."""
 
     real: ClassVar[bool] = False
     """Whether hosts are `func` of the Core Tools, whose leases and drains are fixed."""
@@ -100,7 +100,7 @@ class HostProcess:
         self._program.signal(signal.SIGTERM)
 
     def close(self) -> None:
-        """Ends the host and its worker in the middle of whatever they do."""
+        """Kills the host and its worker, whatever they are doing."""
         self._program.kill()
 
     def wait(self) -> int:
@@ -112,20 +112,20 @@ class HostProcess:
         return (self.directory / "host.log").read_text(errors="replace")
 
     def has_failed(self) -> bool:
-        """Whether the log tells of a failed invocation, in the words of either host."""
+        """Whether the log reports a failed invocation, in the format of either host."""
         return "result=failed" in self.log() or "(Failed, Id=" in self.log()
 
     def attempts(self) -> list[dict[str, Any]]:
-        """What each invocation of the sample's functions saw, in order."""
+        """What each invocation of the sample app's functions recorded, in order."""
         path = self.directory / "attempts.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def seen(self, **values: object) -> list[dict[str, Any]]:
-        """The attempts with these values."""
+        """The recorded invocations with these values."""
         return [attempt for attempt in self.attempts() if values.items() <= attempt.items()]
 
     def wait_for(self, count: int = 1, **values: object) -> list[dict[str, Any]]:
-        """The attempts with these values, once there are as many."""
+        """Waits until at least so many invocations with these values are recorded, and returns them."""
 
         def enough() -> list[dict[str, Any]]:
             found = self.seen(**values)
@@ -134,5 +134,5 @@ class HostProcess:
         return eventually(enough, f"{count} attempts with {values}")
 
     def open_gate(self, name: str = "gate") -> None:
-        """Lets the sample's waiting functions go on."""
+        """Lets the sample app's waiting functions continue."""
         (self.directory / name).touch()

@@ -1,6 +1,6 @@
-"""The app that the tests of the host run: what its functions do is asked for by what they are sent.
+"""The app that the host tests run; what it is sent tells its functions what to do.
 
-Its state lies in the directory that the setting STATE names, so that a test can look on and open the gate.
+Its state lies in the directory named by the setting STATE, so that a test can read it and open the gate.
 """
 
 import json
@@ -44,19 +44,19 @@ def _answer(req: func.HttpRequest, context: func.Context, **more: object) -> fun
 
 @app.route("things/{id}", methods=["GET", "POST"], auth_level="anonymous")
 def things(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answers with what it saw."""
+    """Answers with what it received."""
     return _answer(req, context)
 
 
 @app.route("things/literal", methods=["GET"], auth_level="anonymous")
 def literal(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Says that it was the one."""
+    """Answers that the literal route was chosen."""
     return _answer(req, context, literal=True)
 
 
 @app.route("locked", methods=["GET"])
 def locked(req: func.HttpRequest) -> func.HttpResponse:
-    """Asks for a key, where keys are asked for."""
+    """Needs a function key, if the host asks for keys."""
     return func.HttpResponse("open")
 
 
@@ -68,19 +68,19 @@ def switched_off(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("still-on", auth_level="anonymous")
 def still_on(req: func.HttpRequest) -> func.HttpResponse:
-    """Would be switched off by a setting, were its name not in the form that has no effect."""
+    """Stays enabled, because its disabling setting is written in a form that has no effect."""
     return func.HttpResponse("on")
 
 
 @app.route("failing", auth_level="anonymous")
 def failing(req: func.HttpRequest) -> func.HttpResponse:
-    """Raises."""
+    """Raises an exception."""
     raise ValueError("asked for")
 
 
 @app.route("leaving", auth_level="anonymous")
 def leaving(req: func.HttpRequest) -> func.HttpResponse:
-    """Ends its process."""
+    """Ends its worker process."""
     os._exit(3)
 
 
@@ -92,7 +92,7 @@ def foreign(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("waiting", auth_level="anonymous")
 def waiting(req: func.HttpRequest) -> func.HttpResponse:
-    """Answers when the gate is open, which `gate` names."""
+    """Answers once the gate named by `gate` is open."""
     _record(route="waiting")
     _wait_at_the_gate(req.params.get("gate", "gate"))
     return func.HttpResponse("done")
@@ -101,7 +101,7 @@ def waiting(req: func.HttpRequest) -> func.HttpResponse:
 @app.queue_trigger(arg_name="msg", queue_name="%IN%", connection="Conn", data_type=func.DataType.BINARY)
 @app.queue_output(arg_name="out", queue_name="%OUT%", connection="Conn")
 def on_message(msg: func.QueueMessage, context: func.Context, out: func.Out[List[str]]) -> None:  # noqa: UP006
-    """Sends the body on; a body can ask for trouble."""
+    """Sends the body to the output queue; some bodies make it fail, wait or send something else."""
     body = msg.get_body().decode(errors="replace")
     _record(
         id=msg.id,
@@ -119,7 +119,7 @@ def on_message(msg: func.QueueMessage, context: func.Context, out: func.Out[List
 
 @app.queue_trigger(arg_name="msg", queue_name="%IN%-poison", connection="Conn", data_type=func.DataType.BINARY)
 def on_poison(msg: func.QueueMessage) -> None:
-    """Fails on what asks for it, as a poison function should not."""
+    """Fails if the body says so, which a poison function should never do."""
     body = msg.get_body().decode()
     _record(poison=body, count=msg.dequeue_count)
     if body == "fail":
@@ -134,7 +134,7 @@ def on_nothing(msg: func.QueueMessage) -> None:
 
 @app.timer_trigger(arg_name="tick", schedule="%SCHEDULE%")
 def on_tick(tick: func.TimerRequest) -> None:
-    """Records its ticks; with a gate of its own it can be held up."""
+    """Records its ticks; a file named `hold` makes it wait."""
     _record(late=tick.past_due, status=tick.schedule_status)  # type: ignore[attr-defined]  # the class handed over has it
     if (_state / "hold").exists():
         _wait_at_the_gate("tick")

@@ -1,4 +1,4 @@
-"""The queues of one host under test."""
+"""The queues that one host under test uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ APPLICATION_INSIGHTS = (
 
 
 class Queues:
-    """`in`, `in-off`, `out` and what the host makes of them, under names of their own."""
+    """The queues `in`, `in-off`, `out` and those that the host creates, with names that no other test uses."""
 
     def __init__(self, connection: str) -> None:
         self._connection = connection
@@ -33,23 +33,23 @@ class Queues:
         }
 
     def create(self) -> Self:
-        """Makes the input queues; the output and poison queues are the host's to make."""
+        """Creates the input queues; the host creates the output and poison queues."""
         for name in ("in", "in-off"):
             with self.open(name) as queue:
                 queue.create_queue()
         return self
 
     def open(self, name: str) -> QueueClient:
-        """One queue by its name within the test."""
+        """A client for one queue, by its short name."""
         return QueueClient.from_connection_string(self._connection, f"{self._prefix}-{name}")
 
     def send(self, name: str, text: str) -> None:
-        """Puts a text on the queue as it is."""
+        """Sends a text to a queue, unencoded."""
         with self.open(name) as queue:
             queue.send_message(text)
 
     def texts(self, name: str) -> list[str]:
-        """The visible messages as they lie on the wire; none while there is no such queue."""
+        """The visible messages of a queue as stored, without receiving them; none if the queue does not exist."""
         try:
             with self.open(name) as queue:
                 return [str(message.content) for message in queue.peek_messages(32)]
@@ -57,7 +57,7 @@ class Queues:
             return []
 
     def count(self, name: str) -> int | None:
-        """Messages on the queue, hidden ones among them; None while there is no such queue."""
+        """The number of messages on a queue, hidden ones included; None if the queue does not exist."""
         try:
             with self.open(name) as queue:
                 return queue.get_queue_properties().approximate_message_count or 0

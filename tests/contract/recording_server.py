@@ -1,4 +1,4 @@
-"""A server that keeps requests to the letter and answers with any bytes, broken ones too."""
+"""An HTTP server that records requests exactly and answers with any bytes, even invalid ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LINGER_NOT = b"\x01\0\0\0\0\0\0\0"
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it was on the wire."""
+    """One request as it was received."""
 
     method: str
     target: str
@@ -29,7 +29,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Script:
-    """What to do with a request after it was read, below any TLS; the connection stays open afterwards."""
+    """Takes over the connection after a request was read, below any TLS, and leaves it open."""
 
     play: Callable[[socket.socket], None]
 

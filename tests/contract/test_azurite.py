@@ -1,4 +1,4 @@
-"""The storage emulator: what the local stack and the tests of the storage adapters rely on."""
+"""The storage emulator does what the local stack and the tests of the storage adapters rely on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UniqueName = Callable[[str], str]
 
 
 def test_a_message_goes_through_a_queue(azurite: Azurite, unique_name: UniqueName) -> None:
-    """The queue library of the app is understood, although its service version is newer than the emulator."""
+    """The app's queue library works with the emulator, although it uses a newer version of the service's API."""
     with QueueClient.from_connection_string(azurite.connection_string, unique_name("requests")) as queue:
         queue.create_queue()
         queue.send_message("hello")
@@ -28,7 +28,7 @@ def test_a_message_goes_through_a_queue(azurite: Azurite, unique_name: UniqueNam
 
 
 def test_a_second_insert_of_a_row_is_refused(azurite: Azurite, unique_name: UniqueName) -> None:
-    """Insert-must-not-exist, on which each request taking effect once rests, is kept by the emulator."""
+    """The emulator refuses to insert an existing row, which is what makes each request take effect once."""
     with TableServiceClient.from_connection_string(azurite.connection_string) as tables:
         table = tables.create_table(unique_name("rows"))
         table.create_entity({"PartitionKey": "1", "RowKey": "a"})
@@ -60,7 +60,7 @@ def test_a_name_that_is_none_keeps_nothing_else_from_being_made(
 
 
 def test_a_stop_leaves_nothing_and_a_start_finds_what_was_kept(tmp_path: Path) -> None:
-    """With a folder of its own the emulator comes back on the same ports with the same messages."""
+    """An emulator that keeps its data stops listening when stopped, and restarts with its ports and messages."""
     with Azurite(tmp_path, in_memory=False) as emulator:
         port = urlsplit(emulator.queue_url).port
         with QueueClient.from_connection_string(emulator.connection_string, "kept", retry_total=0) as queue:
@@ -74,7 +74,7 @@ def test_a_stop_leaves_nothing_and_a_start_finds_what_was_kept(tmp_path: Path) -
 
 
 def test_a_taken_port_is_reported_with_the_emulators_own_words() -> None:
-    """A start that fails says why, and leaves no process behind."""
+    """If a port is taken, the emulator's start fails with the emulator's own message."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ProgramFailed, match=rf"Azurite ended with code \d+ before it was ready[^$]*{port}"):

@@ -1,4 +1,4 @@
-"""The Batch client against the simulated account: answers, refusals, pages, and the limit on calls in flight."""
+"""The Batch client against the simulated account: answers, refusals, pages, and its limit on calls in flight."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTILE_IDS = ["..", ".", "%2e%2e", "task1\n", "a/../b", "a/b", "", "a?x=1", "a#
 
 
 def test_a_task_is_deleted(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """200 comes with the service's request id and no error, and the task is gone."""
+    """Deleting an existing task gives a 200 with the service's request id, and the task is gone."""
     batch_simulator.seed(id="job1", tasks=["task1", "task2"])
     reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), within(5))
     [entry] = batch_simulator.deletes()
@@ -30,7 +30,7 @@ def test_a_task_is_deleted(batch_simulator: BatchSimulator, batch_token: str) ->
 def test_a_task_that_is_not_there_is_named_so(
     batch_simulator: BatchSimulator, batch_token: str, job: str, code: str
 ) -> None:
-    """The service's own code tells a task that is gone from an address that is wrong."""
+    """Deleting a missing task or job is reported as gone, with the service's code `TaskNotFound` or `JobNotFound`."""
     batch_simulator.seed(id="job1", tasks=[])
     request = deletion(batch_simulator.url, job_id=job)
     reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(request, within(5))
@@ -39,7 +39,7 @@ def test_a_task_that_is_not_there_is_named_so(
 
 
 def test_an_error_body_is_passed_on_without_its_trailer(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """Message and `Retry-After` arrive; request id and time stand in the reply and not in the text."""
+    """A reply carries Batch's message without the appended request id and time, and `Retry-After` in seconds."""
     batch_simulator.seed(id="job1", tasks=["task1"])
     batch_simulator.fault(status=429, message="Slow down.", retry_after=7)
     reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), within(5))
@@ -48,7 +48,7 @@ def test_an_error_body_is_passed_on_without_its_trailer(batch_simulator: BatchSi
 
 
 def test_a_gateways_page_is_no_word_of_batch(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """A 404 in HTML may come from anywhere and proves nothing."""
+    """A 404 without Batch's own code does not prove that the task is gone, so the call is retried."""
     batch_simulator.fault(status=404, code="")
     reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), within(5))
     assert (reply.status, reply.has_batch_code) == (404, False)
@@ -59,7 +59,7 @@ def test_a_gateways_page_is_no_word_of_batch(batch_simulator: BatchSimulator, ba
 def test_a_lost_connection_leaves_the_effect_open(
     batch_simulator: BatchSimulator, batch_token: str, after_effect: bool
 ) -> None:
-    """A cut connection looks the same before and after the task went; asking again tells which it was."""
+    """A lost connection leaves open whether the task was deleted; the next call finds out."""
     batch_simulator.seed(id="job1", tasks=["task1"])
     batch_simulator.fault(drop=True, after_effect=after_effect, times=1)
     caller = client(batch_simulator.url, CountedTokens(batch_token))
@@ -72,7 +72,7 @@ def test_a_lost_connection_leaves_the_effect_open(
 
 
 def test_an_answer_that_takes_too_long_is_given_up(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """When the time is over the call returns, although the service still works on it."""
+    """A call without an answer ends when its time is up, as unanswered."""
     batch_simulator.seed(id="job1", tasks=["task1"])
     batch_simulator.fault(hold=True)
     caller = client(batch_simulator.url, CountedTokens(batch_token))
@@ -85,7 +85,7 @@ def test_an_answer_that_takes_too_long_is_given_up(batch_simulator: BatchSimulat
 @pytest.mark.parametrize("bad", HOSTILE_IDS)
 @pytest.mark.parametrize("field", ["job_id", "task_id"])
 def test_hostile_ids_never_leave_the_machine(batch_simulator: BatchSimulator, field: str, bad: str) -> None:
-    """An id that could change the URL ends for good, without a request and without asking for a token."""
+    """An id that could change the URL is refused for good, before any token is asked for or request sent."""
     tokens = CountedTokens()
     caller = client(batch_simulator.url, tokens)
     request = deletion(batch_simulator.url, **{field: bad})
@@ -99,7 +99,7 @@ def test_hostile_ids_never_leave_the_machine(batch_simulator: BatchSimulator, fi
 
 
 def test_a_foreign_account_gets_neither_request_nor_token(batch_simulator: BatchSimulator) -> None:
-    """A request that names an account outside the allow list is refused, whatever way it came by it."""
+    """An account outside the allow list gets neither a request nor a token, whatever the call."""
     tokens = CountedTokens()
     caller = client("https://acct.region.batch.azure.com", tokens)
     reply = caller.delete(deletion(batch_simulator.url), within(5))
@@ -113,7 +113,7 @@ def test_a_foreign_account_gets_neither_request_nor_token(batch_simulator: Batch
 def test_a_redirect_is_an_answer_and_not_followed(
     batch_simulator: BatchSimulator, batch_token: str, status: int
 ) -> None:
-    """Wherever a redirect points, nothing goes there, and the request ends for good."""
+    """A redirect is never followed: it is a permanent failure of the request."""
     with RecordingServer() as elsewhere:
         batch_simulator.fault(status=status, location=f"{elsewhere.url}/jobs/job1/tasks/task1")
         reply = client(batch_simulator.url, CountedTokens(batch_token)).delete(deletion(batch_simulator.url), within(5))
@@ -123,7 +123,7 @@ def test_a_redirect_is_an_answer_and_not_followed(
 
 @pytest.mark.parametrize("location", ["http://[", "//", "ftp://x", "/jobs/job1", "\x01"])
 def test_a_broken_redirect_is_still_an_answer(location: str) -> None:
-    """A target that cannot even be parsed does not turn the answer into a fault of the client."""
+    """A redirect with an unusable `Location` is still an answer with its status."""
     with RecordingServer(lambda _: whole(302, Location=location)) as server:
         reply = client(server.url).delete(deletion(server.url), within(5))
     assert (reply.sent, reply.status) == (Sent.ANSWERED, 302)
@@ -134,7 +134,7 @@ def test_a_broken_redirect_is_still_an_answer(location: str) -> None:
     [(401, b""), (401, b'{"code": "AuthenticationFailed"}'), (400, b'{"code": "InvalidAuthenticationInfo"}')],
 )
 def test_a_refused_token_is_replaced_once(status: int, body: bytes) -> None:
-    """After a refusal the call goes out once more, with a token from a fresh credential."""
+    """After Batch refuses a token, the client repeats the call once with a token from a new credential."""
     tokens = CountedTokens("stale", ["fresh"])
 
     def behave(seen: Seen) -> bytes:
@@ -147,14 +147,14 @@ def test_a_refused_token_is_replaced_once(status: int, body: bytes) -> None:
 
 
 def test_a_second_refusal_is_the_answer() -> None:
-    """When the fresh token is refused too, the fault lies in roles or settings: no third try."""
+    """If Batch refuses the replaced token too, the client does not try a third time and reports an access failure."""
     with RecordingServer(lambda _: whole(401)) as server:
         reply = client(server.url, CountedTokens("stale", ["fresh", "third"])).delete(deletion(server.url), within(5))
     assert (reply.status, reply.kind, len(server.seen)) == (401, Kind.ACCESS, 2)
 
 
 def test_without_a_fresh_token_the_refusal_stands() -> None:
-    """A refusal says more than an identity endpoint that is down, so that it is what is reported."""
+    """If no new token can be had after a refusal, the reply reports the refusal."""
     with RecordingServer(lambda _: whole(401)) as server:
         reply = client(server.url, CountedTokens("stale")).delete(deletion(server.url), within(5))
     assert (reply.status, len(server.seen)) == (401, 1)
@@ -162,7 +162,7 @@ def test_without_a_fresh_token_the_refusal_stands() -> None:
 
 @pytest.mark.parametrize(("status", "body"), [(403, b""), (400, b'{"code": "InvalidHeaderValue"}'), (400, b"")])
 def test_other_refusals_are_not_about_the_token(status: int, body: bytes) -> None:
-    """Rights and malformed requests do not get better with a fresh token."""
+    """The client does not replace its token after a 403, or a 400 with another code."""
     tokens = CountedTokens("stale", ["fresh"])
     with RecordingServer(lambda _: whole(status, body)) as server:
         client(server.url, tokens).delete(deletion(server.url), within(5))
@@ -170,7 +170,7 @@ def test_other_refusals_are_not_about_the_token(status: int, body: bytes) -> Non
 
 
 def test_a_slow_refusal_leaves_no_second_try() -> None:
-    """When half of the time is gone, a second try might be cut off half-way: the refusal is the answer."""
+    """The client does not repeat a refused call when more than half of its time is gone."""
     clock = FakeClock()
 
     def behave(_: Seen) -> bytes:
@@ -185,7 +185,7 @@ def test_a_slow_refusal_leaves_no_second_try() -> None:
 
 
 def test_without_a_token_nothing_is_sent(batch_simulator: BatchSimulator) -> None:
-    """No token to be had is a passing fault in which the account takes no part."""
+    """If no token can be had, nothing is sent and the failure counts as transient."""
     reply = client(batch_simulator.url, CountedTokens(None)).delete(deletion(batch_simulator.url), within(5))
     assert (reply.sent, reply.error and reply.error.code) == (Sent.FAILED, "TokenUnavailable")
     assert reply.kind is Kind.TRANSIENT
@@ -193,7 +193,7 @@ def test_without_a_token_nothing_is_sent(batch_simulator: BatchSimulator) -> Non
 
 
 def test_a_token_that_takes_all_the_time_leaves_no_call(batch_simulator: BatchSimulator) -> None:
-    """The time for the token counts too: what is left of it decides whether anything is sent."""
+    """If getting a token uses up the call's time, nothing is sent and the reply says `OutOfTime`."""
     clock = FakeClock()
 
     class SlowTokens(CountedTokens):
@@ -209,7 +209,7 @@ def test_a_token_that_takes_all_the_time_leaves_no_call(batch_simulator: BatchSi
 
 
 def test_a_call_that_cannot_begin_in_time_is_not_made(batch_simulator: BatchSimulator) -> None:
-    """Its claim may be another worker's by then, however much of the call's own time is left."""
+    """A call that cannot start before its latest start is not sent, since its claim may no longer hold."""
     clock = FakeClock()
 
     class SlowTokens(CountedTokens):
@@ -224,7 +224,7 @@ def test_a_call_that_cannot_begin_in_time_is_not_made(batch_simulator: BatchSimu
 
 
 def test_calls_beyond_the_limit_wait_for_their_turn(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """With one place, a second call waits for the first, and says so when its time is over."""
+    """A call beyond the limit on calls in flight waits for its turn, and ends as held when its time is up."""
     batch_simulator.seed(id="job1", tasks=["task1", "task2"])
     held = batch_simulator.fault(task="task1", hold=True)
     caller = client(batch_simulator.url, CountedTokens(batch_token), max_concurrency=1)
@@ -242,7 +242,7 @@ def test_calls_beyond_the_limit_wait_for_their_turn(batch_simulator: BatchSimula
 
 
 def test_throttling_slows_the_account_down(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """After a 429 that asks for a pause no call of any thread goes out, and each says how long it has to wait."""
+    """After a 429 with `Retry-After`, no call to the account is sent in that time, and each reply says how long."""
     batch_simulator.seed(id="job1", tasks=[f"t{n}" for n in range(3)])
     batch_simulator.fault(status=429, retry_after="30", total_times=1)
     caller = client(batch_simulator.url, CountedTokens(batch_token))
@@ -256,7 +256,7 @@ def test_throttling_slows_the_account_down(batch_simulator: BatchSimulator, batc
 
 @pytest.mark.parametrize("state", ["active", "completed"])
 def test_the_state_of_a_job_is_read(batch_simulator: BatchSimulator, batch_token: str, state: str) -> None:
-    """A clean-up learns whether the job is completed."""
+    """`get_job` returns the job's state, such as `active` or `completed`."""
     batch_simulator.seed(id="job1", state=state, tasks=[])
     caller = client(batch_simulator.url, CountedTokens(batch_token))
     reply, found = caller.get_job(batch_simulator.url, "job1", within(5))
@@ -264,14 +264,14 @@ def test_the_state_of_a_job_is_read(batch_simulator: BatchSimulator, batch_token
 
 
 def test_a_job_that_is_not_there_has_no_state(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """The reply says why there is no state."""
+    """`get_job` for a missing job returns no state, and a reply that says the job is gone."""
     caller = client(batch_simulator.url, CountedTokens(batch_token))
     reply, found = caller.get_job(batch_simulator.url, "job1", within(5))
     assert (reply.kind, found) == (Kind.GONE, None)
 
 
 def test_a_listing_goes_on_page_by_page(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """Pages follow each other by the service's links until every completed task was seen once."""
+    """Listing a job follows the service's links from page to page and returns each completed task once."""
     batch_simulator.seed(id="nightly:job-1", tasks={"count": 1_203})
     caller = client(batch_simulator.url, CountedTokens(batch_token))
     found: list[str] = []
@@ -298,7 +298,7 @@ def test_a_listed_version_is_the_condition_of_a_deletion(batch_simulator: BatchS
 
 @pytest.mark.parametrize("state", ["active", "running", "preparing"])
 def test_tasks_that_are_not_completed_are_no_part_of_a_page(state: str) -> None:
-    """Even if the service ignored the filter, running work would not be handed on for deletion."""
+    """A listing never returns a task that is not completed, even if the service ignores the filter."""
     body = (
         b'{"value": [{"id": "a", "state": "%s"}, {"id": "b", "state": "completed"}, {"id": "c"}, 7]}' % state.encode()
     )
@@ -308,7 +308,7 @@ def test_tasks_that_are_not_completed_are_no_part_of_a_page(state: str) -> None:
 
 
 def test_a_task_carries_what_a_selection_needs() -> None:
-    """Exit code, result, end time and version are read; anything odd in their place counts as absent."""
+    """A listed task has exit code, result, end time and ETag; values of the wrong type count as absent."""
     body = b"""{"value": [
         {"id": "a", "state": "completed", "eTag": "0x8D1",
          "executionInfo": {"exitCode": 3, "result": "Failure", "endTime": "2026-11-24T08:00:00Z"}},
@@ -327,7 +327,7 @@ def test_a_task_carries_what_a_selection_needs() -> None:
     "body", [b"", b"{}", b"[]", b'{"value": 1}', b'{"value": [], "odata.nextLink": 1}', b'{"value": [']
 )
 def test_an_unreadable_page_is_no_last_page(body: bytes) -> None:
-    """A listing does not end because a page could not be read."""
+    """A page that cannot be read is a transient failure, not the end of the listing."""
     with RecordingServer(lambda _: whole(body=body)) as server:
         page = client(server.url).list_completed_tasks(server.url, "job1", None, within(5))
     assert (page.tasks, page.continuation) == ((), None)
@@ -336,7 +336,7 @@ def test_an_unreadable_page_is_no_last_page(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"state": 1}', b'{"state": "comp'])
 def test_an_unreadable_job_is_not_taken_for_a_completed_one(body: bytes) -> None:
-    """Its state is unknown, so it is looked at again."""
+    """A job whose answer cannot be read has no state, and the failure counts as transient."""
     with RecordingServer(lambda _: whole(body=body)) as server:
         reply, state = client(server.url).get_job(server.url, "job1", within(5))
     assert state is None
@@ -347,7 +347,7 @@ def test_an_unreadable_job_is_not_taken_for_a_completed_one(body: bytes) -> None
     "link", ["http://127.0.0.1:9/jobs/job1/tasks?x=1", "{url}/jobs/job2/tasks?x=1", "{url}@127.0.0.1:9/jobs/job1/tasks"]
 )
 def test_a_link_elsewhere_is_not_followed(batch_simulator: BatchSimulator, batch_token: str, link: str) -> None:
-    """A next link to another account or listing is refused before a token is asked for."""
+    """A next-page link to another account or job is refused before any token is asked for."""
     tokens = CountedTokens(batch_token)
     batch_simulator.seed(id="job1", tasks={"count": 2})
     batch_simulator.fault(operation="task-list", next_link=link.format(url=batch_simulator.url))

@@ -1,4 +1,4 @@
-"""Tokens from the genuine azure-identity library, from the local identity endpoint to the simulated account."""
+"""Tokens from the real azure-identity library: from the local identity endpoint to the simulated account."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def _platform(identity_endpoint: IdentityEndpoint, monkeypatch: pytest.MonkeyPat
 
 
 def source(choice: Choice | None = None, scope: str = SCOPE) -> TokenSource:
-    """A token source with the credential that the app would use."""
+    """A token source with the credential that the app uses."""
     return TokenSource(credential_factory(choice or Choice()), normalised_scope(scope), SystemClock())
 
 
 @pytest.mark.parametrize("scope", [SCOPE, "https://batch.core.windows.net/.default"])
 def test_the_endpoint_is_asked_for_batch_with_its_slash(identity_endpoint: IdentityEndpoint, scope: str) -> None:
-    """The resource ends in a slash, without which Batch refuses the token; no client id means system-assigned."""
+    """Tokens are requested for Batch's resource with its final slash, whichever way the scope is spelled."""
     source(scope=scope).token()
     [asked] = identity_endpoint.requests
     assert (asked.resource, asked.client_id) == ("https://batch.core.windows.net/", None)
@@ -50,13 +50,13 @@ def test_the_endpoint_is_asked_for_batch_with_its_slash(identity_endpoint: Ident
 
 @pytest.mark.parametrize("credential", ["managed_identity", "developer"])
 def test_a_user_assigned_identity_is_named(identity_endpoint: IdentityEndpoint, credential: str) -> None:
-    """The client id of the settings chooses the identity."""
+    """The client id from the settings is passed to the identity endpoint."""
     source(Choice(credential, USER_ASSIGNED)).token()
     assert identity_endpoint.requests[-1].client_id == USER_ASSIGNED
 
 
 def test_the_account_takes_the_token(batch_simulator: BatchSimulator, identity_endpoint: IdentityEndpoint) -> None:
-    """Real library, endpoint and account together delete tasks with one token request for all of them."""
+    """The account accepts the token that azure-identity got, and three deletions share one token request."""
     batch_simulator.seed(id="job1", tasks=["a", "b", "c"])
     caller = client(batch_simulator.url, source())
     statuses = [caller.delete(deletion(batch_simulator.url, task_id=t), within(10)).status for t in "abc"]
@@ -64,7 +64,7 @@ def test_the_account_takes_the_token(batch_simulator: BatchSimulator, identity_e
 
 
 def test_a_revoked_token_is_replaced(batch_simulator: BatchSimulator, identity_endpoint: IdentityEndpoint) -> None:
-    """The library's own memory of the revoked token is left behind, and the call succeeds at once."""
+    """If Batch revokes a token, the call gets a new one past azure-identity's cache and succeeds."""
     batch_simulator.seed(id="job1", tasks=["a", "b"])
     caller = client(batch_simulator.url, source())
     caller.delete(deletion(batch_simulator.url, task_id="a"), within(10))
@@ -75,7 +75,7 @@ def test_a_revoked_token_is_replaced(batch_simulator: BatchSimulator, identity_e
 
 
 def test_cold_threads_ask_once(identity_endpoint: IdentityEndpoint) -> None:
-    """Twelve threads that start together make one token request."""
+    """Twelve threads that need the first token at the same time make one token request."""
     identity_endpoint.fault(delay_seconds=0.2)
     tokens = source()
     got: list[str] = []
@@ -89,7 +89,7 @@ def test_cold_threads_ask_once(identity_endpoint: IdentityEndpoint) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500, 503])
 def test_a_refusing_endpoint_is_asked_once(identity_endpoint: IdentityEndpoint, status: int) -> None:
-    """No retry underneath: the request itself is put back and tried again."""
+    """If the identity endpoint refuses, azure-identity does not retry: there is one request and TokenUnavailable."""
     identity_endpoint.fault(status=status)
     with pytest.raises(TokenUnavailable):
         source().token()
@@ -97,7 +97,7 @@ def test_a_refusing_endpoint_is_asked_once(identity_endpoint: IdentityEndpoint, 
 
 
 def test_an_endpoint_that_is_down_costs_little(identity_endpoint: IdentityEndpoint) -> None:
-    """The library's own retries would take five seconds and more."""
+    """If the identity endpoint is down, asking for a token fails within four seconds."""
     source().token()
     identity_endpoint.stop()
     began = time.monotonic()
@@ -112,7 +112,7 @@ def test_an_endpoint_that_is_down_costs_little(identity_endpoint: IdentityEndpoi
 def test_a_broken_answer_is_not_quoted(
     identity_endpoint: IdentityEndpoint, caplog: pytest.LogCaptureFixture, body: str
 ) -> None:
-    """azure-identity puts the body of a broken answer into its exception and its own warnings."""
+    """A malformed answer of the identity endpoint is quoted neither in the error nor in the log."""
     caplog.set_level(logging.INFO)
     identity_endpoint.fault(body=body)
     with pytest.raises(TokenUnavailable) as caught:
@@ -122,7 +122,7 @@ def test_a_broken_answer_is_not_quoted(
 
 
 def test_a_missing_endpoint_fails_at_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An app whose identity is not there starts all the same, and says what it lacks when it needs a token."""
+    """Without an identity endpoint the app starts, and fails with a clear error when it needs a token."""
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token")
     tokens = source()
     with pytest.raises(TokenUnavailable, match="no token from the identity endpoint: it could not be reached"):
@@ -130,7 +130,7 @@ def test_a_missing_endpoint_fails_at_the_first_call(monkeypatch: pytest.MonkeyPa
 
 
 def test_storage_asks_for_its_token_once(identity_endpoint: IdentityEndpoint) -> None:
-    """However many threads begin with a storage call: azure-identity alone would make a request for each."""
+    """32 threads that need the first storage token at the same time make one token request."""
     credential = SharedCredential(credential_factory(Choice()), SystemClock())
     identity_endpoint.fault(delay_seconds=0.2)
     threads = [
@@ -145,7 +145,7 @@ def test_storage_asks_for_its_token_once(identity_endpoint: IdentityEndpoint) ->
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_refusal_is_forgotten_whatever_it_asks_for(identity_endpoint: IdentityEndpoint, status: int) -> None:
-    """Msal would keep the refusal for an hour, although the endpoint is well again."""
+    """A refusal with `Retry-After: 3600` does not block the next token request once the endpoint works again."""
     tokens = source()
     identity_endpoint.fault(status=status, retry_after="3600")
     with pytest.raises(TokenUnavailable):
@@ -155,7 +155,7 @@ def test_a_refusal_is_forgotten_whatever_it_asks_for(identity_endpoint: Identity
 
 
 def test_an_endpoint_in_trouble_is_described_in_words(identity_endpoint: IdentityEndpoint) -> None:
-    """A 500 with a page of HTML is a fault of the endpoint, and not "JSONDecodeError"."""
+    """If the identity endpoint answers with HTML, the error says so in words, not as JSONDecodeError."""
     identity_endpoint.fault(status=500, body="<html>")
     with pytest.raises(TokenUnavailable, match="its answer was not JSON, so most likely an error of the endpoint"):
         source().token()

@@ -1,4 +1,4 @@
-"""What a sweep reads of an account, against the simulated service: pages of jobs, and tasks by their end."""
+"""How sweeps list an account's jobs and their tasks, against the simulated service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def test_jobs_are_listed_page_by_page_with_their_marks(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """The listing follows the service's links until every job has been seen once."""
+    """Listing jobs follows the service's links and returns each job once, with its state and owner's marks."""
     for number in range(1_002):
         batch_simulator.seed(id=f"job-{number}", state="completed" if number else "active")
     batch_simulator.seed(id="marked", metadata={"task-retention": "keep"}, usesTaskDependencies=True)
@@ -31,7 +31,7 @@ def test_jobs_are_listed_page_by_page_with_their_marks(batch_simulator: BatchSim
 
 
 def test_the_list_of_jobs_asks_for_what_a_policy_needs() -> None:
-    """The list of jobs is not filtered by id, because a filter could hide ids in another letter case."""
+    """The job list selects only what policies need, and has no id filter, which would be sensitive to letter case."""
     with RecordingServer(lambda _: whole(body=b'{"value": []}')) as server:
         client(server.url).list_jobs(server.url, None, within(5))
         path, _, query = server.seen[0].target.partition("?")
@@ -46,7 +46,7 @@ def test_the_list_of_jobs_asks_for_what_a_policy_needs() -> None:
 def test_a_link_of_the_list_of_jobs_that_leads_elsewhere_is_refused(
     batch_simulator: BatchSimulator, batch_token: str
 ) -> None:
-    """A link to another host or another list is refused, and no token is sent there."""
+    """A next-page link of the job list to another host or list is refused, and no token is asked for."""
     tokens = CountedTokens(batch_token)
     caller = client(batch_simulator.url, tokens)
     for link in ("http://127.0.0.1:9/jobs?x=1", f"{batch_simulator.url}/jobs/j/tasks?x=1"):
@@ -57,7 +57,7 @@ def test_a_link_of_the_list_of_jobs_that_leads_elsewhere_is_refused(
 
 
 def test_tasks_that_ended_later_are_not_even_listed(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """The filter that the service documents; without it a job of a million young tasks would cost a thousand calls."""
+    """With `ended_by`, only completed tasks that ended by then are listed, which spares pages of young tasks."""
     tasks = [{"id": f"t{n}", "endTime": NOON - timedelta(hours=n)} for n in range(4)]
     batch_simulator.seed(id="j", tasks=[*tasks, {"id": "busy", "state": "running"}])
     caller = client(batch_simulator.url, CountedTokens(batch_token))
@@ -71,7 +71,7 @@ def test_tasks_that_ended_later_are_not_even_listed(batch_simulator: BatchSimula
     [(NOON, "2026-11-24T12:00:00Z"), (NOON + timedelta(microseconds=1), "2026-11-24T12:00:01Z")],
 )
 def test_the_filter_never_hides_a_task_that_is_due(moment: datetime, text: str) -> None:
-    """Rounded up to whole seconds: what comes too much is checked again."""
+    """The end time in a listing's filter is rounded up to whole seconds, so no due task is left out."""
     with RecordingServer(lambda _: whole(body=b'{"value": []}')) as server:
         client(server.url).list_completed_tasks(server.url, "j", None, within(5), ended_by=moment)
         query = dict(parse_qsl(server.seen[0].target.partition("?")[2]))
@@ -79,7 +79,7 @@ def test_the_filter_never_hides_a_task_that_is_due(moment: datetime, text: str) 
 
 
 def test_a_fault_is_told_as_of_any_call(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """With the service's code."""
+    """A refused job list gives a reply with its kind and Batch's code, and no jobs."""
     batch_simulator.fault(operation="job-list", status=403, code="InsufficientAccountPermissions")
     page = client(batch_simulator.url, CountedTokens(batch_token)).list_jobs(batch_simulator.url, None, within(5))
     assert (page.reply.kind, page.reply.batch_code, page.jobs) == (Kind.ACCESS, "InsufficientAccountPermissions", ())

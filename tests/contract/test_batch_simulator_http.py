@@ -1,4 +1,4 @@
-"""The simulated account on the wire: admission, faults that cut connections, the control API, its process."""
+"""The simulated Batch account over HTTP: tokens, faults that cut connections, the control API, its process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERSION = {"api-version": API_VERSION}
 
 @pytest.fixture
 def session(batch_token: str) -> Iterator[requests.Session]:
-    """A client with a good token, which does not follow redirects by itself when told so."""
+    """An HTTP session with a valid token that follows no redirects."""
     with requests.Session() as made:
         made.trust_env = False
         made.headers["Authorization"] = f"Bearer {batch_token}"
@@ -39,17 +39,17 @@ def account(batch_simulator: BatchSimulator) -> BatchSimulator:
 
 
 def task_url(account: BatchSimulator, task_id: str = "task-1") -> str:
-    """Where a task of `j1` is."""
+    """The URL of a task of `j1`."""
     return f"{account.url}/jobs/j1/tasks/{task_id}"
 
 
 def delete(session: requests.Session, account: BatchSimulator, task_id: str = "task-1") -> requests.Response:
-    """Deletes a task of `j1` with the least that is needed."""
+    """Deletes a task of `j1`, with no more than the required headers."""
     return session.delete(task_url(account, task_id), params=VERSION, allow_redirects=False, timeout=90)
 
 
 def test_a_deletion_answers_as_the_rest_reference_says(session: requests.Session, account: BatchSimulator) -> None:
-    """200 without body, ETag or Last-Modified; the ids of the request in the headers."""
+    """The simulator answers a deletion with 200, request ids in the headers, and no body, ETag or Last-Modified."""
     headers = {"client-request-id": GUID, "return-client-request-id": "true"}
     answer = session.delete(task_url(account), params=VERSION, headers=headers, timeout=90)
     assert (answer.status_code, answer.content) == (200, b"")
@@ -59,7 +59,7 @@ def test_a_deletion_answers_as_the_rest_reference_says(session: requests.Session
 
 
 def test_a_refusal_has_the_service_s_error_document(session: requests.Session, account: BatchSimulator) -> None:
-    """The message ends with the request's id and the time."""
+    """The simulator's errors have the service's document, whose message ends with request id and time."""
     answer = delete(session, account, "nope")
     document = answer.json()
     assert (answer.status_code, document["code"]) == (404, "TaskNotFound")
@@ -74,7 +74,7 @@ def test_a_refusal_has_the_service_s_error_document(session: requests.Session, a
 def test_a_token_for_another_audience_is_refused(
     account: BatchSimulator, identity_endpoint: IdentityEndpoint, resource: str
 ) -> None:
-    """401 with the reason; the task stays."""
+    """The simulator refuses a token for another audience with 401 and the reason, and keeps the task."""
     token = identity_endpoint.token(resource)["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.delete(task_url(account), params=VERSION, headers=headers, timeout=90)
@@ -86,7 +86,7 @@ def test_a_token_for_another_audience_is_refused(
 def test_a_revoked_token_is_refused_until_a_new_one_comes(
     session: requests.Session, account: BatchSimulator, identity_endpoint: IdentityEndpoint
 ) -> None:
-    """A revoked token gets 401 even though the client still considers it valid."""
+    """The simulator answers 401 to a revoked token and accepts the next one."""
     account.revoke_tokens()
     assert delete(session, account).status_code == 401
     fresh = identity_endpoint.token("https://batch.core.windows.net/")["access_token"]
@@ -95,7 +95,7 @@ def test_a_revoked_token_is_refused_until_a_new_one_comes(
 
 
 def test_a_read_that_brings_nothing_new_is_304(session: requests.Session, account: BatchSimulator) -> None:
-    """Without a body, and the connection stays usable."""
+    """A read with the current ETag in `If-None-Match` answers 304 without a body; the connection stays usable."""
     etag = session.get(task_url(account), params=VERSION, timeout=90).headers["ETag"]
     answer = session.get(task_url(account), params=VERSION, headers={"If-None-Match": etag}, timeout=90)
     assert (answer.status_code, answer.content) == (304, b"")
@@ -106,7 +106,7 @@ def test_a_read_that_brings_nothing_new_is_304(session: requests.Session, accoun
 def test_a_connection_is_cut_before_or_after_the_effect(
     session: requests.Session, account: BatchSimulator, after_effect: bool, left: int
 ) -> None:
-    """The client cannot tell the two apart; the journal can."""
+    """The simulator can cut the connection before or after the deletion, and its journal tells which."""
     account.fault(drop=True, after_effect=after_effect, times=1)
     with pytest.raises(requests.ConnectionError):
         delete(session, account)
@@ -118,14 +118,14 @@ def test_a_connection_is_cut_before_or_after_the_effect(
 
 
 def test_a_server_error_after_the_effect(session: requests.Session, account: BatchSimulator) -> None:
-    """500 though the task is gone: the answer that makes the next 404 a success."""
+    """The simulator can answer 500 although it deleted the task, so the next call gets a 404."""
     account.fault(status=500, after_effect=True, times=1)
     assert delete(session, account).status_code == 500
     assert delete(session, account).json()["code"] == "TaskNotFound"
 
 
 def test_a_held_request_waits_until_it_is_released(session: requests.Session, account: BatchSimulator) -> None:
-    """It is in the journal meanwhile, so that a test can act at just this moment."""
+    """A held request is in the journal, without effect, until the test releases it."""
     rule = account.fault(hold=True)
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(delete, session, account)
@@ -137,7 +137,7 @@ def test_a_held_request_waits_until_it_is_released(session: requests.Session, ac
 
 
 def test_a_slow_answer_outlasts_the_client_s_patience(session: requests.Session, account: BatchSimulator) -> None:
-    """The deletion takes effect though nobody waits for its answer any more."""
+    """A delayed deletion takes effect even if the client has stopped waiting for the answer."""
     account.fault(delay_seconds=0.3, after_effect=True)
     with pytest.raises(requests.ReadTimeout):
         session.delete(task_url(account), params=VERSION, timeout=0.1)
@@ -145,7 +145,7 @@ def test_a_slow_answer_outlasts_the_client_s_patience(session: requests.Session,
 
 
 def test_a_redirect_and_a_foreign_next_page_can_be_ordered(session: requests.Session, account: BatchSimulator) -> None:
-    """Both would carry a careless client's token to another host."""
+    """The simulator can answer with a redirect or a next-page link to another host."""
     account.fault(status=302, location="http://127.0.0.1:9/stolen", times=1)
     account.fault(operation="task-list", next_link="http://127.0.0.1:9/stolen")
     moved = delete(session, account)
@@ -155,7 +155,7 @@ def test_a_redirect_and_a_foreign_next_page_can_be_ordered(session: requests.Ses
 
 
 def test_the_control_api_seeds_breaks_and_reports(session: requests.Session, batch_simulator: BatchSimulator) -> None:
-    """What tests in other processes use; it needs no token."""
+    """The control API, which needs no token, seeds jobs, sets faults and reports calls to other processes."""
     control = f"{batch_simulator.url}/_control"
     seeds = [{"id": "big", "tasks": {"count": 2000, "prefix": "f-"}}, {"id": "j1", "tasks": ["a"]}]
     assert requests.post(f"{control}/jobs", json=seeds, timeout=90).json() == {"jobs": 2, "tasks": 2001}
@@ -200,7 +200,7 @@ def test_the_control_api_seeds_breaks_and_reports(session: requests.Session, bat
 def test_a_control_call_with_a_mistake_is_refused(
     batch_simulator: BatchSimulator, line: str, body: bytes, status: int
 ) -> None:
-    """With a text that says what is wrong, and nothing done."""
+    """The control API refuses an invalid call with an explanation and changes nothing."""
     method, _, call = line.partition(" ")
     answer = requests.request(method, f"{batch_simulator.url}/_control/{call}", data=body, timeout=90)
     assert (answer.status_code, list(answer.json())) == (status, ["error"])
@@ -208,7 +208,7 @@ def test_a_control_call_with_a_mistake_is_refused(
 
 
 def test_an_operation_that_is_not_simulated_says_so(session: requests.Session, account: BatchSimulator) -> None:
-    """The answer is 501 `OperationNotSimulated`, not "no such operation"; a HEAD has only the status."""
+    """An operation that Batch has but the simulator lacks answers 501 `OperationNotSimulated`."""
     url = f"{task_url(account)}/reactivate"
     answer = session.post(url, params=VERSION, timeout=90)
     assert (answer.status_code, answer.json()["code"]) == (501, "OperationNotSimulated")
@@ -220,7 +220,7 @@ def test_an_operation_that_is_not_simulated_says_so(session: requests.Session, a
 
 
 def test_many_clients_delete_at_the_same_time(batch_simulator: BatchSimulator, batch_token: str) -> None:
-    """Every task goes exactly once, over connections that are kept open."""
+    """32 clients deleting at once over kept connections delete each task exactly once."""
     batch_simulator.seed(id="j1", tasks={"count": 160})
     local = threading.local()
 
@@ -239,7 +239,7 @@ def test_many_clients_delete_at_the_same_time(batch_simulator: BatchSimulator, b
 
 
 def test_a_stopped_account_keeps_its_state_and_port(session: requests.Session, account: BatchSimulator) -> None:
-    """An outage: open connections are cut, new ones refused, and afterwards all is as before."""
+    """A stopped simulator refuses connections and, when started again, has the same URL and state."""
     url = account.url
     assert delete(session, account).status_code == 200
     account.stop()
@@ -252,7 +252,7 @@ def test_a_stopped_account_keeps_its_state_and_port(session: requests.Session, a
 
 @pytest.mark.parametrize("module", ["devstack.batch", "devstack.identity"])
 def test_each_stand_in_runs_as_a_process_of_its_own(module: str) -> None:
-    """It prints its URL when it takes requests, and ends cleanly on SIGTERM."""
+    """The Batch and identity stand-ins run as processes, print their URL when ready, and end on SIGTERM with 0."""
     command = [sys.executable, "-m", module, "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -62,12 +62,12 @@ def make_job(client: BatchClient, *task_ids: str) -> None:
 
 
 def status_and_code(caught: pytest.ExceptionInfo[HttpResponseError]) -> tuple[int | None, str | None]:
-    """What the service said, whatever class the client made of it."""
+    """The status and code that the service sent, whichever exception class the client raised."""
     return caught.value.status_code, caught.value.error.code if caught.value.error else None
 
 
 def test_a_job_and_its_tasks_are_created_read_and_deleted(client: BatchClient, batch_simulator: BatchSimulator) -> None:
-    """The client parses what it gets, and a deleted task is not found again."""
+    """The official client can create, read and delete tasks; a deleted task is not found any more."""
     make_job(client, "frame-1", "frame-2")
     task = client.get_task("render-7", "FRAME-1")
     assert (task.id, task.state, task.command_line) == ("frame-1", "active", "/bin/true")
@@ -80,13 +80,13 @@ def test_a_job_and_its_tasks_are_created_read_and_deleted(client: BatchClient, b
 
 
 def test_the_token_s_audience_ends_with_a_slash(client: BatchClient, identity_endpoint: IdentityEndpoint) -> None:
-    """The client asks the identity endpoint for it once, and the account takes the token."""
+    """The official client asks once for a token, for Batch's resource with its final slash, and it is accepted."""
     make_job(client, "frame-1")
     assert [request.resource for request in identity_endpoint.requests] == ["https://batch.core.windows.net/"]
 
 
 def test_many_tasks_are_created_in_one_call(client: BatchClient, batch_simulator: BatchSimulator) -> None:
-    """One that exists already is reported alone."""
+    """The official client creates 150 tasks at once; creating an existing one is refused."""
     make_job(client)
     tasks = [BatchTaskCreateOptions(id=f"t{n}", command_line="/bin/true") for n in range(150)]
     client.create_tasks("render-7", tasks)
@@ -96,7 +96,7 @@ def test_many_tasks_are_created_in_one_call(client: BatchClient, batch_simulator
 
 
 def test_completed_tasks_are_listed_over_pages(client: BatchClient, batch_simulator: BatchSimulator) -> None:
-    """The client follows the link to the next page, which keeps filter and selection."""
+    """The official client lists completed tasks over several pages, with its filter and selected fields kept."""
     batch_simulator.seed(id="done", state="completed", tasks=[{"count": 25}, {"id": "busy", "state": "running"}])
     listed = list(
         client.list_tasks("done", max_results=10, filter="state eq 'completed'", select=["id", "executionInfo"])
@@ -108,7 +108,7 @@ def test_completed_tasks_are_listed_over_pages(client: BatchClient, batch_simula
 
 
 def test_jobs_are_listed_over_pages(client: BatchClient, batch_simulator: BatchSimulator) -> None:
-    """What a sweep asks of an account: the marks of each job, by the link from page to page."""
+    """The official client lists all jobs over several pages, with state, metadata and dependencies."""
     for number in range(25):
         batch_simulator.seed(id=f"job-{number}", state="completed" if number % 2 else "active")
     batch_simulator.seed(id="marked", metadata={"task-retention": "keep"}, usesTaskDependencies=True)
@@ -138,7 +138,7 @@ def test_jobs_are_listed_over_pages(client: BatchClient, batch_simulator: BatchS
 def test_tasks_are_listed_by_when_and_how_they_ended(
     client: BatchClient, batch_simulator: BatchSimulator, text: str, ids: list[str]
 ) -> None:
-    """The filters that the service documents, as the official client sends them."""
+    """The simulator applies the documented filters on end time, state and result, sent by the official client."""
     old, new = "2026-11-10T12:00:00Z", "2026-11-23T12:00:00Z"
     tasks = [
         {"id": "old-good", "endTime": old},
@@ -155,7 +155,7 @@ def test_tasks_are_listed_by_when_and_how_they_ended(
 def test_a_filter_that_the_service_does_not_document_is_refused(
     client: BatchClient, batch_simulator: BatchSimulator, text: str
 ) -> None:
-    """400 for jobs and tasks alike: taken for no filter it would list everything."""
+    """A filter that Batch does not document is refused with 400, for jobs and tasks, rather than ignored."""
     batch_simulator.seed(id="j")
     for listing in (client.list_jobs(filter=text), client.list_tasks("j", filter=text)):
         with pytest.raises(HttpResponseError) as caught:
@@ -164,7 +164,7 @@ def test_a_filter_that_the_service_does_not_document_is_refused(
 
 
 def test_each_operation_of_the_client_is_simulated_or_said_not_to_be() -> None:
-    """Read from the client's own code, so that a newer client with another operation shows here."""
+    """Each operation in the official client's code is simulated or answers 501, so new operations are noticed."""
     source = inspect.getsource(_operations)
     found = re.findall(
         r'def build_batch_\w+_request\(.*?_url = "([^"]+)".*?HttpRequest\(method="(\w+)"', source, re.DOTALL
@@ -183,7 +183,7 @@ def _answer(method: str, path: str) -> str:
 
 
 def test_a_condition_protects_a_task_that_was_made_again(client: BatchClient, batch_simulator: BatchSimulator) -> None:
-    """The old ETag does not delete the new task, the new one does."""
+    """The ETag of a deleted task does not delete its successor with the same id; the successor's own does."""
     make_job(client, "frame-1")
     old = client.get_task("render-7", "frame-1").etag
     client.delete_task("render-7", "frame-1")
@@ -198,7 +198,7 @@ def test_a_condition_protects_a_task_that_was_made_again(client: BatchClient, ba
 
 
 def test_a_task_that_is_newer_than_the_date_is_kept(client: BatchClient, batch_simulator: BatchSimulator) -> None:
-    """`If-Unmodified-Since` in the past refuses, in the future it lets through."""
+    """`If-Unmodified-Since` keeps a task that changed after that date and lets an older one be deleted."""
     make_job(client, "frame-1")
     now = datetime.now(UTC)
     with pytest.raises(HttpResponseError) as caught:
@@ -209,7 +209,7 @@ def test_a_task_that_is_newer_than_the_date_is_kept(client: BatchClient, batch_s
 
 
 def test_a_job_is_deleted_in_the_background(client: BatchClient) -> None:
-    """The client's poller sees `deleting` and then nothing."""
+    """The official client's poller waits for a job's deletion, after which the job is not found."""
     make_job(client, "frame-1")
     client.begin_delete_job("render-7", polling_interval=0.1).result(timeout=90)  # type: ignore[arg-type]
     with pytest.raises(ResourceNotFoundError) as caught:
@@ -218,7 +218,7 @@ def test_a_job_is_deleted_in_the_background(client: BatchClient) -> None:
 
 
 def test_a_dot_segment_as_task_id_deletes_the_whole_job(client: BatchClient, batch_simulator: BatchSimulator) -> None:
-    """The official client lets it through; so the simulator shows what such a hole costs."""
+    """With `..` as task id, the official client deletes the whole job, which the simulator makes visible."""
     make_job(client, "frame-1")
     with pytest.raises(HttpResponseError) as caught:
         client.delete_task("render-7", "..")
@@ -227,7 +227,7 @@ def test_a_dot_segment_as_task_id_deletes_the_whole_job(client: BatchClient, bat
 
 
 def test_a_fault_reaches_the_client_as_the_service_s_own(client: BatchClient, batch_simulator: BatchSimulator) -> None:
-    """Status, code, text and Retry-After; afterwards the call succeeds."""
+    """A simulated fault reaches the official client with status, code and Retry-After, and ends after its times."""
     make_job(client, "frame-1")
     batch_simulator.fault(task="frame-1", status=429, retry_after=3, times=1)
     with pytest.raises(HttpResponseError) as caught:

@@ -1,4 +1,4 @@
-"""The connection below the Batch client: what was sent, what came back, and what is kept between calls."""
+"""The connection below the Batch client: what is sent, what counts as an answer, what is kept between calls."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ TASK_NOT_FOUND = b'{"code": "TaskNotFound", "message": {"lang": "en-us", "value"
 
 
 def delete(server: RecordingServer, *, seconds: float = 5, ca_file: str | None = None) -> Reply:
-    """One DELETE through a client of its own."""
+    """One DELETE through a new client."""
     return client(server.url, ca_file=ca_file).delete(deletion(server.url), within(seconds))
 
 
 def cause(reply: Reply) -> str:
-    """What the reply says about its fault."""
+    """The text of a reply's error."""
     assert reply.error is not None
     return f"{reply.error.code}: {reply.error.message}"
 
@@ -71,7 +71,7 @@ def server_side(certificate: Path) -> ssl.SSLContext:
 
 
 def test_a_closed_port_proves_that_nothing_was_sent() -> None:
-    """Without a connection the task is surely untouched."""
+    """If the connection is refused, the reply proves that the task was not deleted."""
     with RecordingServer() as server:
         url = server.url
     reply = client(url).delete(deletion(url), within(5))
@@ -81,7 +81,7 @@ def test_a_closed_port_proves_that_nothing_was_sent() -> None:
 
 
 def test_a_host_that_does_not_accept_proves_that_nothing_was_sent() -> None:
-    """A connection that is not made in time counts as none."""
+    """If no connection can be made in time, the reply proves that nothing was sent."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         # The queue of a listener that accepts nobody takes one or two; then the handshake is not answered any more.
@@ -97,7 +97,7 @@ def test_a_host_that_does_not_accept_proves_that_nothing_was_sent() -> None:
 
 
 def test_a_reset_after_the_request_leaves_the_effect_open() -> None:
-    """The service had the whole request when the connection broke."""
+    """If the connection is reset after the request was sent, the task may have been deleted."""
     with RecordingServer(lambda _: RESET) as server:
         reply = delete(server)
     assert (reply.sent, len(server.seen)) == (Sent.UNANSWERED, 1)
@@ -116,7 +116,7 @@ def test_a_reset_after_the_request_leaves_the_effect_open() -> None:
     ],
 )
 def test_half_an_answer_is_none(answer: bytes) -> None:
-    """A body or a head that breaks off or cannot be read does not count as an answer, whatever its status says."""
+    """A truncated or malformed answer counts as no answer, whatever its status line says."""
 
     def play(connection: socket.socket) -> None:
         connection.sendall(answer)
@@ -128,7 +128,7 @@ def test_half_an_answer_is_none(answer: bytes) -> None:
 
 
 def test_a_body_in_drops_does_not_outlast_the_time() -> None:
-    """A byte now and then keeps a socket's read time-out from firing; the call ends in its time all the same."""
+    """A call ends when its time is up even if the answer's bytes keep trickling in."""
 
     def play(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 100000\r\n\r\n")
@@ -145,7 +145,7 @@ def test_a_body_in_drops_does_not_outlast_the_time() -> None:
 
 
 def test_plain_http_in_place_of_tls_sends_nothing() -> None:
-    """A server that does not speak TLS never sees the request or the token."""
+    """A server that answers TLS with plain HTTP sees neither the request nor the token."""
     received: list[bytes] = []
 
     def serve(listener: socket.socket) -> None:
@@ -166,7 +166,7 @@ def test_plain_http_in_place_of_tls_sends_nothing() -> None:
 
 
 def test_a_tls_handshake_that_hangs_sends_nothing() -> None:
-    """The HTTP client calls this a read time-out, but it had nothing to read yet."""
+    """A TLS handshake that times out counts as nothing sent, although the HTTP client calls it a read time-out."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         reply = client(url).delete(deletion(url), within(0.4))
@@ -183,7 +183,7 @@ def test_an_unknown_certificate_sends_nothing(certificate: Path) -> None:
 
 
 def test_a_certificate_for_another_host_sends_nothing(certificate: Path) -> None:
-    """The name in the certificate must be the account's."""
+    """A server whose certificate names another host gets neither request nor token."""
     with RecordingServer(tls=server_side(certificate)) as server:
         url = server.url.replace("127.0.0.1", "localhost")
         reply = client(url, ca_file=str(certificate)).delete(deletion(url), within(5))
@@ -191,7 +191,7 @@ def test_a_certificate_for_another_host_sends_nothing(certificate: Path) -> None
 
 
 def test_a_trusted_certificate_lets_the_call_through(certificate: Path) -> None:
-    """Over TLS the call is the same, and its connection is used again."""
+    """With a trusted certificate, calls over TLS succeed and share one connection."""
     with RecordingServer(tls=server_side(certificate)) as server:
         caller = client(server.url, ca_file=str(certificate))
         statuses = [caller.delete(deletion(server.url), within(5)).status for _ in range(3)]
@@ -199,7 +199,7 @@ def test_a_trusted_certificate_lets_the_call_through(certificate: Path) -> None:
 
 
 def test_a_tls_fault_after_the_request_leaves_the_effect_open(certificate: Path) -> None:
-    """The HTTP client calls this an SSLError too, but the request had left."""
+    """A TLS error after the request was sent leaves open whether the task was deleted."""
     with RecordingServer(
         lambda _: Script(lambda plain: plain.sendall(b"garbage" * 9)), server_side(certificate)
     ) as server:
@@ -219,7 +219,7 @@ def test_a_tls_fault_after_the_request_leaves_the_effect_open(certificate: Path)
     ],
 )
 def test_a_connection_is_used_again(answer: bytes) -> None:
-    """Each whole answer gives its connection back, whether it has a body or not."""
+    """After every complete answer, with or without a body, the connection is used for the next call."""
     with RecordingServer(lambda _: answer) as server:
         caller = client(server.url)
         for _ in range(4):
@@ -228,14 +228,14 @@ def test_a_connection_is_used_again(answer: bytes) -> None:
 
 
 def test_one_call_is_one_request() -> None:
-    """No library below retries: a 503 with `Retry-After: 0` is answered by the caller's own back-off."""
+    """One call makes one request: no library below the client retries a 503, even with `Retry-After: 0`."""
     with RecordingServer(lambda _: whole(503, Retry_After="0")) as server:
         reply = delete(server)
     assert (reply.status, reply.retry_after, len(server.seen)) == (503, 0.0, 1)
 
 
 def test_a_huge_body_is_cut_off() -> None:
-    """An error body is read up to 1 MiB; one that is longer keeps its code, and with it its meaning."""
+    """Of an error body longer than 1 MiB only the start is read, which still gives its code."""
     body = TASK_NOT_FOUND[:-1] + b', "values": [' + b" " * MOST_BODY + b"]}"
     with RecordingServer(lambda _: whole(404, body)) as server:
         reply = delete(server)
@@ -243,13 +243,13 @@ def test_a_huge_body_is_cut_off() -> None:
 
 
 def test_a_compressed_body_is_read() -> None:
-    """The service may compress its answers, a page of tasks above all."""
+    """A gzip-compressed answer is decompressed and read."""
     with RecordingServer(lambda _: whole(404, gzip.compress(TASK_NOT_FOUND), Content_Encoding="gzip")) as server:
         assert delete(server).kind is Kind.GONE
 
 
 def test_a_compressed_bomb_is_cut_off() -> None:
-    """What counts is the size after decompression."""
+    """The limit on a body counts decompressed bytes, so a small compressed bomb is cut off too."""
     bomb = gzip.compress(TASK_NOT_FOUND[:-1] + b" " * 500_000_000 + b"}")
     with RecordingServer(lambda _: whole(404, bomb, Content_Encoding="gzip")) as server:
         reply = delete(server)
@@ -257,7 +257,7 @@ def test_a_compressed_bomb_is_cut_off() -> None:
 
 
 def test_cookies_are_not_kept() -> None:
-    """A cookie of one answer does not travel with the next request."""
+    """A cookie set by one answer is not sent with the next request."""
     with RecordingServer(lambda _: whole(Set_Cookie="session=1; Path=/")) as server:
         caller = client(server.url)
         for _ in range(2):
@@ -266,7 +266,7 @@ def test_cookies_are_not_kept() -> None:
 
 
 def test_the_environment_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a proxy nor a .netrc nor a CA bundle of the environment gets between the app and the account."""
+    """Proxies, .netrc and CA bundles from the environment do not affect calls to Batch."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -280,7 +280,7 @@ def test_the_environment_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("value", ["a\r\nX-Injected: 1", "a\nb", "é€"])
 def test_a_header_that_cannot_be_sent_ends_the_request(value: str) -> None:
-    """A value that would break out of its header is refused for good, before anything is sent."""
+    """A header value with a line break or non-ASCII text is refused for good, before anything is sent."""
     with RecordingServer() as server:
         reply = client(server.url).delete(deletion(server.url, if_match=value), within(5))
     assert (reply.sent, reply.kind, server.seen) == (Sent.REFUSED, Kind.PERMANENT, [])
@@ -288,7 +288,7 @@ def test_a_header_that_cannot_be_sent_ends_the_request(value: str) -> None:
 
 
 def test_tokens_stay_out_of_log_and_reply(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever happens to a call, neither its log lines nor its reply hold the token."""
+    """Tokens appear neither in logs nor in replies, for refused and for failed calls."""
     caplog.set_level(logging.DEBUG)
 
     body = b'{"code": "AuthenticationFailed", "message": {"value": "no"}}'

@@ -1,4 +1,4 @@
-"""*Task - Delete* and its neighbours on the wire, against the REST reference and the official client.
+"""*Task - Delete*, *Task - Get* and *Task - List* as sent, against the REST reference and the official client.
 
 https://learn.microsoft.com/rest/api/batchservice/task/delete-task
 """
@@ -32,7 +32,7 @@ def server() -> Iterator[RecordingServer]:
 
 
 def test_the_plain_delete_is_the_reference_request(server: RecordingServer) -> None:
-    """Without options: method, path, the api-version, the headers of the reference and nothing beyond HTTP's own."""
+    """A deletion without options sends exactly the reference's method, path, api-version and headers."""
     client(server.url, clock=FakeClock()).delete(deletion(server.url), within(5))
     assert server.seen == [
         Seen(
@@ -53,7 +53,7 @@ def test_the_plain_delete_is_the_reference_request(server: RecordingServer) -> N
 
 
 def test_every_option_has_its_place(server: RecordingServer) -> None:
-    """All options of the reference at once, each under its name and as given."""
+    """Each option of a deletion is sent under the reference's name for it, unchanged."""
     request = deletion(
         server.url,
         timeout=15,
@@ -80,13 +80,13 @@ def test_every_option_has_its_place(server: RecordingServer) -> None:
 
 @pytest.mark.parametrize(("asked", "sent"), [(1, "1"), (30, "30"), (31, "30"), (2147483647, "30")])
 def test_the_service_timeout_is_at_most_thirty(server: RecordingServer, asked: int, sent: str) -> None:
-    """The service treats more as 30 seconds, so that 30 is what is sent."""
+    """A `timeout` above 30 seconds is sent as 30, the most that the service accepts."""
     client(server.url).delete(deletion(server.url, timeout=asked), within(5))
     assert dict(parse_qsl(server.seen[0].target.partition("?")[2]))["timeout"] == sent
 
 
 def test_the_colon_of_a_scheduled_job_is_encoded(server: RecordingServer) -> None:
-    """The id `nightly:job-3` stands as one encoded segment in the path."""
+    """The colon in a scheduled job's id is percent-encoded in the path."""
     client(server.url).delete(deletion(server.url, job_id="nightly:job-3"), within(5))
     assert server.seen[0].target.startswith("/jobs/nightly%3Ajob-3/tasks/task1?")
 
@@ -101,7 +101,7 @@ def test_a_dry_run_asks_under_the_same_conditions(server: RecordingServer) -> No
 
 
 def test_a_listing_asks_for_completed_tasks_alone(server: RecordingServer) -> None:
-    """The first page names the filter, the fields that a selection needs, and the largest page."""
+    """A listing's first call asks for completed tasks, the fields that are needed, and pages of 1,000."""
     client(server.url).list_completed_tasks(server.url, "job1", None, within(5))
     path, _, query = server.seen[0].target.partition("?")
     assert path == "/jobs/job1/tasks"
@@ -131,7 +131,7 @@ def official(server: RecordingServer) -> azure.batch.BatchClient:
 
 
 def essence(seen: Seen) -> tuple[str, str, dict[str, str], dict[str, str]]:
-    """What two clients must agree on; the official one spells `timeout` as `timeOut`, which the reference does not."""
+    """What two clients' requests must agree on. azure-batch spells `timeout` as `timeOut`, unlike the reference."""
     path, _, query = seen.target.partition("?")
     parameters = {name.replace("timeOut", "timeout"): value for name, value in parse_qsl(query)}
     headers = {name.lower(): value for name, value in seen.headers.items() if name not in PLUMBING - {"Authorization"}}
@@ -165,7 +165,7 @@ def essence(seen: Seen) -> tuple[str, str, dict[str, str], dict[str, str]]:
 def test_the_official_client_sends_the_same_delete(
     server: RecordingServer, ours: dict[str, Any], theirs: dict[str, Any]
 ) -> None:
-    """Whatever options are set, our DELETE and that of azure-batch differ in nothing that the service looks at."""
+    """Whatever options are set, the app sends the same DELETE as the official azure-batch client."""
     request = deletion(server.url, ocp_date=DATE, **ours)
     client(server.url).delete(request, within(5))
     echo = {"return-client-request-id": theirs["echo"]} if "echo" in theirs else {}
@@ -183,7 +183,7 @@ def test_the_official_client_sends_the_same_delete(
 
 
 def test_the_official_client_sends_the_same_listing(server: RecordingServer) -> None:
-    """Filter, fields and page size are spelled alike."""
+    """The app lists a job's tasks with the same request as the official azure-batch client."""
     client(server.url).list_completed_tasks(server.url, "nightly:job-3", None, within(5))
     list(
         official(server).list_tasks(

@@ -1,4 +1,4 @@
-"""What goes over the wire without the detours of `requests`: the same as with them, but for what they should not add."""
+"""The app's lean HTTP transport sends what `requests` would send, without what it must not add."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = (
 
 
 class Recorder:
-    """A server that notes what comes, and answers as it is told."""
+    """A server that records requests and answers as a test says."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, dict[str, str | None], bytes]] = []
@@ -45,7 +45,7 @@ class Recorder:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """A server of the test's own."""
+    """A recording server for one test."""
     recorder = Recorder()
     recorder.server.start()
     yield recorder
@@ -78,7 +78,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_storage_gets_what_it_got_from_requests(recorder: Recorder, name: str) -> None:
-    """Method, target, headers and body do not depend on the way."""
+    """The app's transport sends the same method, target, headers and body as the library's own."""
     wanted = {**REQUESTS[name], "url": recorder.server.url + REQUESTS[name]["url"]}
     stock = RequestsTransport(use_env_settings=False)
     for transport in (stock, BoundedTransport(Timeouts())):
@@ -89,7 +89,7 @@ def test_storage_gets_what_it_got_from_requests(recorder: Recorder, name: str) -
 
 
 def test_a_cookie_is_not_kept(recorder: Recorder) -> None:
-    """What one answer sets, the next request does not carry."""
+    """The transport does not send a cookie that an earlier answer set."""
     with BoundedTransport(Timeouts()) as transport:
         for _ in range(2):
             transport.send(HttpRequest("GET", f"{recorder.server.url}/acc")).read()
@@ -98,14 +98,14 @@ def test_a_cookie_is_not_kept(recorder: Recorder) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_answer_that_breaks_off_is_a_fault_of_the_library(recorder: Recorder, stream: bool) -> None:
-    """With a body that is read at once and with one that is read later."""
+    """An unreadable body raises AzureError, whether it is read at once or streamed."""
     recorder.answer = Answer(200, {"Content-Encoding": "gzip"}, b"no gzip")
     with BoundedTransport(Timeouts()) as transport, pytest.raises(AzureError):
         transport.send(HttpRequest("GET", f"{recorder.server.url}/acc"), stream=stream).read()
 
 
 def test_a_redirect_is_not_followed(recorder: Recorder) -> None:
-    """A request that is signed for one place goes to no other."""
+    """The transport returns a redirect as the answer and sends the request nowhere else."""
     recorder.answer = Answer(302, {"Location": f"{recorder.server.url}/elsewhere"})
     with BoundedTransport(Timeouts()) as transport:
         answer = transport.send(HttpRequest("GET", f"{recorder.server.url}/acc"))
@@ -115,14 +115,14 @@ def test_a_redirect_is_not_followed(recorder: Recorder) -> None:
 
 @pytest.mark.parametrize("header", ["a\r\nb: c", "a\nb", "a\rb"])
 def test_a_line_break_in_a_header_is_refused(recorder: Recorder, header: str) -> None:
-    """`requests` looked for it; without it the connection still does."""
+    """A header value with a line break is refused before anything is sent."""
     with BoundedTransport(Timeouts()) as transport, pytest.raises((AzureError, ValueError)):
         transport.send(HttpRequest("GET", f"{recorder.server.url}/acc", headers={"If-Match": header}))
     assert recorder.seen == []
 
 
 def test_connections_are_kept_and_found_by_their_host(recorder: Recorder) -> None:
-    """One host has one pool, whatever the path, and another host another."""
+    """Requests to one host share a connection pool whatever their path; another host has another."""
     adapter = DirectAdapter(4)
 
     def pool(url: str) -> object:
@@ -138,7 +138,7 @@ def test_connections_are_kept_and_found_by_their_host(recorder: Recorder) -> Non
 
 
 def test_threads_that_come_first_together_share_a_pool() -> None:
-    """Otherwise their connections would be lost one by one."""
+    """Threads that make the first requests to a host at the same time share one connection pool."""
     adapter, pools, gate = DirectAdapter(4), set(), threading.Barrier(8)
 
     def look() -> None:
@@ -155,7 +155,7 @@ def test_threads_that_come_first_together_share_a_pool() -> None:
 
 
 def test_the_bundle_of_a_file_is_loaded_once() -> None:
-    """Both libraries' connections share one context, which verifies names and chains."""
+    """A CA bundle is loaded once into a shared TLS context that verifies certificates and host names."""
     import certifi
 
     context = verifying_context(certifi.where())

@@ -1,4 +1,4 @@
-"""Dead letters in a table of the storage service, and in the one that the unit tests use in its place."""
+"""The same tests for both dead-letter tables: the storage service's, and the in-memory one of the unit tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.rows import NOW
 
 @pytest.fixture(params=["memory", "azurite"])
 def letters(request: pytest.FixtureRequest) -> DeadLetterStore:
-    """An empty store of either kind, with three letters of the time before they were spread."""
+    """An empty store of either kind, plus three letters stored as earlier versions did, in one partition."""
     table = MemoryTable() if request.param == "memory" else real_table(request.getfixturevalue("azurite"))
     for row in old_rows(3, NOW).values():
         table.write(RowWrite(row))
@@ -38,7 +38,7 @@ def real_table(azurite: Azurite) -> Table:
 
 
 def letter(number: int, **columns: object) -> DeadLetter:
-    """A letter of its own second, newer than those of the time before."""
+    """A dead letter whose number is its time; all are newer than those of earlier versions."""
     moment = NOW + timedelta(seconds=number)
     known: dict[str, object] = {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))),
@@ -54,7 +54,7 @@ def letter(number: int, **columns: object) -> DeadLetter:
 
 
 def all_of(letters: DeadLetterStore, wanted: LetterFilter, top: int = 5) -> list[str]:
-    """The ids that a filter takes, page by page."""
+    """The ids that match a filter, read page by page."""
     found: list[str] = []
     place: Place | None = Place()
     while place is not None:
@@ -67,7 +67,7 @@ OLD = [f"{number:08x}-0000-5000-8000-00000000000f" for number in range(3)]
 
 
 def test_old_and_new_letters_are_one_list(letters: DeadLetterStore) -> None:
-    """Newest first, over nine partitions and pages of five."""
+    """Letters of this and of earlier versions are listed together, newest first, over all partitions and pages."""
     new = [letter(number) for number in range(1, 21)]
     for each in new:
         letters.keep(each)
@@ -77,7 +77,7 @@ def test_old_and_new_letters_are_one_list(letters: DeadLetterStore) -> None:
 
 
 def test_the_service_judges_what_the_filters_say(letters: DeadLetterStore) -> None:
-    """Texts, ranges of time and marks, also where rows of the time before have no such column."""
+    """Filters by text, time and mark select the right letters, also old ones that lack the column."""
     plain, other, rejected = letter(1), letter(2, reason="NodeNotReady", job_id="job-2"), letter(3, outcome="rejected")
     redriven, settled = letter(4), letter(5)
     for each in (plain, other, rejected, redriven, settled):

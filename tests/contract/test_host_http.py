@@ -1,4 +1,4 @@
-"""HTTP functions on the host, over real sockets."""
+"""HTTP functions on the Functions host, over real sockets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TRACE = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 
 @pytest.fixture(scope="module")
 def host(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
-    """A host that asks for no keys, for most tests of this module."""
+    """A host without keys, for most tests of this module."""
     settings = {**Queues(azurite.connection_string).settings, **LIMIT}
     with HostProcess(tmp_path_factory.mktemp("http"), settings) as running:
         yield running
@@ -36,7 +36,7 @@ def host(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def guarded(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
-    """A host that asks for keys, with Application Insights on."""
+    """A host that asks for keys and has Application Insights switched on."""
     settings = {**Queues(azurite.connection_string).settings, **KEYS}
     settings["APPLICATIONINSIGHTS_CONNECTION_STRING"] = APPLICATION_INSIGHTS
     options = [] if HostProcess.real else ["--enable-auth"]
@@ -45,7 +45,7 @@ def guarded(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def seen(host: HostProcess, path: str, **headers: str) -> dict[str, Any]:
-    """What a function saw of a GET."""
+    """What the function received from a GET."""
     reply = by_hand(
         host, f"GET {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     )
@@ -55,7 +55,7 @@ def seen(host: HostProcess, path: str, **headers: str) -> dict[str, Any]:
 
 
 def by_hand(host: HostProcess, head: str | bytes) -> http.client.HTTPResponse:
-    """The answer to a request that no client would send so."""
+    """The answer to a raw request that no HTTP client would send."""
     address = urlsplit(host.url)
     raw = head if isinstance(head, bytes) else head.encode()
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=180) as connection:
@@ -66,7 +66,7 @@ def by_hand(host: HostProcess, head: str | bytes) -> http.client.HTTPResponse:
 
 
 def test_a_request_reaches_its_function_and_the_answer_comes_back(host: HostProcess) -> None:
-    """Literals ignore case, a slash at the end is nothing, header names come in any case."""
+    """The host routes a request whatever the case of its path and header names, and returns the function's answer."""
     reply = requests.post(f"{host.url}/API/Things/Seven/", b"body", headers={"X-ONE": "1"}, timeout=180)
     assert reply.status_code == 202
     assert reply.headers["Content-Type"] == "application/json"
@@ -85,7 +85,7 @@ def test_a_request_reaches_its_function_and_the_answer_comes_back(host: HostProc
 def test_query_values_are_joined_whatever_the_case_of_their_names(
     host: HostProcess, query: str, values: dict[str, str]
 ) -> None:
-    """Empty ones are dropped."""
+    """The host joins repeated query values, ignoring the case of their names, and drops empty ones."""
     assert seen(host, f"/api/things/1?{query}")["query"] == values
 
 
@@ -109,7 +109,7 @@ def test_query_values_are_joined_whatever_the_case_of_their_names(
     ],
 )
 def test_the_status_is_that_of_the_real_host(host: HostProcess, method: str, path: str, status: int) -> None:
-    """404 for a wrong verb too and for a function that is switched off, 500 with an empty body for an exception."""
+    """The host answers 404 for unknown routes, verbs and disabled functions, and 500 if a function raises."""
     reply = requests.request(method, host.url + path, timeout=180)
     assert reply.status_code == status
     assert status not in (404, 500) or reply.content == b""
@@ -131,7 +131,7 @@ def test_the_status_is_that_of_the_real_host(host: HostProcess, method: str, pat
     ],
 )
 def test_odd_requests_are_judged_before_any_function(host: HostProcess, head: str | bytes, status: int) -> None:
-    """Dots are folded, what is no text is refused, lengths have limits, and verbs may be in lower case."""
+    """The host folds dot segments and refuses undecodable or overlong request lines before any function runs."""
     assert by_hand(host, head).status == status
 
 
@@ -139,37 +139,37 @@ def test_odd_requests_are_judged_before_any_function(host: HostProcess, head: st
     ("raw", "value"), [("a%3Ab", "a:b"), ("a%2Fb", "a%2Fb"), ("a%2fb", "a%2fb"), ("a%FF", "a%FF"), ("%C3%A4", "ä")]
 )
 def test_a_path_is_decoded_but_for_slashes_and_what_is_not_utf8(host: HostProcess, raw: str, value: str) -> None:
-    """An encoded slash cannot cut a segment in two."""
+    """Route parameters are percent-decoded, except for encoded slashes and bytes that are not UTF-8."""
     assert seen(host, f"/api/things/{raw}")["route"] == {"id": value}
 
 
 def test_the_url_is_encoded_again(host: HostProcess) -> None:
-    """It is made of the decoded path, not what was on the wire."""
+    """The URL that a function sees is built from the decoded path, not from the bytes that were sent."""
     assert seen(host, "/api/things/a%3Ab%C3%A4?c=%3A")["url"].endswith("/api/things/a:b%C3%A4?c=%3A")
 
 
 def test_a_literal_route_wins_over_a_parameter(host: HostProcess) -> None:
-    """Whatever the order in which they were declared; for a verb of its own the other one serves."""
+    """A literal route takes precedence over one with a parameter, but only for its own verbs."""
     assert seen(host, "/api/things/literal")["literal"] is True
     assert "literal" not in requests.post(f"{host.url}/api/things/literal", b"", timeout=180).json()
 
 
 def test_answers_come_in_chunks_from_kestrel(host: HostProcess) -> None:
-    """No length is told."""
+    """Answers come from Kestrel in chunked encoding, without Content-Length."""
     reply = by_hand(host, "GET /api/things/1 HTTP/1.1\r\n")
     assert reply.getheader("Server") == "Kestrel"
     assert (reply.getheader("Transfer-Encoding"), reply.getheader("Content-Length")) == ("chunked", None)
 
 
 def test_a_body_above_the_limit_is_an_empty_500(host: HostProcess) -> None:
-    """The function does not run."""
+    """A request body above the host's limit gets an empty 500; one of just that size is accepted."""
     refused = requests.post(f"{host.url}/api/things/1", b"x" * 1001, timeout=180)
     assert (refused.status_code, refused.content) == (500, b"")
     assert requests.post(f"{host.url}/api/things/1", b"x" * 1000, timeout=180).status_code == 202
 
 
 def test_a_chunked_body_arrives_empty_and_the_connection_goes_on(host: HostProcess) -> None:
-    """The host reads a body only when its length was declared."""
+    """A chunked request body reaches the function empty, and the connection stays usable."""
     connection = http.client.HTTPConnection(urlsplit(host.url).netloc, timeout=180)
     for _ in range(2):
         connection.request("POST", "/api/things/1", iter([b"one", b"two"]), encode_chunked=True)
@@ -179,7 +179,7 @@ def test_a_chunked_body_arrives_empty_and_the_connection_goes_on(host: HostProce
 
 
 def test_a_client_that_expects_to_be_told_to_go_on_is_told(host: HostProcess) -> None:
-    """`Expect: 100-continue`, as curl sends it with a large body."""
+    """A client that sends `Expect: 100-continue`, as curl does with large bodies, gets `100 Continue`."""
     address = urlsplit(host.url)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=180) as connection:
         head = b"POST /api/things/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
@@ -190,7 +190,7 @@ def test_a_client_that_expects_to_be_told_to_go_on_is_told(host: HostProcess) ->
 
 
 def test_large_bodies_pass_both_ways_at_once(azurite: Azurite, tmp_path: Path) -> None:
-    """Between host and worker no end waits for the other."""
+    """32 concurrent calls with 3 MB bodies each way all succeed, so host and worker never block each other."""
     body = b"x" * 3_000_000
     with HostProcess(tmp_path, Queues(azurite.connection_string).settings) as host, ThreadPoolExecutor(16) as clients:
         calls = [clients.submit(requests.post, f"{host.url}/api/things/1", body, timeout=180) for _ in range(32)]
@@ -198,7 +198,7 @@ def test_large_bodies_pass_both_ways_at_once(azurite: Azurite, tmp_path: Path) -
 
 
 def test_many_connections_at_once_are_all_answered(host: HostProcess) -> None:
-    """Several hundred requests on 32 connections that stay open."""
+    """384 requests over 32 kept connections are all answered."""
 
     def client(_: int) -> Counter[int]:
         with requests.Session() as session:
@@ -210,13 +210,13 @@ def test_many_connections_at_once_are_all_answered(host: HostProcess) -> None:
 
 
 def test_without_application_insights_no_trace_reaches_a_function(host: HostProcess) -> None:
-    """The context's is empty, whatever the caller sent."""
+    """Without Application Insights a function gets no trace context, whatever the caller sent."""
     document = seen(host, "/api/things/1", traceparent=TRACE, tracestate="a=b")
     assert (document["trace"], document["state"]) == ("", "")
 
 
 def test_with_application_insights_the_callers_trace_goes_on_under_a_new_parent(guarded: HostProcess) -> None:
-    """Trace id, flags and state are kept; a call without a trace gets one."""
+    """With Application Insights a function gets the caller's trace id under a new parent, or a new trace."""
     document = seen(guarded, "/api/things/1", traceparent=TRACE, tracestate="a=b")
     assert re.fullmatch(rf"00-{TRACE_ID}-(?!b7ad6b7169203331)[0-9a-f]{{16}}-01", document["trace"])
     assert document["state"] == "a=b"
@@ -243,7 +243,7 @@ def test_with_application_insights_the_callers_trace_goes_on_under_a_new_parent(
 def test_keys_open_what_they_open_in_the_cloud(
     guarded: HostProcess, method: str, path: str, key: str | None, status: int
 ) -> None:
-    """The first of several keys counts, even an empty header; a function key opens nothing that needs the master key."""
+    """Function and master keys open the same endpoints as in the cloud; of several keys the first counts."""
     headers = {} if key is None else {"x-functions-key": key}
     reply = requests.request(method, guarded.url + path, headers=headers, timeout=180)
     assert reply.status_code == status
@@ -251,7 +251,7 @@ def test_keys_open_what_they_open_in_the_cloud(
 
 
 def test_any_function_can_be_fired_by_hand(host: HostProcess) -> None:
-    """With JSON alone; an HTTP function too, whose answer nobody gets."""
+    """The admin endpoint runs any function, HTTP ones included, if the call's body is declared as JSON."""
     url = f"{host.url}/admin/functions/"
     assert requests.post(f"{url}on_tick", "{}", timeout=180).status_code == 415
     for name in ("on_tick", "things"):

@@ -1,4 +1,4 @@
-"""The host as a process: how it starts, what becomes of work in hand when it or its worker ends."""
+"""The Functions host as a process: how it starts, and what becomes of running work when host or worker ends."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.contract.host_storage import Queues
 
 @pytest.fixture
 def settings(azurite: Azurite) -> dict[str, str]:
-    """Those of a host of the test's own."""
+    """The app settings of a host for one test."""
     return Queues(azurite.connection_string).create().settings
 
 
 class Caller:
-    """A call of the function that waits, under way in a thread."""
+    """A call to the waiting function, under way in a thread."""
 
     def __init__(self, host: HostProcess, gate: str = "gate") -> None:
         self._url = f"{host.url}/api/waiting?gate={gate}"
@@ -35,7 +35,7 @@ class Caller:
         host.wait_for(before + 1, route="waiting")
 
     def status(self) -> int | None:
-        """The answer's, once it is there; None when the connection was cut."""
+        """The answer's status once it has arrived; None if the connection was cut."""
         self._thread.join()
         return self._status
 
@@ -49,7 +49,7 @@ class Caller:
 def test_sigterm_refuses_new_calls_and_lets_those_in_hand_have_their_answers(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    """The exit code is 0."""
+    """On SIGTERM the host refuses new calls, answers those in progress, and ends with code 0."""
     with HostProcess(tmp_path, settings) as host:
         caller = Caller(host)
         host.terminate()
@@ -60,7 +60,7 @@ def test_sigterm_refuses_new_calls_and_lets_those_in_hand_have_their_answers(
 
 
 def test_sigterm_gives_work_in_hand_a_limited_time(settings: dict[str, str], tmp_path: Path) -> None:
-    """When the time is up, the worker is killed, and the exit code is still 0."""
+    """On SIGTERM the host waits a limited time for running calls, then kills the worker and ends with 0."""
     with HostProcess(tmp_path, settings, drain_seconds=1) as host:
         caller = Caller(host)
         host.terminate()
@@ -71,7 +71,7 @@ def test_sigterm_gives_work_in_hand_a_limited_time(settings: dict[str, str], tmp
 def test_a_function_past_its_time_takes_the_others_of_its_process_with_it(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    """After a time for them to end; then the process is replaced, and what comes next runs in the new one."""
+    """A function past its time limit ends its process and the calls in it; later calls run in a new process."""
     with HostProcess(tmp_path, settings, timeout="00:00:05", drain_seconds=1) as host:
         late = Caller(host)
         eventually(_after(2), "a part of its time")
@@ -84,7 +84,7 @@ def test_a_function_past_its_time_takes_the_others_of_its_process_with_it(
 def test_a_call_that_ends_while_another_has_run_out_of_time_has_its_answer(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    """The process takes nothing new, but what is in it has some seconds."""
+    """A call that ends soon after another one in its process timed out still gets its answer."""
     with HostProcess(tmp_path, settings, timeout="00:00:05", drain_seconds=10) as host:
         late = Caller(host)
         eventually(_after(3), "a part of its time")
@@ -97,7 +97,7 @@ def test_a_call_that_ends_while_another_has_run_out_of_time_has_its_answer(
 def test_a_worker_that_exits_fails_what_it_had_and_the_third_exit_ends_the_host(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    """Each call of an exiting function costs the others of its process their answers."""
+    """A worker that exits fails all calls in it and is replaced; the third exit ends the host."""
     with HostProcess(tmp_path, settings) as host:
         caller = Caller(host)
         assert requests.get(f"{host.url}/api/leaving", timeout=180).status_code == 500
@@ -112,7 +112,7 @@ def test_a_worker_that_exits_fails_what_it_had_and_the_third_exit_ends_the_host(
 def test_a_timer_fires_by_its_schedule_and_makes_up_for_a_tick_that_it_missed(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    """A tick that falls into a long run comes right after it; the function is told its schedule's status."""
+    """A timer fires on schedule; a tick missed during a long run fires right after it."""
     (tmp_path / "hold").touch()
     with HostProcess(tmp_path, {**settings, "SCHEDULE": "*/4 * * * * *"}) as host:
         (first,) = host.wait_for(late=False)
@@ -137,7 +137,7 @@ def test_a_timer_fires_by_its_schedule_and_makes_up_for_a_tick_that_it_missed(
 def test_an_app_that_cannot_be_loaded_keeps_the_host_from_starting(
     settings: dict[str, str], tmp_path: Path, source: str, reason: str
 ) -> None:
-    """Exit code 1 and the reason, where the real host stays up without functions."""
+    """If the app cannot be loaded, the local host ends with code 1 and the reason."""
     host = HostProcess(tmp_path, settings)
     (tmp_path / "function_app.py").write_text(source)
     with contextlib.closing(host):
@@ -149,7 +149,7 @@ def test_an_app_that_cannot_be_loaded_keeps_the_host_from_starting(
 
 @pytest.mark.local_host
 def test_each_invocation_is_logged_with_its_id_and_duration(settings: dict[str, str], tmp_path: Path) -> None:
-    """One line at its start and one at its end; none of them with --quiet."""
+    """The local host logs the start and end of each invocation, with its id and duration; not with --quiet."""
     with HostProcess(tmp_path, settings) as host:
         requests.get(f"{host.url}/api/things/1", timeout=180)
         lines = [line for line in host.log().splitlines() if "function=things" in line]

@@ -20,20 +20,20 @@ Run = Callable[..., HostProcess]
 
 @pytest.fixture
 def queues(azurite: Azurite) -> Queues:
-    """Queues of this test alone."""
+    """Queues for one test."""
     return Queues(azurite.connection_string).create()
 
 
 @pytest.fixture
 def run(queues: Queues, tmp_path: Path) -> Iterator[Run]:
-    """Starts a host on the test's queues; takes what HostProcess does."""
+    """Starts a host on the test's queues, with HostProcess's parameters."""
     with ExitStack() as stack:
         yield lambda **choices: stack.enter_context(HostProcess(tmp_path, queues.settings, **choices))
 
 
 @pytest.fixture(scope="module")
 def shared(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[HostProcess, Queues]]:
-    """A host that gives a message three attempts, for the tests that can tell their messages by the body."""
+    """A host that tries a message three times, shared by the tests that recognise their messages by the body."""
     queues = Queues(azurite.connection_string).create()
     directory = tmp_path_factory.mktemp("queues")
     with HostProcess(directory, queues.settings, queues={"maxDequeueCount": 3}, lease_seconds=300) as host:
@@ -41,7 +41,7 @@ def shared(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def test_a_message_goes_in_and_its_output_comes_out(shared: tuple[HostProcess, Queues]) -> None:
-    """The output queue is made; elements of a list are sent as they are; the message is hidden for the lease."""
+    """The host creates the output queue, sends each list element as a message, and hides the input for its lease."""
     host, queues = shared
     before = datetime.now(UTC)
     queues.send("in", "hü")
@@ -53,7 +53,7 @@ def test_a_message_goes_in_and_its_output_comes_out(shared: tuple[HostProcess, Q
 
 
 def test_a_body_cannot_change_what_a_binary_trigger_sees_of_its_message(shared: tuple[HostProcess, Queues]) -> None:
-    """With a text trigger, properties of a JSON body would replace those of the message."""
+    """With a binary trigger, properties of a JSON body do not replace the message's own id and count."""
     host, queues = shared
     body = '{"id": "spoofed", "dequeueCount": 99, "insertionTime": "nonsense"}'
     queues.send("in", body)
@@ -64,9 +64,9 @@ def test_a_body_cannot_change_what_a_binary_trigger_sees_of_its_message(shared: 
 
 @pytest.mark.parametrize("body", ["fail", "large"])
 def test_a_failing_message_is_retried_and_then_moved_to_poison(shared: tuple[HostProcess, Queues], body: str) -> None:
-    """Counts 1 to maxDequeueCount, no output, a copy with the same body.
+    """A message is tried maxDequeueCount times without output and then copied to the poison queue.
 
-    Output that is too large for a message fails too, after the function's own code has run.
+    An output too large for a message fails the attempt too, after the function's code has run.
     """
     host, queues = shared
     queues.send("in", body)
@@ -76,7 +76,7 @@ def test_a_failing_message_is_retried_and_then_moved_to_poison(shared: tuple[Hos
 
 
 def test_a_failing_poison_function_keeps_its_message_hidden(shared: tuple[HostProcess, Queues]) -> None:
-    """It comes again when its lease ends, and goes nowhere else."""
+    """A message whose poison function fails stays hidden in the poison queue and is moved nowhere."""
     host, queues = shared
     queues.send("in-poison", "fail")
     host.wait_for(poison="fail")
@@ -87,7 +87,7 @@ def test_a_failing_poison_function_keeps_its_message_hidden(shared: tuple[HostPr
 
 
 def test_what_is_no_text_reaches_a_binary_trigger_all_the_same(shared: tuple[HostProcess, Queues]) -> None:
-    """With messageEncoding none, the queue's text is the body, whatever it stands for."""
+    """With messageEncoding none, a message's text reaches the function unchanged, even if it looks like base64."""
     host, queues = shared
     queues.send("in", "aGk=")
     assert host.wait_for(body="aGk=")
@@ -104,7 +104,7 @@ def test_an_empty_list_sends_nothing(shared: tuple[HostProcess, Queues]) -> None
 
 
 def test_a_queue_function_can_be_fired_by_hand(shared: tuple[HostProcess, Queues]) -> None:
-    """Through the admin endpoint, with the input as its message."""
+    """The admin endpoint runs a queue function with its `input` as the message."""
     host, queues = shared
     reply = requests.post(f"{host.url}/admin/functions/on_message", json={"input": "by hand"}, timeout=180)
     assert reply.status_code == 202
@@ -112,7 +112,7 @@ def test_a_queue_function_can_be_fired_by_hand(shared: tuple[HostProcess, Queues
 
 
 def test_the_queue_of_a_function_that_is_switched_off_is_not_read(shared: tuple[HostProcess, Queues]) -> None:
-    """`AzureWebJobs.<function>.Disabled`; its messages wait."""
+    """The queue of a disabled function (`AzureWebJobs.<function>.Disabled`) is not read."""
     host, queues = shared
     queues.send("in-off", "waits")
     queues.send("in", "passes")
@@ -121,7 +121,7 @@ def test_the_queue_of_a_function_that_is_switched_off_is_not_read(shared: tuple[
 
 
 def test_completed_messages_are_gone(shared: tuple[HostProcess, Queues]) -> None:
-    """Deleted after success, and after the move to poison."""
+    """A message is deleted from its queue once its function has succeeded."""
     host, queues = shared
     queues.send("in", "last")
     host.wait_for(body="last")
@@ -129,7 +129,7 @@ def test_completed_messages_are_gone(shared: tuple[HostProcess, Queues]) -> None
 
 
 def test_a_released_message_stays_hidden_for_the_visibility_timeout(run: Run, queues: Queues) -> None:
-    """After the failure it is neither visible nor poison."""
+    """After a failed attempt, a message stays hidden for the visibilityTimeout and is not poison."""
     queues.send("in", "fail")
     host = run(queues={"visibilityTimeout": "01:00:00"})
     eventually(host.has_failed, "failure")
@@ -139,7 +139,7 @@ def test_a_released_message_stays_hidden_for_the_visibility_timeout(run: Run, qu
 
 
 def test_a_long_run_keeps_its_message_by_renewal(run: Run, queues: Queues) -> None:
-    """Each renewal makes a new pop receipt, and the deletion uses the latest."""
+    """The host renews its hold on the message of a long run, so it runs once and is then deleted."""
     queues.send("in", "wait")
     host = run(lease_seconds=8, timeout="00:30:00")
     (first,) = host.wait_for(body="wait")
@@ -151,7 +151,7 @@ def test_a_long_run_keeps_its_message_by_renewal(run: Run, queues: Queues) -> No
 
 
 def test_after_a_crash_the_message_comes_back_when_its_lease_ends(run: Run, queues: Queues) -> None:
-    """Nobody completes the attempt that the crash cut short; the next one has a higher count."""
+    """After the host is killed, the message runs again when its lease ends, with a higher dequeue count."""
     queues.send("in", "wait")
     host = run(lease_seconds=3)
     host.wait_for(body="wait")
@@ -166,7 +166,7 @@ def test_after_a_crash_the_message_comes_back_when_its_lease_ends(run: Run, queu
 
 
 def test_sigterm_finishes_what_is_in_flight(run: Run, queues: Queues) -> None:
-    """The message is completed, its output sent, no other is begun, and the exit code is 0."""
+    """On SIGTERM the host completes the running message, sends its output, starts no other, and ends with 0."""
     queues.send("in", "wait")
     host = run(queues={"batchSize": 1, "newBatchThreshold": 0})
     host.wait_for(body="wait")
@@ -179,7 +179,7 @@ def test_sigterm_finishes_what_is_in_flight(run: Run, queues: Queues) -> None:
 
 
 def test_a_message_that_outlasts_the_drain_stays_hidden_for_the_rest_of_its_lease(run: Run, queues: Queues) -> None:
-    """Its function dies with the worker; the message is neither released nor poison, and nothing was sent."""
+    """A message still running when the drain time ends stays hidden; it is not poison and sends nothing."""
     queues.send("in", "wait")
     host = run(drain_seconds=1)
     host.wait_for(body="wait")
@@ -190,7 +190,7 @@ def test_a_message_that_outlasts_the_drain_stays_hidden_for_the_rest_of_its_leas
 
 
 def test_a_message_whose_function_ran_out_of_time_is_released_with_those_beside_it(run: Run, queues: Queues) -> None:
-    """Both attempts count as failed, and both messages come again in the next process."""
+    """If one message's function times out, it and those beside it are tried again with a higher count."""
     for body in ("wait 1", "wait 2"):
         queues.send("in", body)
     host = run(timeout="00:00:04", drain_seconds=1)
@@ -201,7 +201,7 @@ def test_a_message_whose_function_ran_out_of_time_is_released_with_those_beside_
 
 
 def test_with_application_insights_a_message_gets_a_trace_of_its_own(queues: Queues, tmp_path: Path) -> None:
-    """Whatever its body says."""
+    """With Application Insights, each queue message's invocation gets a new trace."""
     settings = {**queues.settings, "APPLICATIONINSIGHTS_CONNECTION_STRING": APPLICATION_INSIGHTS}
     queues.send("in", "traced")
     with HostProcess(tmp_path, settings) as host:
@@ -210,7 +210,7 @@ def test_with_application_insights_a_message_gets_a_trace_of_its_own(queues: Que
 
 
 def test_storage_that_refuses_the_key_ends_the_host(queues: Queues, tmp_path: Path) -> None:
-    """The real host does not survive a 403 in its listener either; it calls that success."""
+    """A 403 from storage in a queue listener ends the host, as it ends the real one, which exits with 0."""
     key = next(part for part in queues.settings["Conn"].split(";") if part.startswith("AccountKey="))
     settings = {**queues.settings, "Conn": queues.settings["Conn"].replace(key, "AccountKey=d3Jvbmc=")}
     with HostProcess(tmp_path, settings) as host:

@@ -1,4 +1,4 @@
-"""The local managed identity, asked by the real azure-identity library and by hand."""
+"""The local managed-identity endpoint, asked by the real azure-identity library and by raw requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUERY = {"api-version": "2019-08-01", "resource": BATCH_RESOURCE}
 def credential(
     identity_endpoint: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ManagedIdentityCredential]:
-    """A managed identity as App Service announces it."""
+    """A managed identity configured as on App Service."""
     for name, value in identity_endpoint.environment.items():
         monkeypatch.setenv(name, value)
     with ManagedIdentityCredential(retry_total=0) as made:
@@ -31,7 +31,7 @@ def credential(
 
 
 def ask(endpoint: IdentityEndpoint, query: dict[str, str], header: str | None = None) -> requests.Response:
-    """The endpoint's answer to a request by hand."""
+    """The endpoint's answer to a raw request."""
     headers = {"X-IDENTITY-HEADER": (endpoint.header if header is None else header).encode()}
     return requests.get(endpoint.environment["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=90)
 
@@ -39,7 +39,7 @@ def ask(endpoint: IdentityEndpoint, query: dict[str, str], header: str | None = 
 def test_a_real_credential_gets_a_token_that_the_account_takes(
     credential: ManagedIdentityCredential, identity_endpoint: IdentityEndpoint, batch_simulator: BatchSimulator
 ) -> None:
-    """The scope with two slashes becomes an audience with one at its end."""
+    """For a scope with two slashes, azure-identity gets a token with one final slash, which the account accepts."""
     token = credential.get_token(BATCH_SCOPE)
     assert 3500 < token.expires_on - time.time() <= 3601
     assert [request.resource for request in identity_endpoint.requests] == [BATCH_RESOURCE]
@@ -51,7 +51,7 @@ def test_a_real_credential_gets_a_token_that_the_account_takes(
 def test_a_scope_with_one_slash_gives_a_token_that_the_account_refuses(
     credential: ManagedIdentityCredential, batch_simulator: BatchSimulator
 ) -> None:
-    """The usual mistake fails here as it does in Azure."""
+    """A scope with one slash gives a token that the account refuses with 401, as in Azure."""
     token = credential.get_token("https://batch.core.windows.net/.default")
     headers = {"Authorization": f"Bearer {token.token}"}
     jobs = requests.get(f"{batch_simulator.url}/jobs", params={"api-version": API_VERSION}, headers=headers, timeout=90)
@@ -59,7 +59,7 @@ def test_a_scope_with_one_slash_gives_a_token_that_the_account_refuses(
 
 
 def test_the_answer_has_the_documented_fields(identity_endpoint: IdentityEndpoint) -> None:
-    """`expires_on` is Unix time as text; the token says whom it is for."""
+    """The token answer has the documented fields; `expires_on` is Unix time as text, matching the token."""
     document = ask(identity_endpoint, {**QUERY, "client_id": CLIENT_ID}).json()
     assert set(document) == {"access_token", "expires_on", "resource", "token_type", "client_id"}
     assert document["client_id"] == CLIENT_ID
@@ -69,7 +69,7 @@ def test_the_answer_has_the_documented_fields(identity_endpoint: IdentityEndpoin
 
 @pytest.mark.parametrize("header", ["", "wrong", "örtlich"])
 def test_without_the_right_header_there_is_no_token(identity_endpoint: IdentityEndpoint, header: str) -> None:
-    """What keeps a forged request through the app from getting one."""
+    """Without the secret identity header, the endpoint answers 401 and gives no token."""
     assert ask(identity_endpoint, QUERY, header).status_code == 401
     assert identity_endpoint.requests == []
 
@@ -79,19 +79,19 @@ def test_without_the_right_header_there_is_no_token(identity_endpoint: IdentityE
     [{"resource": BATCH_RESOURCE}, {"api-version": "2017-09-01", "resource": "x"}, {"api-version": "2019-08-01"}],
 )
 def test_an_incomplete_request_is_refused(identity_endpoint: IdentityEndpoint, query: dict[str, str]) -> None:
-    """Its version and its resource are required."""
+    """A token request without resource, or with a missing or other api-version, is refused with 400."""
     assert ask(identity_endpoint, query).status_code == 400
 
 
 def test_an_identity_that_does_not_exist_is_refused() -> None:
-    """Once user-assigned identities are named, only they get tokens."""
+    """If user-assigned identities are listed, a request for any other is refused with 400."""
     with IdentityEndpoint(client_ids=(CLIENT_ID,)) as endpoint:
         assert ask(endpoint, {**QUERY, "client_id": CLIENT_ID}).status_code == 200
         assert ask(endpoint, {**QUERY, "client_id": "other"}).status_code == 400
 
 
 def test_a_fault_ends_after_its_times(identity_endpoint: IdentityEndpoint) -> None:
-    """Status faults, rubbish with status 200, and then tokens again."""
+    """A simulated fault, an error status or an unusable body, ends after the given number of answers."""
     identity_endpoint.fault(status=500, times=2)
     assert [ask(identity_endpoint, QUERY).status_code for _ in range(3)] == [500, 500, 200]
     requests.post(f"{identity_endpoint.url}/_control/fault", json={"body": "<html>", "times": 1}, timeout=90)

@@ -1,4 +1,4 @@
-"""The Bicep compiler says nothing of the templates as they are, and something of each slip."""
+"""The Bicep compiler accepts the templates as they are, and mistakes in them are found."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ pytestmark = [
 
 @pytest.fixture
 def infra(tmp_path: Path) -> Path:
-    """A copy of the templates that a test may spoil, without the snapshots."""
+    """A copy of the templates that a test may break, without the snapshots."""
     shutil.copytree(ROOT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("snapshots"))
     (tmp_path / "infra" / "snapshots").mkdir()
     return tmp_path / "infra"
 
 
 def spoil(file: Path, old: str, new: str) -> None:
-    """Replaces a text that must be there."""
+    """Replaces a text that must occur."""
     text = file.read_text(encoding="utf-8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def judged(infra: Path, parameters: str) -> tuple[list[str], list[snapshots.Shape]]:
-    """What the compiler and Azure's engine say of one set of parameters, and what it comes to."""
+    """What the compiler and Azure's engine report for one set of parameters, and the evaluated templates."""
     assert BICEP is not None
     always = "using '../main.bicep'\nparam environmentName = 'test'\nparam location = 'westeurope'\n"
     shape = infra / "snapshots" / "mine.bicepparam"
@@ -70,7 +70,7 @@ def judged(infra: Path, parameters: str) -> tuple[list[str], list[snapshots.Shap
     ],
 )
 def test_parameters_of_others_are_taken(infra: Path, parameters: str) -> None:
-    """Sets of parameters that have no snapshot here keep the contract too."""
+    """Parameter sets without a committed snapshot also compile and meet every requirement of the app."""
     said, shapes = judged(infra, parameters)
 
     assert said == []
@@ -78,7 +78,7 @@ def test_parameters_of_others_are_taken(infra: Path, parameters: str) -> None:
 
 
 def test_command_for_the_owner_of_the_account_is_among_the_outputs(infra: Path) -> None:
-    """Who may not assign the role hands a command over that does."""
+    """If the deployment may not assign Batch roles, it outputs the az commands with which the owner can."""
     _, (shape,) = judged(infra, f"param assignBatchRoles = false\nparam batchAccountIds = ['{ACCOUNT}']")
 
     commands = str(shape.outputs["BATCH_ROLE_COMMANDS"])
@@ -111,7 +111,7 @@ def test_command_for_the_owner_of_the_account_is_among_the_outputs(infra: Path) 
 )
 @pytest.mark.slow
 def test_wrong_parameters_are_refused_before_anything_is_created(infra: Path, parameters: str, refusal: str) -> None:
-    """The engine evaluates the main template first, so that a refusal there leaves nothing behind."""
+    """Missing or contradictory parameters are refused before any resource is created, with a clear message."""
     said, _ = judged(infra, parameters)
 
     assert [line for line in said if refusal in line], said
@@ -126,7 +126,7 @@ def test_wrong_parameters_are_refused_before_anything_is_created(infra: Path, pa
     ],
 )
 def test_slip_in_a_template_is_said(infra: Path, file: str, old: str, new: str, said: str) -> None:
-    """A wrong property, a wrong type and a loop over one name do not pass."""
+    """The compiler reports a wrong property or type in a template."""
     spoil(infra / file, old, new)
 
     found, _ = judged(infra, f"param batchAccountIds = ['{ACCOUNT}']")
@@ -135,7 +135,7 @@ def test_slip_in_a_template_is_said(infra: Path, file: str, old: str, new: str, 
 
 
 def test_loop_that_compiles_and_cannot_be_deployed_is_said(tmp_path: Path) -> None:
-    """Azure refuses a copyIndex() without a name, which the compiler writes for this without a word (Azure/bicep #4453)."""
+    """A loop that compiles into an unnamed copyIndex(), which Azure refuses (Azure/bicep #4453), is reported."""
     (tmp_path / "account.bicep").write_text("param name string\noutput url string = name\n", encoding="utf-8")
     (tmp_path / "settings.bicep").write_text("param urls array\noutput all array = urls\n", encoding="utf-8")
     (tmp_path / "main.bicep").write_text(LOOP, encoding="utf-8")
@@ -149,7 +149,7 @@ def test_loop_that_compiles_and_cannot_be_deployed_is_said(tmp_path: Path) -> No
 
 
 def test_slip_that_compiles_breaks_the_contract(infra: Path) -> None:
-    """Names and ids that only the app knows to be wrong are found in what the templates come to."""
+    """A wrong queue name, role id or setting that compiles is found by comparing the result with the app."""
     spoil(infra / "main.bicep", "'${requestQueueName}-poison'", "'${requestQueueName}-poisoned'")
     spoil(infra / "app/roles.bicep", "974c5e8b-45b9-4653-ba55-5f855dd0fb88", "8a0f0c08-91a1-4084-bc3d-661d67233fed")
     spoil(infra / "app/settings.bicep", "  BATCH_MAX_CONCURRENCY:", "  BATCH_MAXIMUM_CONCURRENCY:")

@@ -1,4 +1,4 @@
-"""What deployment ships: the app, nothing of its surroundings, and enough to be imported."""
+"""The deployment package holds the app and its libraries alone, and can be imported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ needs_platform_python = pytest.mark.skipif(INTERPRETER is None, reason=f"no Pyth
 
 
 def built(into: Path, *options: str) -> Path:
-    """The package with its libraries, made as a deployment makes it, zipped and unpacked again."""
+    """The package with its libraries, built as for a deployment, zipped and unpacked."""
     assert main(["--into", str(into / "staged"), *options]) == 0
     with zipfile.ZipFile(into / "staged.zip") as package:
         package.extractall(into / "app")
@@ -59,7 +59,7 @@ def built(into: Path, *options: str) -> Path:
 
 
 def imported(app: Path, *arguments: str) -> dict[str, Any]:
-    """What the app says of itself, loaded by the platform's Python from the package alone."""
+    """What the app reports about itself when the platform's Python loads it from the package alone."""
     assert INTERPRETER is not None
     # Nothing of this process' environment may help: no settings, no path to the checkout; -S: no installed library.
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": LIBRARIES, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -71,12 +71,12 @@ def imported(app: Path, *arguments: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package without telemetry. It takes the libraries from the package index, as set-up does."""
+    """The package without telemetry; its libraries come from the package index, as in set-up."""
     return built(tmp_path_factory.mktemp("package"), "--no-telemetry")
 
 
 def test_package_holds_the_app_and_nothing_around_it() -> None:
-    """One host.json, the entry point, its requirements and the library; no folder of development."""
+    """The package has host.json, function_app.py, requirements.txt and shared/, and no development folder."""
     files = shipped(ROOT)
 
     assert {"host.json", "function_app.py", "requirements.txt", "shared/settings.py"} <= set(files)
@@ -89,7 +89,7 @@ def test_package_holds_the_app_and_nothing_around_it() -> None:
 
 @needs_platform_python
 def test_package_imports_with_its_own_libraries_alone(package: Path) -> None:
-    """`function_app` loads from the unpacked package, and every module that is no part of Python comes from there."""
+    """The unpacked package imports on the platform's Python, with all libraries from the package itself."""
     answer = imported(package)
 
     assert answer["names"] == sorted(declared(ROOT))
@@ -99,7 +99,7 @@ def test_package_imports_with_its_own_libraries_alone(package: Path) -> None:
 
 @needs_platform_python
 def test_worker_is_the_one_that_is_tested(package: Path) -> None:
-    """The platform would take its default of the day; the package names the version of the tests."""
+    """The package brings the worker version pinned in requirements.txt, not the platform's default."""
     answer = imported(package)
 
     (pinned,) = re.findall(r"^azure-functions-runtime==(\S+);", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
@@ -109,14 +109,14 @@ def test_worker_is_the_one_that_is_tested(package: Path) -> None:
 
 @needs_platform_python
 def test_package_starts_within_the_host_s_patience(package: Path) -> None:
-    """Import and indexing take a small part of what the host waits for a worker."""
+    """Importing and indexing the app takes less than a third of the time that the host allows."""
     assert imported(package)["seconds"] < START_LIMIT_SECONDS / 3
 
 
 @needs_platform_python
 @pytest.mark.slow
 def test_telemetry_ships_when_it_is_asked_for(tmp_path: Path) -> None:
-    """With it the libraries are there, and the start is within the host's patience all the same."""
+    """With `--telemetry` the package includes OpenTelemetry and still starts in a third of the allowed time."""
     answer = imported(built(tmp_path, "--telemetry"), "telemetry")
 
     assert answer["seconds"] < START_LIMIT_SECONDS / 3
@@ -124,7 +124,7 @@ def test_telemetry_ships_when_it_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_package_ships_what_is_pinned(package: Path) -> None:
-    """Each library has the version of constraints.txt, for the platform's Linux, and telemetry stays behind."""
+    """Every library in the package has its version from constraints.txt, and telemetry is left out."""
     pins = {
         canonical(name): version
         for file in ("constraints.txt", "requirements.txt")
@@ -139,7 +139,7 @@ def test_package_ships_what_is_pinned(package: Path) -> None:
 
 
 def test_unpinned_library_stops_the_packing(tmp_path: Path) -> None:
-    """What nobody has tested does not ship: the message names it."""
+    """Packing fails for a library without a pinned version, and the message names it."""
     for name, text in {".python-version": "3.13\n", "requirements.txt": "requests\n", "constraints.txt": ""}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
 
@@ -148,7 +148,7 @@ def test_unpinned_library_stops_the_packing(tmp_path: Path) -> None:
 
 
 def test_telemetry_that_is_off_is_not_even_imported() -> None:
-    """Nothing of OpenTelemetry is loaded by the app or by what it uses, once all services are put together."""
+    """With telemetry off, building all of the app's services imports nothing of OpenTelemetry."""
     script = (
         "import os, sys; import function_app; from shared.wiring.wiring import Wiring; "
         "Wiring(os.environ).app(); print([name for name in sys.modules if name.startswith('opentelemetry')])"
@@ -164,7 +164,7 @@ def test_telemetry_that_is_off_is_not_even_imported() -> None:
 
 @needs_platform_python
 def test_bytecode_is_checked_by_hash(package: Path) -> None:
-    """Each module's bytecode is in the package and stays good when unpacking changes the files' times (PEP 552)."""
+    """The package has hash-based bytecode for every module, which stays valid when file times change (PEP 552)."""
     libraries = {path for path in package.rglob("*.pyc") if ".python_packages" in path.parts}
     app = set(package.rglob("*.pyc")) - libraries
 
@@ -183,7 +183,7 @@ def test_archive_lies_beside_the_folder_under_its_whole_name(tmp_path: Path) -> 
 
 
 def test_bytecode_is_left_out_where_no_python_can_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytecode of another version would be of no use, so that only the deployed version makes any."""
+    """No compiler is found for a Python version that is not on the machine, so no bytecode is packed."""
     monkeypatch.setenv("PATH", "")
 
     assert compiler_for("3.9") is None
@@ -191,7 +191,7 @@ def test_bytecode_is_left_out_where_no_python_can_make_it(monkeypatch: pytest.Mo
 
 @pytest.mark.slow
 def test_same_checkout_gives_the_same_archive(tmp_path: Path) -> None:
-    """Two packings of one checkout do not differ, so that a deployment can be compared with the source."""
+    """Packing the same checkout twice gives identical archives."""
     for name in ("one", "two"):
         built(tmp_path / name, "--no-telemetry")
 
@@ -212,7 +212,7 @@ def test_same_checkout_gives_the_same_archive(tmp_path: Path) -> None:
     ],
 )
 def test_ignore_file_names_what_ships(path: str, folder: bool, expected: bool) -> None:
-    """What .funcignore does not name stays behind, new folders and secrets first of all."""
+    """Only what .funcignore names is shipped; new folders and secrets stay behind."""
     rules = IgnoreRules((ROOT / ".funcignore").read_text(encoding="utf-8"))
 
     assert rules.ships(path, folder=folder) is expected

@@ -1,4 +1,4 @@
-"""Sending to the queues of a storage account."""
+"""Sending messages to the queues of a storage account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.fakes.app import ENVIRONMENT
 
 
 def sender_to(connection: str) -> QueueSender:
-    """The sender on a storage account."""
+    """A sender for a storage account."""
     return QueueSender(queue_service(Settings.from_env({**ENVIRONMENT, "TaskDeleteStorage": connection})))
 
 
@@ -32,7 +32,7 @@ def sender(azurite: Azurite) -> QueueSender:
 
 @pytest.fixture
 def queue(azurite: Azurite, unique_name: Callable[[str], str]) -> Iterator[QueueClient]:
-    """A queue that is not made yet, through the official client."""
+    """A queue that does not exist yet, through the official client."""
     with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
         yield service.get_queue_client(unique_name("queue-"))
 
@@ -45,7 +45,7 @@ def test_a_missing_queue_is_made(sender: QueueSender, queue: QueueClient) -> Non
 
 
 def test_a_message_never_expires(sender: QueueSender, queue: QueueClient) -> None:
-    """A request waits as long as it has to."""
+    """Messages are sent without an expiry, so that a request can wait as long as it has to."""
     sender.send(queue.queue_name, "text")
     (message,) = queue.receive_messages()
     assert message.expires_on is not None
@@ -64,7 +64,7 @@ def test_a_delayed_message_is_hidden(sender: QueueSender, queue: QueueClient) ->
 
 @pytest.mark.parametrize("delay", [MAX_DELAY_SECONDS, 30 * 86_400])
 def test_the_longest_delay_is_taken(sender: QueueSender, queue: QueueClient, delay: float) -> None:
-    """The service refuses more than seven days; what is longer is cut, and hops."""
+    """A delay above the service's seven days is cut to seven days."""
     sender.send(queue.queue_name, "much later", delay)
     assert queue.get_queue_properties().approximate_message_count == 1
     assert list(queue.receive_messages()) == []
@@ -72,27 +72,27 @@ def test_the_longest_delay_is_taken(sender: QueueSender, queue: QueueClient, del
 
 @pytest.mark.parametrize("delay", [0, -5])
 def test_no_delay(sender: QueueSender, queue: QueueClient, delay: float) -> None:
-    """What is due or overdue can be received at once."""
+    """A message with no delay or a negative one can be received at once."""
     sender.send(queue.queue_name, "now", delay)
     assert len(list(queue.receive_messages())) == 1
 
 
 def test_a_message_of_the_longest_text(sender: QueueSender, queue: QueueClient) -> None:
-    """64 KiB."""
+    """A message of 64 KiB, the longest that a queue takes, is sent whole."""
     sender.send(queue.queue_name, "x" * 65_536)
     (message,) = queue.receive_messages()
     assert len(message.content) == 65_536
 
 
 def test_a_text_that_is_too_long_is_storage_trouble(sender: QueueSender, queue: QueueClient) -> None:
-    """The text of the fault holds a status and no body."""
+    """A message that is too long raises StorageUnavailable, whose text does not quote it."""
     with pytest.raises(StorageUnavailable) as fault:
         sender.send(queue.queue_name, "secret" * 20_000)
     assert "secret" not in str(fault.value)
 
 
 def test_the_probe(sender: QueueSender, queue: QueueClient) -> None:
-    """A missing queue is made; nothing is taken from it."""
+    """Probing a queue creates it if it is missing and receives no message."""
     sender.probe(queue.queue_name)
     sender.send(queue.queue_name, "text")
     sender.probe(queue.queue_name)
@@ -101,7 +101,7 @@ def test_the_probe(sender: QueueSender, queue: QueueClient) -> None:
 
 
 def test_the_depth_of_a_queue(sender: QueueSender, queue: QueueClient) -> None:
-    """Hidden messages count; the age is that of the oldest one in sight, and nothing is taken."""
+    """A queue's depth counts hidden messages; its age is that of the oldest visible one; nothing is received."""
     assert sender.depth(queue.queue_name, datetime.now(UTC)) == Depth(0, None)
     sender.send(queue.queue_name, "seen")
     sender.send(queue.queue_name, "hidden", 3_600)
@@ -114,7 +114,7 @@ def test_the_depth_of_a_queue(sender: QueueSender, queue: QueueClient) -> None:
 
 @pytest.mark.parametrize("call", ["send", "probe"])
 def test_an_account_that_cannot_be_reached(nowhere: str, call: str) -> None:
-    """Storage is unavailable, said without a body, and long before the lease of a claim is over."""
+    """An unreachable queue account raises StorageUnavailable within its time, without quoting the message."""
     sender, began = sender_to(nowhere), time.monotonic()
     with pytest.raises(StorageUnavailable) as fault:
         sender.send("some-queue", "secret") if call == "send" else sender.probe("some-queue")
@@ -125,5 +125,5 @@ def test_an_account_that_cannot_be_reached(nowhere: str, call: str) -> None:
 
 @pytest.mark.parametrize(("encoding", "text"), [("none", "é"), ("base64", "w6k=")])
 def test_the_encoding_of_results(encoding: str, text: str) -> None:
-    """What a Functions queue trigger expects, or the text itself."""
+    """Result messages are encoded as base64 or sent as plain text, as the setting says."""
     assert encoded("é", encoding) == text

@@ -1,6 +1,6 @@
-"""Whatever class of exception the Azure libraries raise: it is translated at the adapter, once.
+"""Every exception class of the Azure libraries is translated by the adapters.
 
-The classes are found by walking the libraries, so that a new release with a new one is noticed here.
+The classes are found by walking the libraries, so that one added by a new release is noticed here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NO_FAULTS = {"StreamConsumedError", "StreamClosedError", "ResponseNotReadError"}
 
 
 def classes_of(module: ModuleType, base: type[BaseException]) -> list[type[Any]]:
-    """The exception classes that a package defines, in all of its modules."""
+    """The exception classes that a package defines in any of its modules."""
     found = {cls for _, cls in inspect.getmembers(module, inspect.isclass) if issubclass(cls, base)}
     for info in pkgutil.walk_packages(getattr(module, "__path__", []), f"{module.__name__}."):
         if ".aio" in info.name:
@@ -63,7 +63,7 @@ REQUESTS = sorted(
 
 
 class Response:
-    """An answer with an error whose body must not be told."""
+    """An error response whose body must not be quoted."""
 
     status_code = 500
     reason = "Internal Server Error"
@@ -71,16 +71,16 @@ class Response:
     content_type = "application/json"
 
     def body(self) -> bytes:
-        """The error as the service writes it."""
+        """The error as JSON bytes."""
         return json.dumps({"error": {"code": "Broken", "message": SECRET}}).encode()
 
     def text(self, encoding: str | None = None) -> str:
-        """The same as text."""
+        """The error as JSON text."""
         return self.body().decode()
 
 
 def made(cls: Any) -> Exception:
-    """An exception of the class, with a text that must not be told; some want more than a text."""
+    """An exception of the class, with a text that must not be quoted; some classes need more than a text."""
     for arguments in ((SECRET,), (SECRET, object()), (Response(),), (), ({"scopes"},)):
         with suppress(TypeError, AttributeError, KeyError):
             error = cls(*arguments)
@@ -93,12 +93,12 @@ def made(cls: Any) -> Exception:
 
 
 def names(classes: list[type[Any]]) -> list[Any]:
-    """Parameters that are named for their classes."""
+    """Parameters named after their classes."""
     return [pytest.param(cls, id=cls.__name__) for cls in classes if cls.__name__ not in NO_FAULTS]
 
 
 def test_the_walk_finds_the_known_ones() -> None:
-    """The walk finds the exceptions already known, so an empty list cannot pass unnoticed."""
+    """The walk finds the well-known exception classes, so that an empty list cannot pass."""
     assert {AzureError, HttpResponseError, ClientAuthenticationError} <= set(AZURE)
     assert TableTransactionError in STORAGE
     assert azure.identity.CredentialUnavailableError in IDENTITY
@@ -108,7 +108,7 @@ def test_the_walk_finds_the_known_ones() -> None:
 
 @pytest.mark.parametrize("cls", names(STORAGE))
 def test_storage(cls: type[Any]) -> None:
-    """Storage is unavailable, in a text that holds no body."""
+    """Every exception of the storage libraries becomes StorageUnavailable, whose text quotes no body."""
     with pytest.raises(StorageUnavailable) as translated, storage_faults("table rows: read"):
         raise made(cls)
     assert str(translated.value).startswith("table rows: read: ")
@@ -120,7 +120,7 @@ KEYS = {"PartitionKey": "a", "RowKey": "b"}
 
 
 class Raising:
-    """A client of which every call raises."""
+    """A client whose every call raises."""
 
     url = "https://account.table.core.windows.net"
     table_name = "rows"
@@ -160,7 +160,7 @@ OPERATIONS: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("cls", names(STORAGE))
 def test_no_exception_of_a_library_leaves_an_adapter(cls: type[Any], operation: str) -> None:
-    """Each operation translates each class; a missing row alone is an answer."""
+    """Storage operations turn every library exception into StorageUnavailable; a missing row reads as None."""
     if (operation, cls.__name__) == ("read", "ResourceNotFoundError"):
         assert OPERATIONS[operation](Raising(made(cls))) is None
         return
@@ -171,7 +171,7 @@ def test_no_exception_of_a_library_leaves_an_adapter(cls: type[Any], operation: 
 
 @pytest.mark.parametrize("cls", names(IDENTITY))
 def test_identity(cls: type[Any]) -> None:
-    """No token is to be had, in a text that says what kind of trouble it is and holds no body."""
+    """Every exception of azure-identity becomes TokenUnavailable, whose text quotes no body."""
     source = TokenSource(lambda: Raising(made(cls)), "https://batch.core.windows.net//.default", FakeClock())
     with pytest.raises(TokenUnavailable) as translated:
         source.token()
@@ -182,7 +182,7 @@ def test_identity(cls: type[Any]) -> None:
 @pytest.mark.parametrize("sent", [False, True])
 @pytest.mark.parametrize("cls", names(REQUESTS))
 def test_batch(cls: type[Any], sent: bool) -> None:
-    """A reply that says how far the call got, in a text that holds no body."""
+    """Every exception of requests becomes a reply that says whether the call was sent and quotes no body."""
     reply = fault(made(cls), sent=sent)
     assert reply.was_sent is sent
     assert reply.error is not None

@@ -1,6 +1,6 @@
-"""Storage that takes calls and does not do its work: whoever waits is told in time.
+"""Calls to storage that accepts connections but does no work end in time.
 
-An HTTP caller hears within 15 s that storage is down, whatever way it is down.
+An HTTP caller is told within 15 s that storage is down, in whatever way it fails.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CALLS: Calls = {
 
 @contextmanager
 def storage(answer: bytes) -> Iterator[tuple[Settings, list[bytes]]]:
-    """An account that takes every connection and answers whatever comes with the same bytes, or with none."""
+    """An account that accepts every connection and always answers with the same bytes, or not at all."""
     seen: list[bytes] = []
 
     class Handler(socketserver.BaseRequestHandler):
@@ -72,7 +72,7 @@ def storage(answer: bytes) -> Iterator[tuple[Settings, list[bytes]]]:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_no_stack_trace_shows_a_signature(name: str) -> None:
-    """The clients put the whole URL, its query with it, into the texts of their exceptions."""
+    """Neither the error nor its traceback shows the shared access signature of the connection string."""
     at = "http://127.0.0.1:9/a"
     account = f"QueueEndpoint={at};TableEndpoint={at};SharedAccessSignature=sv=2024-01-01&ss=qt&sig=SECRETSIGNATURE%3D"
     with pytest.raises(StorageUnavailable) as fault:
@@ -92,7 +92,7 @@ def test_no_stack_trace_shows_a_signature(name: str) -> None:
     ],
 )
 def test_storage_that_does_not_do_its_work_is_given_up_in_time(answer: bytes, name: str) -> None:
-    """After more than one try."""
+    """A call to storage that hangs or is busy is tried more than once and fails within the allowed time."""
     with storage(answer) as (settings, seen):
         began = time.monotonic()
         with pytest.raises(StorageUnavailable):
@@ -102,21 +102,21 @@ def test_storage_that_does_not_do_its_work_is_given_up_in_time(answer: bytes, na
 
 
 def test_the_real_times_add_up() -> None:
-    """All tries of one call and the pauses after them."""
+    """All tries of a storage call, with the pauses between them, fit into 12 seconds."""
     assert TIMEOUTS.all_tries_seconds + PAUSES_SECONDS < TOLD_SECONDS
     assert TIMEOUTS.connect_seconds + TIMEOUTS.read_seconds < TIMEOUTS.all_tries_seconds
 
 
 @pytest.mark.parametrize("left", [0.1, 1, 5, 7.9, 9])
 def test_no_try_outlasts_what_is_left(left: float) -> None:
-    """Its two time-outs shrink together."""
+    """Connect and read time-outs of a try shrink so that together they fit into the time that is left."""
     connect, read = TIMEOUTS.shortened(left)
     assert connect + read <= left + 1e-9
     assert (connect, read) <= (TIMEOUTS.connect_seconds, TIMEOUTS.read_seconds)
 
 
 def test_no_try_begins_when_no_time_is_left() -> None:
-    """The tries of one call are told by their request; another request has time of its own."""
+    """A request is not tried again once its time is up; another request has its full time."""
     now = 0.0
     transport = BoundedTransport(QUICK, lambda: now)
     request = HttpRequest("GET", "http://127.0.0.1:9/")
@@ -130,7 +130,7 @@ def test_no_try_begins_when_no_time_is_left() -> None:
 
 
 def test_a_silent_identity_endpoint_does_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The queue library would ask it again at every try, each for the whole patience of the credential."""
+    """A silent identity endpoint is not asked again for every retry of a storage call, which fails in time."""
     asked = 0
 
     class Silent:
@@ -150,6 +150,6 @@ def test_a_silent_identity_endpoint_does_not_add_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_transport_alone_knows_its_time_outs() -> None:
-    """Handed to a client with a transport, they would be lost: the clients give theirs to one that they make."""
+    """The transport carries its own time-outs, because a client that is given a transport ignores its own."""
     config = BoundedTransport(TIMEOUTS).connection_config
     assert (config.timeout, config.read_timeout) == (TIMEOUTS.connect_seconds, TIMEOUTS.read_seconds)

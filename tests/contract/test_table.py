@@ -1,4 +1,4 @@
-"""One contract for both tables: the one in memory that the unit tests use, and the service's behind the adapter."""
+"""The same tests for both tables: the in-memory one of the unit tests, and the service's behind its adapter."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ LONGEST_SECONDS = 120
 
 
 def azure_table(connection: str, name: str) -> AzureTable:
-    """The adapter on a storage account."""
+    """The table adapter for a storage account."""
     settings = Settings.from_env({**ENVIRONMENT, "TaskDeleteStorage": connection})
     return AzureTable(table_service(settings), name)
 
 
 @pytest.fixture(params=["memory", "azurite"])
 def table(request: pytest.FixtureRequest) -> Table:
-    """An empty table of either kind; the service's does not even exist yet."""
+    """An empty table of either kind; the service's table does not exist yet."""
     if request.param == "memory":
         return MemoryTable()
     azurite: Azurite = request.getfixturevalue("azurite")
@@ -53,7 +53,7 @@ def table(request: pytest.FixtureRequest) -> Table:
 
 
 def entity(row: str, **columns: Any) -> dict[str, Any]:
-    """A row's columns."""
+    """A row's columns, keys included."""
     return {"PartitionKey": PARTITION, "RowKey": row, **columns}
 
 
@@ -65,19 +65,19 @@ def inserted(table: Table, row: str, **columns: Any) -> str:
 
 
 def found(table: Table, row: str) -> StoredRow:
-    """A row that is there."""
+    """A row that must exist."""
     it = table.read(PARTITION, row)
     assert it is not None
     return it
 
 
 def test_an_unknown_row_is_none(table: Table) -> None:
-    """No error, although not even the table is there."""
+    """Reading an unknown row gives None, even if the table does not exist."""
     assert table.read(PARTITION, "r") is None
 
 
 def test_what_is_written_is_read(table: Table) -> None:
-    """Text, whole numbers, flags and bytes, with the keys and the version."""
+    """Text, integers, booleans and bytes read back as written, with the row's keys and version."""
     columns = {"text": "ü😀 'quoted'", "empty": "", "number": 7, "flag": True, "body": b"\x00\xff"}
     etag = inserted(table, "r", **columns)
 
@@ -88,7 +88,7 @@ def test_what_is_written_is_read(table: Table) -> None:
 
 
 def test_a_text_of_more_than_a_column_holds_is_a_fault(table: Table) -> None:
-    """Counted in UTF-16, of which the last character here takes two."""
+    """Text longer than a column holds, counted in UTF-16 units, is refused and nothing is written."""
     inserted(table, "r", text="x" * (MAX_TEXT - 2) + "😀")
     with pytest.raises(StorageUnavailable, match="write: HTTP 400"):
         table.write(RowWrite(entity("s", text="x" * (MAX_TEXT - 1) + "😀")))
@@ -103,7 +103,7 @@ def test_a_second_insert_is_refused(table: Table) -> None:
 
 
 def test_a_merge_changes_what_it_names(table: Table) -> None:
-    """Other columns stay, a new one comes; the version that the write returned is good for the next."""
+    """A merge changes only the columns it names, and returns a version that is good for the next write."""
     first = inserted(table, "r", a=1, b=1)
 
     second = table.write(RowWrite(entity("r", b=2, c=2), first))
@@ -125,7 +125,7 @@ def test_a_merge_with_an_old_version_is_refused(table: Table) -> None:
 
 
 def test_a_merge_of_a_row_that_is_gone_is_refused(table: Table) -> None:
-    """It does not come back."""
+    """A merge into a deleted row is refused and does not recreate it."""
     etag = inserted(table, "r", n=1)
     assert table.delete_group([found(table, "r")])
 
@@ -134,7 +134,7 @@ def test_a_merge_of_a_row_that_is_gone_is_refused(table: Table) -> None:
 
 
 def test_a_group_is_written_together(table: Table) -> None:
-    """Inserts and merges; the versions come back in the order of the writes, each good for the next one."""
+    """A group of inserts and merges is written together and returns each row's version, in order."""
     old = inserted(table, "r1", n=1)
     writes = [RowWrite(entity("r0", n=0)), RowWrite(entity("r1", n=2), old), RowWrite(entity("r2", n=0))]
 
@@ -146,7 +146,7 @@ def test_a_group_is_written_together(table: Table) -> None:
 
 
 def test_a_group_may_hold_a_row_of_any_version(table: Table) -> None:
-    """It is inserted, or merged into; and not at all where another write of its group is refused."""
+    """A write with ANY_VERSION inserts or merges its row, unless another write of its group is refused."""
     old = inserted(table, "r", n=1)
     table.write_group([RowWrite(entity("r", n=2), old), RowWrite(entity("beside", a=1), ANY_VERSION)])
     etag = found(table, "r").etag
@@ -162,7 +162,7 @@ def test_a_group_may_hold_a_row_of_any_version(table: Table) -> None:
 @pytest.mark.parametrize("position", [0, 1, 2])
 @pytest.mark.parametrize("fault", ["stale", "duplicate", "gone"])
 def test_a_group_is_written_all_or_not_at_all(table: Table, position: int, fault: str) -> None:
-    """The write that was refused is named, and none of the others has happened."""
+    """If one write of a group is refused, it is named and none of the group is written."""
     stale = inserted(table, "known", n=1)
     table.write(RowWrite(entity("known", n=2), stale))
     bad = {
@@ -180,14 +180,14 @@ def test_a_group_is_written_all_or_not_at_all(table: Table, position: int, fault
 
 
 def test_a_group_of_one(table: Table) -> None:
-    """Answers as a group does."""
+    """A group of one write returns its version, or the refused position, as larger groups do."""
     etags = table.write_group([RowWrite(entity("r"))])
     assert etags == [found(table, "r").etag]
     assert table.write_group([RowWrite(entity("r"))]) == Refused(0)
 
 
 def test_a_group_of_a_hundred(table: Table) -> None:
-    """A group may have a hundred operations, as many as a transaction allows."""
+    """A group of 100 writes, the most that a transaction takes, is written."""
     etags = table.write_group([RowWrite(entity(f"r{n:03}", n=n)) for n in range(100)])
     assert isinstance(etags, list)
     assert len(etags) == 100
@@ -195,7 +195,7 @@ def test_a_group_of_a_hundred(table: Table) -> None:
 
 
 def test_a_group_of_more_is_a_fault(table: Table) -> None:
-    """A group of more than a hundred is refused whole: the caller must limit its size."""
+    """A group of more than 100 writes raises StorageUnavailable and writes nothing."""
     with pytest.raises(StorageUnavailable, match="write group: "):
         table.write_group([RowWrite(entity(f"r{n:03}")) for n in range(MAX_OPERATIONS + 1)])
     assert table.read(PARTITION, "r000") is None
@@ -233,7 +233,7 @@ def test_a_query_comes_page_by_page(table: Table) -> None:
     ],
 )
 def test_a_query_finds_by_any_column(table: Table, query: Query, rows: list[str]) -> None:
-    """A row without the column does not match."""
+    """A query can compare any column; a row without that column does not match."""
     table.write_group([RowWrite(entity(f"r{n}", flag=n % 2 == 0, text=f"t'{n}")) for n in range(3)])
     page = table.query(query, ["PartitionKey", "RowKey"], 100)
     assert [row.entity["RowKey"] for row in page.rows] == rows
@@ -241,7 +241,7 @@ def test_a_query_finds_by_any_column(table: Table, query: Query, rows: list[str]
 
 
 def test_accounts_with_a_sweep_that_runs_are_found(table: Table) -> None:
-    """By a text that is not empty."""
+    """Accounts with a running sweep are found by their non-empty `running` column."""
     agendas, now = AgendaStore(table), datetime(2026, 11, 24, tzinfo=UTC)
     for account, running in (("https://a.batch.azure.com", "s-1"), ("https://b.batch.azure.com", "")):
         assert agendas.write(None, Agenda(account, "d", now, running=running))
@@ -249,12 +249,12 @@ def test_accounts_with_a_sweep_that_runs_are_found(table: Table) -> None:
 
 
 def test_a_query_of_a_table_that_is_not_there(table: Table) -> None:
-    """Is empty."""
+    """A query of a table that does not exist finds no rows."""
     assert table.query(HERE, None, 10).rows == ()
 
 
 def test_a_group_is_deleted_together(table: Table) -> None:
-    """All of the rows as read; the rest stays."""
+    """Deleting a group removes exactly the rows given."""
     for n in range(3):
         inserted(table, f"r{n}")
 
@@ -264,7 +264,7 @@ def test_a_group_is_deleted_together(table: Table) -> None:
 
 @pytest.mark.parametrize("change", ["changed", "gone"])
 def test_nothing_is_deleted_when_a_row_is_not_as_read(table: Table, change: str) -> None:
-    """Somebody changed or deleted one of them meanwhile."""
+    """If one row of a group was changed or deleted since it was read, none of the group is deleted."""
     for n in range(2):
         inserted(table, f"r{n}")
     rows = [found(table, "r0"), found(table, "r1")]
@@ -287,13 +287,13 @@ def test_nothing_is_deleted_when_a_row_is_not_as_read(table: Table, change: str)
     ids=["write", "group", "probe"],
 )
 def test_a_table_that_is_missing_is_made(table: Table, first: Callable[[Table], object]) -> None:
-    """Whatever comes first works."""
+    """The first write, group or probe creates a missing table."""
     first(table)
     inserted(table, "later")
 
 
 def test_records_keep_their_whole_story(table: Table) -> None:
-    """Insert, claim, end and merge back, through the record store."""
+    """A record reads back equal after each step: insert, claim, end, redrive; outdated writes are refused."""
     store = RecordStore(table, Pauses(SystemClock(), lambda: 0.5))
     first = store.write(None, accepted(request=request(metadata={"k": "ü"})))
     assert first is not None
@@ -328,7 +328,7 @@ def test_counts_lie_in_several_rows_and_are_read_together(table: Table) -> None:
 
 
 def test_a_repeat_of_many_requests_is_known_by_their_rows(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read by ranges, page after page, what was read is whole, and its version good for a write."""
+    """Many records are read by ranges over several pages: all that exist, each good for the next write."""
     monkeypatch.setattr(ranges, "PAGE", 9)
     store = RecordStore(table, Pauses(SystemClock(), lambda: 0.5))
     ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(1, 1_000)) if Key(guid).bucket == "a"][:40]
@@ -343,7 +343,7 @@ def test_a_repeat_of_many_requests_is_known_by_their_rows(table: Table, monkeypa
 
 
 def test_open_rows_are_found_by_their_state_alone(table: Table) -> None:
-    """`accepted` and `claimed` stand before `done` in the alphabet; rows without a state are not of requests."""
+    """A query for states before `done` finds accepted and claimed rows, and no rows that are not requests."""
     store = RecordStore(table, Pauses(SystemClock(), lambda: 0.5))
     ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(200)) if Key(guid).bucket == "a"]
     for guid, row in zip(ids, (accepted(), claimed(), done()), strict=False):
@@ -357,7 +357,7 @@ def test_open_rows_are_found_by_their_state_alone(table: Table) -> None:
 
 @pytest.fixture
 def nowhere() -> str:
-    """A storage account at a port that nothing listens on."""
+    """A connection to a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -381,7 +381,7 @@ def nowhere() -> str:
     ids=["read", "write", "group", "query", "delete", "probe"],
 )
 def test_an_account_that_cannot_be_reached(nowhere: str, operation: Callable[[Table], object]) -> None:
-    """Storage is unavailable, said in a text that holds no key, within the time of an attempt."""
+    """An unreachable table account raises StorageUnavailable within its time, without quoting the key."""
     began = time.monotonic()
     with pytest.raises(StorageUnavailable) as fault:
         operation(azure_table(nowhere, "rows"))

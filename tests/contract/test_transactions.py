@@ -1,6 +1,6 @@
-"""Our group transactions beside the Tables client's own: the same rows, the same answers, the same tries.
+"""The app's own table transactions against the Tables client's: the same rows, answers and numbers of tries.
 
-Every kind of answer is asked for twice, once in each way, on tables that were filled alike.
+Every kind of answer is provoked twice, once by each way, on tables with the same contents.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ Ask = Callable[[Etags], Sequence[Operation]]
 
 
 def client_of(connection: str, name: str) -> TableClient:
-    """A client as the app sets it up."""
+    """A Tables client as the app configures it."""
     settings = Settings.from_env({**ENVIRONMENT, "TaskDeleteStorage": connection})
     return table_service(settings).get_table_client(name)
 
 
 def row(key: str, **columns: Any) -> dict[str, Any]:
-    """A row of the one partition."""
+    """A row of the test's partition."""
     return {"PartitionKey": "a", "RowKey": key, **columns}
 
 
 def submit(way: str, client: TableClient, operations: Sequence[Operation]) -> list[str]:
-    """The ETags, by one way or the other."""
+    """Submits the operations by either way and returns the ETags."""
     if way == "ours":
         return Transactions(client).submit(operations, **AGAIN)
     answers = client.submit_transaction([_theirs(operation) for operation in operations], **AGAIN)
@@ -76,7 +76,7 @@ def _theirs(operation: Operation) -> tuple[Any, ...]:
 
 
 def outcome(way: str, client: TableClient, operations: Sequence[Operation]) -> object:
-    """What came of it, in words that both ways share."""
+    """The result of a transaction, in a form that both ways share."""
     try:
         return [bool(etag) for etag in submit(way, client, operations)]
     except (TransactionFailed, TableTransactionError) as fault:
@@ -120,19 +120,19 @@ ASKED: dict[str, Ask] = {
 
 
 def filled(client: TableClient) -> Etags:
-    """Two rows and their versions."""
+    """Creates the table with two rows and returns their versions."""
     client.create_table()
     return {key: client.create_entity(row(key, text="old", number=1))["etag"] for key in ("1", "it's:2")}
 
 
 def contents(client: TableClient) -> list[dict[str, Any]]:
-    """All rows with their columns and the types of these."""
+    """All rows with their columns and the columns' types."""
     return [{name: (type(value), value) for name, value in entity.items()} for entity in client.list_entities()]
 
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_the_service_answers_both_ways_alike(azurite: Azurite, asked: str) -> None:
-    """Answer, index, code and what is in the table afterwards do not depend on the way."""
+    """A transaction has the same result and leaves the same rows, sent by the app or by the official client."""
     seen = []
     for way in WAYS:
         client = client_of(azurite.connection_string, f"t{uuid.uuid4().hex}")
@@ -143,13 +143,13 @@ def test_the_service_answers_both_ways_alike(azurite: Azurite, asked: str) -> No
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_table_that_is_not_there_is_named_as_such(azurite: Azurite, way: str) -> None:
-    """The app then makes it."""
+    """A transaction on a missing table is refused as `TableNotFound`, by either way."""
     client = client_of(azurite.connection_string, f"t{uuid.uuid4().hex}")
     assert outcome(way, client, [Insert(row("1")), Insert(row("2"))]) == (404, "TableNotFound", 0)
 
 
 def test_more_than_a_hundred_are_refused_whole(azurite: Azurite) -> None:
-    """The service takes no more; the library cannot read how the emulator says so, and leaves `http.client`'s error."""
+    """A transaction of 101 writes is refused whole; the app reads the error, on which the official client fails."""
     operations = [Insert(row(f"h{number}")) for number in range(101)]
     client = client_of(azurite.connection_string, f"t{uuid.uuid4().hex}")
     filled(client)
@@ -170,7 +170,7 @@ ALONE: dict[str, Callable[[Etags], Operation]] = {
 
 
 def alone(way: str, client: TableClient, operation: Operation) -> object:
-    """What came of one write by itself."""
+    """The result of one write outside a transaction."""
     condition: dict[str, Any] = {"match_condition": MatchConditions.IfNotModified, **AGAIN}
     try:
         if way == "ours":
@@ -185,13 +185,13 @@ def alone(way: str, client: TableClient, operation: Operation) -> object:
 
 
 def without_code(end: object) -> object:
-    """The status alone: for an insert the library leaves the code out."""
+    """A result without its code, which the official client leaves out for an insert."""
     return end[0] if isinstance(end, tuple) else end
 
 
 @pytest.mark.parametrize("asked", ALONE)
 def test_a_write_by_itself_is_answered_both_ways_alike(azurite: Azurite, asked: str) -> None:
-    """Answer, code and what is in the table afterwards do not depend on the way."""
+    """A single write has the same result and leaves the same rows, sent by the app or the official client."""
     seen = []
     for way in WAYS:
         client = client_of(azurite.connection_string, f"t{uuid.uuid4().hex}")
@@ -201,7 +201,7 @@ def test_a_write_by_itself_is_answered_both_ways_alike(azurite: Azurite, asked: 
 
 
 def test_a_write_by_itself_to_a_table_that_is_not_there_says_so(azurite: Azurite) -> None:
-    """With the code that the library leaves out for an insert."""
+    """A single write to a missing table is refused as `TableNotFound`, which the official client leaves out."""
     client = client_of(azurite.connection_string, f"t{uuid.uuid4().hex}")
     assert alone("ours", client, Insert(row("1"))) == (404, "TableNotFound")
 
@@ -215,7 +215,7 @@ def test_the_etags_are_those_of_the_rows(azurite: Azurite) -> None:
 
 
 def test_a_column_that_our_encoding_does_not_know_is_refused() -> None:
-    """A float or a large number would silently get another type than the library gives it."""
+    """A float, an integer over 32 bits or None as a column raises TypeError instead of changing its type."""
     client = client_of(f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY}", "rows")
     for value in (1.5, 2**31, None):
         with pytest.raises(TypeError, match="column odd"):
@@ -224,24 +224,24 @@ def test_a_column_that_our_encoding_does_not_know_is_refused() -> None:
 
 @dataclass
 class Scripted:
-    """A table service that answers as it is told, in turn, and then as a service that takes everything."""
+    """A table service that gives scripted answers in turn, and afterwards accepts everything."""
 
     script: list[Answer | None]
     seen: list[Incoming] = field(default_factory=list)
 
     def serve(self, incoming: Incoming) -> Answer | None:
-        """One answer; None cuts the connection."""
+        """Gives one answer; None cuts the connection."""
         self.seen.append(incoming)
         return self.script.pop(0) if self.script else taken(2)
 
 
 def error(code: str, text: str = "text") -> bytes:
-    """An error's body."""
+    """The body of an error."""
     return json.dumps({"odata.error": {"code": code, "message": {"lang": "en-US", "value": text}}}).encode()
 
 
 def multipart(parts: Sequence[str], *, changeset: bool = True, cut: int = 0) -> Answer:
-    """The answer to a transaction, of which the end may be missing."""
+    """The answer to a transaction, optionally truncated."""
     inner = "changesetresponse_1" if changeset else "batchresponse_1"
     lines = [*(["--batchresponse_1", f"Content-Type: multipart/mixed; boundary={inner}", ""] if changeset else [])]
     for part in parts:
@@ -253,12 +253,12 @@ def multipart(parts: Sequence[str], *, changeset: bool = True, cut: int = 0) -> 
 
 
 def taken(count: int) -> Answer:
-    """All were carried out."""
+    """The answer that accepts all operations."""
     return multipart([f'HTTP/1.1 204 No Content\r\nETag: W/"{number}"\r\n\r\n' for number in range(count)])
 
 
 def refused(status: str, code: str, text: str) -> Answer:
-    """One was refused."""
+    """The answer that refuses one operation."""
     return multipart([f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\r\n{error(code, text).decode()}"])
 
 
@@ -287,7 +287,7 @@ SCRIPTS: dict[str, list[Answer | None]] = {
 
 @pytest.fixture
 def scripted() -> Iterator[Callable[[list[Answer | None]], tuple[Scripted, TableClient]]]:
-    """Makes a scripted service and a client of it."""
+    """A scripted service and a client for it."""
     servers = []
 
     def make(script: list[Answer | None]) -> tuple[Scripted, TableClient]:
@@ -306,7 +306,7 @@ def scripted() -> Iterator[Callable[[list[Answer | None]], tuple[Scripted, Table
 
 
 def faced(way: str, service: Scripted, client: TableClient) -> tuple[object, int]:
-    """What came of two inserts, and how many tries it took."""
+    """The result of a transaction of two inserts, and the number of tries."""
     try:
         found = outcome(way, client, [Insert(row("1")), Insert(row("2"))])
     except AzureError as fault:
@@ -316,7 +316,7 @@ def faced(way: str, service: Scripted, client: TableClient) -> tuple[object, int
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_trouble_is_met_both_ways_alike(scripted: Any, name: str) -> None:
-    """The pipeline is the library's: as many tries, and the same end."""
+    """Faults of the service lead to as many tries and the same error as through the official client."""
     theirs, ours = (faced(way, *scripted(SCRIPTS[name])) for way in WAYS)
     if isinstance(theirs[0], int):
         # The library has no index and no code for what is no part of an answer.
@@ -351,7 +351,7 @@ def test_trouble_of_a_write_by_itself_is_met_both_ways_alike(scripted: Any, name
 
 
 def test_a_write_without_an_etag_in_its_answer_is_no_success(scripted: Any) -> None:
-    """Whatever answered so is not the service."""
+    """A 200 without an ETag, as from a sign-in page, raises UnreadableAnswer instead of counting as a success."""
     _, client = scripted([Answer(200, {"Content-Type": "text/html"}, b"<html>sign in</html>")])
     with pytest.raises(UnreadableAnswer):
         Transactions(client).write(Insert(row("1")))
@@ -370,7 +370,7 @@ UNREADABLE: dict[str, Answer] = {
 
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_an_answer_that_cannot_be_read_is_no_success_and_no_refusal(scripted: Any, name: str) -> None:
-    """Whether anything was written is not known, so the caller reads and knows its own claims again."""
+    """An unreadable answer to a transaction counts as neither success nor refusal, so the caller reads its rows."""
     _, client = scripted([UNREADABLE[name]])
     with pytest.raises(AzureError) as fault:
         Transactions(client).submit([Insert(row("1")), Insert(row("2"))])
@@ -378,7 +378,7 @@ def test_an_answer_that_cannot_be_read_is_no_success_and_no_refusal(scripted: An
 
 
 def test_an_error_that_stands_outside_of_a_change_set_is_read(scripted: Any) -> None:
-    """The service may refuse a transaction before it looks into its change set."""
+    """An error that the service returns outside the change set is read with its code."""
     body = error("InvalidInput", "0:bad").decode()
     answer = multipart([f"HTTP/1.1 400 Bad Request\r\n\r\n{body}"], changeset=False)
     _, client = scripted([answer])
@@ -386,11 +386,11 @@ def test_an_error_that_stands_outside_of_a_change_set_is_read(scripted: Any) -> 
 
 
 LEFT_OUT = {"content-length", "content-type", "date", "x-ms-date", "x-ms-version", "prefer", "accept"}
-"""Of a part: what the body decides, what stands on the whole request, and what an answer's form depends on."""
+"""Headers of a part left out of the comparison: they follow from the body, the whole request or the answer's form."""
 
 
 def test_the_requests_say_the_same(scripted: Any) -> None:
-    """Method, URL, condition and columns of each part are those that the library sends, types of text aside."""
+    """Each part of a transaction has the method, URL, condition and columns that the official client sends."""
     operations: list[Operation] = [
         Insert(row("n", text="é", number=1)),
         Merge(row("it's:2", flag=True), STALE),
@@ -405,14 +405,14 @@ def test_the_requests_say_the_same(scripted: Any) -> None:
 
 
 def parts_of(incoming: Incoming, client: TableClient) -> list[str]:
-    """The requests inside of a transaction, with an address that does not depend on the server's port."""
+    """The requests inside a transaction, with an address independent of the server's port."""
     text = incoming.body.decode().replace(client.url.partition("/devstore")[0], "http://host")
     boundary = text.partition("boundary=")[2].partition("\r\n")[0]
     return [part.partition("\r\n\r\n")[2] for part in text.split(f"--{boundary}")[1:-1]]
 
 
 def parsed(part: str) -> tuple[str, Mapping[str, str], Mapping[str, Any]]:
-    """First line, headers and columns."""
+    """First line, headers and columns of a request."""
     head, _, body = part.partition("\r\n\r\n")
     first, *lines = head.split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
@@ -425,11 +425,11 @@ def parsed(part: str) -> tuple[str, Mapping[str, str], Mapping[str, Any]]:
 
 
 def test_the_url_is_the_accounts_whatever_the_connection(azurite: Azurite) -> None:
-    """A shared access signature in the connection string is added by the library's policy, once."""
+    """A shared access signature is part of the URL exactly once, as with the official client."""
     seen: list[str | None] = []
 
     class Refuses:
-        """A transport that notes where it is sent."""
+        """A transport that records where requests go and refuses them."""
 
         def send(self, request: PreparedRequest, **_: object) -> None:
             seen.append(request.url)
@@ -450,7 +450,7 @@ def test_the_url_is_the_accounts_whatever_the_connection(azurite: Azurite) -> No
 
 
 def test_a_server_that_is_not_there_is_tried_as_often(scripted: Any) -> None:
-    """A connection that cannot be made ends alike."""
+    """An unreachable server leads to the same error as through the official client."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What one message becomes on its way through the app, on real adapters; docs/design.md lists the same."""
+"""The types that one message passes through in the app, on real adapters, as docs/design.md lists them."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ BESIDE = {"record.Key", "strict_model.Surroundings", "transactions.Insert", "tra
 
 
 def listed() -> list[str]:
-    """The types that the design lists."""
+    """The types that the design document lists."""
     section = DESIGN.read_text("utf-8").split("## One message through the code")[1].split("\n## ")[0]
     return re.findall(r"^\d+\. `([\w.]+)`", section, re.MULTILINE)
 
 
 class Walk:
-    """The app's own types of which an object is made while an act is followed."""
+    """Records the app's types whose objects are created during a call."""
 
     def __init__(self) -> None:
         self.types: set[type] = set()
 
     def named(self) -> set[str]:
-        """Their names, each with its module's; those that a module keeps to itself are left out."""
+        """The recorded types by module and name, without private ones."""
         return {f"{t.__module__.rpartition('.')[2]}.{t.__name__}" for t in self.types if t.__name__[0] != "_"}
 
     def follow(self, act: Callable[[], Any]) -> Any:
-        """The result of an act, which is followed in this thread."""
+        """Runs a call while recording types, and returns its result."""
         sys.setprofile(self._see)
         try:
             return act()
@@ -69,7 +69,7 @@ class Walk:
 
 
 def app_on(azurite: Azurite, batch: BatchSimulator, token: str) -> App:
-    """The app on real adapters, with tables and queues of its own."""
+    """The app on real adapters, with queues and tables that only this test uses."""
     own = uuid.uuid4().hex
     settings = Settings.from_env(
         ENVIRONMENT
@@ -96,7 +96,7 @@ def app_on(azurite: Azurite, batch: BatchSimulator, token: str) -> App:
 
 
 def delivery(task: str) -> Delivery:
-    """A message as a queue trigger hands it over."""
+    """A message as the queue trigger hands it over."""
     now = datetime.now(UTC)
     body = {"clientRequestId": str(uuid.uuid4()), "jobId": "job1", "taskId": task}
     return Delivery("requests", str(uuid.uuid4()), 1, now, now + timedelta(minutes=10), json.dumps(body).encode())
@@ -105,7 +105,7 @@ def delivery(task: str) -> Delivery:
 def test_a_message_passes_the_types_that_the_design_lists(
     azurite: Azurite, batch_simulator: BatchSimulator, batch_token: str
 ) -> None:
-    """From its delivery to the text for the result queue, and no other."""
+    """From delivery to result, a message passes exactly the types that docs/design.md lists."""
     batch_simulator.seed(id="job1", tasks=["task1", "task2"])
     app = app_on(azurite, batch_simulator, batch_token)
     app.worker.deliver(delivery("task1"))  # Makes the tables, and the connections.

@@ -32,7 +32,7 @@ _results = AppClient.results
 
 @pytest.fixture(scope="session", autouse=True)
 def _descriptions_hold() -> Iterator[None]:
-    """Listens for as long as there are tests, and so also while the stacks of modules come and go."""
+    """Checks answers and messages while tests run, and also while the stacks of modules start and stop."""
     description = Description(document())
 
     def send(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -67,7 +67,7 @@ def _descriptions_hold() -> Iterator[None]:
 
 
 def look_at_queues(stack: Stack) -> None:
-    """The messages that the app has sent and nobody has received: most results, and the first ones for itself."""
+    """Checks the messages that the app has sent and nobody has received, before a stack ends."""
     with QueueServiceClient.from_connection_string(stack.connection_string) as service:
         results = service.get_queue_client(stack.env["RESULT_QUEUE_NAME"])
         try:

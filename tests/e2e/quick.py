@@ -1,4 +1,4 @@
-"""The stack with short times, and waiting for what it is to bring about."""
+"""The local stack with short waiting times, and a wait for conditions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PATIENCE = 1_500
 
 
 def quick_stack(azurite: Azurite | None = None, logs: Path | None = None, **settings: str) -> Stack:
-    """The app on a stack that is not started yet."""
+    """The app with short waiting times on a stack that has not been started yet."""
     return Stack(ROOT, env=SETTINGS | settings, lease_seconds=LEASE_SECONDS, azurite=azurite, logs=logs)
 
 
 def wait_until(condition: Callable[[], bool], every_seconds: float = 0.05) -> None:
-    """Returns when a condition holds; fails when that takes too long."""
+    """Waits until a condition holds; fails when that takes too long."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline

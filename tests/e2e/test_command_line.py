@@ -1,4 +1,4 @@
-"""The command line against the whole stack: a person's terminal, the real app, and the simulated Batch account."""
+"""The command line against the whole stack: a terminal, the real app, and the simulated Batch account."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def stack() -> Iterator[Stack]:
 
 @cache
 def client(stack: Stack) -> AppClient:
-    """Reaches the stack beside the command."""
+    """Access to the stack besides the command."""
     return AppClient(stack)
 
 
@@ -57,7 +57,7 @@ def job(stack: Stack) -> str:
 
 
 def seed(stack: Stack, count: int, prefix: str = "job", **tasks: str) -> str:
-    """A completed job with completed tasks `task-1` and on."""
+    """Creates a completed job with completed tasks `task-1`, `task-2` and so on."""
     name = f"{prefix}-{uuid.uuid4().hex[:8]}"
     body = {"id": name, "state": "completed", "tasks": {"count": count, **tasks}}
     client(stack).seed(body)
@@ -65,25 +65,25 @@ def seed(stack: Stack, count: int, prefix: str = "job", **tasks: str) -> str:
 
 
 def run(stack: Stack, *arguments: str, stdin: bytes = b"") -> Ended:
-    """The command, pointed at the stack."""
+    """Runs the command against the stack."""
     return in_process(arguments, environment(stack.http_url), stdin=stdin)
 
 
 def deletes(stack: Stack, job: str) -> Counter[str]:
-    """How many DELETEs of each task of a job have reached Batch."""
+    """The number of DELETE calls that Batch received for each task of a job."""
     targets = (str(entry["target"]) for entry in client(stack).journal())
     return Counter(target.partition("?")[0] for target in targets if f"/jobs/{job}/tasks/" in target)
 
 
 def test_health_is_well(stack: Stack) -> None:
-    """The first thing that a person asks."""
+    """`health` ends with code 0 on a healthy stack and lists the checks."""
     ended = run(stack, "health")
     assert ended.code == 0, ended.err
     assert "storage" in ended.out
 
 
 def test_tasks_are_deleted_and_waited_for(stack: Stack, job: str) -> None:
-    """Two that are there and one that is not end as asked."""
+    """`delete --wait` with two existing tasks and one missing ends with code 0 and counts 2 deleted, 1 notFound."""
     ended = run(stack, "delete", job, "task-1", "task-2", "no-such-task", "--wait")
     assert ended.code == 0, ended.err
     assert "done: 2 deleted, 1 notFound" in ended.out
@@ -103,7 +103,7 @@ def test_a_file_that_is_sent_twice_deletes_once(stack: Stack, job: str, tmp_path
 
 
 def test_a_dry_run_deletes_nothing(stack: Stack, job: str) -> None:
-    """It tells what would happen, and its status is found by its id."""
+    """`delete --dry-run` reports `wouldDelete`, deletes nothing, and `status` finds it by its id."""
     ended = run(stack, "delete", job, "task-1", "--dry-run", "--wait", "--json")
     assert ended.code == 0, ended.err
     done = ended.documents[-1]
@@ -113,7 +113,7 @@ def test_a_dry_run_deletes_nothing(stack: Stack, job: str) -> None:
 
 
 def test_a_scheduled_deletion_is_cancelled(stack: Stack, job: str) -> None:
-    """Once; the repeat is as good as the first, and what is cancelled did not end as asked."""
+    """A scheduled deletion can be cancelled, twice with the same result; `watch` then ends with code 1."""
     asked = run(stack, "delete", job, "task-1", "--delete-after", "PT1H", "--json").documents[0]
     wanted = asked["items"][0]["clientRequestId"]
     assert "scheduled" in run(stack, "status", wanted).out
@@ -124,7 +124,7 @@ def test_a_scheduled_deletion_is_cancelled(stack: Stack, job: str) -> None:
 
 
 def test_a_protected_job_is_refused_item_by_item(stack: Stack) -> None:
-    """1, in the app's own words; its answer has the items beside the error."""
+    """Deleting tasks of a protected job ends with code 1 and an error for each item."""
     ended = run(stack, "delete", "prod-1", "task-1", "--wait")
     assert ended.code == 1
     assert "ProtectedJob" in ended.err
@@ -135,7 +135,7 @@ def test_a_protected_job_is_refused_item_by_item(stack: Stack) -> None:
 
 
 def test_a_clean_up_is_waited_for(stack: Stack, job: str) -> None:
-    """All twenty tasks, and its id is found again."""
+    """`clean-up --wait` deletes all twenty tasks, and `status` and `clean-ups` then show it by its id."""
     ended = run(stack, "clean-up", job, "--wait", "--json")
     assert ended.code == 0, ended.err
     last = ended.documents[-1]
@@ -147,7 +147,7 @@ def test_a_clean_up_is_waited_for(stack: Stack, job: str) -> None:
 
 
 def test_a_timeout_ends_the_waiting_and_the_command_that_it_names_goes_on(stack: Stack, job: str) -> None:
-    """4, and then 0 from the words on standard error."""
+    """When waiting times out with code 4, the printed command continues it and ends with code 0."""
     ended = run(stack, "delete", job, "task-1", "--delete-after", "PT8S", "--wait", "--timeout", "PT1S")
     assert ended.code == 4
     words = ended.err.splitlines()[-1].split()
@@ -156,7 +156,7 @@ def test_a_timeout_ends_the_waiting_and_the_command_that_it_names_goes_on(stack:
 
 
 def test_a_dead_letter_is_seen_and_redriven(stack: Stack) -> None:
-    """What the app gave up is listed with its reason, shown whole, and put back once."""
+    """A dead letter is listed with its reason, shown whole, and redriven once; a second redrive is refused."""
     wanted = dead_letter(stack)
     listed = run(stack, "dead-letters")
     assert wanted["id"] in listed.out
@@ -169,7 +169,7 @@ def test_a_dead_letter_is_seen_and_redriven(stack: Stack) -> None:
 
 
 def test_dead_letters_are_redriven_and_settled_in_passes(stack: Stack) -> None:
-    """All that a filter takes, `--most` of them, and none any more; without a terminal only with `--yes`."""
+    """Bulk redrive and settle act on what matches, at most `--most`, and need `--yes` without a terminal."""
     for _ in range(3):
         put_protected(stack, "prod-3")
     of_job = ["--job", "prod-3"]
@@ -188,19 +188,19 @@ def test_dead_letters_are_redriven_and_settled_in_passes(stack: Stack) -> None:
 
 
 def dead_letter(stack: Stack) -> dict[str, Any]:
-    """The letter of a request that came over the queue, for a job from which nothing is deleted."""
+    """The dead letter of a queued request for a protected job."""
     put_protected(stack, "prod-2")
     return letters_of(stack, "prod-2", 1)[0]
 
 
 def put_protected(stack: Stack, job: str) -> None:
-    """A request over the queue, for a job from which nothing is deleted."""
+    """Queues a request for a protected job."""
     body = {"clientRequestId": str(uuid.uuid4()), "jobId": job, "taskId": "t"}
     client(stack).put(body)
 
 
 def letters_of(stack: Stack, job: str, count: int) -> list[dict[str, Any]]:
-    """The dead letters of a job once there are so many."""
+    """Waits until a job has so many dead letters, and returns them."""
     found: list[dict[str, Any]] = []
 
     def are_there() -> bool:
@@ -212,7 +212,7 @@ def letters_of(stack: Stack, job: str, count: int) -> list[dict[str, Any]]:
 
 
 def test_a_sweep_is_previewed_carried_out_and_told_of(stack: Stack) -> None:
-    """What would go, then what goes; a policy that only counts says so, and what has ended cannot be cancelled."""
+    """A dry-run sweep counts, a real one deletes, a dry-run policy only counts; an ended sweep cannot be cancelled."""
     finished = (datetime.now(UTC) - timedelta(days=4)).isoformat()
     job, counted = (seed(stack, 3, prefix, endTime=finished) for prefix in ("old", "counted"))
     preview = run(stack, "sweep", "--dry-run", "--wait")
@@ -248,7 +248,7 @@ def test_the_summary_tells_of_queues_and_letters(stack: Stack) -> None:
 @pytest.mark.parametrize("number", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.timeout(1800)
 def test_ctrl_c_in_the_middle_and_the_same_command_again(stack: Stack, tmp_path: Path, number: int) -> None:
-    """Thousands of ids, interrupted in their midst: the second run completes them, and each is deleted once."""
+    """After Ctrl-C in the middle of thousands of ids, the same command completes them, each deleted once."""
     job = seed(stack, number)
     path = tmp_path / "tasks.txt"
     path.write_text("".join(f"{job}/task-{n}\n" for n in range(1, number + 1)))

@@ -1,4 +1,4 @@
-"""The whole stack, as callers and operators see it: over HTTP and queues alone."""
+"""The whole stack as callers and operators see it, over HTTP and queues alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def test_a_killed_host_loses_nothing_and_repeats_nothing() -> None:
-    """SIGKILL in the middle of 200 requests: each is deleted, and no promise is broken on the way."""
+    """If the host is killed in the middle of 200 requests, each is still deleted and no promise is broken."""
     with quick_stack() as stack:
         app = AppClient(stack)
         app.seed({"id": "job-1", "state": "active", "tasks": {"count": 200}})
@@ -40,7 +40,7 @@ def test_a_killed_host_loses_nothing_and_repeats_nothing() -> None:
 
 @pytest.mark.slow
 def test_the_demonstration_succeeds() -> None:
-    """`make demo` ends with 0 only if every outcome is as expected."""
+    """`make demo` ends with 0 and reports that every outcome is as expected."""
     done = subprocess.run(
         [sys.executable, "-m", "devstack.demo", "--size", "15"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Policies on the whole stack: finished work goes, the rest stays, whatever happens to the host meanwhile."""
+"""Retention policies on the whole stack: only due tasks are deleted, whatever happens to the host."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ pytestmark = pytest.mark.timeout(1800)
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    """The stack with policies."""
+    """The stack with retention policies."""
     with quick_stack(RETENTION_POLICIES=json.dumps(POLICIES), PROTECTED_JOBS="render-safe") as made:
         yield made
 
 
 @pytest.fixture
 def app(stack: Stack) -> AppClient:
-    """The app on it, and its account."""
+    """The app and its account on that stack."""
     return AppClient(stack)
 
 
 def ago(days: float) -> str:
-    """An instant of the past."""
+    """The instant so many days ago."""
     return (datetime.now(UTC) - timedelta(days=days)).isoformat()
 
 
 def api(stack: Stack, verb: str, path: str, **options: Any) -> requests.Response:
-    """One HTTP call of the app's."""
+    """One HTTP call to the app."""
     return requests.request(verb, f"{stack.http_url}/api/{path}", timeout=400, **options)
 
 
 def ended(stack: Stack, sweep: str, *, and_done: bool = True) -> dict[str, Any]:
-    """The status of a sweep once it has ended, and its requests too."""
+    """The status of a sweep once it and its requests have ended."""
     deadline = time.monotonic() + PATIENCE
     while True:
         answer = api(stack, "GET", f"retention-sweeps/{sweep}")
@@ -64,7 +64,7 @@ def ended(stack: Stack, sweep: str, *, and_done: bool = True) -> dict[str, Any]:
 
 
 def begun(stack: Stack, **wish: Any) -> str:
-    """The id of a sweep that begins now."""
+    """Starts a sweep and returns its id."""
     answer = api(stack, "POST", "retention-sweeps", json=wish)
     assert answer.status_code == 202, answer.text
     assert answer.headers["location"] == f"/api/retention-sweeps/{answer.json()['sweepId']}"
@@ -72,7 +72,7 @@ def begun(stack: Stack, **wish: Any) -> str:
 
 
 def tasks_of_all_kinds() -> list[dict[str, Any]]:
-    """Two that are due, by class and age, and four that are not."""
+    """Two tasks that are due, by class and age, and four that are not."""
     return [
         {"id": "old", "endTime": ago(4)},
         {"id": "new", "endTime": ago(2)},
@@ -84,7 +84,7 @@ def tasks_of_all_kinds() -> list[dict[str, Any]]:
 
 
 def test_a_policy_finds_finished_work_by_itself(stack: Stack, app: AppClient) -> None:
-    """What would go, then what goes: by class and age, with a result for each, and nothing else."""
+    """A sweep deletes exactly the tasks that its dry run counted, by class and age, with a result for each."""
     tasks = tasks_of_all_kinds()
     jobs = ["render-1", "render-gold-1", "render-safe", "Render-2", "other"]
     marked = {"id": "render-kept", "tasks": tasks, "metadata": {"task-retention": "keep"}}
@@ -120,12 +120,12 @@ def test_a_policy_finds_finished_work_by_itself(stack: Stack, app: AppClient) ->
 
 
 def has_listed(app: AppClient, times: int) -> bool:
-    """Whether the tasks of so many jobs were listed."""
+    """Whether the tasks of so many jobs have been listed."""
     return len(app.journal("task-list")) >= times
 
 
 def test_a_sweep_survives_the_death_of_its_host(stack: Stack, app: AppClient) -> None:
-    """SIGKILL again and again while it lists and deletes: each task that is due goes, once, and is counted once."""
+    """A sweep whose host is killed three times deletes each due task and counts it exactly once."""
     app.seed(*({"id": f"render-{n}", "tasks": {"count": 10, "endTime": ago(4)}} for n in range(30)))
     slow = {"operation": "task-list", "delaySeconds": 0.4}
     app.break_down(slow)
@@ -143,7 +143,7 @@ def test_a_sweep_survives_the_death_of_its_host(stack: Stack, app: AppClient) ->
 
 
 def test_a_request_of_somebody_else_is_not_held_up_by_a_sweep(stack: Stack, app: AppClient) -> None:
-    """It is deleted while the sweep's own fifteen hundred are still in progress."""
+    """A caller's deletion is carried out while a sweep's 1,500 requests are still in progress."""
     app.seed(*({"id": f"render-{n}", "tasks": {"count": 100, "endTime": ago(4)}} for n in range(15)))
     app.seed({"id": "mine", "tasks": {"count": 5}})
     sweep = begun(stack)

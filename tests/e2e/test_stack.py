@@ -1,4 +1,4 @@
-"""The local stack itself: it comes up, survives what tests do to it, and goes without a trace."""
+"""The local stack itself: it starts, survives what tests do to it, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def test_the_app_is_in_health(stack: Stack) -> None:
-    """With the settings that the stack gives it the app reaches its storage and its identity."""
+    """With the stack's settings the app is healthy: it reaches its storage and its identity endpoint."""
     answer = requests.get(f"{stack.http_url}/api/health", timeout=PATIENCE)
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
 
 
 def test_the_queues_and_tables_are_there(stack: Stack) -> None:
-    """What the deployment makes in the cloud, with a poison queue beside each queue that the app reads."""
+    """The stack creates the same queues and tables as a deployment, each input queue with its poison queue."""
     with QueueServiceClient.from_connection_string(stack.connection_string) as queues:
         names = {queue.name for queue in queues.list_queues()}
     with TableServiceClient.from_connection_string(stack.connection_string) as tables:
@@ -47,7 +47,7 @@ def test_the_queues_and_tables_are_there(stack: Stack) -> None:
 
 
 def test_a_killed_host_comes_back_where_it_was(stack: Stack) -> None:
-    """A crash test ends the host and starts it again; what was accepted before is still known."""
+    """A host that is killed and started again has the same address and still knows what it accepted."""
     request = {"clientRequestId": str(uuid.uuid4()), "jobId": "killed", "taskId": "task", "deleteAfter": "PT1H"}
     posted = requests.post(f"{stack.http_url}/api/task-deletions", json=request, timeout=PATIENCE)
     url = stack.http_url
@@ -62,12 +62,12 @@ def test_a_killed_host_comes_back_where_it_was(stack: Stack) -> None:
 
 
 def test_each_part_has_a_log(stack: Stack) -> None:
-    """What a part had to say can be read while the stack runs."""
+    """Each part of the stack writes a log file that can be read while it runs."""
     assert {path.name for path in stack.logs.iterdir()} == {"azurite.log", "batch.log", "host.log", "identity.log"}
 
 
 def test_the_core_tools_host_is_up_when_its_routes_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--func` waits for no line of the log, for at some levels there is none; a stop is SIGTERM and waits."""
+    """With the Core Tools, the host counts as started when its routes answer, even without any log line."""
     tool = tmp_path / "func"  # plays the real one, silently
     own = f'"{sys.executable}" -m devstack.host --app . --settings {os.devnull} --quiet'
     tool.write_text(f'#!/bin/sh\n[ "$1 $2" = "start --port" ] && exec {own} --port "$3" > {os.devnull}\n')
@@ -81,7 +81,7 @@ def test_the_core_tools_host_is_up_when_its_routes_answer(tmp_path: Path, monkey
 
 
 def test_an_app_that_cannot_start_takes_everything_down(tmp_path: Path) -> None:
-    """The error holds the host's own words, and the parts that had started are gone, as is their folder."""
+    """If the app cannot start, the error quotes the host and all parts of the stack are stopped."""
     (tmp_path / "host.json").write_text(json.dumps({"extensions": {"queues": {"messageEncoding": "none"}}}))
     (tmp_path / "function_app.py").write_text("raise RuntimeError('no such app')\n")
     stack = Stack(tmp_path)

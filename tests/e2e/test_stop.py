@@ -1,4 +1,4 @@
-"""A stop of the host, as at a deployment or a scale-in, in the middle of every kind of invocation."""
+"""The host is stopped, as by a deployment or a scale-in, in the middle of every kind of invocation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bodies(first: int, last: int) -> list[dict[str, Any]]:
 
 @dataclass
 class Work:
-    """Requests by every way in, and the event of a job of 120 tasks."""
+    """Requests that arrive by every way in, and the event of a job of 120 tasks."""
 
     singles: list[dict[str, Any]] = field(default_factory=lambda: bodies(1, 5))
     large: list[dict[str, Any]] = field(default_factory=lambda: bodies(6, 15))
@@ -41,23 +41,23 @@ class Work:
     event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def ids(self, *parts: list[dict[str, Any]]) -> set[str]:
-        """Those of some parts; of all without any."""
+        """The request ids of some parts of the work, or of all of it."""
         return {body["clientRequestId"] for part in parts or (self.live, self.poisoned) for body in part}
 
     @property
     def live(self) -> list[dict[str, Any]]:
-        """What is to be deleted."""
+        """The tasks that are to be deleted."""
         return [*self.singles, *self.large, *self.called]
 
     def is_done(self, seen: list[dict[str, Any]]) -> bool:
-        """Whether every request has a result, and so has every task of the event's job."""
+        """Whether every request, and every task of the event's job, has a result."""
         done = [result["data"] for result in seen if result["type"] == RESULT]
         of_the_job = {data["clientRequestId"] for data in done if data["parentId"] == self.event_id}
         return {data["clientRequestId"] for data in done} >= self.ids() and len(of_the_job) == 120
 
 
 class Caller:
-    """Calls the app and, as a careful client, repeats the call when it gets no answer or a 503."""
+    """Calls the app, and repeats the call when it gets no answer or a 503, as a careful client does."""
 
     def __init__(self, stack: Stack, request: dict[str, Any], *, direct: bool = False) -> None:
         self._stack = stack
@@ -68,7 +68,7 @@ class Caller:
         self._thread.start()
 
     def wait(self) -> None:
-        """Returns when the call was answered."""
+        """Waits until the call is answered."""
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
@@ -91,7 +91,7 @@ class Caller:
 
 
 def in_hand(log: Path) -> set[str]:
-    """The functions that the host has begun and not ended."""
+    """The functions that the host has started and not finished."""
     lines = log.read_text(errors="replace").splitlines()
 
     def named(verb: str, kind: str) -> int:
@@ -101,12 +101,12 @@ def in_hand(log: Path) -> set[str]:
 
 
 def keep_house(stack: Stack) -> None:
-    """Begins the daily round."""
+    """Starts the daily round."""
     requests.post(f"{stack.http_url}/admin/functions/keep_house", json={}, timeout=PATIENCE).raise_for_status()
 
 
 def put_in_hand(stack: Stack, work: Work) -> list[Caller]:
-    """Has every kind of function wait: for an account that holds its answers, or for storage, which answers no more."""
+    """Makes every kind of function hang, on a Batch account or a storage account that does not answer."""
     app, log = AppClient(stack), stack.logs / "host.log"
     app.seed({"id": "job-1", "state": "active", "tasks": {"count": 60}})
     app.seed({"id": "job-2", "state": "completed", "tasks": {"count": 120}})
@@ -128,7 +128,7 @@ def put_in_hand(stack: Stack, work: Work) -> list[Caller]:
 
 
 def test_a_stop_in_the_middle_of_everything_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
-    """After ten seconds the worker dies under single and large messages, a clean-up, poison, the round and calls.
+    """If the worker is killed ten seconds after a stop, with every kind of work in it, nothing is lost or repeated.
 
     Each request ends with one result, no DELETE follows a recorded outcome, and results name the callers' traces.
     """

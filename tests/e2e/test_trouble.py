@@ -1,4 +1,4 @@
-"""Storage and identity in trouble, under the whole stack: nothing is lost, and HTTP promises nothing."""
+"""Outages of storage and identity under the whole stack: nothing is lost, and HTTP calls promise nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OUTAGE_SECONDS = 15
 
 
 def send(app: AppClient, count: int) -> set[str]:
-    """Puts requests for tasks of a new job on the queue; their ids."""
+    """Queues requests for tasks of a new job, and returns their ids."""
     app.seed({"id": "job-1", "state": "active", "tasks": {"count": count}})
     ids = {str(uuid.uuid4()): f"task-{n}" for n in range(1, count + 1)}
     for client_request_id, task in ids.items():
@@ -29,7 +29,7 @@ def send(app: AppClient, count: int) -> set[str]:
 
 
 def test_storage_that_goes_away_and_comes_back(tmp_path: Path) -> None:
-    """Requests in flight are finished afterwards; meanwhile HTTP says 503 with Retry-After within 15 seconds."""
+    """In a storage outage HTTP answers 503 within 15 seconds, and queued requests are completed afterwards."""
     azurite = Azurite(tmp_path, in_memory=False)
     with quick_stack(azurite) as stack:
         app = AppClient(stack)
@@ -53,7 +53,7 @@ def test_storage_that_goes_away_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_an_identity_endpoint_that_fails_then_recovers() -> None:
-    """No token is to be had for a while: the requests wait, are tried again, and none is lost or reported wrongly."""
+    """While no token can be had, requests wait and are retried; none is lost or reported wrongly."""
     with quick_stack() as stack:
         app = AppClient(stack)
         control = f"{stack.identity_url}/_control/fault"

@@ -1,4 +1,4 @@
-"""The whole app on fakes of what is outside, with a host that delivers messages as the Functions host does.
+"""The whole app on fakes of the outside world, with a host that delivers messages as the Functions host does.
 
 Time stands still unless a test moves it. Nothing of the app itself is replaced.
 """
@@ -52,10 +52,10 @@ INPUTS = ("requests", "requests-poison", "job-completions", "job-completions-poi
 
 
 class InlineExecutor(Executor):
-    """An executor that works at once, so that a test has one order of events."""
+    """An executor that runs calls at once, so that a test has only one order of events."""
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
-        """Runs the call."""
+        """Runs the call at once."""
         future: Future[Any] = Future()
         future.set_result(call(*args, **named))
         return future
@@ -63,23 +63,23 @@ class InlineExecutor(Executor):
 
 @dataclass(frozen=True)
 class AppSender:
-    """What the app and its output bindings put on queues, each message as it is described."""
+    """Puts what the app and its output bindings send on queues, after checking it against its schema."""
 
     queues: MemoryQueues
     passage: Passage
 
     def send(self, queue: str, text: str, delay_seconds: float = 0) -> None:
-        """Puts a message."""
+        """Puts a message on a queue."""
         check_sent_by_app(SCHEMAS[queue], text)
         self.passage(storage(f"send {queue}", lambda: self.queues.put(queue, text, delay_seconds)))
 
     def depth(self, queue: str, now: datetime) -> Depth:
-        """How full a queue is."""
+        """The depth of a queue."""
         return self.passage(storage(f"depth of {queue}", lambda: self.queues.depth(queue, now)))
 
 
 class World(Callers):
-    """One storage account, one Batch account, a clock, and as many workers as a test makes."""
+    """One storage account, one Batch account, a clock, and as many workers as a test creates."""
 
     def __init__(self, **settings: str) -> None:
         self.clock = FakeClock()
@@ -115,29 +115,29 @@ class World(Callers):
     # The queues
 
     def request(self, **fields: Any) -> dict[str, Any]:
-        """A valid request, its task being there."""
+        """A valid request whose task exists."""
         body = {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "taskId": "task-1"} | fields
         self.batch.tasks.add((body["jobId"].lower(), body["taskId"].lower()))
         return body
 
     def put(self, body: object, queue: str = "requests") -> None:
-        """Puts a request as a producer does."""
+        """Queues a request, as a producer does."""
         self.queues.put(queue, body if isinstance(body, str) else json.dumps(body))
 
     def put_request(self, **fields: Any) -> dict[str, Any]:
-        """Puts a request, valid but for what a test adds, whose task is there; the request."""
+        """Queues a valid request with these fields, whose task exists; returns the request."""
         body = self.request(**fields)
         self.put(body)
         return body
 
     def put_event(self, job_id: str = JOB, **fields: Any) -> dict[str, Any]:
-        """Puts an event for a job; the event."""
+        """Queues an event for a job; returns the event."""
         body = job_event(job_id, **fields)
         self.put(body, "job-completions")
         return body
 
     def messages(self, queue: str = "requests") -> list[Message]:
-        """What lies in a queue, hidden or not."""
+        """The messages of a queue, hidden ones included."""
         return self.queues[queue]
 
     def results(self) -> list[dict[str, Any]]:
@@ -149,23 +149,23 @@ class World(Callers):
         return [result["data"]["outcome"] for result in self.results()]
 
     def closings(self) -> list[dict[str, Any]]:
-        """The events that close clean-ups, in order."""
+        """The closing events of clean-ups, in order."""
         return [result for result in self.results() if result["type"].startswith("batch.job-cleanup.")]
 
     # The tables
 
     def stored_letters(self) -> list[dict[str, Any]]:
-        """The dead letters as they are stored."""
+        """The rows of the dead letters."""
         return [row for key, row in self.letters.rows.items() if key[1].startswith("id:")]
 
     def owed(self) -> list[object]:
-        """Whether the result is still owed, of each row."""
+        """For each row, whether its result is still owed."""
         return [row["emit_pending"] for row in self.records.rows.values() if "emit_pending" in row]
 
     # The host
 
     def deliver(self, queue: str = "requests", app: App | None = None, message: Message | None = None) -> bool:
-        """Delivers a message, the first visible one if none is named; False when there is none. Failures are raised."""
+        """Delivers a message, by default the first visible one; False if there is none. Exceptions are raised."""
         message = message or next((found for _, found in self.queues.visible(queue)), None)
         if message is None:
             return False
@@ -177,7 +177,7 @@ class World(Callers):
             self.sender.send("results", text)
 
     def run(self, queue: str, message: Message, app: App | None = None) -> list[str]:
-        """One invocation; the result texts that the output binding would send."""
+        """Runs one invocation; returns the texts that the output binding would send."""
         delivery = Delivery(
             queue=queue,
             message_id=message.id,
@@ -196,14 +196,14 @@ class World(Callers):
         return service(delivery) or []
 
     def deliver_all(self, queue: str = "requests", app: App | None = None) -> None:
-        """Delivers what is visible on a queue."""
+        """Delivers all visible messages of a queue."""
         while self.deliver(queue, app):
             pass
 
     def settle(self, limit: int = 200, withstand: tuple[type[BaseException], ...] = ()) -> None:
-        """Delivers whatever is or becomes visible, moving the clock, until all input queues are empty.
+        """Delivers messages, moving the clock, until all input queues are empty.
 
-        Errors of the kinds to `withstand` are the host's to see; others end it.
+        Errors of the kinds in `withstand` count as failed deliveries; any other is raised.
         """
         for _ in range(limit):
             if visible := self.queues.visible(*INPUTS):

@@ -1,4 +1,4 @@
-"""A Batch account in memory, which answers as a test says."""
+"""An in-memory Batch account, which answers as a test says."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ NOT_SENT = Reply(Sent.FAILED, error=ErrorBody("ConnectionFailed", "No connection
 
 
 def refused(status: int, code: str | None = None, retry_after: float | None = None) -> Reply:
-    """An answer with an error; without a code of Batch's it is a gateway's."""
+    """An answer with an error; without a code it comes from a gateway."""
     error = ErrorBody(code or "UnexpectedAnswer", "Refused.")
     return Reply(Sent.ANSWERED, status, error, code is not None, retry_after, "batch-3")
 
 
 @dataclass
 class ScriptedBatch:
-    """A Batch account whose tasks exist until they are deleted, and which answers as a test says."""
+    """A Batch account whose tasks exist until they are deleted, and whose answers a test can script."""
 
     tasks: set[tuple[str, str]] = field(default_factory=set)
     script: list[Reply | Callable[[], Reply]] = field(default_factory=list)
-    """Answers to the next calls; after them the account answers by itself."""
+    """Answers to the next calls; once they are used up, the account answers from its tasks."""
     calls: list[DeletionRequest] = field(default_factory=list)
     effects: set[str] = field(default_factory=set)
     """Ids of the requests that deleted a task."""
     confirmed: set[str] = field(default_factory=set)
-    """Ids of the requests that the app was told of that they had."""
+    """Ids of the requests that deleted a task and whose success the app saw."""
     on_delete: Callable[[DeletionRequest], None] = lambda _: None
-    """Told of each DELETE at the moment that it is sent."""
+    """Called with each DELETE at the moment it is sent."""
     passage: Passage = undisturbed
 
     def delete(self, request: DeletionRequest, box: TimeBox) -> Reply:
@@ -62,7 +62,7 @@ class ScriptedBatch:
         return self.take(request)
 
     def take(self, request: DeletionRequest) -> Reply:
-        """Deletes the task if it is there."""
+        """Deletes the task if it exists."""
         key = (request.job_id.lower(), request.task_id.lower())
         if key not in self.tasks:
             return NOT_FOUND
@@ -71,7 +71,7 @@ class ScriptedBatch:
         return DELETED
 
     def after_effect(self, reply: Reply) -> Callable[[], Reply]:
-        """A step of the script: the task is deleted, and then this is answered."""
+        """A step of the script: deletes the task, and then gives this answer."""
 
         def step() -> Reply:
             self.take(self.calls[-1])
@@ -86,15 +86,17 @@ class ScriptedBatch:
 
 @dataclass
 class ScriptedJobs(ScriptedBatch):
-    """The same account with jobs that can be looked at and listed."""
+    """The same account with jobs that can be read and listed."""
 
     states: dict[str, str] = field(default_factory=dict)
     completed: list[CompletedTask] = field(default_factory=list)
     page_size: int = 1_000
+    next_link: str | None = None
+    """What each page of tasks names as the next one, in place of the right one."""
     metadata: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    """Names and values, by job."""
+    """The metadata of each job, as names and values."""
     job_script: list[Reply] = field(default_factory=list)
-    """Answers to the next looks at a job or a page."""
+    """Answers to the next calls that read a job or a page of jobs or tasks."""
 
     def seed(
         self, job_id: str, count: int, *, state: str = "completed", exit_code: int = 0, end_time: str = ""
@@ -149,7 +151,7 @@ class ScriptedJobs(ScriptedBatch):
         def answer() -> TaskPage:
             there = [t for t in self.completed if (job_id.lower(), t.id) in self.tasks and t.id > (continuation or "")]
             page = tuple(there[: self.page_size])
-            return TaskPage(DELETED, page, page[-1].id if len(there) > len(page) else None)
+            return TaskPage(DELETED, page, self.next_link or (page[-1].id if len(there) > len(page) else None))
 
         return self._look("batch list", answer, TaskPage)
 
@@ -161,5 +163,5 @@ class ScriptedJobs(ScriptedBatch):
 
 
 def _read(name: str, answer: Callable[[], T], of: Callable[[Reply], T]) -> Operation[T]:
-    """A look at the account; `of` makes an answer of a reply that says nothing."""
+    """Answers a read with the next scripted reply, or with what the account holds."""
     return Operation(name, answer, lambda: of(NOT_SENT), lambda: of(LOST), lambda: of(LOST))

@@ -1,4 +1,4 @@
-"""HTTP calls of the app, as a function gets them, those who make them, and their answers."""
+"""HTTP calls to the app as its functions receive them, and their answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.wiring.services import App
 
 @dataclass(frozen=True)
 class Told(Answer):
-    """An answer, and the id that it carries."""
+    """An answer, and the request id that it carries."""
 
     client_request_id: str | None = None
 
@@ -41,12 +41,12 @@ def call(
     method: str = "",
     caller: str | None = None,
 ) -> Call:
-    """An HTTP call as a function gets it."""
+    """An HTTP call as a function receives it."""
     return Call(headers or {}, query or {}, route or {}, body, str(uuid.uuid4()), traceparent, method, caller=caller)
 
 
 class Callers:
-    """Those who call the app over HTTP."""
+    """The HTTP calls that tests make to the app."""
 
     app: App
 
@@ -84,7 +84,7 @@ class Callers:
         return ask(self.app.dead_letters.listing, call(query=query))
 
     def dead_letters(self, **query: str) -> list[dict[str, Any]]:
-        """What `GET /api/dead-letters` lists."""
+        """The dead letters in `GET /api/dead-letters`."""
         answer = self.list_letters(**query)
         assert answer.status == 200
         return list(answer.content["value"])
@@ -114,7 +114,7 @@ class Callers:
         return ask(self.app.retention.stop, call(route={"id": sweep_id}))
 
     def policies(self) -> Any:
-        """What `GET /api/retention-policies` says."""
+        """The document of `GET /api/retention-policies`."""
         return ask(self.app.retention.policies, call()).content
 
 

@@ -1,4 +1,4 @@
-"""Clocks that a test sets and moves; nothing waits for them."""
+"""Clocks that tests set and move; nothing waits for real time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class FakeClock:
-    """Wall and monotonic time that pass only when told to."""
+    """A wall clock and a monotonic clock that move only when told to."""
 
     def __init__(self, start: datetime = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)) -> None:
         self._now = start
@@ -31,7 +31,7 @@ class FakeClock:
 
 
 class SkewedClock:
-    """The clock of a machine that is wrong by so many seconds."""
+    """The clock of a machine that is wrong by a number of seconds."""
 
     def __init__(self, true: FakeClock, seconds: float) -> None:
         self._true = true

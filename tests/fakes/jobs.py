@@ -1,4 +1,4 @@
-"""What says that the tasks of a job, or one of them, may be deleted."""
+"""Messages which say that the tasks of a job, or one of them, may be deleted."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ RECORD: dict[str, Any] = {
 
 
 def job_event(job_id: str = JOB, **fields: Any) -> dict[str, Any]:
-    """A bare event for a job, with a fresh id."""
+    """A bare event for a job, with a new id."""
     return {"clientRequestId": str(uuid.uuid4()), "jobId": job_id} | fields

@@ -1,4 +1,4 @@
-"""The way from the app to the fakes: every operation goes through here, and here things can be made to go wrong."""
+"""The way from the app to the fakes: every operation passes here, where a test can make it fail."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Operation(Generic[T]):
-    """One thing that the app asks of what is outside, and what it gets when that goes wrong."""
+    """One operation that the app asks of the outside world, and what it gets if that fails."""
 
     name: str
     effect: Callable[[], T]
     failed: Callable[[], T]
-    """Nothing was done."""
+    """What the app gets if the operation had no effect."""
     unanswered: Callable[[], T]
-    """It was done, and the answer was lost."""
+    """What the app gets if the operation had its effect and the answer was lost."""
     repeated: Callable[[], T]
-    """It was done, and the client library, which missed the answer, may have asked once more."""
+    """What the app gets if the operation had its effect and the client library, which missed the answer, retried."""
     about: str = ""
     """What the operation concerns: a table's filter, for instance."""
 
 
 class Passage(Protocol):
-    """Carries operations out."""
+    """Carries out operations."""
 
     def __call__(self, operation: Operation[T]) -> T:
-        """The answer that the app gets; raises what the app is to see."""
+        """Returns the answer that the app gets, or raises what the app is to see."""
 
 
 def undisturbed(operation: Operation[T]) -> T:
-    """Carries an operation out."""
+    """Carries out an operation without faults."""
     return operation.effect()
 
 
 def storage(name: str, effect: Callable[[], T], about: str = "") -> Operation[T]:
-    """An operation on the storage account, whose client library tries again by itself."""
+    """An operation on the storage account, whose client library retries by itself."""
 
     def unavailable() -> T:
         raise StorageUnavailable(f"{name}: HTTP 503")

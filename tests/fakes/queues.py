@@ -1,4 +1,4 @@
-"""Queues in memory, as the storage service keeps them, and a host that delivers their messages as the Functions host does.
+"""In-memory queues, and a host that delivers their messages as the Functions host does.
 
 When a message is run again, put off or moved to its poison queue is decided by the rules and figures of the local host.
 """
@@ -28,7 +28,7 @@ OPTIONS = host_options(json.loads(without_comments(_HOST_JSON.read_text(encoding
 
 @dataclass
 class Message:
-    """A message of a queue."""
+    """A message on a queue."""
 
     id: str
     text: str
@@ -38,7 +38,7 @@ class Message:
 
 
 class MemoryQueues(defaultdict[str, list[Message]]):
-    """The messages of each queue, hidden ones too, in the order of their insertion."""
+    """The messages of each queue, hidden ones included, in the order in which they were added."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(list)
@@ -52,7 +52,7 @@ class MemoryQueues(defaultdict[str, list[Message]]):
         self[queue].append(Message(str(uuid.uuid4()), text, now, now + delay))
 
     def depth(self, queue: str, now: datetime) -> Depth:
-        """How full a queue is."""
+        """The depth of a queue."""
         visible = [message.inserted_at for message in self[queue] if message.visible_at <= now]
         return Depth(len(self[queue]), max(((now - at).total_seconds() for at in visible), default=0.0))
 
@@ -62,17 +62,17 @@ class MemoryQueues(defaultdict[str, list[Message]]):
         return [(queue, message) for queue in queues for message in self[queue] if message.visible_at <= now]
 
     def receive(self, message: Message) -> int:
-        """Hides a message; the receipt by which its receiver may remove it."""
+        """Hides a message; returns the receipt by which its receiver may remove it."""
         message.dequeue_count += 1
         message.visible_at = self._clock.now() + timedelta(seconds=HostArguments.lease_seconds)
         return message.dequeue_count
 
     def holds(self, queue: str, message: Message, receipt: int) -> bool:
-        """Whether a receipt is still good: it is not once the message was handed to somebody else."""
+        """Whether a receipt is still valid, which it is not once the message has been received again."""
         return message in self[queue] and message.dequeue_count == receipt
 
     def remove(self, queue: str, message: Message, receipt: int) -> None:
-        """Removes a message whose receipt is still good."""
+        """Removes a message if the receipt is still valid."""
         if self.holds(queue, message, receipt):
             self[queue].remove(message)
 
@@ -88,7 +88,7 @@ class QueueHost:
         """Whether it dies between copying a message to its poison queue and removing it."""
 
     def deliver(self, queue: str, message: Message, run: Callable[[Message], None]) -> None:
-        """Delivers a message; what the function raises is raised again once the message is put off or poisoned."""
+        """Delivers a message; an exception of the function is raised once the message is put off or poisoned."""
         receipt = self._queues.receive(message)
         count, limit, has_poison_queue = receipt, OPTIONS.max_dequeue_count, poison_queue_of(queue) is not None
         if before_attempt(count, limit, has_poison_queue=has_poison_queue) is Before.POISON:

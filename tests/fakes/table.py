@@ -1,4 +1,4 @@
-"""A table in memory that honours versions; it passes the same contract tests as the table of the storage account."""
+"""An in-memory table with row versions; it passes the same contract tests as the storage service's table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fakes.passage import Passage, T, storage, undisturbed
 
 
 class MemoryTable:
-    """Rows in a dictionary. Operations are called by the name of what a row is, and by what is done."""
+    """Rows in a dictionary. Operations are named after the kind of row and what is done to it."""
 
     def __init__(self, name: str = "row", passage: Passage = undisturbed) -> None:
         self.rows: dict[tuple[str, str], dict[str, object]] = {}
@@ -26,7 +26,7 @@ class MemoryTable:
         self._lock = RLock()
 
     def touch(self) -> None:
-        """Another worker writes every row."""
+        """Changes the version of every row, as another worker's write would."""
         for key in self.etags:
             self.etags[key] += "x"
 

@@ -1,4 +1,4 @@
-"""What most unit tests work on."""
+"""Fixtures that most unit tests use."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.fakes.app import World
 
 @pytest.fixture
 def world() -> World:
-    """An app with its defaults."""
+    """An app with default settings."""
     return World()
 
 
 @pytest.fixture
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Thousands of expected warnings would only take time."""
+    """Silences thousands of expected warnings."""
     caplog.set_level(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Where the emulator's Node comes from."""
+"""Which Node runs the storage emulator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _program(directory: Path, name: str, says: str) -> str:
 
 
 def test_node_of_the_search_path_is_taken_with_its_npm(tmp_path: Path) -> None:
-    """What the machine has is used when it is new enough."""
+    """A Node on the search path that is new enough is used together with its npm."""
     node, npm = _program(tmp_path, "node", "v20.20.2"), _program(tmp_path, "npm", "10")
     assert find_node(str(tmp_path)) == Node(node, (npm,))
 
@@ -32,13 +32,13 @@ def test_an_old_node_is_as_good_as_none(tmp_path: Path, says: str) -> None:
 
 
 def test_node_without_npm_is_as_good_as_none(tmp_path: Path) -> None:
-    """Debian's nodejs package brings no npm."""
+    """A Node without npm, as Debian's package installs it, is not used."""
     node = _program(tmp_path, "node", "v22.1.0")
     assert _is_not_from_the_path(find_node(str(tmp_path)), node)
 
 
 def _is_not_from_the_path(found: Node | None, node: str) -> bool:
-    """None where the one from PyPI has not been needed yet; else both parts of it, which are there."""
+    """Whether Node and npm are not those of the search path: none yet, or the existing ones from PyPI."""
     if found is None:
         return True
     parts = [Path(found.program), *map(Path, found.npm)]

@@ -1,4 +1,4 @@
-"""Exceptions of the HTTP client become replies, and none of them gets past."""
+"""Every exception of the HTTP client becomes a reply."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def made(kind: type[Exception]) -> Exception:
 
 
 def test_every_class_of_requests_is_known() -> None:
-    """A class that a new version of requests brings has to be thought about here."""
+    """Every exception class of requests is mapped, so that a new one is noticed."""
     assert set(every_class()) == set(BY_CLASS)
 
 
 @pytest.mark.parametrize("kind", every_class(), ids=lambda kind: kind.__name__)
 def test_before_sending_nothing_has_happened(kind: type[Exception]) -> None:
-    """While no byte has left, any exception proves that the try did nothing."""
+    """Any exception before the request was sent proves that the call had no effect."""
     reply = fault(made(kind), sent=False)
     code = BY_CLASS[kind]  # type: ignore[index]
     sent = Sent.FAILED if code == UNREACHABLE else Sent.REFUSED
@@ -70,7 +70,7 @@ def test_before_sending_nothing_has_happened(kind: type[Exception]) -> None:
 
 @pytest.mark.parametrize("kind", every_class(), ids=lambda kind: kind.__name__)
 def test_after_sending_the_effect_is_open(kind: type[Exception]) -> None:
-    """Once the request has left, any exception is a missing answer, to be tried again."""
+    """Any exception after the request was sent counts as an unanswered call, which is retried."""
     reply = fault(made(kind), sent=True)
     assert reply.sent is Sent.UNANSWERED
     assert reply.kind is Kind.TRANSIENT
@@ -89,14 +89,14 @@ def test_after_sending_the_effect_is_open(kind: type[Exception]) -> None:
     ],
 )
 def test_exceptions_from_below_requests_are_replies_too(error: Exception, code: str) -> None:
-    """What requests lets through from urllib3, http.client or the socket is mapped alike."""
+    """Exceptions of urllib3, http.client and sockets that requests lets through are mapped too."""
     reply = fault(error, sent=False)
     assert reply.error is not None
     assert reply.error.code == code
 
 
 def test_the_description_names_causes_and_quotes_nothing() -> None:
-    """Classes and the operating system's word are told; texts that may quote a header are not."""
+    """A fault is described by exception classes and system error, without text that may quote a header."""
     cause = ConnectionRefusedError(111, "Connection refused")
     error = faults.ConnectionError(urllib3.exceptions.ProtocolError("Bearer s3cret", cause))
     assert describe(error) == "ConnectionError < ProtocolError < ConnectionRefusedError (Connection refused)"

@@ -1,4 +1,4 @@
-"""The simulated account: what calls do to jobs and tasks."""
+"""The simulated Batch account: what calls do to its jobs and tasks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOON = datetime(2026, 11, 24, 12, 0, 0, 500_000, tzinfo=UTC)
 
 
 class Hands:
-    """A clock that a test moves."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.time = NOON
@@ -35,44 +35,44 @@ def clock() -> Hands:
 
 @pytest.fixture
 def account(clock: Hands) -> Account:
-    """One job with three completed tasks."""
+    """An account with one job of three completed tasks."""
     made = Account(clock, transition_seconds=2)
     made.place(read_job_seed({"id": "Render-7", "tasks": {"count": 3, "prefix": "Frame-"}}))
     return made
 
 
 def refusal(call: object, *arguments: object) -> tuple[int, str]:
-    """Status and code of the error that a call ends in."""
+    """Status and code of the error that a call raises."""
     with pytest.raises(ServiceError) as caught:
         call(*arguments)  # type: ignore[operator]
     return caught.value.status, caught.value.code
 
 
 def test_ids_are_compared_without_case_and_kept_as_given(account: Account) -> None:
-    """Another letter case names the same job and task, which are shown as their creator wrote them."""
+    """Ids are compared without letter case, and shown as their creator wrote them."""
     assert account.task("RENDER-7", "frame-2").id == "Frame-2"
     assert account.job("render-7").id == "Render-7"
 
 
 def test_a_deleted_task_is_gone_at_once(account: Account) -> None:
-    """The second deletion finds nothing, and the other tasks stay."""
+    """A deleted task is gone at once: deleting it again is TaskNotFound, and the other tasks stay."""
     account.delete_task("render-7", "FRAME-2")
     assert refusal(account.delete_task, "render-7", "frame-2") == (404, "TaskNotFound")
     assert [task.id for task in account.tasks("render-7")] == ["Frame-1", "Frame-3"]
 
 
 def test_a_task_of_an_unknown_job_is_a_missing_job(account: Account) -> None:
-    """The code tells a missing job from a missing task."""
+    """Deleting a task of an unknown job answers 404 JobNotFound."""
     assert refusal(account.delete_task, "nope", "frame-1") == (404, "JobNotFound")
 
 
 def test_a_missing_task_is_not_found_whatever_the_conditions(account: Account) -> None:
-    """A conditional deletion that is repeated after a lost answer reads 404, not 412."""
+    """Deleting a missing task answers 404, not 412, whatever its conditions."""
     assert refusal(account.delete_task, "render-7", "nope", Conditions(if_match="*")) == (404, "TaskNotFound")
 
 
 def test_a_deletion_whose_condition_does_not_hold_changes_nothing(account: Account) -> None:
-    """The task is still there after a 412."""
+    """A deletion whose ETag does not match answers 412 and deletes nothing."""
     etag = account.task("render-7", "frame-1").etag
     assert refusal(account.delete_task, "render-7", "frame-1", Conditions(if_match='"0x0"')) == (412, "ConditionNotMet")
     account.delete_task("render-7", "frame-1", Conditions(if_match=f'"{etag}"'))
@@ -90,7 +90,7 @@ def test_a_deleted_job_is_deleting_for_a_while_and_then_gone(account: Account, c
 
 
 def test_a_terminated_job_becomes_completed_and_so_do_its_tasks(account: Account, clock: Hands) -> None:
-    """What still ran counts as a failure; the tasks can be deleted then."""
+    """A terminated job becomes completed, and its running tasks fail and can then be deleted."""
     account.place(read_job_seed({"id": "render-7", "tasks": {"id": "late", "state": "running"}}))
     account.terminate_job("render-7", "enough")
     assert refusal(account.delete_task, "render-7", "late") == (409, "JobBeingTerminated")
@@ -102,25 +102,25 @@ def test_a_terminated_job_becomes_completed_and_so_do_its_tasks(account: Account
 
 
 def test_a_completed_job_takes_no_new_task(account: Account) -> None:
-    """Adding to it is a conflict."""
+    """Adding a task to a completed job answers 409."""
     account.place(read_job_seed({"id": "done", "state": "completed"}))
     assert refusal(account.add_task, "done", {"id": "t"}) == (409, "JobCompleted")
 
 
 def test_an_id_that_is_taken_is_refused_in_any_letter_case(account: Account) -> None:
-    """Jobs and tasks alike."""
+    """Creating a job or task with an existing id, in any letter case, answers 409."""
     assert refusal(account.add_job, {"id": "RENDER-7"}) == (409, "JobExists")
     assert refusal(account.add_task, "render-7", {"id": "FRAME-1"}) == (409, "TaskExists")
 
 
 @pytest.mark.parametrize("task_id", ["", "a b", "a/b", "..", "é", "x" * 65, None, 7])
 def test_an_id_with_other_characters_is_refused(account: Account, task_id: object) -> None:
-    """Letters, digits, hyphen and underscore, at most 64."""
+    """A task id with other characters than letters, digits, hyphen and underscore is refused."""
     assert refusal(account.add_task, "render-7", {"id": task_id}) == (400, "InvalidPropertyValue")
 
 
 def test_a_task_that_is_made_again_is_another_task(account: Account, clock: Hands) -> None:
-    """Its ETag and time are new, so a condition on the old one protects it."""
+    """A task created again under an old id has another ETag and time, so old conditions protect it."""
     old = account.task("render-7", "frame-1")
     account.delete_task("render-7", "frame-1")
     clock.forward(5)
@@ -131,7 +131,7 @@ def test_a_task_that_is_made_again_is_another_task(account: Account, clock: Hand
 
 
 def test_seeded_tasks_have_a_history_that_fits_their_state(account: Account) -> None:
-    """A completed task was created, started and ended in this order; its exit code says how it went."""
+    """A seeded completed task has creation, start and end in order, and a result that fits its exit code."""
     account.place(read_job_seed({"id": "mixed", "tasks": ["good", {"id": "bad", "exitCode": 3}]}))
     good, bad = account.tasks("mixed")
     assert (good.result, bad.result) == ("success", "failure")
@@ -141,7 +141,7 @@ def test_seeded_tasks_have_a_history_that_fits_their_state(account: Account) -> 
 
 
 def test_a_seeded_task_replaces_the_one_of_its_id_in_its_place(account: Account) -> None:
-    """The order of listing stays, the version is new."""
+    """A seeded task replaces the one with its id, at the same place in the list, with a new ETag."""
     before = account.task("render-7", "frame-2").etag
     account.place(read_job_seed({"id": "render-7", "tasks": {"id": "Frame-2", "state": "active"}}))
     assert [task.id for task in account.tasks("render-7")] == ["Frame-1", "Frame-2", "Frame-3"]
@@ -163,13 +163,13 @@ def test_a_seeded_task_replaces_the_one_of_its_id_in_its_place(account: Account)
     ],
 )
 def test_a_seed_that_cannot_be_read_is_refused(description: dict[str, object]) -> None:
-    """A mistyped field does not become a seed without it."""
+    """A seed with a misspelled or invalid field is refused."""
     with pytest.raises(InvalidSeed):
         read_job_seed(description)
 
 
 def test_a_seeded_job_shows_its_marks(account: Account) -> None:
-    """Metadata in the service's own form, dependencies, the pool; a job that is there already takes them on."""
+    """A seeded job shows its metadata, dependencies and pool; an existing one takes them on."""
     account.place(read_job_seed({"id": "render-7", "metadata": {"a": "b"}, "usesTaskDependencies": True}))
     account.place(read_job_seed({"id": "render-7", "poolId": "pool-2"}))
     shown = account.job("render-7").document("http://127.0.0.1:1")
@@ -183,7 +183,7 @@ def test_a_seeded_job_shows_its_marks(account: Account) -> None:
 
 
 def test_a_seeded_task_may_have_ended_long_ago_and_otherwise_than_its_exit_code_says(account: Account) -> None:
-    """Outputs that cannot be uploaded are a failure with exit code 0."""
+    """A task can be seeded with any end time, and with a result that differs from its exit code."""
     account.place(read_job_seed({"id": "old", "tasks": {"endTime": "2026-11-01T00:00:00Z", "result": "failure"}}))
     (task,) = account.tasks("old")
     shown = task.document("http://127.0.0.1:1/jobs/old")["executionInfo"]

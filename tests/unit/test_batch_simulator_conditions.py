@@ -47,14 +47,14 @@ def status_of(headers: dict[str, str], *, reading: bool) -> int:
     ],
 )
 def test_each_condition_is_judged_on_its_own(headers: dict[str, str], for_write: int, for_read: int) -> None:
-    """All that are given must hold; a write that may not be is 412, a read that would bring nothing new 304."""
+    """All conditions of a call must hold; otherwise a write answers 412, and a read 412 or 304."""
     assert status_of(headers, reading=False) == for_write
     assert status_of(headers, reading=True) == for_read
 
 
 @pytest.mark.parametrize("date", ["yesterday", "", "2026-11-24T12:00:00Z"])
 def test_a_date_that_is_none_is_an_invalid_header(date: str) -> None:
-    """The error names the header and its value."""
+    """An invalid date in a condition is refused, naming the header."""
     with pytest.raises(ServiceError) as caught:
         Conditions.from_headers(Headers({"If-Unmodified-Since": date}))
     assert caught.value.code == "InvalidHeaderValue"

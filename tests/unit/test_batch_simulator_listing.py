@@ -1,4 +1,4 @@
-"""Lists of the simulated service: filters, pages and selections."""
+"""Lists of the simulated Batch service: filters, pages and selected fields."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SEEDS = [
 
 @pytest.fixture
 def account() -> Account:
-    """One job with a task of each kind."""
+    """An account with one job that has a task of each kind."""
     made = Account(lambda: datetime(2026, 11, 24, 12, tzinfo=UTC))
     made.place(read_job_seed({"id": "j", "tasks": SEEDS}))
     return made
@@ -53,7 +53,7 @@ def account() -> Account:
     ],
 )
 def test_a_filter_picks_tasks(account: Account, text: str, ids: list[str]) -> None:
-    """Comparisons with and, or and brackets; ids, states and results in any letter case, but not `startswith`."""
+    """Filters of tasks support comparisons with and, or and brackets, ignoring the letter case of values."""
     holds = read_filter(text, TASKS)
     assert [task.id for task in account.tasks("j") if holds(task)] == ids
 
@@ -79,7 +79,7 @@ def test_a_filter_picks_tasks(account: Account, text: str, ids: list[str]) -> No
     ],
 )
 def test_a_filter_that_cannot_be_read_is_refused(text: str) -> None:
-    """It never counts as no filter; nor is one understood that the service's page does not list."""
+    """A filter that is malformed, or not documented for Batch, is refused."""
     with pytest.raises(ServiceError) as caught:
         read_filter(text, TASKS)
     assert caught.value.code == "InvalidQueryParameterValue"
@@ -113,13 +113,13 @@ def test_a_filter_picks_jobs(text: str, ids: list[str]) -> None:
 
 @pytest.mark.parametrize("text", ["executionInfo/result eq 'success'", "lastModifiedTime gt DateTime'2026-11-24Z'"])
 def test_a_property_of_tasks_is_none_of_jobs(text: str) -> None:
-    """The two lists have tables of their own."""
+    """A filter of jobs that uses a property of tasks is refused."""
     with pytest.raises(ServiceError, match="InvalidQueryParameterValue"):
         read_filter(text, JOBS)
 
 
 def test_jobs_come_in_pages(account: Account) -> None:
-    """Like tasks, in the order of their making; one that goes between two pages makes no other disappear."""
+    """Jobs are listed in pages in the order of creation; one deleted between two pages hides no other."""
     for name in ("b", "a", "c"):
         account.place(read_job_seed({"id": name}))
     first = cut_page(account.jobs(), {"maxresults": "2"}, JOBS)
@@ -130,7 +130,7 @@ def test_jobs_come_in_pages(account: Account) -> None:
 
 
 def test_pages_neither_skip_nor_repeat_when_tasks_go_between_them(account: Account) -> None:
-    """The token names the last task shown, not an offset."""
+    """Tasks deleted between two pages make the next page neither skip nor repeat others."""
     first = cut_page(account.tasks("j"), {"maxresults": "2"}, TASKS)
     account.delete_task("j", "Good")
     account.delete_task("j", "bad")
@@ -141,13 +141,13 @@ def test_pages_neither_skip_nor_repeat_when_tasks_go_between_them(account: Accou
 
 
 def test_a_page_that_is_just_full_has_no_successor(account: Account) -> None:
-    """The filter is applied before the count."""
+    """A page that holds exactly the last matching tasks has no next page."""
     page = cut_page(account.tasks("j"), {"maxresults": "2", "$filter": "state eq 'completed'"}, TASKS)
     assert (len(page.found), page.next_token) == (2, None)
 
 
 def test_the_link_to_the_next_page_survives_another_encoding(account: Account) -> None:
-    """Clients decode and encode it with rules of their own: the slash of the token comes back bare."""
+    """The next-page link still works after a client has decoded and re-encoded it."""
     page = cut_page(account.tasks("j"), {"maxresults": "1"}, TASKS)
     query = {"api-version": "2024-07-01.20.0", "$filter": "state eq 'completed'", "maxresults": "1"}
     link = next_link("http://127.0.0.1:1", "/jobs/j/tasks", query, str(page.next_token))
@@ -168,14 +168,14 @@ def test_the_link_to_the_next_page_survives_another_encoding(account: Account) -
     ],
 )
 def test_a_page_that_cannot_be_is_refused(account: Account, query: dict[str, str], code: str) -> None:
-    """1 to 1000 results, and a token that the service made."""
+    """A page size outside 1 to 1,000, or a token that the service did not make, is refused."""
     with pytest.raises(ServiceError) as caught:
         cut_page(account.tasks("j"), query, TASKS)
     assert caught.value.code == code
 
 
 def test_a_selection_shows_what_it_names(account: Account) -> None:
-    """A nested name brings the whole of its parent; without a selection everything is shown."""
+    """`$select` shows the named fields; a nested name shows its whole parent."""
     document = account.task("j", "bad").document("http://127.0.0.1:1/jobs/j")
     assert set(select(document, "id, executionInfo/exitCode")) == {"id", "executionInfo"}
     assert select(document, None)["executionInfo"]["failureInfo"]["code"] == "FailureExitCode"

@@ -1,4 +1,4 @@
-"""The parts of the simulated service that decide about a request: routes, checks, tokens, faults, the journal."""
+"""The simulated service's rules about requests: routes, checks, tokens, faults, and the journal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DELETE = Route("task-delete", "j1", "t1")
     ],
 )
 def test_a_request_line_means_an_operation(line: str, route: Route) -> None:
-    """Dot segments are folded as on the way to the real service, so a careless client deletes a job here too."""
+    """A request line is routed to its operation after dot segments are folded, as by the real service."""
     assert find_route(*line.split()) == route
 
 
@@ -59,7 +59,7 @@ def test_a_request_line_means_an_operation(line: str, route: Route) -> None:
     ],
 )
 def test_a_request_line_that_means_nothing_is_refused(line: str, status: int) -> None:
-    """501 for an operation that Batch alone has, 405 for a known resource, 404 for an unknown one."""
+    """An unknown route answers 404, a wrong method 405, and an operation that is not simulated 501."""
     with pytest.raises(ServiceError) as caught:
         find_route(*line.split())
     assert caught.value.status == status
@@ -79,7 +79,7 @@ def test_a_request_line_that_means_nothing_is_refused(line: str, status: int) ->
     ],
 )
 def test_the_query_is_checked(query: str, code: str | None) -> None:
-    """One known version; `timeout` in any letter case, a positive int32."""
+    """A request needs a known api-version, and a `timeout` must be a positive 32-bit integer."""
     found = None
     try:
         check_query(read_query(query), ("v1",))
@@ -98,27 +98,27 @@ def test_the_query_is_checked(query: str, code: str | None) -> None:
     ],
 )
 def test_headers_of_the_wrong_form_are_refused(headers: dict[str, str]) -> None:
-    """A GUID without braces, a boolean, an RFC 1123 date."""
+    """A malformed request id, boolean or date header is refused."""
     with pytest.raises(ServiceError) as caught:
         check_headers(Headers(headers))
     assert caught.value.code == "InvalidHeaderValue"
 
 
 def test_the_client_request_id_is_echoed_on_request_alone() -> None:
-    """`return-client-request-id: true`, in any letter case of the value."""
+    """The client-request-id is echoed only if `return-client-request-id` is true, in any letter case."""
     silent, asking = {"client-request-id": GUID}, {"client-request-id": GUID, "Return-Client-Request-Id": "True"}
     assert "client-request-id" not in answer_headers(Headers(silent), "r")
     assert answer_headers(Headers(asking), "r")["client-request-id"] == GUID
 
 
 def token(**changes: object) -> str:
-    """A token that the gate takes, but for the changes."""
+    """A valid token, apart from the given changes."""
     claims = {"aud": AUDIENCE, "iss": tokens.ISSUER, "iat": NOON.timestamp() - 1, "exp": NOON.timestamp() + 60}
     return tokens.mint({**claims, **changes}, KEY)
 
 
 def test_a_token_for_the_service_is_taken_until_it_is_revoked() -> None:
-    """The scheme's name counts in any letter case."""
+    """A valid bearer token is accepted until it is revoked."""
     gate = Gate(KEY, lambda: NOON)
     headers = Headers({"Authorization": f"bearer {token()}"})
     gate.check(headers)
@@ -140,7 +140,7 @@ def test_a_token_for_the_service_is_taken_until_it_is_revoked() -> None:
     ],
 )
 def test_any_other_token_is_refused_with_the_reason(authorization: str | None, reason: str) -> None:
-    """401 AuthenticationFailed, the reason under AuthenticationErrorDetail."""
+    """Any other token is refused with 401 AuthenticationFailed and the reason."""
     headers = Headers({"Authorization": authorization} if authorization else {})
     with pytest.raises(ServiceError) as caught:
         Gate(KEY, lambda: NOON).check(headers)
@@ -151,7 +151,7 @@ def test_any_other_token_is_refused_with_the_reason(authorization: str | None, r
 
 
 def test_a_rule_bites_each_target_a_number_of_times() -> None:
-    """After `skip` calls it bites `times` calls on each task, and then that task behaves."""
+    """A fault rule skips `skip` calls on each task, then applies to `times` calls, and then ends."""
     book = FaultBook()
     book.add(FaultRule(task="t*", status=503, skip=1, times=2))
     other = Route("task-delete", "j1", "t2")
@@ -162,7 +162,7 @@ def test_a_rule_bites_each_target_a_number_of_times() -> None:
 
 
 def test_the_newest_rule_that_is_not_used_up_applies() -> None:
-    """Older ones come to their turn afterwards; `total_times` counts over all targets."""
+    """The newest fault rule that is not used up applies; `total_times` counts over all tasks."""
     book = FaultBook()
     book.add(FaultRule(status=500))
     newest = book.add(FaultRule(job="J1", status=429, total_times=1))
@@ -172,7 +172,7 @@ def test_the_newest_rule_that_is_not_used_up_applies() -> None:
 
 
 def test_a_fault_answers_as_the_service_would() -> None:
-    """The usual code of the status, the Retry-After and Location that were asked for."""
+    """A fault answers with its status's usual code, and with the Retry-After or Location given."""
     answer = FaultRule(status=429, retry_after=7).answer("http://127.0.0.1:1", "r-1", NOON)
     assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
     assert b'"code": "TooManyRequests"' in answer.body
@@ -183,7 +183,7 @@ def test_a_fault_answers_as_the_service_would() -> None:
 
 @pytest.mark.parametrize("rule", [FaultRule(status=502), FaultRule(status=404, code="")])
 def test_a_fault_without_a_code_is_a_gateway_s_page(rule: FaultRule) -> None:
-    """HTML without any Batch code, so that a client cannot mistake it for the service's word."""
+    """A fault without a code answers with HTML, as a gateway would."""
     answer = rule.answer("http://127.0.0.1:1", "r", NOON)
     assert answer.headers["Content-Type"] == "text/html"
 
@@ -197,13 +197,13 @@ def test_a_fault_without_a_code_is_a_gateway_s_page(rule: FaultRule) -> None:
     ],
 )
 def test_a_rule_that_could_never_work_is_refused(fields: dict[str, object]) -> None:
-    """A mistyped operation would otherwise match nothing, and the test that ordered it would be green."""
+    """A fault rule with an unknown operation or a value of the wrong type is refused."""
     with pytest.raises(InvalidFault):
         FaultRule(**fields)  # type: ignore[arg-type]
 
 
 def test_the_journal_keeps_no_token() -> None:
-    """It says whether one came along."""
+    """The journal records whether a token was sent, but not the token."""
     journal = Journal()
     headers = Headers({"Authorization": "Bearer abc", "If-Match": "*", "X-Other": "abc"})
     entry = journal.open(NOON, "DELETE", "/jobs/j1/tasks/t1?api-version=v1", headers)
@@ -218,7 +218,7 @@ def test_the_journal_keeps_no_token() -> None:
 
 
 def test_the_journal_counts_what_is_in_flight_together() -> None:
-    """The most at one time stays known after they are answered; a cut connection has no status."""
+    """The journal counts calls in flight, the most at one time, and cut connections."""
     journal = Journal()
     first, second = (journal.open(NOON, "GET", "/jobs", Headers({})) for _ in range(2))
     journal.close(first, 200)
@@ -229,6 +229,6 @@ def test_the_journal_counts_what_is_in_flight_together() -> None:
 
 
 def test_waiting_for_requests_that_do_not_come_ends() -> None:
-    """With a TimeoutError that says how many were wanted."""
+    """Waiting for calls that do not come ends with a TimeoutError that says how many were wanted."""
     with pytest.raises(TimeoutError, match="fewer than 1"):
         Journal().wait(1, timeout=0.01)

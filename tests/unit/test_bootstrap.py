@@ -1,4 +1,4 @@
-"""Set-up on a fresh machine: which interpreter is taken, and when it goes again."""
+"""Set-up on a fresh machine: which interpreter is used, and when packages are installed again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scripts.bootstrap import REQUIREMENTS, ROOT, SetUpFailed, choose, fingerpri
 
 @pytest.fixture
 def broken_shim(tmp_path: Path) -> str:
-    """A python3.13 that is on the path and runs nothing, as pyenv leaves behind."""
+    """A python3.13 on the search path that runs nothing, as pyenv leaves behind."""
     shim = tmp_path / "python3.13"
     shim.write_text("#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n")
     shim.chmod(stat.S_IRWXU)
@@ -22,12 +22,12 @@ def broken_shim(tmp_path: Path) -> str:
 
 
 def test_an_interpreter_counts_only_when_it_runs(broken_shim: str) -> None:
-    """A shim with nothing behind it and a name that is not there are passed over."""
+    """An interpreter that does not run, or does not exist, is skipped."""
     assert choose([broken_shim, "python3.13-that-is-not-there", sys.executable]) == probe(sys.executable)
 
 
 def test_an_old_interpreter_does_not_count(tmp_path: Path) -> None:
-    """What runs but is older than 3.11 is passed over."""
+    """An interpreter older than Python 3.11 is skipped."""
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\necho 3 9 /usr/bin/python3.9\n")
     old.chmod(stat.S_IRWXU)
@@ -45,14 +45,14 @@ def test_an_environment_of_another_version_goes_when_one_is_named(tmp_path: Path
 
 
 def test_no_interpreter_at_all_is_said_in_words(broken_shim: str) -> None:
-    """The error names the version that is needed and the package that Debian splits off."""
+    """If no interpreter is usable, the error names the version and the Debian package that are needed."""
     with pytest.raises(SetUpFailed, match=r"no Python 3\.11 or newer.*python3-venv"):
         choose([broken_shim])
 
 
 @pytest.mark.parametrize("changed", REQUIREMENTS)
 def test_each_requirements_file_counts(tmp_path: Path, changed: str) -> None:
-    """A changed pin in any of the files installs again."""
+    """A change in any requirements file changes the fingerprint, so packages are installed again."""
     for name in REQUIREMENTS:
         shutil.copy(ROOT / name, tmp_path)
     before = fingerprint(tmp_path)
@@ -62,6 +62,6 @@ def test_each_requirements_file_counts(tmp_path: Path, changed: str) -> None:
 
 
 def test_a_step_that_fails_shows_its_output(tmp_path: Path) -> None:
-    """The person at the terminal sees what pip or npm had to say."""
+    """A set-up step that fails shows its exit code and its output."""
     with pytest.raises(SetUpFailed, match=r"installing the moon ended with code 3\nno rocket"):
         run("the moon", [sys.executable, "-c", "print('no rocket'); raise SystemExit(3)"], tmp_path)

@@ -1,4 +1,4 @@
-"""The check of answers against the description finds what does not agree with it."""
+"""The check of answers against the OpenAPI description finds every difference."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DELETE = "/jobs/render-7/tasks/frame-001"
 
 
 def found(method: str, path: str, status: int, headers: dict[str, str], body: Any = None) -> list[str]:
-    """What the check says of an answer."""
+    """The faults that the check finds in an answer."""
     raw = b"" if body is None else json.dumps(body).encode()
     return Description(document()).answer_faults(method, path, status, headers, raw)
 
@@ -41,7 +41,7 @@ def found(method: str, path: str, status: int, headers: dict[str, str], body: An
     ],
 )
 def test_an_answer_as_described_passes(method: str, path: str, status: int, headers: dict[str, str], body: Any) -> None:
-    """With a body, with headers of its own, without content; and what is no call of the app is none of its answers."""
+    """An answer that matches the description has no faults, and neither has one of an unknown route."""
     assert found(method, path, status, headers, body) == []
 
 
@@ -62,5 +62,5 @@ def test_an_answer_as_described_passes(method: str, path: str, status: int, head
     ],
 )
 def test_an_answer_otherwise_is_found(method: str, path: str, status: int, headers: dict[str, str], body: Any) -> None:
-    """Each differs in one thing from what is described."""
+    """An answer that differs from the description in one thing has a fault."""
     assert found(method, path, status, headers, body) != []

@@ -21,7 +21,7 @@ Load = Callable[[str], tuple[LoadedFunction, ...]]
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """Indexes an app with this source, below the usual imports."""
+    """Indexes an app with this source, after the usual imports."""
     path_before = list(sys.path)
     # Another test of this process may have imported the app itself.
     monkeypatch.delitem(sys.modules, "function_app", raising=False)
@@ -46,12 +46,12 @@ def with_queues(parameters: str) -> str:
 
 
 def on_queue(arguments: str) -> str:
-    """A function with a queue trigger that is made so."""
+    """A function with a queue trigger made with these arguments."""
     return f"@app.queue_trigger('m', {arguments})\ndef f(m: func.QueueMessage): ...\n"
 
 
 def test_triggers_and_outputs_are_read_with_their_settings(load: Load) -> None:
-    """Placeholders are resolved, queue names lower-cased, verbs and levels taken over."""
+    """Indexing resolves placeholders, lower-cases queue names, and keeps routes, verbs and auth levels."""
     on_queue, on_request, on_tick = load(
         "@app.queue_trigger('msg', '%QUEUE%', 'Conn', data_type=func.DataType.BINARY)\n"
         "@app.queue_output('out', 'Results', 'Conn')\n"
@@ -90,7 +90,7 @@ def test_a_route_defaults_to_the_functions_name_any_verb_and_a_key(load: Load) -
     ],
 )
 def test_parameters_that_the_worker_refuses_or_that_are_not_imitated_are_refused(load: Load, parameters: str) -> None:
-    """`Out[list[str]]` among them: in the cloud it keeps every function of the app from loading."""
+    """A parameter that the worker would refuse, such as `Out[list[str]]`, stops the app from loading."""
     with pytest.raises(StartUpFailed, match="function f: parameter"):
         load(with_queues(parameters))
 
@@ -114,12 +114,12 @@ def test_parameters_that_the_worker_refuses_or_that_are_not_imitated_are_refused
     ],
 )
 def test_one_bad_function_keeps_the_whole_app_from_loading(load: Load, source: str, reason: str) -> None:
-    """The reason says what to look for; what the product does not use is refused and not imitated."""
+    """One invalid function stops the whole app from loading, with a reason."""
     with pytest.raises(StartUpFailed, match=reason):
         load(source)
 
 
 def test_an_app_directory_without_the_entry_file_is_refused(tmp_path: Path) -> None:
-    """The file's name is in the reason."""
+    """A directory without function_app.py is refused, naming the file."""
     with pytest.raises(StartUpFailed, match=r"function_app\.py"):
         index_app(tmp_path, AppSettings({}))

@@ -45,7 +45,7 @@ OUTPUT = QueueOutput("out", "results", "UseThis=1")
 
 
 def outcome(call: Callable[..., Any], given: HttpInput | QueueInput | TimerInput) -> Done | Failed:
-    """What the worker makes of one call."""
+    """The result of one call in the worker."""
     wanted = inspect.signature(call).parameters
     indexed = IndexedFunction("f", _TRIGGERS[type(given)], (OUTPUT,) if "out" in wanted else ())
     loaded = LoadedFunction(indexed, call, "context" in wanted)
@@ -53,7 +53,7 @@ def outcome(call: Callable[..., Any], given: HttpInput | QueueInput | TimerInput
 
 
 def test_a_request_reaches_its_function_and_the_answer_comes_back() -> None:
-    """Function and host exchange the library's own objects; the context has the invocation id and the trace."""
+    """An HTTP function gets the library's request and a context with invocation id and trace; its answer returns."""
 
     def call(given: func.HttpRequest, context: Any) -> func.HttpResponse:
         assert (given.method, given.url, given.headers["X-ONE"]) == ("POST", "http://h/api/x?a=1", "1")
@@ -67,7 +67,7 @@ def test_a_request_reaches_its_function_and_the_answer_comes_back() -> None:
 
 
 def test_a_message_and_a_tick_reach_their_functions() -> None:
-    """Ids are text, counts numbers and instants aware; a tick is told when the one before it was."""
+    """Queue and timer functions get the library's objects with ids, counts, instants and schedule status."""
 
     def on_message(given: Any, out: func.Out[list[str]]) -> None:
         assert (given.id, given.dequeue_count, given.pop_receipt, given.get_body()) == ("m-1", 3, "receipt", b"\xff")
@@ -84,7 +84,7 @@ def test_a_message_and_a_tick_reach_their_functions() -> None:
 
 
 def returning(value: object) -> Callable[..., object]:
-    """A function that returns it."""
+    """A function that returns this value."""
 
     def call(given: object) -> object:
         return value
@@ -102,7 +102,7 @@ def returning(value: object) -> Callable[..., object]:
     ],
 )
 def test_an_answer_that_is_not_imitated_fails_the_attempt(answer: Any, reason: str) -> None:
-    """The caller gets 500, as from the real host for some of them."""
+    """An answer that is no HttpResponse, or has cookies or non-ASCII headers, fails the invocation."""
     found = outcome(returning(answer), REQUEST)
     assert isinstance(found, Failed)
     assert reason in found.stack
@@ -120,7 +120,7 @@ def test_an_output_that_is_no_list_of_texts_fails_the_attempt(value: object) -> 
 
 
 def test_what_a_function_raises_is_told_with_its_stack() -> None:
-    """Though not what would end the process of the real worker."""
+    """An exception of a function fails the invocation, with its class and stack; SystemExit ends the process."""
 
     def raises(given: Any) -> None:
         raise ValueError("asked for")
@@ -137,7 +137,7 @@ def test_what_a_function_raises_is_told_with_its_stack() -> None:
 
 
 class ScriptedWorker:
-    """Ends each invocation as told, or never."""
+    """A worker that ends each invocation as told, or never."""
 
     def __init__(self, result: Done | Failed | None) -> None:
         self.future: Result = Future()
@@ -150,7 +150,7 @@ class ScriptedWorker:
         return self.future
 
     def replace(self, process_of: Result) -> None:
-        """Notes it."""
+        """Records that the worker was replaced."""
         self.replaced = True
 
 
@@ -161,7 +161,7 @@ def attempt(worker: ScriptedWorker, seconds: float | None = None, renewal: Renew
 
 
 def test_the_log_says_which_invocation_failed(caplog: pytest.LogCaptureFixture) -> None:
-    """With the class of what was raised."""
+    """A failed invocation is logged with its function, its id and the class of the exception."""
     assert attempt(ScriptedWorker(Done(None, {}))).succeeded
     assert not attempt(ScriptedWorker(Failed("ValueError", "stack"))).succeeded
     (failure,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
@@ -170,14 +170,14 @@ def test_the_log_says_which_invocation_failed(caplog: pytest.LogCaptureFixture) 
 
 
 def test_running_into_the_time_limit_replaces_the_worker_and_fails_the_attempt() -> None:
-    """The function's thread cannot be ended alone."""
+    """An invocation that exceeds its time limit fails, and its worker is replaced."""
     worker = ScriptedWorker(None)
     assert not attempt(worker, 0.05).succeeded
     assert worker.replaced
 
 
 def test_the_hold_on_a_message_is_renewed_while_the_function_runs() -> None:
-    """Again and again, until it ends."""
+    """The hold on a message is renewed repeatedly until its function ends."""
     worker, left = ScriptedWorker(None), [3, 2, 1]
 
     def renew() -> None:
@@ -189,6 +189,6 @@ def test_the_hold_on_a_message_is_renewed_while_the_function_runs() -> None:
 
 @pytest.mark.parametrize(("text", "threads"), [("32", 32), ("0", None), ("many", None), ("-1", None), (None, None)])
 def test_the_pool_has_the_size_of_the_setting_or_pythons_own(text: str | None, threads: int | None) -> None:
-    """A value that is no positive number is passed over with a warning, as by the worker."""
+    """The thread pool has the size in the setting, or Python's default if that is not a positive number."""
     settings = AppSettings({} if text is None else {"PYTHON_THREADPOOL_THREAD_COUNT": text})
     assert pool_size(settings) == (threads or min(32, (os.cpu_count() or 1) + 4))

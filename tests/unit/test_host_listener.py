@@ -1,4 +1,4 @@
-"""The polling loop of one queue function, on a queue of the test's own."""
+"""The polling loop of one queue function, on a scripted queue."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _SECONDS = 120.0
 
 
 def message(text: str) -> Received:
-    """One delivery."""
+    """A delivery of a message."""
     return Received(text, MessageProperties(text, "receipt", 1, inserted=AT, expires=AT, next_visible=AT))
 
 
 class ScriptedQueue:
-    """Keeps messages in memory, fails as told, and counts the polls."""
+    """A queue in memory that fails as told and counts its polls."""
 
     def __init__(self, *texts: str) -> None:
         self.exists_now = True
@@ -68,7 +68,7 @@ def listening(
     options: QueueOptions = SLOW,
     on_fault: Callable[[BaseException], None] = lambda _: None,
 ) -> Iterator[QueueListener]:
-    """A running listener whose delays, but for the first, are as long as they can be."""
+    """A running listener whose polling delays, after the first, are as long as possible."""
     storage = cast("StorageQueue", queue)
     listener = QueueListener("f", storage, options, 600, process, on_fault, spread=lambda *_: 1e9)
     listener.start()
@@ -81,7 +81,7 @@ def listening(
 
 
 def polled(queue: ScriptedQueue, times: int) -> bool:
-    """Whether the queue was polled that often, waiting for it."""
+    """Waits until the queue has been polled that often; False if it takes too long."""
     return all(queue.polls.acquire(timeout=_SECONDS) for _ in range(times))
 
 
@@ -96,7 +96,7 @@ def test_a_message_that_this_host_put_wakes_the_listener_at_once() -> None:
 
 
 def test_no_more_messages_are_in_flight_than_batch_and_threshold_allow() -> None:
-    """The next batch is received when no more than the threshold are left of the ones before."""
+    """A new batch is received only when at most newBatchThreshold messages are still running."""
     queue = ScriptedQueue(*"abcdefg")
     begun, go_on = threading.Semaphore(0), threading.Semaphore(0)
 
@@ -116,7 +116,7 @@ def test_no_more_messages_are_in_flight_than_batch_and_threshold_allow() -> None
 
 
 def test_a_queue_that_is_not_there_yet_counts_as_empty() -> None:
-    """The trigger never creates its queue; once somebody else has, its messages are found."""
+    """A missing queue counts as empty, and its messages are found once it exists."""
     queue, done = ScriptedQueue("m"), threading.Event()
     queue.exists_now = False
     with listening(queue, lambda _: done.set()) as listener:
@@ -127,7 +127,7 @@ def test_a_queue_that_is_not_there_yet_counts_as_empty() -> None:
 
 
 def test_storage_that_is_down_is_waited_out() -> None:
-    """The poll after the fault is not the last."""
+    """After a failed poll, the listener polls again."""
     queue, done = ScriptedQueue("m"), threading.Event()
     queue.faults = [StorageDown("HTTP 503")]
     with listening(queue, lambda _: done.set()):
@@ -136,7 +136,7 @@ def test_storage_that_is_down_is_waited_out() -> None:
 
 @pytest.mark.parametrize("where", ["receiving", "completing"])
 def test_a_refusal_by_storage_is_handed_over(where: str) -> None:
-    """It ends the real host, whether it comes up in a poll or in the completion of a message."""
+    """A refusal by storage, in a poll or in completing a message, is passed on to the host."""
     queue, seen, told = ScriptedQueue("m"), list[BaseException](), threading.Event()
     refusal = StorageRefused("HTTP 403")
 
@@ -155,23 +155,23 @@ def test_a_refusal_by_storage_is_handed_over(where: str) -> None:
 
 
 class ReceiptQueue:
-    """Hands out receipts r1, r2 and so on, and notes what it was asked with."""
+    """Hands out receipts r1, r2 and so on, and records the calls that use them."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
 
     def hide(self, message_id: str, receipt: str, seconds: float) -> str:
-        """A new receipt."""
+        """Returns a new receipt."""
         self.asked.append(("hide", receipt, seconds))
         return f"r{len(self.asked)}"
 
     def delete(self, message_id: str, receipt: str) -> None:
-        """Notes the receipt."""
+        """Records the receipt."""
         self.asked.append(("delete", receipt))
 
 
 def test_a_message_is_completed_with_the_receipt_of_its_latest_renewal() -> None:
-    """The first receipt is worthless after a renewal, and a long run would be repeated."""
+    """Each renewal and the deletion use the receipt of the latest renewal."""
     queue = ReceiptQueue()
     lease = Lease(cast("StorageQueue", queue), "m", "r0", 600)
     lease.renew()

@@ -1,4 +1,4 @@
-"""How the local host reads a request, and which trace context it hands on."""
+"""How the local host reads a request, and which trace context it passes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ON = Tracing(AppSettings({APPLICATION_INSIGHTS: "InstrumentationKey=0"}))
 
 
 def test_repeated_headers_are_joined_and_their_names_lower_cased() -> None:
-    """Route parameters and body arrive as they are."""
+    """Repeated headers are joined under lower-case names; method, URL, route parameters and body are kept."""
     headers = Headers([("X-One", "1"), ("x-one", "2"), ("Host", "h:1")])
     seen = http_input(Incoming("POST", "/api/x?a=1", headers, b"body"), "/api/x", {"id": "7"})
     assert (seen.headers["x-one"], seen.url, seen.query) == ("1,2", "http://h:1/api/x?a=1", {"a": "1"})
@@ -24,7 +24,7 @@ def test_repeated_headers_are_joined_and_their_names_lower_cased() -> None:
 
 
 def test_with_application_insights_the_trace_goes_on_under_a_new_parent() -> None:
-    """A call without one, or with what is none, and every message get a trace of their own."""
+    """With Application Insights, a valid trace continues under a new parent, and all else gets a new trace."""
     trace = ON.of_call(Headers({"traceparent": CALLER, "tracestate": "a=b"}))
     assert re.fullmatch(r"00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)[0-9a-f]{16}-01", trace.trace_parent)
     assert trace.trace_state == "a=b"
@@ -45,5 +45,5 @@ def test_with_application_insights_the_trace_goes_on_under_a_new_parent() -> Non
     ],
 )
 def test_a_function_is_switched_off_by_its_setting(name: str, value: str, disabled: bool) -> None:
-    """Only the form of the setting with dots disables a function."""
+    """The setting `AzureWebJobs.<function>.Disabled` disables a function; its form with underscores does not."""
     assert is_disabled("f", AppSettings({name: value})) is disabled

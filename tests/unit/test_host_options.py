@@ -17,7 +17,7 @@ NO_SETTINGS = AppSettings({})
 
 
 def queues(**values: Any) -> dict[str, Any]:
-    """A host.json with these queue options."""
+    """The content of a host.json with these queue options."""
     return {"extensions": {"queues": {"messageEncoding": "none", **values}}}
 
 
@@ -26,19 +26,19 @@ def queues(**values: Any) -> dict[str, Any]:
     [("00:00:02", 2), ("00:01", 60), ("01:00:00.5", 3600.5), ("1.00:00:00", 86400)],
 )
 def test_time_spans_are_read_as_dotnet_reads_them(text: object, seconds: float) -> None:
-    """Days, hours, minutes and seconds."""
+    """Time spans with days, hours, minutes and seconds are read as .NET reads them."""
     assert parse_time_span(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "two seconds", "-00:00:01", None, 1.5, True, 1])
 def test_what_is_no_time_span_is_refused(text: object) -> None:
-    """Nothing is guessed; the real host reads a bare integer as days, which nobody means."""
+    """A value that is no time span, such as a bare number, is refused."""
     with pytest.raises(ValueError, match="time span"):
         parse_time_span(text)
 
 
 def test_an_empty_host_json_gives_the_defaults_of_the_real_host() -> None:
-    """Batches of 16, five attempts, no delay between them, half an hour for a function, polls every two seconds."""
+    """An empty host.json gives the real host's defaults, such as batches of 16 and five attempts."""
     options = host_options(queues())
     assert options.route_prefix == "api"
     assert options.function_timeout_seconds == 1800
@@ -79,25 +79,25 @@ def test_the_given_values_are_honoured() -> None:
     ],
 )
 def test_a_value_out_of_its_range_keeps_the_host_from_starting(tmp_path: Path, values: dict[str, Any]) -> None:
-    """The fault names host.json."""
+    """A value out of its range stops the host from starting, and the error names host.json."""
     (tmp_path / "host.json").write_text(json.dumps(queues(**values)))
     with pytest.raises(StartUpFailed, match=r"host\.json"):
         read_host_options(tmp_path, NO_SETTINGS)
 
 
 def test_a_setting_overrides_the_file(tmp_path: Path) -> None:
-    """`AzureFunctionsJobHost__...` wins over host.json, as in the cloud."""
+    """An app setting `AzureFunctionsJobHost__...` overrides host.json, as in the cloud."""
     (tmp_path / "host.json").write_text(json.dumps(queues(batchSize=16)))
     settings = AppSettings({"AzureFunctionsJobHost__extensions__queues__batchSize": "2"})
     assert read_host_options(tmp_path, settings).queues.batch_size == 2
 
 
 def test_minus_one_takes_the_time_limit_away() -> None:
-    """`-1` means unlimited."""
+    """A functionTimeout of `-1` means no time limit."""
     assert host_options({**queues(), "functionTimeout": "-1"}).function_timeout_seconds is None
 
 
 def test_host_json_may_have_comments() -> None:
-    """What looks like one within a string is none."""
+    """Comments in host.json are removed, but not what looks like one inside a string."""
     text = '{ // one\n "a": "http://x", /* two\n */ "b": "\\"// c" }'
     assert json.loads(without_comments(text)) == {"a": "http://x", "b": '"// c'}

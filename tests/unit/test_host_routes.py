@@ -21,7 +21,7 @@ from devstack.host.routes import RouteTemplate, decoded_path, encoded_path
     ],
 )
 def test_a_path_that_fits_gives_its_parameters(template: str, path: str, parameters: dict[str, str] | None) -> None:
-    """Literals ignore case and a slash at the end; parameters keep their case."""
+    """A path matches a route whatever the case of its literals, and parameters keep their case."""
     assert RouteTemplate(template, "api").match(path) == parameters
 
 
@@ -29,13 +29,13 @@ def test_a_path_that_fits_gives_its_parameters(template: str, path: str, paramet
     "template", ["x/{id:int}", "x/{id?}", "x/{*rest}", "x/{name}.{kind}", "x/{id=5}", "x/{}", "admin/x", "Runtime"]
 )
 def test_what_is_not_imitated_is_refused(template: str) -> None:
-    """A constraint or an optional parameter is found at start-up, not by a request that matches otherwise."""
+    """A route template with constraints, optional parameters or defaults is refused at start-up."""
     with pytest.raises(ValueError, match="route"):
         RouteTemplate(template)
 
 
 def test_a_literal_ranks_before_a_parameter() -> None:
-    """Segment by segment, from the left."""
+    """Routes are ranked segment by segment from the left, literals before parameters."""
     templates = ["a/{x}/{y}", "a/{x}/c", "a/b/{y}", "a/b/c"]
     assert sorted(templates, key=lambda template: RouteTemplate(template).rank) == templates[::-1]
 
@@ -54,16 +54,16 @@ def test_a_literal_ranks_before_a_parameter() -> None:
     ],
 )
 def test_a_path_is_decoded_before_routing_and_its_dots_are_folded(raw: str, path: str) -> None:
-    """An encoded slash stays encoded, so that it cannot cut a segment in two, and so does what is not UTF-8."""
+    """A path is decoded and its dot segments folded before routing; encoded slashes and invalid UTF-8 stay."""
     assert decoded_path(raw) == path
 
 
 def test_an_encoded_nul_is_refused() -> None:
-    """Kestrel answers it with 400."""
+    """A path with an encoded NUL is refused."""
     with pytest.raises(ValueError, match="NUL"):
         decoded_path("/api/a%00")
 
 
 def test_a_url_is_made_of_the_decoded_path() -> None:
-    """What stayed encoded is not encoded twice."""
+    """A decoded path is encoded again for the URL, without encoding anything twice."""
     assert encoded_path("/api/ä b:c%2F") == "/api/%C3%A4%20b:c%2F"

@@ -22,13 +22,13 @@ def test_the_environment_wins_over_the_settings_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_leaves_the_environment_alone(tmp_path: Path) -> None:
-    """A settings file is a convenience, not a duty."""
+    """Without a settings file, the environment alone is used."""
     assert load_settings(tmp_path / "none.json", {"A": "1"}).values == {"A": "1"}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"Values": {"A": 1}}'])
 def test_a_settings_file_that_is_not_what_the_tools_write_is_refused(tmp_path: Path, text: str) -> None:
-    """Nested or numeric values would silently be something else in the cloud."""
+    """A settings file that is malformed or has values that are not text is refused."""
     path = tmp_path / "local.settings.json"
     path.write_text(text)
     with pytest.raises(StartUpFailed, match=r"local\.settings\.json"):
@@ -36,7 +36,7 @@ def test_a_settings_file_that_is_not_what_the_tools_write_is_refused(tmp_path: P
 
 
 def test_placeholders_are_resolved_and_a_missing_one_is_a_fault() -> None:
-    """`%NAME%` takes the setting's value, whatever the case of the name."""
+    """`%NAME%` is replaced by the setting in any letter case; a missing one is an error."""
     settings = AppSettings({"Queue": "requests"})
     assert settings.resolve("%QUEUE%-x") == "requests-x"
     with pytest.raises(StartUpFailed, match="%OTHER%"):
@@ -44,7 +44,7 @@ def test_placeholders_are_resolved_and_a_missing_one_is_a_fault() -> None:
 
 
 def test_a_connection_is_looked_up_with_the_hosts_prefix_first() -> None:
-    """`AzureWebJobs<name>` wins over `<name>`, and no name means AzureWebJobsStorage."""
+    """A connection is looked up as `AzureWebJobs<name>`, then `<name>`; without a name, AzureWebJobsStorage."""
     settings = AppSettings({"AzureWebJobsOne": "prefixed", "One": "plain", "Two": "two", "AzureWebJobsStorage": "own"})
     assert settings.connection_string("One") == "prefixed"
     assert settings.connection_string("Two") == "two"
@@ -56,7 +56,7 @@ def test_a_connection_is_looked_up_with_the_hosts_prefix_first() -> None:
     [({}, "missing"), ({"One__queueServiceUri": "https://a.queue.core.windows.net"}, "connection strings only")],
 )
 def test_a_connection_that_cannot_be_used_is_a_fault(values: dict[str, str], reason: str) -> None:
-    """The identity form needs a cloud, so it is refused and not ignored."""
+    """A connection that is missing, or uses an identity, stops the host from starting."""
     with pytest.raises(StartUpFailed, match=reason):
         AppSettings(values).connection_string("One")
 
@@ -86,13 +86,13 @@ KEYS = AccessKeys(required=True, function_key="f", master_key="m")
     ],
 )
 def test_keys_open_what_they_open_in_the_cloud(level: str, headers: list[str], query: str, refusal: int | None) -> None:
-    """The header is looked at first, of several the first; the master key opens everything."""
+    """Keys in header or query open what they open in the cloud; the master key opens everything."""
     request = Incoming("GET", f"/api/x{query}", Headers([("X-Functions-Key", value) for value in headers]))
     assert KEYS.refusal(level, request) == refusal
 
 
 def test_no_key_is_asked_for_by_default_and_none_can_be_empty() -> None:
-    """Asking for keys without having any is a fault of the set-up."""
+    """By default no key is needed; asking for keys without having one is an error."""
     request = Incoming("GET", "/", Headers({}))
     assert AccessKeys(required=False).refusal("admin", request) is None
     with pytest.raises(StartUpFailed, match="HOST_FUNCTION_KEY"):

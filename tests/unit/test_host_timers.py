@@ -26,19 +26,19 @@ TRIGGER = TimerTrigger("tick", "0 */2 * * * *")
     ],
 )
 def test_the_first_of_six_fields_is_the_second(schedule: str, upcoming: datetime) -> None:
-    """NCRONTAB puts seconds first."""
+    """Schedules have six fields, of which the first is the second, as in NCRONTAB."""
     assert next_occurrence(schedule, NOW) == upcoming
 
 
 @pytest.mark.parametrize("schedule", ["", "0 0 3", "0 3 * * *", "00:05:00", "99 * * * * *", "1 2 3 4 5 6 7"])
 def test_what_is_no_schedule_is_refused(schedule: str) -> None:
-    """It is found at start-up; five fields and a TimeSpan, which the real host takes, are not imitated."""
+    """A schedule with five fields, a time span, or anything malformed is refused."""
     with pytest.raises(ValueError, match=r"."):
         next_occurrence(schedule, NOW)
 
 
 class LongRuns:
-    """Runs of five minutes each, by a clock that stands still otherwise; the third ends the test."""
+    """Runs of five minutes each, on a clock that otherwise stands still; the third ends the test."""
 
     def __init__(self) -> None:
         self.clock = FakeClock(NOW)
@@ -55,7 +55,7 @@ class LongRuns:
 
 
 def test_a_tick_that_falls_into_a_run_comes_right_after_it() -> None:
-    """Of several missed ticks one fires after the run, and is told the last start and its own instant."""
+    """After a long run, one of the missed ticks fires at once, with the last start and its own instant."""
     runs = LongRuns()
     runs.clock.advance(105)  # to the first tick
     runs.timer.keep()

@@ -34,7 +34,7 @@ def test_query_reads_what_the_app_writes(text: str) -> None:
 
 
 def test_numbers_are_read_as_the_app_formats_them() -> None:
-    """Depth and age come out of a line in the app's own format."""
+    """The alert's patterns extract queue, depth and age from a line as the app logs it."""
     (line,) = log_formats()["queue_depth"]
     message = line % ("task-delete-requests-poison", 3, 120.4)
     text = (ROOT / "infra" / "queries" / "poison-queues.kql").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def test_numbers_are_read_as_the_app_formats_them() -> None:
 
 
 def test_every_query_belongs_to_an_alert() -> None:
-    """No query lies about unused, and none is missing."""
+    """Every query file is used by an alert, and every alert's query exists."""
     template = (ROOT / "infra" / "app" / "alerts.bicep").read_text(encoding="utf-8")
 
     assert set(re.findall(r"loadTextContent\('\.\./queries/([\w.-]+)'\)", template)) == {path.name for path in QUERIES}

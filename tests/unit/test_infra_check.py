@@ -1,4 +1,4 @@
-"""What the templates come to keeps the contract, and a slip in it is found."""
+"""The evaluated templates give the app all that it relies on, and mistakes in them are found."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def infra(tmp_path: Path) -> Path:
-    """A copy of the templates and their snapshots that a test may spoil."""
+    """A copy of the templates and their snapshots that a test may break."""
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
     return tmp_path / "infra"
 
 
 def spoil(file: Path, old: str, new: str) -> None:
-    """Replaces a text that must be there."""
+    """Replaces a text that must occur."""
     text = file.read_text(encoding="utf-8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def test_snapshots_are_sound(infra: Path) -> None:
-    """The committed snapshots are those of the templates, and keep every promise."""
+    """The committed snapshots are up to date and without problems."""
     assert problems(infra, ROOT, None) == []
 
 
 def test_every_setting_that_the_app_reads_is_deployed() -> None:
-    """The names come from the app itself, which is asked to read its settings."""
+    """Every setting that the app reads is deployed in every shape."""
     names = contract.settings_read()
 
     assert {"REQUEST_QUEUE_NAME", "BATCH_ACCOUNT_URLS", "REQUEST_RETENTION_DAYS"} <= names
@@ -127,7 +127,7 @@ def test_every_setting_that_the_app_reads_is_deployed() -> None:
     ],
 )
 def test_slip_is_found(infra: Path, shape: str, old: str, new: str, problem: str) -> None:
-    """Each wrong name, id, value or output is told with the shape that has it."""
+    """A wrong name, id, value or output in a snapshot is found and reported with its shape."""
     spoil(infra / "snapshots" / f"{shape}.snapshot.json", old, new)
 
     found = problems(infra, ROOT, None)
@@ -137,14 +137,14 @@ def test_slip_is_found(infra: Path, shape: str, old: str, new: str, problem: str
 
 @pytest.mark.parametrize("file", ["main.bicep", "app/storage.bicep", "queries/poison-queues.kql"])
 def test_template_newer_than_its_snapshots_is_found(infra: Path, file: str) -> None:
-    """Without a compiler a change of a template is noticed, though not judged."""
+    """A changed template whose snapshots were not renewed is found, even without a compiler."""
     spoil(infra / file, "\n", "\n\n")
 
     assert problems(infra, ROOT, None) == ["a template is newer than the snapshots: run `make infra-snapshots`"]
 
 
 def test_line_ends_of_a_checkout_do_not_count(infra: Path) -> None:
-    """The same templates checked out on Windows are no newer."""
+    """Templates checked out with Windows line ends have the same digest."""
     before = snapshots.digest(infra)
     spoil(infra / "main.bicep", "\n", "\r\n")
 
@@ -152,14 +152,14 @@ def test_line_ends_of_a_checkout_do_not_count(infra: Path) -> None:
 
 
 def test_parameter_file_without_its_snapshot_is_found(infra: Path) -> None:
-    """A new shape has to be written down too."""
+    """A parameter file without a snapshot is found."""
     (infra / "snapshots" / "new.bicepparam").write_text("using '../main.bicep'\n", encoding="utf-8")
 
     assert problems(infra, ROOT, None)[0] == "new.bicepparam has no snapshot: run `make infra-snapshots`"
 
 
 def test_parameter_that_the_developer_cli_does_not_know_is_found(infra: Path) -> None:
-    """main.parameters.json names every parameter and no other."""
+    """A parameter that main.parameters.json lacks, or that main.bicep does not declare, is found."""
     spoil(infra / "main.parameters.json", '"vnetEnabled"', '"vnetEnable"')
 
     assert problems(infra, ROOT, None) == [
@@ -169,7 +169,7 @@ def test_parameter_that_the_developer_cli_does_not_know_is_found(infra: Path) ->
 
 
 def test_app_that_names_another_queue_or_python_is_found(infra: Path, tmp_path: Path) -> None:
-    """The laptop and the cloud use the same names and the same Python."""
+    """Other queue names or Python versions in the repository than in the templates are found."""
     sample = json.dumps({"Values": {"RESULT_QUEUE_NAME": "outcomes"}})
     (tmp_path / "local.settings.sample.json").write_text(sample, encoding="utf-8")
     (tmp_path / ".python-version").write_text("3.14\n3.13\n", encoding="utf-8")
@@ -184,14 +184,14 @@ def test_app_that_names_another_queue_or_python_is_found(infra: Path, tmp_path: 
 
 
 def test_an_output_never_steers_the_next_deployment() -> None:
-    """Outputs are kept in the environment that parameters come from; of one name are only the accounts' URLs, where ids win."""
+    """No output has a parameter's variable name, which azd would reuse, except BATCH_ACCOUNT_URLS."""
     outputs = {name for shape in snapshots.load(ROOT / "infra") for name in shape.outputs}
 
     assert outputs & asked_for(PARAMETERS.read_text(encoding="utf-8")) == {"BATCH_ACCOUNT_URLS"}
 
 
 def test_instances_can_be_kept_ready_for_what_the_app_has() -> None:
-    """The names that the template takes are `http` and every function of the app that is not called over HTTP."""
+    """The template accepts always-ready instances for `http` and for each function that is not HTTP."""
     functions = {name for name, trigger in declared(ROOT).items() if trigger != "route"}
     text = (ROOT / "infra" / "app" / "types.bicep").read_text(encoding="utf-8")
     (names,) = [part.split("@", 1)[0] for part in text.split("  name:\n") if "'http'" in part]

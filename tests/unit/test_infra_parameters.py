@@ -1,4 +1,4 @@
-"""docs/deploy.md names every parameter, with the default that the template has."""
+"""docs/deploy.md names every parameter with the template's default."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| (`[^`]*`|empty|asked for|filled by a
 
 
 def variables() -> dict[str, str]:
-    """The variable of each parameter."""
+    """The environment variable of each parameter."""
     given = json.loads(PARAMETERS.read_text(encoding="utf-8"))["parameters"]
     return {name: each["value"].strip("${}") for name, each in given.items()}
 
 
 def test_every_parameter_is_documented_and_no_other() -> None:
-    """The subscription is azd's own; all other rows are parameters of the template."""
+    """docs/deploy.md documents exactly the template's parameters, and azd's own subscription."""
     assert ROWS.keys() - {"AZURE_SUBSCRIPTION_ID"} == asked_for(PARAMETERS.read_text(encoding="utf-8"))
 
 
 def test_documented_default_is_that_of_the_template() -> None:
-    """A parameter without a default is asked for or filled by azd."""
+    """The documented default of each parameter is the template's; one without is asked for or filled by azd."""
     defaults = dict(re.findall(r"^param (\w+) \S+ = (.+)$", TEMPLATE, re.MULTILINE))
     filled = {"deployerPrincipalId", "deployerPrincipalType"}
 
@@ -44,14 +44,14 @@ def test_documented_default_is_that_of_the_template() -> None:
 
 
 def test_every_output_is_documented() -> None:
-    """What the template puts out stands in the table of outputs."""
+    """Every output of the template is documented."""
     outputs = re.findall(r"^output (\w+) ", TEMPLATE, re.MULTILINE)
 
     assert [name for name in outputs if f"`{name}`" not in DOCUMENT] == []
 
 
 def test_every_parameter_has_a_description() -> None:
-    """A person in the portal, or with `azd provision`, reads what it is for."""
+    """Every parameter of the template has a description."""
     for name in variables():
         before = TEMPLATE[: TEMPLATE.index(f"\nparam {name} ")].rpartition("\n\n")[2]
         assert "@description(" in before, name

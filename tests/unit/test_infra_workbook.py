@@ -1,4 +1,4 @@
-"""The workbook is one that Azure Monitor can read, and its panels show what the app logs."""
+"""The workbook is valid for Azure Monitor, and its panels show what the app logs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _EXTRACT = re.compile(r'\| extend (\w+) = (?:\w+\()?extract\(@"(\\b(\w+)=[^"]+)"
 
 
 def workbook(shape: str) -> dict[str, Any]:
-    """The workbook of a shape, as it would be deployed."""
+    """The workbook that a shape deploys."""
     (found,) = SHAPES[shape].of("Microsoft.Insights/workbooks")
     match = _SERIALIZED.fullmatch(found.properties["serializedData"])
     assert match
@@ -42,7 +42,7 @@ def workbook(shape: str) -> dict[str, Any]:
 
 
 def panels(shape: str = "defaults") -> dict[str, dict[str, Any]]:
-    """What each panel asks and shows, by its name."""
+    """Each panel's query and visualisation, by its name."""
     return {item["name"]: item["content"] for item in workbook(shape)["items"] if item["type"] == 3}
 
 
@@ -53,7 +53,7 @@ def statements(query: str) -> list[str]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_workbook_is_valid(shape: str) -> None:
-    """It is one JSON document for Application Insights, with a time range and panels of different names."""
+    """The workbook is one document for Application Insights, with a time range and uniquely named panels."""
     document = workbook(shape)
     kinds = [item["type"] for item in document["items"]]
     names = [item["name"] for item in document["items"]]
@@ -65,7 +65,7 @@ def test_workbook_is_valid(shape: str) -> None:
 
 
 def test_panels_ask_in_the_time_range_that_is_chosen() -> None:
-    """Panels and the bins of their plots go by the one parameter of the workbook."""
+    """Every panel uses the workbook's time range, and plots use its grain for their bins."""
     (parameter,) = workbook("defaults")["items"][0]["content"]["parameters"]
 
     for name, panel in panels().items():
@@ -76,7 +76,7 @@ def test_panels_ask_in_the_time_range_that_is_chosen() -> None:
 
 
 def test_every_query_has_its_panel() -> None:
-    """Each file is what one panel asks, and no panel asks anything else."""
+    """Every query file is the query of exactly one panel, and no panel has another query."""
     files = {path.stem: path.read_text(encoding="utf-8") for path in QUERIES}
 
     assert {name: panel["query"] for name, panel in panels().items()} == files
@@ -84,7 +84,7 @@ def test_every_query_has_its_panel() -> None:
 
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
 def test_panel_reads_what_the_app_writes(path: Path) -> None:
-    """Each event is logged, and each column is the value of the key that it is called after."""
+    """Every panel reads events that the app logs, and each column extracts the key that it is named after."""
     read = statements(path.read_text(encoding="utf-8"))
 
     assert read
@@ -102,7 +102,7 @@ def test_panel_reads_what_the_app_writes(path: Path) -> None:
 
 
 def numbered(line: str) -> tuple[str, dict[str, str]]:
-    """A line in which each key has another number as its value, and those numbers."""
+    """A log line in which each key has a different number as its value, and those numbers."""
     keys = re.findall(r"\b(\w+)=%", line)
     assert len(keys) == line.count("%"), line
     numbers = range(1001, 1001 + len(keys))
@@ -111,7 +111,7 @@ def numbered(line: str) -> tuple[str, dict[str, str]]:
 
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
 def test_panel_uses_no_column_that_nobody_fills(path: Path) -> None:
-    """What stands alone as a name in a query is a column of the table, or one that the query itself makes."""
+    """Every name in a panel's query is a column of the table or one that the query defines."""
     text = re.sub(r'@?"[^"]*"|//.*|\{TimeRange:grain\}', "", path.read_text(encoding="utf-8"))
     made = set(re.findall(r"(\w+) = ", text))
     used = set(re.findall(r"(?<![\w.])([a-z_]\w*)\b(?!\s*\()", text, re.IGNORECASE))
@@ -120,7 +120,7 @@ def test_panel_uses_no_column_that_nobody_fills(path: Path) -> None:
 
 
 def test_panels_know_the_outcomes_of_the_app() -> None:
-    """The dead letters are of all outcomes that leave one; a latency is that of a task that is gone; sweeps have their states."""
+    """The panels list the app's own outcomes and states, such as those that leave a dead letter."""
     lists = {name: re.findall(r"\[([^\]]*)\]|in \((\"[^)]*)\)", panel["query"]) for name, panel in panels().items()}
     words = {name: set(re.findall(r'"(\w+)"', str(found))) for name, found in lists.items()}
 
@@ -130,7 +130,7 @@ def test_panels_know_the_outcomes_of_the_app() -> None:
 
 
 def test_limit_that_is_lifted_is_no_point_of_the_plot() -> None:
-    """The plot takes a rate as the app writes it; the table shows `none`, too."""
+    """A lifted rate limit is no point of the plot, and is shown as `none` in the table."""
     (line,) = log_formats()["batch_rate_limit"]
     patterns = {name: _EXTRACT.findall(panels()[name]["query"])[-1][1] for name in ("refused-rates", "limits-in-force")}
 

@@ -1,4 +1,4 @@
-"""Rules of the source tree that no linter knows."""
+"""Rules of the source tree that no linter checks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _sources(*folders: str) -> Iterator[Path]:
 
 
 def _imports(path: Path) -> set[str]:
-    """The modules that a file imports anywhere, also inside functions."""
+    """The modules that a file imports, also inside functions."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -41,33 +41,33 @@ def _imports(path: Path) -> set[str]:
 
 
 def _written() -> Iterator[Path]:
-    """The files that a person wrote; folders with a dot in front belong to tools, save the one of the checks."""
+    """The files that a person wrote; folders with a leading dot belong to tools, except that of the checks."""
     for folder, inside, names in os.walk(ROOT):
         inside[:] = [name for name in inside if name not in NOT_OURS and (name == ".ci" or not name.startswith("."))]
         yield from (p for n in names if (p := Path(folder, n)).suffix in WRITTEN or n in WRITTEN_WITHOUT_SUFFIX)
 
 
 def test_only_the_triggers_know_the_functions_library() -> None:
-    """Between the library and the app stands one module; import-linter sees top-level packages of others alone."""
+    """Only `shared/triggers.py` imports azure.functions."""
     users = {path.relative_to(ROOT).as_posix() for path in _sources("shared") if "azure.functions" in _imports(path)}
     assert users == {"shared/triggers.py"}
 
 
 def test_the_list_of_functions_does_not_know_the_local_stack() -> None:
-    """import-linter holds `shared/` to this; `function_app.py` is no package, so it is checked here."""
+    """`function_app.py` imports nothing of devstack, tests or bench."""
     tops = {name.partition(".")[0] for name in _imports(ROOT / "function_app.py")}
     assert tops & {"devstack", "tests", "bench"} == set()
 
 
 def test_the_local_stack_does_not_know_the_app() -> None:
-    """The stand-ins meet the app over HTTP and queues alone, so that they cannot share its mistakes."""
+    """The local stack imports nothing of the app but its clock, so that it cannot share the app's mistakes."""
     known = {name for path in _sources("devstack") for name in _imports(path) if name.partition(".")[0] == "shared"}
-    assert known <= {"shared.clock"}  # what time it is, both ask in the same words
+    assert known <= {"shared.clock"}  # both read the time through the same interface
 
 
 @pytest.mark.parametrize("module", PURE)
 def test_a_pure_module_imports_only_the_standard_library_and_pydantic(module: str) -> None:
-    """Pure modules may use each other; everything else that they import is always there."""
+    """A pure module imports only the standard library, pydantic, and modules of the app."""
     # typing_extensions comes with pydantic, which wants its TypedDict before Python 3.12.
     allowed = {*sys.stdlib_module_names, "pydantic", "pydantic_core", "typing_extensions"}
     names = _imports(ROOT / "shared" / f"{module}.py")
@@ -75,7 +75,7 @@ def test_a_pure_module_imports_only_the_standard_library_and_pydantic(module: st
 
 
 def test_no_module_is_too_long_to_read_in_one_sitting() -> None:
-    """At most 250 lines a module, the list of functions and what tests share included; tests may be more."""
+    """No module has more than 250 lines, test modules excepted."""
     shared_by_tests = (path for path in _sources("tests") if not path.name.startswith("test_"))
     files = [*_sources("shared", "devstack"), ROOT / "function_app.py", *shared_by_tests]
     lengths = {path: len(path.read_text().splitlines()) for path in files}
@@ -84,7 +84,7 @@ def test_no_module_is_too_long_to_read_in_one_sitting() -> None:
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
-    """At most 40 lines, in all that is no test."""
+    """No function outside the tests has more than 40 lines."""
     functions = {
         f"{path.relative_to(ROOT)}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
         for path in _sources("shared", "cli", "devstack", "bench", "scripts")
@@ -95,7 +95,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
 
 def test_nothing_is_left_for_later_and_nothing_points_outside() -> None:
-    """No reminders in the text, and no path of the machine that it was written on."""
+    """No file has a reminder of work to do, or a path of a developer's machine."""
     # Written so that it does not find itself.
     forbidden = re.compile(r"\b(?:TO" r"DO|FIX" r"ME)\b|(?<![\w.>}])/(?:root|Users|home/(?!site/))")
     hits = {
@@ -107,7 +107,7 @@ def test_nothing_is_left_for_later_and_nothing_points_outside() -> None:
 
 
 def test_the_sample_of_the_settings_names_each_one_that_the_code_reads() -> None:
-    """A person who copies the sample sees everything there is to choose."""
+    """local.settings.sample.json names every setting that the code reads."""
     source = (ROOT / "shared" / "settings.py").read_text()
     read = set(re.findall(r'read\.\w+\(\s*"([A-Z_]+)"', source))
     sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]

@@ -1,6 +1,7 @@
-"""The schemas in docs/schemas: up to date, and right for messages of every kind.
+"""The schemas in docs/schemas are up to date, and right for messages of every kind.
 
-What the app really sends is held against them in every test that runs the whole app (`tests/fakes/app.py`, `tests/e2e`).
+What the app really sends is checked against them in every test that runs the whole app (`tests/fakes/app.py`,
+`tests/e2e`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ CLOUD = examples.CLOUD_EVENT
 
 @pytest.mark.parametrize("name", sorted(message_schemas()))
 def test_each_file_is_what_the_description_says(name: str) -> None:
-    """`python -m scripts.message_schemas` writes them; each is a schema that stands alone."""
+    """Each schema file is up to date with the description, valid, and free of references to other documents."""
     text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
     assert text == text_of(message_schemas()[name])
     Draft202012Validator.check_schema(json.loads(text))
@@ -29,19 +30,19 @@ def test_each_file_is_what_the_description_says(name: str) -> None:
 
 
 def test_there_is_no_other_file() -> None:
-    """A schema that nothing makes any more would stay there for good."""
+    """docs/schemas holds no file that is not generated."""
     assert {path.stem for path in FOLDER.glob("*.json")} == set(message_schemas())
 
 
 @pytest.mark.parametrize("example", examples.REQUESTS.values(), ids=list(examples.REQUESTS))
 def test_requests_in_every_form_are_described(example: dict[str, Any]) -> None:
-    """One request, many, and many tasks of a job."""
+    """The request queue's schema accepts requests in every form."""
     assert faults("request-queue", json.dumps(example["value"])) == []
 
 
 @pytest.mark.parametrize("event", [BARE, CLOUD, [CLOUD], examples.GRID_EVENT, [examples.GRID_EVENT]])
 def test_events_in_every_envelope_are_described(event: object) -> None:
-    """Bare, as a CloudEvent and as Event Grid's own, and a list of one of them."""
+    """The job-completion queue's schema accepts events in every envelope."""
     assert faults("job-completion-queue", json.dumps(event)) == []
 
 
@@ -60,5 +61,5 @@ def test_events_in_every_envelope_are_described(event: object) -> None:
     ],
 )
 def test_what_the_app_would_not_take_or_send_is_not_described(queue: str, message: object) -> None:
-    """A schema that lets everything through would prove nothing."""
+    """The schemas refuse messages that the app would not accept or send."""
     assert faults(queue, json.dumps(message)) != []

@@ -1,4 +1,4 @@
-"""A child process of the local stack: waited for, and never left behind."""
+"""A child process of the local stack: started, waited for, and never left behind."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ def start(tmp_path: Path) -> Iterator[StartProgram]:
 
 
 def test_ready_is_what_the_pattern_finds(start: StartProgram) -> None:
-    """The caller gets the match, with the port that the program chose."""
+    """Waiting for a program returns the match in its output, such as the port it chose."""
     program = start("print('ready on 4711'); import time; time.sleep(60)")
     assert program.wait_for(r"ready on (\d+)", 15)[1] == "4711"
     assert program.running
 
 
 def test_an_end_before_ready_shows_the_output(start: StartProgram) -> None:
-    """Why a part of the stack did not come up is in the error, not in a file to look for."""
+    """If a program ends before it is ready, the error shows its exit code and output."""
     program = start("print('no port left'); raise SystemExit(3)")
     with pytest.raises(ProgramFailed, match=r"(?s)the part ended with code 3 before it was ready.*no port left"):
         program.wait_for("ready", 15)
 
 
 def test_silence_is_an_error_too(start: StartProgram) -> None:
-    """A program that runs and says nothing is given up after the time that it had."""
+    """A program that is not ready within its time raises ProgramFailed."""
     program = start("import time; time.sleep(60)")
     with pytest.raises(ProgramFailed, match=r"was not ready within 0\.1 s"):
         program.wait_for("ready", 0.1)
 
 
 def test_stop_ends_a_program_that_refuses(start: StartProgram) -> None:
-    """SIGTERM first, SIGKILL for what does not listen."""
+    """A program that ignores SIGTERM is ended by SIGKILL."""
     program = start("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); time.sleep(60)")
     program.wait_for("deaf", 15)
     program.stop(0.1)
@@ -61,7 +61,7 @@ def test_stop_ends_a_program_that_refuses(start: StartProgram) -> None:
 
 
 def test_kill_takes_what_the_program_started(start: StartProgram) -> None:
-    """A crash test leaves no grandchild that would go on working."""
+    """Killing a program also kills the processes that it started."""
     child = "import time; time.sleep(60)"
     code = f"import subprocess, sys, time; print('child', subprocess.Popen([sys.executable, '-c', {child!r}]).pid, '.'); time.sleep(60)"
     program = start(code)
@@ -71,7 +71,7 @@ def test_kill_takes_what_the_program_started(start: StartProgram) -> None:
 
 
 def test_output_counts_from_the_latest_start(start: StartProgram) -> None:
-    """A restarted program is not taken for ready by what it said the first time."""
+    """After a restart, only output since then counts, while the log keeps all of it."""
     program = start("print('ready')")
     program.wait_for("ready", 15)
     program.stop()
@@ -83,7 +83,7 @@ def test_output_counts_from_the_latest_start(start: StartProgram) -> None:
 
 
 def _ended(process_id: int, seconds: float = 10) -> bool:
-    """True once it is gone, or a zombie that its new parent has not collected yet."""
+    """Whether a process is gone, or a zombie that its parent has not collected yet."""
     status = Path(f"/proc/{process_id}/stat")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

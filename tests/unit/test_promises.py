@@ -1,4 +1,4 @@
-"""The judge of a run: from its results and the journal of the account it finds each promise that was broken."""
+"""The judge of a run finds each broken promise from the results and the account's journal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def result(result_id: str = "r-1", **data: Any) -> dict[str, Any]:
 
 
 def delete(time: str = BEFORE, **fields: Any) -> dict[str, Any]:
-    """A DELETE in the journal of the account."""
+    """A DELETE in the account's journal."""
     headers = {"client-request-id": ID}
     return {
         "time": f"{time}+00:00",
@@ -35,7 +35,7 @@ def delete(time: str = BEFORE, **fields: Any) -> dict[str, Any]:
 
 
 def test_a_run_that_kept_its_promises_has_nothing_to_show() -> None:
-    """One DELETE, and one result that came twice and says so."""
+    """A run with one DELETE and one result, published twice and marked as replayed, breaks no promise."""
     assert judge_run([ID], [result(), result(replayed=True)], [delete()]) == []
 
 
@@ -55,10 +55,10 @@ def test_a_run_that_kept_its_promises_has_nothing_to_show() -> None:
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_a_broken_promise_is_named(results: list[dict[str, Any]], deletes: list[dict[str, Any]], broken: str) -> None:
-    """Nothing lost, nothing twice, nothing after the end, and nothing said for certain that is not so."""
+    """Each broken promise, such as a lost request or a DELETE after its outcome, is found and named."""
     assert any(broken in fault for fault in judge_run([ID], results, deletes))
 
 
 def test_a_conflict_is_no_end_of_the_request_whose_id_it_bears() -> None:
-    """It says what became of another message."""
+    """A conflict result under a request's id does not count as a second outcome of that request."""
     assert judge_run([ID], [result(), result("r-2", outcome="conflict", attempts=0)], [delete()]) == []

@@ -1,4 +1,4 @@
-"""The app settings: read and checked together, each problem by the setting's name."""
+"""The app settings are read and checked together, and each problem names its setting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _problems_of(env: dict[str, str]) -> list[str]:
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
-    """With nothing but what is required, every other setting has its documented value."""
+    """With only the required settings, every other one has its documented default."""
     settings = _settings()
     assert settings.storage.connection_string == "UseDevelopmentStorage=true"
     assert (settings.request_queue, settings.job_completion_queue) == ("task-delete-requests", "job-completions")
@@ -46,7 +46,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 
 
 def test_every_setting_can_be_chosen() -> None:
-    """Each value arrives under its own name, in its canonical form."""
+    """Every setting can be given and is read in its normal form."""
     settings = _settings(
         RESULT_MESSAGE_ENCODING="none",
         REQUEST_TABLE_NAME="Rows",
@@ -82,7 +82,7 @@ def test_every_setting_can_be_chosen() -> None:
 
 
 def test_policies_that_are_wrong_are_problems_like_any_other() -> None:
-    """Beside those of other settings, each with the policy and the field."""
+    """Problems of retention policies are reported together with those of other settings."""
     policies = (
         '[{"name": "old", "jobs": "*", "batchUrl": "https://b.region.batch.azure.com", "deleteAfter": "P3D"}, {}]'
     )
@@ -97,12 +97,12 @@ def test_policies_that_are_wrong_are_problems_like_any_other() -> None:
 
 
 def test_all_that_is_required_is_told_at_once() -> None:
-    """An operator mends everything in one go."""
+    """All missing required settings are reported at once."""
     assert [problem.split(" ")[0] for problem in _problems_of({})] == list(REQUIRED)
 
 
 def test_an_empty_setting_counts_as_absent() -> None:
-    """It has its default, or is missing."""
+    """An empty setting counts as absent: it has its default, or is reported as missing."""
     assert _settings(BATCH_MAX_ATTEMPTS="", AZURE_CLIENT_ID="", PROTECTED_JOBS="") == _settings()
     assert _problems_of(REQUIRED | {"RESULT_QUEUE_NAME": ""}) == ["RESULT_QUEUE_NAME is required"]
 
@@ -148,7 +148,7 @@ OUTSIDE = [
 
 @pytest.mark.parametrize(("name", "bounds"), NUMBERS.items())
 def test_the_bounds_of_a_number_are_allowed(name: str, bounds: tuple[str, str]) -> None:
-    """The least and the greatest value pass."""
+    """The smallest and largest value of each numeric setting are accepted."""
     for text in bounds:
         assert float(text) in vars(_settings(**{name: text})).values()
 
@@ -158,7 +158,7 @@ def test_the_bounds_of_a_number_are_allowed(name: str, bounds: tuple[str, str]) 
     [*((name, text) for name in NUMBERS for text in NO_NUMBERS), *((name, "2.5") for name in WHOLE), *OUTSIDE],
 )
 def test_what_is_no_number_within_its_bounds_is_refused(name: str, text: str) -> None:
-    """Plain ASCII digits with at most a decimal point, and nothing else that `float` would take."""
+    """A numeric setting that is out of bounds or not plain ASCII digits is refused."""
     [problem] = _problems_of(REQUIRED | {name: text})
     assert problem.startswith(f"{name} must be a ")
 
@@ -168,13 +168,13 @@ def test_what_is_no_number_within_its_bounds_is_refused(name: str, text: str) ->
     "text", ["ab", "-ab", "ab-", "a--b", "Abc", "a_b", "a.b", "abc\n", " abc", "\u00e4bc", "a" * 57, "%X%"]
 )
 def test_a_queue_name_keeps_the_service_s_rules(name: str, text: str) -> None:
-    """With room for `-poison`, which the host appends."""
+    """A queue name that breaks the service's rules, or leaves no room for `-poison`, is refused."""
     [problem] = _problems_of(REQUIRED | {name: text})
     assert problem.startswith(f"{name} must be 3 to 56 ")
 
 
 def test_the_longest_queue_name_leaves_room_for_poison() -> None:
-    """56 characters and `-poison` are the service's 63."""
+    """A queue name may have up to 56 characters, which leaves room for `-poison`."""
     assert _settings(REQUEST_QUEUE_NAME="a" * 56).request_queue == "a" * 56
 
 
@@ -188,20 +188,20 @@ def test_the_longest_queue_name_leaves_room_for_poison() -> None:
     ],
 )
 def test_no_queue_has_two_uses(env: dict[str, str]) -> None:
-    """Results on an input queue, or on its poison queue, would be taken for requests."""
+    """Two queues with the same name, or with the name of another's poison queue, are refused."""
     [problem] = _problems_of(REQUIRED | env)
     assert problem.startswith("REQUEST_QUEUE_NAME, JOB_COMPLETION_QUEUE_NAME and RESULT_QUEUE_NAME")
 
 
 @pytest.mark.parametrize("text", ["ab", "1abc", "a-b", "a_b", "Tables", "a" * 64, "abc\n"])
 def test_a_table_name_keeps_the_service_s_rules(text: str) -> None:
-    """Letters and digits, the first a letter, and not the reserved name."""
+    """A table name that breaks the service's rules is refused."""
     [problem] = _problems_of(REQUIRED | {"REQUEST_TABLE_NAME": text})
     assert problem.startswith("REQUEST_TABLE_NAME must be 3 to 63")
 
 
 def test_the_two_tables_differ() -> None:
-    """Table names are compared without letter case."""
+    """Two tables whose names differ only in letter case are refused."""
     [problem] = _problems_of(REQUIRED | {"REQUEST_TABLE_NAME": "TaskDeletionDeadLetters"})
     assert problem.startswith("REQUEST_TABLE_NAME and DEAD_LETTER_TABLE_NAME")
 
@@ -227,7 +227,7 @@ def test_the_two_tables_differ() -> None:
     ],
 )  # fmt: skip
 def test_a_setting_that_breaks_its_rule_is_told(name: str, text: str, rule: str) -> None:
-    """Each rule has its sentence."""
+    """A setting that breaks its rule is reported with its name and the rule."""
     [problem] = _problems_of(REQUIRED | {name: text})
     assert name in problem
     assert rule in problem
@@ -263,12 +263,12 @@ def test_a_setting_that_is_refused_contradicts_no_other(env: dict[str, str]) -> 
     "text", ["https://batch.core.windows.net/.default", "https://batch.core.windows.net//.default"]
 )
 def test_a_token_scope_keeps_the_slash_of_its_audience(text: str) -> None:
-    """Batch wants its audience with the final slash; the usual spelling with one slash would cut it off."""
+    """BATCH_TOKEN_SCOPE keeps the final slash of its audience, in either spelling."""
     assert _settings(BATCH_TOKEN_SCOPE=text).batch_token_scope == "https://batch.core.windows.net//.default"
 
 
 def test_problems_of_different_settings_come_together() -> None:
-    """Single rules and contradictions between settings are told in one error, which names no value."""
+    """Problems of several settings are reported in one error that quotes no value."""
     env = {
         "TaskDeleteStorage": "AccountName=acct;AccountKey=s3cret!",
         "BATCH_ACCOUNT_URLS": "https://s3cret@a.example",
@@ -281,6 +281,6 @@ def test_problems_of_different_settings_come_together() -> None:
 
 
 def test_settings_do_not_show_a_secret() -> None:
-    """Printing them is safe."""
+    """The representation of the settings does not show the storage key."""
     key = "c2VjcmV0"
     assert key not in repr(_settings(TaskDeleteStorage=f"AccountName=acct;AccountKey={key}"))

@@ -1,4 +1,4 @@
-"""What the local stack tells its parts."""
+"""The settings and environment that the local stack gives its parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from devstack.stack_settings import Ports, app_settings, free_port, inherited_en
 
 
 def test_what_was_chosen_wins() -> None:
-    """A test may turn every setting of the app."""
+    """A setting that a test chooses overrides the local stack's."""
     settings = app_settings("storage", "http://127.0.0.1:1", "http://127.0.0.1:2", {"BATCH_ACCOUNT_URLS": "http://x"})
     assert settings["BATCH_ACCOUNT_URLS"] == "http://x"
     assert settings["TaskDeleteStorage"] == "storage"
@@ -26,7 +26,7 @@ def test_a_developer_signs_in_without_the_local_identity() -> None:
 
 
 def test_a_part_sees_nothing_of_the_shell_that_steers_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy, a credential or a setting that somebody has exported does not get into the stack."""
+    """Proxies, credentials and app settings of the shell do not reach the parts of the local stack."""
     for name in ("HTTPS_PROXY", "AZURE_CLIENT_ID", "BATCH_ACCOUNT_URLS", "IDENTITY_ENDPOINT", "REQUEST_QUEUE_NAME"):
         monkeypatch.setenv(name, "from the shell")
     environment = inherited_environment()
@@ -35,7 +35,7 @@ def test_a_part_sees_nothing_of_the_shell_that_steers_it(monkeypatch: pytest.Mon
 
 
 def test_a_wanted_port_that_is_taken_gives_way_to_a_free_one() -> None:
-    """`make up` starts beside a second stack, or beside somebody's own emulator."""
+    """A wanted port that is taken is replaced by a free one."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         assert where_free(Ports(batch=other.getsockname()[1])) == Ports(batch=0)
     free = free_port()

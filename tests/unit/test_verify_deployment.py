@@ -1,4 +1,4 @@
-"""A deployment is well only when it is healthy, known to the platform and woken by its queue."""
+"""A deployment passes only when it is healthy, known to the platform, and woken by its queue."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DONE = {"state": "done", "result": {"data": {"outcome": "notFound"}}}
 
 @dataclass
 class Cloud:
-    """Azure as the script sees it: what it answers by address, and what it was asked."""
+    """Azure as the script sees it: canned answers by address, and a record of the calls."""
 
     health: list[Answer] = field(default_factory=lambda: [Answer(200, "{}")])
     functions: list[set[str]] = field(default_factory=lambda: [set(declared(ROOT))])
@@ -64,7 +64,7 @@ class Cloud:
         self.now += seconds
 
     def verify(self, **outputs: str) -> list[str]:
-        """What the script says of this cloud."""
+        """The script's output for this cloud."""
         said: list[str] = []
         azure = Azure(send=self.send, token=lambda audience: f"token for {audience}")
         patience = Patience(clock=lambda: self.now, sleep=self.sleep)
@@ -73,7 +73,7 @@ class Cloud:
 
 
 def test_well_deployment_is_told_in_three_lines() -> None:
-    """Health, functions and a dry-run message, sent with the tokens that each place wants."""
+    """A good deployment is reported in three lines: health, functions, and a dry-run message through the queue."""
     cloud = Cloud()
 
     said = cloud.verify()
@@ -90,7 +90,7 @@ def test_well_deployment_is_told_in_three_lines() -> None:
 
 
 def test_roles_that_spread_are_waited_for() -> None:
-    """A health of 503 and a message refused with 403 are those of the first minutes."""
+    """While new role assignments take effect, failing health and refused messages are retried."""
     cloud = Cloud(
         health=[Answer(503, "storage"), Answer(0, "no answer"), Answer(200, "")],
         put=[Answer(403, ""), Answer(201, "")],
@@ -117,13 +117,13 @@ def test_roles_that_spread_are_waited_for() -> None:
     ],
 )
 def test_fault_is_told_with_its_causes(cloud: Cloud, fault: str) -> None:
-    """What stays wrong ends the look with the last answer and what to do."""
+    """A lasting fault ends the script with the last answer and what to do about it."""
     with pytest.raises(Unwell, match=re.compile(fault, re.DOTALL)):
         cloud.verify()
 
 
 def test_functions_that_the_platform_missed_are_synced() -> None:
-    """A sync and a second look come before the verdict."""
+    """If the platform does not know all functions, the script syncs them and checks again."""
     cloud = Cloud(functions=[{"get_health"}, set(declared(ROOT))])
 
     cloud.verify()
@@ -134,7 +134,7 @@ def test_functions_that_the_platform_missed_are_synced() -> None:
 
 @pytest.mark.parametrize("name", ["VNET_ENABLED", "ENTRA_AUTH_ENABLED"])
 def test_message_is_left_out_where_it_cannot_arrive(name: str) -> None:
-    """Behind a network or a sign-in the reason is said, and no message is sent."""
+    """With a private network or a sign-in, no message is sent, and the last line says why."""
     cloud = Cloud()
 
     said = cloud.verify(**{name: "true"})
@@ -144,7 +144,7 @@ def test_message_is_left_out_where_it_cannot_arrive(name: str) -> None:
 
 
 def test_other_clouds_have_their_own_manager() -> None:
-    """The name of the app tells the cloud."""
+    """The app's host name selects the cloud, and so the management endpoint."""
     cloud = Cloud()
 
     cloud.verify(FUNCTION_URL="https://func-test.azurewebsites.us")
@@ -153,7 +153,7 @@ def test_other_clouds_have_their_own_manager() -> None:
 
 
 def test_upload_is_tried_again_on_a_role_that_is_not_believed_yet_alone() -> None:
-    """That fault passes within half an hour; any other ends at once, and the last exit code is told."""
+    """An upload refused because of a new role is retried for half an hour; any other failure ends at once."""
     refused = (1, "ERROR: InaccessibleStorageException: 403 Forbidden")
     waited: list[float] = []
 

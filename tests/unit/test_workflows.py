@@ -1,4 +1,4 @@
-"""The workflows do what a person at a terminal does, and keep no secret."""
+"""The GitHub workflows do what a person at a terminal does, and use no stored secret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def jobs(name: str) -> dict[str, Any]:
 
 
 def test_ci_runs_make_targets_alone() -> None:
-    """What passes here passes on a laptop: every step is a target of the Makefile."""
+    """Every command in the CI workflow is a target of the Makefile."""
     runs = [step["run"] for job in jobs("ci.yml").values() for step in job["steps"] if "run" in step]
 
     assert runs
@@ -30,7 +30,7 @@ def test_ci_runs_make_targets_alone() -> None:
 
 
 def test_ci_covers_the_oldest_and_the_deployed_python() -> None:
-    """Both versions of .python-version are tested."""
+    """CI tests exactly the versions in .python-version."""
     versions = (ROOT / ".python-version").read_text(encoding="utf-8").split()
 
     assert sorted(jobs("ci.yml")["test"]["strategy"]["matrix"]["python"]) == sorted(versions)
@@ -38,7 +38,7 @@ def test_ci_covers_the_oldest_and_the_deployed_python() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in WORKFLOWS.glob("*.yml")))
 def test_workflow_uses_no_stored_secret(name: str) -> None:
-    """Deployment signs in with the token of its run; nothing reads the store of secrets."""
+    """No workflow reads a stored secret."""
     assert "secrets." not in (WORKFLOWS / name).read_text(encoding="utf-8")
 
 
@@ -48,7 +48,7 @@ def steps(name: str, job: str) -> list[str]:
 
 
 def test_reviewers_see_what_would_change() -> None:
-    """The preview stands outside of the protected environment, and the deployment waits for it."""
+    """The deployment waits for a preview that runs outside the protected environment."""
     assert "environment" not in jobs("deploy.yml")["preview"]
     assert any(step.startswith("azd provision --preview") for step in steps("deploy.yml", "preview"))
     assert jobs("deploy.yml")["deploy"]["needs"] == "preview"
@@ -56,7 +56,7 @@ def test_reviewers_see_what_would_change() -> None:
 
 
 def test_deployment_gives_roles_back_waits_for_them_and_is_looked_at() -> None:
-    """It provisions whatever azd remembers, uploads patiently, and ends with the look that fails with causes."""
+    """The deployment workflow provisions without cached state, uploads with retries, and verifies the result."""
     assert steps("deploy.yml", "deploy")[-3:] == [
         "azd provision --no-prompt --no-state",
         "python3 -m scripts.deploy_patiently",
@@ -65,12 +65,12 @@ def test_deployment_gives_roles_back_waits_for_them_and_is_looked_at() -> None:
 
 
 def test_developer_cli_finds_its_workflow() -> None:
-    """`azd pipeline config` looks for azure-dev.yml, which does what deploy.yml does."""
+    """azure-dev.yml, the workflow that azd looks for, runs deploy.yml."""
     assert jobs("azure-dev.yml")["deploy"]["uses"] == "./.github/workflows/deploy.yml"
 
 
 def test_hooks_run_scripts_that_exist() -> None:
-    """Packing and the look at the deployment belong to `azd up`, in the same words for every shell."""
+    """The hooks in azure.yaml run existing scripts, with the same command for each shell."""
     service = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))["services"]["api"]
 
     assert service["remoteBuild"] is False
@@ -82,7 +82,7 @@ def test_hooks_run_scripts_that_exist() -> None:
 
 
 def test_container_of_development_has_the_deployed_python() -> None:
-    """It brings what `make` needs and the compiler of the templates."""
+    """The development container has the deployed Python version and runs `make setup`."""
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
     deployed = (ROOT / ".python-version").read_text(encoding="utf-8").split()[0]
 
@@ -91,7 +91,7 @@ def test_container_of_development_has_the_deployed_python() -> None:
 
 
 def test_deployment_takes_over_the_variables_that_are_set() -> None:
-    """Names come from the parameter file; unset and unknown variables stay behind, and each is one line."""
+    """Known variables that are set are passed to the deployment, one line each; others are left out."""
     names = asked_for(PARAMETERS.read_text(encoding="utf-8"))
     variables = {"VNET_ENABLED": "true", "ALERT_EMAIL": " ", "OTHER": "x", "BATCH_ACCOUNT_IDS": '[\n"/a",\n"/b"\n]'}
 

@@ -1,4 +1,4 @@
-"""Reads the worker's answer to one invocation."""
+"""Reads the worker's answers to invocations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets an app be imported afresh within one process, and puts everything back afterwards."""
+"""Lets one process import an app afresh, and restores everything afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NOT_OF_THE_APP = {"tests", "devstack", "bench", "conftest"}
 
 
 class FreshApp:
-    """Between `enter` and `leave` the app's modules are imported anew, below the settings given.
+    """Between `enter` and `leave`, the app's modules are imported afresh with the settings given.
 
     An app keeps state in its modules, so a second harness with other settings must not see the first one's.
     Modules that the tests had imported before come back unchanged: outside the harness nothing has happened.

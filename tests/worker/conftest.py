@@ -1,4 +1,4 @@
-"""The app's surroundings for the worker: a real storage emulator, identity endpoint and Batch account."""
+"""The app's surroundings in the worker tests: a real storage emulator, identity endpoint and Batch account."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["batch_simulator", "identity_endpoint", "stack_environment"]
 
 @pytest.fixture
 def settings(azurite: Azurite, stack_environment: dict[str, str], unique_name: Callable[[str], str]) -> dict[str, str]:
-    """The app settings, with queues and tables that only this test has."""
+    """The app settings, with queues and tables that only one test uses."""
     return {
         **stack_environment,
         "TaskDeleteStorage": azurite.connection_string,

@@ -44,10 +44,10 @@ _one_at_a_time = threading.Lock()
 
 
 class WorkerHarness:
-    """The worker with one app in it; opened by `with` or the constructor, closed by `close`."""
+    """The worker with one app loaded; opened by `with` or the constructor, closed by `close`."""
 
     def __init__(self, app_dir: Path, *, env: Mapping[str, str] | None = None, log_level: int = logging.INFO) -> None:
-        """Starts the worker below the app settings `env` and indexes the app. Raises IndexingFailed."""
+        """Starts the worker with the app settings `env` and indexes the app. Raises IndexingFailed."""
         if not _one_at_a_time.acquire(blocking=False):
             raise HarnessError("another WorkerHarness is still open in this process")
         self._protos = build_protos()
@@ -69,15 +69,15 @@ class WorkerHarness:
         self.close()
 
     def close(self) -> None:
-        """Ends the worker and puts the process back as it was. Safe to call twice."""
+        """Ends the worker and restores the process. Safe to call twice."""
         self._cleanup.close()
 
     def functions(self) -> dict[str, FunctionRecord]:
-        """Every function of the app by name."""
+        """Every function of the app, by name."""
         return dict(self._records)
 
     def function(self, name: str) -> FunctionRecord:
-        """One function; raises HarnessError for a name that was not indexed."""
+        """One function; raises HarnessError for an unknown name."""
         if name not in self._records:
             raise HarnessError(f"no function {name!r}; indexed: {sorted(self._records)}")
         return self._records[name]
@@ -103,7 +103,7 @@ class WorkerHarness:
         return self._submit(record, *queue_payload(self._protos, record, body, delivery or Delivery()))
 
     def invoke_http(self, name: str, method: str = "GET", **request: Any) -> InvocationResult:
-        """Runs an HTTP function; takes what `submit_http` takes."""
+        """Runs an HTTP function, with the parameters of `submit_http`."""
         return self.submit_http(name, method, **request).result(_SECONDS)
 
     def invoke_queue(self, name: str, body: bytes, delivery: Delivery | None = None) -> InvocationResult:
@@ -116,7 +116,7 @@ class WorkerHarness:
         return self._submit(record, timer_payload(self._protos, past_due=past_due), {}).result(_SECONDS)
 
     def wait(self, pending: Iterable[Pending]) -> list[InvocationResult]:
-        """Results of started invocations, in the order given."""
+        """The results of started invocations, in the order given."""
         return [future.result(_SECONDS) for future in list(pending)]
 
     def _fired_by(self, trigger_type: str, name: str) -> FunctionRecord:

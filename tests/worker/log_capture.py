@@ -10,7 +10,7 @@ task_invocation_id: contextvars.ContextVar[str | None] = contextvars.ContextVar(
 
 
 class LogRouter(logging.Handler):
-    """Files each record under its invocation; records of no invocation are let go."""
+    """Files each log record under its invocation, and drops records of no invocation."""
 
     def __init__(self, thread_invocation_id: contextvars.ContextVar[str | None]) -> None:
         """`thread_invocation_id` is the library's own variable, which it sets in its pool threads."""
@@ -24,9 +24,9 @@ class LogRouter(logging.Handler):
             self._records[invocation_id].append(record)
 
     def open(self, invocation_id: str) -> None:
-        """Collects for this invocation from now on."""
+        """Collects the records of this invocation from now on."""
         self._records[invocation_id] = []
 
     def take(self, invocation_id: str) -> tuple[logging.LogRecord, ...]:
-        """What the invocation wrote; nothing is collected for it any more."""
+        """The records of the invocation, which is not collected any more."""
         return tuple(self._records.pop(invocation_id, ()))

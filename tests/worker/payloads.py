@@ -68,7 +68,7 @@ def queue_payload(protos: Any, record: FunctionRecord, body: bytes, delivery: De
 
 
 def timer_payload(protos: Any, *, past_due: bool) -> Any:
-    """A tick."""
+    """A timer's tick."""
     return protos.TypedData(json=json.dumps({"IsPastDue": past_due, "ScheduleStatus": {}, "Schedule": {}}))
 
 

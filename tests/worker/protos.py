@@ -13,7 +13,7 @@ class Message:
     """Fields as attributes, plus `WhichOneof`."""
 
     defaults: ClassVar[dict[str, Any]] = {}
-    """Values of fields that the library reads without anybody having set them; callables are called."""
+    """Values of fields that the library reads although nobody has set them; a callable is called for its value."""
     oneofs: ClassVar[dict[str, tuple[str, ...]]] = {}
     """The fields that belong to each oneof."""
 

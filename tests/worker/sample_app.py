@@ -1,4 +1,4 @@
-"""A tiny app to prove the harness with; the test copies it under the name that the worker looks for."""
+"""A tiny app with which the harness is tested; the test copies it as function_app.py."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ four = threading.Barrier(4)
 
 @app.route(route="jobs/{job_id}/tasks/{task_id}", methods=["DELETE", "POST"])
 def submit(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answers with what it saw."""
+    """Answers with what it received."""
     seen = {
         "task": req.route_params["task_id"],
         "verb": req.method,
@@ -29,7 +29,7 @@ def submit(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
 @app.queue_trigger(arg_name="msg", queue_name="requests", connection="Conn", data_type=func.DataType.BINARY)
 @app.queue_output(arg_name="results", queue_name="results", connection="Conn")
 def worker(msg: func.QueueMessage, results: func.Out[typing.List[str]]) -> None:  # noqa: UP006
-    """Echoes; a body can ask for trouble."""
+    """Sends its message on; some bodies make it fail."""
     text = msg.get_body().decode()
     logging.getLogger("sample").info("got %s", text)
     results.set([json.dumps({"id": msg.id, "count": msg.dequeue_count, "body": text})])
@@ -43,10 +43,10 @@ def worker(msg: func.QueueMessage, results: func.Out[typing.List[str]]) -> None:
 
 @app.queue_trigger(arg_name="msg", queue_name="texts", connection="Conn")
 async def worker_of_texts(msg: func.QueueMessage) -> None:
-    """Is async and asks for text, neither of which the product does."""
+    """Is async and has a text trigger, neither of which the product uses."""
 
 
 @app.timer_trigger(arg_name="tick", schedule="0 0 3 * * *")
 def nightly(tick: func.TimerRequest) -> None:
-    """Says whether it is late."""
+    """Logs whether its tick is late."""
     logging.getLogger("sample").info("past due %s", tick.past_due)

@@ -1,4 +1,4 @@
-"""The app inside the genuine Python worker library, on a real storage emulator, identity endpoint and Batch account."""
+"""The app in the genuine Python worker library, on a real storage emulator, identity endpoint and Batch account."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def request(task: str = "t-1", **fields: Any) -> dict[str, Any]:
 
 
 def results(worker: WorkerHarness, body: object, **delivery: Any) -> list[dict[str, Any]]:
-    """The results that one delivery of a request message leaves in the output binding."""
+    """The results that one delivery of a message leaves in the output binding."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     found = worker.invoke_queue("delete_tasks", raw, Delivery(**delivery)).unwrap()
     return [json.loads(base64.b64decode(text)) for text in found.messages("results")]
 
 
 def test_the_functions_are_those_of_the_contract(worker: WorkerHarness, settings: dict[str, str]) -> None:
-    """Every trigger binds its queue by setting, as binary; every route needs a key but health and the page."""
+    """Queue triggers bind to the configured queues as binary, and all routes but health and page need a key."""
     queues = {
         name: (record.trigger["queueName"], record.trigger["dataType"], record.trigger["connection"])
         for name, record in worker.functions().items()
@@ -61,7 +61,7 @@ def test_the_functions_are_those_of_the_contract(worker: WorkerHarness, settings
 
 
 def test_a_message_is_carried_out(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
-    """One DELETE with a managed-identity token, and one result through the output binding."""
+    """A request's message leads to one authorised DELETE and one result in the output binding."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     body = request()
     (result,) = results(worker, body)
@@ -72,7 +72,7 @@ def test_a_message_is_carried_out(worker: WorkerHarness, batch_simulator: BatchS
 
 
 def test_a_redelivery_is_told_from_a_duplicate(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
-    """The same message again after the outcome: the stored result, same id, and no second DELETE."""
+    """A redelivery and a duplicate publish the stored result; only the duplicate is marked as replayed."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     body, message_id = request(), str(uuid.uuid4())
     (first,) = results(worker, body, message_id=message_id)
@@ -86,7 +86,7 @@ def test_a_redelivery_is_told_from_a_duplicate(worker: WorkerHarness, batch_simu
 def test_refused_access_is_told_in_the_log_of_its_invocation(
     worker: WorkerHarness, settings: dict[str, str], azurite: Azurite, batch_simulator: BatchSimulator
 ) -> None:
-    """Even parallel DELETEs log within their invocation: the host drops other lines, and an alert reads these."""
+    """Refused access is logged within its invocation, even by parallel DELETEs, so the host keeps the lines."""
     batch_simulator.seed(id="job-1", state="active", tasks={"count": 400, "prefix": "t-"})
     batch_simulator.fault(operation="task-delete", status=403)
     parent = str(uuid.uuid4())
@@ -103,7 +103,7 @@ def test_refused_access_is_told_in_the_log_of_its_invocation(
 
 
 def test_names_in_the_body_do_not_reach_the_metadata(worker: WorkerHarness) -> None:
-    """The host copies top-level JSON properties of text messages over the trigger's metadata; bodies are binary here."""
+    """Properties of a JSON body, such as `id`, do not replace the trigger's metadata."""
     body = request() | {"id": "x", "dequeueCount": 99, "insertionTime": "nonsense"}
     (result,) = results(worker, body)
     assert result["data"]["outcome"] == "rejected"
@@ -112,13 +112,13 @@ def test_names_in_the_body_do_not_reach_the_metadata(worker: WorkerHarness) -> N
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"nonsense", b"[" * 5_000, b"\x00", "{}".encode("utf-16")])
 def test_hostile_bytes_end_as_rejected(worker: WorkerHarness, raw: bytes) -> None:
-    """Whatever lies on the queue: the worker survives, and answers at once."""
+    """Any bytes on the request queue end as a rejected result."""
     (result,) = results(worker, raw)
     assert result["data"]["outcome"] == "rejected"
 
 
 def test_a_stale_delivery_fails_its_invocation(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
-    """A message that waited too long is left to the host, and nothing was sent for it."""
+    """A delivery that the host may soon repeat fails its invocation and sends no DELETE."""
     soon = datetime.now(UTC) + timedelta(seconds=5)
     failed = worker.invoke_queue("delete_tasks", json.dumps(request()).encode(), Delivery(next_visible=soon))
     assert not failed.succeeded
@@ -127,7 +127,7 @@ def test_a_stale_delivery_fails_its_invocation(worker: WorkerHarness, batch_simu
 
 
 def test_http_accepts_and_tells_the_status(worker: WorkerHarness, settings: dict[str, str], azurite: Azurite) -> None:
-    """202 with a Location, a message on the request queue, and the status document."""
+    """A request over HTTP is answered with 202, queued, carried out, and its status can be read."""
     body = request()
     answer = worker.invoke_http("submit_task_deletion", "POST", body=json.dumps(body).encode()).unwrap().answer()
     assert answer.status == 202
@@ -146,7 +146,7 @@ def test_http_accepts_and_tells_the_status(worker: WorkerHarness, settings: dict
 
 
 def test_the_rest_operation_answers_as_batch_does(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
-    """Batch's own status, error body and request id."""
+    """The REST operation answers with Batch's status, error body and ids."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     route = {"jobId": "job-1", "taskId": "t-1"}
     first, second = (worker.invoke_http("delete_task", "DELETE", route_params=route).answer() for _ in range(2))
@@ -159,13 +159,13 @@ def test_the_rest_operation_answers_as_batch_does(worker: WorkerHarness, batch_s
 
 
 def test_health_looks_at_the_real_things(worker: WorkerHarness) -> None:
-    """Storage, identity and settings, each asked."""
+    """Health answers 200 when storage, identity and settings are in order."""
     answer = worker.invoke_http("get_health").answer()
     assert (answer.status, answer.json()["status"]) == (200, "ok")
 
 
 def test_wrong_settings_leave_the_functions_loaded(settings: dict[str, str]) -> None:
-    """Health names every problem, other calls answer 503, and a queue function raises, so that its message stays."""
+    """With invalid settings, health names them, other calls answer 503, and queue functions fail."""
     wrong = settings | {"BATCH_ACCOUNT_URLS": "http://example.org", "BATCH_MAX_ATTEMPTS": "0"}
     with WorkerHarness(ROOT, env=wrong) as worker:
         health = worker.invoke_http("get_health").answer()
@@ -180,7 +180,7 @@ def test_wrong_settings_leave_the_functions_loaded(settings: dict[str, str]) -> 
 
 
 def test_storage_that_is_down_promises_nothing(settings: dict[str, str]) -> None:
-    """503 with Retry-After, within seconds."""
+    """If storage cannot be reached, a call answers 503 with `Retry-After` and the request's id."""
     down = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=a2V5;"
     down += "QueueEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a;"
     with WorkerHarness(ROOT, env=settings | {"TaskDeleteStorage": down}) as worker:
@@ -208,7 +208,7 @@ def test_wrong_settings_are_told_with_the_id_of_the_call(settings: dict[str, str
 def test_what_the_host_gave_up_ends_and_can_be_redriven(
     worker: WorkerHarness, settings: dict[str, str], azurite: Azurite, batch_simulator: BatchSimulator
 ) -> None:
-    """The poison function sends a result and keeps a dead letter; a redrive puts the request on the queue again."""
+    """The poison function publishes a result and keeps a dead letter, whose redrive queues the request."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     body = request()
     worker.invoke_queue("end_poisoned_requests", json.dumps(body).encode()).unwrap()
@@ -230,7 +230,7 @@ def test_what_the_host_gave_up_ends_and_can_be_redriven(
 def test_a_job_is_cleaned_up(
     worker: WorkerHarness, settings: dict[str, str], azurite: Azurite, batch_simulator: BatchSimulator
 ) -> None:
-    """An event over HTTP, its message, the requests that it makes, and the progress that it shows."""
+    """An event over HTTP cleans up its job through real messages, and its progress shows the counts."""
     batch_simulator.seed(id="job-1", state="completed", tasks={"count": 3})
     body = {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1"}
     accepted = worker.invoke_http("submit_job_completion", "POST", body=json.dumps(body).encode()).answer()
@@ -251,7 +251,7 @@ def test_a_job_is_cleaned_up(
 
 
 def test_a_sender_of_cloud_events_is_let_in(worker: WorkerHarness) -> None:
-    """Its origin comes back, as the handshake of the CloudEvents webhook has it."""
+    """The CloudEvents webhook handshake is answered with the sender's origin."""
     headers = {"WebHook-Request-Origin": "eventgrid.azure.net", "WebHook-Request-Rate": "120"}
     answer = worker.invoke_http("submit_job_completion", "OPTIONS", headers=headers).answer()
     assert (answer.status, answer.headers["webhook-allowed-origin"]) == (200, "eventgrid.azure.net")
@@ -259,7 +259,7 @@ def test_a_sender_of_cloud_events_is_let_in(worker: WorkerHarness) -> None:
 
 
 def test_the_timers_look_after_the_tables_and_tell_of_the_queues(worker: WorkerHarness) -> None:
-    """A line for each of the four input queues, and one for the round."""
+    """The timers log the depths of the four input queues and run the daily round."""
     depths = worker.invoke_timer("report_queue_depths").unwrap()
     lines = [record.getMessage() for record in depths.logs if record.getMessage().startswith("queue_depth ")]
     assert len(lines) == 4
@@ -268,7 +268,7 @@ def test_the_timers_look_after_the_tables_and_tell_of_the_queues(worker: WorkerH
 
 
 def test_a_request_is_taken_back_before_it_is_begun(worker: WorkerHarness) -> None:
-    """200 with the outcome `cancelled`."""
+    """A scheduled request can be cancelled: 200 with the outcome `cancelled`."""
     body = request(deleteAfter="P1D")
     worker.invoke_http("submit_task_deletion", "POST", body=json.dumps(body).encode())
     route = {"clientRequestId": body["clientRequestId"]}
@@ -277,12 +277,12 @@ def test_a_request_is_taken_back_before_it_is_begun(worker: WorkerHarness) -> No
 
 
 def test_the_description_is_served(worker: WorkerHarness) -> None:
-    """OpenAPI 3.1, whatever the settings are."""
+    """The OpenAPI 3.1 description is served."""
     assert worker.invoke_http("get_openapi").answer().json()["openapi"].startswith("3.1")
 
 
 def test_many_at_once_have_one_effect(worker: WorkerHarness, batch_simulator: BatchSimulator) -> None:
-    """Twenty copies of one request over both doors at once: one DELETE, one result id."""
+    """Twenty simultaneous copies of one request, from queue and HTTP, lead to one DELETE and one result id."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     body = request()
     raw = json.dumps(body).encode()
@@ -318,7 +318,7 @@ def test_what_operators_do_is_logged_with_who_asked(
 
 
 def test_settling_has_no_content(worker: WorkerHarness) -> None:
-    """204 with neither a body nor the type of one."""
+    """Settling a dead letter answers 204, without body or content type."""
     worker.invoke_queue("end_poisoned_requests", json.dumps(request()).encode()).unwrap()
     (letter,) = worker.invoke_http("list_dead_letters").answer().json()["value"]
     answer = worker.invoke_http("settle_dead_letter", "DELETE", route_params={"id": letter["id"]}).answer()
@@ -327,7 +327,7 @@ def test_settling_has_no_content(worker: WorkerHarness) -> None:
 
 
 def test_the_summary_counts_what_is_there(worker: WorkerHarness, settings: dict[str, str]) -> None:
-    """Both inputs, their poison queues and the results; dead letters by their reasons."""
+    """The summary shows the depths of all queues and counts dead letters by reason."""
     worker.invoke_queue("end_poisoned_requests", json.dumps(request()).encode()).unwrap()
     found = worker.invoke_http("get_summary").answer().json()
     inputs = [settings["REQUEST_QUEUE_NAME"], settings["JOB_COMPLETION_QUEUE_NAME"]]
@@ -344,7 +344,7 @@ def test_a_timer_that_ran_is_remembered(worker: WorkerHarness) -> None:
 
 
 def test_the_page_is_a_document_with_its_policy(worker: WorkerHarness) -> None:
-    """HTML, a nonce that is new each time, and whatever the platform's `code` was taken for what it is."""
+    """The operator's page is HTML with a content policy that has a new nonce each time."""
     first, second = (worker.invoke_http("get_operations_page", query={"code": "key"}).answer() for _ in range(2))
     assert first.status == 200
     assert first.headers["content-type"] == "text/html; charset=utf-8"
@@ -358,6 +358,6 @@ def test_the_page_is_a_document_with_its_policy(worker: WorkerHarness) -> None:
     ["get_health", "get_openapi", "get_operations_page", "get_summary", "list_dead_letters", "get_task_deletion"],
 )
 def test_no_call_takes_a_parameter_that_it_does_not_know(worker: WorkerHarness, name: str) -> None:
-    """400 that points at it."""
+    """A call with an unknown query parameter is refused with 400, pointing at it."""
     answer = worker.invoke_http(name, query={"whatever": "1"}, route_params={"clientRequestId": str(uuid.uuid4())})
     assert (answer.answer().status, answer.answer().json()["values"][0]["key"]) == (400, "query:whatever")

@@ -1,4 +1,4 @@
-"""The harness itself, proven with a tiny app inside the genuine worker library."""
+"""The harness itself, tested with a tiny app inside the genuine worker library."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def worker(app_dir: Path) -> Iterator[WorkerHarness]:
 
 
 def test_functions_are_announced_with_their_bindings(worker: WorkerHarness) -> None:
-    """Route, verbs, level and queues are those of the decorators."""
+    """The worker announces each function with the route, verbs, level and queues of its decorators."""
     assert set(worker.functions()) == {"submit", "worker", "worker_of_texts", "nightly"}
     submit = worker.function("submit")
     assert (submit.route, submit.auth_level) == ("jobs/{job_id}/tasks/{task_id}", "function")
@@ -43,7 +43,7 @@ def test_functions_are_announced_with_their_bindings(worker: WorkerHarness) -> N
 
 
 def test_an_http_function_answers(worker: WorkerHarness) -> None:
-    """Header names come without regard to case, and empty query values do not come at all."""
+    """An HTTP function gets its headers in any case and no empty query values, and its answer is returned."""
     result = worker.invoke_http(
         "submit",
         "DELETE",
@@ -65,21 +65,21 @@ def test_an_http_function_answers(worker: WorkerHarness) -> None:
 
 
 def test_a_queue_function_gets_its_delivery_and_its_output_is_kept(worker: WorkerHarness) -> None:
-    """A binary trigger sees the service's id even when the body has an `id` of its own."""
+    """A binary queue trigger gets the service's message id even if the body has an `id`; its output is kept."""
     result = worker.invoke_queue("worker", b'{"id": "spoofed"}', Delivery(message_id="m-1", dequeue_count=3))
     (message,) = result.unwrap().messages("results")
     assert json.loads(message) == {"id": "m-1", "count": 3, "body": '{"id": "spoofed"}'}
 
 
 def test_a_text_trigger_is_not_served(worker: WorkerHarness) -> None:
-    """The real host lays properties of a JSON body over its metadata, which is why the product has none."""
+    """The harness refuses a text trigger, whose metadata the real host overwrites from JSON bodies."""
     with pytest.raises(HarnessError, match="does not ask for bytes"):
         worker.invoke_queue("worker_of_texts", b'{"id": "spoofed"}', Delivery(message_id="m-1"))
 
 
 @pytest.mark.parametrize(("body", "error", "crashed"), [(b"raise", "cannot process", False), (b"exit", "3", True)])
 def test_a_failed_invocation_sends_nothing(worker: WorkerHarness, body: bytes, error: str, crashed: bool) -> None:
-    """Outputs set before the failure are dropped; one that ends the process leaves the harness alive."""
+    """A failed invocation keeps none of its outputs, and the harness goes on even if the process would end."""
     result = worker.invoke_queue("worker", body)
     assert not result.succeeded
     assert error in str(result.error)
@@ -96,19 +96,19 @@ def test_logs_are_kept_apart_by_invocation(worker: WorkerHarness) -> None:
 
 
 def test_synchronous_functions_run_side_by_side_on_the_threads_given(worker: WorkerHarness) -> None:
-    """Eight invocations that each wait for three others end only when four threads run them."""
+    """Synchronous functions run in parallel on as many threads as the harness was given."""
     results = worker.wait([worker.submit_queue("worker", b"meet") for _ in range(8)])
     assert all(result.succeeded for result in results)
 
 
 def test_a_timer_function_gets_its_tick(worker: WorkerHarness) -> None:
-    """Whether it is late is told."""
+    """A timer function is told whether its tick is late."""
     (record,) = [r for r in worker.invoke_timer("nightly", past_due=True).unwrap().logs if r.name == "sample"]
     assert record.getMessage() == "past due True"
 
 
 def test_closing_puts_the_process_back_as_it_was(app_dir: Path) -> None:
-    """Settings, import path and modules; and a second app can follow."""
+    """Closing the harness restores environment, import path and modules, so that a second app can be loaded."""
     before = (dict(os.environ), list(sys.path), "function_app" in sys.modules)
     with WorkerHarness(app_dir, env={"SOME_SETTING": "1"}):
         assert os.environ["SOME_SETTING"] == "1"
@@ -119,13 +119,13 @@ def test_closing_puts_the_process_back_as_it_was(app_dir: Path) -> None:
 
 
 def test_only_one_harness_is_open_at_a_time(worker: WorkerHarness, app_dir: Path) -> None:
-    """The library's state is global to the process."""
+    """Opening a second harness raises HarnessError, because the library's state is global."""
     with pytest.raises(HarnessError, match="still open"):
         WorkerHarness(app_dir)
 
 
 def test_an_app_that_the_worker_refuses_is_reported(app_dir: Path) -> None:
-    """With the worker's own words."""
+    """An app that cannot be loaded raises IndexingFailed with the worker's own message."""
     (app_dir / "function_app.py").write_text("raise RuntimeError('no such setting')\n")
     with pytest.raises(IndexingFailed, match="no such setting"):
         WorkerHarness(app_dir)

@@ -1,4 +1,4 @@
-"""Policies inside the genuine Python worker library, on a real storage emulator, identity endpoint and Batch account."""
+"""Policies in the genuine Python worker library, on a real storage emulator, identity endpoint and Batch account."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ POLICIES = [{"name": "old", "jobs": "*", "deleteAfter": "P3D"}]
 
 @pytest.fixture
 def worker(settings: dict[str, str]) -> Iterator[WorkerHarness]:
-    """The worker with the app in it, and a policy."""
+    """The worker with the app and a policy."""
     with WorkerHarness(ROOT, env={**settings, "RETENTION_POLICIES": json.dumps(POLICIES)}) as opened:
         yield opened
 
 
 @pytest.fixture
 def queues(settings: dict[str, str], azurite: Azurite) -> dict[str, QueueClient]:
-    """The queues by their settings."""
+    """The queues, by the names of their settings."""
     service = QueueServiceClient.from_connection_string(azurite.connection_string)
     return {name: service.get_queue_client(settings[name]) for name in settings if name.endswith("QUEUE_NAME")}
 
@@ -46,7 +46,7 @@ def call(worker: WorkerHarness, function: str, verb: str, **options: Any) -> Any
 
 
 def run_steps(worker: WorkerHarness, queue: QueueClient) -> None:
-    """Every message of the job-completion queue, as the host would deliver it."""
+    """Delivers every message of the job-completion queue, as the host would."""
     for _ in range(20):
         messages = list(queue.receive_messages())
         if not messages:
@@ -58,7 +58,7 @@ def run_steps(worker: WorkerHarness, queue: QueueClient) -> None:
 
 
 def deleted(worker: WorkerHarness, queue: QueueClient) -> list[dict[str, Any]]:
-    """The results of every request message."""
+    """The results of all messages on the request queue."""
     found: list[dict[str, Any]] = []
     for message in queue.receive_messages():
         done = worker.invoke_queue("delete_tasks", message.content.encode()).unwrap()
@@ -70,7 +70,7 @@ def deleted(worker: WorkerHarness, queue: QueueClient) -> list[dict[str, Any]]:
 def test_a_sweep_goes_from_its_call_to_its_event(
     worker: WorkerHarness, batch_simulator: BatchSimulator, queues: dict[str, QueueClient]
 ) -> None:
-    """Over the real table and queues: the rows hold what they must, and each deletion is told."""
+    """A sweep on demand deletes the due tasks through real rows and queues, with a result for each."""
     seed(batch_simulator, 120)
     begun = call(worker, "begin_retention_sweep", "POST", body=b"{}")
     assert begun.status == 202
@@ -92,7 +92,7 @@ def test_a_sweep_goes_from_its_call_to_its_event(
 def test_the_timer_sees_new_policies_and_begins_nothing_yet(
     worker: WorkerHarness, batch_simulator: BatchSimulator, queues: dict[str, QueueClient]
 ) -> None:
-    """There is to be time for a dry run."""
+    """The timer plans the first sweep of new policies for later, which leaves time for a dry run."""
     seed(batch_simulator, 1)
     before = call(worker, "get_retention_policies", "GET").json()
     assert [account["nextSweepAt"] for account in before["accounts"]] == [None]
@@ -106,7 +106,7 @@ def test_the_timer_sees_new_policies_and_begins_nothing_yet(
 def test_a_stopped_sweep_deletes_nothing_more(
     worker: WorkerHarness, batch_simulator: BatchSimulator, queues: dict[str, QueueClient]
 ) -> None:
-    """What it has asked for ends as cancelled when its messages come."""
+    """After a sweep is stopped, its open requests end as cancelled and no task is deleted."""
     seed(batch_simulator, 5)
     sweep = call(worker, "begin_retention_sweep", "POST", body=b"{}").json()["sweepId"]
     run_steps(worker, queues["JOB_COMPLETION_QUEUE_NAME"])

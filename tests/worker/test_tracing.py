@@ -1,4 +1,4 @@
-"""One trace from whoever asks to the result, inside the genuine worker library with OpenTelemetry switched on."""
+"""One trace from caller to result, in the genuine worker library with OpenTelemetry switched on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
 
 @pytest.fixture(scope="module")
 def exporter() -> InMemorySpanExporter:
-    """Where the spans of this process go; a process can set its provider but once."""
+    """Collects the spans of this process, whose provider can be set only once."""
     kept = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -40,7 +40,7 @@ def exporter() -> InMemorySpanExporter:
 
 @pytest.fixture(scope="module")
 def reader() -> InMemoryMetricReader:
-    """Where the metrics of this process go."""
+    """Collects the metrics of this process."""
     kept = InMemoryMetricReader()
     metrics.set_meter_provider(MeterProvider([kept]))
     return kept
@@ -67,7 +67,7 @@ def requests_on(azurite: Azurite, settings: dict[str, str]) -> list[bytes]:
 
 
 def carry_out(worker: WorkerHarness, body: bytes) -> dict[str, Any]:
-    """The one result that a request message leaves."""
+    """The one result of a request message."""
     (text,) = worker.invoke_queue("delete_tasks", body).unwrap().messages("results")
     result: dict[str, Any] = json.loads(base64.b64decode(text))
     return result
@@ -79,7 +79,7 @@ def request(**fields: str) -> bytes:
 
 
 def ids(span: ReadableSpan) -> tuple[str, str]:
-    """A span's trace, and the span that it is a child of."""
+    """A span's trace id and the id of its parent span."""
     assert span.context is not None
     assert span.parent is not None
     return f"{span.context.trace_id:032x}", f"{span.parent.span_id:016x}"
@@ -92,7 +92,7 @@ def test_one_trace_from_the_http_call_to_the_result(
     azurite: Azurite,
     settings: dict[str, str],
 ) -> None:
-    """The caller's trace id is in the message, in the span around the call to Batch, and in the CloudEvent."""
+    """The trace of an HTTP caller reaches the message, the span around the call to Batch, and the result."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     headers = {"traceparent": TRACEPARENT}
     answer = worker.invoke_http("submit_task_deletion", "POST", body=request(), headers=headers).unwrap().answer()
@@ -110,7 +110,7 @@ def test_one_trace_from_the_http_call_to_the_result(
 def test_one_trace_from_a_producers_message(
     worker: WorkerHarness, batch_simulator: BatchSimulator, exporter: InMemorySpanExporter
 ) -> None:
-    """A request on the queue may say itself which trace it belongs to."""
+    """A request with a `traceparent` field carries that trace into its span and its result."""
     batch_simulator.seed(id="job-1", state="active", tasks=[])
     result = carry_out(worker, request(traceparent=TRACEPARENT))
     assert (result["data"]["outcome"], result["traceparent"]) == ("notFound", TRACEPARENT)
@@ -123,7 +123,7 @@ def test_one_trace_from_a_producers_message(
 def test_without_a_trace_the_call_belongs_to_its_delivery(
     worker: WorkerHarness, batch_simulator: BatchSimulator, exporter: InMemorySpanExporter
 ) -> None:
-    """The invocation's own trace, which the host began, goes on to the span and to the result."""
+    """Without a trace of its own, a request's span and result belong to the trace of the invocation."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     result = carry_out(worker, request())
     (span,) = exporter.get_finished_spans()
@@ -141,7 +141,7 @@ def metrics_in(reader: InMemoryMetricReader) -> dict[str, list[dict[str, Any]]]:
 def test_outcomes_are_counted(
     worker: WorkerHarness, batch_simulator: BatchSimulator, reader: InMemoryMetricReader
 ) -> None:
-    """Requests by outcome, and the seconds from acceptance to the result."""
+    """Metrics count requests by outcome, and record durations and attempts."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     carry_out(worker, request())
     found = metrics_in(reader)
@@ -153,7 +153,7 @@ def test_outcomes_are_counted(
 def test_refused_calls_are_counted(
     worker: WorkerHarness, batch_simulator: BatchSimulator, reader: InMemoryMetricReader, status: int
 ) -> None:
-    """A missing role shows as a metric of its own, long before requests are exhausted."""
+    """A metric counts calls that Batch refuses for lack of rights, by status."""
     batch_simulator.seed(id="job-1", state="active", tasks=[{"id": "t-1"}])
     batch_simulator.fault(operation="task-delete", status=status)
     assert worker.invoke_queue("delete_tasks", request()).unwrap().messages("results") == []
@@ -163,7 +163,7 @@ def test_refused_calls_are_counted(
 def test_the_depths_of_the_queues_are_gauges(
     worker: WorkerHarness, settings: dict[str, str], reader: InMemoryMetricReader
 ) -> None:
-    """Each input queue and its poison queue, by name."""
+    """The depth and oldest age of each input queue and its poison queue are gauges."""
     worker.invoke_timer("report_queue_depths").unwrap()
     inputs = (settings["REQUEST_QUEUE_NAME"], settings["JOB_COMPLETION_QUEUE_NAME"])
     wanted = {name + suffix for name in inputs for suffix in ("", "-poison")}

@@ -92,7 +92,8 @@ def act_on_many(
         return Exit.SUCCESS
     what = f"{counted(number, 'dead letter')} at {run.client.target.url} ({_words(wanted)})"
     if not number:
-        run.output.say(f"nothing to {act.name}: no dead letters at {run.client.target.url} ({_words(wanted)})")
+        where = f"{run.client.target.url} ({_words(wanted)})"
+        run.output.say(f"nothing to {act.name}: no dead letters that can be {act.done} at {where}")
         return Exit.SUCCESS
     if not yes and not _confirmed(f"{act.name.capitalize()} {what}? [y/N] "):
         run.output.remark(f"nothing was {act.done}")

@@ -15,10 +15,17 @@ from batch_task_deletion.options import Azd, Json, KeyFile, Url
 from batch_task_deletion.output import Output
 from batch_task_deletion.run import PROGRAM, Origin, Run
 
+EXIT_CODES = (
+    "Exit codes: 0 success; 1 something was refused or did not succeed; 2 the arguments or the file are wrong, and "
+    "nothing was sent; 3 the app cannot be reached, rejects the key or is failing; 4 --timeout has passed; "
+    "5 the output cannot be written; 130 Ctrl-C; 141 the reader of the output closed it; 143 SIGTERM."
+)
+
 app = typer.Typer(
     name=PROGRAM,
     cls=Anywhere,
     no_args_is_help=True,
+    epilog=EXIT_CODES,
     rich_markup_mode=None,
     # A traceback that shows values could show the key.
     pretty_exceptions_enable=False,

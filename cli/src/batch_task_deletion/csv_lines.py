@@ -14,8 +14,11 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def is_header(line: str) -> bool:
-    """Whether a first line is a header: ids contain no separators or quotes. `taskId` alone is a one-column header."""
-    return any(char in line for char in _SEPARATORS + '"') or line.strip() == "taskId"
+    """Whether a first line is a header: ids contain no separators or quotes. `taskId` alone is a one-column header.
+
+    In another letter case too: it is refused as a column, where it would be a task that nobody meant.
+    """
+    return any(char in line for char in _SEPARATORS + '"') or line.strip().lower() == "taskid"
 
 
 def read(numbered: list[tuple[int, str]]) -> Iterator[tuple[int, dict[str, object]]]:

@@ -72,7 +72,7 @@ def _reader(numbered: Numbered) -> _Given:
     """The reader for the file's format, which its first line shows."""
     first = numbered[0][1]
     readers: list[tuple[bool, Callable[[Numbered], _Given]]] = [
-        (first.lstrip().startswith("{"), _json_lines),
+        (first.lstrip().startswith(("{", "[")), _json_lines),
         (csv_lines.is_header(first), csv_lines.read),
     ]
     return next((read for fits, read in readers if fits), _tasks)(numbered)
@@ -106,5 +106,5 @@ def _json_lines(numbered: Numbered) -> _Given:
         except ValueError as fault:
             bad_line(number, fault)
         if not isinstance(value, dict):
-            bad_line(number, "must be a JSON object, because the first line is one")
+            bad_line(number, "must be a JSON object: a file of JSON has one on each line")
         yield number, value

@@ -11,6 +11,7 @@ from batch_task_deletion.client import SIDE_BY_SIDE, Client
 from batch_task_deletion.faults import TimeUp
 from batch_task_deletion.find import object_of
 from batch_task_deletion.subject import Subject, is_over
+from batch_task_deletion.text import is_error
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 AT_ONCE = 4 * SIDE_BY_SIDE
@@ -46,7 +47,8 @@ def _look(
 ) -> Iterable[dict[str, Any] | None]:
     def one(subject: Subject) -> dict[str, Any] | None:
         answer = client.get(subject.path, subject.query, deadline=deadline)
-        return None if answer.status == 404 else object_of(answer)
+        # A bare 404 is from another service, or from a host that has not loaded the app.
+        return None if answer.status == 404 and is_error(answer.document) else object_of(answer)
 
     return map(one, batch) if len(batch) == 1 else pool.map(one, batch)
 

@@ -1,4 +1,4 @@
-"""The official azure-batch client deleting through the app: the app's address is the account, its key a policy."""
+"""The official azure-batch client deletes through the app, whose address is its account and whose key a policy adds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERSIONS = ("2024-07-01.20.0", "2025-06-01")
 
 
 class FunctionKey(SansIOHTTPPolicy[Any, Any]):
-    """Sends the key of the app, and lets the call travel without TLS, as it does to the local stack alone."""
+    """Adds the app's key, and allows calls without TLS, which only go to the local stack."""
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         request.http_request.headers["x-functions-key"] = KEY
@@ -28,14 +28,14 @@ class FunctionKey(SansIOHTTPPolicy[Any, Any]):
 
 
 class NoToken:
-    """The client wants a credential; the app does not read it."""
+    """A credential for the client, whose token the app does not read."""
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         return AccessToken("none", 2**31)
 
 
 def main() -> None:
-    """Deletes, and meets what Batch would have answered."""
+    """Deletes tasks, and checks that the answers are those of Batch."""
     jobs = [{"id": JOB, "state": "completed", "tasks": {"count": 4, "prefix": "task-", "first": 0}}]
     requests.post(f"{os.environ['BATCH_CONTROL_URL']}/jobs", json=jobs, timeout=60).raise_for_status()
     for index, version in enumerate(VERSIONS):
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def delete(batch: BatchClient, task: str) -> None:
-    """One task: deleted, then not found; another is kept by its condition."""
+    """Deletes one task, deletes it again as not found, and keeps another by its condition."""
     batch.delete_task(JOB, task, service_timeout=15)
     expect(404, "TaskNotFound", lambda: batch.delete_task(JOB, task))
     expect(
@@ -56,7 +56,7 @@ def delete(batch: BatchClient, task: str) -> None:
 
 
 def expect(status: int, code: str, call: Any) -> None:
-    """The error that the client makes of an answer. Raises RuntimeError."""
+    """Raises RuntimeError unless the call raises the error with this code."""
     try:
         call()
     except HttpResponseError as error:

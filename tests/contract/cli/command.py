@@ -1,4 +1,4 @@
-"""Runs the command, in this process with a clock that is wound, or in one of its own."""
+"""Runs the command line, in this process with a clock that tests control, or in a separate process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOURCES = ROOT / "cli" / "src"
 
 
 class WoundClock:
-    """Time that passes only while somebody sleeps."""
+    """A clock whose time passes only while the command sleeps."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -40,7 +40,7 @@ class WoundClock:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended and what it wrote."""
+    """Exit code and output of a finished run."""
 
     code: int
     out: str
@@ -48,12 +48,12 @@ class Ended:
 
     @property
     def documents(self) -> list[Any]:
-        """Standard output as JSON lines; fails where a line is none."""
+        """Standard output parsed as JSON lines; fails if a line is not JSON."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
 class Command:
-    """The command with the address of an app in its environment."""
+    """Runs the command line with an app's address in its environment."""
 
     def __init__(self, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.clock = WoundClock()
@@ -62,7 +62,7 @@ class Command:
         monkeypatch.setenv("BATCH_TASK_DELETION_URL", url)
 
     def __call__(self, *arguments: str, stdin: bytes = b"") -> Ended:
-        """Runs it in this process, which has no terminal."""
+        """Runs the command line in this process, without a terminal."""
         self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         self._capsys.readouterr()
         code = main(arguments, self.clock)
@@ -71,21 +71,21 @@ class Command:
 
 
 def environment(url: str = "", **more: str) -> dict[str, str]:
-    """What a process of the command needs, and the address of the app."""
+    """The environment variables that a process of the command needs, with the address of the app."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     told = {"BATCH_TASK_DELETION_URL": url} if url else {}
     return {**kept, "PYTHONPATH": str(SOURCES), **told, **more}
 
 
 def program(*arguments: str) -> list[str]:
-    """The command line that runs it in a process of its own."""
+    """The arguments that run the command line in a separate process."""
     return [sys.executable, "-m", "batch_task_deletion", *arguments]
 
 
 def in_process(
     arguments: Sequence[str], env: Mapping[str, str], *, stdin: bytes = b"", cwd: Path | None = None
 ) -> Ended:
-    """Runs it in a process of its own, without a terminal."""
+    """Runs the command line in a separate process, without a terminal."""
     ended = subprocess.run(
         program(*arguments), env=dict(env), input=stdin, capture_output=True, cwd=cwd, timeout=300, check=False
     )

@@ -19,5 +19,5 @@ def app() -> Iterator[PlayedApp]:
 
 @pytest.fixture
 def command(app: PlayedApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command, pointed at it."""
+    """The command line, pointed at the played app."""
     return Command(app.url, monkeypatch, capsys)

@@ -1,4 +1,4 @@
-"""The app as its callers see it, played on a real socket: with lost answers, throttling, redirects and hostile texts."""
+"""The app as its callers see it, played on a real socket: lost answers, throttling, redirects, hostile text."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def answer(status: int, document: object = None, **headers: str) -> Answer:
 def error(
     status: int, code: str, message: str = "Said by the app.", *values: tuple[str, str], **headers: str
 ) -> Answer:
-    """A BatchError."""
+    """An answer with a BatchError."""
     told = [{"key": key, "value": value} for key, value in values]
     return answer(status, {"code": code, "message": {"lang": "en-US", "value": message}, "values": told}, **headers)
 
 
 def never(_wish: Document) -> None:
-    """An outcome that does not come."""
+    """The outcome of a request that never ends."""
 
 
 class Call:
-    """One call, taken apart."""
+    """One HTTP call, parsed."""
 
     def __init__(self, incoming: Incoming) -> None:
         self.incoming = incoming
@@ -56,9 +56,9 @@ class Call:
 
 
 class PlayedApp:
-    """Takes bulk calls and answers for the ids in them; everything else is as a test says in `routes`.
+    """Takes bulk calls and answers for the ids in them; for all other calls, a test sets `routes`.
 
-    `faults` go to the next calls, one each. `outcome` says how a request ends, None that it never does.
+    The next calls get one of `faults` each. `outcome` says how a request ends; None means that it never does.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class PlayedApp:
         self._server.stop()
 
     def lines(self, method: str = "") -> list[str]:
-        """What was called, in order."""
+        """Method and path of each call, in order."""
         return [call.line for call in self.calls if call.method.startswith(method)]
 
     def _serve(self, incoming: Incoming) -> Answer | None:
@@ -139,7 +139,7 @@ class PlayedApp:
 
 
 def wishes(body: Document) -> list[Document]:
-    """The requests in a bulk call, each with its id."""
+    """The requests in the body of a bulk call, each with its id."""
     if "requests" in body:
         return list(body["requests"])
     rest = {name: value for name, value in body.items() if name != "taskIds"}
@@ -151,7 +151,7 @@ def wishes(body: Document) -> list[Document]:
 
 
 def status_document(name: str, wish: Document, outcome: str | None) -> Document:
-    """What the app says of a request that ended so, or is still open."""
+    """The status document of a request that ended with this outcome, or that is open if it is None."""
     document = {"clientRequestId": name, "jobId": wish["jobId"], "taskId": wish["taskId"], "attempts": 1}
     document |= {"dryRun": True} if wish.get("dryRun") else {}
     if outcome is None:

@@ -1,4 +1,4 @@
-"""A terminal of the tests' own, for what the command shows to a person."""
+"""A pseudo-terminal, for testing what the command line shows to a person."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.contract.cli.command import environment, program
 
 
 def on_terminal(arguments: list[str], url: str, typed: str = "", **env: str) -> tuple[int, str]:
-    """Runs the command on a terminal and types; the exit code, and all that was written to it."""
+    """Runs the command on a terminal and types a text; returns the exit code and everything shown."""
     main, side = pty.openpty()
     told = environment(url, **{"TERM": "xterm", "COLUMNS": "200", **env})
     with subprocess.Popen(program(*arguments), stdin=side, stdout=side, stderr=side, env=told) as process:
@@ -23,7 +23,7 @@ def on_terminal(arguments: list[str], url: str, typed: str = "", **env: str) -> 
 
 
 def read_all(terminal: int) -> str:
-    """What comes from a terminal until nobody holds the other side."""
+    """Reads from a terminal until its other side is closed."""
     found = b""
     while True:
         try:

@@ -1,4 +1,4 @@
-"""`delete`: what is sent, which ids it has, and what the exit code says."""
+"""`delete`: what it sends, how it derives ids, and what its exit code says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tasks(tmp_path: Path) -> Path:
 
 
 def test_tasks_that_are_named_are_asked_for_in_one_call(app: PlayedApp, command: Command) -> None:
-    """The call names all tasks, carries the options once, and its answer is told in numbers."""
+    """`delete JOB TASK...` names all tasks in one call with the options once, and prints how many were accepted."""
     ended = command("delete", "job-1", "a", "b", "--delete-after", "PT1H", "--dry-run")
     assert ended.code == 0
     [call] = app.calls
@@ -31,14 +31,14 @@ def test_tasks_that_are_named_are_asked_for_in_one_call(app: PlayedApp, command:
 
 
 def test_ids_of_named_tasks_are_new_each_time(app: PlayedApp, command: Command) -> None:
-    """A person who types the same command twice means it twice."""
+    """The same `delete JOB TASK` twice makes two requests with different ids: whoever types it again means it."""
     for _ in range(2):
         assert command("delete", "job-1", "a").code == 0
     assert len(app.effects) == len(set(app.effects)) == 2
 
 
 def test_the_same_file_twice_deletes_once_and_says_so(app: PlayedApp, command: Command, tasks: Path) -> None:
-    """The second run tells how many were accepted earlier, and ends as the first."""
+    """Sending the same file twice makes each request once; the second run says how many were accepted earlier."""
     first = command("delete", "--file", str(tasks), "--job", "job-1")
     second = command("delete", "--file", str(tasks), "--job", "job-1")
     assert (first.code, second.code) == (0, 0)
@@ -47,21 +47,21 @@ def test_the_same_file_twice_deletes_once_and_says_so(app: PlayedApp, command: C
 
 
 def test_again_asks_again(app: PlayedApp, command: Command, tasks: Path) -> None:
-    """With `--again`, the lines of the file get new ids."""
+    """With `--again`, every line of a file that was sent before becomes a new request."""
     command("delete", "--file", str(tasks), "--job", "job-1")
     command("delete", "--file", str(tasks), "--job", "job-1", "--again")
     assert len(set(app.effects)) == 6
 
 
 def test_an_interrupted_again_is_gone_on_with_by_its_id(app: PlayedApp, command: Command, tasks: Path) -> None:
-    """The same `--client-request-id` makes the same new ids."""
+    """An `--again` run repeated with the same `--client-request-id` derives the same ids, so nothing is doubled."""
     run = ["delete", "--file", str(tasks), "--job", "job-1", "--again", "--client-request-id", str(uuid.uuid4())]
     command(*run)
     assert "3 accepted earlier" in command(*run).out
 
 
 def test_standard_input_is_a_file_too(app: PlayedApp, command: Command) -> None:
-    """`--file -` reads what a pipe brings."""
+    """`--file -` reads requests from standard input."""
     assert command("delete", "--file", "-", stdin=b"job-1/a\r\njob-2/b\r\n").code == 0
     assert [(wish["jobId"], wish["taskId"]) for wish in app.calls[0].body["requests"]] == [
         ("job-1", "a"),
@@ -71,19 +71,19 @@ def test_standard_input_is_a_file_too(app: PlayedApp, command: Command) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n\r\n  \n", b"\xef\xbb\xbf"])
 def test_a_file_without_a_line_asks_for_nothing(app: PlayedApp, command: Command, content: bytes) -> None:
-    """Nothing is sent, and that is no fault."""
+    """A file without any lines sends nothing and ends with code 0."""
     assert command("delete", "--file", "-", "--wait", stdin=content).code == 0
     assert app.calls == []
 
 
 def test_a_csv_without_rows_asks_for_nothing(app: PlayedApp, command: Command) -> None:
-    """A header alone is no line."""
+    """A CSV file with only a header sends nothing and ends with code 0."""
     assert command("delete", "--file", "-", stdin=b"jobId,taskId\n").code == 0
     assert app.calls == []
 
 
 def test_a_bad_line_ends_it_before_anything_is_sent(app: PlayedApp, command: Command) -> None:
-    """2, with the number of the line, although those before it are right."""
+    """One invalid line ends the command with code 2 and the line's number before anything is sent."""
     content = b"a\n" * 1500 + b"not a task\n" + b"a\n"
     ended = command("delete", "--file", "-", "--job", "job-1", stdin=content)
     assert ended.code == 2
@@ -92,7 +92,7 @@ def test_a_bad_line_ends_it_before_anything_is_sent(app: PlayedApp, command: Com
 
 
 def test_thousands_of_lines_go_in_calls_of_a_thousand(app: PlayedApp, command: Command) -> None:
-    """The API takes at most 1,000 request objects in one call."""
+    """A long file is sent in calls of 1,000 requests, the most that the API takes."""
     content = "".join(f"t{n}\n" for n in range(2500)).encode()
     assert command("delete", "--file", "-", "--job", "job-1", stdin=content).code == 0
     assert [len(call.body["requests"]) for call in app.calls] == [1000, 1000, 500]
@@ -100,7 +100,7 @@ def test_thousands_of_lines_go_in_calls_of_a_thousand(app: PlayedApp, command: C
 
 
 def test_large_lines_go_in_calls_below_four_mebibytes(app: PlayedApp, command: Command) -> None:
-    """What the API reads at once is bounded in bytes too."""
+    """Large requests are spread over several calls, each below the 4 MiB that the API reads."""
     text = "x" * 900
     lines = [
         json.dumps({"jobId": "j", "taskId": f"t{n}", "metadata": {f"m{i}": text for i in range(8)}}) for n in range(900)
@@ -112,7 +112,7 @@ def test_large_lines_go_in_calls_below_four_mebibytes(app: PlayedApp, command: C
 
 
 def test_a_line_with_an_id_keeps_it(app: PlayedApp, command: Command) -> None:
-    """What the file says itself is not derived."""
+    """A line that has its own `clientRequestId` keeps it, even with `--again`."""
     own = str(uuid.uuid4())
     line = json.dumps({"clientRequestId": own, "jobId": "j", "taskId": "t"}).encode()
     assert command("delete", "--file", "-", "--again", stdin=line).code == 0
@@ -120,7 +120,7 @@ def test_a_line_with_an_id_keeps_it(app: PlayedApp, command: Command) -> None:
 
 
 def test_options_hold_for_lines_that_say_nothing_themselves(app: PlayedApp, command: Command) -> None:
-    """A line's own delay wins; a dry run that the command line asks for holds for all."""
+    """A line's own delay overrides `--delete-after`, but `--dry-run` applies to every line."""
     lines = b'{"jobId":"j","taskId":"a","deleteAfter":"P1D"}\n{"jobId":"j","taskId":"b","dryRun":false}\n'
     assert command("delete", "--file", "-", "--delete-after", "PT1H", "--dry-run", stdin=lines).code == 0
     sent = app.calls[0].body["requests"]
@@ -134,7 +134,7 @@ def test_options_hold_for_lines_that_say_nothing_themselves(app: PlayedApp, comm
 def test_a_call_without_an_answer_is_repeated_with_the_same_ids(
     app: PlayedApp, command: Command, trouble: object
 ) -> None:
-    """Whether the first try took effect or not, each task is asked for once."""
+    """A call without a usable answer is repeated with the same body, so each task is requested once."""
     app.faults = [trouble]
     assert command("delete", "job-1", "a", "b", "--wait").code == 0
     first, second = app.calls[:2]
@@ -143,7 +143,7 @@ def test_a_call_without_an_answer_is_repeated_with_the_same_ids(
 
 
 def test_an_item_that_is_refused_is_told_and_spoils_no_other(app: PlayedApp, command: Command) -> None:
-    """1, with the API's words and where what is wrong; the other items are carried out."""
+    """A refused item gives code 1 and is shown with the API's message; the other items are carried out."""
     ended = command("delete", "job-1", "good", "invalid-1", "--wait")
     assert ended.code == 1
     assert "jobs/job-1/tasks/invalid-1" in ended.err
@@ -152,7 +152,7 @@ def test_an_item_that_is_refused_is_told_and_spoils_no_other(app: PlayedApp, com
 
 
 def test_a_call_of_which_every_item_is_refused_is_an_answer_too(app: PlayedApp, command: Command) -> None:
-    """The 400 that has items does not end the run: the next thousand is sent."""
+    """A 400 because every item is invalid does not end the run; the next call is still sent."""
     content = "".join(f"invalid-{n}\n" for n in range(1000)).encode() + b"good\n"
     ended = command("delete", "--file", "-", "--job", "job-1", stdin=content)
     assert ended.code == 1
@@ -166,7 +166,7 @@ def test_a_call_of_which_every_item_is_refused_is_an_answer_too(app: PlayedApp, 
     [("deleted", 0), ("notFound", 0), ("preconditionFailed", 1), ("failed", 1), ("exhausted", 1), ("cancelled", 1)],
 )
 def test_the_exit_code_tells_how_they_ended(app: PlayedApp, command: Command, outcome: str, code: int) -> None:
-    """With `--wait`: 0 when all ended as asked, 1 when one did not."""
+    """With `--wait`, the exit code is 0 if all requests ended as asked, and 1 if any did not."""
     app.outcome = lambda wish: outcome if wish["taskId"] == "b" else "deleted"
     ended = command("delete", "job-1", "a", "b", "--wait")
     assert ended.code == code
@@ -174,7 +174,7 @@ def test_the_exit_code_tells_how_they_ended(app: PlayedApp, command: Command, ou
 
 
 def test_a_dry_run_is_waited_for_in_its_own_id_space(app: PlayedApp, command: Command) -> None:
-    """Its status is asked for with `dryRun=true`, and `wouldDelete` is as asked."""
+    """Waiting for a dry run asks for its status with `dryRun=true` and counts `wouldDelete` as success."""
     ended = command("delete", "job-1", "a", "--dry-run", "--wait")
     assert ended.code == 0
     assert app.calls[-1].query == {"dryRun": "true"}
@@ -182,7 +182,7 @@ def test_a_dry_run_is_waited_for_in_its_own_id_space(app: PlayedApp, command: Co
 
 
 def test_timeout_ends_the_waiting_and_says_what_goes_on(app: PlayedApp, command: Command) -> None:
-    """4, after the time that was given, with a command that waits for the same ids."""
+    """When `--timeout` is up, the command ends with code 4 and prints a `watch` command for the same ids."""
     app.outcome = never
     begun = command.clock.time
     ended = command("delete", "job-1", "a", "b", "--wait", "--timeout", "PT10M")
@@ -193,7 +193,7 @@ def test_timeout_ends_the_waiting_and_says_what_goes_on(app: PlayedApp, command:
 
 
 def test_timeout_of_a_file_names_the_same_command(app: PlayedApp, command: Command, tasks: Path) -> None:
-    """A file goes on by being sent again, for that asks for nothing twice."""
+    """When waiting for a file's requests times out, the command to continue is the same one: repeats are harmless."""
     app.outcome = never
     run = ["delete", "--file", str(tasks), "--job", "job-1", "--wait", "--timeout", "PT1M"]
     ended = command(*run)
@@ -202,7 +202,7 @@ def test_timeout_of_a_file_names_the_same_command(app: PlayedApp, command: Comma
 
 
 def test_timeout_of_standard_input_names_no_command(app: PlayedApp, command: Command) -> None:
-    """What came through a pipe is gone; only what was sent is told."""
+    """When waiting for requests from standard input times out, only their number is printed: the input is gone."""
     app.outcome = never
     ended = command("delete", "--file", "-", "--job", "j", "--wait", "--timeout", "PT1M", stdin=b"a\n")
     assert ended.code == 4
@@ -211,7 +211,7 @@ def test_timeout_of_standard_input_names_no_command(app: PlayedApp, command: Com
 
 
 def test_ids_that_do_not_fit_a_command_line_are_not_typed_out(app: PlayedApp, command: Command) -> None:
-    """Three hundred ids are more than a shell takes; only what was sent is told."""
+    """After a time-out with 300 ids, too many for a command line, only the number of requests sent is printed."""
     app.outcome = never
     ended = command("delete", "job-1", *(f"t{n}" for n in range(300)), "--wait", "--timeout", "PT1M")
     assert ended.code == 4
@@ -220,7 +220,7 @@ def test_ids_that_do_not_fit_a_command_line_are_not_typed_out(app: PlayedApp, co
 
 
 def test_with_json_the_documents_are_those_of_the_api(app: PlayedApp, command: Command) -> None:
-    """The answer of each call, then each request as it is done; remarks are elsewhere."""
+    """With `--json`, standard output has only API documents: each call's answer, then each finished request."""
     ended = command("--json", "delete", "job-1", "a", "b", "--wait")
     bulk, *done = ended.documents
     assert bulk["counts"]["accepted"] == 2
@@ -246,7 +246,7 @@ def test_with_json_the_documents_are_those_of_the_api(app: PlayedApp, command: C
     ],
 )
 def test_mistakes_of_usage_are_2_and_send_nothing(app: PlayedApp, command: Command, arguments: list[str]) -> None:
-    """Whatever cannot be meant is said before anything is sent."""
+    """Arguments that make no sense end `delete` with code 2 and a message, before anything is sent."""
     ended = command(*arguments)
     assert ended.code == 2
     assert ended.err
@@ -255,20 +255,20 @@ def test_mistakes_of_usage_are_2_and_send_nothing(app: PlayedApp, command: Comma
 
 
 def test_an_open_request_is_looked_at_again_but_not_all_the_time(app: PlayedApp, command: Command) -> None:
-    """Three hundred requests that never end cost few looks: the pauses grow."""
+    """The pauses between status calls grow, so 300 open requests cost under 5,000 calls in ten minutes."""
     app.outcome = never
     command("delete", "job-1", *(f"t{n}" for n in range(300)), "--wait", "--timeout", "PT10M")
     assert len(app.lines("GET")) < 5000
 
 
 def test_a_repeat_of_its_own_is_not_taken_for_somebody_elses(app: PlayedApp, command: Command) -> None:
-    """After a lost answer the app counts as accepted earlier what this very command asked for."""
+    """After a lost answer, the command says that requests accepted earlier may be its own."""
     app.faults = [LOST]
     assert "may be this command" in command("delete", "job-1", "a").err
 
 
 def test_refused_items_without_a_code_of_their_own_are_told_too(app: PlayedApp, command: Command) -> None:
-    """The items say what is wrong, whether or not the envelope does."""
+    """A 400 without an error of its own still shows the errors of its items, and ends with code 1."""
     item = {"clientRequestId": None, "jobId": "prod-1", "taskId": "a", "status": "invalid"}
     app.faults = [answer(400, {"items": [item | {"error": {"code": "ProtectedJob", "message": {"value": "No."}}}]})]
     ended = command("delete", "prod-1", "a")

@@ -1,4 +1,4 @@
-"""`dead-letters`, `redrive` and `settle`: pages, filters, the question, and one pass."""
+"""`dead-letters`, `redrive` and `settle`: pages, filters, confirmation, and bulk passes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEFORE = "2026-11-29T10:00:00.000Z"
 
 
 class Letters:
-    """Dead letters that can be redriven and settled in passes, as the API does it."""
+    """Dead letters that can be redriven and settled in bulk, played as the API does it."""
 
     def __init__(self, app: PlayedApp, number: int) -> None:
         self.open = [f"letter-{n}" for n in range(number)]
@@ -49,7 +49,7 @@ class Letters:
 
 
 def test_all_pages_are_listed(app: PlayedApp, command: Command) -> None:
-    """A page may be empty and not the last; with `--json` each record is a line."""
+    """`dead-letters` lists all pages, also past an empty one, and with `--json` prints one record per line."""
     pages = {"": (["a", "b"], "1"), "1": ([], "2"), "2": (["c"], None)}
 
     def page(call: Call) -> Answer:
@@ -62,7 +62,7 @@ def test_all_pages_are_listed(app: PlayedApp, command: Command) -> None:
 
 
 def test_the_filters_are_those_of_the_api(app: PlayedApp, command: Command) -> None:
-    """Each option is a part of the query."""
+    """Each filter option of `dead-letters` is sent as its query parameter."""
     app.routes["GET /dead-letters"] = {"value": [], "continuation": None}
     options = "--outcome failed --reason X --job j --queue q --settled"
     ended = command("dead-letters", *options.split(), "--since", "2026-11-01T00:00:00Z", "--before", BEFORE)
@@ -72,7 +72,7 @@ def test_the_filters_are_those_of_the_api(app: PlayedApp, command: Command) -> N
 
 
 def test_one_letter_is_shown_whole(app: PlayedApp, command: Command) -> None:
-    """With its body, as text."""
+    """`dead-letters ID` shows the dead letter with its body, whose control characters are escaped."""
     app.routes[f"GET /dead-letters/{ID}"] = {"id": ID, "body": '{"jobId": "\x1b[31m"}', "bodyEncoding": "utf-8"}
     ended = command("dead-letters", ID)
     assert ended.code == 0
@@ -99,14 +99,14 @@ def test_one_letter_is_shown_whole(app: PlayedApp, command: Command) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_2(app: PlayedApp, command: Command, arguments: list[str]) -> None:
-    """An empty filter would take more than was meant, and none at all takes the word `--all`."""
+    """Empty or invalid filters, or none without `--all`, end the command with code 2 before any call."""
     assert command(*arguments).code == 2
     assert app.calls == []
 
 
 @pytest.mark.parametrize("name", ["redrive", "settle"])
 def test_without_a_terminal_nothing_is_done_without_yes(app: PlayedApp, command: Command, name: str) -> None:
-    """2: nobody is there to ask."""
+    """Without a terminal, bulk `redrive` and `settle` need `--yes`; without it they end with code 2 and do nothing."""
     letters = Letters(app, 3)
     ended = command(name, "--all", stdin=b"y\n")
     assert ended.code == 2
@@ -115,7 +115,7 @@ def test_without_a_terminal_nothing_is_done_without_yes(app: PlayedApp, command:
 
 
 def test_one_pass_goes_to_its_end(app: PlayedApp, command: Command) -> None:
-    """A pass makes as many calls as it needs, each continuing where the last ended, with one instant and one rate."""
+    """A bulk redrive makes as many calls as it needs, all with one instant, rate and filter, and tells the total."""
     letters = Letters(app, 1234)
     ended = command("redrive", "--reason", "X", "--per-second", "50", "--yes")
     assert ended.code == 0
@@ -127,7 +127,7 @@ def test_one_pass_goes_to_its_end(app: PlayedApp, command: Command) -> None:
 
 
 def test_settle_is_a_pass_too(app: PlayedApp, command: Command) -> None:
-    """It has no rate."""
+    """A bulk settle makes as many calls as it needs, and sends no rate."""
     letters = Letters(app, 300)
     assert command("settle", "--all", "--yes").code == 0
     assert len(letters.taken) == 300
@@ -135,7 +135,7 @@ def test_settle_is_a_pass_too(app: PlayedApp, command: Command) -> None:
 
 
 def test_most_holds_for_the_whole_pass(app: PlayedApp, command: Command) -> None:
-    """`--most` limits the whole pass, not each of its calls."""
+    """`--most` limits a whole bulk redrive, not each of its calls."""
     letters = Letters(app, 2000)
     assert command("redrive", "--all", "--most", "450", "--yes").code == 0
     assert len(letters.taken) == 450
@@ -143,7 +143,7 @@ def test_most_holds_for_the_whole_pass(app: PlayedApp, command: Command) -> None
 
 @pytest.mark.parametrize("fault", [LOST, CUT, error(503, "StorageUnavailable")])
 def test_most_holds_when_an_answer_is_lost(app: PlayedApp, command: Command, fault: object) -> None:
-    """What the lost call took is counted before the next one."""
+    """`--most` holds even when an answer is lost: letters that the lost call redrove are counted."""
     letters = Letters(app, 900)
     app.faults = [None, fault]
     ended = command("redrive", "--all", "--most", "250", "--yes")
@@ -153,7 +153,7 @@ def test_most_holds_when_an_answer_is_lost(app: PlayedApp, command: Command, fau
 
 
 def test_a_lost_answer_is_asked_for_again(app: PlayedApp, command: Command) -> None:
-    """Without a bound the repeat takes what is left, for those that were taken do not count again."""
+    """After a lost answer, a bulk redrive goes on and redrives each letter exactly once."""
     letters = Letters(app, 500)
     app.faults = [None, LOST]
     assert command("redrive", "--all", "--yes").code == 0
@@ -162,7 +162,7 @@ def test_a_lost_answer_is_asked_for_again(app: PlayedApp, command: Command) -> N
 
 @pytest.mark.parametrize("name", ["redrive", "settle"])
 def test_a_dry_run_counts_and_does_nothing(app: PlayedApp, command: Command, name: str) -> None:
-    """It needs no question, and no terminal."""
+    """`--dry-run` counts the matching letters and changes nothing, without confirmation or terminal."""
     letters = Letters(app, 2500)
     ended = command(name, "--all", "--dry-run")
     assert ended.code == 0
@@ -171,14 +171,16 @@ def test_a_dry_run_counts_and_does_nothing(app: PlayedApp, command: Command, nam
 
 
 def test_nothing_that_fits_is_no_fault(app: PlayedApp, command: Command) -> None:
-    """Nothing is asked, and nothing done."""
+    """If no letter can be redriven, a bulk redrive says so, asks and does nothing, and ends with code 0."""
     letters = Letters(app, 0)
-    assert command("redrive", "--all", "--yes").code == 0
+    ended = command("redrive", "--all", "--yes")
+    assert ended.code == 0
+    assert "no dead letters that can be redriven" in ended.out
     assert letters.acts == []
 
 
 def test_a_letter_that_is_refused_keeps_no_other(app: PlayedApp, command: Command) -> None:
-    """Each id is answered on its own; 1 when one could not be done."""
+    """If one of several ids is refused, the others are redriven all the same and the code is 1."""
     app.routes[f"POST /dead-letters/{ID}/redrive"] = error(422, "NotRedrivable", "Another try cannot succeed.")
     app.routes[f"POST /dead-letters/{OTHER}/redrive"] = answer(202, {"id": OTHER, "redriven": True})
     ended = command("redrive", ID, OTHER)
@@ -188,7 +190,7 @@ def test_a_letter_that_is_refused_keeps_no_other(app: PlayedApp, command: Comman
 
 
 def test_settled_letters_are_named_by_id_too(app: PlayedApp, command: Command) -> None:
-    """204 has no document."""
+    """`settle ID --json` prints no document, because the API answers 204."""
     app.routes[f"DELETE /dead-letters/{ID}"] = Answer(204)
     ended = command("settle", ID, "--json")
     assert (ended.code, ended.out) == (0, "")
@@ -196,7 +198,7 @@ def test_settled_letters_are_named_by_id_too(app: PlayedApp, command: Command) -
 
 @pytest.mark.parametrize(("typed", "code"), [("y", 0), ("yes", 0), ("", 1), ("n", 1), ("maybe", 1)])
 def test_the_question_names_address_filter_and_number(app: PlayedApp, typed: str, code: int) -> None:
-    """The empty answer is no, and a no is 1; it is asked once."""
+    """The confirmation names app, filter and number, is asked once, and only `y` or `yes` starts the redrive."""
     letters = Letters(app, 12)
     code_was, shown = on_terminal(["redrive", "--reason", "Gone\x1b", "--most", "10"], app.url, typed + "\n")
     assert code_was == code
@@ -207,7 +209,7 @@ def test_the_question_names_address_filter_and_number(app: PlayedApp, typed: str
 
 
 def test_yes_asks_nothing_on_a_terminal_either(app: PlayedApp) -> None:
-    """Scripts may have one."""
+    """With `--yes`, no confirmation is asked for, not even on a terminal."""
     Letters(app, 3)
     code, shown = on_terminal(["settle", "--all", "--yes"], app.url)
     assert code == 0
@@ -215,7 +217,7 @@ def test_yes_asks_nothing_on_a_terminal_either(app: PlayedApp) -> None:
 
 
 def test_trouble_among_ids_names_those_that_are_left(app: PlayedApp, command: Command) -> None:
-    """3, with the command that goes on behind the one that was done."""
+    """If the key is rejected after some ids, the code is 3 and a command for the remaining ids is printed."""
     app.routes[f"POST /dead-letters/{ID}/redrive"] = answer(202, {"id": ID})
     app.routes[f"POST /dead-letters/{OTHER}/redrive"] = answer(401)
     ended = command("redrive", ID, OTHER)
@@ -226,7 +228,7 @@ def test_trouble_among_ids_names_those_that_are_left(app: PlayedApp, command: Co
 
 @pytest.mark.parametrize("bounded", [[], ["--most", "450"]])
 def test_trouble_in_a_pass_names_the_command_that_goes_on(app: PlayedApp, command: Command, bounded: list[str]) -> None:
-    """It counts before the same instant, so that newer letters are not taken along."""
+    """An interrupted pass prints the command to continue, with the same `--before`, so newer letters stay out."""
     Letters(app, 500)
     app.faults = [None, None, answer(401)]
     ended = command("redrive", "--all", "--yes", *bounded)

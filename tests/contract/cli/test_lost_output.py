@@ -1,4 +1,4 @@
-"""What happens when the output cannot be written: the reader went away, the disk is full."""
+"""What the command does when its output cannot be written: the reader closed the pipe, or the disk is full."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FULL = Path("/dev/full")
 
 
 def unread(app: PlayedApp, *arguments: str) -> tuple[int, str]:
-    """Runs the command with a reader that has gone away; the exit code, and what is on standard error."""
+    """Runs the command with a reader that has closed the pipe; returns exit code and standard error."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -30,13 +30,13 @@ def unread(app: PlayedApp, *arguments: str) -> tuple[int, str]:
 
 
 def on_full_disk(app: PlayedApp, *arguments: str) -> tuple[int, str]:
-    """The same with a standard output that takes nothing."""
+    """Runs the command with a full disk as standard output; returns exit code and standard error."""
     with FULL.open("wb") as full:
         return written_to(full.fileno(), app, *arguments)
 
 
 def written_to(output: int, app: PlayedApp, *arguments: str) -> tuple[int, str]:
-    """Runs the command with this standard output; the exit code, and what is on standard error."""
+    """Runs the command with this standard output; returns exit code and standard error."""
     ended = subprocess.run(
         program(*arguments),
         env=environment(app.url),
@@ -86,13 +86,13 @@ def tasks(tmp_path: Path) -> Path:
     ],
 )
 def test_a_reader_that_went_away_ends_what_only_reads_with_141(app: PlayedApp, arguments: list[str]) -> None:
-    """141, the code of a program that SIGPIPE ended, and no words about it."""
+    """A command that only reads ends silently with 141, SIGPIPE's code, when its reader closes the pipe."""
     pages(app)
     assert unread(app, *arguments) == (141, "")
 
 
 def test_a_file_whose_reader_went_away_says_what_was_sent(app: PlayedApp, tasks: Path) -> None:
-    """The number of requests sent, and the command that continues, as after Ctrl-C."""
+    """When its reader closes the pipe, `delete --file` says how many requests it sent and how to continue."""
     code, said = unread(app, "delete", "--file", str(tasks), "--job", "j", "--json")
     assert code == 141
     assert said.splitlines() == [
@@ -104,7 +104,7 @@ def test_a_file_whose_reader_went_away_says_what_was_sent(app: PlayedApp, tasks:
 
 
 def test_what_was_sent_in_full_needs_no_command_to_continue(app: PlayedApp, tmp_path: Path) -> None:
-    """Everything was sent and nothing is awaited."""
+    """If everything was sent before the reader closed the pipe, no command to continue is printed."""
     path = tmp_path / "tasks.txt"
     path.write_text("a\nb\n")
     for arguments in (["delete", "--file", str(path), "--job", "j"], ["delete", "j", "a", "b"]):
@@ -126,7 +126,7 @@ def test_what_was_sent_in_full_needs_no_command_to_continue(app: PlayedApp, tmp_
 def test_a_redrive_whose_reader_went_away_says_what_was_redriven(
     app: PlayedApp, arguments: list[str], expected: list[str]
 ) -> None:
-    """Letters whose response could not be printed count, for the app has redriven them."""
+    """When its reader closes the pipe, `redrive` counts every letter that the app redrove, printed or not."""
     pages(app)
     code, said = unread(app, *arguments)
     assert code == 141
@@ -138,7 +138,7 @@ def test_a_redrive_whose_reader_went_away_says_what_was_redriven(
 
 
 def test_a_clean_up_whose_reader_went_away_was_accepted(app: PlayedApp) -> None:
-    """Its id is not lost with the output."""
+    """When its reader closes the pipe, `clean-up` tells on standard error that it was accepted, with its id."""
     app.routes["POST /job-completions"] = lambda call: answer(202, {"eventId": call.body["clientRequestId"]})
     code, said = unread(app, "clean-up", "j", "--json")
     assert code == 141
@@ -147,7 +147,7 @@ def test_a_clean_up_whose_reader_went_away_was_accepted(app: PlayedApp) -> None:
 
 
 def test_a_cancellation_whose_reader_went_away_is_told(app: PlayedApp) -> None:
-    """What was cancelled is said on standard error."""
+    """When its reader closes the pipe, `cancel` says on standard error what it cancelled."""
     wanted = str(uuid.uuid4())
     app.routes[f"GET /task-deletions/{wanted}"] = {"state": "scheduled"}
     app.routes[f"DELETE /task-deletions/{wanted}"] = {"state": "done"}
@@ -159,7 +159,7 @@ def test_a_cancellation_whose_reader_went_away_is_told(app: PlayedApp) -> None:
     "arguments", [["dead-letters", "--json"], ["dead-letters"], ["dead-letters", ID], ["--help"], ["--version"]]
 )
 def test_output_that_cannot_be_written_is_one_line_and_5(app: PlayedApp, arguments: list[str]) -> None:
-    """The cause in the system's words, and no traceback."""
+    """If the disk is full, the command ends with code 5 and one line with the system's error, no traceback."""
     pages(app)
     code, said = on_full_disk(app, *arguments)
     assert code == 5
@@ -168,7 +168,7 @@ def test_output_that_cannot_be_written_is_one_line_and_5(app: PlayedApp, argumen
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 def test_what_acts_says_what_was_sent_when_its_output_cannot_be_written(app: PlayedApp, tasks: Path) -> None:
-    """The same lines as for a reader that went away, after the cause."""
+    """If the disk is full, `delete --file` says what it sent and how to continue, and ends with code 5."""
     code, said = on_full_disk(app, "delete", "--file", str(tasks), "--job", "j", "--json")
     assert code == 5
     assert said.splitlines()[1] == "sent: 1,000 of 2,500 requests, up to line 1,000"
@@ -177,7 +177,7 @@ def test_what_acts_says_what_was_sent_when_its_output_cannot_be_written(app: Pla
 
 @pytest.mark.parametrize(("closed", "code"), [("1>&-", 5), ("2>&-", 0), ("2>/dev/full", 1)])
 def test_a_closed_stream_is_no_traceback(app: PlayedApp, closed: str, code: int) -> None:
-    """Without standard output it ends with 5; without standard error the work goes on, and its result counts."""
+    """A closed standard output ends the command with 5; a closed standard error does not change its result."""
     refusing = ["redrive", ID, "--json"] if code == 1 else ["dead-letters", "--json"]
     pages(app)
     app.routes[f"POST /dead-letters/{ID}/redrive"] = lambda _: answer(
@@ -195,7 +195,7 @@ def test_a_closed_stream_is_no_traceback(app: PlayedApp, closed: str, code: int)
 
 
 def test_a_bar_whose_reader_is_there_stays_as_it_was(app: PlayedApp) -> None:
-    """A terminal gets the table and 0."""
+    """On a terminal that is read, the command shows its table and ends with code 0."""
     pages(app)
     code, shown = on_terminal(["dead-letters"], app.url)
     assert code == 0

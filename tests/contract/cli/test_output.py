@@ -1,4 +1,4 @@
-"""What is written where: documents, text from outside, terminals, readers that go away, Ctrl-C."""
+"""What the command writes where: documents, text from outside, terminals, closed pipes, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from batch_task_deletion.faults import Exit
 from devstack.http1 import Answer
 from tests.contract.cli.command import Command, environment, in_process, program
 from tests.contract.cli.played_app import Call, PlayedApp, answer, error, never
@@ -36,7 +37,7 @@ def hostile_letters(app: PlayedApp, number: int = 1) -> None:
 
 @pytest.mark.parametrize("arguments", [["dead-letters"], ["dead-letters", ID]])
 def test_text_from_outside_is_text(app: PlayedApp, command: Command, arguments: list[str]) -> None:
-    """Control and bidirectional characters are escaped, and brackets are no markup."""
+    """Control and bidirectional characters in text from the app are escaped, and brackets are not markup."""
     hostile_letters(app)
     ended = command(*arguments)
     assert ended.code == 0
@@ -47,7 +48,7 @@ def test_text_from_outside_is_text(app: PlayedApp, command: Command, arguments: 
 
 
 def test_text_from_outside_is_text_on_a_terminal_too(app: PlayedApp) -> None:
-    """What stands there was put there by the command itself: no title, no colour of somebody else's."""
+    """On a terminal, too, text from the app cannot set a title or a colour."""
     hostile_letters(app)
     code, shown = on_terminal(["dead-letters"], app.url, NO_COLOR="1", COLUMNS="2000")
     assert code == 0
@@ -58,7 +59,7 @@ def test_text_from_outside_is_text_on_a_terminal_too(app: PlayedApp) -> None:
 
 @pytest.mark.parametrize("arguments", [["dead-letters"], ["dead-letters", ID]])
 def test_json_is_printable_ascii_and_says_the_same(app: PlayedApp, command: Command, arguments: list[str]) -> None:
-    """Nothing is lost on the way: the document parses back to what the API sent."""
+    """`--json` prints only printable ASCII, which parses back to exactly what the API sent."""
     hostile_letters(app)
     ended = command("--json", *arguments)
     assert all(" " <= char <= "~" or char == "\n" for char in ended.out)
@@ -66,7 +67,7 @@ def test_json_is_printable_ascii_and_says_the_same(app: PlayedApp, command: Comm
 
 
 def test_an_error_of_the_api_is_text(app: PlayedApp, command: Command) -> None:
-    """Code, message and values of an API error are escaped."""
+    """Control characters in the code, message and values of an API error are escaped."""
     app.faults = [error(400, HOSTILE, HOSTILE, (HOSTILE, HOSTILE))]
     ended = command("clean-ups")
     assert ended.code == 1
@@ -74,7 +75,7 @@ def test_an_error_of_the_api_is_text(app: PlayedApp, command: Command) -> None:
 
 
 def test_a_line_of_a_file_is_text(app: PlayedApp, command: Command) -> None:
-    """What is wrong with it may be what it does to a terminal."""
+    """Control characters of an invalid input line are escaped in the error about it."""
     for content in (HOSTILE, f'{{"{HOSTILE}": 1}}', f"jobId,{HOSTILE}"):
         ended = command("delete", "--file", "-", stdin=content.encode())
         assert ended.code == 2
@@ -83,13 +84,13 @@ def test_a_line_of_a_file_is_text(app: PlayedApp, command: Command) -> None:
 
 
 def test_the_target_of_a_redirect_is_text(app: PlayedApp, command: Command) -> None:
-    """A header is somebody else's text as well."""
+    """Control characters in the `Location` of a redirect are escaped in the error about it."""
     app.faults = [answer(302, None, Location="https://\x1b[31mx\x9b")]
     assert CONTROL.search(command("summary").err) is None
 
 
 def test_with_json_errors_are_documents_too(app: PlayedApp, command: Command) -> None:
-    """The API's own, and nothing else on standard output."""
+    """With `--json`, an API error is printed as the API's own document, and standard output has nothing else."""
     app.faults = [error(400, "InvalidRequest")]
     ended = command("clean-ups", "--json")
     assert [document["code"] for document in ended.documents] == ["InvalidRequest"]
@@ -97,7 +98,7 @@ def test_with_json_errors_are_documents_too(app: PlayedApp, command: Command) ->
 
 @pytest.mark.parametrize("forced", [{}, {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TTY_COMPATIBLE": "1"}])
 def test_without_a_terminal_there_are_no_control_characters(app: PlayedApp, forced: dict[str, str]) -> None:
-    """Whatever the environment says about colours."""
+    """Without a terminal the output has no control characters, whatever the environment says about colours."""
     app.routes["GET /dead-letters"] = {"value": [{"id": ID, "reason": "x" * 300}], "continuation": None}
     for arguments in (
         ["dead-letters"],
@@ -119,7 +120,7 @@ def test_without_a_terminal_ids_are_never_cut(app: PlayedApp) -> None:
 
 
 def test_on_a_narrow_terminal_ids_are_folded_and_not_cut(app: PlayedApp) -> None:
-    """No part of an id is left out."""
+    """On a narrow terminal long values are wrapped, and no part of them is cut off."""
     app.routes["GET /dead-letters"] = {"value": [{"id": ID, "reason": "x" * 100}], "continuation": None}
     _, shown = on_terminal(["dead-letters"], app.url, COLUMNS="40")
     assert "…" not in shown
@@ -136,7 +137,7 @@ def test_on_a_usual_terminal_an_id_stands_in_one_piece(app: PlayedApp) -> None:
 
 
 def test_no_color_holds_on_a_terminal(app: PlayedApp) -> None:
-    """No colour; a terminal without it gets them."""
+    """With NO_COLOR set, the command uses no colours on a terminal."""
     app.routes["GET /dead-letters"] = {"value": [{"id": ID}], "continuation": None}
     colour = re.compile(r"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9]|[34]8;)[0-9;]*m")
     for arguments in (["dead-letters"], ["delete", "j", *(f"t{n}" for n in range(50)), "--wait"]):
@@ -145,7 +146,7 @@ def test_no_color_holds_on_a_terminal(app: PlayedApp) -> None:
 
 
 def test_a_terminal_shows_a_bar(app: PlayedApp) -> None:
-    """How many of how many, while it goes on."""
+    """On a terminal, `watch` shows how many of how many are done while it waits."""
     path = f"GET /task-deletions/{ID}"
     app.routes[path] = lambda _: answer(200, {"state": "done" if len(app.calls) > 4 else "running"})
     _, shown = on_terminal(["watch", ID], app.url)
@@ -154,7 +155,7 @@ def test_a_terminal_shows_a_bar(app: PlayedApp) -> None:
 
 
 def test_without_a_terminal_progress_is_a_line_in_thirty_seconds(app: PlayedApp, command: Command) -> None:
-    """Progress is one line per thirty seconds on standard error, not one per poll."""
+    """Without a terminal, waiting prints one progress line per thirty seconds on standard error."""
     app.outcome = never
     ended = command("delete", "j", "a", "b", "--wait", "--timeout", "PT10M")
     lines = [line for line in ended.err.splitlines() if line.startswith("waiting: ")]
@@ -164,7 +165,7 @@ def test_without_a_terminal_progress_is_a_line_in_thirty_seconds(app: PlayedApp,
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(app: PlayedApp) -> None:
-    """`| head` is no fault: no words about a broken pipe."""
+    """The command says nothing about a broken pipe when its reader stops, as in `| head`."""
     page = {"value": [{"id": ID, "reason": "x" * 1000}] * 200, "continuation": None}
     app.routes["GET /dead-letters"] = page
     for arguments in (["dead-letters", "--json"], ["dead-letters"]):
@@ -178,8 +179,14 @@ def test_a_reader_that_goes_away_ends_it_quietly(app: PlayedApp) -> None:
             assert process.stderr.read() == b""
 
 
+def test_the_help_tells_the_exit_codes(command: Command) -> None:
+    """A script can be written from the help alone."""
+    words = " ".join(command("--help").out.split())
+    assert all(re.search(rf"[:;] {code.value} ", words) for code in Exit)
+
+
 def test_help_to_a_reader_that_goes_away_is_quiet_too() -> None:
-    """The end of the process says nothing either."""
+    """`--help` says nothing about a broken pipe when its reader stops."""
     with subprocess.Popen(
         program("--help"), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -190,7 +197,7 @@ def test_help_to_a_reader_that_goes_away_is_quiet_too() -> None:
 
 
 def interrupted(app: PlayedApp, arguments: list[str], when: threading.Event, stdin: bytes = b"") -> tuple[int, str]:
-    """Runs the command and sends it what Ctrl-C sends; the exit code, and what it said."""
+    """Runs the command and interrupts it as Ctrl-C does; returns exit code and standard error."""
     with subprocess.Popen(
         program(*arguments),
         env=environment(app.url),
@@ -209,7 +216,7 @@ def interrupted(app: PlayedApp, arguments: list[str], when: threading.Event, std
 
 
 def test_ctrl_c_says_what_was_sent_and_what_goes_on(app: PlayedApp, tmp_path: Path) -> None:
-    """130 in the middle of a file; the call that is under way is told apart."""
+    """Ctrl-C in the middle of a file ends with 130, and tells what was sent and which call was under way."""
     path = tmp_path / "tasks file.txt"
     path.write_text("".join(f"t{n}\n" for n in range(3000)))
     reached = threading.Event()
@@ -231,7 +238,7 @@ def test_ctrl_c_says_what_was_sent_and_what_goes_on(app: PlayedApp, tmp_path: Pa
 
 
 def test_ctrl_c_in_standard_input_names_no_command(app: PlayedApp) -> None:
-    """It was sent and is gone."""
+    """After Ctrl-C, a run that read standard input names no command to continue, because the input is gone."""
     app.outcome = never
     reached = threading.Event()
     app.routes["GET /never"] = {}
@@ -243,7 +250,7 @@ def test_ctrl_c_in_standard_input_names_no_command(app: PlayedApp) -> None:
 
 
 def test_ctrl_c_while_waiting_names_the_command_that_waits(app: PlayedApp) -> None:
-    """The `watch` command shown after Ctrl-C names only the requests that were accepted."""
+    """Ctrl-C while waiting prints a `watch` command with the ids of the accepted requests."""
     app.outcome = never
     reached = threading.Event()
     threading.Thread(target=_when_called, args=(app, "GET", reached), daemon=True).start()
@@ -253,7 +260,7 @@ def test_ctrl_c_while_waiting_names_the_command_that_waits(app: PlayedApp) -> No
 
 
 def _when_called(app: PlayedApp, method: str, reached: threading.Event) -> None:
-    """Sets the event once a call of that method has come."""
+    """Sets the event once a call with that method has arrived."""
     while not app.lines(method):
         time.sleep(0.05)
     reached.set()

@@ -1,4 +1,4 @@
-"""The package: what is in it, that it installs, and that the shells can complete it."""
+"""The command line's package: its contents, its installation, and completion in shells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHELLS = {
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that pip installed the built package into; no network, the tools are here."""
+    """The folder into which pip installed the built package, without network access."""
     folder = tmp_path_factory.mktemp("package")
     source = shutil.copytree(ROOT / "cli", folder / "cli", ignore=shutil.ignore_patterns("__pycache__"))
     pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check"]
@@ -33,7 +33,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_holds_its_own_modules_alone(installed: Path) -> None:
-    """Nothing of the app, of the local stack or of the tests is in it."""
+    """The wheel holds the command's own modules alone: nothing of the app, the local stack or the tests."""
     [wheel] = installed.glob("*.whl")
     with zipfile.ZipFile(wheel) as opened:
         tops = {name.partition("/")[0] for name in opened.namelist()}
@@ -49,7 +49,7 @@ def test_the_installed_program_runs(installed: Path) -> None:
 
 
 def test_an_installation_by_pip_is_the_project_itself() -> None:
-    """What pip installs beside it is what the program imports, and no more."""
+    """The package depends on requests, rich and typer, which it imports, and on nothing else."""
     told = (ROOT / "cli" / "pyproject.toml").read_text()
     assert 'dependencies = ["requests>=2.32,<3", "rich>=13.9", "typer>=0.29,<1"]' in told
 
@@ -66,7 +66,7 @@ def test_an_installation_by_pip_is_the_project_itself() -> None:
     ],
 )
 def test_shells_complete_commands_options_and_values(shell: str, words: str, expected: set[str]) -> None:
-    """Options before the command do not confuse it."""
+    """Shells complete commands, options and values, also when options stand before the command."""
     asked = {name: text.format(words=words, count=len(words.split())) for name, text in SHELLS[shell].items()}
     env = environment(**asked, _BATCH_TASK_DELETION_COMPLETE=f"complete_{shell}")
     command = [sys.executable, "-m", "batch_task_deletion"]
@@ -77,7 +77,7 @@ def test_shells_complete_commands_options_and_values(shell: str, words: str, exp
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_completion_of_a_shell_can_be_shown(shell: str) -> None:
-    """A script for the shell that a person has."""
+    """The command prints a completion script for each supported shell."""
     env = environment(_BATCH_TASK_DELETION_COMPLETE=f"source_{shell}")
     command = [sys.executable, "-m", "batch_task_deletion"]
     shown = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)

@@ -24,7 +24,7 @@ time.sleep(30)
 
 
 def signalled(process: subprocess.Popen[bytes], number: int) -> tuple[int, str, str]:
-    """Sends a signal; the exit code as a shell reports it, and both outputs."""
+    """Sends a signal; returns the exit code as a shell reports it, and both outputs."""
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     code = process.returncode
@@ -32,7 +32,7 @@ def signalled(process: subprocess.Popen[bytes], number: int) -> tuple[int, str, 
 
 
 def begun(arguments: list[str], **env: str) -> subprocess.Popen[bytes]:
-    """A process of the command, without a terminal."""
+    """Starts the command in a separate process, without a terminal."""
     return subprocess.Popen(
         arguments,
         env=environment(**env),
@@ -45,7 +45,7 @@ def begun(arguments: list[str], **env: str) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize("library", ["typer", "rich", "requests"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_while_the_program_loads_is_quiet(tmp_path: Path, library: str, number: int, code: int) -> None:
-    """Nothing was sent yet, so there is nothing to say, and no traceback."""
+    """A signal while the program is still loading ends it without any output or traceback."""
     (tmp_path / f"{library}.py").write_text(SLOW_IMPORT)
     reached = tmp_path / "reached"
     start = [sys.executable, "-c", "import batch_task_deletion.entry as e; e.script()", "health"]
@@ -56,7 +56,7 @@ def test_a_signal_while_the_program_loads_is_quiet(tmp_path: Path, library: str,
 
 
 def test_sigterm_says_what_was_sent_and_what_continues(app: PlayedApp, tmp_path: Path) -> None:
-    """143, and the same lines as after Ctrl-C: a pipeline that is stopped knows where it stood."""
+    """SIGTERM in the middle of a file ends with 143 and the same lines as Ctrl-C: what was sent, how to continue."""
     path = tmp_path / "tasks.txt"
     path.write_text("".join(f"t{n}\n" for n in range(3000)))
     reached, released = threading.Event(), threading.Event()
@@ -82,7 +82,7 @@ def test_sigterm_says_what_was_sent_and_what_continues(app: PlayedApp, tmp_path:
 
 
 def test_sigterm_while_waiting_ends_it_at_once(app: PlayedApp) -> None:
-    """Calls in other threads are not waited for."""
+    """SIGTERM while waiting ends the command at once, without waiting for calls in other threads."""
     app.outcome = never
     with begun(program("delete", "j", "a", "b", "--wait"), url=app.url) as process:
         wait_for(lambda: app.lines("GET"))
@@ -92,7 +92,7 @@ def test_sigterm_while_waiting_ends_it_at_once(app: PlayedApp) -> None:
 
 
 def test_a_signal_that_the_caller_ignores_stays_ignored(app: PlayedApp) -> None:
-    """`nohup` and a shell's `&` start a program with signals ignored."""
+    """Signals that the parent process ignores, as `nohup` does, stay ignored: the command runs to its end."""
     sent = threading.Event()
 
     def late(_: Call) -> Answer:
@@ -109,7 +109,7 @@ def test_a_signal_that_the_caller_ignores_stays_ignored(app: PlayedApp) -> None:
 
 
 def wait_for(holds: object) -> None:
-    """Waits for what another process or thread does."""
+    """Waits until another process or thread has made a condition true."""
     deadline = time.monotonic() + 60
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < deadline

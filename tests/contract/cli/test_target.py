@@ -1,4 +1,4 @@
-"""Where the key comes from, where it goes, and where it never does."""
+"""Where the command takes its key from, and to which addresses it sends it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 @pytest.fixture
 def healthy(app: PlayedApp) -> PlayedApp:
-    """An app that is well."""
+    """A healthy app."""
     app.routes["GET /health"] = {"status": "ok", "checks": {}}
     return app
 
 
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
-    """A key file as it should be."""
+    """A key file with the right permissions."""
     path = tmp_path / "key"
     path.write_text(KEY + "\n")
     path.chmod(0o600)
@@ -33,14 +33,14 @@ def key_file(tmp_path: Path) -> Path:
 
 
 def sent_keys(app: PlayedApp) -> list[str | None]:
-    """The header of each call."""
+    """The `x-functions-key` header of each call."""
     return [call.incoming.headers.get("x-functions-key") for call in app.calls]
 
 
 def test_the_key_of_the_environment_goes_to_its_address(
     healthy: PlayedApp, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The key is sent only in its header, never in the address or another header."""
+    """The key from the environment is sent in its header only, never in the address or another header."""
     monkeypatch.setenv("BATCH_TASK_DELETION_KEY", KEY)
     assert command("health").code == 0
     assert sent_keys(healthy) == [KEY]
@@ -51,7 +51,7 @@ def test_the_key_of_the_environment_goes_to_its_address(
 def test_the_key_of_the_environment_goes_nowhere_else(
     healthy: PlayedApp, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With another `--url` it stays at home, and the person is told."""
+    """The key from the environment is not sent to an address given by `--url`, and the command says so."""
     monkeypatch.setenv("BATCH_TASK_DELETION_KEY", KEY)
     monkeypatch.setenv("BATCH_TASK_DELETION_URL", "https://other.example")
     ended = command("--url", healthy.url, "health")
@@ -63,14 +63,14 @@ def test_the_key_of_the_environment_goes_nowhere_else(
 def test_the_same_address_in_another_spelling_is_the_same(
     healthy: PlayedApp, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`--url` with the environment's own address keeps its key."""
+    """If `--url` is the environment's address in another spelling, the environment's key is sent."""
     monkeypatch.setenv("BATCH_TASK_DELETION_KEY", KEY)
     assert command("health", "--url", healthy.url.upper() + "/api/").code == 0
     assert sent_keys(healthy) == [KEY]
 
 
 def test_a_key_file_goes_with_any_address(healthy: PlayedApp, command: Command, key_file: Path) -> None:
-    """It was named for this call; the line end is no part of it."""
+    """The key from `--key-file` is sent to any address, without the file's line end."""
     assert command("health", "--url", healthy.url, "--key-file", str(key_file)).code == 0
     assert sent_keys(healthy) == [KEY]
 
@@ -79,7 +79,7 @@ def test_a_key_file_goes_with_any_address(healthy: PlayedApp, command: Command, 
 def test_a_key_file_that_others_can_read_is_refused(
     healthy: PlayedApp, command: Command, key_file: Path, mode: int
 ) -> None:
-    """2, before anything is sent, and without the key."""
+    """A key file that others can read is refused with code 2 before any call, and the key is not shown."""
     key_file.chmod(mode)
     ended = command("health", "--key-file", str(key_file))
     assert ended.code == 2
@@ -90,7 +90,7 @@ def test_a_key_file_that_others_can_read_is_refused(
 
 @pytest.mark.parametrize("content", ["", "\n", "two words", "two\nlines", "k\x00y", "schlüssel"])
 def test_a_file_without_a_key_is_refused(healthy: PlayedApp, command: Command, key_file: Path, content: str) -> None:
-    """2: a header cannot hold it, and half of it is not shown either."""
+    """A key file whose content cannot be a header value is refused with code 2, and its content is not shown."""
     key_file.write_text(content)
     ended = command("health", "--key-file", str(key_file))
     assert ended.code == 2
@@ -99,7 +99,7 @@ def test_a_file_without_a_key_is_refused(healthy: PlayedApp, command: Command, k
 
 
 def test_a_key_file_that_is_not_there_is_2(healthy: PlayedApp, command: Command, tmp_path: Path) -> None:
-    """Nothing is sent without the key that was meant."""
+    """A missing key file ends the command with code 2, and nothing is sent without the key."""
     assert command("health", "--key-file", str(tmp_path / "none")).code == 2
     assert healthy.calls == []
 
@@ -123,7 +123,7 @@ def test_a_key_file_that_is_not_there_is_2(healthy: PlayedApp, command: Command,
     ],
 )
 def test_an_address_that_cannot_be_meant_is_2(command: Command, url: str) -> None:
-    """Plain http to anything but a loopback address too; a key in the address is not shown."""
+    """An unsafe or malformed address ends with code 2, such as plain http beyond loopback; its secrets stay hidden."""
     ended = command("health", "--url", url)
     assert ended.code == 2
     assert "secret" not in ended.err
@@ -132,13 +132,13 @@ def test_an_address_that_cannot_be_meant_is_2(command: Command, url: str) -> Non
 
 @pytest.mark.parametrize("ending", ["", "/", "/api", "/api/"])
 def test_the_address_is_taken_with_or_without_api(healthy: PlayedApp, command: Command, ending: str) -> None:
-    """All spellings lead to the same calls."""
+    """The app's address may be given with or without `/api` and a final slash."""
     assert command("health", "--url", healthy.url + ending).code == 0
     assert healthy.calls[0].incoming.target == "/api/health"
 
 
 def test_no_address_at_all_is_2(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The text names the three ways to give one."""
+    """Without an address the command ends with code 2 and names the three ways to give one."""
     monkeypatch.delenv("BATCH_TASK_DELETION_URL")
     ended = command("health")
     assert ended.code == 2
@@ -146,7 +146,7 @@ def test_no_address_at_all_is_2(command: Command, monkeypatch: pytest.MonkeyPatc
 
 
 def test_options_may_stand_before_and_after_the_command(healthy: PlayedApp, command: Command, key_file: Path) -> None:
-    """All of them, with their values, in either spelling."""
+    """Global options may stand before or after the command, as `--name value` or `--name=value`."""
     for arguments in (
         ["--url", healthy.url, f"--key-file={key_file}", "--json", "health"],
         ["health", f"--url={healthy.url}", "--key-file", str(key_file), "--json"],
@@ -158,14 +158,14 @@ def test_options_may_stand_before_and_after_the_command(healthy: PlayedApp, comm
 
 
 def test_options_of_a_command_may_stand_before_it_too(app: PlayedApp, command: Command) -> None:
-    """A value that looks like a command is still a value."""
+    """A command's own options may stand before it, even if a value looks like another command."""
     app.routes["GET /dead-letters"] = {"value": [], "continuation": None}
     assert command("--reason", "status", "--most", "3", "dead-letters").code == 0
     assert app.calls[0].query == {"reason": "status", "top": "3"}
 
 
 def test_the_netrc_file_is_not_read(healthy: PlayedApp, tmp_path: Path) -> None:
-    """A password for that host stays in its file."""
+    """The command sends no password from a `.netrc` file."""
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login me password secret\n")
     netrc.chmod(0o600)
@@ -184,7 +184,7 @@ def test_the_key_is_never_shown(app: PlayedApp, command: Command, key_file: Path
 
 
 def test_the_key_is_not_in_the_process_list(healthy: PlayedApp, command: Command) -> None:
-    """There is no option that takes it as its value."""
+    """No option takes the key itself, which would then show in the process list."""
     assert command("health", "--key", KEY).code == 2
     assert healthy.calls == []
 
@@ -192,7 +192,7 @@ def test_the_key_is_not_in_the_process_list(healthy: PlayedApp, command: Command
 def test_plain_http_to_a_loopback_address_goes_through_no_proxy(
     healthy: PlayedApp, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy on the way could read the key."""
+    """Plain http to a loopback address bypasses any proxy, which could read the key."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert command("health").code == 0
@@ -201,7 +201,7 @@ def test_plain_http_to_a_loopback_address_goes_through_no_proxy(
 def test_https_goes_through_the_proxy_of_the_environment(
     app: PlayedApp, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proxy is asked for a tunnel; what it refuses is 3 at once."""
+    """Over https the command uses HTTPS_PROXY unless NO_PROXY excludes the host; a refusal by the proxy gives 3."""
     monkeypatch.setenv("HTTPS_PROXY", app.url)
     ended = command("health", "--url", "https://app.example")
     assert ended.code == 3
@@ -214,7 +214,7 @@ def test_https_goes_through_the_proxy_of_the_environment(
 def test_the_bundle_of_the_environment_decides_whom_to_trust(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """`REQUESTS_CA_BUNDLE` holds; a certificate that it does not vouch for is 3 at once, and no key is sent."""
+    """`REQUESTS_CA_BUNDLE` decides which certificates are trusted; any other ends with 3, and no key is sent."""
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)

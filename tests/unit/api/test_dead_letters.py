@@ -1,4 +1,4 @@
-"""The HTTP calls about dead letters: what a filter takes, one pass over many, and what a person settles."""
+"""The HTTP calls about dead letters: filters, bulk passes and settling."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from shared.api.letter_pass import place_from, to_token
 from shared.clock import to_text
 from shared.results.dead_letter import DeadLetter
+from shared.results.letter_listing import Place
 from tests.fakes.app import World
 from tests.fakes.batch import refused
 from tests.fakes.calls import Told, ask, call
@@ -21,14 +23,14 @@ from tests.rows import PROBLEM
 
 @pytest.fixture
 def world() -> World:
-    """An app whose clock has gone on since it was made."""
+    """An app whose clock has moved on since it was created."""
     world = World()
     world.clock.advance(3600)
     return world
 
 
 def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", job: str = "job-1") -> str:
-    """A request that ends as `failed`; the id of its dead letter."""
+    """Makes a request end as `failed`; returns the id of its dead letter."""
     world.batch.script = [refused(400, code)]
     world.put_request(taskId=task, jobId=job)
     world.settle()
@@ -37,7 +39,7 @@ def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", j
 
 
 def reject(world: World) -> str:
-    """A message that is no request; the id of its dead letter."""
+    """Puts a message that is no request; returns the id of its dead letter."""
     world.put({"jobId": f"!{uuid.uuid4()}"})
     world.settle()
     world.clock.advance(1)
@@ -45,20 +47,20 @@ def reject(world: World) -> str:
 
 
 def listed(world: World, **query: str) -> list[str]:
-    """The ids that the listing shows, newest first."""
+    """The ids that the list shows, newest first."""
     answer = world.list_letters(**query)
     assert answer.status == 200
     return [letter["id"] for letter in answer.content["value"]]
 
 
 def many(world: World, act: str = "redrive", caller: str | None = None, **body: Any) -> Told:
-    """One of the bulk calls."""
+    """Makes one of the bulk calls."""
     method = {"redrive": world.app.dead_letters.redrive_many, "settle": world.app.dead_letters.settle_many}[act]
     return ask(method, call(body=json.dumps(body).encode(), method="POST", caller=caller))
 
 
 def settle(world: World, letter_id: str, caller: str | None = None) -> int:
-    """`DELETE /api/dead-letters/{id}`; its status."""
+    """Calls `DELETE /api/dead-letters/{id}`; returns the status."""
     return ask(world.app.dead_letters.settle, call(route={"id": letter_id}, method="DELETE", caller=caller)).status
 
 
@@ -83,7 +85,7 @@ def settle(world: World, letter_id: str, caller: str | None = None) -> int:
     ],
 )
 def test_a_filter_takes_what_it_names(world: World, query: dict[str, str], expected: set[str]) -> None:
-    """Each one and all together; `since` is inclusive, `before` is not; the listing and the bulk calls agree."""
+    """Filters of dead letters, alone or combined, select the same letters in the list and in bulk calls."""
     assert to_text(world.clock.now()) == "2026-11-24T08:30:00.000Z"
     ids = {"a": fail(world, "a"), "b": fail(world, "b", "InvalidUri"), "c": fail(world, "c", job="job-2")}
     ids["no request"] = reject(world)
@@ -114,7 +116,7 @@ def test_a_filter_takes_what_it_names(world: World, query: dict[str, str], expec
     ],
 )
 def test_a_filter_that_can_match_nothing_is_refused(world: World, query: dict[str, str]) -> None:
-    """400 that names the parameter, and the same in a body."""
+    """A filter value that no dead letter can have is refused with 400 and a pointer, in a query as in a body."""
     answer = world.list_letters(**query)
     (name,) = query
     assert (answer.status, answer.content["values"][0]["key"]) == (400, f"query:{name}")
@@ -124,7 +126,7 @@ def test_a_filter_that_can_match_nothing_is_refused(world: World, query: dict[st
 
 
 def test_a_continuation_belongs_to_its_filters(world: World) -> None:
-    """400 with others: its place says nothing among them."""
+    """A continuation of the list is refused with 400 when it comes with other filters than its own."""
     for n in range(3):
         fail(world, f"t-{n}")
     answer = world.list_letters(top="1", outcome="failed")
@@ -134,8 +136,38 @@ def test_a_continuation_belongs_to_its_filters(world: World) -> None:
     assert world.list_letters(**more, outcome="failed", settled="true").status == 400
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"after": None, "scans": {}},
+        {"after": [], "scans": {}},
+        {"after": "", "scans": []},
+        {"after": "", "scans": {"letters-0": {"PartitionKey": "\ud800", "RowKey": "1"}}},
+        {"after": "", "scans": {"letters-0": {"PartitionKey": "1", "RowKey": "a\r\nb"}}},
+        {"after": "", "scans": {"letters-0": {"PartitionKey": "1", "RowKey": 5}}},
+        {"after": "", "scans": {"letters-0": {"PartitionKey": "1"}}},
+    ],
+)
+def test_a_place_that_the_app_never_wrote_is_refused(world: World, place: dict[str, Any]) -> None:
+    """400: a damaged continuation is neither a defect of the app nor the end of the list."""
+    fail(world)
+    answer = world.list_letters(continuation=to_token({"wishes": {}, "place": place}))
+    assert (answer.status, answer.content["values"][0]["key"]) == (400, "query:continuation")
+    token = {"act": "redrive", "wishes": {}, "place": place, "dryRun": False, "perSecond": 10}
+    now = to_text(world.clock.now())
+    answer = many(world, continuation=to_token(token | {"before": now, "due": now}))
+    assert (answer.status, answer.content["values"][0]["key"]) == (400, "/continuation")
+
+
+def test_a_scan_may_go_on_at_a_partition_without_a_row() -> None:
+    """The service may leave the row key of its continuation out."""
+    place = Place("", {"letters-0": {"PartitionKey": "1!8!bGV0"}})
+    wire = {"after": "", "scans": {"letters-0": {"PartitionKey": "1!8!bGV0", "RowKey": None}}}
+    assert place_from(wire) == place
+
+
 def test_a_stored_letter_that_cannot_be_read_is_not_the_callers_fault(world: World) -> None:
-    """A row that no version of the app writes is a defect, and loud."""
+    """A stored dead letter that cannot be read raises an error instead of being reported as bad input."""
     letter_id = fail(world)
     for row in world.letters.rows.values():
         row["first_seen_at"] = "nonsense"
@@ -148,7 +180,7 @@ def test_a_stored_letter_that_cannot_be_read_is_not_the_callers_fault(world: Wor
 
 
 def test_a_pass_goes_on_where_its_last_call_ended(world: World) -> None:
-    """Each letter once, newest first, and the end says so."""
+    """Each call of a bulk redrive continues where the last one ended: every letter once, newest first."""
     ids = [fail(world, f"t-{n}") for n in range(5)]
     first = many(world, all=True, most=2).content
     second = many(world, all=True, most=2, continuation=first["continuation"]).content
@@ -161,7 +193,7 @@ def test_a_pass_goes_on_where_its_last_call_ended(world: World) -> None:
 
 
 def test_one_rate_holds_for_a_whole_pass(world: World) -> None:
-    """The second call goes on where the first one's messages end; a late one does not make up for lost time."""
+    """The rate of a bulk redrive holds across its calls, and a late call does not catch up on lost time."""
     for n in range(6):
         fail(world, f"t-{n}")
     began = world.clock.now()
@@ -174,7 +206,7 @@ def test_one_rate_holds_for_a_whole_pass(world: World) -> None:
 
 
 def test_a_pass_keeps_its_rate_without_repeating_it(world: World) -> None:
-    """A later call without `perSecond` uses the rate of the first, and one that names the same rate is accepted."""
+    """A later call of a bulk redrive keeps the first one's `perSecond`, whether it repeats the value or not."""
     for n in range(5):
         fail(world, f"t-{n}")
     began = world.clock.now()
@@ -188,7 +220,7 @@ def test_a_pass_keeps_its_rate_without_repeating_it(world: World) -> None:
 
 @pytest.mark.parametrize(("first", "later"), [({"perSecond": 2}, 10), ({}, 11), ({"dryRun": True, "perSecond": 2}, 3)])
 def test_a_pass_has_one_rate(world: World, first: dict[str, Any], later: int) -> None:
-    """A later call with another rate is refused and redrives nothing."""
+    """A later call of a bulk redrive with another rate is refused with 400 and redrives nothing."""
     for n in range(3):
         fail(world, f"t-{n}")
     mode: dict[str, Any] = {"dryRun": True} if "dryRun" in first else {}
@@ -201,7 +233,7 @@ def test_a_pass_has_one_rate(world: World, first: dict[str, Any], later: int) ->
 
 @pytest.mark.parametrize("rate", [0, 1_001, -1, "5", None, True])
 def test_a_continuation_with_an_impossible_rate_is_refused(world: World, rate: object) -> None:
-    """The continuation comes from outside: a rate that no call could have asked for makes it invalid."""
+    """A continuation that was altered to hold an invalid rate is refused with 400."""
     for n in range(3):
         fail(world, f"t-{n}")
     more = many(world, all=True, most=1).content["continuation"]
@@ -212,7 +244,7 @@ def test_a_continuation_with_an_impossible_rate_is_refused(world: World, rate: o
 
 
 def test_a_pass_takes_none_that_fails_while_it_runs(world: World) -> None:
-    """Its first call fixes the instant; a dry run tells it, so that what was shown is what is taken."""
+    """A bulk redrive leaves out letters newer than its first call or dry run, whose instant it keeps as `before`."""
     old = fail(world, "old")
     shown = many(world, all=True, dryRun=True)
     new = fail(world, "new")
@@ -224,7 +256,7 @@ def test_a_pass_takes_none_that_fails_while_it_runs(world: World) -> None:
 
 
 def test_what_cannot_be_redriven_is_passed_over(world: World) -> None:
-    """None that is settled, was redriven or can never succeed."""
+    """A bulk redrive skips letters that are settled, redriven or rejected; a bulk settle skips settled ones only."""
     redriven, settled, rejected, left = fail(world, "a"), fail(world, "b"), reject(world), fail(world, "c")
     world.redrive(redriven)
     settle(world, settled)
@@ -233,7 +265,7 @@ def test_what_cannot_be_redriven_is_passed_over(world: World) -> None:
 
 
 def test_what_was_redriven_before_costs_a_pass_no_calls(world: World) -> None:
-    """The service is asked for open letters alone."""
+    """Letters that are already redriven cost a bulk redrive no storage operations."""
 
     def cost() -> int:
         before = world.letters.operations
@@ -261,7 +293,7 @@ def test_what_was_redriven_before_costs_a_pass_no_calls(world: World) -> None:
     ],
 )
 def test_a_continuation_fits_its_pass_alone(world: World, wrong: dict[str, Any]) -> None:
-    """Other filters would make its place meaningless, and a lost `dryRun` a redrive for real."""
+    """A bulk continuation is refused with 400 when it comes with other filters, options or for another call."""
     for n in range(3):
         fail(world, f"t-{n}")
     more = many(world, outcome="failed", most=1).content["continuation"]
@@ -272,7 +304,7 @@ def test_a_continuation_fits_its_pass_alone(world: World, wrong: dict[str, Any])
 
 
 def test_the_continuation_of_a_dry_run_redrives_nothing(world: World) -> None:
-    """Without `dryRun` it is refused; with it the pass goes on counting."""
+    """The continuation of a dry run is refused without `dryRun`; with it, the count goes on."""
     for n in range(3):
         fail(world, f"t-{n}")
     more = many(world, all=True, most=2, dryRun=True).content["continuation"]
@@ -286,7 +318,7 @@ def test_the_continuation_of_a_dry_run_redrives_nothing(world: World) -> None:
 
 
 def test_a_settled_letter_is_listed_no_longer(world: World) -> None:
-    """204, and 204 again; read by its id, listed on demand, and still redrivable."""
+    """A settled letter leaves the default list, but can be read, listed on demand, settled again and redriven."""
     letter_id, other = fail(world, "a"), fail(world, "b")
     assert (settle(world, letter_id, "ann@example.org"), settle(world, letter_id, "bob@example.org")) == (204, 204)
     assert listed(world) == [other]
@@ -298,12 +330,12 @@ def test_a_settled_letter_is_listed_no_longer(world: World) -> None:
 
 @pytest.mark.parametrize("letter_id", [str(uuid.UUID(int=7)), "x", ""])
 def test_an_unknown_letter_cannot_be_settled(world: World, letter_id: str) -> None:
-    """404."""
+    """Settling a dead letter that does not exist answers 404."""
     assert settle(world, letter_id) == 404
 
 
 def test_many_are_settled_by_filter(world: World) -> None:
-    """A bulk settle includes redriven and non-redrivable letters, and returns their number."""
+    """A bulk settle settles all that match, such as rejected letters, and records who did it."""
     fail(world, "a", "InvalidUri")
     rejected = reject(world)
     answer = many(world, "settle", caller="ann@example.org", outcome="rejected")
@@ -314,7 +346,7 @@ def test_many_are_settled_by_filter(world: World) -> None:
 
 
 def test_who_redrove_is_kept(world: World) -> None:
-    """One or many; null where nobody is known."""
+    """A redriven letter keeps who redrove it, alone or in bulk; null if the caller is unknown."""
     first, second, third = fail(world, "a"), fail(world, "b"), fail(world, "c")
     world.redrive(first, "ann@example.org")
     many(world, caller="bob@example.org", most=1, all=True)

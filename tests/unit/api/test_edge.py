@@ -1,4 +1,4 @@
-"""The edge: whatever happens in a call becomes one answer in the shape of a BatchError."""
+"""The edge of the HTTP API: whatever a call raises becomes one answer in the shape of a BatchError."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
 def failing(error: Exception) -> Answer:
-    """The answer to a call that ends with an error after it found out what it is about."""
+    """The answer to a call that raises after its request is known."""
 
     def ask(known: Call) -> Answer:
         known.concerns(ID)
@@ -36,7 +36,7 @@ def failing(error: Exception) -> Answer:
     ],
 )
 def test_each_error_has_its_status_and_the_one_shape(error: Exception, status: int, code: str, key: str | None) -> None:
-    """Code, message in words, and values that point."""
+    """Each kind of error has its status and code, in a BatchError with message and pointers."""
     answer = failing(error)
     assert (answer.status, answer.content["code"]) == (status, code)
     assert set(answer.content) == {"code", "message", "values"}
@@ -46,7 +46,7 @@ def test_each_error_has_its_status_and_the_one_shape(error: Exception, status: i
 
 
 def test_a_defect_is_logged_with_its_stack_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
-    """The caller learns that it was the app's fault; whoever reads the log learns where."""
+    """An unexpected exception is logged with its stack trace, and its text is not in the answer."""
     with caplog.at_level(logging.ERROR):
         answer = failing(ZeroDivisionError("secret"))
     assert "secret" not in (answer.text() or "")
@@ -56,5 +56,5 @@ def test_a_defect_is_logged_with_its_stack_and_not_told(caplog: pytest.LogCaptur
 
 
 def test_storage_that_is_down_asks_for_another_try_soon() -> None:
-    """Within 15 seconds, and nothing is promised."""
+    """When storage is unavailable, the answer has a `Retry-After` of at most 15 seconds."""
     assert int(failing(StorageUnavailable("x")).headers["retry-after"]) <= 15

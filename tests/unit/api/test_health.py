@@ -1,4 +1,4 @@
-"""Whether the app could do its work now."""
+"""The health check: whether the app could do its work now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def down() -> None:
 
 
 def test_health_needs_every_check() -> None:
-    """503 with the text of the fault beside what is well."""
+    """Health answers 503 if any check fails, with each check's result and the text of the fault."""
     good = health({"storage": lambda: None, "identity": lambda: "a token"})
     assert (good.status, good.content) == (200, {"status": "ok", "checks": {"storage": "ok", "identity": "ok"}})
     bad = health({"storage": down, "identity": lambda: None})
@@ -23,13 +23,13 @@ def test_health_needs_every_check() -> None:
 
 
 def test_a_bug_in_a_check_is_loud() -> None:
-    """Only the faults that the app knows are a state of its health."""
+    """An unexpected exception in a health check is raised, not reported as a failing check."""
     with pytest.raises(ZeroDivisionError):
         health({"storage": lambda: 1 // 0})
 
 
 def test_wrong_settings_hide_the_rest() -> None:
-    """Nothing else can be looked at without them."""
+    """With invalid settings, health answers 503 and lists all problems, since nothing else can be checked."""
     answer = misconfigured(InvalidConfiguration(["A must be set", "B must be a number"]))
     assert answer.status == 503
     assert answer.content["checks"]["settings"] == "A must be set; B must be a number"

@@ -1,4 +1,4 @@
-"""An answer that is kept for some seconds."""
+"""A result that is cached for some seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fakes.clock import FakeClock
 
 
 def test_a_look_is_made_again_after_its_time() -> None:
-    """Until the cached result expires, everyone gets it."""
+    """A cached result is shared by all callers and computed again once its time is up."""
     clock, looks = FakeClock(), iter(range(9))
     kept = Kept(lambda: next(looks), 5, clock)
     seen = [kept.get(), kept.get()]
@@ -22,7 +22,7 @@ def test_a_look_is_made_again_after_its_time() -> None:
 
 
 def test_a_look_that_fails_is_not_kept() -> None:
-    """The next to ask looks again."""
+    """If computing the result fails, the error is not cached and the next caller tries again."""
     answers = iter(["", "up"])
 
     def look() -> str:
@@ -38,7 +38,7 @@ def test_a_look_that_fails_is_not_kept() -> None:
 
 
 def test_nobody_waits_for_a_slow_look_who_can_have_the_last_one() -> None:
-    """A storage that is slow must not hold every thread of the process."""
+    """While one caller computes a new result slowly, the others get the last one at once."""
     clock, begun, go_on, looks = FakeClock(), Event(), Event(), iter(["old", "new"])
 
     def look() -> str:

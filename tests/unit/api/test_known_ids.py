@@ -1,4 +1,4 @@
-"""What every answer of a call carries, also when storage fails in the middle of it."""
+"""The request id that an answer carries, even when storage fails during the call."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ MANY = {"clientRequestId": ID, "jobId": "job-1", "taskIds": ["a"]}
 
 
 def carried(known: Call) -> str | None:
-    """The id in the answer to a call for which storage is down."""
+    """The request id in the answer to a call during which storage failed."""
     return unavailable("storage is down").all_headers(known).get("client-request-id")
 
 
 def fails(*_: Any) -> None:
-    """Storage that is down."""
+    """Raises StorageUnavailable."""
     raise StorageUnavailable("table rows: HTTP 503")
 
 
 def test_an_id_in_a_header_is_known_though_the_body_has_none() -> None:
-    """The id of the call, which a body of many requests, or one that is wrong, does not take away."""
+    """The error answer to a bulk or invalid body carries the id from the `client-request-id` header."""
     for body in (b'{"requests": [{}]}', b'{"jobId": "job-1"}'):
         told = call(body=body, headers={"client-request-id": ID})
         told.concerns(ID)
@@ -74,7 +74,7 @@ def test_an_id_in_a_header_is_known_though_the_body_has_none() -> None:
 def test_an_answer_that_promises_nothing_names_the_request(
     ask: Callable[[World], Callable[[Call], object]], known: Call
 ) -> None:
-    """The caller may ask by it later what became of the request."""
+    """A 503 because of storage carries the request's id, by which the caller can ask later."""
     world = World()
     with disturbed(world, everywhere(Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
         ask(world)(known)
@@ -82,7 +82,7 @@ def test_an_answer_that_promises_nothing_names_the_request(
 
 
 def test_an_id_that_was_made_up_is_told_when_storage_fails_after_the_delete() -> None:
-    """Nobody else knows it, and by it the outcome can be asked for."""
+    """If storage fails after a synchronous DELETE was sent, the 503 carries the generated request id."""
     world = World()
     world.request()
     known = call(route=TASK)
@@ -92,12 +92,12 @@ def test_an_id_that_was_made_up_is_told_when_storage_fails_after_the_delete() ->
 
 
 def test_a_call_about_nothing_in_particular_carries_no_id() -> None:
-    """There is none to carry."""
+    """The answer to a call that concerns no particular request carries no request id."""
     assert carried(call()) is None
 
 
 def test_a_bulk_answer_carries_the_id_of_its_envelope() -> None:
-    """Where it has one; its items have theirs."""
+    """A bulk answer carries the id of its envelope, if the envelope has one."""
     for body, expected in ((MANY, ID), ({"requests": [{"clientRequestId": ID} | TASK]}, None)):
         known = call(body=json.dumps(body).encode())
         answer = World().app.api.submit(known)
@@ -106,7 +106,7 @@ def test_a_bulk_answer_carries_the_id_of_its_envelope() -> None:
 
 @pytest.mark.parametrize("end", ["deleted", "notFound", "refused"])
 def test_a_repeat_without_waiting_of_a_finished_id_replays_its_answer(end: str) -> None:
-    """There is nothing to wait for, nor to look at."""
+    """`Prefer: respond-async` with a finished request's id replays that request's answer."""
     world = World()
     if end != "notFound":
         world.request()
@@ -125,7 +125,7 @@ def test_a_repeat_without_waiting_of_a_finished_id_replays_its_answer(end: str) 
 
 
 def test_a_repeat_without_waiting_of_an_open_id() -> None:
-    """202 and the place to look, as the first time."""
+    """`Prefer: respond-async` with an open request's id answers 202 with its `Location`."""
     world = World()
     world.request()
     world.batch.script = [LOST]
@@ -135,7 +135,7 @@ def test_a_repeat_without_waiting_of_an_open_id() -> None:
 
 
 def test_wrong_settings_are_told_by_their_names() -> None:
-    """A problem between several is told under the first of them, and names the others."""
+    """Problems of the settings are listed by name; one that involves several settings stands under the first."""
     problems = ["A is required", "B, C and D must be different", "E and F must be different", "G must not be above H"]
     values = misconfigured_call(InvalidConfiguration(problems)).content["values"]
     assert [(value["key"], value["value"]) for value in values] == [
@@ -147,7 +147,7 @@ def test_wrong_settings_are_told_by_their_names() -> None:
 
 
 def test_made_up_ids_differ() -> None:
-    """Each call has what is known of it to itself."""
+    """Two synchronous calls without an id get different generated ids."""
     world = World()
     first, second = call(route=TASK), call(route=TASK)
     world.app.api.delete_task(first)

@@ -1,4 +1,4 @@
-"""The published description is valid, and says what the app does."""
+"""The published OpenAPI description is valid and matches what the app does."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ ROUTES = routes()
 
 
 def test_the_document_is_valid_openapi_3_1() -> None:
-    """A validator of the specification accepts the document."""
+    """The published description is valid OpenAPI 3.1."""
     validate(document())
     assert document()["openapi"].startswith("3.1")
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Path, verb and description of every call and of every message."""
+    """Path, verb and description of every HTTP call and every queue message."""
     for kind in ("paths", "webhooks"):
         for path, item in document()[kind].items():
             for verb, operation in item.items():
@@ -55,7 +55,7 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def schemas(value: object, at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object of the document with its place; what is an example is none."""
+    """Every schema object of the document with its place, without examples."""
     if isinstance(value, dict):
         yield at, value
         for name, inner in value.items():
@@ -78,7 +78,7 @@ def test_every_route_is_described_and_every_description_has_a_route() -> None:
 
 @pytest.mark.parametrize(("verb", "path"), sorted(ROUTES))
 def test_only_health_and_the_page_need_no_key(verb: str, path: str) -> None:
-    """The auth level of each function is what the description's security says."""
+    """Only `/health` and `/operations` need no key, in the description as in the functions."""
     is_open = document()["paths"][path][verb].get("security") == []
     assert ROUTES[verb, path] == ("anonymous" if is_open else "function")
     assert is_open == (path in {"/health", "/operations"})
@@ -86,14 +86,14 @@ def test_only_health_and_the_page_need_no_key(verb: str, path: str) -> None:
 
 @pytest.mark.parametrize(("verb", "path"), sorted(ROUTES))
 def test_path_parameters_are_described(verb: str, path: str) -> None:
-    """Each parameter in a route stands in the description, and is required."""
+    """The description of each route has exactly the parameters in its path, all required."""
     named = set(re.findall(r"{(\w+)}", path))
     parameters = document()["paths"][path][verb].get("parameters", [])
     assert {p["name"] for p in parameters if p["in"] == "path" and p["required"]} == named
 
 
 def test_the_request_schema_has_the_fields_of_the_model() -> None:
-    """A field of the model cannot be missing from the description, nor be there without the model."""
+    """The published request schema has exactly the fields of the request model, and the same required ones."""
     schema = document()["components"]["schemas"]["DeletionRequest"]
     assert set(schema["properties"]) == {field.alias for field in DeletionRequest.model_fields.values()}
     assert schema["required"] == ["clientRequestId", "jobId", "taskId"]
@@ -101,7 +101,7 @@ def test_the_request_schema_has_the_fields_of_the_model() -> None:
 
 
 def test_no_function_both_reads_and_acts() -> None:
-    """A key that is set on the functions that read opens these alone."""
+    """No HTTP function serves GET together with another verb, so a key for the reading functions cannot act."""
     for function in functions():
         trigger = function.get_trigger()
         if trigger.type == "httpTrigger":
@@ -124,7 +124,7 @@ def test_the_command_for_a_reading_key_takes_the_functions_that_read() -> None:
 
 
 def test_operations_are_called_as_the_functions_are() -> None:
-    """A log line, a metric and a client's method have one name; the handshake shares its function with the POST."""
+    """Each operation id is its function's name in camel case; the webhook handshake has its own."""
     named = dict.fromkeys(ROUTES)
     for function in functions():
         trigger = function.get_trigger()
@@ -138,7 +138,7 @@ def test_operations_are_called_as_the_functions_are() -> None:
 
 @pytest.mark.parametrize(("verb", "operation"), OPERATIONS)
 def test_every_operation_is_explained(verb: str, operation: dict[str, Any]) -> None:
-    """It has a tag, a summary, a description, and words for each parameter; each body has an example."""
+    """Every operation has one tag, a summary, a description, described parameters and examples of its body."""
     assert len(operation["tags"]) == 1
     assert operation["summary"]
     assert operation["description"].endswith(".")
@@ -149,7 +149,7 @@ def test_every_operation_is_explained(verb: str, operation: dict[str, Any]) -> N
 
 @pytest.mark.parametrize(("verb", "operation"), OPERATIONS)
 def test_each_answer_has_its_headers_and_one_schema(verb: str, operation: dict[str, Any]) -> None:
-    """Generated clients see the ids, and read no union; a message has no answer."""
+    """Each described answer has both id headers and refers to one schema, with no union of several."""
     for answer in operation["responses"].values():
         if operation["operationId"].startswith(("take", "give")):
             assert set(answer) == {"description"}
@@ -160,7 +160,7 @@ def test_each_answer_has_its_headers_and_one_schema(verb: str, operation: dict[s
 
 
 def test_headers_that_a_caller_acts_on_are_described() -> None:
-    """`Location` where something goes on, `Retry-After` where waiting helps, the mark of a repeat where there is one."""
+    """`Location`, `Retry-After` and `Idempotency-Replayed` are described where the app sends them."""
     post = document()["paths"]["/task-deletions"]["post"]["responses"]
     assert "location" in post["202"]["headers"]
     assert "retry-after" in post["503"]["headers"]
@@ -170,21 +170,21 @@ def test_headers_that_a_caller_acts_on_are_described() -> None:
 
 
 def test_every_error_has_a_body_that_is_described() -> None:
-    """One without, such as the platform's 401, would make `unknown` of all of them in some generated clients."""
+    """Every described error has a body, as some generated clients type all errors as unknown otherwise."""
     for _, _, operation in operations():
         errors = [answer for status, answer in operation["responses"].items() if status >= "400"]
         assert all("content" in answer for answer in errors)
 
 
 def test_the_synchronous_success_has_no_content() -> None:
-    """A 200 or 304 has no content in the description: a client expecting a body would fail on every success."""
+    """The synchronous DELETE's 200 and 304 are described without a body, so that clients expect none."""
     answers = document()["paths"]["/jobs/{jobId}/tasks/{taskId}"]["delete"]["responses"]
     assert "content" not in answers["200"]
     assert "content" not in answers["304"]
 
 
 def test_schemas_are_written_as_generators_read_them() -> None:
-    """A type beside every enum and const, null never by `anyOf`, no default and no title."""
+    """Schemas are written for generators: a type for each enum, null without `anyOf`, no defaults or titles."""
     null = {"type": "null"}
     for at, schema in SCHEMAS:
         if "enum" in schema or "const" in schema:
@@ -199,7 +199,7 @@ def test_schemas_are_written_as_generators_read_them() -> None:
 
 
 def test_every_schema_and_every_field_has_words() -> None:
-    """No name of Python and no docstring of the code is left to explain a field."""
+    """Every schema and every field of it has a description."""
     for name, schema in document()["components"]["schemas"].items():
         assert schema["description"], name
         for field, inner in schema.get("properties", {}).items():
@@ -207,7 +207,7 @@ def test_every_schema_and_every_field_has_words() -> None:
 
 
 def test_what_is_sent_may_not_be_null() -> None:
-    """The app refuses null, so no request schema allows it."""
+    """No request schema allows null or unknown fields, both of which the app refuses."""
     named = document()["components"]["schemas"]
     for name in (
         "DeletionRequest",
@@ -228,7 +228,7 @@ def _examples(path: str) -> list[Any]:
 
 
 def test_the_examples_are_taken_by_the_app() -> None:
-    """Each passes the rules that the app itself checks by, which raise otherwise."""
+    """The app's own validation accepts every example of a request body."""
     for value in _examples("/task-deletions"):
         assert read_requests(value, ACCOUNTS, NOW, lambda request, _: request).invalid == []
     for value in _examples("/job-completions"):
@@ -271,5 +271,5 @@ VALIDATION = GRID | {
     ],
 )  # fmt: skip
 def test_a_gateway_that_validates_lets_every_event_through(kind: str, body: object) -> None:
-    """Arrays, Event Grid's validation, diagnostic records and the content types of CloudEvents are in the schema."""
+    """The schema accepts events in every form and content type that the app accepts."""
     assert Description(document()).body_faults("post", "/job-completions", kind, body) == []

@@ -1,4 +1,4 @@
-"""The operator's page as it is served: one document, nothing from elsewhere, and a policy that holds it to that."""
+"""The operator's page as served: one document, nothing from elsewhere, and a policy that enforces it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.api.operations_page import FOLDER, SCRIPTS, page
 
 
 def test_each_answer_has_a_nonce_that_no_other_has() -> None:
-    """It stands in the policy and on the one style and the one script, and nowhere else."""
+    """Each answer has a new nonce, in its content policy and on its one style and one script."""
     nonces = set()
     for _ in range(3):
         text, headers = page()
@@ -21,7 +21,7 @@ def test_each_answer_has_a_nonce_that_no_other_has() -> None:
 
 
 def test_the_policy_lets_nothing_in_and_nothing_out() -> None:
-    """Only the page's own style and script, and calls to its own app; nobody may frame it, keep it or guess its type."""
+    """The headers allow only the page's own style, script and calls, and forbid framing, caching and sniffing."""
     _, headers = page()
     policy = re.sub(r"nonce-[\w-]+", "nonce", headers["content-security-policy"])
     assert policy == (
@@ -36,7 +36,7 @@ def test_the_policy_lets_nothing_in_and_nothing_out() -> None:
 
 
 def test_every_file_of_the_page_is_in_it() -> None:
-    """A script that was left out of the list would be missed by nobody but an operator."""
+    """The served page contains every script and style file of its folder."""
     assert {path.name for path in FOLDER.glob("*.js")} == set(SCRIPTS)
     text, _ = page()
     for path in FOLDER.iterdir():
@@ -46,7 +46,7 @@ def test_every_file_of_the_page_is_in_it() -> None:
 
 
 def test_nothing_comes_from_elsewhere_and_no_handler_stands_in_the_markup() -> None:
-    """No address but those within the page, no attribute that runs or styles."""
+    """The markup has no external address, no inline handler and no inline style."""
     text, _ = page()
     markup = re.sub(r"(?s)<(script|style)\b.*?</\1>", "", text)
     assert re.findall(r'\b(?:src|action|style|on\w+)="', markup) == []
@@ -55,11 +55,11 @@ def test_nothing_comes_from_elsewhere_and_no_handler_stands_in_the_markup() -> N
 
 
 def test_data_never_becomes_markup() -> None:
-    """None of the ways from a text to elements, to code or to a handler is used in the scripts."""
+    """The scripts use no API that turns text into elements or code, such as `innerHTML` or `eval`."""
     ways = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|\beval\(|new Function"
     assert [name for name in SCRIPTS if re.search(ways, (FOLDER / name).read_text(encoding="utf-8"))] == []
 
 
 def test_a_script_of_the_page_can_be_read_in_one_sitting() -> None:
-    """Scripts have at most 250 lines, like all modules."""
+    """No script of the page has more than 250 lines."""
     assert max(len((FOLDER / name).read_text(encoding="utf-8").splitlines()) for name in SCRIPTS) <= 250

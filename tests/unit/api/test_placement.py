@@ -1,4 +1,4 @@
-"""What is said in the wrong place is refused, for it may be what keeps a task."""
+"""Parameters in the wrong place are refused, because one of them may be what protects a task."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Method = Callable[[Call], Answer]
 
 
 def posts(world: World) -> dict[str, tuple[Method, object]]:
-    """Each call that acts by POST, with a body that it would take."""
+    """Each POST call that acts, with a valid body."""
     dead_letters = world.app.dead_letters
     return {
         "request": (world.app.api.submit, world.request()),
@@ -34,7 +34,7 @@ def posts(world: World) -> dict[str, tuple[Method, object]]:
 
 
 def post(name: str, query: dict[str, str] | None = None, **headers: str) -> tuple[Told, World]:
-    """One of the posts, with something said beside its body; header names with underscores."""
+    """Makes one of the POST calls with an extra parameter or header; header names with underscores."""
     world = World()
     method, body = posts(world)[name]
     names = {key.replace("_", "-"): text for key, text in headers.items()}
@@ -43,7 +43,7 @@ def post(name: str, query: dict[str, str] | None = None, **headers: str) -> tupl
 
 
 def keys(answer: Answer) -> set[str]:
-    """What an error body points at."""
+    """The pointers of an error body."""
     return {value["key"] for value in answer.content["values"]}
 
 
@@ -53,7 +53,7 @@ POSTS = sorted(posts(World()))
 @pytest.mark.parametrize("name", POSTS)
 @pytest.mark.parametrize("parameter", ["dryRun", "DRYRUN", "if-match", "whatever"])
 def test_the_query_of_a_post_says_nothing(name: str, parameter: str) -> None:
-    """`Location` and GET use `?dryRun=true`; carried over to a POST it would be dropped, and the task deleted."""
+    """A query parameter of a POST, such as `?dryRun=true`, is refused with 400: ignored, it would let a task go."""
     answer, world = post(name, {parameter: "true"})
     assert (answer.status, keys(answer)) == (400, {f"query:{parameter}"})
     assert (world.records.rows, world.messages(), world.messages("job-completions")) == ({}, [], [])
@@ -61,7 +61,7 @@ def test_the_query_of_a_post_says_nothing(name: str, parameter: str) -> None:
 
 @pytest.mark.parametrize("name", POSTS)
 def test_the_parameters_of_the_host_and_empty_ones_count_as_absent(name: str) -> None:
-    """The host reads the first two itself and drops what is empty."""
+    """The host's own query parameters `code` and `clientId`, and empty ones, are ignored."""
     answer, _ = post(name, {"code": "key", "clientId": "x", "dryRun": ""})
     assert answer.status == 202
 
@@ -69,7 +69,7 @@ def test_the_parameters_of_the_host_and_empty_ones_count_as_absent(name: str) ->
 @pytest.mark.parametrize("name", POSTS)
 @pytest.mark.parametrize("header", ["if_match", "if_none_match", "if_modified_since", "if_unmodified_since"])
 def test_a_condition_is_no_header_of_a_post(name: str, header: str) -> None:
-    """The REST operation takes it there; a request has a field for it."""
+    """Conditional headers on a POST are refused with 400: a request has fields for its conditions."""
     answer, world = post(name, None, **{header: "*"})
     assert (answer.status, keys(answer)) == (400, {header.replace("_", "-")})
     assert world.records.rows == {}
@@ -84,12 +84,12 @@ def test_another_id_in_the_header_is_refused(name: str) -> None:
 
 
 def test_the_same_id_in_the_header_is_fine_in_any_letter_case() -> None:
-    """Clients of the REST operation send it with every call."""
+    """A `client-request-id` header that repeats the body's id is accepted in any letter case."""
     assert post("tasks", client_request_id=ID.upper())[0].status == 202
 
 
 def test_beside_requests_no_id_can_be_the_same() -> None:
-    """Each has its own."""
+    """A `client-request-id` header beside several requests is refused, since each has its own id."""
     answer, world = post("many", client_request_id=ID)
     assert (answer.status, keys(answer), world.records.rows) == (400, {"client-request-id"}, {})
 
@@ -105,15 +105,42 @@ def test_beside_requests_no_id_can_be_the_same() -> None:
     ],
 )
 def test_the_body_of_the_operation_says_nothing(body: bytes, expected: set[str]) -> None:
-    """`{"dryRun": true}` would be dropped, and the task deleted."""
+    """A synchronous DELETE with a body, such as `{"dryRun": true}`, is refused and deletes nothing."""
     world = World()
     world.request()
     answer = ask(world.app.api.delete_task, call(body=body, route=ROUTE, method="DELETE"))
     assert (answer.status, keys(answer), world.batch.calls) == (400, expected, [])
 
 
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("ifMatch", "header if-match"),
+        ("if-match", "header if-match"),
+        ("IFUNMODIFIEDSINCE", "header if-unmodified-since"),
+        ("clientRequestId", "header client-request-id"),
+        ("dryRun", "POST /api/task-deletions"),
+        ("deleteAfter", "POST /api/task-deletions"),
+        ("metadata", "POST /api/task-deletions"),
+    ],
+)
+def test_what_the_operation_takes_elsewhere_is_told_its_place(name: str, where: str) -> None:
+    """In the query as in a body."""
+    world = World()
+    world.request()
+    for the_call in (
+        call(query={name: "x"}, route=ROUTE, method="DELETE"),
+        call(body=json.dumps({name: "x"}).encode(), route=ROUTE, method="DELETE"),
+    ):
+        answer = ask(world.app.api.delete_task, the_call)
+        (value,) = answer.content["values"]
+        assert (answer.status, value["key"]) == (400, f"query:{name}" if the_call.query else f"/{name}")
+        assert value["value"].endswith(where) or f"{where} " in value["value"]
+        assert world.batch.calls == []
+
+
 def test_a_body_that_is_lost_on_the_way_is_refused_too() -> None:
-    """The host hands over nothing of a chunked body but its header."""
+    """A synchronous DELETE with a chunked body, which the host hands over empty, is refused."""
     world = World()
     headers = {"transfer-encoding": "chunked"}
     answer = ask(world.app.api.delete_task, call(route=ROUTE, headers=headers, method="DELETE"))
@@ -122,7 +149,7 @@ def test_a_body_that_is_lost_on_the_way_is_refused_too() -> None:
 
 @pytest.mark.parametrize("name", ["cancel", "settle"])
 def test_no_delete_has_a_body(name: str) -> None:
-    """Each problem says where the wish belongs."""
+    """A cancel or settle call with a body is refused, and the error says where `dryRun` belongs."""
     world = World()
     method = {"cancel": world.app.api.cancel, "settle": world.app.dead_letters.settle}[name]
     route = {"clientRequestId": ID, "id": ID}
@@ -132,7 +159,7 @@ def test_no_delete_has_a_body(name: str) -> None:
 
 
 def test_the_redrive_of_one_reads_no_body() -> None:
-    """`dryRun` belongs to the redrive of many."""
+    """A redrive of one letter with a body is refused: only the bulk redrive has a dry run."""
     world = World()
     answer = ask(world.app.dead_letters.redrive, call(body=b'{"dryRun": true}', route={"id": ID}, method="POST"))
     assert answer.status == 400
@@ -140,25 +167,25 @@ def test_the_redrive_of_one_reads_no_body() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
 def test_an_encoded_body_is_refused(encoding: str) -> None:
-    """415 by the header's name: the host passes the bytes on as they are."""
+    """A compressed body is refused with 415, pointing at `content-encoding`."""
     answer, world = post("request", content_encoding=encoding)
     assert (answer.status, keys(answer), world.records.rows) == (415, {"content-encoding"}, {})
 
 
 def test_identity_is_no_encoding() -> None:
-    """It may be said."""
+    """`Content-Encoding: identity` is accepted."""
     assert post("request", content_encoding="Identity")[0].status == 202
 
 
 def test_the_operation_keeps_its_own_headers() -> None:
-    """There they are in the right place."""
+    """The synchronous DELETE accepts conditional headers and an id header, which belong there."""
     world = World()
     world.request()
     assert world.delete(if_match='"1"', client_request_id=str(uuid.uuid4())).status == 200
 
 
 def test_beside_several_events_no_id_can_be_the_same() -> None:
-    """Each has its own."""
+    """A `client-request-id` header beside several events is refused, since each has its own id."""
     world = World()
     body = json.dumps([job_event("job-1"), job_event("job-2")]).encode()
     the_call = call(body=body, headers={"client-request-id": ID}, method="POST")

@@ -1,4 +1,4 @@
-"""What the REST operation answers for a request that has ended, where Batch itself had no say."""
+"""What the REST operation answers for a finished request, also where Batch gave no answer."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tests.rows import PROBLEM, accepted, done
     ],
 )
 def test_the_status_of_an_end(outcome: Outcome, batch_status: int | None, status: int) -> None:
-    """Batch's own where there is one; a redirect is never passed on, and a protected job is forbidden.
+    """The REST operation answers a finished request with Batch's status, or with its own where there is none.
 
-    A task that was looked at and left alone, for it runs again, was not deleted, although Batch said 200 to the look.
+    A redirect is not passed on, a protected job is forbidden, and a task that was kept was not deleted.
     """
     record = done(outcome)
     assert record.conclusion is not None
@@ -40,6 +40,6 @@ def test_the_status_of_an_end(outcome: Outcome, batch_status: int | None, status
 
 
 def test_a_request_that_is_not_done_has_no_answer_yet() -> None:
-    """Asking for one is a bug of the app, and loud."""
+    """Building the REST answer of an unfinished request is a defect and raises ValueError."""
     with pytest.raises(ValueError, match="not done"):
         operation_answer(accepted())

@@ -1,4 +1,4 @@
-"""What an operator sees first, in numbers."""
+"""The operator's summary of queues, dead letters, clean-ups and sweeps."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.fakes.calls import call
 
 
 def summary(world: World) -> Summary:
-    """The summary of a world, with queues as they are said to be."""
+    """The summary of an app, with given queue depths."""
     depths = [("requests", Depth(3, 12.5)), ("results", Depth(2, None))]
     letters = LetterListing(DeadLetterStore(world.letters))
     return Summary(world.clock, lambda: depths, letters, lambda: running_clean_ups(world.records))
 
 
 def letters(world: World, count: int, reason: str = "InvalidUri") -> list[str]:
-    """So many dead letters; their ids."""
+    """Creates so many dead letters; returns their ids."""
     found = []
     for _ in range(count):
         now = world.clock.now()
@@ -36,7 +36,7 @@ def letters(world: World, count: int, reason: str = "InvalidUri") -> list[str]:
 
 
 def test_the_numbers_of_a_quiet_app() -> None:
-    """Nothing is null but what is not known."""
+    """The summary of an idle app has all its numbers; null stands only for what is unknown."""
     world = World()
     assert summary(world).look().content == {
         "at": "2026-11-24T07:30:00.000Z",
@@ -66,7 +66,7 @@ def test_dead_letters_are_counted_by_reason() -> None:
 
 
 def test_redriven_letters_wait_for_nobody_and_are_counted_apart() -> None:
-    """A letter that was redriven is not open: what fails again has a new letter. Settled ones count nowhere."""
+    """The summary counts redriven letters apart from open ones, and settled ones nowhere."""
     world = World()
     redriven, both, *_ = letters(world, 4)
     for letter_id in (redriven, both):
@@ -81,7 +81,7 @@ def test_redriven_letters_wait_for_nobody_and_are_counted_apart() -> None:
 
 
 def test_a_thousand_redriven_letters_hide_no_older_open_one() -> None:
-    """After a large redrive the total is still known; the number of redriven letters is null beyond a thousand."""
+    """After a large redrive the summary still counts open letters; over 1,000 redriven ones are null."""
     world = World()
     letters(world, 1)
     for letter_id in letters(world, 1_001):
@@ -91,7 +91,7 @@ def test_a_thousand_redriven_letters_hide_no_older_open_one() -> None:
 
 
 def test_more_than_a_thousand_are_not_counted_to_the_end() -> None:
-    """The total is not known then, and the reasons are those of the newest."""
+    """With over 1,000 open letters, the summary's total is null and the reasons are those of the newest 1,000."""
     world = World()
     letters(world, 1_001)
     assert summary(world).look().content["deadLetters"] == {
@@ -103,7 +103,7 @@ def test_more_than_a_thousand_are_not_counted_to_the_end() -> None:
 
 
 def test_clean_ups_count_until_they_have_listed_all() -> None:
-    """Waiting for their job, or listing it."""
+    """The summary counts a clean-up as running until it has listed its whole job."""
     world = World()
     world.batch.seed("waits", 1, state="active")
     world.batch.seed("ends", 1)

@@ -1,4 +1,4 @@
-"""The HTTP calls about requests: each status code and header of the contract, for the caller to rely on."""
+"""The HTTP calls about requests: every status code and header that callers rely on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JSON = {"content-type": "application/json"}
 
 
 def pointers(answer: Answer) -> set[str]:
-    """What an error body points at."""
+    """The pointers of an error body."""
     return {value["key"] for value in answer.content["values"]}
 
 
@@ -38,7 +38,7 @@ def is_batch_error(content: Any) -> bool:
 
 
 def test_a_request_is_accepted(world: World) -> None:
-    """202 with the place to look and the status document; the work is on the queue."""
+    """A valid request is answered with 202, its location and status document, and is then carried out."""
     body = world.request(clientRequestId=ID)
     answer = world.post(body, **JSON)
 
@@ -51,7 +51,7 @@ def test_a_request_is_accepted(world: World) -> None:
 
 
 def test_accepting_costs_one_write_and_one_message_and_saves_the_worker_its_read(world: World) -> None:
-    """The version of the new row travels in the message."""
+    """Accepting a request costs one write and one message; the message's row version saves the worker a read."""
     world.post(world.request())
     assert (world.records.operations, len(world.messages())) == (1, 1)
     world.deliver()
@@ -69,13 +69,13 @@ def test_accepting_costs_one_write_and_one_message_and_saves_the_worker_its_read
     ],
 )
 def test_json_content_types(world: World, content_type: str) -> None:
-    """JSON by any of its names, or none given."""
+    """A request is accepted with any JSON content type, or without one."""
     assert world.post(world.request(), **{"content-type": content_type}).status == 202
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "application/json; charset=latin-1", "json"])
 def test_other_content_types(world: World, content_type: str) -> None:
-    """415, pointing at the header."""
+    """A request with a content type other than JSON is refused with 415, pointing at the header."""
     answer = world.post(world.request(), **{"content-type": content_type})
     assert (answer.status, pointers(answer)) == (415, {"content-type"})
     assert is_batch_error(answer.content)
@@ -95,7 +95,7 @@ def test_other_content_types(world: World, content_type: str) -> None:
     ],
 )
 def test_an_invalid_body(world: World, raw: bytes, pointer: str) -> None:
-    """400 with pointers; the caller is told, so no result is sent."""
+    """An invalid body is refused with 400 and pointers; nothing is stored and no result is published."""
     answer = world.post(raw)
 
     assert answer.status == 400
@@ -112,13 +112,13 @@ def test_the_id_of_an_invalid_request_is_echoed(world: World) -> None:
 
 @pytest.mark.parametrize("padding", [64 * 1024, 4 * 1024 * 1024])
 def test_a_body_that_is_too_large(world: World, padding: int) -> None:
-    """413, for one request over 64 KiB and for any body over 4 MiB."""
+    """A single request over 64 KiB, and any body over 4 MiB, is refused with 413."""
     answer = world.post(json.dumps(world.request()).encode() + b" " * padding)
     assert (answer.status, answer.content["code"]) == (413, "RequestBodyTooLarge")
 
 
 def test_a_repeat_of_an_open_request(world: World) -> None:
-    """202 again, said to be a repeat; whatever spelling it came in."""
+    """A repeat of an open request, in another spelling, is answered with 202 and `idempotency-replayed`."""
     world.post(world.request(clientRequestId=ID))
     answer = world.post(world.request(clientRequestId=ID.upper(), jobId="JOB-1", metadata={"k": "v"}))
 
@@ -127,7 +127,7 @@ def test_a_repeat_of_an_open_request(world: World) -> None:
 
 
 def test_a_repeat_of_a_finished_request(world: World) -> None:
-    """200 with the result in the status document; nothing is sent again."""
+    """A repeat of a finished request is answered with 200 and its result, and sends no message."""
     body = world.request(clientRequestId=ID)
     world.post(body)
     world.settle()
@@ -140,7 +140,7 @@ def test_a_repeat_of_a_finished_request(world: World) -> None:
 
 
 def test_a_repeat_with_another_payload(world: World) -> None:
-    """422; the caller is told, so no result is sent, and the first request goes on."""
+    """A known id with another payload is refused with 422, and the first request goes on."""
     world.post(world.request(clientRequestId=ID))
     answer = world.post(world.request(clientRequestId=ID, taskId="task-2"))
 
@@ -152,7 +152,7 @@ def test_a_repeat_with_another_payload(world: World) -> None:
 
 
 def test_a_protected_job() -> None:
-    """403 at once, and nothing is stored."""
+    """A request for a protected job is refused with 403, and nothing is stored."""
     world = World(PROTECTED_JOBS="job-*")
     answer = world.post(world.request(clientRequestId=ID))
 
@@ -162,7 +162,7 @@ def test_a_protected_job() -> None:
 
 
 def test_nothing_is_promised_when_storage_is_down(world: World) -> None:
-    """The edge answers 503 with a short Retry-After."""
+    """If storage fails, the answer is 503 with `Retry-After` of at most 15 seconds, and nothing is promised."""
     with disturbed(world, everywhere(Fault.FAILS, "row")), pytest.raises(StorageUnavailable) as fault:
         world.post(world.request())
     answer = unavailable(str(fault.value))
@@ -172,7 +172,7 @@ def test_nothing_is_promised_when_storage_is_down(world: World) -> None:
 
 
 def test_a_repeat_sends_the_message_that_never_went_out(world: World) -> None:
-    """Nothing was promised to the first call, whose message could not be put."""
+    """If the first call's message could not be sent, the repeat of the call sends it."""
     body = world.request(clientRequestId=ID)
     with disturbed(world, everywhere(Fault.FAILS, "send")), pytest.raises(StorageUnavailable):
         world.post(body)
@@ -183,7 +183,7 @@ def test_a_repeat_sends_the_message_that_never_went_out(world: World) -> None:
 
 
 def test_states_of_a_request(world: World) -> None:
-    """The word for each, and what is there in it."""
+    """The status document names each state of a request, with the fields that belong to that state."""
     body = world.request(clientRequestId=ID, deleteAfter="PT1H")
     world.post(body)
     assert world.get(ID).content["state"] == "scheduled"
@@ -208,20 +208,20 @@ def test_states_of_a_request(world: World) -> None:
 
 @pytest.mark.parametrize("text", ["7", "", ID.replace("-", ""), f"{{{ID}}}", f"{ID} "])
 def test_what_is_no_id(world: World, text: str) -> None:
-    """400, never a look into the table."""
+    """A status call with an invalid id is refused with 400 without reading the table."""
     answer = world.get(text)
     assert (answer.status, is_batch_error(answer.content)) == (400, True)
     assert world.records.operations == 0
 
 
 def test_an_unknown_id(world: World) -> None:
-    """404 in the shape of all errors."""
+    """A status call with an unknown id answers 404 with a BatchError and that id."""
     answer = world.get(ID)
     assert (answer.status, answer.client_request_id, is_batch_error(answer.content)) == (404, ID, True)
 
 
 def test_a_dry_run_has_its_own_status(world: World) -> None:
-    """Its Location leads there; the real id stays unknown."""
+    """A dry run has a status of its own at `?dryRun=true`; the real id stays unknown."""
     answer = world.post(world.request(clientRequestId=ID, dryRun=True))
 
     assert answer.headers["location"] == f"/api/task-deletions/{ID}?dryRun=true"
@@ -231,7 +231,7 @@ def test_a_dry_run_has_its_own_status(world: World) -> None:
 
 
 def test_the_headers_of_every_answer(world: World) -> None:
-    """The id of the request where one is known, and that of the invocation, or of Batch where its answer is passed."""
+    """Answers carry the request's id if it is known, and `request-id` of the invocation, or of Batch."""
     the_call = call(route={"clientRequestId": ID})
     assert world.app.api.status(the_call).all_headers(the_call) == {
         "request-id": the_call.invocation_id,
@@ -246,13 +246,13 @@ def test_the_headers_of_every_answer(world: World) -> None:
 
 
 def cancel(world: World, guid: str = ID, **query: str) -> Told:
-    """Takes a request back."""
+    """Cancels a request."""
     return ask(world.app.api.cancel, call(route={"clientRequestId": guid}, query=query, method="DELETE"))
 
 
 @pytest.mark.parametrize("fields", [{}, {"deleteAfter": "P3D"}], ids=["accepted", "scheduled"])
 def test_a_request_that_nobody_has_begun_is_taken_back(world: World, fields: dict[str, str]) -> None:
-    """200 with the status document; its result says so, and its message finds it done."""
+    """A request that no worker has claimed can be cancelled: 200, one result, and no DELETE is sent."""
     world.post(world.request(clientRequestId=ID, **fields))
     answer = cancel(world)
 
@@ -265,7 +265,7 @@ def test_a_request_that_nobody_has_begun_is_taken_back(world: World, fields: dic
 
 
 def test_what_was_begun_or_is_done_cannot_be_taken_back(world: World) -> None:
-    """409 while it runs, while it waits for its retry, and when it is done."""
+    """Cancelling is refused with 409 while a request runs, waits for its retry, or is done."""
     statuses: list[int] = []
 
     def running() -> Reply:
@@ -285,7 +285,7 @@ def test_what_was_begun_or_is_done_cannot_be_taken_back(world: World) -> None:
 
 
 def test_taking_back_twice_says_the_same(world: World) -> None:
-    """The caller may not have heard the first answer; of anything else that is done it hears the outcome."""
+    """Cancelling twice gives the same answer; cancelling a request that ended otherwise is a 409 with its outcome."""
     world.post(world.request(clientRequestId=ID, deleteAfter="PT1H"))
     first, again = cancel(world), cancel(world)
     assert (first.status, again.status) == (200, 200)
@@ -300,7 +300,7 @@ def test_taking_back_twice_says_the_same(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["dryrun", "DRYRUN", "dryRun"])
 def test_names_in_a_query_have_any_letter_case(world: World, name: str) -> None:
-    """A dry run is meant, however it is written."""
+    """The name of the query parameter `dryRun` is recognised in any letter case."""
     world.post(world.request(clientRequestId=ID, dryRun=True, deleteAfter="PT1H"))
     answer = world.app.api.cancel(call(route={"clientRequestId": ID}, query={name: "true", "code": "key"}))
     assert (answer.status, answer.content["dryRun"]) == (200, True)
@@ -308,7 +308,7 @@ def test_names_in_a_query_have_any_letter_case(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("service", ["status", "cancel"])
 def test_an_unknown_parameter_is_refused(world: World, service: str) -> None:
-    """It would otherwise be about another request than was meant."""
+    """An unknown query parameter of a status or cancel call is refused with 400."""
     world.post(world.request(clientRequestId=ID))
     answer = ask(getattr(world.app.api, service), call(route={"clientRequestId": ID}, query={"dry": "true"}))
     assert (answer.status, answer.content["code"]) == (400, "InvalidQueryParameterName")
@@ -316,13 +316,13 @@ def test_an_unknown_parameter_is_refused(world: World, service: str) -> None:
 
 
 def test_taking_back_what_is_not_there(world: World) -> None:
-    """404 for an unknown id, 400 for none."""
+    """Cancelling answers 404 for an unknown id and 400 for an invalid one."""
     assert cancel(world).status == 404
     assert cancel(world, "7").status == 400
 
 
 def test_a_claim_that_comes_first_wins(world: World) -> None:
-    """Between the look and the write the worker began: the write is refused, and so is the caller."""
+    """If a worker claims a request between a cancellation's read and write, the cancellation is refused with 409."""
     world.post(world.request(clientRequestId=ID))
     with disturbed(world, at(0, before(world.deliver), "row write")):
         assert cancel(world).status == 409
@@ -330,7 +330,7 @@ def test_a_claim_that_comes_first_wins(world: World) -> None:
 
 
 def test_a_row_that_never_holds_still_cannot_be_taken_back(world: World) -> None:
-    """Nothing is promised, and the request goes on."""
+    """If a row keeps changing, cancelling it raises StorageUnavailable and the request goes on."""
     world.post(world.request(clientRequestId=ID))
     with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         cancel(world)
@@ -339,7 +339,7 @@ def test_a_row_that_never_holds_still_cannot_be_taken_back(world: World) -> None
 
 
 def test_a_row_that_is_forgotten_between_refusal_and_look_is_made_anew(world: World) -> None:
-    """The purge took the old row just as a new call with its id came."""
+    """If a row is purged just as its id is posted again, the call is accepted as a new request."""
     body = world.request()
     world.post(body)
     world.settle()
@@ -357,14 +357,14 @@ def test_a_row_that_is_forgotten_between_refusal_and_look_is_made_anew(world: Wo
 
 
 def operation(world: World, query: dict[str, str] | None = None, **headers: str) -> Told:
-    """The REST operation; header names with underscores."""
+    """Calls the REST operation; header names with underscores."""
     names = {name.replace("_", "-"): text for name, text in headers.items()}
     route = {"jobId": "job-1", "taskId": "task-1"}
     return ask(world.app.api.delete_task, call(route=route, query=query or {}, headers=names, method="DELETE"))
 
 
 def test_query_and_headers_reach_batch(world: World) -> None:
-    """Query and headers reach Batch like the fields of a request, including the SDKs' spelling `timeOut`."""
+    """The REST operation passes query and headers on to Batch, including the SDKs' spelling `timeOut`."""
     world.request()
     date = "Tue, 24 Nov 2026 07:30:00 GMT"
     operation(
@@ -399,7 +399,7 @@ def test_query_and_headers_reach_batch(world: World) -> None:
     ],
 )
 def test_a_wrong_parameter(world: World, query: dict[str, str], headers: dict[str, str], code: str, key: str) -> None:
-    """400 that names the parameter or header; nothing is sent."""
+    """An invalid parameter or header of the REST operation is refused with 400, and nothing is sent to Batch."""
     answer = operation(world, query, **headers)
     assert (answer.status, answer.content["code"]) == (400, code)
     assert key in pointers(answer)
@@ -407,7 +407,7 @@ def test_a_wrong_parameter(world: World, query: dict[str, str], headers: dict[st
 
 
 def test_the_operation_on_a_protected_job() -> None:
-    """403, and nothing is sent."""
+    """The REST operation on a protected job is refused with 403, and nothing is sent to Batch."""
     world = World(PROTECTED_JOBS="job-1")
     answer = operation(world)
     assert (answer.status, answer.content["code"], world.batch.calls) == (403, "ProtectedJob", [])
@@ -415,7 +415,7 @@ def test_the_operation_on_a_protected_job() -> None:
 
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=5, Respond-Async", "respond-async; x=1"])
 def test_a_caller_that_does_not_want_to_wait(world: World, prefer: str) -> None:
-    """202 at once, and the deletion comes from the queue."""
+    """With `Prefer: respond-async` the answer is 202 at once, and the task is deleted through the queue."""
     world.request()
     answer = operation(world, prefer=prefer, client_request_id=ID)
     assert (answer.status, answer.headers["location"]) == (202, f"/api/task-deletions/{ID}")
@@ -426,7 +426,7 @@ def test_a_caller_that_does_not_want_to_wait(world: World, prefer: str) -> None:
 
 @pytest.mark.parametrize("end", ["exhausted", "expired", "cancelled"])
 def test_a_replay_of_an_end_that_batch_has_no_answer_for(end: str) -> None:
-    """503 for what was given up, 410 for what was not carried out."""
+    """A repeat of the REST operation answers 503 for an exhausted request, 410 for an expired or cancelled one."""
     world = World(BATCH_MAX_ATTEMPTS="1")
     body = world.request(clientRequestId=ID)
     if end == "exhausted":
@@ -450,7 +450,7 @@ def test_a_replay_of_an_end_that_batch_has_no_answer_for(end: str) -> None:
 
 
 def test_a_bulk_call_answers_each_item(world: World) -> None:
-    """Accepted, replayed, conflicting and invalid side by side, in the order of the items, and counted."""
+    """A bulk call answers each item, in order and counted, as accepted, replayed, conflict or invalid."""
     known = world.request()
     world.post(known)
     new = world.request(taskId="task-2")
@@ -471,7 +471,7 @@ def test_a_bulk_call_answers_each_item(world: World) -> None:
 
 
 def test_a_bulk_call_for_many_tasks(world: World) -> None:
-    """Ids are derived from the parent's; the origin says how they came."""
+    """A `taskIds` call makes one request per task, with a derived id, origin `bulk` and the parent's id."""
     parent = str(uuid.uuid4())
     for n in range(150):
         world.request(taskId=f"task-{n}")
@@ -486,13 +486,13 @@ def test_a_bulk_call_for_many_tasks(world: World) -> None:
 
 @pytest.mark.parametrize("body", [{"requests": []}, {"requests": [{}]}, {"requests": 5}, {"requests": [{}] * 1001}])
 def test_a_bulk_call_without_any_valid_item(world: World, body: dict[str, Any]) -> None:
-    """400; nothing is stored."""
+    """A bulk call without a valid item is refused with 400, and nothing is stored."""
     assert world.post(body).status == 400
     assert world.records.rows == {}
 
 
 def test_a_protected_job_is_an_invalid_item() -> None:
-    """The others go on."""
+    """In a bulk call, an item for a protected job is invalid and the others are accepted."""
     world = World(PROTECTED_JOBS="job-2")
     answer = world.post({"requests": [world.request(), world.request(jobId="job-2")]})
     assert [item["status"] for item in answer.content["items"]] == ["accepted", "invalid"]

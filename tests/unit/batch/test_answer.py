@@ -1,4 +1,4 @@
-"""Reading an answer of the Batch service, every part of which may be anything."""
+"""Reading the Batch service's answers, any part of which may be malformed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def reply(body: object, status: int = 409, **headers: str) -> Reply:
 
 
 def test_a_batch_error_is_read_whole() -> None:
-    """Code, message and values arrive as the service wrote them."""
+    """Code, message and values of a Batch error are read as the service wrote them."""
     body = {
         "odata.metadata": "https://acct.region.batch.azure.com/$metadata#errors/@Element",
         "code": "InvalidQueryParameterValue",
@@ -47,27 +47,27 @@ def test_a_batch_error_is_read_whole() -> None:
     "end", ["\nRequestId:1d2c-3\nTime:2026-11-24T07:30:00.1234567Z", "\r\nRequestId: 1d2c-3\r\nTime: x\n"]
 )
 def test_the_trailing_lines_stay_out_of_the_message(end: str) -> None:
-    """Request id and time would make each message unique; the id is kept in its own place."""
+    """The request id and time at the end of Batch's message are cut off; the id is kept in its own field."""
     result = reply({"code": "ServerBusy", "message": {"value": "Busy." + end}}, 503)
     assert result.error == ErrorBody("ServerBusy", "Busy.")
     assert result.request_id == "1d2c-3"
 
 
 def test_the_header_names_the_request_id() -> None:
-    """When header and message name different ids, the header counts."""
+    """If header and message name different request ids, the header's is used."""
     result = reply({"code": "ServerBusy", "message": {"value": "x\nRequestId:a\nTime:b"}}, 503, **{"request-id": "h"})
     assert result.request_id == "h"
 
 
 def test_a_success_has_no_error() -> None:
-    """The body of a 2xx is not looked at."""
+    """A 2xx answer has no error, whatever its body says."""
     expected = Reply(Sent.ANSWERED, 200, request_id="batch-1")
     assert reply({"code": "TaskNotFound"}, 200, **{"request-id": "batch-1"}) == expected
 
 
 @pytest.mark.parametrize("cut", [1_048_576, 20_000, 200])
 def test_an_error_whose_body_was_cut_off_keeps_its_code_and_text(cut: int) -> None:
-    """The part that was read of a long error body still gives its code and the start of its message."""
+    """A truncated error body still gives its code and the start of its message."""
     whole = json.dumps(
         {"odata.metadata": "m", "code": "JobBeingDeleted", "message": {"lang": "en-US", "value": "x" * 2**21}}
     )
@@ -81,12 +81,12 @@ def test_an_error_whose_body_was_cut_off_keeps_its_code_and_text(cut: int) -> No
     "body", [b"{", b'{"', b'{"code"', b'{"code":', b'{"code": "Tas', b"[" * 99_999, b'{"message": "\\']
 )
 def test_a_body_cut_off_before_its_code_has_none(body: bytes) -> None:
-    """Half a code is no code."""
+    """An error body that is truncated before the end of its code gives no code."""
     assert answered(404, {}, body, NOW).batch_code is None
 
 
 def test_a_message_of_blanks_is_read_at_once() -> None:
-    """Reading takes time in proportion to the text: a pattern that tries every place took half a minute for this."""
+    """A message of a million blanks is read in linear time, where backtracking would take half a minute."""
     text = " " * 1_000_000 + "RequestId:"
     assert reply({"code": "X", "message": text}).error == ErrorBody("X", "")
 
@@ -113,7 +113,7 @@ def test_a_message_of_blanks_is_read_at_once() -> None:
     ],
 )
 def test_what_is_no_batch_error_is_named_so(body: bytes) -> None:
-    """A proxy's page or a broken body never passes for Batch's own code."""
+    """A body that is no Batch error, such as a proxy's page, is read as `UnexpectedAnswer`, not as Batch's code."""
     result = answered(404, {}, body, NOW)
     assert (result.has_batch_code, result.error and result.error.code) == (False, "UnexpectedAnswer")
 
@@ -131,7 +131,7 @@ def test_what_is_no_batch_error_is_named_so(body: bytes) -> None:
     ],
 )
 def test_messages_are_cut_and_cleaned(message: object, text: str) -> None:
-    """A message ends on one line, without control characters, of bounded length, and can be encoded."""
+    """Error messages become one line of bounded length, without control characters, valid as UTF-8."""
     result = reply({"code": "X", "message": message})
     assert result.error == ErrorBody("X", text)
 
@@ -171,13 +171,13 @@ def test_values_that_are_no_pairs_of_texts_are_dropped() -> None:
     ],
 )
 def test_retry_after_has_two_forms(text: str | None, seconds: float | None) -> None:
-    """Whole seconds or a date; a date in the past means now, and anything else nothing."""
+    """`Retry-After` is read as seconds or as a date; a past date means 0 and anything else None."""
     assert retry_after_seconds(text, NOW) == seconds
 
 
 @given(status=st.integers(300, 599), body=st.binary(max_size=200), text=ODD_TEXT)
 def test_no_answer_breaks_the_reader(status: int, body: bytes, text: str) -> None:
-    """Whatever arrives becomes a reply whose texts can be encoded."""
+    """Any bytes and headers of an error answer become a reply whose texts are valid UTF-8."""
     result = answered(status, {"request-id": text, "Retry-After": text}, body, NOW)
     assert result.status == status
     assert result.error is not None
@@ -195,7 +195,7 @@ def test_no_answer_breaks_the_reader(status: int, body: bytes, text: str) -> Non
     )
 )
 def test_no_json_breaks_the_reader(value: object) -> None:
-    """JSON of any shape becomes an error whose texts can be encoded as UTF-8."""
+    """JSON of any shape becomes an error whose texts are valid UTF-8."""
     error = reply(value).error
     assert error is not None
     for text in (error.code, error.message, *(part for pair in error.values for part in pair)):

@@ -1,4 +1,4 @@
-"""Pages of jobs as the service answers them, whatever stands in them."""
+"""Pages of jobs as the service returns them, however malformed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def page(*items: object, **fields: object) -> Reply:
 
 
 def test_a_page_tells_what_a_policy_needs() -> None:
-    """Id, state, the owner's marks, dependencies, and the link to the next page."""
+    """A page of jobs gives each job's id, state, metadata and dependencies, and the link to the next page."""
     found = JobPage.of(
         page(
             {"id": "a", "state": "Active", "metadata": [{"name": "n", "value": "v"}], "usesTaskDependencies": True},
@@ -45,32 +45,32 @@ def test_a_page_tells_what_a_policy_needs() -> None:
     ],
 )
 def test_a_job_whose_marks_cannot_be_read_is_not_one_without_marks(item: object) -> None:
-    """It may be its owner's wish to keep it."""
+    """A job whose metadata or state cannot be read is marked unreadable, as its owner may want to keep it."""
     assert JobPage.of(page(item)).jobs == (ListedJob("a", "", is_readable=False),)
 
 
 @pytest.mark.parametrize("field", [{"state": None}, {"state": "active", "usesTaskDependencies": "true"}])
 def test_a_job_that_cannot_be_read_keeps_the_marks_that_can(field: dict[str, object]) -> None:
-    """Its owner has said what is to become of it."""
+    """An unreadable job keeps the metadata that can be read, such as its owner's wish to keep its tasks."""
     item = {"id": "a", "metadata": [{"name": "task-retention", "value": "keep"}], **field}
     assert JobPage.of(page(item)).jobs == (ListedJob("a", "", (("task-retention", "keep"),), is_readable=False),)
 
 
 def test_an_item_without_an_id_is_no_job() -> None:
-    """There is nothing that could be asked about it."""
+    """An item of a job list without a valid id is dropped."""
     assert JobPage.of(page({"state": "active"}, 7, {"id": 3})).jobs == ()
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"value": {}}', b'{"value": [], "odata.nextLink": 1}', b"\xff"])
 def test_a_body_that_is_no_page_counts_as_no_answer(body: bytes) -> None:
-    """An empty list would be an account without jobs."""
+    """A job list whose body is malformed is an error, not an account without jobs."""
     found = JobPage.of(replace(OK, body=body))
     assert found.reply.error is not None
     assert found.reply.error.code == "UnreadableAnswer"
 
 
 def test_a_refusal_is_passed_on() -> None:
-    """With no jobs in it."""
+    """A refused job list has no jobs and passes the refusal on."""
     reply = Reply(Sent.ANSWERED, 403, ErrorBody("AuthenticationFailed", "No."), True)
     assert JobPage.of(replace(reply, body=b'{"value": [{"id": "a"}]}')).jobs == ()
     assert JobPage.of(reply).reply is reply

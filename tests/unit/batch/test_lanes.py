@@ -1,4 +1,4 @@
-"""The lanes of the accounts: who runs beside whom, and who has to wait."""
+"""Lanes: how many calls to each account run at a time, and which have to wait."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SENT = Reply(Sent.ANSWERED, 200)
 
 
 def answering(number: int) -> Callable[[], Reply]:
-    """A call whose reply can be told from others."""
+    """A call whose reply can be recognised by its number."""
     return lambda: Reply(Sent.ANSWERED, 200, request_id=str(number))
 
 
 def test_replies_come_in_the_order_of_the_calls() -> None:
-    """Whatever accounts they go to, and in whatever order these answer."""
+    """Replies are returned in the order of the calls, whichever account answers first."""
     calls = [((SLOW, WELL)[n % 2], answering(n)) for n in range(20)]
     assert [reply.request_id for reply in Lanes([SLOW, WELL], 4).run(calls)] == [str(n) for n in range(20)]
 
 
 @pytest.mark.parametrize("most", [1, 48])
 def test_as_many_calls_side_by_side_as_the_setting_says(most: int) -> None:
-    """BATCH_MAX_CONCURRENCY counts above the number of the host's threads too."""
+    """As many calls run in parallel as BATCH_MAX_CONCURRENCY says, even more than the host has threads."""
     meeting = threading.Barrier(most)
 
     def call() -> Reply:
@@ -40,7 +40,7 @@ def test_as_many_calls_side_by_side_as_the_setting_says(most: int) -> None:
 
 
 def test_calls_that_hang_hold_up_no_other_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account whose calls hang takes its share of the host's threads and no more; what is beyond it is held."""
+    """An account whose calls hang blocks only its share of the host's threads; its further calls are held."""
     monkeypatch.setattr(lanes, "ENTER_SECONDS", 0.01)
     both, release = Lanes([SLOW, WELL], 8), threading.Event()
 
@@ -60,7 +60,7 @@ def test_calls_that_hang_hold_up_no_other_account(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_call_that_raises_frees_its_lane() -> None:
-    """A bug in one call does not lock the account out for good."""
+    """A call that raises frees its place in the lane."""
     one = Lanes([WELL], 1)
 
     def broken() -> Reply:
@@ -73,5 +73,5 @@ def test_a_call_that_raises_frees_its_lane() -> None:
 
 
 def test_an_account_without_a_lane_is_not_held() -> None:
-    """The client refuses it, with the reason."""
+    """A call to an account outside the list is not held here: the client refuses it with a reason."""
     assert Lanes([WELL], 1).run([(SLOW, answering(1))])[0].request_id == "1"

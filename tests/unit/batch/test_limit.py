@@ -1,4 +1,4 @@
-"""The limit of one account, as threads meet it."""
+"""An account's limit on calls, as threads experience it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFUSED = Reply(Sent.ANSWERED, 429)
 
 
 def test_no_more_than_the_limit_are_in_flight() -> None:
-    """A further call waits, and is told when its time is over."""
+    """A call beyond the limit on calls in flight is refused when its time is up, until another one ends."""
     clock = FakeClock()
     limit = AccountLimit(ACCOUNT, 2, clock)
     now = clock.monotonic()
@@ -28,7 +28,7 @@ def test_no_more_than_the_limit_are_in_flight() -> None:
 
 
 def test_a_waiting_thread_gets_the_place_that_comes_free() -> None:
-    """A release wakes the thread that waits for a place."""
+    """A call that ends wakes a thread that waits for a place."""
     clock = SystemClock()
     limit = AccountLimit(ACCOUNT, 1, clock)
     limit.acquire(clock.monotonic())
@@ -42,7 +42,7 @@ def test_a_waiting_thread_gets_the_place_that_comes_free() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_retry_after_holds_the_whole_account(status: int) -> None:
-    """Nobody calls again before the time that one call was asked to wait, and whoever asks learns how long that is."""
+    """A `Retry-After` holds all calls to the account for that time, and others can ask how long it is."""
     clock = FakeClock()
     limit = AccountLimit(ACCOUNT, 8, clock)
     limit.acquire(clock.monotonic())
@@ -55,7 +55,7 @@ def test_a_retry_after_holds_the_whole_account(status: int) -> None:
 
 
 def test_no_retry_after_holds_the_account_for_longer_than_the_setting() -> None:
-    """BATCH_RETRY_MAX_SECONDS caps this as every delay."""
+    """A `Retry-After` holds an account for at most BATCH_RETRY_MAX_SECONDS."""
     clock = FakeClock()
     limit = AccountLimit(ACCOUNT, 8, clock, longest_hold=60)
     limit.acquire(clock.monotonic())
@@ -64,7 +64,7 @@ def test_no_retry_after_holds_the_account_for_longer_than_the_setting() -> None:
 
 
 def test_those_that_wait_start_one_after_the_other() -> None:
-    """After a refusal, three calls that come together start a tenth of a second apart, and none has to wait in vain."""
+    """After a refusal, waiting calls start one after another at the reduced rate, and all of them start."""
     clock = SystemClock()
     limit = AccountLimit(ACCOUNT, 8, clock)
     limit.acquire(clock.monotonic())
@@ -86,7 +86,7 @@ def test_those_that_wait_start_one_after_the_other() -> None:
 
 
 def test_a_refusal_puts_off_those_that_wait() -> None:
-    """Calls that wait for their turn when the account asks for a pause do not go out in the middle of it."""
+    """A `Retry-After` also holds the calls that were already waiting for their turn."""
     clock = SystemClock()
     limit = AccountLimit(ACCOUNT, 8, clock)
     for _ in range(3):
@@ -104,7 +104,7 @@ def test_a_refusal_puts_off_those_that_wait() -> None:
 
 
 def test_a_change_is_logged_and_reported(caplog: pytest.LogCaptureFixture) -> None:
-    """Operators see when an account takes fewer calls, and when it takes as many as it is sent again."""
+    """A reduced rate, and its end, are logged and reported with the account."""
     caplog.set_level(logging.INFO)
     clock, seen = FakeClock(), []
     limit = AccountLimit(ACCOUNT, 8, clock, on_change=lambda account, rate: seen.append((account, rate)))

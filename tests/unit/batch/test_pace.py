@@ -1,4 +1,4 @@
-"""The pace of an account, against a service that counts tokens: calls, answers and time are simulated."""
+"""The pace of an account, in a simulation of callers and a service with a token bucket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.batch.pace import LEAST, Pace
 
 @dataclass
 class Bucket:
-    """A service that takes `limit` calls a second, and at once what it did not get in the `burst` seconds before."""
+    """A service that takes `limit` calls a second, and in a burst what it was spared in the last `burst` seconds."""
 
     limit: float
     burst: float = 1.0
@@ -35,7 +35,7 @@ class Bucket:
 
 @dataclass
 class Run:
-    """Processes with callers that call one time after the other; what came of it after the first ten seconds."""
+    """Processes whose callers make one call after another; counts results after the first ten seconds."""
 
     bucket: Bucket
     processes: int = 1
@@ -53,7 +53,7 @@ class Run:
     _draw: random.Random = field(default_factory=lambda: random.Random(7))
 
     def play(self, seconds: float) -> None:
-        """Lets the callers call; of each process, one at a time waits for its start, as in `AccountLimit`."""
+        """Lets the callers call; in each process one call at a time waits for its start, as in `AccountLimit`."""
         self._paces, self._waiting = [Pace() for _ in range(self.processes)], [0] * self.processes
         self.done = [0] * self.processes
         for process in range(self.processes):
@@ -103,7 +103,7 @@ class Run:
 def test_nearly_all_that_the_account_takes_is_used_and_few_calls_are_refused(
     limit: float, latency: float, burst: float, retry_after: float
 ) -> None:
-    """After ten seconds: nine tenths of the service's rate at least, and under two of a hundred calls refused."""
+    """After ten seconds, calls use at least 90 % of the service's rate and under 2 % of them are refused."""
     run = Run(Bucket(limit, burst), latency=latency, retry_after=retry_after)
     run.play(60)
     assert sum(run.done) >= 0.9 * limit * 50
@@ -112,7 +112,7 @@ def test_nearly_all_that_the_account_takes_is_used_and_few_calls_are_refused(
 
 @pytest.mark.parametrize(("limit", "burst"), [(100, 0.3), (500, 0.1), (500, 1.0)])
 def test_two_processes_share_an_account_without_talking(limit: float, burst: float) -> None:
-    """Neither gets more than twice what the other gets, and together they use most of what the account takes."""
+    """Two processes sharing an account use 85 % of its rate, and neither gets more than twice the other's share."""
     run = Run(Bucket(limit, burst), processes=2, retry_after=1.0)
     run.play(180)
     assert sum(run.done) >= 0.85 * limit * 170
@@ -122,7 +122,7 @@ def test_two_processes_share_an_account_without_talking(limit: float, burst: flo
 @pytest.mark.parametrize("retry_after", [0.0, 1.0])
 @pytest.mark.parametrize("limit", [20, 100, 500])
 def test_a_limit_that_is_lifted_is_found_out_within_half_a_minute(limit: float, retry_after: float) -> None:
-    """No restart and no setting: the pace looks for more by itself."""
+    """Within 30 seconds after the service's limit is lifted, the pace has no limit either."""
     run = Run(Bucket(limit, 0.1), retry_after=retry_after, lifted_at=60)
     run.play(100)
     assert run.free_at is not None
@@ -130,7 +130,7 @@ def test_a_limit_that_is_lifted_is_found_out_within_half_a_minute(limit: float, 
 
 
 def test_an_account_that_was_never_refused_has_no_pace() -> None:
-    """The calls in flight are the only limit then."""
+    """An account that never refused a call has no rate limit."""
     pace = Pace()
     for _ in range(999):
         assert pace.next_start(5.0) == 5.0
@@ -139,7 +139,7 @@ def test_an_account_that_was_never_refused_has_no_pace() -> None:
 
 
 def test_a_call_behind_others_is_told_when_its_turn_would_come() -> None:
-    """Whoever has less time than that need not wait for it."""
+    """A call behind 20 others at 10 calls a second can start in two seconds."""
     pace = Pace()
     pace.answered(1.0, 429)
     assert pace.rate == 10
@@ -148,7 +148,7 @@ def test_a_call_behind_others_is_told_when_its_turn_would_come() -> None:
 
 
 def test_a_call_that_waits_gains_from_growth() -> None:
-    """Its start is not fixed when it begins to wait: once the rate has grown, it comes sooner."""
+    """When the rate grows, calls that already wait start sooner."""
     pace = Pace()
     pace.answered(1.0, 429)
     for n in range(4):
@@ -158,7 +158,7 @@ def test_a_call_that_waits_gains_from_growth() -> None:
 
 
 def test_a_late_thread_costs_no_call() -> None:
-    """A thread wakes a little after its time; the next call then starts a little earlier, so that the rate is kept."""
+    """If a thread starts its call late, the next one may start earlier, so that the rate is kept."""
     pace = Pace()
     pace.answered(1.0, 429)
     pace.start(1.0)
@@ -167,7 +167,7 @@ def test_a_late_thread_costs_no_call() -> None:
 
 
 def test_a_storm_of_refusals_counts_once() -> None:
-    """All calls in flight are refused at once: the rate is cut once and not for each of them."""
+    """When all calls in flight are refused at once, the rate is cut only once."""
     pace = Pace()
     for n in range(200):
         pace.answered(10 + n / 100, 200)
@@ -177,7 +177,7 @@ def test_a_storm_of_refusals_counts_once() -> None:
 
 
 def test_the_pace_never_stops() -> None:
-    """An account that refuses everything is still asked now and then."""
+    """An account that refuses every call is still called at a minimum rate."""
     pace = Pace()
     for second in range(60):
         pace.answered(float(second), 503)
@@ -188,7 +188,7 @@ def test_the_pace_never_stops() -> None:
 
 @pytest.mark.parametrize("idle", [3_600.0, 86_400.0 * 30])
 def test_an_account_that_was_idle_after_a_refusal_is_called_again(idle: float) -> None:
-    """Growth over hours is more than a float holds; the call after them starts at once, without a limit."""
+    """After hours or days without calls, the rate limit is gone and the next call starts at once."""
     pace = Pace()
     for n in range(400):
         pace.answered(10 + n / 100, 200)
@@ -199,7 +199,7 @@ def test_an_account_that_was_idle_after_a_refusal_is_called_again(idle: float) -
 
 
 def test_a_fault_that_passes_costs_seconds_and_not_the_rate() -> None:
-    """For half a second everything is refused, whatever the rate: soon after it the old rate is reached again."""
+    """After half a second in which every call was refused, the former rate is reached again in seconds."""
     pace = Pace()
     for n in range(400):
         pace.answered(10 + n / 100, 200)
@@ -213,7 +213,7 @@ def test_a_fault_that_passes_costs_seconds_and_not_the_rate() -> None:
 
 @pytest.mark.parametrize("status", [404, 412, 500, 502, None])
 def test_other_answers_slow_nothing_down(status: int | None) -> None:
-    """Failures that are not about load say nothing about the rate."""
+    """Failures that are not about load, such as 404 or 500, do not reduce the rate."""
     pace = Pace()
     assert not pace.answered(1.0, status)
     assert pace.rate is None

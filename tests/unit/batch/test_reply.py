@@ -1,4 +1,4 @@
-"""What each answer of the Batch service means: the error table of the REST reference, row by row."""
+"""What each answer of the Batch service means, by the error table of the REST reference."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def answer(status: int, code: str | None = None) -> Reply:
     ],
 )
 def test_status_and_code_give_the_kind(status: int, code: str | None, kind: Kind) -> None:
-    """Each row of the error table has its class, and none of these is in the slow lane."""
+    """Status and code of an answer determine its kind, as the error table says."""
     reply = answer(status, code)
     assert (reply.kind, reply.is_slow) == (kind, False)
 
 
 @pytest.mark.parametrize("code", sorted(PASSING_STATES))
 def test_passing_states_are_retried_slowly(code: str) -> None:
-    """A 409 about a state that ends by itself is transient and marked slow, and proves that nothing was deleted."""
+    """A 409 about a state that ends by itself is retried slowly, and proves that nothing was deleted."""
     reply = answer(409, code)
     assert (reply.kind, reply.is_slow, reply.may_have_taken_effect) == (Kind.TRANSIENT, True, False)
 
@@ -89,61 +89,61 @@ def test_passing_states_are_retried_slowly(code: str) -> None:
     "code", ["NodeNotReady", "JobBeingDeleted", "JobBeingTerminated", "OperationInvalidForCurrentState"]
 )
 def test_the_known_passing_states_are_in_the_list(code: str) -> None:
-    """The states that a task deletion was seen to meet count as passing."""
+    """The states that task deletions are known to meet count as ending by themselves."""
     assert code in PASSING_STATES
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 500, 501, 503])
 def test_node_not_ready_is_transient_whatever_the_status(status: int) -> None:
-    """`NodeNotReady` is undocumented, and so is the status that it comes with."""
+    """`NodeNotReady`, whose status is undocumented, is retried slowly whatever its status."""
     reply = answer(status, "NodeNotReady")
     assert (reply.kind, reply.is_slow) == (Kind.TRANSIENT, True)
 
 
 def test_a_code_that_batch_did_not_send_proves_nothing() -> None:
-    """A 404 whose code is our own wording is not taken as Batch's word that the task is gone."""
+    """A 404 whose code did not come from Batch does not prove that the task is gone."""
     forged = Reply(Sent.ANSWERED, 404, ErrorBody("TaskNotFound", ""), has_batch_code=False)
     assert forged.kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("status", [301, 304, 400, 401, 403, 404, 409, 412, 429])
 def test_an_answer_proves_that_nothing_was_deleted(status: int) -> None:
-    """A status other than 2xx, 408 and 5xx says that the try had no effect."""
+    """Any status other than 2xx, 408 and 5xx proves that the call had no effect."""
     assert not answer(status).may_have_taken_effect
 
 
 @pytest.mark.parametrize("status", [408, 500, 501, 502, 503, 504])
 def test_a_fault_on_the_way_leaves_the_effect_open(status: int) -> None:
-    """408 and 5xx may come from a gateway that lost the service's own answer."""
+    """408 and 5xx leave open whether the task was deleted, as a gateway may have lost Batch's answer."""
     assert answer(status).may_have_taken_effect
 
 
 def test_silence_is_transient_and_leaves_the_effect_open() -> None:
-    """Without an answer the task may be gone, so that a later 404 means success."""
+    """A call without an answer is retried and may have had its effect."""
     reply = Reply(Sent.UNANSWERED, error=ErrorBody("NoAnswer", ""))
     assert (reply.kind, reply.was_sent, reply.may_have_taken_effect) == (Kind.TRANSIENT, True, True)
 
 
 @pytest.mark.parametrize("sent", [Sent.HELD, Sent.FAILED])
 def test_what_was_never_sent_is_transient_without_effect(sent: Sent) -> None:
-    """No slot and no time, or no token and no connection: the next attempt starts from nothing."""
+    """A call that was not sent, being held or without connection, is retried and had no effect."""
     reply = Reply(sent, error=ErrorBody("Any", ""))
     assert (reply.kind, reply.was_sent, reply.may_have_taken_effect) == (Kind.TRANSIENT, False, False)
 
 
 def test_what_our_own_guard_refused_is_permanent() -> None:
-    """A request that cannot be sent safely today cannot be sent tomorrow either."""
+    """A call that the app itself refused as unsafe fails for good and had no effect."""
     reply = Reply(Sent.REFUSED, error=ErrorBody("UnsafeTarget", ""))
     assert (reply.kind, reply.was_sent, reply.may_have_taken_effect) == (Kind.PERMANENT, False, False)
 
 
 def test_the_service_cannot_fake_our_refusal() -> None:
-    """The codes of our guard decide nothing: in an answer they are codes like any other."""
+    """The code `UnsafeTarget` in an answer of the service is not taken for the app's own refusal."""
     assert answer(503, "UnsafeTarget").kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_a_strangers_2xx_is_no_success(status: int) -> None:
-    """A 2xx without the service's `request-id` comes from something in between: tried again, its effect unknown."""
+    """A 2xx without Batch's `request-id` is not a success: it is retried, and may have had its effect."""
     reply = answered(status, {"Content-Type": "text/html"}, b"<html>Sign in</html>", datetime.now(UTC))
     assert (reply.kind, reply.may_have_taken_effect) == (Kind.TRANSIENT, True)

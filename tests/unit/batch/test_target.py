@@ -1,4 +1,4 @@
-"""URLs of the Batch service: built from the allow list, and refused when they would lead elsewhere."""
+"""URLs of the Batch service are built from the allow list, and refused if they would lead elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ODD_TEXT = st.text(st.sampled_from("ab09_-:.%/\\?#@ ;+~&=\n\r\t\x00é2eEjob"), m
 
 
 def test_ids_stand_in_the_path_encoded() -> None:
-    """The colon in the id of a scheduled job travels as `%3A`."""
+    """The colon in a scheduled job's id is encoded as `%3A` in the path."""
     assert task_path("nightly:job-12", "frame_001-A") == "/jobs/nightly%3Ajob-12/tasks/frame_001-A"
 
 
@@ -34,7 +34,7 @@ def test_other_ids_are_refused(bad: str) -> None:
 
 @given(job=ODD_TEXT, task=ODD_TEXT)
 def test_no_pair_of_ids_reaches_another_resource(job: str, task: str) -> None:
-    """A path either is refused or survives the HTTP client as exactly one job and one task."""
+    """For any two ids, the path is refused or addresses exactly one job and one task."""
     try:
         path = task_path(job, task)
     except UnsafeTarget:
@@ -47,7 +47,7 @@ def test_no_pair_of_ids_reaches_another_resource(job: str, task: str) -> None:
     "path", ["/jobs/j1/tasks/..", "/jobs/j1/tasks/.", "/jobs/j1/./tasks/t", "/jobs/j1/tasks/../../j2"]
 )
 def test_a_path_that_the_client_folds_is_refused(path: str) -> None:
-    """The second lock: what the HTTP client makes of a URL must still be the intended text."""
+    """A URL that the HTTP client changes, by folding dot segments, is refused."""
     prepared = requests.Request("DELETE", url_of(ACCOUNT, path, {"api-version": "x"})).prepare()
     with pytest.raises(UnsafeTarget):
         check(prepared.url, ACCOUNT, path)
@@ -68,7 +68,7 @@ def test_a_path_that_the_client_folds_is_refused(path: str) -> None:
     ],
 )
 def test_a_prepared_url_must_be_the_intended_one(url: str | None) -> None:
-    """Another scheme, host, port or path, user information or a fragment is refused."""
+    """A URL with another scheme, host, port or path, with user information or a fragment, is refused."""
     with pytest.raises(UnsafeTarget):
         check(url, ACCOUNT, "/jobs/j1/tasks/t1")
 
@@ -82,12 +82,12 @@ def test_a_prepared_url_must_be_the_intended_one(url: str | None) -> None:
     ],
 )
 def test_a_link_within_the_listing_is_followed(link: str) -> None:
-    """However the service spells account and path, the URL is built from our own, with the link's query."""
+    """A next-page link within the listing is rebuilt from the app's own URL, with the link's query."""
     assert follow(link, ACCOUNT, PAGES) == f"{ACCOUNT}/jobs/j1/tasks?$skiptoken=a%2Fb"
 
 
 def test_a_colon_may_stand_plain_in_the_link() -> None:
-    """The service need not encode the id as we do."""
+    """A next-page link may have a job id with an unencoded colon."""
     assert follow(f"{ACCOUNT}/jobs/n:job-1/tasks?x=1", ACCOUNT, "/jobs/n%3Ajob-1/tasks").endswith(
         "/jobs/n%3Ajob-1/tasks?x=1"
     )

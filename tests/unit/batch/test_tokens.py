@@ -1,4 +1,4 @@
-"""The token source: one request at a time, shared by all who wait, and no secret in what it says."""
+"""The token source: one request at a time, shared by all that wait, and no secret in its errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Token:
 
 @dataclass
 class Issuer:
-    """Credentials that count what is asked of them; `act` may raise or wait before a token is given."""
+    """Counts credentials and token requests; `act` may raise or wait before a token is given."""
 
     clock: FakeClock
     life: int = 24 * HOUR
@@ -39,12 +39,12 @@ class Issuer:
     scopes: list[str] = field(default_factory=list)
 
     def __call__(self) -> Issuer:
-        """A fresh credential."""
+        """A new credential."""
         self.credentials += 1
         return self
 
     def get_token(self, *scopes: str) -> Token:
-        """The next token in order."""
+        """The next token."""
         self.scopes += scopes
         number = len(self.scopes)
         self.act()
@@ -52,12 +52,12 @@ class Issuer:
 
 
 def source(issuer: Issuer) -> TokenSource:
-    """A token source that asks this issuer."""
+    """A token source for this issuer."""
     return TokenSource(issuer, SCOPE, issuer.clock)
 
 
 def failing(error: Exception) -> Callable[[], None]:
-    """An act that raises."""
+    """A function that raises."""
 
     def act() -> None:
         raise error
@@ -76,19 +76,19 @@ def failing(error: Exception) -> Callable[[], None]:
     ],
 )
 def test_the_scope_ends_in_two_slashes(text: str, scope: str) -> None:
-    """However the scope is written, the audience keeps the final slash that Batch insists on."""
+    """However the scope is written, it keeps the final slash of the audience, which Batch insists on."""
     assert normalised_scope(text) == scope
 
 
 def test_nothing_is_asked_before_it_is_needed() -> None:
-    """Making a token source contacts nobody and makes no credential."""
+    """Creating a token source makes no credential and no token request."""
     issuer = Issuer(FakeClock())
     source(issuer)
     assert (issuer.credentials, issuer.scopes) == (0, [])
 
 
 def test_a_token_is_kept_and_asked_for_in_the_right_scope() -> None:
-    """Calls in a row share one token from one credential."""
+    """Successive calls share one token, requested once in the configured scope."""
     issuer = Issuer(FakeClock())
     tokens = source(issuer)
     assert [tokens.token(), tokens.token()] == ["token-1", "token-1"]
@@ -96,7 +96,7 @@ def test_a_token_is_kept_and_asked_for_in_the_right_scope() -> None:
 
 
 def test_the_credential_is_asked_again_after_five_minutes() -> None:
-    """The credential renews long tokens at half their life, which it can do only when it is asked."""
+    """After five minutes the same credential is asked again, so that it can renew a long-lived token."""
     issuer = Issuer(FakeClock())
     tokens = source(issuer)
     tokens.token()
@@ -107,7 +107,7 @@ def test_the_credential_is_asked_again_after_five_minutes() -> None:
 
 
 def test_a_token_is_renewed_five_minutes_before_its_end() -> None:
-    """No call is made with a token that is about to end."""
+    """A token is renewed when it has less than five minutes left."""
     issuer = Issuer(FakeClock(), life=540)
     tokens = source(issuer)
     tokens.token()
@@ -118,7 +118,7 @@ def test_a_token_is_renewed_five_minutes_before_its_end() -> None:
 
 
 def test_a_short_token_is_not_fetched_by_every_call() -> None:
-    """A token that has less than five minutes from the start is used for half its life."""
+    """A token that lives less than five minutes is used for half its life."""
     issuer = Issuer(FakeClock(), life=60)
     tokens = source(issuer)
     assert [tokens.token() for _ in range(3)] == ["token-1"] * 3
@@ -127,7 +127,7 @@ def test_a_short_token_is_not_fetched_by_every_call() -> None:
 
 
 def test_a_failed_renewal_falls_back_on_the_valid_token() -> None:
-    """While the old token is good, an endpoint that is down stops nothing, and is left alone for half a minute."""
+    """If a renewal fails, the still valid token is used, and the endpoint is not asked for half a minute."""
     issuer = Issuer(FakeClock(), life=2 * HOUR)
     tokens = source(issuer)
     tokens.token()
@@ -140,7 +140,7 @@ def test_a_failed_renewal_falls_back_on_the_valid_token() -> None:
 
 
 def test_an_expired_token_is_not_used() -> None:
-    """When the old token has ended and no new one comes, the call fails."""
+    """If the token has expired and cannot be renewed, the call fails."""
     issuer = Issuer(FakeClock(), life=HOUR)
     tokens = source(issuer)
     tokens.token()
@@ -162,7 +162,7 @@ def test_an_expired_token_is_not_used() -> None:
     ],
 )
 def test_every_fault_of_the_credential_is_one_error(error: Exception) -> None:
-    """Whatever the libraries raise, the caller sees TokenUnavailable, and the next call tries again."""
+    """Whatever the credential raises becomes TokenUnavailable, and the next call tries again."""
     issuer = Issuer(FakeClock(), act=failing(error))
     tokens = source(issuer)
     with pytest.raises(TokenUnavailable, match=r"no token from the identity endpoint: \w+"):
@@ -172,7 +172,7 @@ def test_every_fault_of_the_credential_is_one_error(error: Exception) -> None:
 
 
 def test_the_error_tells_no_secret(caplog: pytest.LogCaptureFixture) -> None:
-    """The text of the library's exception may quote a token and goes neither into the error nor into the log."""
+    """A secret in the library's exception appears neither in the error nor in the log."""
     caplog.set_level(logging.DEBUG)
     issuer = Issuer(FakeClock(), act=failing(DecodeError('Content: {"access_token": "s3cret"')))
     with pytest.raises(TokenUnavailable) as caught:
@@ -189,7 +189,7 @@ def test_the_error_tells_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_the_error_says_where_to_look(error: Exception, hint: str) -> None:
-    """The class alone would tell nobody that the identity is not assigned."""
+    """The error names the likely cause, such as an identity that is not assigned."""
     with pytest.raises(TokenUnavailable) as caught:
         source(Issuer(FakeClock(), act=failing(error))).token()
     assert hint in str(caught.value)
@@ -198,7 +198,7 @@ def test_the_error_says_where_to_look(error: Exception, hint: str) -> None:
 
 @pytest.mark.parametrize("text", ["two words", "line\nbreak", "naïve"])
 def test_a_token_that_fits_no_header_is_none(text: str) -> None:
-    """What cannot be sent is refused here, where its text stays out of the HTTP client's complaint."""
+    """A token that cannot be a header value is refused as TokenUnavailable."""
     clock = FakeClock()
     issuer = Issuer(clock)
     issuer.get_token = lambda *_: Token(text, int(clock.now().timestamp()) + HOUR)  # type: ignore[method-assign]
@@ -217,14 +217,14 @@ class Crowd:
     results: list[str] = field(default_factory=list)
 
     def hold(self) -> None:
-        """What the credential does: it waits for the test, and then fails if it is to."""
+        """Blocks the credential until the test releases it, and then fails if told to."""
         self.reached.set()
         assert self.released.wait(10)
         if self.error:
             raise self.error
 
     def run(self, ask: Callable[[], str]) -> None:
-        """Lets eight threads ask, releases the endpoint when all wait, and returns when all have their answer."""
+        """Lets eight threads ask, releases the endpoint once all wait, and returns when all have their result."""
         threads = [threading.Thread(target=self._ask, args=(ask,)) for _ in range(8)]
         for thread in threads:
             thread.start()
@@ -242,7 +242,7 @@ class Crowd:
 
 
 def waits(thread: threading.Thread) -> bool:
-    """Whether a thread is inside some `wait`."""
+    """Whether a thread is inside a `wait`."""
     frame = sys._current_frames().get(thread.ident or 0)
     while frame is not None and frame.f_code is not threading.Event.wait.__code__:
         frame = frame.f_back
@@ -250,7 +250,7 @@ def waits(thread: threading.Thread) -> bool:
 
 
 def test_cold_threads_share_one_fetch() -> None:
-    """Many threads that start without a token cost one request to the endpoint."""
+    """Threads that need the first token at the same time share one request."""
     crowd = Crowd()
     issuer = Issuer(FakeClock(), act=crowd.hold)
     crowd.run(source(issuer).token)
@@ -258,7 +258,7 @@ def test_cold_threads_share_one_fetch() -> None:
 
 
 def test_waiting_threads_share_the_failure() -> None:
-    """An endpoint that is down costs its time-out once, not once for each thread in turn."""
+    """Threads that wait for a token share the failure of one request, without asking again in turn."""
     crowd = Crowd(error=ServiceRequestError("down"))
     issuer = Issuer(FakeClock(), act=crowd.hold)
     crowd.run(source(issuer).token)
@@ -267,7 +267,7 @@ def test_waiting_threads_share_the_failure() -> None:
 
 
 def test_valid_tokens_are_served_while_one_is_renewed() -> None:
-    """A slow renewal holds up the thread that makes it and nobody else."""
+    """While one thread renews the token slowly, the others get the one that is still valid."""
     issuer = Issuer(FakeClock(), life=2 * HOUR)
     tokens = source(issuer)
     tokens.token()
@@ -284,7 +284,7 @@ def test_valid_tokens_are_served_while_one_is_renewed() -> None:
 
 
 def test_a_refused_token_is_replaced_from_a_fresh_credential() -> None:
-    """The credential that gave the refused token remembers it, so that a new one is made."""
+    """A refused token is replaced through a new credential, because the old one caches it."""
     issuer = Issuer(FakeClock())
     tokens = source(issuer)
     assert tokens.renewed(tokens.token()) == "token-2"
@@ -292,7 +292,7 @@ def test_a_refused_token_is_replaced_from_a_fresh_credential() -> None:
 
 
 def test_only_the_first_refusal_drops_the_token() -> None:
-    """Threads that were refused with one token get the one that the first of them fetched."""
+    """Threads whose same token was refused share the one replacement."""
     issuer = Issuer(FakeClock())
     tokens = source(issuer)
     stale = tokens.token()
@@ -301,7 +301,7 @@ def test_only_the_first_refusal_drops_the_token() -> None:
 
 
 def test_a_renewal_under_way_does_not_bring_the_refused_token_back() -> None:
-    """A request to the old credential that ends after the refusal does not replace the fresh token."""
+    """A renewal that was under way during a refusal does not replace the newer token."""
     issuer = Issuer(FakeClock(), life=2 * HOUR)
     tokens = source(issuer)
     stale = tokens.token()
@@ -319,7 +319,7 @@ def test_a_renewal_under_way_does_not_bring_the_refused_token_back() -> None:
 
 
 def test_a_failed_replacement_does_not_fall_back_on_the_refused_token() -> None:
-    """A token that Batch refused is not served again because the endpoint is down."""
+    """A refused token is not used again, even if no replacement can be had."""
     issuer = Issuer(FakeClock())
     tokens = source(issuer)
     stale = tokens.token()

@@ -1,4 +1,4 @@
-"""What most tests of clean-ups work on."""
+"""The app and job that most tests of clean-ups use."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from tests.fakes.app import World, job_world
 
 @pytest.fixture
 def world() -> World:
-    """The job that is cleaned up."""
+    """An app with the job that is cleaned up."""
     return job_world()

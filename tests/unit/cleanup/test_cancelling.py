@@ -19,23 +19,23 @@ QUEUE = "job-completions"
 
 
 def cancel(world: World, body: dict[str, Any], **query: str) -> Any:
-    """`DELETE /api/job-completions/{id}`."""
+    """Calls `DELETE /api/job-completions/{id}`."""
     return ask(world.app.cleanups.cancel, call(route={"id": body["clientRequestId"]}, query=query))
 
 
 def state(world: World, body: dict[str, Any]) -> tuple[str, int]:
-    """State and number of open requests, as `GET /api/job-completions/{id}` says."""
+    """The state and number of open requests in `GET /api/job-completions/{id}`."""
     document = world.progress(body["clientRequestId"]).content
     return document["state"], document["open"]
 
 
 def closings(world: World) -> dict[str, dict[str, Any]]:
-    """The events that close clean-ups, by id: repeats of one are one."""
+    """The closing events of clean-ups, by id, so that repeats count once."""
     return {r["id"]: r["data"] for r in world.results() if r["type"].startswith("batch.job-cleanup.")}
 
 
 def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
-    """202 with the progress, its event says so, and nothing is listed when its next step comes."""
+    """A clean-up that waits for its job is cancelled at once, with a closing event, and lists nothing more."""
     world.batch.states[JOB] = "active"
     body = world.put_event()
     world.deliver(QUEUE)
@@ -51,7 +51,7 @@ def test_one_that_waits_for_its_job_is_cancelled_at_once(world: World) -> None:
 
 
 def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: World) -> None:
-    """Nobody can tell whether it was cancelled: no DELETE is sent, and a redrive goes on with them."""
+    """If a clean-up's row cannot be read, its requests become dead letters without a DELETE, and can be redriven."""
     body = world.put_event()
     while world.deliver(QUEUE):
         pass
@@ -69,7 +69,7 @@ def test_requests_of_a_clean_up_that_cannot_be_read_are_kept_for_people(world: W
 
 
 def test_one_that_was_only_posted_is_never_begun(world: World) -> None:
-    """Its first message finds it cancelled; so does the repeat of the call."""
+    """A clean-up cancelled before its first message lists nothing, and a repeat of the event says `cancelled`."""
     body = world.put_event()
     (message,) = world.messages(QUEUE)
     posted = world.post_event(message.text.encode())
@@ -81,7 +81,7 @@ def test_one_that_was_only_posted_is_never_begun(world: World) -> None:
 
 
 def test_a_repeat_is_200(world: World) -> None:
-    """It was cancelled before, and its event is told once more at most under its id."""
+    """Cancelling a clean-up again answers 200 and leaves one closing event."""
     world.batch.states[JOB] = "active"
     body = world.put_event()
     world.deliver(QUEUE)
@@ -90,7 +90,7 @@ def test_a_repeat_is_200(world: World) -> None:
 
 
 def test_a_listing_stops_at_its_next_page(world: World) -> None:
-    """What was asked for and not begun is open until its message comes."""
+    """Cancelling during the listing stops it at the next page; requests already made end as cancelled."""
     body = world.put_event()
     world.deliver(QUEUE)
     answer = cancel(world, body)
@@ -103,7 +103,7 @@ def test_a_listing_stops_at_its_next_page(world: World) -> None:
 
 
 def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> None:
-    """202 while something is open."""
+    """Cancelling a listed clean-up ends its open requests, but keeps its state and its closing event."""
     body = world.put_event(deleteAfter="P20D")
     while world.deliver(QUEUE):
         pass
@@ -117,7 +117,7 @@ def test_one_that_had_listed_all_keeps_its_state_and_its_event(world: World) -> 
 
 
 def test_one_that_has_ended_cannot_be_cancelled(world: World) -> None:
-    """409 once nothing of it is open."""
+    """Cancelling a clean-up without open requests is refused with 409."""
     body = world.put_event()
     world.settle()
     answer = cancel(world, body)
@@ -125,7 +125,7 @@ def test_one_that_has_ended_cannot_be_cancelled(world: World) -> None:
 
 
 def test_an_id_is_needed_that_is_known(world: World) -> None:
-    """404 for an unknown one, also where only its dry run is known; 400 for what is no GUID."""
+    """Cancelling answers 404 for an id unknown in that id space, and 400 for an invalid id or parameter."""
     body = world.put_event(dryRun=True)
     world.deliver(QUEUE)
     assert cancel(world, body).status == 404
@@ -135,7 +135,7 @@ def test_an_id_is_needed_that_is_known(world: World) -> None:
 
 
 def test_what_was_begun_goes_on(world: World) -> None:
-    """A request whose DELETE may have been sent is not ended; the others of its clean-up are."""
+    """Requests whose DELETE may have been sent go on after a cancellation; the others end as cancelled."""
     body = job_event()
     world.batch.script = [refused(503, "ServerBusy")] * 3
     world.put(body, QUEUE)
@@ -156,7 +156,7 @@ def test_what_was_begun_goes_on(world: World) -> None:
 @pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
 @pytest.mark.parametrize("number", range(3))
 def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
-    """The event is told whatever dies: by the repeat, or by the step that is still on the queue."""
+    """If a storage operation fails while cancelling, a repeat of the call still leads to one closing event."""
     world.batch.states[JOB] = "active"
     body = world.put_event()
     world.deliver(QUEUE)
@@ -167,7 +167,7 @@ def test_a_cancel_that_dies_on_the_way_is_repeated(world: World, fault: Fault, n
 
 
 def test_a_row_that_never_holds_still_is_answered_with_503(world: World) -> None:
-    """Nothing is promised."""
+    """If the clean-up's row keeps changing, cancelling raises StorageUnavailable."""
     world.batch.states[JOB] = "active"
     body = world.put_event()
     world.deliver(QUEUE)
@@ -176,7 +176,7 @@ def test_a_row_that_never_holds_still_is_answered_with_503(world: World) -> None
 
 
 def test_a_step_that_is_at_work_meanwhile_finds_the_end(world: World) -> None:
-    """Its write is refused, and it tells the end that was made."""
+    """A listing step that runs during the cancellation writes nothing and makes no successor."""
     body = world.put_event()
     world.deliver(QUEUE)
     statuses: list[int] = []
@@ -188,7 +188,7 @@ def test_a_step_that_is_at_work_meanwhile_finds_the_end(world: World) -> None:
 
 
 def test_a_failed_clean_up_that_was_cancelled_stays_so(world: World) -> None:
-    """Its dead letter is not put back: somebody took back what it had asked for."""
+    """A failed clean-up that was cancelled cannot be redriven: 409."""
     body = world.put_event(deleteAfter="P20D")
     world.deliver(QUEUE)
     world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]

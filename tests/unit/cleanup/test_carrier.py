@@ -1,4 +1,4 @@
-"""Events in `data_base64`: what binary buffers of some languages turn into."""
+"""Events in `data_base64`, which some languages' SDKs make of binary data."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ENVELOPE: dict[str, Any] = {"specversion": "1.0", "id": "e-1", "type": "Contoso.
 
 
 def encoded(data: object) -> str:
-    """What an SDK makes of bytes."""
+    """What an SDK makes of binary data."""
     raw = data if isinstance(data, bytes) else json.dumps(data).encode()
     return base64.b64encode(raw).decode()
 
 
 def problems_of(value: object) -> list[tuple[str, str]]:
-    """Where an event is at fault, and what is wrong."""
+    """The pointers and texts of an event's problems."""
     with pytest.raises(InvalidInput) as caught:
         read_event(value, ACCOUNTS, NOW)
     return [(problem.pointer, problem.text) for problem in caught.value.problems]
@@ -34,7 +34,7 @@ def problems_of(value: object) -> list[tuple[str, str]]:
     "content_type", [None, "application/json", "application/json; charset=utf-8", "text/json", "application/vnd.x+json"]
 )
 def test_bytes_of_json_are_the_same_event(content_type: str | None) -> None:
-    """With a content type of JSON or none."""
+    """JSON in `data_base64`, with a JSON content type or none, is the same event as in `data`."""
     plain = read_event(ENVELOPE | {"data": {"jobId": "render-7", "select": "failed"}}, ACCOUNTS, NOW)
     fields = {"data_base64": encoded({"jobId": "render-7", "select": "failed"})}
     fields |= {"datacontenttype": content_type} if content_type else {}
@@ -61,20 +61,20 @@ def test_bytes_of_json_are_the_same_event(content_type: str | None) -> None:
     ],
 )
 def test_a_fault_of_the_bytes_is_pointed_at(fields: dict[str, object], where: str, text: str) -> None:
-    """Decoded `data_base64` must meet the same rules as an object."""
+    """A fault in decoded `data_base64` is reported by the same rules as in an object, with its pointer."""
     [(pointed, found)] = problems_of(ENVELOPE | fields)
     assert pointed == where
     assert text in found
 
 
 def test_an_event_grid_event_has_no_such_field() -> None:
-    """Its schema knows `data` alone."""
+    """An Event Grid event must have `data`: `data_base64` does not count."""
     grid = {"id": "e", "topic": "/t", "eventType": "x", "dataVersion": "1", "data_base64": encoded({"jobId": "a"})}
     assert [pointed for pointed, _ in problems_of(grid)] == ["/data"]
 
 
 def test_a_refused_event_is_told_of_as_far_as_it_can_be_read() -> None:
-    """Its id is the envelope's, its job that of the bytes."""
+    """A refused event still gives its id from the envelope and its job from the decoded data, if readable."""
     found = partial_event(ENVELOPE | {"data_base64": encoded({"jobId": "render-7", "x": 1})}, ACCOUNTS)
     assert (found.job_id, found.event_id is not None) == ("render-7", True)
     assert partial_event(ENVELOPE | {"data_base64": 1}, ACCOUNTS) == PartialEvent(found.event_id)

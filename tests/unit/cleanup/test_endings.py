@@ -1,4 +1,4 @@
-"""How clean-ups end when the host gave them up, and how they are put back."""
+"""How clean-ups end when the host gives up their message, and how they are redriven."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ OTHER = "https://other.region.batch.azure.com"
 
 
 def ends(world: World) -> list[str | None]:
-    """What the closing events say, in order: an outcome, or `listed`."""
+    """The outcomes in the closing events, in order; `listed` for a complete listing."""
     closing = [r for r in world.results() if r["type"].startswith("batch.job-cleanup.")]
     return [r["data"].get("outcome", "listed") for r in closing]
 
 
 def fail(world: World, body: dict[str, Any] | None = None) -> str:
-    """An event that Batch refuses for good; the id of its dead letter."""
+    """Makes an event fail for good at Batch; returns the id of its dead letter."""
     world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
     world.put(body or job_event(), "job-completions")
     world.settle()
@@ -43,7 +43,7 @@ def fail(world: World, body: dict[str, Any] | None = None) -> str:
 
 
 def lose_return(world: World) -> None:
-    """The host dies before it takes the message of its next finished delivery away."""
+    """Lets the host die before it removes the message of its next finished delivery."""
     with disturbed(world, at(0, Fault.DIES_BEFORE, "host removes")), pytest.raises(ProcessDied):
         world.deliver("job-completions")
     world.clock.advance(601)
@@ -61,7 +61,7 @@ def lose_return(world: World) -> None:
     ],
 )
 def test_the_message_that_ended_a_clean_up_only_closes_it_again(before: Any, after: Any, state: str) -> None:
-    """Whatever Batch would say by now: the same event once more, and nothing is listed or deleted behind it."""
+    """If the message that ended a clean-up is delivered again, it repeats the closing event and lists nothing."""
     world = World(JOB_COMPLETION_MAX_WAIT_DAYS="0")
     world.batch.seed(JOB, 5, state=state)
     world.batch.job_script = [before] if before else []
@@ -89,7 +89,7 @@ def closing_ids(world: World) -> list[str]:
 def test_a_refused_message_hides_no_failure_of_the_event_whose_id_it_has(
     world: World, fields: dict[str, str], first: bool
 ) -> None:
-    """Neither a mistyped one nor another wish: both have results and dead letters, and the failure is put back."""
+    """An invalid or conflicting message with a failed event's id has a result and dead letter apart from it."""
     body = job_event()
     if first and "slect" in fields:
         world.put(body | fields, "job-completions")
@@ -120,7 +120,7 @@ def test_two_messages_without_an_id_are_told_apart_by_their_text(world: World) -
 
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
 def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) -> None:
-    """Its next step, or that step's poison copy, ends the clean-up without another call to the account."""
+    """The next step of a clean-up whose account left the allow list ends it without a call to that account."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 5, state="active")
     body = world.put_event(batchUrl=OTHER)
@@ -141,7 +141,7 @@ def test_a_clean_up_whose_account_was_taken_off_the_list_is_ended(queue: str) ->
 
 
 def test_a_clean_up_made_anew_stays_with_its_account() -> None:
-    """Its row was purged, it named no account, and the default is another one by now: no other account is asked."""
+    """Redriven after its row was purged, a clean-up keeps its account even if the default has changed."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 3)
     letter_id = fail(world)
@@ -154,7 +154,7 @@ def test_a_clean_up_made_anew_stays_with_its_account() -> None:
 
 
 def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> None:
-    """The account that it names is not even looked at."""
+    """A forged step for an account outside the allow list ends without a call to it."""
     page = {"v": 1, "event": job_event(batchUrl=OTHER), "acceptedAt": to_text(world.clock.now()), "step": 3}
     world.batch.job_script = [refused(400, "MustNotBeAsked")]
     for fields in ({"continuation": None}, {"continuation": f"{OTHER}/jobs/{JOB}/tasks?$skiptoken=x"}):
@@ -165,7 +165,7 @@ def test_a_forged_step_for_a_strange_account_reaches_nothing(world: World) -> No
 
 
 def test_a_clean_up_that_cannot_be_read_is_ended(world: World) -> None:
-    """Its message ends on the poison queue, and its poison copy ends it, so that it can be read and put back."""
+    """A clean-up whose row cannot be read ends as exhausted through the poison queue, and can be redriven."""
     world.batch.states[JOB] = "active"
     body = world.put_event()
     world.deliver("job-completions")
@@ -189,7 +189,7 @@ def test_a_clean_up_that_cannot_be_read_is_ended(world: World) -> None:
 
 
 def purge(world: World) -> None:
-    """What is done is forgotten, and the ids of its tasks are in use again."""
+    """Purges all rows and restores the deleted tasks, as if their ids were in use again."""
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
     assert {row for _, row in world.records.rows} == {"cursor"}
@@ -197,7 +197,7 @@ def purge(world: World) -> None:
 
 
 def put_late(world: World, body: object, queue: str = "job-completions") -> None:
-    """A message that has waited in a queue for two weeks and a bit."""
+    """Puts a message that has waited for longer than two weeks."""
     world.put(body, queue)
     world.messages(queue)[-1].inserted_at -= timedelta(days=14, seconds=1)
 
@@ -205,7 +205,7 @@ def put_late(world: World, body: object, queue: str = "job-completions") -> None
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
 @pytest.mark.parametrize("as_step", [False, True])
 def test_a_late_copy_of_a_forgotten_event_is_not_carried_out(world: World, queue: str, as_step: bool) -> None:
-    """It expires under an id of its own, without a dead letter, and as often as it comes."""
+    """A late copy of a purged event expires without a dead letter, each time under the same result id."""
     world.put_event()
     body: Any = json.loads(world.messages("job-completions")[0].text)
     if as_step:
@@ -226,7 +226,7 @@ def test_a_late_copy_of_a_forgotten_event_is_not_carried_out(world: World, queue
 
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
 def test_a_late_copy_of_a_record_about_one_task_is_not_carried_out(world: World, queue: str) -> None:
-    """Its age counts from when its message came, as a request's does."""
+    """A late copy of a purged record about one task expires and deletes nothing."""
     world.put(RECORD, "job-completions")
     world.settle()
     purge(world)
@@ -237,7 +237,7 @@ def test_a_late_copy_of_a_record_about_one_task_is_not_carried_out(world: World,
 
 
 def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
-    """A job may be waited for longer than what is done is remembered."""
+    """A clean-up may wait for its job longer than finished rows are kept, and then does its work."""
     world = World(REQUEST_RETENTION_DAYS="2", JOB_COMPLETION_MAX_WAIT_DAYS="30")
     world.batch.seed(JOB, 5, state="active")
     world.put_event()
@@ -256,7 +256,7 @@ def test_a_clean_up_that_is_remembered_goes_on_whatever_its_age() -> None:
 
 
 def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
-    """As it would have been before the host gave it up."""
+    """A poison message with a known event's id and another payload ends as rejected."""
     body = world.put_event()
     world.settle()
     world.put(body | {"select": "failed"}, POISON)
@@ -266,7 +266,7 @@ def test_another_wish_under_a_used_id_is_a_conflict(world: World) -> None:
 
 @pytest.mark.parametrize("fields", [{"select": "failed"}, {"select": "none"}])
 def test_what_is_refused_of_a_dry_run_says_so(world: World, fields: dict[str, str]) -> None:
-    """A conflict and a wrong event alike, in the event and in the dead letter."""
+    """The closing event and dead letter of a refused dry run say that it was a dry run."""
     body = world.put_event(dryRun=True)
     world.settle()
     world.put(body | fields, "job-completions")
@@ -277,7 +277,7 @@ def test_what_is_refused_of_a_dry_run_says_so(world: World, fields: dict[str, st
 
 
 def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) -> None:
-    """The closing event may never have gone out; its reader drops a second one by its id."""
+    """A poison copy of a finished clean-up publishes its closing event again, with the same id."""
     body = world.put_event()
     world.settle()
     world.put(body, POISON)
@@ -287,7 +287,7 @@ def test_a_clean_up_that_has_ended_is_closed_again_under_its_id(world: World) ->
 
 
 def test_a_step_that_another_message_has_done_ends_nothing(world: World) -> None:
-    """The clean-up is well and goes on by its successor."""
+    """A poison copy of a step that was already done does not end the clean-up."""
     body = world.put_event()
     for _ in range(2):
         world.deliver("job-completions")
@@ -299,7 +299,7 @@ def test_a_step_that_another_message_has_done_ends_nothing(world: World) -> None
 
 
 def test_a_row_that_never_holds_still_under_the_end_keeps_the_message(world: World) -> None:
-    """The poison message is seen again, and then ends the clean-up."""
+    """If the row keeps changing, the poison message is kept, and ends the clean-up when delivered again."""
     body = job_event()
     world.batch.states[JOB] = "active"
     world.put(body, "job-completions")
@@ -320,7 +320,7 @@ def test_a_row_that_never_holds_still_under_the_end_keeps_the_message(world: Wor
 @pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
 @pytest.mark.parametrize("number", range(7))
 def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
-    """Whichever operation dies, the repeat of the call brings the job to its clean end, and deletes each task once."""
+    """Whichever operation of a redrive fails, a repeat of the call leads to one clean-up and each task once."""
     letter = fail(world)
     with disturbed(world, at(number, fault)):
         call_until_answered(world, lambda: world.redrive(letter))
@@ -330,7 +330,7 @@ def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, fault: Fault, 
 
 
 def test_a_clean_up_whose_row_was_purged_is_made_anew(world: World) -> None:
-    """The dead letter holds the event, and outlives the row."""
+    """A failed clean-up whose row was purged can be redriven from its dead letter."""
     body = job_event()
     letter = fail(world, body)
     world.clock.advance(16 * 86_400)
@@ -343,7 +343,7 @@ def test_a_clean_up_whose_row_was_purged_is_made_anew(world: World) -> None:
 
 
 def test_a_dead_letter_whose_event_is_at_work_again_is_left_alone(world: World) -> None:
-    """The row was purged and the event sent anew: a redrive beside it would list the job twice."""
+    """A redrive is refused with 409 while the same event, sent again after the purge, is in progress."""
     body = job_event()
     letter = fail(world, body)
     world.clock.advance(16 * 86_400)
@@ -364,7 +364,7 @@ def steps(world: World) -> list[int]:
 
 @pytest.mark.parametrize("queue", ["job-completions", POISON])
 def test_a_step_left_of_the_last_generation_does_nothing_to_the_next(world: World, queue: str) -> None:
-    """A copy of the first step ended the clean-up while the second was out: the new listing begins at its beginning."""
+    """A step left over from an earlier generation does not affect the redriven listing."""
     body = world.put_event()
     world.deliver("job-completions")
     (left,) = world.messages("job-completions")
@@ -384,7 +384,7 @@ def test_a_step_left_of_the_last_generation_does_nothing_to_the_next(world: Worl
 
 @pytest.mark.parametrize("again", ["listed", "exhausted"])
 def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world: World, again: str) -> None:
-    """The row was purged and the event sent anew, and was listed, or failed in a generation that has its own letter."""
+    """A redrive is refused with 409 if the event has since been listed or has failed in a newer generation."""
     body = job_event()
     letter = fail(world, body)
     world.clock.advance(16 * 86_400)
@@ -404,7 +404,7 @@ def test_a_dead_letter_whose_event_has_ended_otherwise_since_is_left_alone(world
 
 @pytest.mark.parametrize("purged", [False, True])
 def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_redriven(purged: bool) -> None:
-    """A redrive raises InvalidInput, whether the event comes from its row or from its dead letter."""
+    """Redriving an event raises InvalidInput if its account is off the allow list, purged or not."""
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{OTHER}")
     world.batch.seed(JOB, 5)
     letter = fail(world, job_event(batchUrl=OTHER))
@@ -425,7 +425,7 @@ def test_an_event_for_an_account_that_was_taken_off_the_list_is_not_redriven(pur
 
 
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
-    """A redrive retries if the row changes, and raises StorageUnavailable if it keeps changing."""
+    """A redrive reads the row again if it changed, and raises StorageUnavailable if it keeps changing."""
     letter = fail(world)
     with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         world.redrive(letter)
@@ -437,7 +437,7 @@ def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
 
 
 def test_progress_says_why_a_clean_up_failed(world: World) -> None:
-    """The state `failed` comes with its error."""
+    """The progress of a failed clean-up shows the error that ended it."""
     body = job_event()
     fail(world, body)
     document = world.progress(body["clientRequestId"]).content
@@ -445,7 +445,7 @@ def test_progress_says_why_a_clean_up_failed(world: World) -> None:
 
 
 def test_an_event_whose_row_appeared_meanwhile_is_a_repeat(world: World) -> None:
-    """Two calls with one event at once: both are told 202, and the job is listed once."""
+    """Two simultaneous calls with one event are both answered with 202, and the job is listed once."""
     raw = json.dumps(job_event()).encode()
     statuses: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Job-completion events: bare, in an envelope, and what must not be taken for one."""
+"""Job-completion events: bare or in an envelope, their rules, and messages that are something else."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _problems_of(value: object) -> list[tuple[str, str]]:
 
 
 def test_two_fields_make_an_event() -> None:
-    """All completed tasks of the default account's job, at once, when the job is over."""
+    """An event needs only id and job: it selects all completed tasks of the default account's job, without delay."""
     event = _event(BARE | {"clientRequestId": GUID.upper()})
     assert event == JobEvent(event_id=GUID, job_id="render-7", batch_url=DEFAULT)  # type: ignore[call-arg]
     assert (event.select, event.delete_after, event.require_job_completed) == (Select.COMPLETED, None, True)
@@ -97,7 +97,7 @@ def test_two_fields_make_an_event() -> None:
 
 
 def test_every_option_is_taken() -> None:
-    """Each under its own name."""
+    """Every option of an event is read into its own field."""
     event = _event(BARE | OPTIONS)
     assert (event.batch_url, event.select) == (OTHER, Select.FAILED)
     assert event.delete_after == DeleteAfter(succeeded="P3D", failed="P7D")
@@ -114,7 +114,7 @@ def test_every_option_is_taken() -> None:
     ],
 )
 def test_one_delay_holds_for_both_classes(value: object, delete_after: DeleteAfter) -> None:
-    """A class that is left out of the object form has None: it is kept."""
+    """A single `deleteAfter` applies to both classes; in the object form, a class left out is kept."""
     assert _event(BARE | {"deleteAfter": value}).delete_after == delete_after
 
 
@@ -123,24 +123,24 @@ def test_one_delay_holds_for_both_classes(value: object, delete_after: DeleteAft
     [("completed", {}), ("succeeded", {"failed": "P1D"}), ("failed", {"succeeded": "P1D"})],
 )
 def test_an_event_that_would_delete_nothing_is_a_mistake(select: str, delete_after: dict[str, str]) -> None:
-    """The classes that it selects are all kept, because none has a delay."""
+    """An event whose selected classes are all kept is refused, because it would delete nothing."""
     (problem,) = _problems_of(BARE | {"select": select, "deleteAfter": delete_after})
     assert problem == ("/deleteAfter", "leaves nothing to delete: a class that it leaves out is kept")
 
 
 def test_a_wrong_selection_is_the_only_thing_wrong() -> None:
-    """What it would have chosen is not known, so its delays are not to blame."""
+    """An event with an invalid `select` is refused for that alone, not for its delays."""
     assert [pointer for pointer, _ in _problems_of(BARE | {"select": "all", "deleteAfter": "P1D"})] == ["/select"]
 
 
 def test_a_stored_event_is_read_by_the_rules_of_its_day() -> None:
-    """A row that an earlier version took in must stay readable."""
+    """A stored event that an earlier version accepted is still readable, even if new ones must not be like it."""
     stored = {"event_id": GUID, "job_id": "j", "batch_url": DEFAULT, "select": "failed", "delete_after": {}}
     assert JobEvent.model_validate(stored).delete_after == DeleteAfter()
 
 
 def test_direct_construction_keeps_the_rules_that_need_no_settings() -> None:
-    """Without a moment to measure from, a delay is taken as it is."""
+    """An event validated without settings and clock normalises its URL and accepts any delay."""
     made = JobEvent.model_validate(
         {"event_id": GUID, "job_id": "j", "batch_url": f"{DEFAULT}/", "delete_after": "P90D", "select": "failed"}
     )
@@ -150,7 +150,7 @@ def test_direct_construction_keeps_the_rules_that_need_no_settings() -> None:
 
 @pytest.mark.parametrize(("envelope", "event_id"), [(CLOUD_EVENT, CLOUD_ID), (GRID_EVENT, GRID_ID)])
 def test_an_envelope_gives_the_event_its_id(envelope: dict[str, Any], event_id: str) -> None:
-    """Source and id make an event unique for its carrier; extension attributes do not matter."""
+    """The id of an event in an envelope derives from source and id; extension attributes do not matter."""
     expected = _event(BARE | OPTIONS | {"clientRequestId": event_id})
     filled = envelope | {"data": {"jobId": "render-7"} | OPTIONS}
     assert _event(filled) == expected
@@ -165,7 +165,7 @@ def test_a_list_of_one_bare_event_is_read() -> None:
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], [BARE, BARE], [[BARE]], [1]])
 def test_an_event_is_an_object(value: object) -> None:
-    """Alone or as the only one of a list; two would need two answers."""
+    """An event must be an object or a list of exactly one object."""
     [(_, text)] = _problems_of(value)
     assert text == "must be an object, or a list of one object"
 
@@ -196,7 +196,7 @@ def test_an_event_is_an_object(value: object) -> None:
     ],
 )  # fmt: skip
 def test_a_field_that_breaks_its_rule_is_pointed_at(field: str, value: object, where: str, text: str) -> None:
-    """Events are held to the same strictness as requests, in every shape."""
+    """A field that breaks its rule is reported with its pointer, in a bare event as in an envelope."""
     [(pointed, found)] = _problems_of(BARE | {field: value})
     assert pointed == where
     assert text in found
@@ -224,19 +224,19 @@ def test_a_field_that_breaks_its_rule_is_pointed_at(field: str, value: object, w
     ],
 )
 def test_a_fault_of_the_envelope_is_pointed_at(value: object, where: list[str]) -> None:
-    """What makes an envelope's event unique is required, and its data is only the object of the contract."""
+    """Missing or invalid attributes of an envelope are reported with their pointers."""
     assert [pointed for pointed, _ in _problems_of(value)] == where
 
 
 def test_a_fault_of_the_json_text_refuses_the_event() -> None:
-    """A duplicate key in an envelope leaves its id in doubt, even where the attribute means nothing here."""
+    """A duplicate key in an envelope is refused, even for an attribute that the app does not use."""
     raw = json.dumps(CLOUD_EVENT)[:-1] + ', "time": "x", "time": "y"}'
     assert _problems_of(read(raw, max_bytes=10_000)) == [("/time", "appears more than once")]
 
 
 @pytest.mark.parametrize("value", [TASK_COMPLETE, [TASK_COMPLETE]])
 def test_a_record_of_one_task_is_no_end_of_a_job(value: object) -> None:
-    """Batch's own diagnostics fire once per task; a whole-job clean-up on the first would delete too much."""
+    """A Batch diagnostic record about one task is read as such, not as the completion of its job."""
     assert read_event(value, ACCOUNTS, NOW) == TaskRecord(
         "render-7", "frame-001", TASK_COMPLETE["resourceId"], time="2026-11-24T08:00:01Z"
     )
@@ -244,14 +244,14 @@ def test_a_record_of_one_task_is_no_end_of_a_job(value: object) -> None:
 
 @pytest.mark.parametrize("properties", [None, {}, {"jobId": "..", "id": 1}])
 def test_a_record_of_one_task_may_be_unreadable(properties: object) -> None:
-    """It is told apart all the same, without ids that are not valid."""
+    """A diagnostic record with invalid ids is still recognised as one, without those ids."""
     found = read_event(TASK_COMPLETE | {"properties": properties}, ACCOUNTS, NOW)
     assert isinstance(found, TaskRecord)
     assert (found.job_id, found.task_id) == (None, None)
 
 
 def test_a_validation_of_the_subscription_gives_its_code() -> None:
-    """Event Grid asks a webhook once before it sends anything."""
+    """Event Grid's subscription validation is read as such, with its code."""
     assert read_event([VALIDATION], ACCOUNTS, NOW) == SubscriptionValidation("512d38b6")
     assert _problems_of([VALIDATION | {"data": {}}]) == [("/0/data/validationCode", "must be text")]
 
@@ -268,13 +268,13 @@ def test_a_validation_of_the_subscription_gives_its_code() -> None:
     ],
 )
 def test_an_event_survives_the_wire(value: object) -> None:
-    """What the app writes to its own queue between two pages reads back to an equal event."""
+    """An event that the app writes to its own queue reads back equal."""
     event = _event(value)
     assert _event(json.loads(json.dumps(to_wire(event)))) == event
 
 
 def test_the_closing_message_has_a_derived_id() -> None:
-    """The same at every emission, so that consumers can tell a repeat."""
+    """The closing event's id depends only on the event and how it closed, so that repeats are recognised."""
     assert closing_id(GUID, "listed") == str(uuid5(UUID(GUID), "listed"))
     assert closing_id(GUID, "listed") != closing_id(GUID, "done")
 
@@ -292,7 +292,7 @@ def test_the_closing_message_has_a_derived_id() -> None:
     ],
 )
 def test_what_could_be_read_of_a_refused_event_is_kept(value: object, partial: PartialEvent) -> None:
-    """The answer names the event and its job as far as they are valid."""
+    """The valid fields of a refused event, such as its id and job, are kept for the answer."""
     assert partial_event(value, ACCOUNTS) == partial
 
 
@@ -308,7 +308,7 @@ _FIELDS = [*BARE, *OPTIONS, *CLOUD_EVENT, *GRID_EVENT, "operationName", "propert
 
 @given(_JSON | st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=8).map(lambda event: [event]))
 def test_no_value_raises_anything_but_invalid_input(value: object) -> None:
-    """Whatever JSON holds is an event or a list of problems, and can be told of in part."""
+    """Any JSON value is an event or a list of problems, and nothing else is raised."""
     told: object = None
     try:
         read_event(value, ACCOUNTS, NOW)

@@ -1,4 +1,4 @@
-"""The samples of docs/events.md make events that the app accepts."""
+"""The samples in docs/events.md produce events that the app accepts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
 
 def sample(name: str) -> ModuleType:
-    """A sample, loaded as the program that it is."""
+    """A sample, loaded as a module."""
     spec = importlib.util.spec_from_file_location(name, SAMPLES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -35,19 +35,19 @@ def sample(name: str) -> ModuleType:
 
 
 def accepted(text: str) -> JobEvent:
-    """What the app reads in a message."""
+    """The event that the app reads in a message."""
     event = read_event(json.loads(text), ACCOUNTS, NOW)
     assert isinstance(event, JobEvent)
     return event
 
 
 def diagnostics(*records: object) -> bytes:
-    """A message of the hub with records of somebody's."""
+    """An Event Hubs message with these diagnostic records."""
     return json.dumps({"records": records}).encode()
 
 
 def test_job_manager_task_asks_for_its_own_job() -> None:
-    """The message names the job and its account, keeps failed tasks longer, and waits for the job's end."""
+    """The job manager's sample names its job and account, keeps failed tasks longer, and waits for the job's end."""
     event = accepted(sample("job_manager_done").job_completed(f"{ACCOUNT}/", "render-7"))
 
     assert (event.job_id, event.batch_url, event.require_job_completed) == ("render-7", ACCOUNT, True)
@@ -56,14 +56,14 @@ def test_job_manager_task_asks_for_its_own_job() -> None:
 
 
 def test_job_manager_task_that_runs_twice_asks_once() -> None:
-    """Both runs of a requeued task make the same event id."""
+    """Both runs of a requeued job manager task produce the same event id."""
     make = sample("job_manager_done").job_completed
 
     assert accepted(make(ACCOUNT, "render-7")).event_id == accepted(make(f"{ACCOUNT}/", "render-7")).event_id
 
 
 def test_custom_topic_event_is_accepted_in_both_forms() -> None:
-    """Event Grid delivers the CloudEvent alone or in a list of one."""
+    """The custom topic's CloudEvent is accepted alone and in a list of one, as Event Grid delivers it."""
     event = sample("publish_job_completed").job_completed(f"{ACCOUNT}/", "render-7", NOW)
 
     alone = accepted(json.dumps(event))
@@ -73,7 +73,7 @@ def test_custom_topic_event_is_accepted_in_both_forms() -> None:
 
 
 def test_custom_topic_lets_its_own_events_through_alone() -> None:
-    """The app starts a clean-up with whatever it gets, so the subscription filters by the publisher's type."""
+    """The Event Grid subscription filters by the type of the sample's events, since the app accepts any type."""
     template = (ROOT / "infra" / "app" / "event-grid.bicep").read_text(encoding="utf-8")
     event_type = sample("publish_job_completed").EVENT_TYPE
 
@@ -82,7 +82,7 @@ def test_custom_topic_lets_its_own_events_through_alone() -> None:
 
 
 def test_diagnostic_records_make_one_event_for_each_job() -> None:
-    """Two tasks of one job give one event; records of pools give none."""
+    """Diagnostic records of several tasks of one job make one event; records of pools make none."""
     body = (SAMPLES / "batch_diagnostics.json").read_bytes()
 
     (text,) = sample("diagnostics_to_events").job_events([body, body], {RESOURCE: ACCOUNT})
@@ -92,7 +92,7 @@ def test_diagnostic_records_make_one_event_for_each_job() -> None:
 
 
 def test_job_that_reports_both_ways_is_cleaned_up_once() -> None:
-    """The job manager and the diagnostics make one id with one payload: the later of the two is a duplicate."""
+    """A job's event has the same id and payload from the job manager as from the diagnostics."""
     body = (SAMPLES / "batch_diagnostics.json").read_bytes()
 
     (from_log,) = map(accepted, sample("diagnostics_to_events").job_events([body], {RESOURCE: ACCOUNT}))
@@ -102,7 +102,7 @@ def test_job_that_reports_both_ways_is_cleaned_up_once() -> None:
 
 
 def test_accounts_of_one_name_in_two_regions_are_told_apart() -> None:
-    """Names of accounts are unique within a region only; resource ids are."""
+    """Diagnostic records tell accounts with the same name apart by their resource ids."""
     body = (SAMPLES / "batch_diagnostics.json").read_bytes()
     elsewhere = body.replace(b"RESOURCEGROUPS/R/", b"RESOURCEGROUPS/OTHER/")
     urls = {RESOURCE: ACCOUNT, RESOURCE.replace("/r/", "/other/"): ACCOUNTS[0]}
@@ -113,7 +113,7 @@ def test_accounts_of_one_name_in_two_regions_are_told_apart() -> None:
 
 
 def test_foreign_records_are_skipped_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    """A hub may carry what is no record of Batch, and records of other accounts: the others still make their events."""
+    """Records that are malformed or of other accounts are skipped with a warning; the others make events."""
     good = json.loads((SAMPLES / "batch_diagnostics.json").read_text(encoding="utf-8"))["records"][0]
     foreign = [{"time": "2026-11-24T08:00:01Z"}, good | {"properties": {}}, good | {"resourceId": 7}, "text", None]
     elsewhere = good | {"resourceId": good["resourceId"] + "2"}
@@ -129,7 +129,7 @@ def test_foreign_records_are_skipped_and_told(caplog: pytest.LogCaptureFixture) 
 
 
 def test_diagnostic_record_itself_is_no_job_event() -> None:
-    """Put on the queue as it is, a record speaks of one task and never starts a clean-up of its job."""
+    """A diagnostic record put on the queue unchanged concerns one task, not the clean-up of its job."""
     record = json.loads((SAMPLES / "batch_diagnostics.json").read_text(encoding="utf-8"))["records"][0]
 
     assert isinstance(read_event(record, ACCOUNTS, NOW), TaskRecord)

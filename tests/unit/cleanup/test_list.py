@@ -17,12 +17,12 @@ QUEUE = "job-completions"
 
 @pytest.fixture
 def world() -> World:
-    """An app, and jobs that are still active."""
+    """An app whose jobs are still active."""
     return World()
 
 
 def wait_for(world: World, *jobs: str, **fields: Any) -> list[str]:
-    """Events for jobs that are active, a second apart; their ids."""
+    """Puts events for active jobs, a second apart; returns their ids."""
     ids = []
     for job in jobs:
         world.batch.states.setdefault(job, "active")
@@ -35,19 +35,19 @@ def wait_for(world: World, *jobs: str, **fields: Any) -> list[str]:
 
 
 def listing(world: World, **query: str) -> Any:
-    """What the call answers."""
+    """The document of the list call."""
     answer = ask(world.app.cleanups.listing, call(query=query))
     assert answer.status == 200, answer.content
     return answer.content
 
 
 def jobs(content: dict[str, Any]) -> list[str]:
-    """The jobs of a page."""
+    """The jobs on a page."""
     return [document["jobId"] for document in content["value"]]
 
 
 def test_clean_ups_are_listed_newest_first(world: World) -> None:
-    """Each as its progress."""
+    """Clean-ups are listed newest first, each with its progress document."""
     ids = wait_for(world, "a", "b", "c")
     content = listing(world)
     assert jobs(content) == ["c", "b", "a"]
@@ -56,7 +56,7 @@ def test_clean_ups_are_listed_newest_first(world: World) -> None:
 
 
 def test_pages_follow_each_other(world: World) -> None:
-    """Each clean-up is on one page, whichever come in between."""
+    """Over several pages, each clean-up is listed once, even if others arrive in between."""
     names = [f"job-{number:02d}" for number in range(25)]
     wait_for(world, *names)
     pages: list[list[str]] = []
@@ -72,7 +72,7 @@ def test_pages_follow_each_other(world: World) -> None:
 
 
 def test_a_page_costs_the_same_however_many_there_are(world: World) -> None:
-    """No page goes through all clean-ups."""
+    """A page of the list costs the same number of table operations however many clean-ups there are."""
     wait_for(world, *(f"job-{number}" for number in range(5)))
     listing(world, top="5")
     before = world.records.operations
@@ -101,7 +101,7 @@ def test_a_state_is_a_filter(world: World) -> None:
 
 
 def test_a_dry_run_is_listed_beside_the_real_one(world: World) -> None:
-    """With its mark."""
+    """A dry run is listed beside the real clean-up with the same id, marked as a dry run."""
     (event_id,) = wait_for(world, "a")
     world.put({"clientRequestId": event_id, "jobId": "a", "dryRun": True}, QUEUE)
     world.deliver(QUEUE)
@@ -109,7 +109,7 @@ def test_a_dry_run_is_listed_beside_the_real_one(world: World) -> None:
 
 
 def test_a_redriven_clean_up_keeps_its_place(world: World) -> None:
-    """It is listed by when its event came first."""
+    """A redriven clean-up keeps its place in the list, by when its event first arrived."""
     world.put_event("gone")
     world.batch.job_script = [refused(400, "X")]
     world.deliver(QUEUE)
@@ -121,7 +121,7 @@ def test_a_redriven_clean_up_keeps_its_place(world: World) -> None:
 
 
 def forget_places(world: World) -> None:
-    """The rows as a version without the list wrote them."""
+    """Rewrites the rows as a version without the list wrote them."""
     for key in [key for key in world.records.rows if key[1].startswith("cleanup:time:") or key[0] == "cleanups"]:
         del world.records.rows[key], world.records.etags[key]
     for key in world.records.rows:
@@ -131,7 +131,7 @@ def forget_places(world: World) -> None:
 
 
 def test_rows_of_a_version_without_the_list_are_listed_too(world: World) -> None:
-    """The first look brings them in; those that move on come in by themselves."""
+    """The first call of the list brings in the clean-ups that an earlier version stored."""
     wait_for(world, *(f"job-{number:03d}" for number in range(50)))
     forget_places(world)
     names = [f"job-{number:03d}" for number in range(50)][::-1]
@@ -142,7 +142,7 @@ def test_rows_of_a_version_without_the_list_are_listed_too(world: World) -> None
 
 
 def test_a_look_that_was_cut_off_is_made_good_by_the_next(world: World) -> None:
-    """The old rows are brought in by whoever asks again."""
+    """If bringing in old clean-ups fails half-way, the next call of the list completes it."""
     wait_for(world, "a", "b", "c")
     forget_places(world)
     with disturbed(world, at(19, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
@@ -151,7 +151,7 @@ def test_a_look_that_was_cut_off_is_made_good_by_the_next(world: World) -> None:
 
 
 def test_a_row_that_cannot_be_read_holds_up_no_other(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """It is left out and logged."""
+    """A clean-up whose row cannot be read is logged and left out of the list."""
     broken, _ = wait_for(world, "a", "b")
     (key,) = [key for key in world.records.rows if key[1] == f"cleanup:{broken}"]
     world.records.rows[key]["event"] = "{"
@@ -160,7 +160,7 @@ def test_a_row_that_cannot_be_read_holds_up_no_other(world: World, caplog: pytes
 
 
 def test_what_was_forgotten_is_not_listed(world: World) -> None:
-    """The daily round forgets a clean-up and its place together."""
+    """The daily round purges a clean-up together with its place in the list."""
     world.batch.seed("done", 1)
     world.put_event("done")
     world.settle()
@@ -183,7 +183,7 @@ def test_what_was_forgotten_is_not_listed(world: World) -> None:
     ],
 )
 def test_a_wrong_query_is_pointed_at(world: World, query: dict[str, str], key: str) -> None:
-    """400, and nothing is read."""
+    """An invalid query of the list is refused with 400, pointing at the parameter."""
     answer = ask(world.app.cleanups.listing, call(query=query))
     assert answer.status == 400
     assert [value["key"].removeprefix("query:") for value in answer.content["values"]] == [key]

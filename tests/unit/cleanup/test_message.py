@@ -1,4 +1,4 @@
-"""The app's own steps of a clean-up, read as strictly as what strangers write."""
+"""The app's own messages about clean-ups, which are read as strictly as those of strangers."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ RECORD: dict[str, Any] = {
 
 
 def delivery(body: object) -> Delivery:
-    """A fresh delivery of a message."""
+    """A first delivery of a message."""
     text = json.dumps(body).encode()
     return Delivery("job-completions", "m-1", 1, NOW, NOW + timedelta(minutes=10), text)
 
 
 def pointers(body: object) -> set[str]:
-    """Where a refused message is at fault."""
+    """The pointers of a refused message."""
     found = read_cleanup_message(delivery(body), ACCOUNTS, NOW)
     assert isinstance(found, Refusal)
     return {problem.pointer for problem in found.fault.problems}
 
 
 def test_a_step_reads_back_as_it_was_written() -> None:
-    """The event, the moment of its acceptance, the number and the place in the listing."""
+    """A step's message reads back equal: event, time of acceptance, number and place in the listing."""
     event = JobEvent(event_id=GUID, job_id="render-7", batch_url=ACCOUNT)  # type: ignore[call-arg]
     step = Step(event, datetime(2026, 11, 24, 7, 0, tzinfo=UTC), 3, f"{ACCOUNT}/jobs/render-7/tasks?$skiptoken=a")
     assert read_cleanup_message(delivery(json.loads(step.text())), ACCOUNTS, NOW) == step
 
 
 def test_a_look_at_a_task_reads_back_as_it_was_written() -> None:
-    """The record, the moment of its acceptance, and how often the look has failed."""
+    """The message about one task reads back equal: record, time of acceptance, failed attempts and generation."""
     first = read_cleanup_message(delivery(RECORD | {"location": "Region"}), ACCOUNTS, NOW)
     assert isinstance(first, TaskStep)
     again = replace(first, attempts=2, generation=1)
@@ -78,12 +78,12 @@ def test_a_look_at_a_task_reads_back_as_it_was_written() -> None:
     ],
 )
 def test_a_forged_step_is_refused_where_it_is_at_fault(page: object, pointer: str) -> None:
-    """A forged step is refused with a pointer to its fault, and gains nothing over sending an event."""
+    """A forged step is refused with a pointer to its fault."""
     assert pointers({"page": page}) == {pointer}
 
 
 def test_a_handshake_belongs_to_http() -> None:
-    """Event Grid validates subscriptions over HTTP alone; on the queue its event is a mistake."""
+    """Event Grid's subscription validation on the queue is refused, since it belongs to HTTP alone."""
     handshake = {
         "id": "1",
         "topic": "t",
@@ -95,7 +95,7 @@ def test_a_handshake_belongs_to_http() -> None:
 
 @pytest.mark.parametrize("name", ["jobId", "id"])
 def test_a_record_that_names_no_task_is_refused(name: str) -> None:
-    """The pointer is that of the diagnostic record's own field."""
+    """A diagnostic record without job or task id is refused, pointing at that field of the record."""
     properties = {key: text for key, text in RECORD["properties"].items() if key != name}
     assert pointers(RECORD | {"properties": properties}) == {f"/properties/{name}"}
 
@@ -119,7 +119,7 @@ def test_a_forged_look_is_refused_where_it_is_at_fault(task: object, pointer: st
 
 
 def test_a_dead_letters_body_is_read_as_it_was_before() -> None:
-    """A step, an event, or a record about one task."""
+    """The body of a dead letter is read again as a step, an event or a record about one task."""
     found = [read_again(json.dumps(body).encode(), ACCOUNTS, NOW) for body in ({"page": PAGE}, PAGE["event"], RECORD)]
     assert [step.number for step in found if isinstance(step, Step)] == [3, 0]
     assert isinstance(found[2], TaskStep)

@@ -1,4 +1,4 @@
-"""What is remembered of a page of tasks."""
+"""What a clean-up remembers of the last page of tasks that it listed."""
 
 from __future__ import annotations
 
@@ -39,31 +39,51 @@ def page(tasks: int, continuation: str | None) -> TaskPage:
     ],
 )
 def test_a_page_is_recorded_once(found: Cleanup, continuation: str | None, recorded: bool) -> None:
-    """A row names the page that is still to come; one that names none has its last page recorded."""
+    """A page counts as recorded if the row names a later page, or no page, as the next one."""
     assert pages.is_recorded(found, continuation) is recorded
 
 
 def test_pages_add_up() -> None:
-    """What each asks for and what it leaves alone; the first listing's time stays."""
+    """Requested and skipped tasks of all pages add up, and the time of the first listing is kept."""
     first = pages.recorded(FRESH, page(5, "b"), asked(1, 2, 3), NOW)
     second = pages.recorded(first, page(2, None), asked(4, 5), NOW.replace(hour=9))
     assert (first.asked, first.skipped, first.next_page) == (3, 2, "b")
     assert (second.asked, second.skipped, second.next_page, second.first_listed_at) == (5, 2, None, NOW)
 
 
+@pytest.mark.parametrize("links", ["a", "ba", "abc", "xyabcdefg", "xyzabcdefghijklmnop"])
+@pytest.mark.parametrize("round_of", [1, 2, 3])
+def test_a_listing_that_goes_round_is_found_out(links: str, round_of: int) -> None:
+    """Whatever comes before it and however long it is: before three times as many pages as there are links."""
+    row, step = FRESH, 0
+    for link in links + links[-round_of:] * 50:
+        if pages.leads_back(row, link):
+            break
+        row, step = replace(pages.followed(row, link), step=step + 1), step + 1
+    assert len(links) <= step <= 3 * len(links) + 3
+
+
+def test_a_listing_of_a_thousand_pages_does_not_go_round() -> None:
+    """No link leads back while all are different."""
+    row = FRESH
+    for link in map(str, range(1_000)):
+        assert not pages.leads_back(row, link)
+        row = replace(pages.followed(row, link), step=row.step + 1)
+
+
 def test_a_page_that_is_listed_again_asks_for_what_it_asked_for() -> None:
-    """Some of its tasks are gone, and it reaches into the next page, which comes by itself."""
+    """A page that is listed again requests only tasks that it had requested before."""
     noted = pages.recorded(FRESH, page(3, "b"), asked(1, 2, 3), NOW)
     assert pages.asked_again(noted, asked(2, 3, 4, 5)) == asked(2, 3)
 
 
 def test_where_rows_are_counted_a_page_asks_for_all_that_it_finds() -> None:
-    """A row is counted once, however often it is asked for; nothing of the page is noted."""
+    """Where requests have rows, a repeated page requests all it finds, since a row is counted only once."""
     noted = pages.recorded(replace(FRESH, with_rows=True), page(3, "b"), asked(1, 2, 3), NOW)
     assert (noted.asked, noted.page_ids) == (0, b"")
     assert pages.asked_again(noted, asked(2, 3, 4)) == asked(2, 3, 4)
 
 
 def test_a_full_page_fits_into_its_column() -> None:
-    """A column of bytes holds 64 KiB; Batch lists at most a thousand tasks to a page."""
+    """The ids of a full page of 1,000 tasks take 6,000 bytes, far below the column's 64 KiB."""
     assert len(pages.recorded(FRESH, page(1_000, None), asked(*range(1_000)), NOW).page_ids) == 6_000

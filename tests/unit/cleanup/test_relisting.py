@@ -1,4 +1,4 @@
-"""A clean-up that stands still is listed again: what was lost with its message is found."""
+"""A clean-up whose counts stand still is listed again, which finds what was lost with a message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAY = 86_400
 
 
 def list_all(world: World, **fields: Any) -> dict[str, Any]:
-    """An event whose job was listed to its end, and whose deletions have not begun."""
+    """Puts an event whose job is listed completely, with no deletion started."""
     body = world.put_event(**fields)
     while world.deliver(QUEUE):
         pass
@@ -24,7 +24,7 @@ def list_all(world: World, **fields: Any) -> dict[str, Any]:
 
 
 def lose(world: World, count: int) -> None:
-    """The last messages of requests vanish, and with them all that is known of their requests."""
+    """Loses the last messages of requests, and with them all that is known of their requests."""
     del world.queues["requests"][-count:]
     kept = "".join(message.text for message in world.messages())
     for key in list(world.records.rows):
@@ -34,7 +34,7 @@ def lose(world: World, count: int) -> None:
 
 
 def nights(world: World, count: int) -> int:
-    """That many daily rounds; how much they put back."""
+    """Runs so many daily rounds; returns how many rows they requeued."""
     put_back = 0
     for _ in range(count):
         world.clock.advance(DAY)
@@ -43,12 +43,12 @@ def nights(world: World, count: int) -> int:
 
 
 def progress(world: World, body: dict[str, Any]) -> dict[str, Any]:
-    """What `GET /api/job-completions/{id}` says."""
+    """The document of `GET /api/job-completions/{id}`."""
     return world.progress(body["clientRequestId"]).content  # type: ignore[no-any-return]
 
 
 def test_what_was_lost_is_asked_for_again(world: World) -> None:
-    """A day after the count first stood still, the job is listed again: each task is deleted once, all told as before."""
+    """After a day without progress the job is listed again, and lost tasks are deleted, each once."""
     body = list_all(world)
     lose(world, 5)
     world.settle()
@@ -63,7 +63,7 @@ def test_what_was_lost_is_asked_for_again(world: World) -> None:
 
 
 def test_a_task_that_ended_after_the_first_listing_is_left_alone(world: World) -> None:
-    """It ran again, or is another one under its id: the event was not about it."""
+    """A second listing leaves alone a task that ended after the first: it ran again, or is another task."""
     list_all(world)
     lose(world, 16)
     world.settle()
@@ -79,7 +79,7 @@ def test_a_task_that_ended_after_the_first_listing_is_left_alone(world: World) -
 
 
 def test_what_is_not_yet_due_is_not_asked_for_again(world: World) -> None:
-    """Its message waits: a second one each night would be many."""
+    """A second listing does not request again what is not due yet."""
     list_all(world, deleteAfter="P20D")
     waiting = len(world.messages())
     assert nights(world, 4) == 3
@@ -90,7 +90,7 @@ def test_what_is_not_yet_due_is_not_asked_for_again(world: World) -> None:
 
 
 def test_nothing_is_listed_again_while_the_count_moves(world: World) -> None:
-    """Its deletions go on, however slowly."""
+    """A job is not listed again while its clean-up still makes progress, however slowly."""
     list_all(world)
     for _ in range(4):
         world.deliver()
@@ -99,7 +99,7 @@ def test_nothing_is_listed_again_while_the_count_moves(world: World) -> None:
 
 
 def test_a_cancelled_clean_up_is_not_listed_again(world: World) -> None:
-    """Nobody wants what is left of it."""
+    """A cancelled clean-up is not listed again, and what was lost no longer counts as open."""
     body = list_all(world)
     lose(world, 5)
     world.settle()
@@ -110,7 +110,7 @@ def test_a_cancelled_clean_up_is_not_listed_again(world: World) -> None:
 
 
 def test_what_was_lost_with_a_job_that_is_gone_is_no_longer_open(world: World) -> None:
-    """There is nothing left to ask for: the clean-up has deleted what it has deleted."""
+    """If the job is gone at the second listing, lost requests no longer count as requested or open."""
     body = list_all(world)
     lose(world, 5)
     world.settle()
@@ -127,7 +127,7 @@ def test_what_was_lost_with_a_job_that_is_gone_is_no_longer_open(world: World) -
 
 @pytest.mark.parametrize("reply", [refused(400, "X"), refused(501, "NotImplemented")])
 def test_trouble_ends_the_second_listing_and_not_the_clean_up(world: World, reply: Any) -> None:
-    """It stays `listed`, and is listed again on another day."""
+    """A permanent failure ends only the second listing: the clean-up stays `listed` and is listed again later."""
     body = list_all(world)
     lose(world, 5)
     world.settle()
@@ -141,8 +141,23 @@ def test_trouble_ends_the_second_listing_and_not_the_clean_up(world: World, repl
     assert len(world.batch.calls) == 25
 
 
+def test_a_link_that_leads_back_ends_the_second_listing(world: World) -> None:
+    """It is trouble like any other: the clean-up stays `listed`, and on another day finds what is left."""
+    body = list_all(world)
+    lose(world, 5)
+    world.settle()
+    nights(world, 2)
+    world.batch.next_link = "t-0009"
+    world.settle()
+    assert progress(world, body)["state"] == "listed"
+    world.batch.next_link = None
+    nights(world, 2)
+    world.settle()
+    assert len(world.batch.calls) == 25
+
+
 def test_trouble_that_passes_is_waited_out(world: World) -> None:
-    """A temporary failure is retried, as at the first listing."""
+    """A temporary failure of a second listing is retried."""
     list_all(world)
     lose(world, 5)
     world.settle()
@@ -153,7 +168,7 @@ def test_trouble_that_passes_is_waited_out(world: World) -> None:
 
 
 def test_a_protected_job_is_not_listed_again(world: World) -> None:
-    """The rule may have come after the event."""
+    """A job that was protected after its event is not listed again."""
     list_all(world)
     lose(world, 5)
     world.settle()
@@ -166,7 +181,7 @@ def test_a_protected_job_is_not_listed_again(world: World) -> None:
 
 
 def test_a_second_listing_that_dies_is_listed_on_another_day(world: World) -> None:
-    """Its step went to the poison queue, which closes the clean-up as before."""
+    """A second listing whose message becomes poison is repeated on another day."""
     list_all(world)
     lose(world, 5)
     world.settle()
@@ -181,7 +196,7 @@ def test_a_second_listing_that_dies_is_listed_on_another_day(world: World) -> No
 
 
 def test_it_is_forgotten_all_the_same(world: World) -> None:
-    """Looks and second listings do not make a clean-up younger."""
+    """Second listings do not prolong a clean-up's retention."""
     body = list_all(world)
     lose(world, 5)
     world.settle()

@@ -1,4 +1,4 @@
-"""Requests of a clean-up that have no row before their first claim: what is lost is found, and each counts once.
+"""Requests of a clean-up have no row before their first claim: lost ones are found, and each counts once.
 
 Each order of events runs twice: with the safeguard that it is about, and without it, where a promise breaks.
 """
@@ -30,12 +30,12 @@ REAL_BEGUN_AGAIN = state.begun_again
 
 
 def progress(world: World, body: dict[str, Any]) -> dict[str, Any]:
-    """What `GET /api/job-completions/{id}` says."""
+    """The document of `GET /api/job-completions/{id}`."""
     return world.progress(body["clientRequestId"]).content  # type: ignore[no-any-return]
 
 
 def nights(world: World, count: int) -> None:
-    """That many days with their rounds, and what these bring about."""
+    """So many days with their daily rounds, and everything that follows from these."""
     for _ in range(count):
         world.clock.advance(DAY)
         world.app.housekeeping.round(1_000)
@@ -43,7 +43,7 @@ def nights(world: World, count: int) -> None:
 
 
 def a_page_that_reaches_further(world: World, body: dict[str, Any]) -> None:
-    """The process dies before the next step goes out; the page's tasks are deleted, and it is listed once more."""
+    """The process dies before the next step is sent; the page's tasks are deleted, and it is listed again."""
     with disturbed(world, at(0, Fault.FAILS, f"send {QUEUE}")), pytest.raises(StorageUnavailable):
         world.deliver(QUEUE)
     world.deliver_all()
@@ -54,7 +54,7 @@ def a_page_that_reaches_further(world: World, body: dict[str, Any]) -> None:
 
 
 def a_message_that_is_lost(world: World, body: dict[str, Any]) -> None:
-    """All is listed, and a message with some of the requests vanishes: nothing but the listing knows of them."""
+    """After the whole listing, a message with some of the requests is lost, which only a listing can find."""
     world.deliver_all(QUEUE)
     del world.queues["requests"][-3:]
     world.settle()
@@ -63,7 +63,7 @@ def a_message_that_is_lost(world: World, body: dict[str, Any]) -> None:
 
 
 def a_step_that_is_lost(world: World, body: dict[str, Any]) -> None:
-    """The first page was asked for, and the message of the second vanishes: the listing begins again."""
+    """After the first page was requested, the message of the second is lost, and the listing starts again."""
     world.deliver(QUEUE)
     world.queues[QUEUE].clear()
     world.clock.advance(DAY)
@@ -72,7 +72,7 @@ def a_step_that_is_lost(world: World, body: dict[str, Any]) -> None:
 
 
 def with_a_repeat_that_asks_for_all(patch: Patch) -> None:
-    """A page that was recorded asks for whatever its second listing shows."""
+    """Mutation: a recorded page requests all tasks that its second listing shows."""
 
     def asked_again(cleanup: Cleanup, requests: Sequence[DeletionRequest]) -> list[DeletionRequest]:
         return list(requests)
@@ -81,17 +81,17 @@ def with_a_repeat_that_asks_for_all(patch: Patch) -> None:
 
 
 def without_a_second_listing(patch: Patch) -> None:
-    """Nobody looks whether a clean-up stands still."""
+    """Mutation: nobody checks whether a clean-up stands still."""
     patch.setattr(state, "after_look", lambda *_: None)
 
 
 def with_pages_counted_anew(patch: Patch) -> None:
-    """A listing that begins again asks without rows, and counts once more what was asked for before."""
+    """Mutation: a listing that starts again works without rows, and so counts earlier requests twice."""
     patch.setattr(state, "begun_again", lambda cleanup: replace(REAL_BEGUN_AGAIN(cleanup), with_rows=False))
 
 
 def run(story: Story) -> list[str]:
-    """What is wrong once all is quiet: a promise that was broken, or a count."""
+    """The broken promises and wrong counts once all queues are empty."""
     world = job_world()
     promises = PromiseChecker(world)
     body = world.put_event()
@@ -120,7 +120,7 @@ def run(story: Story) -> list[str]:
 def test_a_safeguard_is_needed(
     story: Story, mutation: Callable[[Patch], None], broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order of events is harmless with it, and breaks just this without it."""
+    """The order of events breaks no promise with the safeguard, and the expected one without it."""
     assert run(story) == []
 
     mutation(monkeypatch)
@@ -129,7 +129,7 @@ def test_a_safeguard_is_needed(
 
 
 def test_a_request_is_unknown_until_its_first_claim() -> None:
-    """`GET` and `DELETE` answer 404; the clean-up counts it as asked for and open all the same."""
+    """A request without a row answers 404, while its clean-up counts it as requested and open."""
     world, body = job_world(), job_event()
     world.put(body, QUEUE)
     world.deliver_all(QUEUE)
@@ -149,7 +149,7 @@ def test_a_request_is_unknown_until_its_first_claim() -> None:
 
 
 def test_a_cancelled_clean_up_ends_what_has_no_row_yet() -> None:
-    """When its message comes; what never comes is no longer open once it has stood still for a day."""
+    """Cancelling ends requests without rows as their messages come; lost ones stop being open after a day."""
     world, body = job_world(), job_event()
     world.put(body, QUEUE)
     world.deliver_all(QUEUE)
@@ -167,7 +167,7 @@ def test_a_cancelled_clean_up_ends_what_has_no_row_yet() -> None:
 
 
 def test_a_page_that_failed_for_good_before_it_was_asked_for_is_not_open_for_good() -> None:
-    """The clean-up ends as exhausted; a redrive asks for the same tasks and counts each once."""
+    """If a page's requests can never be sent, the clean-up fails; a redrive counts each task once."""
     world, body = job_world(), job_event()
     world.put(body, QUEUE)
     with disturbed(world, everywhere(Fault.FAILS, "send requests")):
@@ -184,7 +184,7 @@ def test_a_page_that_failed_for_good_before_it_was_asked_for_is_not_open_for_goo
 
 
 def test_a_task_that_was_made_anew_before_its_page_was_asked_for_again_is_told_once() -> None:
-    """The request of its first version is out: the second is dropped without a conflict, and the task stays."""
+    """A second request for a task, under a newer version, is dropped without a conflict and keeps the task."""
     world, body = job_world(), job_event()
     world.put(body, QUEUE)
     world.deliver_all(QUEUE)
@@ -203,7 +203,7 @@ def test_a_task_that_was_made_anew_before_its_page_was_asked_for_again_is_told_o
 
 
 def test_delayed_requests_have_rows_from_the_start() -> None:
-    """Their messages are out for days: cancelling one and looking at it must not have to wait for them."""
+    """Delayed requests of a clean-up have rows from the start, so they can be looked up and cancelled."""
     world, body = job_world(), job_event(deleteAfter="P2D")
     world.put(body, QUEUE)
     world.deliver_all(QUEUE)
@@ -212,7 +212,7 @@ def test_delayed_requests_have_rows_from_the_start() -> None:
 
 
 def test_a_task_of_the_clean_up_costs_two_writes_for_each_bucket() -> None:
-    """Claimed and done, with no row before: a page of one bucket's tasks is written twice."""
+    """Requests without rows cost two writes per bucket and page: one to claim, one to record."""
     world, body = World(), job_event()
     world.batch.seed(JOB, 400)
     world.put(body, QUEUE)
@@ -223,7 +223,7 @@ def test_a_task_of_the_clean_up_costs_two_writes_for_each_bucket() -> None:
 
 
 def test_a_retry_of_a_request_without_a_row_has_one() -> None:
-    """From its first claim on it is like any other."""
+    """A request without a row has one from its first claim on, so its retry is like any other."""
     world, body = job_world(), job_event()
     world.batch.script = [refused(503, "ServerBusy")]
     world.put(body, QUEUE)

@@ -1,4 +1,4 @@
-"""Which tasks a clean-up asks for, and when."""
+"""Which tasks a clean-up requests to delete, and when."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def event(**fields: object) -> JobEvent:
     ],
 )
 def test_select_takes_tasks_by_the_services_result(select: str, chosen: list[str]) -> None:
-    """`result` decides; where the service tells none, exit code 0 is success."""
+    """`select` classifies a task by the service's `result`, or by exit code 0 if there is none."""
     assert [request.task_id for request in requests_of(event(select=select), TASKS, NOW)] == chosen
 
 
 def test_a_task_whose_outputs_were_not_uploaded_has_failed() -> None:
-    """Its command ended with 0, but the node has the only copy of what it made."""
+    """A task with result `failure` has failed even with exit code 0, as when its outputs were not uploaded."""
     assert not has_succeeded(CompletedTask("t", 0, "failure", None))
     assert has_succeeded(CompletedTask("t", 1, "success", None))
     assert has_succeeded(CompletedTask("t", 0, None, None))
@@ -55,7 +55,7 @@ def test_a_task_whose_outputs_were_not_uploaded_has_failed() -> None:
 
 
 def test_ids_are_derived_from_the_event_and_the_ids_in_lower_case() -> None:
-    """The same event makes the same requests, so that a repeat changes nothing."""
+    """The same event derives the same request ids from lower-case job and task ids."""
     first, second = (requests_of(event(), [GOOD], NOW)[0] for _ in range(2))
     assert first == second
     assert first.client_request_id == derived_id(EVENT_ID, "render-7", "good")
@@ -63,7 +63,7 @@ def test_ids_are_derived_from_the_event_and_the_ids_in_lower_case() -> None:
 
 
 def test_retention_counts_from_each_tasks_end_and_by_class() -> None:
-    """Succeeded tasks after three days, failed ones after seven, each from its own end."""
+    """Each task's delay depends on its class and counts from its own end."""
     wanted = event(deleteAfter={"succeeded": "P3D", "failed": "P7D"})
     dues = {request.task_id: request.delete_after for request in requests_of(wanted, TASKS, NOW)}
     assert dues["good"] == "2026-11-27T07:00:00.000Z"
@@ -71,13 +71,13 @@ def test_retention_counts_from_each_tasks_end_and_by_class() -> None:
 
 
 def test_a_class_left_out_is_kept() -> None:
-    """An object form without `failed` never asks for failed tasks."""
+    """If `deleteAfter` leaves out a class, tasks of that class are not requested."""
     wanted = event(deleteAfter={"succeeded": "P3D"})
     assert {request.task_id for request in requests_of(wanted, TASKS, NOW)} == {"good", "container", "old"}
 
 
 def test_without_an_end_time_the_acceptance_counts() -> None:
-    """What cannot be read must not make a task be deleted earlier than it should."""
+    """If a task's end time cannot be read, its delay counts from the event's acceptance."""
     wanted = event(deleteAfter="P1D")
     (request,) = requests_of(wanted, [CompletedTask("t", 0, None, "nonsense", "0x8D1")], NOW)
     assert request.delete_after == "2026-11-25T08:00:00.000Z"
@@ -85,24 +85,24 @@ def test_without_an_end_time_the_acceptance_counts() -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"deleteAfter": "PT0S"}, {"deleteAfter": "P1D"}, {"dryRun": True}])
 def test_a_task_is_deleted_only_as_it_was_listed(fields: dict[str, object]) -> None:
-    """Its version goes with every request, with a delay or without: it may run again when the request is carried out."""
+    """Every request carries the listed ETag as `ifMatch`, so a task that runs again is kept."""
     (request,) = requests_of(event(**fields), [GOOD], NOW)
     assert request.if_match == "0x8D1"
 
 
 @pytest.mark.parametrize("etag", [None, "", "a\r\nb"])
 def test_a_task_without_a_version_is_left_alone(etag: str | None) -> None:
-    """Nothing could tell it from a task that runs again under its id."""
+    """A task without a usable ETag is not requested."""
     assert requests_of(event(), [replace(GOOD, etag=etag), BAD], NOW) == requests_of(event(), [BAD], NOW)
 
 
 def test_a_task_whose_id_makes_no_url_is_left_alone() -> None:
-    """The others of its page are asked for."""
+    """A task whose id is unsafe in a URL is not requested; the others of its page are."""
     assert [r.task_id for r in requests_of(event(), [replace(GOOD, id=".."), BAD], NOW)] == ["bad"]
 
 
 def test_due_times_meet_on_a_grid() -> None:
-    """Rounded up to whole minutes for a delay below a day, else to quarters of an hour, so that rows share messages."""
+    """Due times are rounded up, to minutes for delays under a day and to quarters of an hour for others."""
     ends = ["2026-11-24T07:00:00.000Z", "2026-11-24T07:00:00.001Z", "2026-11-24T07:14:59Z", "2026-11-24T07:15:01Z"]
     tasks = [replace(GOOD, id=f"t-{n}", end_time=end) for n, end in enumerate(ends)]
 
@@ -117,7 +117,7 @@ def test_due_times_meet_on_a_grid() -> None:
 
 
 def test_a_later_listing_takes_what_an_earlier_one_could_have_found() -> None:
-    """A task that ended after it is another one, or ran again; with no end time, the acceptance counts."""
+    """A later listing takes only tasks that ended before the first one, and none without an end time."""
     tasks = [GOOD, BAD, replace(GOOD, id="unknown", end_time=None)]
     before = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
     assert [r.task_id for r in requests_of(event(), tasks, before, ended_before=before)] == ["good"]
@@ -125,7 +125,7 @@ def test_a_later_listing_takes_what_an_earlier_one_could_have_found() -> None:
 
 
 def test_dry_run_and_metadata_are_copied() -> None:
-    """Each request carries what the event says for all of them."""
+    """An event's dry run and metadata are copied into each of its requests."""
     (request,) = requests_of(event(dryRun=True, metadata={"team": "fx"}), [GOOD], NOW)
     assert request.dry_run
     assert request.metadata == {"team": "fx"}

@@ -1,4 +1,4 @@
-"""Diagnostic records about one task: it is read first, and deleted only if it is completed, as read."""
+"""Diagnostic records about one task: the task is read first, and deleted only if completed and unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUEUE, POISON = "job-completions", "job-completions-poison"
 
 
 def test_a_completed_task_is_deleted_as_it_was_read(world: World) -> None:
-    """Its version goes with the request."""
+    """A record's completed task is deleted with the ETag that was read as condition."""
     world.put(RECORD, QUEUE)
     world.settle()
     assert [(c.task_id, c.if_match) for c in world.batch.calls] == [("t-0003", "0x8D3")]
@@ -25,7 +25,7 @@ def test_a_completed_task_is_deleted_as_it_was_read(world: World) -> None:
 
 
 def test_a_task_that_is_reactivated_after_the_look_is_kept(world: World) -> None:
-    """It was completed when it was read, and runs again when the DELETE is sent."""
+    """A task that runs again after it was read is kept, and the request ends as preconditionFailed."""
     world.put(RECORD, QUEUE)
     world.deliver(QUEUE)
     world.batch.completed[3] = replace(world.batch.completed[3], etag="0x8DFFFF")
@@ -35,7 +35,7 @@ def test_a_task_that_is_reactivated_after_the_look_is_kept(world: World) -> None
 
 
 def test_a_task_that_runs_again_is_left_alone(world: World) -> None:
-    """The record was late: the request ends without a DELETE, and its dead letter says why."""
+    """If the task is not completed when read, the request fails without a DELETE, with a dead letter."""
     del world.batch.completed[3]
     world.put(RECORD, QUEUE)
     world.settle()
@@ -48,7 +48,7 @@ def test_a_task_that_runs_again_is_left_alone(world: World) -> None:
 
 
 def test_a_task_whose_version_is_not_told_is_left_alone(world: World) -> None:
-    """Nothing could tell it from one that runs again."""
+    """If the task is read without an ETag, no DELETE is sent and the request fails as `TaskVersionUnknown`."""
     world.batch.completed[3] = replace(world.batch.completed[3], etag=None)
     world.put(RECORD, QUEUE)
     world.settle()
@@ -57,7 +57,7 @@ def test_a_task_whose_version_is_not_told_is_left_alone(world: World) -> None:
 
 
 def test_a_task_that_is_gone_is_not_asked_for(world: World) -> None:
-    """Another one under its id may come before a DELETE would."""
+    """If the task is gone when read, the request ends as notFound without a DELETE."""
     world.batch.tasks.discard((JOB, "t-0003"))
     world.put(RECORD, QUEUE)
     world.settle()
@@ -81,7 +81,7 @@ def test_a_redrive_reads_the_task_again(world: World) -> None:
 
 
 def test_a_redrive_of_a_task_that_still_runs_fails_again(world: World) -> None:
-    """With a dead letter of its own, which can be put back in its turn."""
+    """A redrive for a task that still runs fails again, with a dead letter of its own."""
     del world.batch.completed[3]
     world.put(RECORD, QUEUE)
     world.settle()
@@ -97,7 +97,7 @@ def test_a_redrive_of_a_task_that_still_runs_fails_again(world: World) -> None:
     "reply", [LOST, refused(429, "TooManyRequests"), refused(503, "ServerBusy"), refused(403, "X")]
 )
 def test_a_look_that_failed_is_tried_again(world: World, reply: Any) -> None:
-    """Trouble of the account costs a wait and nothing else."""
+    """If reading the task fails temporarily, it is retried, and the task is deleted in the end."""
     world.batch.job_script = [reply, reply]
     world.put(RECORD, QUEUE)
     world.settle()
@@ -105,7 +105,7 @@ def test_a_look_that_failed_is_tried_again(world: World, reply: Any) -> None:
 
 
 def test_trouble_without_end_exhausts_the_request(world: World) -> None:
-    """After the most attempts, with Batch's own error."""
+    """If reading the task keeps failing, the request ends as exhausted with Batch's error."""
     world.batch.job_script = [refused(500, "InternalError")] * 12
     world.put(RECORD, QUEUE)
     world.settle()
@@ -115,7 +115,7 @@ def test_trouble_without_end_exhausts_the_request(world: World) -> None:
 
 
 def test_a_refusal_that_will_not_pass_fails_the_request(world: World) -> None:
-    """A 400 is final at once."""
+    """A permanent refusal to read the task, such as a 400, fails the request at once."""
     world.batch.job_script = [refused(400, "InvalidQueryParameterValue")]
     world.put(RECORD, QUEUE)
     world.settle()
@@ -123,7 +123,7 @@ def test_a_refusal_that_will_not_pass_fails_the_request(world: World) -> None:
 
 
 def test_a_record_that_comes_twice_has_one_effect(world: World) -> None:
-    """Also when the task was made again meanwhile: the second record is a repeat, and no conflict."""
+    """A record that comes twice deletes once, even if the task was created again in between."""
     world.put(RECORD, QUEUE)
     world.settle()
     world.batch.tasks.add((JOB, "t-0003"))
@@ -135,7 +135,7 @@ def test_a_record_that_comes_twice_has_one_effect(world: World) -> None:
 
 
 def test_an_id_that_is_another_requests_is_a_conflict(world: World) -> None:
-    """The answer over HTTP is 422 and not the other request's document; the queue is told by a result."""
+    """If a record's derived id belongs to another request, HTTP answers 422 and the queue gets a conflict result."""
     answer = world.post_event(RECORD)
     request_id = answer.content["clientRequestId"]
     world.queues.clear()
@@ -149,7 +149,7 @@ def test_an_id_that_is_another_requests_is_a_conflict(world: World) -> None:
 
 
 def test_a_record_that_the_host_gave_up_ends_its_request(world: World) -> None:
-    """It was not carried out: a result, a dead letter, and a redrive that reads the task."""
+    """A record whose message is poison ends its request as exhausted, and a redrive deletes the task."""
     world.put(RECORD, POISON)
     world.settle()
     assert world.batch.calls == []
@@ -160,7 +160,7 @@ def test_a_record_that_the_host_gave_up_ends_its_request(world: World) -> None:
 
 
 def test_a_copy_of_a_record_that_was_carried_out_ends_nothing(world: World) -> None:
-    """Its request has the end that it has."""
+    """A poison copy of a record that was carried out changes nothing."""
     world.put(RECORD, QUEUE)
     world.settle()
     world.put(RECORD, POISON)
@@ -172,7 +172,7 @@ def test_a_copy_of_a_record_that_was_carried_out_ends_nothing(world: World) -> N
 @pytest.mark.parametrize("fault", [Fault.DIES_BEFORE, Fault.DIES_AFTER])
 @pytest.mark.parametrize("number", range(8))
 def test_a_crash_at_any_point_changes_nothing(world: World, completed: bool, fault: Fault, number: int) -> None:
-    """Whichever storage operation dies, there is one result, and one DELETE at most."""
+    """Whichever storage operation crashes, a record's request has one outcome and one result id."""
     if not completed:
         del world.batch.completed[3]
     world.put(RECORD, QUEUE)
@@ -183,7 +183,7 @@ def test_a_crash_at_any_point_changes_nothing(world: World, completed: bool, fau
 
 
 def test_a_record_over_http_is_a_request_for_its_task(world: World) -> None:
-    """202 with the status document of the one deletion, which then happens."""
+    """A record over HTTP is answered with 202 and the status document of the deletion, which then happens."""
     answer = world.post_event(RECORD)
     assert answer.status == 202
     assert (answer.content["taskId"], answer.content["state"]) == ("t-0003", "accepted")
@@ -195,7 +195,7 @@ def test_a_record_over_http_is_a_request_for_its_task(world: World) -> None:
 
 
 def test_a_repeat_puts_what_is_open_again(world: World) -> None:
-    """The message of its request may never have gone out: over HTTP and from the queue."""
+    """If the request's message was lost, a repeat of the record sends it again, over HTTP or the queue."""
     world.post_event(RECORD)
     world.deliver(QUEUE)
     world.queues["requests"].clear()
@@ -209,7 +209,7 @@ def test_a_repeat_puts_what_is_open_again(world: World) -> None:
 
 
 def test_a_record_about_a_protected_job_is_refused() -> None:
-    """403 with the rule's name, before anything is stored; from the queue the request fails, and nothing is read."""
+    """A record about a protected job is refused with 403; from the queue, its request fails without any read."""
     world = World(PROTECTED_JOBS=JOB)
     answer = world.post_event(RECORD)
     assert (answer.status, answer.content["code"]) == (403, "ProtectedJob")
@@ -222,7 +222,7 @@ def test_a_record_about_a_protected_job_is_refused() -> None:
 
 
 def test_a_record_that_fits_two_accounts_deletes_in_neither() -> None:
-    """Account names are unique within a region only, and this record tells no region."""
+    """A record without a region is rejected if two accounts have its name; with a region it is carried out."""
     accounts = "https://acct.region.batch.azure.com,https://acct.other.batch.azure.com"
     world = World(BATCH_ACCOUNT_URLS=accounts)
     world.batch.seed(JOB, 5)
@@ -236,7 +236,7 @@ def test_a_record_that_fits_two_accounts_deletes_in_neither() -> None:
 
 
 def test_a_look_that_storage_cuts_off_is_redelivered(world: World) -> None:
-    """Nothing is told before the row says how it ended."""
+    """If storage fails before the outcome is recorded, nothing is published and the message is delivered again."""
     del world.batch.completed[3]
     world.put(RECORD, QUEUE)
     with disturbed(world, at(1, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):

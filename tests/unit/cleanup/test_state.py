@@ -1,4 +1,4 @@
-"""What is done about a clean-up: each row of the table of decisions."""
+"""Decisions about a clean-up, one test per row of the decision table."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RELISTING = replace(LISTED, is_relisting=True, step=5, step_message=None)
     ],
 )
 def test_what_a_step_does(found: Cleanup | None, number: int, message: str, decision: StepDecision) -> None:
-    """The decision depends on the row's step number and on the message that did the last step."""
+    """Whether a step runs depends on the row's step number and on the message that did the last step."""
     assert state.on_step(found, FRESH.payload_hash, number, message) is decision
 
 
@@ -60,7 +60,7 @@ def test_what_a_step_does(found: Cleanup | None, number: int, message: str, deci
     ],
 )
 def test_what_a_poison_copy_does(found: Cleanup | None, number: int, decision: StepDecision) -> None:
-    """A copy has an id of its own, so the step that its original did is its too; but not in a row put back."""
+    """A poison copy ends the clean-up, closes it again or is dropped, depending on the row's step and state."""
     assert state.on_poison(found, FRESH.payload_hash, number) is decision
 
 
@@ -78,12 +78,12 @@ def test_what_a_poison_copy_does(found: Cleanup | None, number: int, decision: S
     ],
 )
 def test_what_cancelling_comes_to(found: Cleanup, open_requests: int, decision: CancelDecision) -> None:
-    """Nothing more is listed, what is open is taken back, or it is too late."""
+    """Cancelling ends an unfinished listing, marks open requests as cancelled, or comes too late."""
     assert state.on_cancel(found, open_requests) is decision
 
 
 def test_a_cancelled_clean_up_keeps_what_it_was_when_all_was_listed() -> None:
-    """Only an unfinished clean-up becomes `cancelled`; a repeated listing stops."""
+    """Only a clean-up that is not fully listed becomes `cancelled`; otherwise it keeps its state."""
     ended = state.cancelled(AT_3, CancelDecision.END, NOW)
     assert (ended.phase, ended.outcome, ended.ended_at, ended.error) == (Phase.CANCELLED, Outcome.CANCELLED, NOW, None)
     marked = state.cancelled(RELISTING, CancelDecision.MARK, NOW)
@@ -91,7 +91,7 @@ def test_a_cancelled_clean_up_keeps_what_it_was_when_all_was_listed() -> None:
 
 
 def test_a_count_that_stands_still_for_a_day_lists_the_job_again() -> None:
-    """Counted from the look that first found it, by a step with a number that no message has."""
+    """A job is listed again once its count of open requests has not changed for a day."""
     first = state.after_look(LISTED, 5, NOW)
     assert first == replace(LISTED, stand=Stand(5, NOW))
     assert state.after_look(first, 5, NOW + timedelta(hours=23)) is None
@@ -102,7 +102,7 @@ def test_a_count_that_stands_still_for_a_day_lists_the_job_again() -> None:
 
 
 def test_a_count_that_moves_is_looked_at_again() -> None:
-    """Its day begins anew; at nothing open, no look is needed any more."""
+    """If the count has changed, its day starts again; once nothing is open, it is not checked any more."""
     stood = replace(LISTED, stand=Stand(5, NOW))
     later = NOW + timedelta(days=3)
     assert state.after_look(stood, 4, later) == replace(LISTED, stand=Stand(4, later))
@@ -116,13 +116,13 @@ OVER = [replace(LISTED, phase=Phase.FAILED), replace(LISTED, phase=Phase.CANCELL
 
 @pytest.mark.parametrize("found", [FRESH, AT_3, *(replace(found, with_rows=True) for found in OVER)])
 def test_only_what_was_listed_and_not_cancelled_is_listed_again(found: Cleanup) -> None:
-    """The others go on by themselves, or are not to."""
+    """A clean-up that is not fully listed, or is over, is never listed again."""
     assert state.after_look(replace(found, stand=Stand(5, NOW)), 5, NOW + timedelta(days=9)) is None
 
 
 @pytest.mark.parametrize("found", OVER)
 def test_what_is_over_and_stands_still_counts_its_rows_alone(found: Cleanup) -> None:
-    """What was asked for without a row and lost is not wanted: it would be open for good."""
+    """A cancelled or failed clean-up whose count stands still for a day stops counting requests without rows."""
     first = state.after_look(found, 5, NOW)
     assert first == replace(found, stand=Stand(5, NOW))
     assert state.after_look(first, 5, NOW + timedelta(hours=23)) is None
@@ -130,7 +130,7 @@ def test_what_is_over_and_stands_still_counts_its_rows_alone(found: Cleanup) -> 
 
 
 def test_a_queue_that_is_behind_loses_nothing() -> None:
-    """While messages wait that are older than the stand, the requests may lie among them."""
+    """Nothing is listed again while the queue holds older messages, in which the requests may still be."""
     stood = replace(LISTED, stand=Stand(5, NOW))
     later = NOW + timedelta(days=2)
     assert state.after_look(stood, 5, later, oldest_message=NOW + timedelta(hours=1)) is None

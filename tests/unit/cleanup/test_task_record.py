@@ -1,4 +1,4 @@
-"""Diagnostic records about one task: what they say, and whose account is meant."""
+"""Diagnostic records about one task: what they say, and which account they mean."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RECORD: dict[str, Any] = {
 
 
 def record(**fields: object) -> TaskRecord:
-    """A record with other fields; those that are None are left out."""
+    """A record with some fields replaced; those that are None are left out."""
     return read_task_record({name: value for name, value in {**RECORD, **fields}.items() if value is not None})
 
 
@@ -37,7 +37,7 @@ def test_the_region_tells_accounts_of_one_name_apart(location: str, account: str
 
 
 def test_without_a_region_the_name_must_be_enough() -> None:
-    """The first of two would be a guess."""
+    """A record without a region is refused if several accounts have its name."""
     with pytest.raises(InvalidInput, match="/location: must identify one of the accounts"):
         task_request(record(location=None), ACCOUNTS)
     alone = RECORD["resourceId"].replace("ACCT", "ALONE")
@@ -52,7 +52,7 @@ def test_an_account_that_is_not_listed_is_refused(fields: dict[str, object]) -> 
 
 
 def test_a_record_survives_the_wire() -> None:
-    """What the app puts on its own queue makes the same request."""
+    """A record that the app puts on its own queue reads back equal, with the same identity."""
     for found in (
         record(),
         record(location=None),

@@ -16,7 +16,7 @@ DAY = 86_400
 
 @pytest.fixture
 def world() -> World:
-    """An app, and a job of 25 completed tasks, two of them not to be deleted, listed in pages of 10."""
+    """An app, and a job of 25 completed tasks in pages of 10, two of which are not to be deleted."""
     world = World()
     world.batch.seed(JOB, 2, exit_code=1)
     world.batch.seed(JOB, 23)
@@ -30,26 +30,26 @@ def event(**fields: Any) -> dict[str, Any]:
 
 
 def state(world: World, body: dict[str, Any]) -> str | None:
-    """What `GET /api/job-completions/{id}` says; None when it is not remembered."""
+    """The state in `GET /api/job-completions/{id}`; None if the clean-up is unknown."""
     answer = world.progress(body["clientRequestId"])
     return answer.content["state"] if answer.status == 200 else None
 
 
 def listed(world: World) -> list[tuple[int, int]]:
-    """How many tasks the closing events say were requested and skipped."""
+    """The numbers of requested and skipped tasks in the closing events."""
     closing = (r["data"] for r in world.results() if r["type"] == "batch.job-cleanup.listed")
     return [(data["requested"], data["skipped"]) for data in closing]
 
 
 def requeued(world: World) -> int:
-    """Runs one round; returns how many rows were requeued."""
+    """Runs one round; returns how many rows it requeued."""
     return world.app.housekeeping.round(1_000)["put_back"]
 
 
 @pytest.mark.parametrize("fields", [{}, {"deleteAfter": "PT0S"}])
 @pytest.mark.parametrize("pages", [0, 1, 2])
 def test_a_clean_up_whose_message_is_gone_is_begun_again(world: World, pages: int, fields: dict[str, str]) -> None:
-    """Wherever it stood, but not while its message may still be on its way; each task is deleted and counted once."""
+    """The daily round restarts a clean-up whose message was lost at any step; each task is counted once."""
     body = event(**fields)
     world.batch.states[JOB] = "active" if pages == 0 else "completed"
     world.put(body, "job-completions")
@@ -69,7 +69,7 @@ def test_a_clean_up_whose_message_is_gone_is_begun_again(world: World, pages: in
 
 
 def test_a_page_whose_tasks_were_not_asked_for_is_not_left_out(world: World) -> None:
-    """The last page was noted as such, and then its message was lost: the row alone knows of no page to come."""
+    """If the process dies after recording the last page, the round still gets its tasks requested."""
     world.put(event(), "job-completions")
     for _ in range(2):
         world.deliver("job-completions")
@@ -84,7 +84,7 @@ def test_a_page_whose_tasks_were_not_asked_for_is_not_left_out(world: World) -> 
 
 
 def test_a_message_that_turns_up_after_all_lists_nothing_twice(world: World) -> None:
-    """Its step has the number of the one that was put back, and the second of both is dropped."""
+    """If a message thought lost turns up after the requeue, the second of the two is dropped."""
     world.put(event(), "job-completions")
     world.deliver("job-completions")
     world.clock.advance(DAY)
@@ -96,7 +96,7 @@ def test_a_message_that_turns_up_after_all_lists_nothing_twice(world: World) -> 
 
 
 def test_a_message_that_turns_up_after_all_does_not_spoil_the_counts() -> None:
-    """The functions were off for hours: the old step is passed, and the job counted once from its beginning."""
+    """If an old step turns up after a requeue, it is dropped and the job's counts stay exact."""
     world = World()
     for count, exit_code in ((3, 0), (3, 1), (2, 0)):
         world.batch.seed("job-1", count, exit_code=exit_code)
@@ -128,7 +128,7 @@ def test_only_a_clean_up_that_has_ended_is_forgotten(world: World) -> None:
 
 
 def test_a_clean_up_is_remembered_for_as_long_as_its_tasks_wait(world: World) -> None:
-    """Thirty days beyond retention where its tasks are deleted later."""
+    """A clean-up with delayed deletions is purged thirty days later than its retention says."""
     body = event(deleteAfter="P20D")
     world.put(body, "job-completions")
     while world.deliver("job-completions"):
@@ -142,7 +142,7 @@ def test_a_clean_up_is_remembered_for_as_long_as_its_tasks_wait(world: World) ->
 
 
 def test_a_clean_up_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """The others are seen to."""
+    """A clean-up whose row cannot be read is logged and left, and the others are requeued."""
     for body in (event(jobId="other"), event(jobId="other")):
         world.batch.states["other"] = "active"
         world.put(body, "job-completions")
@@ -156,7 +156,7 @@ def test_a_clean_up_that_nobody_can_read_is_left_and_told_of(world: World, caplo
 
 
 def test_a_clean_up_that_moved_on_meanwhile_is_left_alone(world: World) -> None:
-    """Its step was done between the look and the write."""
+    """A clean-up that moved on between the round's read and write is not requeued."""
     world.batch.states[JOB] = "active"
     world.put(event(), "job-completions")
     world.deliver("job-completions")

@@ -1,4 +1,4 @@
-"""Rules of the source of the command line."""
+"""Rules for the source of the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST = 250
 
 
 def test_it_knows_nothing_of_the_rest_of_the_repository() -> None:
-    """The package stands alone: the standard library, its three dependencies and what those bring."""
+    """The command's package imports only the standard library, requests, rich, typer and urllib3."""
     allowed = {*sys.stdlib_module_names, "batch_task_deletion", "requests", "rich", "typer", "urllib3"}
     found: set[str] = set()
     for path in SOURCES.rglob("*.py"):
@@ -24,13 +24,13 @@ def test_it_knows_nothing_of_the_rest_of_the_repository() -> None:
 
 
 def test_no_module_is_too_long_to_read_in_one_sitting() -> None:
-    """Modules have at most 250 lines."""
+    """No module of the command has more than 250 lines."""
     lengths = {path.name: len(path.read_text().splitlines()) for path in SOURCES.rglob("*.py")}
     assert len(lengths) > 20
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
 
 
 def test_one_module_speaks_http() -> None:
-    """Redirects, proxies, keys and tries are decided in one place."""
+    """Only `client.py` imports requests, so redirects, proxies, keys and retries are decided in one place."""
     users = {path.name for path in SOURCES.rglob("*.py") if "import requests" in path.read_text()}
     assert users == {"client.py"}

@@ -1,4 +1,4 @@
-"""Files of requests: their forms, encodings and line ends, and what is wrong with a line."""
+"""Files of requests: their formats, encodings and line ends, and errors in their lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def requests_of(content: str | bytes, options: dict[str, Any] | None = None) -> 
 
 
 def fault(content: str | bytes, options: dict[str, Any] | None = None) -> str:
-    """What is said of a file that cannot be read."""
+    """The error about a file that cannot be read."""
     with pytest.raises(Usage) as raised:
         requests_of(content, options)
     assert raised.value.text.endswith("nothing was sent")
@@ -34,12 +34,12 @@ def fault(content: str | bytes, options: dict[str, Any] | None = None) -> str:
 
 
 def test_tasks_of_one_job() -> None:
-    """A `TASK` a line, with `--job`; blanks around it and empty lines do not count."""
+    """With `--job`, each line is a task id; surrounding white space and empty lines are ignored."""
     assert requests_of("a\n\n  b\t\n \nc", JOB) == [{"jobId": "job-1", "taskId": name} for name in "abc"]
 
 
 def test_tasks_of_many_jobs() -> None:
-    """A `JOB/TASK` a line; jobs of a schedule have a colon."""
+    """Without `--job`, each line is `JOB/TASK`; a scheduled job's id may contain a colon."""
     assert requests_of("a/t\nnightly:job-12/t") == [
         {"jobId": "a", "taskId": "t"},
         {"jobId": "nightly:job-12", "taskId": "t"},
@@ -47,14 +47,14 @@ def test_tasks_of_many_jobs() -> None:
 
 
 def test_json_lines() -> None:
-    """Request objects with any of their fields, in their own types."""
+    """In a JSON Lines file, each line is a request object with any fields, in their own types."""
     line = {"jobId": "j", "taskId": "t", "timeout": 30, "dryRun": True, "ifMatch": "x", "metadata": {"a": "b"}}
     assert requests_of(json.dumps(line) + "\r\n" + json.dumps(line | {"taskId": "u"})) == [line, line | {"taskId": "u"}]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_csv(separator: str) -> None:
-    """Cells become the field's type; an empty one is absent."""
+    """CSV cells are converted to their field's type, and an empty cell leaves the field out."""
     header = ["jobId", "taskId", "timeout", "dryRun", "returnClientRequestId", "metadata", "deleteAfter"]
     rows = [["j", "a", "30", "TRUE", "false", '"{""k"": ""v""}"', "PT1H"], ["j", "b", "", "", " ", "", ""]]
     content = "\r\n".join(separator.join(row) for row in [header, *rows])
@@ -69,7 +69,7 @@ def test_csv(separator: str) -> None:
 
 
 def test_csv_of_one_column() -> None:
-    """The header `taskId` alone, with `--job`; quotes are CSV's."""
+    """A CSV file may have `taskId` as its only column, with `--job`; quoted cells are read as CSV."""
     assert requests_of("taskId\na\nb\n", JOB) == requests_of('"taskId"\n"a"\n"b"\n', JOB) == requests_of("a\nb", JOB)
 
 
@@ -92,7 +92,7 @@ ENCODINGS = [
     ],
 )
 def test_encodings_and_line_ends_make_no_difference(mark: bytes, encoding: str, end: str, form: str) -> None:
-    """UTF-8, with its mark or without, UTF-16 with its mark, and all three line ends; the ids are the same."""
+    """Encoding (UTF-8 or UTF-16 with a byte order mark) and line ends do not change requests or ids."""
     content = mark + form.format(end=end).encode(encoding)
     plain = read_lines(b"a/t\nb/u\n", {})
     assert [(line.request_id, line.request) for line in read_lines(content, {})] == [
@@ -101,7 +101,7 @@ def test_encodings_and_line_ends_make_no_difference(mark: bytes, encoding: str, 
 
 
 def test_only_line_ends_end_a_line() -> None:
-    """Characters at which `str.splitlines` cuts may stand in a text."""
+    """Unicode characters such as U+2028, at which `str.splitlines` splits, do not end a line."""
     line = {"jobId": "j", "taskId": "t", "metadata": {"note": "a\u2028b\x85c"}}
     assert requests_of(json.dumps(line, ensure_ascii=False)) == [line]
 
@@ -113,7 +113,7 @@ def test_the_same_request_twice_is_sent_once() -> None:
 
 @given(st.permutations([f"job-{n % 3}/task-{n}" for n in range(8)]), st.sampled_from(["\n", "\r\n"]))
 def test_ids_do_not_depend_on_order_or_other_lines(lines: list[str], end: str) -> None:
-    """The id of a line follows from the line alone."""
+    """A line's request id depends on that line alone, not on its position or on other lines."""
     alone = {line: read_lines(line.encode(), {})[0].request_id for line in lines}
     found = read_lines(end.join(lines).encode(), {})
     assert [line.request_id for line in found] == [alone[line] for line in lines]
@@ -134,17 +134,28 @@ def test_ids_do_not_depend_on_order_or_other_lines(lines: list[str], end: str) -
     ],
 )
 def test_a_line_that_is_no_task(content: str, words: str) -> None:
-    """The number counts the lines that are empty as well."""
+    """An invalid line is reported with its number, in which empty lines are counted."""
     assert words in fault(content, {}) or words in fault(content, JOB)
 
 
+@pytest.mark.parametrize("header", ["TaskId", "taskid", " TASKID\t"])
+def test_a_header_in_another_letter_case_is_no_task(header: str) -> None:
+    """It would ask for the deletion of a task that nobody meant."""
+    assert "did you mean taskId?" in fault(f"{header}\na\n", JOB)
+
+
+def test_a_list_of_objects_is_told_the_form() -> None:
+    """JSON as other tools export it is not taken for CSV."""
+    assert "must be a JSON object: a file of JSON has one on each line" in fault('[{"jobId": "j", "taskId": "t"}]\n')
+
+
 def test_a_task_without_a_job_says_how_to_give_one() -> None:
-    """The option is named."""
+    """For a task line without a job, the error names the option `--job`."""
     assert "--job" in fault("a\n")
 
 
 def test_another_job_than_the_one_that_was_named_is_refused() -> None:
-    """Which of the two is meant cannot be told."""
+    """A line with another job than `--job` is refused."""
     assert "line 2" in fault("job-1/a\njob-2/b\n", JOB)
     assert "line 1" in fault('{"jobId": "job-2", "taskId": "b"}', JOB)
 
@@ -177,7 +188,7 @@ def test_another_job_than_the_one_that_was_named_is_refused() -> None:
     ],
 )
 def test_a_json_line_that_is_no_request(line: str, words: str) -> None:
-    """What the API would refuse is said with the line's number, before anything is sent."""
+    """A JSON line that is no valid request is refused with the line's number and the reason."""
     said = fault('{"jobId":"j","taskId":"first"}\n' + line)
     assert said.startswith("line 2: ")
     assert words in said
@@ -209,7 +220,7 @@ def test_a_json_line_that_is_no_request(line: str, words: str) -> None:
     ],
 )
 def test_a_csv_that_is_none(content: str, words: str) -> None:
-    """Columns and cells are named."""
+    """An invalid CSV file is refused, naming the column or cell at fault."""
     assert words in fault(content)
 
 
@@ -222,13 +233,13 @@ def test_a_csv_that_is_none(content: str, words: str) -> None:
     ],
 )
 def test_bytes_that_are_no_text(content: bytes, words: str) -> None:
-    """UTF-16 without its mark is not guessed."""
+    """Bytes that are not valid in the file's encoding are refused with the line's number."""
     assert words in fault(content, JOB)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
-    """There is no third way for a file to end."""
+    """Any bytes are either read as valid lines or refused with a usage error."""
     try:
         lines = read_lines(content, JOB)
     except Usage:

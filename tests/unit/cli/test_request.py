@@ -1,4 +1,4 @@
-"""The id of a line: the same for the same request, and for no other."""
+"""The request id derived from a line: the same for the same request, and different for any other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_same_request_has_the_same_id(same: dict[str, Any]) -> None:
     ],
 )
 def test_another_request_has_another_id(other: dict[str, Any]) -> None:
-    """Options count: the same task with a condition is another request."""
+    """A request with another task, job or option, such as a condition, has another id."""
     assert line_id(PLAIN | other) != line_id(PLAIN)
 
 
@@ -57,35 +57,35 @@ def test_another_request_has_another_id(other: dict[str, Any]) -> None:
     ],
 )
 def test_options_have_a_normal_form_too(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """A timeout above 30 is 30, and an account's address has one spelling."""
+    """The id is derived from a normal form: timeouts above 30 become 30, and account URLs one spelling."""
     assert normal_form(PLAIN | one) == normal_form(PLAIN | other)
 
 
 def test_an_id_is_the_same_on_every_machine() -> None:
-    """A file that was sent yesterday from elsewhere is known today."""
+    """The same line has the same id on every machine and in every release."""
     assert line_id(PLAIN) == "a1c3cc33-3b6c-55a2-a946-2672c2304afd"
 
 
 def test_an_address_that_is_none_is_kept() -> None:
-    """The app refuses it; the id is derived all the same."""
+    """An id is derived even for an invalid account URL, which the app then refuses."""
     assert line_id(PLAIN | {"batchUrl": "http://[::1"}) != line_id(PLAIN | {"batchUrl": "http://[::2"})
 
 
 def test_a_run_that_asks_again_has_ids_of_its_own() -> None:
-    """New ones, and the same within the run."""
+    """With `--again`, a line's id also depends on the run's id, in any letter case."""
     first, second = str(uuid.uuid4()), str(uuid.uuid4())
     assert line_id(PLAIN, first) == line_id(PLAIN, first.upper())
     assert len({line_id(PLAIN), line_id(PLAIN, first), line_id(PLAIN, second)}) == 3
 
 
 def test_ids_of_a_call_are_those_that_the_app_derives() -> None:
-    """uuid5 over job and task in lower case, joined by a slash."""
+    """The id of a named task is uuid5 of the parent over job and task in lower case, as in the app."""
     parent = "0f8fad5b-d9cb-469f-a165-70867728950e"
     assert task_request_id(parent, "Job-1", "Task-1") == str(uuid.uuid5(uuid.UUID(parent), "job-1/task-1"))
 
 
 def test_a_line_keeps_what_it_says_itself() -> None:
-    """Options fill in, and a dry run holds for all."""
+    """Options fill in the fields that a line leaves out, but a dry run applies to every line."""
     options = {"jobId": "job-1", "deleteAfter": "PT1H", "dryRun": True}
     request = checked({"taskId": "t", "deleteAfter": "P1D", "dryRun": False}, options)
     assert request == {"jobId": "job-1", "taskId": "t", "deleteAfter": "P1D", "dryRun": True}

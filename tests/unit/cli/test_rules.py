@@ -1,4 +1,4 @@
-"""Small rules, each in one place: forms, text, retries, the place of options, and how something ended."""
+"""Small rules of the command line: forms of values, escaping, retries, options and outcomes."""
 
 from __future__ import annotations
 
@@ -27,46 +27,46 @@ WITH_VALUE = {"--url", "--timeout", "--reason"}
     ("text", "seconds"), [("PT10M", 600), ("P3D", 259_200), ("P1W", 604_800), ("P1DT1H1M1S", 90_061), ("PT0S", 0)]
 )
 def test_durations(text: str, seconds: int) -> None:
-    """Weeks, days, hours, minutes and seconds."""
+    """A duration of weeks, days, hours, minutes and seconds is read as seconds."""
     assert forms.duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "P", "PT", "P1Y", "P1M", "-PT1M", "PT1.5M", "10", "PT1M\n", "pt1m", "P1DT"])
 def test_what_is_no_duration(text: str) -> None:
-    """Years and months have no fixed length, and time does not run backwards."""
+    """A text that is no duration, or has years, months, signs or fractions, is refused."""
     with pytest.raises(ValueError, match="must be a duration"):
         forms.duration(text)
 
 
 @pytest.mark.parametrize("text", ["2026-11-29T12:00:00Z", "2026-11-29T12:00Z", "2026-11-29T12:00:00.123+01:00", "PT1H"])
 def test_delays(text: str) -> None:
-    """A duration, or an instant with a zone; as it was written."""
+    """A delay may be a duration or an instant with a time zone, and is passed on unchanged."""
     assert forms.delay(text) == text
 
 
 @pytest.mark.parametrize("text", ["2026-11-29", "2026-11-29T12:00:00", "2026-02-30T12:00:00Z", "now", "PX"])
 def test_what_is_no_delay(text: str) -> None:
-    """An instant without a zone could be anybody's."""
+    """A delay without a time zone, or of another form, is refused."""
     with pytest.raises(ValueError, match="must be"):
         forms.delay(text)
 
 
 @pytest.mark.parametrize("job", ["a", "A_-9" * 16, "x" * 64 + ":job-1234567890"])
 def test_jobs(job: str) -> None:
-    """Ids of jobs made by a schedule have a number after an id of up to 64 characters."""
+    """A job id may have up to 64 characters and, for a scheduled job, a suffix with a number."""
     assert forms.job_id(job) == job
 
 
 @pytest.mark.parametrize("job", ["", "a" * 65, "a:b", "a:job-", "a:job-12345678901", "a b", "a\n", "ü", ".."])
 def test_what_is_no_job(job: str) -> None:
-    """The same rule as the app's."""
+    """An invalid job id is refused by the same rule as in the app."""
     with pytest.raises(ValueError, match="must be"):
         forms.job_id(job)
 
 
 @given(st.text())
 def test_escaped_text_steers_no_terminal(text: str) -> None:
-    """One line of characters that only stand there, and the same when escaped again."""
+    """Escaped text has only printable characters, and escaping it again does not change it."""
     safe = escaped(text)
     assert safe.isprintable()
     assert escaped(safe) == safe
@@ -88,7 +88,7 @@ def test_json_lines_are_printable_ascii(document: object) -> None:
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 tasks"), (1, "1 task"), (10_000, "10,000 tasks")])
 def test_numbers_are_said_as_people_say_them(number: int, text: str) -> None:
-    """One is not many."""
+    """Counts are written with the right plural and with separators, as in `1 task` and `10,000 tasks`."""
     assert counted(number, "task") == text
 
 
@@ -109,7 +109,7 @@ def test_numbers_are_said_as_people_say_them(number: int, text: str) -> None:
     ],
 )
 def test_which_answers_pass(status: int, document: Any, again: bool) -> None:
-    """Throttling and gateways do; wrong settings and what `health` says do not."""
+    """Throttling and gateway errors are retried; invalid settings and the result of `health` are not."""
     assert is_temporary(status, document) is again
 
 
@@ -127,12 +127,12 @@ def test_which_answers_pass(status: int, document: Any, again: bool) -> None:
     ],
 )
 def test_retry_after(header: str, seconds: float) -> None:
-    """A number or a date; nonsense asks for nothing."""
+    """`Retry-After` is read as seconds or as a date; anything else means no pause."""
     assert asked_pause({"Retry-After": header}, NOW) == seconds
 
 
 def test_a_call_is_retried_for_a_minute() -> None:
-    """Pauses grow to ten seconds, and none ends beyond the minute that the first failure began."""
+    """Pauses between tries grow to ten seconds, and all of them fit into one minute."""
     retries, now, pauses = RetryWindow(), 5000.0, []
     while (pause := retries.pause(now)) is not None:
         pauses.append(pause)
@@ -160,7 +160,7 @@ def test_a_call_is_retried_for_a_minute() -> None:
     ],
 )
 def test_options_before_the_command_are_moved(typed: str, ordered: str) -> None:
-    """With their values; what cannot be told is left for the parser to complain about."""
+    """Options before the command are moved behind it with their values."""
     assert moved(typed.split(), COMMANDS, WITH_VALUE) == ordered.split()
 
 
@@ -174,12 +174,12 @@ def test_loopback_addresses(host: str) -> None:
     "host", ["", "10.0.0.1", "128.0.0.1", "localhost.example", "127.0.0.1.example", "::2", "0.0.0.0"]
 )
 def test_other_addresses(host: str) -> None:
-    """A name that only begins so leads elsewhere."""
+    """A host that only looks like a loopback address, such as `localhost.example`, is not one."""
     assert not is_loopback(host)
 
 
 def test_values_of_azd() -> None:
-    """Quoted as azd quotes them; what is no value is passed over."""
+    """Values that azd prints are unquoted, and lines that are no values are ignored."""
     text = 'A="x"\nB="say \\"hi\\" \\\\ there"\r\nC=plain\nD=\'single\'\nexport E="e"\nnonsense\nF=""\n'
     expected = {"A": "x", "B": 'say "hi" \\ there', "C": "plain", "D": "single", "E": "e", "F": ""}
     assert env_values(text) == expected
@@ -201,12 +201,12 @@ def test_values_of_azd() -> None:
     ],
 )
 def test_when_something_is_over(kind: Kind, document: dict[str, Any], over: bool) -> None:
-    """Nothing more will happen: the listing is at its end, and so are the requests that came of it."""
+    """A clean-up or sweep is over when its listing has ended and none of its requests is open."""
     assert is_over(kind, document) is over
 
 
 def test_what_a_sweep_only_counted_would_be_deleted() -> None:
-    """There is no request of it, hence no outcome that the app could tell."""
+    """Tasks that a dry-run policy counted appear as `wouldDelete` among a sweep's outcomes."""
     policies = [{"dryRun": False, "requested": 2}, {"dryRun": True, "requested": 3}]
     document = {"state": "done", "open": 0, "done": {"deleted": 2}, "policies": policies}
     assert outcomes(Kind.SWEEP, document) == {"deleted": 2, "wouldDelete": 3}
@@ -215,17 +215,17 @@ def test_what_a_sweep_only_counted_would_be_deleted() -> None:
 
 
 def test_what_is_wrong_with_the_whole_has_no_place() -> None:
-    """Its pointer is empty."""
+    """A problem of the whole body, whose pointer is empty, is shown without a place."""
     error = {"code": "InvalidRequest", "message": {"value": "Not valid."}, "values": [{"key": "", "value": "is empty"}]}
     assert error_text(error) == "InvalidRequest: Not valid. (is empty)"
 
 
 def test_outcomes_that_did_not_happen_do_not_count() -> None:
-    """A count of zero is none."""
+    """Outcomes with a count of zero do not make a clean-up fail."""
     assert succeeded(Kind.CLEAN_UP, {"state": "listed", "done": {"failed": 0, "deleted": 2}})
 
 
 def test_the_whole_is_unknown_while_it_is_listed() -> None:
-    """A bar that fills up and then grows would lie."""
+    """The total of the progress bar is unknown while a clean-up is still listing."""
     assert steps(Kind.CLEAN_UP, {"state": "listing", "open": 5, "done": {"deleted": 2}}) == (2, None)
     assert steps(Kind.CLEAN_UP, {"state": "listed", "open": 5, "done": {"deleted": 2}}) == (2, 7)

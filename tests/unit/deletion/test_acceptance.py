@@ -1,4 +1,4 @@
-"""Accepting many requests at once: those that are there already, and those that are not."""
+"""Accepting many requests in one call, some of which may be known already."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.rows import request
 
 
 def asked(world: World, count: int, task: str = "task-1") -> list[Record]:
-    """Requests of one bucket, as they are accepted."""
+    """Requests whose rows share a bucket, as they are accepted."""
     ids = (str(uuid.UUID(int=number)) for number in range(1, 100 * count))
     here = [guid for guid in ids if Key(guid).bucket == "a"][:count]
     now = world.clock.now()
@@ -23,18 +23,18 @@ def asked(world: World, count: int, task: str = "task-1") -> list[Record]:
 
 
 def accept(world: World, records: list[Record]) -> list[Acceptance]:
-    """Accepts them; the operations are those of this call."""
+    """Accepts the requests, and counts table operations from here on."""
     world.records.operations = 0
     return world.app.worker.acceptor.accept_all(records)
 
 
 def receipts(answers: list[Acceptance]) -> Counter[str]:
-    """How many were told what."""
+    """How many requests have each receipt."""
     return Counter(answer.receipt.value for answer in answers)
 
 
 def test_a_repeat_of_a_whole_call_reads_its_rows_together() -> None:
-    """One transaction that is refused and one query, however many there are; their message goes out again."""
+    """Repeating a call of 90 requests costs one refused transaction and one query, and sends the messages again."""
     world = World()
     records = asked(world, 90)
     accept(world, records)
@@ -47,7 +47,7 @@ def test_a_repeat_of_a_whole_call_reads_its_rows_together() -> None:
 
 
 def test_what_is_missing_of_a_repeat_is_written_together() -> None:
-    """A call that died between its transactions is repeated: the answers keep the order of the requests."""
+    """If a repeat finds some rows missing, it writes them together and answers in the requests' order."""
     world = World()
     records = asked(world, 60)
     accept(world, records[::3])
@@ -61,7 +61,7 @@ def test_what_is_missing_of_a_repeat_is_written_together() -> None:
 
 
 def test_an_id_with_another_payload_is_a_conflict_among_repeats() -> None:
-    """It is told from the row as read, and no message is put for it."""
+    """A known id with another payload is a conflict, for which no message is sent."""
     world = World()
     accept(world, asked(world, 10))
     world.queues.clear()
@@ -73,7 +73,7 @@ def test_an_id_with_another_payload_is_a_conflict_among_repeats() -> None:
 
 
 def test_a_row_that_comes_meanwhile_is_looked_at_alone() -> None:
-    """Another call inserts it after the query: it is a repeat, and all others are accepted."""
+    """A row that another call inserts after the query is a repeat, and all others are accepted."""
     world = World()
     records = asked(world, 20)
     accept(world, records[:5])
@@ -84,7 +84,7 @@ def test_a_row_that_comes_meanwhile_is_looked_at_alone() -> None:
 
 
 def test_a_row_that_cannot_be_read_holds_up_no_other() -> None:
-    """It ends as a request by itself does, and is told as a repeat."""
+    """A row that cannot be read ends its request as CorruptRecord, and the other requests are answered."""
     world = World()
     records = asked(world, 10)
     accept(world, records)
@@ -100,7 +100,7 @@ def test_a_row_that_cannot_be_read_holds_up_no_other() -> None:
 
 
 def test_a_repeat_tells_of_rows_that_are_done() -> None:
-    """With their ends, and without a message."""
+    """A repeat of finished requests returns their outcomes and sends no message."""
     world = World()
     world.batch.tasks.add(("render-7", "task-1"))
     records = asked(world, 3)

@@ -1,8 +1,8 @@
-"""Whatever the order of deliveries, crashes, stalls and repeats: nothing is lost and nothing is done twice.
+"""In any order of deliveries, crashes, stalls and repeats, nothing is lost and nothing is done twice.
 
-A random explorer makes the choices, each run from its own seed, so that a run that fails is repeated by its number;
-where everything is mixed, hypothesis chooses, and shows the shortest run that it can find.
-The clocks of the workers differ by up to two minutes.
+A random explorer makes the choices from a seed, so that a failing run can be repeated by its number.
+For the mixed runs hypothesis chooses, and shows the shortest failing run that it finds.
+The workers' clocks differ by up to two minutes.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ EVERYTHING = (
 @pytest.mark.parametrize("start", range(0, 100, 25))
 @pytest.mark.parametrize("doors", DOORS)
 def test_no_order_breaks_a_promise(doors: str, start: int) -> None:
-    """Every request done with a result, no DELETE after an outcome, one result id, no `notFound` of what was there."""
+    """In any order of deliveries and crashes, each request ends once, with a result, and no promise is broken."""
     found = {seed: faults for seed in range(start, start + 25) if (faults := Explorer(seed, doors=DOORS[doors]).run())}
     assert found == {}
 
 
 @pytest.mark.parametrize("start", range(0, 50, 25))
 def test_workers_that_freeze_about_their_claims_break_no_promise(start: int) -> None:
-    """No promise breaks if workers freeze around a claim for longer than a lease, or than the host's ten minutes."""
+    """No promise is broken if workers freeze around a claim for longer than a lease or the host's ten minutes."""
     seeds = range(start, start + 25)
     found = {seed: faults for seed in seeds if (faults := Explorer(seed, doors=DOORS["all"], weather=FROST).run())}
     assert found == {}
@@ -66,9 +66,9 @@ ANY_ORDER = settings(deadline=None, suppress_health_check=list(HealthCheck), dat
 @settings(ANY_ORDER, max_examples=150)
 @given(CHOICES)
 def test_no_order_of_anything_breaks_a_promise(choices: random.Random) -> None:
-    """Groups with a parent, clean-ups, cancel, redrive and the daily round among them, with lost and repeated writes.
+    """In any order of requests, clean-ups, cancels, redrives and rounds, with faults, no promise is broken.
 
-    What each end says for certain is so, and the counts of each parent are those of its rows.
+    Every outcome that is called certain is true, and the counts of each parent are those of its rows.
     """
     _no_order_breaks_a_promise(choices)
 
@@ -77,12 +77,12 @@ def test_no_order_of_anything_breaks_a_promise(choices: random.Random) -> None:
 @settings(ANY_ORDER, max_examples=5_000)
 @given(CHOICES)
 def test_no_order_of_anything_breaks_a_promise_in_many_runs(choices: random.Random) -> None:
-    """The same, five thousand times."""
+    """In 5,000 random orders of all kinds of events, with faults, no promise is broken."""
     _no_order_breaks_a_promise(choices)
 
 
 def test_the_runs_are_as_wild_as_they_should_be() -> None:
-    """Most of them emit or delete more than once on the way, so that the promises are put to the test."""
+    """Most random runs publish or delete more than once on the way, so they really test the promises."""
     explorers = [Explorer(seed, doors=DOORS["all"]) for seed in range(20)]
     for explorer in explorers:
         explorer.run()

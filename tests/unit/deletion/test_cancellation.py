@@ -1,4 +1,4 @@
-"""Taking a request back while storage loses answers."""
+"""Cancelling a request while storage loses answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fakes.app import World
 
 @pytest.mark.parametrize("lost", [1, 2, 3])
 def test_a_request_whose_end_was_written_twice_has_its_result_sent(lost: int) -> None:
-    """The storage client made the write again when its answer was lost; the row is read and its result is owed."""
+    """If the storage client repeats a write of the cancellation, there is still one result id and the answer is 200."""
     world = World()
     body = world.request(deleteAfter="P1D")
     world.post(body)
@@ -24,7 +24,7 @@ def test_a_request_whose_end_was_written_twice_has_its_result_sent(lost: int) ->
 
 
 def test_a_repeat_sends_what_is_owed_still() -> None:
-    """The first call ended the row and died before it sent the result."""
+    """If the result of a cancellation could not be sent, a repeat of the cancellation sends it once."""
     world = World()
     body = world.request(deleteAfter="P1D")
     world.post(body)

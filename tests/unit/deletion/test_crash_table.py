@@ -1,7 +1,7 @@
-"""Nothing is lost and nothing is done twice, wherever one thing goes wrong.
+"""Nothing is lost and nothing is done twice, wherever a single fault occurs.
 
 Each scenario runs once to number its operations: every storage operation, every message sent, every call to Batch
-and the host's own removal of the message. Then it runs once more for each operation and each kind of fault at it.
+and the host's own removal of the message. Then it runs again for each operation and each kind of fault at it.
 The points C0 to C19 of docs/design.md are among them; those that need more than one fault have tests of their own.
 """
 
@@ -40,7 +40,7 @@ Scenario = Callable[[World], list[str]]
 
 
 def single(world: World) -> list[str]:
-    """One message from outside."""
+    """One message from a producer."""
     body = world.put_request()
     return [body["clientRequestId"]]
 
@@ -53,45 +53,45 @@ def duplicate(world: World) -> list[str]:
 
 
 def over_http(world: World) -> list[str]:
-    """Accepted over HTTP by a caller that repeats its call until it has an answer."""
+    """A request over HTTP, by a caller that repeats its call until it is answered."""
     body = world.request()
     call_until_answered(world, lambda: world.post(body))
     return [body["clientRequestId"]]
 
 
 def synchronous(world: World) -> list[str]:
-    """The synchronous DELETE of a caller that repeats it until it has an answer."""
+    """A synchronous DELETE, by a caller that repeats it until it is answered."""
     guid = world.request()["clientRequestId"]
     call_until_answered(world, lambda: world.delete(client_request_id=guid))
     return [guid]
 
 
 def synchronous_retry(world: World) -> list[str]:
-    """The synchronous DELETE that does not settle at once."""
+    """A synchronous DELETE that needs a retry from the queue."""
     world.batch.script = [refused(429, "TooManyRequests", 30)]
     return synchronous(world)
 
 
 def throttled(world: World) -> list[str]:
-    """Two refusals before the task goes."""
+    """Two refusals before the task is deleted."""
     world.batch.script = [refused(429, "TooManyRequests", 30), refused(503, "ServerBusy")]
     return single(world)
 
 
 def lost_reply(world: World) -> list[str]:
-    """The task goes and the answer is lost."""
+    """The task is deleted and the reply is lost."""
     world.batch.script = [world.batch.after_effect(LOST)]
     return single(world)
 
 
 def same_bucket(count: int) -> list[str]:
-    """Ids whose rows share a partition."""
+    """Requests whose rows share a partition."""
     ids = (str(uuid.UUID(int=n)) for n in itertools.count())
     return list(itertools.islice((guid for guid in ids if Key(guid).bucket == "a"), count))
 
 
 def group(world: World) -> list[str]:
-    """Five requests in one message, one of which must be tried again."""
+    """Five requests in one message, one of which needs a retry."""
     world.batch.script = [world.batch.after_effect(DELETED), refused(429, "TooManyRequests")]
     bodies = [world.request(clientRequestId=guid, taskId=f"frame-{n}") for n, guid in enumerate(same_bucket(5))]
     world.put({"requests": bodies})
@@ -99,7 +99,7 @@ def group(world: World) -> list[str]:
 
 
 def many_tasks(world: World) -> list[str]:
-    """One wish for four tasks, over HTTP, whose ends are counted for the parent."""
+    """One `taskIds` call over HTTP for four tasks, whose outcomes are counted for the parent."""
     names = [f"task-{n}" for n in range(4)]
     for name in names:
         world.request(taskId=name)
@@ -108,7 +108,7 @@ def many_tasks(world: World) -> list[str]:
 
 
 def without_rows(world: World) -> list[str]:
-    """A message of the app's own for requests that have no row before their claim, one of which is tried again."""
+    """A message of the app's own for requests without rows, one of which needs a retry."""
     ids = same_bucket(3)
     bodies = [world.request(clientRequestId=guid, taskId=f"frame-{n}") for n, guid in enumerate(ids)]
     world.batch.script = [refused(429, "TooManyRequests")]
@@ -118,13 +118,13 @@ def without_rows(world: World) -> list[str]:
 
 
 def scheduled(world: World) -> list[str]:
-    """Not before an hour from now."""
+    """A request that is due in an hour."""
     body = world.put_request(deleteAfter="PT1H")
     return [body["clientRequestId"]]
 
 
 def cleaned_up(world: World) -> list[str]:
-    """The completed tasks of a job, page by page."""
+    """A clean-up of a job, page by page."""
     world.batch.seed("job-1", 3)
     world.batch.page_size = 2
     world.put({"clientRequestId": PARENT, "jobId": "job-1"}, "job-completions")
@@ -132,7 +132,7 @@ def cleaned_up(world: World) -> list[str]:
 
 
 def poisoned(world: World, passed: float = 901) -> list[str]:
-    """The copy of a message that the host gave up, of a request that was tried before and whose retry is due."""
+    """A poison copy of a request that was tried before and whose retry is due."""
     body = world.put_request()
     world.batch.script = [refused(429, "TooManyRequests", 900)]
     world.deliver()
@@ -143,12 +143,12 @@ def poisoned(world: World, passed: float = 901) -> list[str]:
 
 
 def poisoned_while_it_waits(world: World) -> list[str]:
-    """The same, of a request whose next attempt is still to come."""
+    """A poison copy of a request whose next attempt is not due yet."""
     return poisoned(world, passed=60)
 
 
 def redriven(world: World) -> list[str]:
-    """A request that failed, redriven by a person who repeats the call until it is answered."""
+    """A failed request, redriven by a person who repeats the call until it is answered."""
     body = world.request()
     world.batch.script = [refused(409, "TaskCompleted")]
     world.put(body)
@@ -159,7 +159,7 @@ def redriven(world: World) -> list[str]:
 
 
 def swept(world: World) -> list[str]:
-    """The tasks that a policy says are due, without anybody asking for each; a page of two is asked for at a time."""
+    """A sweep that requests the due tasks in pages of two."""
     policies = '[{"name": "all", "jobs": "*", "deleteAfter": "PT0S"}]'
     world.settings = replace(world.settings, retention_policies=read_policies(policies, (ACCOUNT,), []))
     world.app = world.worker()
@@ -193,7 +193,7 @@ BY_HTTP = {over_http, synchronous, synchronous_retry, many_tasks}
 
 
 class Played:
-    """A scenario that went to its end."""
+    """A scenario played to its end."""
 
     def __init__(self, scenario: Scenario, plan: Plan = nothing) -> None:
         self.world = World()
@@ -207,12 +207,12 @@ class Played:
         self.operations = injector.names
 
     def broken(self) -> list[str]:
-        """The promises that did not hold."""
+        """The broken promises."""
         return self.promises.broken(*self.ids)
 
 
 def broken_promises(scenario: Scenario, outcomes: set[str], number: int, fault: Fault) -> list[str]:
-    """What did not hold, each with the place of the fault."""
+    """The broken promises, each with the operation at which the fault occurred."""
     played = Played(scenario, at(number, fault))
     found = played.broken()
     told = {r["data"]["outcome"] for r in played.world.results() if "outcome" in r["data"]}
@@ -224,7 +224,7 @@ def broken_promises(scenario: Scenario, outcomes: set[str], number: int, fault: 
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize(("scenario", "outcomes"), SCENARIOS, ids=[s.__name__ for s, _ in SCENARIOS])
 def test_one_fault_anywhere_breaks_no_promise(scenario: Scenario, outcomes: set[str], fault: Fault) -> None:
-    """Nothing is lost, no DELETE follows an outcome, one result id per generation, no task of ours is `notFound`."""
+    """One fault of any kind at any operation of any scenario breaks no promise and changes no outcome."""
     undisturbed = Played(scenario)
     assert undisturbed.broken() == []
     # From the first look into a bucket on it is the daily round, which finds nothing to do.
@@ -238,7 +238,7 @@ def test_one_fault_anywhere_breaks_no_promise(scenario: Scenario, outcomes: set[
 
 @pytest.mark.parametrize("scenario", [single, over_http, group, poisoned], ids=lambda s: s.__name__)
 def test_faults_are_really_made(scenario: Scenario) -> None:
-    """A death at each operation leaves its trace: more operations than without."""
+    """A crash at an operation really happens: the run then needs more operations than without it."""
     plain = len(Played(scenario).operations)
     longer = [Played(scenario, at(number, Fault.DIES_BEFORE)).operations for number in range(3)]
     assert all(len(operations) > plain for operations in longer)
@@ -248,7 +248,7 @@ def test_faults_are_really_made(scenario: Scenario) -> None:
 
 
 def test_two_poison_copies_end_the_same_way() -> None:
-    """C15: the copy was put, and the original was not deleted and moved once more."""
+    """C15: two poison copies of one message lead to the same outcome, published twice."""
     world = World()
     promises = PromiseChecker(world)
     body = world.request()
@@ -261,7 +261,7 @@ def test_two_poison_copies_end_the_same_way() -> None:
 
 
 def test_a_death_on_the_last_delivery_is_ended_by_the_poison_function() -> None:
-    """C16: the host moves the message at its next look, when the claim is long over."""
+    """C16: if the worker dies at every delivery, the poison function ends the request as exhausted / unknown."""
     world = World()
     promises = PromiseChecker(world)
     (guid,) = single(world)
@@ -273,7 +273,7 @@ def test_a_death_on_the_last_delivery_is_ended_by_the_poison_function() -> None:
 
 
 def test_a_poison_function_that_never_comes_through_leaves_the_request_to_housekeeping() -> None:
-    """C17: after its last look the host is silent about the copy; the row is still reachable."""
+    """C17: if the poison copy is lost, the daily round requeues the request and it is carried out."""
     world = World()
     promises = PromiseChecker(world)
     (guid,) = poisoned(world)
@@ -285,7 +285,7 @@ def test_a_poison_function_that_never_comes_through_leaves_the_request_to_housek
 
 
 def test_a_late_duplicate_of_a_forgotten_request_deletes_nothing() -> None:
-    """C18: its row was purged, and its task's id may be another task's by now."""
+    """C18: a duplicate that arrives after the row was purged expires and deletes nothing."""
     world = World()
     body = world.put_request()
     world.settle()
@@ -306,7 +306,7 @@ def test_a_late_duplicate_of_a_forgotten_request_deletes_nothing() -> None:
 
 @pytest.mark.parametrize("stalled_at", ["claim", "delete"])
 def test_an_owner_that_stalls_past_its_lease_yields(stalled_at: str) -> None:
-    """C19: a duplicate takes over; the first owner sends no DELETE after that, and never tells another outcome."""
+    """C19: a worker that stalls past its lease sends no later DELETE and records no other outcome."""
     world = World()
     promises = PromiseChecker(world)
     (guid,) = duplicate(world)
@@ -330,7 +330,7 @@ def test_an_owner_that_stalls_past_its_lease_yields(stalled_at: str) -> None:
 
 
 def test_a_client_library_that_repeats_everything_changes_nothing() -> None:
-    """Every write and every message twice, all the way."""
+    """If every write and every message is sent twice, no promise is broken."""
     world = World()
     promises = PromiseChecker(world)
     ids = [*single(world), *group(world)]

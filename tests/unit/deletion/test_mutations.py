@@ -1,8 +1,8 @@
 """What each safeguard is for: without it, some order of events breaks a promise.
 
-This is the one place where parts of the app are replaced. Each test runs an order of events twice, with the
-safeguard, where every promise holds, and without it, where one is broken. A safeguard that could be taken out
-with all of these tests green would be dead weight; one that is taken out by mistake turns them red.
+Only here are parts of the app replaced. Each test runs an order of events twice: with the safeguard, where every
+promise holds, and without it, where one is broken. A safeguard without which all of these tests still passed would
+be useless; removing one by mistake makes them fail.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.timeout(1200, func_o
 
 
 def put(order: Interleaving, times: int = 1) -> str:
-    """A request in so many messages; returns its id."""
+    """Puts a request in so many messages; returns its id."""
     body = order.world.request()
     for _ in range(times):
         order.world.put(body)
@@ -52,7 +52,7 @@ def put(order: Interleaving, times: int = 1) -> str:
 
 
 def by_messages_alone(order: Interleaving, guid: str) -> list[str]:
-    """What was broken when nothing but the queues may bring the request to its end: no daily round, no person."""
+    """What is broken when only messages can end the request, without daily round or person."""
     order.resume_all()
     order.world.settle()
     return order.promises.broken(guid)
@@ -62,7 +62,7 @@ def by_messages_alone(order: Interleaving, guid: str) -> list[str]:
 
 
 def lost_answer() -> list[str]:
-    """The process dies after its DELETE; the next delivery finds the task gone."""
+    """The process dies after its DELETE, and the next delivery finds the task gone."""
     order = Interleaving()
     guid = put(order)
     order.deliver(plan=at(1, Fault.DIES_AFTER))
@@ -71,7 +71,7 @@ def lost_answer() -> list[str]:
 
 
 def repeated_claim() -> list[str]:
-    """The answer to the claim is lost on the way and the storage client sends it again: it is refused."""
+    """The answer to the claim is lost, and the storage client's repeat of the write is refused."""
     order = Interleaving()
     guid = put(order)
     order.deliver(plan=at(0, Fault.IS_REPEATED))
@@ -89,7 +89,7 @@ def stalled_owner() -> list[str]:
 
 
 def stale_delivery() -> list[str]:
-    """A delivery stalls before its claim until its message is gone, claims all the same, and dies."""
+    """A delivery stalls until its message is gone, then claims all the same, and dies."""
     order = Interleaving()
     guid = put(order, times=2)
     first, second = order.world.messages()
@@ -105,7 +105,7 @@ def stale_delivery() -> list[str]:
 
 
 def poison_copy_of_a_running_request() -> list[str]:
-    """A duplicate is given up while a worker is between its claim and its DELETE."""
+    """A duplicate becomes poison while a worker is between its claim and its DELETE."""
     order = Interleaving()
     guid = put(order)
     order.deliver(plan=at(0, STALL))
@@ -115,7 +115,7 @@ def poison_copy_of_a_running_request() -> list[str]:
 
 
 def poison_copy_that_is_not_shown_again() -> list[str]:
-    """The outcome is recorded, its result cannot be sent, and the host shows the copy no more."""
+    """The outcome is recorded, its result cannot be sent, and the poison copy is not delivered again."""
     order = Interleaving()
     body = order.world.request()
     guid = str(body["clientRequestId"])
@@ -127,7 +127,7 @@ def poison_copy_that_is_not_shown_again() -> list[str]:
 
 
 def redriven_after_an_effect() -> list[str]:
-    """The task is deleted behind a gateway that says 501; a person puts the dead letter back."""
+    """The task is deleted but a gateway answers 501; a person redrives the dead letter."""
     order = Interleaving()
     guid = put(order)
     order.world.batch.script = [order.world.batch.after_effect(refused(501, "NotImplemented"))]
@@ -138,7 +138,7 @@ def redriven_after_an_effect() -> list[str]:
 
 
 def death_before_the_result() -> list[str]:
-    """The outcome is recorded, and the process dies before its result is sent."""
+    """The outcome is recorded, and the process dies before it sends the result."""
     order = Interleaving()
     guid = put(order)
     order.deliver(plan=at(3, Fault.DIES_BEFORE))
@@ -148,7 +148,7 @@ def death_before_the_result() -> list[str]:
 
 
 def retried_after_an_effect() -> list[str]:
-    """The task is deleted and the answer lost; the retry's message, which needs no read, finds it gone."""
+    """The task is deleted and the reply lost; the retry, whose message needs no read, finds it gone."""
     order = Interleaving()
     guid = put(order)
     order.world.batch.script = [order.world.batch.after_effect(LOST)]
@@ -156,7 +156,7 @@ def retried_after_an_effect() -> list[str]:
 
 
 def synchronous_call_whose_retry_was_not_put() -> list[str]:
-    """Batch refuses for now, the queue does not take the retry, and the caller repeats the call."""
+    """Batch refuses for now, the retry's message cannot be sent, and the caller repeats the call."""
     order = Interleaving()
     body = order.world.request()
     guid = str(body["clientRequestId"])
@@ -173,7 +173,7 @@ def synchronous_call_whose_retry_was_not_put() -> list[str]:
 
 
 def cancelled_after_an_effect() -> list[str]:
-    """The answer to a deletion is lost at the last attempt, a person redrives the request, another cancels it."""
+    """The reply to a deletion is lost at the last attempt; a person redrives the request, another cancels it."""
     order = Interleaving(BATCH_MAX_ATTEMPTS="1")
     guid = put(order)
     order.world.batch.script = [order.world.batch.after_effect(LOST)]
@@ -188,7 +188,7 @@ def cancelled_after_an_effect() -> list[str]:
 
 
 def without_write_ahead(patch: Patch) -> None:
-    """The mark of a possible effect is set only by whoever lives to tell."""
+    """Mutation: the mark of a possible effect is set only after the DELETE."""
 
     def claim(record: Record, mine: Claim) -> Record:
         return replace(REAL_CLAIM(record, mine), maybe_effect=record.maybe_effect)
@@ -201,13 +201,13 @@ def _on_delivery(patch: Patch, changed: Callable[[Write | Leave], Write | Leave]
 
 
 def with_a_stale_delivery_acknowledged(patch: Patch) -> None:
-    """A worker neither knows its own claim again nor raises when another seems to hold it."""
+    """Mutation: a worker neither recognises its own claim nor raises when another seems to hold it."""
     lost = (Leave(Reason.MINE), Leave(Reason.STALE))
     _on_delivery(patch, lambda decision: Leave(Reason.IN_FLIGHT) if decision in lost else decision)
 
 
 def without_the_fence(patch: Patch) -> None:
-    """The DELETE is sent however long ago the claim was."""
+    """Mutation: the DELETE is sent however old the claim is."""
 
     def send(self: Any, request: DeletionRequest, box: TimeBox) -> Reply:
         return self.send(request, TimeBox.lasting(30.0, self.clock))  # type: ignore[no-any-return]
@@ -216,12 +216,12 @@ def without_the_fence(patch: Patch) -> None:
 
 
 def without_the_guard(patch: Patch) -> None:
-    """A delivery claims however little is left of the host's hold of its message."""
+    """Mutation: a delivery claims even if the host's hold on its message is about to end."""
     patch.setattr(Timing, "check_fresh", lambda *_: None)
 
 
 def with_a_poison_function_that_steals(patch: Patch) -> None:
-    """The end of a message that was given up does not wait for a live claim."""
+    """Mutation: the poison function does not wait for a live claim."""
 
     def on_poison(
         found: Record | None, asked: Record, end: Conclusion, veto: Conclusion | None, now: datetime
@@ -234,7 +234,7 @@ def with_a_poison_function_that_steals(patch: Patch) -> None:
 
 
 def without_emit_pending(patch: Patch) -> None:
-    """The row does not say that its result is owed."""
+    """Mutation: the row does not say that its result is owed."""
 
     def conclude(record: Record, conclusion: Any, *, emit_pending: bool = False, by: Any = None) -> Record:
         return REAL_CONCLUDE(record, conclusion, by=by)
@@ -243,24 +243,24 @@ def without_emit_pending(patch: Patch) -> None:
 
 
 def with_marks_forgotten_by_a_redrive(patch: Patch) -> None:
-    """The new generation knows nothing of what was sent before."""
+    """Mutation: a redrive forgets that an earlier DELETE may have worked."""
     patch.setattr(state, "reopen", lambda record, now: replace(REAL_REOPEN(record, now), maybe_effect=False))
 
 
 def with_emission_forgotten(patch: Patch) -> None:
-    """A redelivery of a done request ends without a result, as if the first one had surely gone out."""
+    """Mutation: a redelivery of a finished request publishes no result."""
     done = Leave(Reason.DONE)
     _on_delivery(patch, lambda decision: Leave(Reason.IN_FLIGHT) if decision == done else decision)
 
 
 def without_the_mark_in_a_retrys_message(patch: Patch) -> None:
-    """The message of a retry does not tell that the task may have been deleted."""
+    """Mutation: the retry's message does not say that the task may have been deleted."""
     real = work._retried
     patch.setattr(work, "_retried", lambda *given: replace(real(*given), maybe_effect=False))
 
 
 def with_a_repeat_that_trusts_the_call_before(patch: Patch) -> None:
-    """A repeat takes it that the call at work puts the message, whatever the row says."""
+    """Mutation: a repeated call assumes that the first one sends the message, whatever the row says."""
     real = decisions.needs_requeue
 
     def needs_requeue(record: Record, now: datetime) -> bool:
@@ -270,7 +270,7 @@ def with_a_repeat_that_trusts_the_call_before(patch: Patch) -> None:
 
 
 def with_ends_that_are_certain(patch: Patch) -> None:
-    """An end is recorded as certain as its own try was."""
+    """Mutation: an outcome's certainty depends on its own try alone."""
 
     def conclude(record: Record, conclusion: Any, **more: Any) -> Record:
         return REAL_CONCLUDE(replace(record, maybe_effect=False), conclusion, **more)
@@ -298,7 +298,7 @@ def with_ends_that_are_certain(patch: Patch) -> None:
 def test_a_safeguard_is_needed(
     story: Story, mutation: Callable[[Patch], None], broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order of events is harmless with it, and breaks just this promise without it."""
+    """The order of events breaks no promise with the safeguard, and the expected promise without it."""
     assert story() == []
 
     mutation(monkeypatch)
@@ -319,7 +319,7 @@ def test_a_safeguard_is_needed(
 def test_the_random_explorer_finds_it_too(
     mutation: Callable[[Patch], None], weather: Weather, runs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same seeds that pass with the safeguard fail without it: the explorer reaches the orders that matter."""
+    """The random explorer finds the broken promise without the safeguard, with a seed that passes with it."""
     mutation(monkeypatch)
     seed = next((seed for seed in range(runs) if Explorer(seed, doors=("queue",), weather=weather).run()), None)
     assert seed is not None

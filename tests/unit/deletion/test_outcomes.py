@@ -1,4 +1,4 @@
-"""From a reply of Batch and what was known before it to what is written."""
+"""What is recorded for a reply of Batch, given what was known before."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNSAFE = Reply(Sent.REFUSED, error=ErrorBody("UnsafeTarget", "no"))
 
 
 def answer(status: int, code: str | None = None, retry_after: float | None = None) -> Reply:
-    """An answer of Batch; without a code, of something in front of it."""
+    """An answer of Batch; without a code, of a gateway in front of it."""
     error = None if status < 300 else ErrorBody(code or "UnexpectedAnswer", "")
     return Reply(Sent.ANSWERED, status, error, code is not None, retry_after, "batch-1")
 
@@ -36,19 +36,19 @@ MARKS = [
 
 
 def concluded(before: Record, reply: Reply, attempts: int = 1) -> Conclusion:
-    """The end that a reply brings; fails when it brings another try."""
+    """The outcome that a reply leads to; fails if it leads to another attempt."""
     row = recorded(before, claimed(attempts=attempts), reply)
     assert row.conclusion is not None
     return row.conclusion
 
 
 def recorded(before: Record, held: Record, reply: Reply) -> Record:
-    """The row that a reply to a claim brings."""
+    """The row after a reply to a claim."""
     return next_row(Write(held, Change.CLAIMED, before), reply, POLICY, NOW)
 
 
 def retried(reply: Reply, before: Record = FIRST) -> tuple[Record, timedelta]:
-    """The released row that a reply brings, and how long its next attempt waits; fails when it brings an end."""
+    """The released row after a reply, and how long its next attempt waits; fails if the request ended."""
     row = recorded(before, claimed(), reply)
     assert row.is_released
     assert row.next_attempt_at is not None
@@ -58,14 +58,14 @@ def retried(reply: Reply, before: Record = FIRST) -> tuple[Record, timedelta]:
 @pytest.mark.parametrize("before", MARKS)
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_a_2xx_is_deleted_for_certain(before: Record, status: int) -> None:
-    """Whatever was tried before, this answer is the task's end; Batch's own status and id are kept."""
+    """A 2xx is `deleted / confirmed`, whatever was tried before, with Batch's status and request id."""
     expected = Conclusion(Outcome.DELETED, Certainty.CONFIRMED, NOW, status, None, "batch-1")
     assert concluded(before, answer(status)) == expected
 
 
 @pytest.mark.parametrize("code", ["TaskNotFound", "JobNotFound"])
 def test_a_404_on_the_first_try_is_not_found(code: str) -> None:
-    """Nothing of ours can have deleted the task."""
+    """A 404 is `notFound / confirmed` if no earlier try may have deleted the task."""
     end = concluded(FIRST, answer(404, code))
 
     assert (end.outcome, end.certainty, end.status) == (Outcome.NOT_FOUND, Certainty.CONFIRMED, 404)
@@ -75,7 +75,7 @@ def test_a_404_on_the_first_try_is_not_found(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["TaskNotFound", "JobNotFound"])
 def test_a_404_after_a_try_that_may_have_taken_effect_is_an_inferred_deletion(code: str) -> None:
-    """Absence is what a lost success looks like; the answer is kept, and is no error of the request."""
+    """A 404 after a try that may have worked is `deleted / inferred`, without an error."""
     end = concluded(EFFECT_BEFORE, answer(404, code))
 
     assert (end.outcome, end.certainty, end.status, end.error) == (Outcome.DELETED, Certainty.INFERRED, 404, None)
@@ -84,7 +84,7 @@ def test_a_404_after_a_try_that_may_have_taken_effect_is_an_inferred_deletion(co
 @pytest.mark.parametrize("before", MARKS)
 @pytest.mark.parametrize("status", [304, 412])
 def test_a_condition_that_does_not_hold_is_an_end(before: Record, status: int) -> None:
-    """The caller asked for it to be checked, so it is not tried again."""
+    """A 304 or 412 ends the request as preconditionFailed, without another attempt."""
     end = concluded(before, answer(status, "ConditionNotMet"))
 
     assert end.outcome is Outcome.PRECONDITION_FAILED
@@ -95,7 +95,7 @@ def test_a_condition_that_does_not_hold_is_an_end(before: Record, status: int) -
     "reply", [answer(400, "InvalidHeaderValue"), answer(409, "TaskCompleted"), answer(501, "NotImplemented"), UNSAFE]
 )
 def test_any_other_permanent_answer_has_failed(before: Record, reply: Reply) -> None:
-    """Batch's error is kept whole."""
+    """Any other permanent answer ends the request as failed, with Batch's whole error."""
     end = concluded(before, reply)
 
     assert (end.outcome, end.error) == (Outcome.FAILED, reply.error)
@@ -118,7 +118,7 @@ TRANSIENT = [
 
 @pytest.mark.parametrize(("reply", "may_act"), TRANSIENT)
 def test_a_passing_fault_is_tried_again(reply: Reply, may_act: bool) -> None:
-    """With its reason and with what it proves about the task: what proves that nothing was done takes its mark back."""
+    """A temporary fault releases the row for another attempt, with its error and whether it may have worked."""
     row, wait = retried(reply)
 
     assert (row.last_error, row.maybe_effect) == (reply.error, may_act)
@@ -127,14 +127,14 @@ def test_a_passing_fault_is_tried_again(reply: Reply, may_act: bool) -> None:
 
 @pytest.mark.parametrize("reply", [NOT_SENT, LOST])
 def test_a_try_without_effect_leaves_the_mark_of_earlier_tries(reply: Reply) -> None:
-    """T7: it takes back its own mark alone."""
+    """T7: a try without effect does not clear the mark that an earlier try left."""
     row, _ = retried(reply, EFFECT_BEFORE)
     assert row.maybe_effect
 
 
 @pytest.mark.parametrize(("reply", "may_act"), TRANSIENT)
 def test_the_last_attempt_exhausts_and_says_what_is_known(reply: Reply, may_act: bool) -> None:
-    """`unknown` only when a DELETE may have taken effect; Batch's answer is kept."""
+    """After the last attempt a request is exhausted, and `unknown` only if a DELETE may have worked."""
     end = concluded(FIRST, reply, attempts=3)
 
     assert end.outcome is Outcome.EXHAUSTED
@@ -144,13 +144,13 @@ def test_the_last_attempt_exhausts_and_says_what_is_known(reply: Reply, may_act:
 
 @pytest.mark.parametrize(("before", "certainty"), [(FIRST, Certainty.CONFIRMED), (EFFECT_BEFORE, Certainty.UNKNOWN)])
 def test_an_earlier_try_makes_giving_up_uncertain(before: Record, certainty: Certainty) -> None:
-    """A 429 at the end says nothing of an earlier try whose answer was lost."""
+    """A final 429 is `unknown` if an earlier try may have deleted the task, and `confirmed` otherwise."""
     assert concluded(before, answer(429, "TooManyRequests"), attempts=3).certainty is certainty
 
 
 @pytest.mark.parametrize(("attempts", "ends"), [(1, False), (2, False), (3, True), (4, True)])
 def test_attempts_are_counted_to_the_limit(attempts: int, ends: bool) -> None:
-    """The attempt with the number of the limit is the last."""
+    """A temporary fault ends the request once the attempts reach their limit."""
     row = recorded(FIRST, claimed(attempts=attempts), LOST)
     assert (row.conclusion is not None) is ends
 
@@ -166,7 +166,7 @@ def test_attempts_are_counted_to_the_limit(attempts: int, ends: bool) -> None:
     ],
 )
 def test_how_long_the_next_try_waits(reply: Reply, seconds: float) -> None:
-    """The class of the answer sets the least wait, the setting the longest."""
+    """The kind of reply sets the minimum wait before the next attempt, and the settings the maximum."""
     assert retried(reply)[1] == timedelta(seconds=seconds)
 
 
@@ -181,7 +181,7 @@ def test_how_long_the_next_try_waits(reply: Reply, seconds: float) -> None:
 )
 @pytest.mark.parametrize("before", MARKS)
 def test_a_dry_run_says_what_would_happen(before: Record, reply: Reply, outcome: Outcome) -> None:
-    """Nothing was sent that could have deleted, so that absence is absence."""
+    """A dry run ends by Batch's answer to the read: wouldDelete, notFound or preconditionFailed."""
     held = replace(claimed(), request=request(dryRun=True))
 
     row = recorded(before, held, reply)
@@ -193,13 +193,13 @@ def test_a_dry_run_says_what_would_happen(before: Record, reply: Reply, outcome:
 
 
 def test_a_dry_run_is_retried_too() -> None:
-    """A passing fault of the question is no answer to it."""
+    """A dry run whose read fails temporarily is retried."""
     held = replace(claimed(), request=request(dryRun=True))
     assert recorded(FIRST, held, LOST).is_released
 
 
 def test_a_dry_run_that_is_given_up_has_certainly_done_nothing() -> None:
-    """A question that was lost on its way is no DELETE that may have been carried out."""
+    """An exhausted dry run is `confirmed`, since it sends no DELETE."""
     asked = claim(accepted(request=request(dryRun=True)), Claim("claim-1", "message-1", 1, NOW + LEASE))
     held = replace(asked, attempts=POLICY.max_attempts)
     end = recorded(FIRST, held, LOST).conclusion
@@ -209,7 +209,7 @@ def test_a_dry_run_that_is_given_up_has_certainly_done_nothing() -> None:
 
 
 def test_giving_up_without_a_reply() -> None:
-    """A message that the host gave up has the last error that is known, and no answer of Batch's."""
+    """A request that ends because of its poison message keeps its last known error and no status of Batch."""
     end = Conclusion(Outcome.EXHAUSTED, Certainty.CONFIRMED, NOW, None, PROBLEM, None)
     assert exhausted(PROBLEM, None, NOW) == end
 
@@ -225,11 +225,11 @@ def test_giving_up_without_a_reply() -> None:
     ],
 )
 def test_an_end_after_a_try_that_may_have_taken_effect_is_uncertain(reply: Reply) -> None:
-    """One rule for every end: an answer proves that its own try did nothing, and nothing about the one before."""
+    """Any refusal is `unknown` after an earlier try that may have worked, and `confirmed` otherwise."""
     assert concluded(FIRST, reply).certainty is Certainty.CONFIRMED
     assert concluded(EFFECT_BEFORE, reply).certainty is Certainty.UNKNOWN
 
 
 def test_a_permanent_5xx_is_uncertain_by_itself() -> None:
-    """A gateway may have said so after the service had acted."""
+    """A permanent 5xx is `unknown`, as a gateway may have sent it after Batch had deleted the task."""
     assert concluded(FIRST, answer(501, "NotImplemented")).certainty is Certainty.UNKNOWN

@@ -1,4 +1,4 @@
-"""The say of a cancelled parent in its requests."""
+"""What a cancelled parent means for its requests."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ STOPPED = ErrorBody("ParentCancelled", "The clean-up was cancelled.")
 
 
 def cancelled(record: Record, now: datetime) -> Conclusion | None:
-    """The end of a request whose clean-up was cancelled before it was begun."""
+    """The end of a request whose clean-up was cancelled before the request was claimed."""
     return ended(record, now) if record.is_untouched else None
 
 
 def ended(_: Record, now: datetime) -> Conclusion:
-    """The end of whatever request, as of a sweep whose policy has changed."""
+    """Ends any request, as a sweep does whose policy has changed."""
     return Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, now, error=STOPPED)
 
 
 @dataclass
 class Known:
-    """A parent that may have been cancelled, and how often it was asked."""
+    """A parent with a veto, which records how often it was asked."""
 
     veto_of: Veto | None = None
     asked: list[tuple[str, bool]] = field(default_factory=list)
@@ -67,14 +67,14 @@ def test_a_parent_is_asked_once_for_all_requests_of_a_message() -> None:
     ],
 )
 def test_what_a_parent_has_no_say_in(record: Record) -> None:
-    """A parent cannot veto requests of others, finished requests, or redriven ones."""
+    """A parent is not asked about requests that are not its own, are finished, or were redriven."""
     known = Known(cancelled)
     assert Parents({Origin.JOB_COMPLETION: known}).of_message()(record, NOW) is None
     assert known.asked == []
 
 
 def stop(world: World, veto: Veto = cancelled) -> Known:
-    """Cancels all clean-ups."""
+    """Gives all clean-ups a veto."""
     known = Known(veto)
     world.app.parents[Origin.JOB_COMPLETION] = known
     return known
@@ -90,7 +90,7 @@ def message(world: World, count: int = 3, **fields: Any) -> tuple[dict[str, Any]
 
 @pytest.mark.parametrize("queue", ["requests", "requests-poison"])
 def test_requests_of_a_cancelled_parent_end_when_their_message_comes(world: World, queue: str) -> None:
-    """Without a DELETE and without a dead letter, counted for the parent; together where they can."""
+    """Requests of a cancelled parent end together when their message arrives: no DELETE, no dead letter."""
     known = stop(world)
     text, ids = message(world)
     world.put(text, queue)
@@ -104,7 +104,7 @@ def test_requests_of_a_cancelled_parent_end_when_their_message_comes(world: Worl
 
 
 def test_requests_that_wait_for_their_time_end_when_it_comes(world: World) -> None:
-    """A vetoed request that is not due yet ends when its message arrives, early or on time, and is not deleted."""
+    """A scheduled request of a cancelled parent ends as cancelled when its message arrives."""
     text, ids = message(world, deleteAfter="P1D")
     world.put(text)
     world.deliver()
@@ -115,7 +115,7 @@ def test_requests_that_wait_for_their_time_end_when_it_comes(world: World) -> No
 
 
 def test_a_request_that_was_begun_goes_on(world: World) -> None:
-    """It is retrying when its parent is cancelled."""
+    """A request that was tried before its parent was cancelled is still retried and deleted."""
     text, _ = message(world, 1)
     world.batch.script = [refused(429, "TooManyRequests", 60)]
     world.put(text)
@@ -127,7 +127,7 @@ def test_a_request_that_was_begun_goes_on(world: World) -> None:
 
 @pytest.mark.parametrize(("lost", "certainty"), [(False, "confirmed"), (True, "unknown")])
 def test_a_parent_may_judge_retries_too(world: World, lost: bool, certainty: str) -> None:
-    """Their end says whether an earlier try may have deleted the task."""
+    """A parent may also end a request before its retry; the outcome is `unknown` if a try may have worked."""
     text, _ = message(world, 1)
     world.batch.script = [LOST if lost else refused(429, "TooManyRequests", 60)]
     world.put(text)
@@ -139,7 +139,7 @@ def test_a_parent_may_judge_retries_too(world: World, lost: bool, certainty: str
 
 
 def test_a_request_that_a_person_redrives_goes_on(world: World) -> None:
-    """It is no longer the clean-up's: a person asked for it."""
+    """A redriven request is carried out although its parent is cancelled."""
     text, _ = message(world, 1)
     world.batch.script = [refused(409, "TaskCompleted")]
     world.put(text)

@@ -1,4 +1,4 @@
-"""Messages that the host gave up: each request gets an outcome, a dead letter and a result."""
+"""Messages that the host gave up: each request in them gets an outcome, a dead letter and a result."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.fakes.batch import DELETED, LOST, refused
 
 
 def poison(world: World, body: object) -> None:
-    """Puts what the host would move to the poison queue."""
+    """Puts a message on the poison queue, as the host would."""
     world.put(body, "requests-poison")
 
 
 def test_a_request_whose_message_failed_ten_times_is_exhausted(world: World) -> None:
-    """The host moves it, and the caller learns that it was given up."""
+    """After ten failed deliveries the message becomes poison, and its request ends as exhausted."""
     world.put_request()
     for _ in range(10):
         with disturbed(world, everywhere(Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
@@ -48,7 +48,7 @@ def test_a_request_whose_message_failed_ten_times_is_exhausted(world: World) -> 
     [(LOST, "unknown", "ConnectionReset"), (refused(429, "TooManyRequests"), "confirmed", "TooManyRequests")],
 )
 def test_what_is_known_of_earlier_tries_is_said(world: World, reply: Reply, certainty: str, code: str) -> None:
-    """The last error, and whether a DELETE may have taken effect."""
+    """An exhausted request tells its last error, and `unknown` if an earlier DELETE may have worked."""
     body = world.request()
     world.batch.script = [reply]
     world.put(body)
@@ -64,7 +64,7 @@ def test_what_is_known_of_earlier_tries_is_said(world: World, reply: Reply, cert
 
 
 def test_a_request_that_is_done_gets_its_stored_outcome(world: World) -> None:
-    """The copy is a late one; nothing is recorded anew."""
+    """A poison copy of a finished request publishes the stored result again and keeps no dead letter."""
     body = world.put_request()
     world.settle()
     poison(world, body)
@@ -76,7 +76,7 @@ def test_a_request_that_is_done_gets_its_stored_outcome(world: World) -> None:
 
 
 def test_a_live_claim_is_waited_for(world: World) -> None:
-    """Its owner may be about to end the request: the copy is put back until the claim is over."""
+    """A poison copy of a request under a live claim is put off until the claim's lease ends."""
     body = world.put_request()
 
     def meanwhile() -> Reply:
@@ -94,7 +94,7 @@ def test_a_live_claim_is_waited_for(world: World) -> None:
 
 
 def test_a_claim_that_is_over_is_not(world: World) -> None:
-    """Its owner died on its last delivery."""
+    """A poison copy of a request whose claim has expired ends it as exhausted / unknown."""
     body = world.request()
 
     def crash() -> Reply:
@@ -114,7 +114,7 @@ def test_a_claim_that_is_over_is_not(world: World) -> None:
 
 
 def test_a_request_that_waits_for_its_retry_is_not_ended(world: World) -> None:
-    """It has attempts left: it gets a message of its own for the time of the next one."""
+    """A poison copy of a request that waits for its retry requeues it for that time instead of ending it."""
     body = world.request()
     world.batch.script = [refused(429, "TooManyRequests", 300)]
     world.put(body)
@@ -132,7 +132,7 @@ def test_a_request_that_waits_for_its_retry_is_not_ended(world: World) -> None:
 
 @pytest.mark.parametrize("is_stored", [True, False])
 def test_a_request_that_is_not_yet_due_is_not_ended(world: World, is_stored: bool) -> None:
-    """It gets a message of its own for its due time, with a row or without."""
+    """A poison copy of a request that is not due requeues it for its due time, with or without a row."""
     body = world.request(deleteAfter="P1D")
     if is_stored:
         world.put(body)
@@ -160,7 +160,7 @@ def durations(world: World, per_operation: float) -> list[float]:
 
 
 def test_a_large_message_is_taken_in_parts(world: World) -> None:
-    """One invocation would not have the time; each part gets one of its own, and every request ends once."""
+    """A poison message of 1,000 requests is handled in parts, each within its time, and each request ends once."""
     ids = [f"t-{n}" for n in range(1_000)]
     poison(world, {"clientRequestId": str(uuid.uuid4()), "jobId": "job-1", "taskIds": ids})
 
@@ -170,7 +170,7 @@ def test_a_large_message_is_taken_in_parts(world: World) -> None:
 
 
 def test_a_part_ends_in_time_on_slow_storage_too(world: World) -> None:
-    """What is left goes back as a message of the app's own, to the poison queue."""
+    """On slow storage, the poison function puts back what it has no time for, as a message of its own."""
     ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(2_000)) if Key(guid).bucket == "a"][:96]
     for number, guid in enumerate(ids):
         world.post(world.request(clientRequestId=guid, taskId=f"t-{number}"))
@@ -187,7 +187,7 @@ def test_a_part_ends_in_time_on_slow_storage_too(world: World) -> None:
 
 
 def test_an_instant_before_all_time_in_utc_is_no_reason_to_fail_for_ever(world: World) -> None:
-    """A message of the app's own form that no version of it writes is rejected, on both queues."""
+    """An own message whose time falls before year 1 in UTC is rejected instead of failing again and again."""
     header = {"v": 1, "origin": "http", "parentId": None, "acceptedAt": "0001-01-01T00:00:00+14:00"}
     text = {"work": {**header, "rows": [{"request": world.request()}]}}
     world.put(text)
@@ -197,7 +197,7 @@ def test_an_instant_before_all_time_in_utc_is_no_reason_to_fail_for_ever(world: 
 
 
 def test_a_row_that_cannot_be_read_ends_its_request_alone(world: World) -> None:
-    """The poison function says so once, and the requests beside it get their own ends."""
+    """In a poison message, a row that cannot be read ends its request as exhausted; the others end as usual."""
     ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(200)) if Key(guid).bucket == "a"][:3]
     bodies = [world.request(clientRequestId=guid, taskId=f"t-{n}") for n, guid in enumerate(ids)]
     world.post(bodies[1])
@@ -214,7 +214,7 @@ def test_a_row_that_cannot_be_read_ends_its_request_alone(world: World) -> None:
 
 
 def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
-    """It was deleted long ago; a dead letter that can be redriven would delete whatever has the task's id now."""
+    """A poison copy that arrives after its row was purged expires, without a dead letter to redrive."""
     body = world.put_request()
     world.settle()
     world.put(body, "requests-poison")
@@ -227,7 +227,7 @@ def test_a_copy_that_outlived_its_row_is_expired(world: World) -> None:
 
 
 def test_another_payload_is_a_conflict(world: World) -> None:
-    """The row is left alone."""
+    """A poison message with a known id and another payload is a conflict, and the row is unchanged."""
     body = world.put_request()
     world.settle()
     poison(world, world.request(clientRequestId=body["clientRequestId"], taskId="task-2"))
@@ -236,7 +236,7 @@ def test_another_payload_is_a_conflict(world: World) -> None:
 
 
 def test_what_is_no_request_is_rejected(world: World) -> None:
-    """With the same id as the worker would have given it."""
+    """An invalid poison message is rejected with the same result id as on the request queue."""
     world.put("nonsense")
     world.settle()
     poison(world, "nonsense")
@@ -246,7 +246,7 @@ def test_what_is_no_request_is_rejected(world: World) -> None:
 
 
 def test_many_in_one_message_each_get_theirs(world: World) -> None:
-    """Done, new and invalid ones side by side."""
+    """In a poison message of several requests, finished, new and invalid ones each get their own result."""
     bodies = [world.request(taskId=f"task-{n}") for n in range(3)]
     world.put(bodies[0])
     world.settle()
@@ -258,7 +258,7 @@ def test_many_in_one_message_each_get_theirs(world: World) -> None:
 
 @pytest.mark.parametrize("done_before", [False, True])
 def test_a_result_that_could_not_be_sent_is_marked_as_owed(world: World, done_before: bool) -> None:
-    """The queue has no poison queue of its own: should the copy not come again, housekeeping sends it."""
+    """If the poison function cannot send a result, the row is marked, and the daily round sends it."""
     body, no_results = world.request(), everywhere(Fault.FAILS, "send results")
     if done_before:
         world.put(body)
@@ -278,7 +278,7 @@ def test_a_result_that_could_not_be_sent_is_marked_as_owed(world: World, done_be
 
 
 def test_it_looks_again_when_the_row_changed(world: World) -> None:
-    """A worker ended the request between the read and the write: its outcome is the one."""
+    """If a worker ends the request before the poison function writes, the worker's outcome stands."""
     body = world.request()
 
     def delivered() -> None:
@@ -292,7 +292,7 @@ def test_it_looks_again_when_the_row_changed(world: World) -> None:
 
 
 def test_a_mark_that_was_refused_is_made_anew(world: World) -> None:
-    """Somebody touched the finished row between the look and the mark."""
+    """If a finished row changes before its mark is written, the mark is written again."""
     body = world.put_request()
     world.settle()
 
@@ -304,7 +304,7 @@ def test_a_mark_that_was_refused_is_made_anew(world: World) -> None:
 
 
 def test_it_gives_up_on_a_row_that_never_holds_still(world: World) -> None:
-    """The message is seen again."""
+    """If a row keeps changing, the poison function raises, and its message is delivered again."""
     body = world.put_request()
     world.batch.script = [refused(429, "TooManyRequests")]
     world.deliver()
@@ -322,7 +322,7 @@ def own_message(world: World, body: dict[str, Any]) -> str:
 
 
 def redrive(world: World) -> None:
-    """Puts the only dead letter back."""
+    """Redrives the only dead letter."""
     (letter,) = world.stored_letters()
     assert world.redrive(str(letter["id"])).status == 202
 
@@ -331,7 +331,7 @@ def redrive(world: World) -> None:
 def test_a_late_copy_does_not_end_a_newer_generation(
     world: World, text_of: Callable[[World, dict[str, Any]], str]
 ) -> None:
-    """Two copies of one message, and a redrive between them: the second leaves the new generation to its own."""
+    """A second poison copy that arrives after a redrive does not end the new generation."""
     body = world.request(clientRequestId=str(uuid.uuid4()))
     text = text_of(world, body)
     world.queues.setdefault("requests", []).clear()

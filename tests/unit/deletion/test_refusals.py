@@ -1,4 +1,4 @@
-"""What is not a valid request among the items of one message: told, kept once, and no larger than it came."""
+"""Invalid items of a message: each is reported, and kept once as it was sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OTHER = "https://other.region.batch.azure.com"
 
 
 def letters(world: World) -> list[dict[str, Any]]:
-    """The dead letters, as `GET /api/dead-letters/{id}` shows each, in the order of the results."""
+    """The dead letters in full, in the order of the results."""
     routes = [{"id": result["id"]} for result in world.results()]
     return [ask(world.app.dead_letters.one, call(route=route)).content for route in routes]
 
@@ -30,7 +30,7 @@ def test_what_is_rejected_of_a_dry_run_says_so(world: World, form: dict[str, Any
 
 
 def test_a_rejected_result_names_its_message(world: World) -> None:
-    """Its sender may know no other id of what it sent."""
+    """A rejected result carries the message's id, which may be all that its sender knows."""
     world.put("nonsense")
     (message,) = world.messages()
     world.settle()
@@ -39,7 +39,7 @@ def test_a_rejected_result_names_its_message(world: World) -> None:
 
 
 def test_no_other_result_has_the_id_of_a_message(world: World) -> None:
-    """Those have the request's."""
+    """The result of a valid request carries no message id."""
     world.put_request()
     world.settle()
     assert "messageId" not in world.results()[0]["data"]
@@ -47,7 +47,7 @@ def test_no_other_result_has_the_id_of_a_message(world: World) -> None:
 
 @pytest.mark.parametrize("encode", [str, lambda text: base64.b64encode(text.encode()).decode()], ids=["json", "base64"])
 def test_each_dead_letter_holds_its_item_alone(world: World, encode: Any) -> None:
-    """Letter for letter, whatever is wrong with it."""
+    """The dead letter of an invalid item holds exactly that item's text as it was sent."""
     items = ['{"jobId": "!"}', '{"jobId" : "a", "jobId":"b"}', "5", "NaN"]
     world.put(encode('{"requests": [' + ", ".join(items) + "]}"))
     world.settle()
@@ -55,7 +55,7 @@ def test_each_dead_letter_holds_its_item_alone(world: World, encode: Any) -> Non
 
 
 def test_an_item_of_task_ids_is_its_id(world: World) -> None:
-    """The options are told by the fields that could be read."""
+    """The dead letter of an invalid task id holds that id, and its result the fields of the envelope."""
     parent = str(uuid.uuid4())
     body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": ["../x", "ok"], "metadata": {"k": "v"}}
     world.put(body)
@@ -68,7 +68,7 @@ def test_an_item_of_task_ids_is_its_id(world: World) -> None:
 
 @pytest.mark.parametrize("form", ["requests", "taskIds"])
 def test_invalid_items_beyond_the_hundredth_come_together(world: World, form: str) -> None:
-    """One result and one dead letter for all of them, with a hundred pointers and their number."""
+    """Invalid items beyond the hundredth share one result and one dead letter that states their number."""
     if form == "requests":
         world.put({"requests": [{"jobId": f"!{n}"} for n in range(1_000)]})
     else:
@@ -89,7 +89,7 @@ def test_invalid_items_beyond_the_hundredth_come_together(world: World, form: st
 
 
 def test_a_refusal_names_an_account_of_the_list_alone(world: World) -> None:
-    """Any other text may be somebody's; the default stands in for it."""
+    """A rejected result has an account from the allow list as its source, never the text in the message."""
     world.put({"batchUrl": OTHER})
     world.settle()
     assert world.results()[0]["source"] == ACCOUNT

@@ -1,4 +1,4 @@
-"""Many things at once: order, faults, and the context that log lines need."""
+"""Doing several things in parallel: order, faults, and the context of log lines."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ INVOCATION: ContextVar[str] = ContextVar("invocation", default="none")
 
 @pytest.fixture
 def side_by_side() -> Iterator[SideBySide]:
-    """Four at once."""
+    """Runs four things at a time."""
     with ThreadPoolExecutor(4) as executor:
         yield SideBySide(executor)
 
 
 def test_results_come_in_the_order_of_the_things(side_by_side: SideBySide) -> None:
-    """Whichever ends first."""
+    """Results are returned in the order of the inputs, whichever finishes first."""
     second_is_done = threading.Event()
 
     def work(number: int) -> int:
@@ -36,7 +36,7 @@ def test_results_come_in_the_order_of_the_things(side_by_side: SideBySide) -> No
 
 
 def test_a_fault_is_raised_once_all_have_ended(side_by_side: SideBySide) -> None:
-    """A fault is raised only when all calls have ended, so nothing is still running when the caller repeats."""
+    """An exception is raised only after all calls have ended, so none is still running afterwards."""
     done: list[int] = []
 
     def work(number: int) -> None:
@@ -50,17 +50,17 @@ def test_a_fault_is_raised_once_all_have_ended(side_by_side: SideBySide) -> None
 
 
 def test_each_call_has_the_context_of_the_caller(side_by_side: SideBySide) -> None:
-    """The worker finds the invocation of a log line there."""
+    """Each parallel call sees the caller's context variables, by which log lines are assigned."""
     INVOCATION.set("mine")
     assert side_by_side.each(lambda _: INVOCATION.get(), [1, 2, 3]) == ["mine"] * 3
 
 
 @pytest.mark.parametrize("things", [[], [1], [1, 2]])
 def test_without_an_executor_the_caller_does_it(things: list[int]) -> None:
-    """One after another, in its own thread."""
+    """Without an executor, the calls run in the caller's thread."""
     assert ONE_BY_ONE.each(lambda _: threading.get_ident(), things) == [threading.get_ident()] * len(things)
 
 
 def test_one_thing_needs_no_other_thread(side_by_side: SideBySide) -> None:
-    """A single request is accepted where it came in."""
+    """A single call runs in the caller's thread."""
     assert side_by_side.each(lambda _: threading.get_ident(), [1]) == [threading.get_ident()]

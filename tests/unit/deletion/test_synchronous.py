@@ -1,4 +1,4 @@
-"""The synchronous DELETE: at once where it can be, and the queue for what cannot."""
+"""The synchronous DELETE: carried out at once if possible, and through the queue otherwise."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 @pytest.fixture
 def world() -> World:
-    """An app whose task is there."""
+    """An app and its existing task."""
     world = World()
     world.request()
     return world
 
 
 def test_a_deletion_is_answered_and_its_result_sent(world: World) -> None:
-    """Batch's own answer for the caller, and the same ending on the result queue."""
+    """A synchronous DELETE answers with Batch's status and publishes the same outcome."""
     answer = world.delete(client_request_id=ID)
 
     assert (answer.status, answer.content, answer.batch_request_id) == (200, None, "batch-1")
@@ -47,7 +47,7 @@ def test_a_deletion_is_answered_and_its_result_sent(world: World) -> None:
     ],
 )
 def test_an_answer_of_batch_is_passed_on(world: World, reply: Reply, status: int, code: str, outcome: str) -> None:
-    """Status and error body, to the caller and to the result queue."""
+    """A final refusal by Batch reaches the caller with status and code, and is published as the outcome."""
     world.batch.script = [reply]
     answer = world.delete()
     assert (answer.status, answer.content["code"]) == (status, code)
@@ -55,7 +55,7 @@ def test_an_answer_of_batch_is_passed_on(world: World, reply: Reply, status: int
 
 
 def test_not_modified_has_no_body(world: World) -> None:
-    """304 is an answer without one."""
+    """A 304 of Batch is answered without a body."""
     world.batch.script = [refused(304, "ConditionNotMet")]
     answer = world.delete()
     assert (answer.status, answer.content) == (304, None)
@@ -63,7 +63,7 @@ def test_not_modified_has_no_body(world: World) -> None:
 
 @pytest.mark.parametrize("reply", [LOST, refused(429, "TooManyRequests"), refused(500, "InternalError")])
 def test_what_does_not_settle_at_once_goes_on_from_the_queue(world: World, reply: Reply) -> None:
-    """202 with the place to look, and one result in the end."""
+    """If Batch fails temporarily, the call answers 202 with its location, and the queue completes the request."""
     world.batch.script = [reply]
     answer = world.delete(client_request_id=ID)
 
@@ -75,7 +75,7 @@ def test_what_does_not_settle_at_once_goes_on_from_the_queue(world: World, reply
 
 
 def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
-    """Storage failed between the release and its message: nothing else would bring the request back before a day."""
+    """If the retry's message could not be sent, a repeat of the call sends it for the same time."""
     world.batch.script = [refused(429, "TooManyRequests", 600)]
     with disturbed(world, everywhere(Fault.FAILS, "send")), pytest.raises(StorageUnavailable):
         world.delete(client_request_id=ID)
@@ -87,7 +87,7 @@ def test_a_repeat_puts_the_retry_that_never_went_out(world: World) -> None:
 
 
 def test_a_repeat_within_the_lease_of_a_call_that_could_not_record_its_outcome_puts_a_message(world: World) -> None:
-    """For the end of the lease: the call was answered 503, and no message knows of the request."""
+    """If a call could not record its outcome, its repeat sends one message for the end of the lease."""
     with disturbed(world, following("batch delete", Fault.FAILS)), pytest.raises(StorageUnavailable):
         world.delete(client_request_id=ID)
     world.clock.advance(10)
@@ -100,7 +100,7 @@ def test_a_repeat_within_the_lease_of_a_call_that_could_not_record_its_outcome_p
 
 
 def test_repeats_of_a_call_whose_retry_was_put_put_no_more(world: World) -> None:
-    """Each would travel through every round of retries, and bring a result of its own."""
+    """Repeats of a call whose retry is queued send no further messages."""
     world.batch.script = [refused(503, "ServerBusy", 60)]
     for _ in range(20):
         assert world.delete(client_request_id=ID).status == 202
@@ -111,7 +111,7 @@ def test_repeats_of_a_call_whose_retry_was_put_put_no_more(world: World) -> None
 
 
 def test_a_repeat_replays_the_answer(world: World) -> None:
-    """Without a second DELETE and without a second result."""
+    """A repeat of a finished call replays its answer, without a second DELETE or result."""
     world.delete(client_request_id=ID)
     again = world.delete(client_request_id=ID.upper())
 
@@ -120,7 +120,7 @@ def test_a_repeat_replays_the_answer(world: World) -> None:
 
 
 def test_a_repeat_of_an_open_request_is_told_where_to_look(world: World) -> None:
-    """It waits for its retry; another call does not bring it forward."""
+    """A repeat of a call that waits for its retry answers 202 and does not bring the retry forward."""
     world.batch.script = [refused(429, "TooManyRequests", 60)]
     world.delete(client_request_id=ID)
     again = world.delete(client_request_id=ID)
@@ -130,7 +130,7 @@ def test_a_repeat_of_an_open_request_is_told_where_to_look(world: World) -> None
 
 @pytest.mark.parametrize("prefer", ["return=minimal", "respond-async"])
 def test_a_repeat_with_another_payload_is_refused(world: World, prefer: str) -> None:
-    """422, and nothing is sent; the error points at the header that said the id."""
+    """A known id with another task is refused with 422, pointing at `client-request-id`, and nothing is sent."""
     world.delete(client_request_id=ID)
     again = world.delete(task_id="task-2", client_request_id=ID, prefer=prefer)
 
@@ -140,7 +140,7 @@ def test_a_repeat_with_another_payload_is_refused(world: World, prefer: str) -> 
 
 
 def test_a_message_that_comes_meanwhile_waits_for_the_call(world: World) -> None:
-    """No message stands behind the call, so it is not dropped: it looks again when the claim is over."""
+    """A message for the request that arrives during the call is put off until the claim's lease ends."""
     body = world.request(clientRequestId=ID)
 
     def meanwhile() -> Reply:
@@ -160,7 +160,7 @@ def test_a_message_that_comes_meanwhile_waits_for_the_call(world: World) -> None
 
 
 def test_a_result_that_could_not_be_sent_stays_owed(world: World) -> None:
-    """The caller has the answer; housekeeping sends the result later."""
+    """If the result cannot be sent, the caller still gets its answer, and the daily round sends the result."""
     with disturbed(world, everywhere(Fault.FAILS, "send")):
         assert world.delete().status == 200
     assert world.owed() == [True]
@@ -173,7 +173,7 @@ def test_a_result_that_could_not_be_sent_stays_owed(world: World) -> None:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_nothing_is_promised_when_storage_is_down(world: World, number: int) -> None:
-    """The caller is told so and repeats; the repeat finds what was begun."""
+    """If storage fails, the call raises StorageUnavailable, and its repeat leads to one outcome."""
     with disturbed(world, at(number, Fault.FAILS, "row")), pytest.raises(StorageUnavailable):
         world.delete(client_request_id=ID)
 
@@ -184,21 +184,21 @@ def test_nothing_is_promised_when_storage_is_down(world: World, number: int) -> 
 
 
 def test_a_claim_whose_answer_was_lost_is_known_again(world: World) -> None:
-    """The storage client tried again and was told that the row is there: it is the caller's own."""
+    """A claim whose write the storage client repeated is recognised as the call's own."""
     with disturbed(world, at(0, Fault.IS_REPEATED, "row write")):
         assert world.delete().status == 200
     assert len(world.batch.calls) == 1
 
 
 def test_an_id_is_made_up_when_there_is_none(world: World) -> None:
-    """The answer tells it, and it leads to the request."""
+    """Without an id the call generates one, returns it, and its status can be read by it."""
     answer = world.delete()
     assert answer.client_request_id == str(uuid.UUID(answer.client_request_id or ""))
     assert world.get(answer.client_request_id or "").status == 200
 
 
 def test_a_call_that_was_overtaken_says_what_came_of_the_request(world: World) -> None:
-    """It stalled for longer than its claim; another worker took over and ended the request."""
+    """A call that stalls past its lease answers with the outcome that another worker recorded."""
     body = world.request(clientRequestId=ID)
 
     def stalled() -> Reply:
@@ -213,7 +213,7 @@ def test_a_call_that_was_overtaken_says_what_came_of_the_request(world: World) -
 
 
 def test_a_call_that_was_overtaken_by_one_still_at_work_is_told_where_to_look(world: World) -> None:
-    """202: the other worker's claim is live, and its message brings the request to its end."""
+    """A call that stalls past its lease answers 202 if another worker's attempt is still open."""
     body = world.request(clientRequestId=ID)
 
     def stalled() -> Reply:

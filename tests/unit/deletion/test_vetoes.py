@@ -1,4 +1,4 @@
-"""Requests that are valid and are not carried out all the same."""
+"""Valid requests that must not be carried out: protected jobs and late messages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.rows import NOW, request
 
 
 def vetoes(**settings: str) -> Vetoes:
-    """The vetoes under some settings."""
+    """The vetoes under these settings."""
     return Vetoes(Settings.from_env({**ENVIRONMENT, **settings}))
 
 
 def judged(by: Vetoes, age: timedelta, **fields: Any) -> Conclusion | None:
-    """The end of a request of that age."""
+    """The end of a request of this age."""
     return by(Record.new(request(**fields), Origin.QUEUE, NOW - age), NOW)
 
 
@@ -64,7 +64,7 @@ def test_protected_jobs(patterns: str, job_id: str, matching: str | None) -> Non
 def test_a_request_that_comes_too_late_is_not_carried_out(
     age: timedelta, fields: dict[str, Any], expired: bool
 ) -> None:
-    """A day short of retention: later its row may have been purged, and the task's id be another task's."""
+    """A request processed more than 14 days after it was due expires, a day before its row may be purged."""
     end = judged(vetoes(), age, **fields)
 
     assert (end is not None) is expired
@@ -77,12 +77,12 @@ def test_a_request_that_comes_too_late_is_not_carried_out(
 
 @pytest.mark.parametrize(("days", "age", "expired"), [("2", 1, False), ("2", 2, True), ("365", 300, False)])
 def test_retention_is_a_setting(days: str, age: int, expired: bool) -> None:
-    """The limit follows it, one day below."""
+    """A request expires once its age reaches REQUEST_RETENTION_DAYS less one day."""
     assert (judged(vetoes(REQUEST_RETENTION_DAYS=days), timedelta(days=age)) is not None) is expired
 
 
 def test_protection_comes_before_age() -> None:
-    """Which of two reasons is given does not depend on the day."""
+    """A late request for a protected job fails as protected rather than expired."""
     end = judged(vetoes(PROTECTED_JOBS="*"), timedelta(days=99))
     assert end is not None
     assert end.outcome is Outcome.FAILED

@@ -1,4 +1,4 @@
-"""The worker: what a message on the request queue leads to, on a host that delivers as the real one does."""
+"""The worker: what messages on the request queue lead to, on a host that delivers them as the real one does."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ NO_TOKEN = Reply(Sent.FAILED, error=ErrorBody("TokenUnavailable", "No token."))
 
 
 def replace_settings(world: World, **settings: str) -> App:
-    """Another process of the app, after a change of settings."""
+    """Another process of the app, after its settings have changed."""
     world.settings = Settings.from_env({**ENVIRONMENT, **settings})
     return world.worker()
 
 
 def result_of(world: World) -> dict[str, Any]:
-    """What the only result message says."""
+    """The data of the only result message."""
     (result,) = world.results()
     return result["data"]  # type: ignore[no-any-return]
 
 
 def column(world: World, body: dict[str, Any], name: str) -> object:
-    """A column of the row of a request."""
+    """A column of a request's row."""
     key = Key(body["clientRequestId"], body.get("dryRun", False))
     return world.records.rows[key.bucket, key.row][name]
 
@@ -69,14 +69,14 @@ def test_a_request_is_carried_out_once(world: World, encode: Any) -> None:
 
 
 def test_the_happy_path_costs_two_writes_and_no_read(world: World) -> None:
-    """The insert is the claim, and its answer carries the version that the end is written with."""
+    """A request that succeeds at once costs two table writes and no read."""
     world.put_request()
     world.deliver()
     assert world.records.operations == 2
 
 
 def test_a_duplicate_of_a_finished_request_is_answered_without_a_delete(world: World) -> None:
-    """The stored outcome again, with the same id, marked as replayed."""
+    """A duplicate of a finished request publishes the stored result again, marked as replayed, without a DELETE."""
     body = world.put_request()
     world.put(body | {"metadata": {"other": "text"}})
     world.settle()
@@ -89,7 +89,7 @@ def test_a_duplicate_of_a_finished_request_is_answered_without_a_delete(world: W
 
 
 def test_a_duplicate_of_a_request_under_way_is_dropped(world: World) -> None:
-    """The message that holds the claim brings the request back if need be; one result is enough."""
+    """A duplicate that arrives while another delivery holds the claim is dropped."""
     body = world.put_request()
     world.put(body)
 
@@ -106,7 +106,7 @@ def test_a_duplicate_of_a_request_under_way_is_dropped(world: World) -> None:
 
 
 def test_a_duplicate_before_a_retry_waits_with_it(world: World) -> None:
-    """It is put off to the time of the next attempt and then finds the request done."""
+    """A duplicate of a request that waits for its retry is put off to that time, and then finds it done."""
     body = world.request()
     world.batch.script = [refused(503, "ServerBusy", 300)]
     world.put(body)
@@ -122,7 +122,7 @@ def test_a_duplicate_before_a_retry_waits_with_it(world: World) -> None:
 
 
 def test_another_payload_under_a_known_id_is_a_conflict(world: World) -> None:
-    """The row is left alone; the offending message is a dead letter, and its task stays."""
+    """A known id with another payload is a conflict: its task stays, and the message becomes a dead letter."""
     body = world.put_request()
     world.put_request(clientRequestId=body["clientRequestId"], taskId="task-2")
     world.settle()
@@ -136,7 +136,7 @@ def test_another_payload_under_a_known_id_is_a_conflict(world: World) -> None:
 
 
 def test_a_redelivery_whose_result_was_not_sent_sends_it(world: World) -> None:
-    """The message is the outbox: the row is done, so nothing is deleted again."""
+    """If a result could not be sent, the redelivery of the message sends it without another DELETE."""
     world.put_request()
     with disturbed(world, at(0, Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
         world.deliver()
@@ -160,7 +160,7 @@ def test_a_redelivery_whose_result_was_not_sent_sends_it(world: World) -> None:
     ],
 )
 def test_what_is_no_request_is_rejected_at_once(world: World, text: str, pointer: str) -> None:
-    """With what is wrong in the result, and the text as received in the dead letter; never retried."""
+    """An invalid message is rejected at once, with pointers in its result and its text in a dead letter."""
     world.put(text)
     world.deliver()
 
@@ -174,7 +174,7 @@ def test_what_is_no_request_is_rejected_at_once(world: World, text: str, pointer
 
 
 def test_what_could_be_read_of_a_rejected_request_is_told(world: World) -> None:
-    """So that its sender recognises it."""
+    """A rejected result carries the request's valid fields, by which its sender recognises it."""
     body = world.put_request(unknown=1)
     world.deliver()
 
@@ -183,7 +183,7 @@ def test_what_could_be_read_of_a_rejected_request_is_told(world: World) -> None:
 
 
 def test_the_same_rejected_text_has_the_same_result(world: World) -> None:
-    """A poison copy of it too: the id comes from the text."""
+    """The same invalid text has the same result id each time."""
     world.put("no JSON")
     world.put("no JSON")
     world.settle()
@@ -194,7 +194,7 @@ def test_the_same_rejected_text_has_the_same_result(world: World) -> None:
 
 
 def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> None:
-    """The claim is released and the request requeued with the delay; the function succeeds."""
+    """After a 429 the request is released and requeued for the time of `Retry-After`."""
     body = world.request()
     world.batch.script = [refused(429, "TooManyRequests", 120)]
     world.put(body)
@@ -208,7 +208,7 @@ def test_a_throttled_request_comes_back_no_sooner_than_asked(world: World) -> No
 
 
 def test_a_retry_without_its_row_still_knows_of_its_earlier_try(world: World) -> None:
-    """Its message tells of it, so that a task that is gone counts as deleted, even where the table was emptied."""
+    """A retry whose row was lost knows from its message that an earlier try may have worked."""
 
     def lost() -> Reply:
         world.batch.take(world.batch.calls[-1])
@@ -224,7 +224,7 @@ def test_a_retry_without_its_row_still_knows_of_its_earlier_try(world: World) ->
 
 
 def test_retry_after_is_capped(world: World) -> None:
-    """A `Retry-After` is capped at the longest configured wait."""
+    """A `Retry-After` above BATCH_RETRY_MAX_SECONDS is cut to that."""
     world.batch.script = [refused(429, "TooManyRequests", 99_999)]
     world.put_request()
     world.deliver()
@@ -232,7 +232,7 @@ def test_retry_after_is_capped(world: World) -> None:
 
 
 def test_attempts_come_to_an_end() -> None:
-    """The last one's error is the result's, and a dead letter keeps the request."""
+    """After the last attempt a request is exhausted, with the last error, and kept as a dead letter."""
     world = World(BATCH_MAX_ATTEMPTS="3")
     world.batch.script = [refused(503, "ServerBusy")] * 9
     body = world.put_request()
@@ -247,7 +247,7 @@ def test_attempts_come_to_an_end() -> None:
 
 
 def test_giving_up_is_certain_when_nothing_can_have_happened() -> None:
-    """Refusals alone prove that the task is as it was."""
+    """An exhausted request is `confirmed` if all its tries certainly had no effect."""
     world = World(BATCH_MAX_ATTEMPTS="2")
     world.batch.script = [NO_TOKEN, refused(429, "TooManyRequests")]
     world.put_request()
@@ -264,7 +264,7 @@ def test_giving_up_is_certain_when_nothing_can_have_happened() -> None:
     ],
 )
 def test_what_an_absent_task_means_after_a_first_try(world: World, first: Reply, outcome: str, certainty: str) -> None:
-    """A try that may have been sent makes the absence its doing; one that was not leaves it a fact."""
+    """A 404 is `deleted / inferred` after a try that may have worked, and `notFound` after one that was not sent."""
     world.batch.script = [first, NOT_FOUND]
     world.put_request()
     world.settle()
@@ -272,7 +272,7 @@ def test_what_an_absent_task_means_after_a_first_try(world: World, first: Reply,
 
 
 def test_a_refused_identity_waits_a_minute(world: World) -> None:
-    """People mend it; until then each try only adds to the noise."""
+    """After refused access, a request waits at least a minute before its next attempt."""
     world.batch.script = [refused(403, "Forbidden")]
     world.put_request()
     world.deliver()
@@ -281,7 +281,7 @@ def test_a_refused_identity_waits_a_minute(world: World) -> None:
 
 
 def test_a_permanent_answer_ends_the_request(world: World) -> None:
-    """Batch's error whole in the result, and a dead letter."""
+    """A permanent refusal fails the request with Batch's error, and leaves a dead letter."""
     world.batch.script = [refused(409, "TaskCompleted")]
     world.put_request()
     world.settle()
@@ -293,7 +293,7 @@ def test_a_permanent_answer_ends_the_request(world: World) -> None:
 
 
 def test_a_delayed_request_hops_over_the_longest_delay_of_a_queue(world: World) -> None:
-    """Ten days are more than a message may be hidden; nothing is sent before its time, and no attempt is used."""
+    """A request delayed by ten days is carried out then, over several messages and with one attempt."""
     began = world.clock.now()
     sent_at = []
     world.batch.on_delete = lambda _: sent_at.append(world.clock.now())
@@ -309,14 +309,14 @@ def test_a_delayed_request_hops_over_the_longest_delay_of_a_queue(world: World) 
 
 
 def test_a_past_instant_means_at_once(world: World) -> None:
-    """There is nothing to wait for."""
+    """A request whose `deleteAfter` is in the past is carried out at once."""
     world.put_request(deleteAfter="2020-01-01T00:00:00Z")
     world.deliver()
     assert world.outcomes() == ["deleted"]
 
 
 def test_a_protected_job_is_left_alone() -> None:
-    """No DELETE, and the reason in the result."""
+    """A request for a protected job fails as `ProtectedJob`, without a DELETE."""
     world = World(PROTECTED_JOBS="job-*")
     world.put_request()
     world.settle()
@@ -326,7 +326,7 @@ def test_a_protected_job_is_left_alone() -> None:
 
 @pytest.mark.parametrize("known", [False, True], ids=["never seen", "begun before"])
 def test_a_message_that_comes_too_late_is_not_carried_out(world: World, known: bool) -> None:
-    """Its row may have been forgotten, and its task's id be in use again."""
+    """A message that is processed more than 14 days late expires without a DELETE."""
     world.put_request()
     if known:
         world.batch.script = [refused(503, "ServerBusy")]
@@ -339,7 +339,7 @@ def test_a_message_that_comes_too_late_is_not_carried_out(world: World, known: b
 
 
 def test_a_dry_run_neither_uses_up_nor_replays_the_real_id(world: World) -> None:
-    """The same id may be tried dry first, and dry again afterwards."""
+    """A dry run and a real request may share an id; each has its own outcome and result id."""
     body = world.request()
     for dry_run in (True, False, True):
         world.put(body | {"dryRun": dry_run})
@@ -360,7 +360,7 @@ def many(world: World, count: int) -> list[dict[str, Any]]:
 
 
 def test_many_requests_in_one_message_are_each_answered(world: World) -> None:
-    """A bad one spoils no other; a repeat and a conflict within the message are told as such."""
+    """Each request of a message gets its own result, also if others are invalid, repeated or in conflict."""
     good = many(world, 20)
     world.put({"requests": [*good, good[0], good[1] | {"taskId": "other"}, {"jobId": "!"}]})
     world.settle()
@@ -374,7 +374,7 @@ def test_many_requests_in_one_message_are_each_answered(world: World) -> None:
 
 
 def test_one_wish_for_many_tasks_derives_their_ids(world: World) -> None:
-    """Each result names its parent; a repeat of the message changes nothing."""
+    """A `taskIds` message derives each task's request id from its own, and a repeat of it only replays."""
     parent = str(uuid.uuid4())
     many(world, 3)
     for _ in range(2):
@@ -389,7 +389,7 @@ def test_one_wish_for_many_tasks_derives_their_ids(world: World) -> None:
 
 
 def group(world: World, count: int) -> list[dict[str, Any]]:
-    """Accepted requests whose one work message is on the queue."""
+    """Accepted requests that share one work message."""
     bodies: list[dict[str, Any]] = []
     while len(bodies) < count:
         guid = str(uuid.uuid4())
@@ -401,7 +401,7 @@ def group(world: World, count: int) -> list[dict[str, Any]]:
 
 
 def test_rows_of_one_message_share_their_transactions(world: World) -> None:
-    """Two table operations for all of them, as for one."""
+    """Eight requests of one message cost two table operations, as one request would."""
     group(world, 8)
     before = world.records.operations
 
@@ -413,7 +413,7 @@ def test_rows_of_one_message_share_their_transactions(world: World) -> None:
 
 @pytest.mark.parametrize("taken", [1, 3, 5])
 def test_rows_that_others_took_leave_the_group(world: World, taken: int) -> None:
-    """They are decided one by one; the rest is still deleted, and nothing twice."""
+    """If other deliveries have taken some requests of a message, the rest is deleted and nothing twice."""
     bodies = group(world, 6)
     held = world.messages()[0]
     held.visible_at += timedelta(seconds=5)
@@ -430,7 +430,7 @@ def test_rows_that_others_took_leave_the_group(world: World, taken: int) -> None
 
 
 def test_rows_that_are_tried_again_travel_together(world: World) -> None:
-    """One message for those that wait about as long, and another for those that wait longer."""
+    """Requests of a message that wait about as long for their retry share a message."""
     group(world, 6)
     world.batch.script = [refused(429, "TooManyRequests", seconds) for seconds in (20, 25, 30, 200, 210, 17)]
     world.deliver()
@@ -445,7 +445,7 @@ def test_rows_that_are_tried_again_travel_together(world: World) -> None:
 
 
 def test_a_delivery_that_waited_too_long_for_a_worker_claims_nothing(world: World) -> None:
-    """The host may hand the message to another worker before the attempt would end."""
+    """A delivery that the host may soon repeat raises StaleDelivery before it claims anything."""
     world.put_request()
     (message,) = world.messages()
     message.dequeue_count = 1
@@ -459,7 +459,7 @@ def test_a_delivery_that_waited_too_long_for_a_worker_claims_nothing(world: Worl
 
 
 def test_a_delivery_that_was_superseded_raises(world: World) -> None:
-    """It returns nothing: were its receipt still good, the host would delete the live message."""
+    """A delivery whose message was delivered again raises, so that the host does not delete the live message."""
     world.put_request()
     (message,) = world.messages()
 
@@ -475,7 +475,7 @@ def test_a_delivery_that_was_superseded_raises(world: World) -> None:
 
 
 def test_the_next_delivery_takes_over_at_once(world: World) -> None:
-    """The earlier one has ended, or its ten minutes are over: its lease is not waited for."""
+    """A redelivery of the message that holds the claim takes over without waiting for the lease."""
     world.put_request()
 
     def crash() -> Reply:
@@ -491,7 +491,7 @@ def test_the_next_delivery_takes_over_at_once(world: World) -> None:
 
 
 def test_no_delete_is_sent_after_the_time_for_it(world: World) -> None:
-    """A worker that stalled after its claim gives it back: another may be about to take it over."""
+    """A worker that stalls for over 60 seconds after its claim sends no DELETE and releases the claim."""
     body = world.put_request()
     with disturbed(world, everywhere(after(lambda: world.clock.advance(61)), "row")):
         world.deliver()
@@ -503,7 +503,7 @@ def test_no_delete_is_sent_after_the_time_for_it(world: World) -> None:
 
 
 def test_an_end_is_written_although_the_version_changed(world: World) -> None:
-    """The claim is what counts: while it is the worker's own, the end is written to the version that is there."""
+    """An outcome is recorded although the row's version has changed, as long as the claim is still the same."""
     world.clock.advance(0.000_321)
     world.put_request()
     with disturbed(world, at(1, before(world.records.touch), "row write")):
@@ -512,7 +512,7 @@ def test_an_end_is_written_although_the_version_changed(world: World) -> None:
 
 
 def test_a_release_whose_answer_was_lost_is_known_again(world: World) -> None:
-    """The storage client tried again and was refused: the row is released already, and is put back as it says."""
+    """A release that the storage client wrote twice is recognised, and the request is requeued once."""
     world.put_request()
     world.batch.script = [refused(429, "TooManyRequests", 60)]
     with disturbed(world, at(1, Fault.IS_REPEATED, "row write")):
@@ -524,7 +524,7 @@ def test_a_release_whose_answer_was_lost_is_known_again(world: World) -> None:
 
 
 def test_every_emission_tells_the_same_of_the_acceptance(world: World) -> None:
-    """A repeat over HTTP sends the work message again, in case the first was lost; the request keeps its time."""
+    """All results of a request state the same time of acceptance and origin."""
     body = world.request()
     world.post(body)
     world.queues["requests"].clear()
@@ -538,7 +538,7 @@ def test_every_emission_tells_the_same_of_the_acceptance(world: World) -> None:
 
 
 def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None:
-    """However its message comes: a 404 may be the work of the earlier generation, so it is no `notFound`."""
+    """A redriven request that finds no task is `deleted / inferred` if its earlier generation may have deleted it."""
     body = world.request()
 
     def refused_after_effect() -> Reply:
@@ -559,7 +559,7 @@ def test_a_redriven_request_remembers_what_was_sent_before(world: World) -> None
 
 
 def test_a_worker_whose_clock_is_behind_drops_no_retry() -> None:
-    """It delivers the retry of another worker, to whose clock the claim has just ended."""
+    """A worker whose clock is two minutes behind carries out another worker's retry instead of dropping it."""
     order = Interleaving((0, -119, 0))
     order.world.put(order.world.request())
     order.world.batch.script = [refused(429, "TooManyRequests", 5)]
@@ -575,7 +575,7 @@ def test_a_worker_whose_clock_is_behind_drops_no_retry() -> None:
 
 @pytest.mark.parametrize("end", ["protected", "expired"])
 def test_an_end_after_a_lost_answer_is_not_certain(end: str) -> None:
-    """The task may be gone although the request ended without a further try."""
+    """A request that expires or is protected after a lost reply is `unknown`: its task may be gone."""
     world = World()
     world.batch.script = [LOST]
     world.put_request()
@@ -593,7 +593,7 @@ def test_an_end_after_a_lost_answer_is_not_certain(end: str) -> None:
 
 
 def test_an_account_that_is_no_longer_listed_ends_its_own_requests_alone() -> None:
-    """They fail for a reason that can be read; the others of the same message are carried out."""
+    """Requests for an account that left the allow list fail; others in the same message are carried out."""
     former = "https://former.region.batch.azure.com"
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{former}")
     for n in range(6):
@@ -608,7 +608,7 @@ def test_an_account_that_is_no_longer_listed_ends_its_own_requests_alone() -> No
 
 
 def test_tries_that_this_app_had_no_time_for_use_up_no_attempts() -> None:
-    """They say nothing about the request, which would otherwise be given up without a single call."""
+    """Tries that the app could not start in time use up no attempts."""
     world = World(BATCH_MAX_ATTEMPTS="2")
     own = Reply(Sent.HELD, error=ErrorBody("TooManyInFlight", "No time."))
     world.batch.script = [own] * 10
@@ -619,7 +619,7 @@ def test_tries_that_this_app_had_no_time_for_use_up_no_attempts() -> None:
 
 
 def test_an_account_beside_the_default() -> None:
-    """The source of the event is the account that the request named."""
+    """A request for another listed account is carried out there, and its result names that account as source."""
     other = "https://other.region.batch.azure.com"
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
     world.put_request(batchUrl=other.upper().replace("HTTPS", "https") + "/")
@@ -632,7 +632,7 @@ def test_an_account_beside_the_default() -> None:
 
 
 def test_a_refusal_before_an_absence_leaves_it_a_fact(world: World) -> None:
-    """A 429 proves that its own try did nothing: the task was not there."""
+    """A 404 after a 429 is `notFound / confirmed`, because the refused try had no effect."""
     world.batch.script = [refused(429, "TooManyRequests"), NOT_FOUND]
     world.put_request()
     world.settle()
@@ -641,7 +641,7 @@ def test_a_refusal_before_an_absence_leaves_it_a_fact(world: World) -> None:
 
 @pytest.mark.parametrize("last", [refused(400, "InvalidHeaderValue"), refused(412, "ConditionNotMet")])
 def test_an_end_after_a_lost_reply_is_uncertain(world: World, last: Reply) -> None:
-    """The refusal is about its own try; the one before may have deleted the task."""
+    """A refusal after a lost reply is `unknown`, because the earlier try may have deleted the task."""
     world.batch.script = [LOST, last]
     world.put_request()
     world.settle()
@@ -649,7 +649,7 @@ def test_an_end_after_a_lost_reply_is_uncertain(world: World, last: Reply) -> No
 
 
 def test_a_redriven_request_that_is_cancelled_is_uncertain_after_a_possible_effect() -> None:
-    """The earlier generation's lost reply may have been a deletion."""
+    """A redriven request that is cancelled is `unknown` if its earlier generation's reply was lost."""
     world = World(BATCH_MAX_ATTEMPTS="1")
     body = world.request()
     world.batch.script = [LOST]
@@ -663,7 +663,7 @@ def test_a_redriven_request_that_is_cancelled_is_uncertain_after_a_possible_effe
 
 
 def test_a_redriven_request_that_had_certainly_no_effect_is_not_there_for_certain(world: World) -> None:
-    """Its first generation was refused, so an absent task is not its doing."""
+    """A redriven request that finds no task is `notFound` if its first generation had no effect."""
     world.batch.script = [refused(409, "TaskCompleted"), NOT_FOUND]
     world.put_request()
     world.settle()
@@ -678,7 +678,7 @@ def test_a_redriven_request_that_had_certainly_no_effect_is_not_there_for_certai
 
 
 def test_the_result_of_a_request_that_ended_without_a_claim_is_no_replay_when_it_is_sent_late() -> None:
-    """It was recorded and could not be sent; the redelivery of its own message sends it."""
+    """The late result of a vetoed request, sent by its own redelivery, is not marked as replayed."""
     world = World(PROTECTED_JOBS="job-*")
     world.put_request()
     with disturbed(world, at(0, Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
@@ -688,7 +688,7 @@ def test_the_result_of_a_request_that_ended_without_a_claim_is_no_replay_when_it
 
 
 def test_no_message_of_the_apps_own_form_makes_a_stranger_the_source_of_its_refusal(world: World) -> None:
-    """Whoever can write to the queue could name any account; consumers tell events apart by their source."""
+    """A forged own message for an unlisted account fails, with a listed account as its result's source."""
     strange = world.request(batchUrl="https://strange.region.batch.azure.com")
     header = {"v": 1, "origin": "http", "parentId": None, "acceptedAt": "2026-11-24T07:00:00Z"}
     world.put({"work": {**header, "rows": [{"request": strange}]}})
@@ -703,12 +703,12 @@ def test_no_message_of_the_apps_own_form_makes_a_stranger_the_source_of_its_refu
 
 
 def in_bucket(count: int) -> list[str]:
-    """Ids of one bucket."""
+    """Ids whose rows share a bucket."""
     return [guid for guid in (str(uuid.UUID(int=n)) for n in range(40 * count)) if Key(guid).bucket == "a"][:count]
 
 
 def test_a_row_that_cannot_be_read_ends_its_request_alone(world: World) -> None:
-    """Those beside it are deleted, each with one DELETE and one result; and the row can be read again."""
+    """A row that cannot be read ends its request as exhausted; the others of the message are deleted once."""
     ids = in_bucket(5)
     bodies = [world.request(clientRequestId=guid, taskId=f"t-{n}") for n, guid in enumerate(ids)]
     world.put({"requests": bodies})
@@ -726,7 +726,7 @@ def test_a_row_that_cannot_be_read_ends_its_request_alone(world: World) -> None:
 
 
 def retried_group(world: World, count: int = 96) -> list[str]:
-    """A message of so many rows that each were refused once, for another try."""
+    """A message of so many requests that were each refused once and wait for their retry."""
     ids = in_bucket(count)
     bodies = [world.request(clientRequestId=guid, taskId=f"t-{n}") for n, guid in enumerate(ids)]
     world.put({"requests": bodies})
@@ -740,7 +740,7 @@ def retried_group(world: World, count: int = 96) -> list[str]:
 
 
 def test_a_group_that_is_tried_again_is_claimed_without_a_read(world: World) -> None:
-    """Its message tells what a claim is based on: one transaction claims it, one records it."""
+    """96 requests retried together cost one write to claim and one to record, without a read."""
     retried_group(world)
     before = world.records.operations
     world.deliver()
@@ -750,7 +750,7 @@ def test_a_group_that_is_tried_again_is_claimed_without_a_read(world: World) -> 
 
 
 def test_a_group_makes_progress_on_slow_storage(world: World) -> None:
-    """Rows that must be looked at one by one are claimed until half of the time is over, and what is claimed is sent."""
+    """On slow storage, a large group claims rows for half of its time, and deletes what it has claimed."""
     ids = retried_group(world)
     world.records.touch()
     with disturbed(world, everywhere(before(lambda: world.clock.advance(0.35)), "row")):
@@ -763,7 +763,7 @@ def test_a_group_makes_progress_on_slow_storage(world: World) -> None:
 
 
 def test_what_is_claimed_is_sent_although_storage_fails_at_the_rest(world: World) -> None:
-    """The host delivers the message again, which finds those done."""
+    """If storage fails while a group is claimed, what is already claimed is carried out."""
     retried_group(world, 5)
     world.records.touch()
     # Refused as a group, then looked at; the group of those that held still is refused once more.
@@ -791,13 +791,13 @@ def test_what_is_claimed_is_sent_although_storage_fails_at_the_rest(world: World
 
 
 def own_message(parent: str, *bodies: dict[str, Any], origin: str = "job-completion") -> dict[str, Any]:
-    """A message of the app's own about requests that no row tells of."""
+    """A message of the app's own for requests that have no rows."""
     header = {"v": 1, "origin": origin, "parentId": parent, "acceptedAt": "2026-11-24T07:00:00Z"}
     return {"work": {**header, "rows": [{"request": body} for body in bodies]}}
 
 
 def test_a_message_may_bring_requests_that_have_no_row_yet(world: World) -> None:
-    """A clean-up's need none before their claim: that inserts them, all together; their ends count for the parent."""
+    """A clean-up's message may bring requests without rows: the claim inserts them, and their parent counts them."""
     parent = str(uuid.uuid4())
     bodies = [world.request(clientRequestId=guid, taskId=f"t-{n}") for n, guid in enumerate(in_bucket(3))]
     world.put(own_message(parent, *bodies))
@@ -814,7 +814,7 @@ def test_a_message_may_bring_requests_that_have_no_row_yet(world: World) -> None
 
 
 def test_a_request_without_a_row_waits_for_its_time(world: World) -> None:
-    """Its message may come earlier: a queue hides one for at most seven days."""
+    """A request without a row whose message arrives early waits for its due time."""
     parent = str(uuid.uuid4())
     body = world.request(deleteAfter="P10D")
     began = world.clock.now()

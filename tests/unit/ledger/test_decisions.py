@@ -1,4 +1,4 @@
-"""What is done about a row: one line per row of the decision tables."""
+"""Decisions about a request's row, one test case per row of the decision tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CANCEL = Conclusion(Outcome.CANCELLED, Certainty.CONFIRMED, NOW)
 
 
 def mine(claim: str = "claim-2", message: str = "message-2", count: int = 1) -> Claim:
-    """The claim of this invocation, by default for another message than the one that holds the row."""
+    """A claim of the invocation, by default for another message than the one that holds the row."""
     return Claim(claim, message, count, after(180))
 
 
@@ -67,7 +67,7 @@ SAME_MESSAGE_AGAIN = mine(message="message-1", count=2)
     ],
 )
 def test_what_a_delivery_does(record: Record | None, asked: Record, by: Claim, why: Change | Reason) -> None:
-    """Each row of the table of decisions gives one decision."""
+    """For each state of the row, a delivery leads to the decision in the table."""
     assert decisions.on_delivery(record, asked, by, None, NOW).why is why
 
 
@@ -87,7 +87,7 @@ def test_what_a_delivery_does(record: Record | None, asked: Record, by: Claim, w
 def test_a_veto_ends_a_request_at_once_but_never_over_a_live_lease(
     record: Record | None, asked: Record, why: Change | Reason
 ) -> None:
-    """Expired, protected, cancelled by its parent: without a DELETE, and without waiting for its time."""
+    """A veto ends a request at once, even before its due time, unless another worker's claim is live."""
     for by in (mine(), SAME_MESSAGE_AGAIN):
         assert decisions.on_delivery(record, asked, by, VETO, NOW).why is why
 
@@ -128,12 +128,12 @@ def written(decision: Write | Leave) -> Record:
 def test_what_becomes_of_a_request_whose_message_was_given_up(
     record: Record | None, asked: Record, veto: Conclusion | None, why: Change | Reason
 ) -> None:
-    """It ends, unless it is alive: a live claim, a retry that waits, or a time that has not come."""
+    """A poison message ends its request unless a claim is live, a retry waits, or the request is not due."""
     assert decisions.on_poison(record, asked, GIVEN_UP, veto, NOW).why is why
 
 
 def test_a_request_that_was_given_up_ends_with_the_last_error_that_is_known() -> None:
-    """Its result is owed: no message stands behind it."""
+    """A request ended by the poison function keeps its last known error, and its result is marked as owed."""
     ended = written(decisions.on_poison(released(next_attempt=0), ASKED, GIVEN_UP, None, NOW))
     assert ended.conclusion == replace(GIVEN_UP, error=PROBLEM, certainty=Certainty.UNKNOWN)
     assert ended.emit_pending
@@ -150,7 +150,7 @@ def test_a_request_that_was_given_up_ends_with_the_last_error_that_is_known() ->
     ],
 )
 def test_what_accepting_finds(record: Record | None, asked: Record, why: Change | Reason) -> None:
-    """A new request is written, everything else is a repeat or a conflict."""
+    """Accepting writes a new request; for a known id it reports a repeat or a conflict."""
     assert decisions.on_repeat(record, asked).why is why
 
 
@@ -168,7 +168,7 @@ def test_what_accepting_finds(record: Record | None, asked: Record, why: Change 
     ],
 )
 def test_what_a_synchronous_call_finds(record: Record | None, why: Change | Reason) -> None:
-    """It claims what is new, and nothing else."""
+    """A synchronous call claims a new request, and leaves a known one alone."""
     assert decisions.on_call(record, ASKED, mine()).why is why
 
 
@@ -202,7 +202,7 @@ def test_what_can_be_cancelled(record: Record | None, why: Change | Reason) -> N
     ],
 )
 def test_what_can_be_redriven(record: Record | None, its_end: bool, why: Change | Reason) -> None:
-    """The end that a dead letter is about, once."""
+    """A redrive reopens a purged request, or one that ended as its dead letter says, and no other."""
     fresh = accepted(generation=1, origin=Origin.REDRIVE)
     decision = decisions.on_redrive(record, fresh, NOW, is_its_end=its_end)
     assert decision.why is why
@@ -222,7 +222,7 @@ def test_what_can_be_redriven(record: Record | None, its_end: bool, why: Change 
     ],
 )
 def test_what_an_owner_may_record(record: Record | None, why: Change | Reason) -> None:
-    """The claim is what counts, whatever became of the row's version."""
+    """A worker may record an outcome as long as the row's claim is its own, whatever the row's version."""
     assert decisions.on_record(record, "claim-1", done(), Change.ENDED).why is why
 
 
@@ -244,13 +244,13 @@ def test_what_an_owner_may_record(record: Record | None, why: Change | Reason) -
     ],
 )
 def test_when_a_repeat_over_http_sends_the_message_again(record: Record, again: bool) -> None:
-    """The first message may never have gone out; a row at work or waiting for its retry needs none."""
+    """A repeat over HTTP sends the message again for accepted and scheduled requests, but not for claimed ones."""
     assert decisions.needs_requeue(record, NOW) is again
 
 
 @pytest.mark.parametrize("behind", [1, 60, 119])
 def test_a_claim_that_was_given_back_looks_over_to_a_clock_that_is_behind(behind: float) -> None:
-    """Its retry message is the only one that there is: it must not be taken for a duplicate."""
+    """A released claim counts as over even for a clock two minutes behind, so its retry is not dropped."""
     row = released(next_attempt=-behind - 5)
     assert decisions.on_delivery(row, ASKED, mine(), None, after(-behind)).why is Change.CLAIMED
     waiting = replace(row, next_attempt_at=after(5))
@@ -260,6 +260,6 @@ def test_a_claim_that_was_given_back_looks_over_to_a_clock_that_is_behind(behind
 
 
 def test_a_decision_about_no_row_has_none() -> None:
-    """Asking for it is a defect, and is loud."""
+    """Asking for the row of a decision that has none is a defect and raises ValueError."""
     with pytest.raises(ValueError, match="unknown is about no row"):
         _ = Leave(Reason.UNKNOWN).record

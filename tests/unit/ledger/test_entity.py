@@ -1,4 +1,4 @@
-"""Records as table rows and back."""
+"""Converting records to table rows and back."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ RECORDS = st.builds(
 
 
 def _is_broken(row: Record) -> bool:
-    """Whether no writer leaves such a row."""
+    """Whether no version of the app writes such a row."""
     without_claim = row.state is State.CLAIMED and row.claim is None
     return without_claim or (row.state is State.DONE and row.conclusion is None)
 
@@ -71,14 +71,14 @@ def _is_broken(row: Record) -> bool:
 @settings(max_examples=40)
 @given(RECORDS)
 def test_a_row_reads_back_as_it_was_written(record: Record) -> None:
-    """Nothing is lost or changed between a record and its columns."""
+    """Any record reads back equal from its columns."""
     assert from_entity(to_entity(record), 'W/"1"') == record
 
 
 @settings(max_examples=40)
 @given(RECORDS, RECORDS)
 def test_a_merge_turns_the_old_row_into_the_new_one(before: Record, after: Record) -> None:
-    """The changed columns laid over the old row are the new row, and no column is among them that is equal."""
+    """The changed columns merged into the old row give the new one, and no unchanged column is among them."""
     after = replace(after, request=before.request)
     change = changed(before, after)
     old = to_entity(before)
@@ -90,7 +90,7 @@ def test_a_merge_turns_the_old_row_into_the_new_one(before: Record, after: Recor
 @settings(max_examples=40)
 @given(RECORDS)
 def test_columns_are_what_tables_hold_without_a_declared_type(record: Record) -> None:
-    """Text, flags and whole numbers of 32 bits alone, and a row far below the service's 1 MiB."""
+    """Columns are text, booleans or 32-bit integers, the types that need no declaration in a table."""
     values = to_entity(record).values()
 
     assert {type(value) for value in values} <= {str, int, bool}
@@ -98,7 +98,7 @@ def test_columns_are_what_tables_hold_without_a_declared_type(record: Record) ->
 
 
 def test_a_merge_of_nothing_holds_the_keys_alone() -> None:
-    """The service wants them in every body."""
+    """A merge without changes holds only the row's keys, which the service requires."""
     assert changed(accepted(), accepted()) == {
         "PartitionKey": keys_of(accepted().key)["PartitionKey"],
         "RowKey": REQUEST_ID,
@@ -106,7 +106,7 @@ def test_a_merge_of_nothing_holds_the_keys_alone() -> None:
 
 
 def test_a_claim_merges_only_what_the_claim_changes() -> None:
-    """What else stands in the row is not sent, and so cannot be overwritten."""
+    """A claim's merge sends only the columns that it changes, so no others can be overwritten."""
     change = changed(accepted(), claimed())
 
     assert set(change) == {
@@ -116,7 +116,7 @@ def test_a_claim_merges_only_what_the_claim_changes() -> None:
 
 
 def test_a_merge_takes_a_column_away_by_emptying_it() -> None:
-    """A merge leaves out what it does not name, so an end that is taken back becomes the empty text."""
+    """A merge removes a value by writing empty text, because columns that it does not name stay."""
     change = changed(done(), accepted(maybe_effect=True, attempts=1))
 
     assert (change["outcome"], change["claim_id"], change["completed_at"]) == ("", "", "")
@@ -127,12 +127,12 @@ def test_a_merge_takes_a_column_away_by_emptying_it() -> None:
     [(Key(REQUEST_ID), REQUEST_ID), (Key(REQUEST_ID, dry_run=True), f"{REQUEST_ID}.dry-run")],
 )
 def test_a_dry_run_has_its_own_row_in_the_same_bucket(key: Key, row: str) -> None:
-    """SHA-256 of the id begins with its bucket's digit; both rows can be written in one transaction."""
+    """A dry run has a row of its own in the same partition as the real request."""
     assert keys_of(key) == {"PartitionKey": "c", "RowKey": row}
 
 
 def test_buckets_fill_evenly() -> None:
-    """Ids that differ in their last digits alone, as ids ordered by time do, still spread over all sixteen."""
+    """Ids that differ only in their last digits still spread over all sixteen buckets."""
     buckets = [Key(f"0f8fad5b-d9cb-469f-a165-{n:012x}").bucket for n in range(1600)]
 
     assert {buckets.count(digit) > 50 for digit in "0123456789abcdef"} == {True}
@@ -158,21 +158,21 @@ def test_buckets_fill_evenly() -> None:
     ],
 )
 def test_a_row_that_no_version_writes_is_loud(damage: dict[str, Any]) -> None:
-    """It is never read as something else; the text names the row."""
+    """A row that no version of the app writes raises CorruptRecord, with the row's id and version."""
     with pytest.raises(CorruptRecord, match=REQUEST_ID) as fault:
         from_entity(to_entity(done()) | damage, 'W/"7"')
     assert fault.value.etag == 'W/"7"', "by which it can be ended"
 
 
 def test_a_row_of_the_last_version_reads_as_before() -> None:
-    """It has a mark that is no more, and lacks columns that came since."""
+    """A row written by the previous version, with other columns, reads back equal."""
     entity = to_entity(claimed()) | {"v": 1, "maybe_sent": True}
     del entity["policy"], entity["is_queued"]
     assert from_entity(entity, None) == claimed()
 
 
 def test_a_row_without_a_column_is_loud() -> None:
-    """An empty column is the empty text; an absent one was never written by this app."""
+    """A row that lacks a required column raises CorruptRecord, naming the column."""
     entity = to_entity(accepted())
     del entity["maybe_effect"]
 
@@ -181,7 +181,7 @@ def test_a_row_without_a_column_is_loud() -> None:
 
 
 def test_a_row_outlives_the_allow_list_that_it_came_in_by() -> None:
-    """What is stored was checked when it came in; an account that was taken off the list leaves its rows readable."""
+    """A stored row stays readable after its account has left the allow list."""
     entity = to_entity(accepted())
     entity["request"] = entity["request"].replace("acct.region", "former.region")
 
@@ -190,14 +190,14 @@ def test_a_row_outlives_the_allow_list_that_it_came_in_by() -> None:
 
 @given(st.none() | ERRORS)
 def test_an_error_is_one_column(error: ErrorBody | None) -> None:
-    """JSON in one column; none is the empty text."""
+    """An error is stored in one column and reads back equal; no error is empty text."""
     assert error_from(error_text(error)) == error
     assert (error_text(error) == "") is (error is None)
 
 
 @pytest.mark.parametrize("character", ["M", "値", "\U0001f600", "\x01", "\ud800"])
 def test_an_error_fits_its_column_whatever_it_holds(character: str) -> None:
-    """The service refuses the outcomes of a whole group for one text that is too long."""
+    """An error that is too long for its column is shortened to fit, whatever its characters."""
     error = ErrorBody(character * 128, character * 33_000, tuple((character * 128, character * 900) for _ in range(21)))
 
     text = error_text(error)
@@ -211,13 +211,13 @@ def test_an_error_fits_its_column_whatever_it_holds(character: str) -> None:
 
 
 def test_an_error_that_just_fits_is_kept_whole() -> None:
-    """An error that just fits loses no character."""
+    """An error that just fits its column is stored unchanged."""
     error = ErrorBody("C", "M" * (MAX_TEXT - len('["C","",[]]')))
     assert error_from(error_text(error)) == error
     assert error_from(error_text(replace(error, message=error.message + "M"))) != error
 
 
 def test_the_version_of_a_row_does_not_make_it_another() -> None:
-    """Two readings of one row compare equal, whatever the service calls their versions."""
+    """Records compare equal regardless of their rows' versions."""
     assert from_entity(to_entity(accepted()), "a") == from_entity(to_entity(accepted()), "b")
     assert from_entity(to_entity(accepted(accepted_at=NOW)), "a").etag == "a"

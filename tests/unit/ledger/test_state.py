@@ -1,4 +1,4 @@
-"""The state machine: one test per transition."""
+"""The state machine of a request, one test per transition."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROVEN = {Outcome.DELETED, Outcome.NOT_FOUND, Outcome.WOULD_DELETE}
 
 
 def test_a_claim_is_written_ahead_of_its_delete() -> None:
-    """T2 and T3: who holds the row until when, one attempt more, marked as perhaps sent before anything is sent."""
+    """T2 and T3: a claim counts an attempt, and marks a possible effect before any DELETE is sent."""
     taken = state.claim(accepted(due_at=NOW), MINE)
 
     assert taken.state is State.CLAIMED
@@ -29,7 +29,7 @@ def test_a_claim_is_written_ahead_of_its_delete() -> None:
 
 
 def test_taking_over_counts_an_attempt_and_ends_the_wait() -> None:
-    """T4 and T5: the new claim replaces the old one, and the retry that it was is no longer waited for."""
+    """T4 and T5: a new claim replaces the old one, counts an attempt, and ends the wait for a retry."""
     taken = state.claim(released(next_attempt=0, attempts=3), MINE)
 
     assert taken.claim == MINE
@@ -40,7 +40,7 @@ def test_taking_over_counts_an_attempt_and_ends_the_wait() -> None:
 
 @pytest.mark.parametrize("owed", [False, True])
 def test_an_end_is_kept_with_the_claim_that_brought_it(owed: bool) -> None:
-    """T6 and T8: the row is done, says whether its result is owed, and still says who did it."""
+    """T6 and T8: an ended row has its outcome, says whether its result is owed, and keeps its claim."""
     end = Conclusion(Outcome.DELETED, Certainty.CONFIRMED, NOW, 200)
 
     ended = state.conclude(claimed(next_attempt_at=NOW), end, emit_pending=owed)
@@ -54,7 +54,7 @@ def test_an_end_is_kept_with_the_claim_that_brought_it(owed: bool) -> None:
 def test_an_end_that_does_not_say_what_became_of_the_task_is_uncertain_after_a_possible_effect(
     outcome: Outcome,
 ) -> None:
-    """One rule for every end, whatever generation the try belongs to."""
+    """An outcome that does not tell what became of the task is `unknown` if any earlier try may have worked."""
     end = Conclusion(outcome, Certainty.CONFIRMED, NOW)
     for effect, certainty in ((False, Certainty.CONFIRMED), (True, Certainty.UNKNOWN)):
         ended = state.conclude(accepted(maybe_effect=effect, generation=1), end)
@@ -62,7 +62,7 @@ def test_an_end_that_does_not_say_what_became_of_the_task_is_uncertain_after_a_p
 
 
 def test_a_release_ends_the_lease_and_names_the_next_attempt() -> None:
-    """T7: others need not wait for the lease, and the reason is there for people to read."""
+    """T7: a release ends the lease and stores the next attempt's time and the error."""
     free = state.release(claimed(), PROBLEM, after(5), LEASE)
 
     assert free.state is State.CLAIMED
@@ -72,13 +72,13 @@ def test_a_release_ends_the_lease_and_names_the_next_attempt() -> None:
 
 
 def test_a_try_that_does_not_count_gives_its_attempt_back() -> None:
-    """T7 for a call that this app itself had no time for."""
+    """T7: releasing a try that the app could not start gives its attempt back."""
     free = state.release(claimed(attempts=5), PROBLEM, after(5), LEASE, counts=False)
     assert free.attempts == 4
 
 
 def test_a_redriven_row_begins_anew_and_remembers_what_was_sent() -> None:
-    """T9: a new generation without attempts, claim or end, due as before; a 404 may be an earlier generation's doing."""
+    """T9: a redrive starts a new generation without attempts, and keeps the mark of a possible effect."""
     last = done(Outcome.EXHAUSTED, attempts=12, generation=2, last_error=ErrorBody("X", "x"), emit_pending=True)
 
     anew = state.reopen(replace(last, due_at=NOW), after(60))
@@ -87,7 +87,7 @@ def test_a_redriven_row_begins_anew_and_remembers_what_was_sent() -> None:
 
 
 def test_a_claimed_row_without_a_claim_is_loud() -> None:
-    """No writer leaves such a row; it is never taken for a free one."""
+    """A claimed row without a claim raises CorruptRecord; it is never taken for a free one."""
     broken = replace(claimed(), claim=None)
     with pytest.raises(CorruptRecord, match="without a claim"):
         state.is_over(broken, NOW)

@@ -1,4 +1,4 @@
-"""Counting the requests of one parent."""
+"""Counting a parent's requests and outcomes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.rows import LEASE, NOW, claimed
 
 
 def bulk(world: World, count: int) -> str:
-    """Accepts requests under one parent; its id."""
+    """Accepts so many requests under one parent; returns the parent's id."""
     parent = str(uuid.uuid4())
     ids = [f"t-{n}" for n in range(count)]
     world.batch.tasks |= {("job-1", task) for task in ids}
@@ -32,7 +32,7 @@ def bulk(world: World, count: int) -> str:
 
 
 def test_requests_and_outcomes_are_counted() -> None:
-    """Each request once when it is accepted, and once when it ends."""
+    """A parent counts each request when it is accepted and each outcome when it is recorded."""
     world = World()
     parent = bulk(world, 40)
     before = totals(world.records, parent, dry_run=False)
@@ -44,7 +44,7 @@ def test_requests_and_outcomes_are_counted() -> None:
 
 
 def test_a_repeat_is_not_counted_again() -> None:
-    """Neither a duplicate message nor a repeated call adds to the counts."""
+    """Neither a duplicate message nor a repeated call adds to a parent's counts."""
     world = World()
     parent = str(uuid.uuid4())
     body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": ["a", "b", "a"]}
@@ -57,7 +57,7 @@ def test_a_repeat_is_not_counted_again() -> None:
 
 
 def test_a_redrive_takes_the_old_outcome_back() -> None:
-    """A request counts under the outcome that it has now."""
+    """A redrive removes the old outcome from its parent's counts, and the new one is counted when it is recorded."""
     world = World()
     world.batch.script = [refused(400, "InvalidUri")]
     parent = bulk(world, 1)
@@ -71,7 +71,7 @@ def test_a_redrive_takes_the_old_outcome_back() -> None:
 
 
 def test_a_request_alone_costs_no_count() -> None:
-    """Nothing is counted for requests without a parent."""
+    """A request without a parent writes no counts."""
     world = World()
     world.put_request()
     world.settle()
@@ -98,12 +98,12 @@ GIVEN_BACK = state.release(NOT_COUNTED, None, NOW, LEASE)
 def test_a_row_that_a_claim_inserts_is_counted_with_what_comes_of_it(
     before: Record | None, after: Record, counts: dict[str, int]
 ) -> None:
-    """Once: with its end or when it is given back, whichever comes first; a redelivery's claim counts nothing."""
+    """A row that a claim inserts is counted once, when it ends or is released, whichever comes first."""
     assert [dict(delta) for delta in deltas([(before, after)]).values()] == ([counts] if counts else [])
 
 
 def in_one_bucket(world: World, count: int) -> str:
-    """Accepts requests whose rows all lie in one bucket, which more than one message then brings; their parent."""
+    """Accepts requests whose rows share a bucket, in more than one message if needed; returns their parent."""
     parent = str(uuid.uuid4())
     names = (f"t-{n}" for n in itertools.count())
     ids = list(itertools.islice((t for t in names if Key(derived_id(parent, "job-1", t)).bucket == "a"), count))
@@ -113,7 +113,7 @@ def in_one_bucket(world: World, count: int) -> str:
 
 
 def test_two_that_count_at_once_take_turns() -> None:
-    """A count that another process changed under the transaction is read, and both ends are in it."""
+    """If another process changes a parent's counts first, they are read again and no outcome is lost."""
     world = World()
     parent = in_one_bucket(world, MAX_ROWS + 10)
     assert len(world.messages()) == 2
@@ -128,7 +128,7 @@ def test_two_that_count_at_once_take_turns() -> None:
 
 
 def test_counting_costs_no_read_in_one_process() -> None:
-    """The rows of counts are remembered with their versions, and a new one is inserted unseen."""
+    """While one process alone changes a parent's counts, counting costs no read."""
     world = World()
     parent = in_one_bucket(world, 3 * MAX_ROWS)
     before = world.records.operations
@@ -139,7 +139,7 @@ def test_counting_costs_no_read_in_one_process() -> None:
 
 
 def test_processes_that_meet_at_their_rows_read_them_again() -> None:
-    """Where others change a parent's counts all the time, memory is of no use; no count is lost or doubled."""
+    """Four processes that change the same count row in turn lose and double no count."""
     world = World()
     parent = in_one_bucket(world, 8 * MAX_ROWS)
     workers = [world.worker() for _ in range(4)]
@@ -150,7 +150,7 @@ def test_processes_that_meet_at_their_rows_read_them_again() -> None:
 
 
 def test_a_row_of_counts_that_was_purged_is_made_again() -> None:
-    """What a process remembers of it is refused, and then forgotten."""
+    """A count row that was purged while a process remembers it is created again."""
     world = World()
     parent = in_one_bucket(world, 1)
     world.settle()
@@ -166,14 +166,14 @@ def test_a_row_of_counts_that_was_purged_is_made_again() -> None:
 
 
 def others_count(world: World) -> None:
-    """Other workers write every count."""
+    """Lets other workers write every count row."""
     for key in world.records.etags:
         if key[1].startswith("tally:"):
             world.records.etags[key] += "x"
 
 
 def test_an_unreadable_row_is_ended_though_others_have_counted_since() -> None:
-    """In its first delivery, with the requests beside it: what the process remembers of the counts is read again."""
+    """An unreadable row is ended in its first delivery even if remembered counts are outdated."""
     world = World()
     parent = in_one_bucket(world, 3)
     broken = min(key for key, row in world.records.rows.items() if "request" in row)
@@ -185,7 +185,7 @@ def test_an_unreadable_row_is_ended_though_others_have_counted_since() -> None:
 
 
 def test_an_end_is_recorded_however_many_count_for_the_parent_at_once() -> None:
-    """Others get in the way of thirty writes in a row: the worker waits its turn, within its attempt's time."""
+    """An outcome is recorded even if other workers change its parent's counts thirty times in a row."""
     world = World()
     parent = in_one_bucket(world, 3)
     left = 30
@@ -204,7 +204,7 @@ def test_an_end_is_recorded_however_many_count_for_the_parent_at_once() -> None:
 
 
 def test_the_counts_of_one_parent_are_spread_over_rows() -> None:
-    """Those who end requests of one parent at once seldom meet at one row; all rows count, that of old too."""
+    """A parent's counts are spread over several rows, and all are added up, also that of earlier versions."""
     world = World()
     parent = in_one_bucket(world, 3 * MAX_ROWS)
     for chance in (0.0, 0.3, 0.99):
@@ -220,7 +220,7 @@ def test_the_counts_of_one_parent_are_spread_over_rows() -> None:
 
 
 def test_a_count_that_never_holds_still_is_storage_trouble() -> None:
-    """The host delivers the message again, and nothing is deleted twice for it."""
+    """If a parent's counts keep changing, the delivery raises StorageUnavailable, and the next one ends it."""
     world = World()
     parent = in_one_bucket(world, 3)
     plan = everywhere(before(lambda: others_count(world)), "row write")
@@ -233,7 +233,7 @@ def test_a_count_that_never_holds_still_is_storage_trouble() -> None:
 
 
 def one_message_of_many_parents(world: World, count: int) -> list[str]:
-    """Accepts a request of each of many parents, then all of them once more together; the parents."""
+    """Accepts one request of each of many parents, then all again in one message; returns the parents."""
     parents, bodies = [], []
     for number in itertools.count():
         parent = str(uuid.UUID(int=number))
@@ -253,7 +253,7 @@ def one_message_of_many_parents(world: World, count: int) -> list[str]:
 
 @pytest.mark.parametrize("refused_at", [None, 0, 1])
 def test_rows_and_counts_of_many_parents_are_more_than_a_transaction_takes(refused_at: int | None) -> None:
-    """Each is deleted once, told of once and counted once, also when a later part of the group is refused."""
+    """A message whose requests have 80 parents is split into transactions; each request is counted once."""
     world = World()
     parents = one_message_of_many_parents(world, 80)
     plan = nothing if refused_at is None else at(refused_at, before(world.records.touch), "row write")
@@ -267,7 +267,7 @@ def test_rows_and_counts_of_many_parents_are_more_than_a_transaction_takes(refus
 
 
 def test_a_repeat_of_a_large_call_costs_a_read_or_two_for_each_request() -> None:
-    """Finding that everything is there already must not cost a transaction for each row."""
+    """Repeating a call of 500 requests costs fewer than 1.5 table operations per request."""
     world = World()
     parent = str(uuid.uuid4())
     body = {"clientRequestId": parent, "jobId": "job-1", "taskIds": [f"t-{n}" for n in range(500)]}

@@ -1,4 +1,4 @@
-"""The app's own message: what it writes, how it is split, and that a forged one gains nothing."""
+"""The app's own messages: what they hold, how they are split, and that a forged one gains nothing."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ PARENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
 def row(wanted: DeletionRequest | None = None, **columns: Any) -> Record:
-    """A request as a message tells it, by default one that nobody has stored yet."""
+    """A request's row as a message tells it; by default one that is not stored yet."""
     values: dict[str, Any] = {"etag": None, "origin": Origin.BULK, "parent_id": PARENT} | columns
     return replace(Record.new(wanted or request(), Origin.BULK, NOW), **values)
 
 
 def text_of(*rows: Record) -> str:
-    """The only message that the rows make."""
+    """The text of the only message that these rows make."""
     ((_, text),) = messages(rows)
     return text
 
 
 def requests(count: int, bucket: str | None = None, **fields: Any) -> list[DeletionRequest]:
-    """Different requests, all of one bucket where one is named."""
+    """Different requests; all in one bucket if one is given."""
     ids = (str(uuid.UUID(int=n)) for n in range(1, 10_000))
     of_bucket = (guid for guid in ids if bucket is None or Key(guid).bucket == bucket)
     return [request(clientRequestId=next(of_bucket), **fields) for _ in range(count)]
 
 
 def read(text: str) -> list[Record]:
-    """A message as the worker reads it."""
+    """The rows that the worker reads in a message."""
     value = json.loads(text)
     assert is_work(value)
     return list(read_work(value, (ACCOUNT,), NOW))
 
 
 def alike(found: Iterable[Record], expected: Iterable[Record]) -> bool:
-    """Whether the records are equal, their versions too."""
+    """Whether the records are equal, versions included."""
     return [(r, r.etag) for r in found] == [(r, r.etag) for r in expected]
 
 
 def test_a_message_reads_back_as_it_was_written() -> None:
-    """Rows with and without version and generation, in their order, with all that is said of them together."""
+    """A message's rows read back equal and in order, with or without version and generation."""
     first, second, third = requests(3, "a", metadata={"naïve": "😀"})
     rows = [
         row(first, etag="W/\"datetime'2026-11-24T07%3A30%3A00.0000001Z'\"", policy="0a"),
@@ -94,12 +94,12 @@ MESSAGES_OF_THE_LAST_VERSION = [
 
 @pytest.mark.parametrize(("text", "expected"), MESSAGES_OF_THE_LAST_VERSION)
 def test_messages_of_the_last_version_are_read(text: str, expected: Callable[[], Record]) -> None:
-    """They may be under way, hidden for a week, when this version is deployed."""
+    """Messages of the previous version, which may still be on the queue, are read."""
     assert alike(read(text), [expected()])
 
 
 def test_the_text_is_ascii_with_one_key_at_the_top() -> None:
-    """Legal XML whatever the request holds, and nothing that the host would copy over the trigger's metadata."""
+    """A message is ASCII JSON with one top-level key, so the host cannot copy other keys over its metadata."""
     text = text_of(row(request(metadata={"k": "ü😀"})))
 
     assert text.isascii()
@@ -108,7 +108,7 @@ def test_the_text_is_ascii_with_one_key_at_the_top() -> None:
 
 @pytest.mark.parametrize("value", [None, [], {}, {"work": 1, "x": 2}, {"jobId": "a"}])
 def test_other_messages_are_not_taken_for_work(value: object) -> None:
-    """One key makes it work, and nothing else beside it."""
+    """Only an object whose one key is `work` is read as a message of the app's own."""
     assert not is_work(value)
 
 
@@ -125,7 +125,7 @@ def test_other_messages_are_not_taken_for_work(value: object) -> None:
     ],
 )
 def test_the_version_goes_along_with_what_a_message_tells_whole(stored: Record, goes_along: bool) -> None:
-    """A version saves the read that would tell what the message does not."""
+    """A message carries a row's version only if it tells all that a claim needs, which saves a read."""
     (found,) = read(text_of(stored))
     assert (found.etag == stored.etag) is goes_along
 
@@ -231,7 +231,7 @@ def test_a_forged_message_is_refused_with_a_pointer(make: Callable[[], dict[str,
 
 
 def test_an_account_that_was_taken_off_the_list_spoils_no_other_row() -> None:
-    """It is read as it was accepted, for a veto to end; what is no account at all is refused."""
+    """A message for an account that left the allow list is read; an invalid account URL is refused."""
     former = "https://former.region.batch.azure.com"
     wanted = parse_request(
         {"clientRequestId": REQUEST_ID, "jobId": "j", "taskId": "t", "batchUrl": former}, (former,), NOW
@@ -245,13 +245,13 @@ def test_an_account_that_was_taken_off_the_list_spoils_no_other_row() -> None:
 
 
 def test_clocks_may_differ_by_minutes() -> None:
-    """Another instance's clock may be a little ahead of mine."""
+    """A message accepted up to some minutes in the future is read, since clocks differ."""
     value = forged(acceptedAt=to_text(NOW + timedelta(minutes=4)))
     assert {r.accepted_at for r in read_work(value, (ACCOUNT,), NOW)} == {NOW + timedelta(minutes=4)}
 
 
 def test_requests_are_split_by_bucket() -> None:
-    """A group transaction holds rows of one partition; every row is in exactly one message."""
+    """Requests are split into messages by bucket, as a transaction holds rows of one partition."""
     rows = [row(wanted) for wanted in requests(64)]
 
     parts = [read(text) for _, text in messages(rows)]
@@ -262,7 +262,7 @@ def test_requests_are_split_by_bucket() -> None:
 
 
 def test_requests_are_split_by_rows() -> None:
-    """What a group transaction holds beside the counts that go with it."""
+    """A message holds at most as many rows as fit into one transaction with their counts."""
     rows = [row(wanted) for wanted in requests(2 * MAX_ROWS + 1, "a")]
 
     parts = [read(text) for _, text in messages(rows)]
@@ -272,7 +272,7 @@ def test_requests_are_split_by_rows() -> None:
 
 
 def test_requests_are_split_by_size() -> None:
-    """Requests with all that they may hold: each message still fits the queue, and reads back whole."""
+    """Messages of very large requests are split so that each fits the queue, and all read back."""
     big = {"metadata": {"k": "ü" * 500}, "ifMatch": '"' + "\\" * 254 + '"', "jobId": "j" * 64, "taskId": "t" * 64}
     rows = [row(wanted, etag='W/"' + "x" * 200 + '"') for wanted in requests(60, "a", **big)]
 
@@ -284,7 +284,7 @@ def test_requests_are_split_by_size() -> None:
 
 
 def test_a_message_tells_the_truth_about_each_of_its_rows() -> None:
-    """Rows of other acceptances, parents, origins, policies and due times go in messages of their own."""
+    """Rows that differ in acceptance, parent, origin, policy or due time go into different messages."""
     wanted = requests(7, "a")
     rows = [
         row(wanted[0]),
@@ -304,10 +304,10 @@ def test_a_message_tells_the_truth_about_each_of_its_rows() -> None:
 
 
 def test_an_id_that_is_there_twice_goes_in_two_messages() -> None:
-    """A transaction takes each row once."""
+    """A request that appears several times goes into several messages: a transaction takes a row once."""
     assert [len(read(text)) for _, text in messages([row(), row(), row()])] == [1, 1, 1]
 
 
 def test_nothing_makes_no_message() -> None:
-    """Nothing is sent for nothing."""
+    """No rows make no message."""
     assert list(messages([])) == []

@@ -1,4 +1,4 @@
-"""The daily round."""
+"""The daily round: purging rows, requeueing stuck requests, and sending owed results."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def rows(world: World) -> set[str]:
 
 
 def sweep(world: World, seconds: float = 1_000) -> Counter[str]:
-    """One round."""
+    """Runs one daily round."""
     return world.app.housekeeping.round(seconds)
 
 
 def test_what_is_past_retention_is_forgotten(world: World) -> None:
-    """Rows that are done go after the retention, not a day before."""
+    """Finished requests are purged once they are past their retention, and not earlier."""
     for n in range(250):
         world.put_request(taskId=f"t-{n}")
     world.settle(1_000)
@@ -74,7 +74,7 @@ def test_the_counts_of_a_parent_are_forgotten_together(world: World) -> None:
 
 
 def test_an_open_request_is_never_forgotten(world: World) -> None:
-    """However old it is: it is requeued instead."""
+    """An open request is never purged, however old it is."""
     world.post(world.request())
     world.queues.clear()
     world.clock.advance(400 * DAY)
@@ -83,7 +83,7 @@ def test_an_open_request_is_never_forgotten(world: World) -> None:
 
 
 def test_a_stuck_request_is_requeued(world: World) -> None:
-    """An accepted row whose message is gone gets a new one, after an hour and not before."""
+    """An accepted request whose message is gone is requeued after an hour, and not earlier."""
     world.post(world.request())
     world.queues.clear()
     world.clock.advance(3_000)
@@ -95,7 +95,7 @@ def test_a_stuck_request_is_requeued(world: World) -> None:
 
 
 def test_an_abandoned_claim_is_requeued(world: World) -> None:
-    """A synchronous call that died in its DELETE leaves a claim that no message brings back."""
+    """A claim left by a synchronous call that died is requeued, and the request is carried out."""
     world.batch.tasks.add(("job-1", "task-1"))
     with disturbed(world, at(0, Fault.DIES_BEFORE, "batch delete")), pytest.raises(ProcessDied):
         world.delete(client_request_id="0f8fad5b-d9cb-469f-a165-70867728950e")
@@ -106,14 +106,14 @@ def test_an_abandoned_claim_is_requeued(world: World) -> None:
 
 
 def test_a_scheduled_request_is_not_stuck(world: World) -> None:
-    """What is not yet due has its message on the way."""
+    """A scheduled request that is not due yet is not requeued."""
     world.post(world.request(deleteAfter="P10D"))
     world.clock.advance(2 * DAY)
     assert sweep(world)["put_back"] == 0
 
 
 def test_an_owed_result_is_sent(world: World) -> None:
-    """A synchronous call whose result could not be sent has it sent later, once."""
+    """A result that a synchronous call could not send is sent once by the daily round."""
     world.batch.tasks.add(("job-1", "task-1"))
     with disturbed(world, everywhere(Fault.FAILS, "send results")):
         assert world.delete().status == 200
@@ -126,7 +126,7 @@ def test_an_owed_result_is_sent(world: World) -> None:
 
 
 def test_a_round_that_runs_out_of_time_goes_on_where_it_stopped(world: World) -> None:
-    """The cursor names the bucket, and the next round begins there."""
+    """A round that runs out of time is continued by the next one from the bucket it had reached."""
     ids = [world.request(taskId=f"t-{n}")["clientRequestId"] for n in range(60)]
     for n, request_id in enumerate(ids):
         world.post({"clientRequestId": request_id, "jobId": "job-1", "taskId": f"t-{n}"})
@@ -143,7 +143,7 @@ def test_a_round_that_runs_out_of_time_goes_on_where_it_stopped(world: World) ->
 
 
 def test_a_cancelled_request_stays_cancelled(world: World) -> None:
-    """Its message lies hidden until it was to be due: a row forgotten before that would let it live again."""
+    """A cancelled request's row is kept until its delayed message has arrived, so it stays cancelled."""
     world = World(REQUEST_RETENTION_DAYS="2")
     body = world.request(deleteAfter="P10D")
     world.post(body)
@@ -172,7 +172,7 @@ def test_a_bucket_in_trouble_does_not_keep_the_others_from_their_round(world: Wo
 
 
 def test_every_bucket_has_its_turn_however_slow_the_scans_are(world: World) -> None:
-    """With a minute for each scan a round gets through few of them; the next one goes on there."""
+    """With very slow scans, successive rounds still get to every bucket, each within the host's limit."""
     lost = next(r for r in (world.request() for _ in range(1_000)) if Key(r["clientRequestId"]).bucket == "f")
     world.post(lost)
     world.queues.clear()
@@ -192,7 +192,7 @@ def test_every_bucket_has_its_turn_however_slow_the_scans_are(world: World) -> N
 
 
 def test_a_large_bucket_does_not_keep_a_round_at_its_beginning(world: World) -> None:
-    """Requeueing one request may take a second; a round goes on behind the row that the last one came to."""
+    """In a large bucket, the next round continues after the last row that the previous one requeued."""
     ids = [guid for guid in (str(uuid.UUID(int=n)) for n in range(2_000)) if Key(guid).bucket == "0"][:60]
     for number, guid in enumerate(ids):
         world.post(world.request(clientRequestId=guid, taskId=f"t-{number}"))
@@ -210,7 +210,7 @@ def test_a_large_bucket_does_not_keep_a_round_at_its_beginning(world: World) -> 
 
 
 def test_what_is_merely_waiting_in_line_is_not_requeued(world: World) -> None:
-    """While a function is stopped, its messages lie on the queue, and older ones before those that are missing."""
+    """Requests whose messages wait on a queue that nobody reads are not requeued."""
     for number in range(50):
         world.post(world.request(taskId=f"t-{number}"))
     for _ in range(3):
@@ -222,7 +222,7 @@ def test_what_is_merely_waiting_in_line_is_not_requeued(world: World) -> None:
 
 
 def test_what_is_missing_is_put_back_although_newer_messages_wait(world: World) -> None:
-    """A message that was put after the request fell due says nothing about the request's own."""
+    """A lost message is replaced even if newer messages wait on the queue."""
     world.post(world.request())
     world.queues.clear()
     world.clock.advance(7_200)
@@ -232,7 +232,7 @@ def test_what_is_missing_is_put_back_although_newer_messages_wait(world: World) 
 
 
 def test_nothing_counts_as_lost_while_the_queue_does_not_answer(world: World) -> None:
-    """The rest of the round is done all the same, and its end says what failed."""
+    """If the queue's depth cannot be read, nothing is requeued; the rest of the round is done, then it raises."""
     world.post(world.request(taskId="t-1"))
     world.settle()
     world.post(world.request(taskId="t-2"))
@@ -244,7 +244,7 @@ def test_nothing_counts_as_lost_while_the_queue_does_not_answer(world: World) ->
 
 
 def test_a_round_that_is_killed_goes_on_near_where_it_was(world: World) -> None:
-    """The host gives ten seconds' notice: the place is kept now and then, and not at the end alone."""
+    """A round that is killed has stored its place at intervals, so that the next one repeats little."""
     world.post(world.request())
     world.queues.clear()
     world.clock.advance(DAY)
@@ -267,7 +267,7 @@ def test_a_round_that_is_killed_goes_on_near_where_it_was(world: World) -> None:
 
 
 def test_a_row_that_nobody_can_read_is_left_and_told_of(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """It is neither purged nor put back, and the rows beside it are seen to."""
+    """A row that cannot be read is logged and left, and the rows beside it are handled."""
     for n in range(2):
         world.put_request(taskId=f"t-{n}")
     world.settle()
@@ -280,5 +280,5 @@ def test_a_row_that_nobody_can_read_is_left_and_told_of(world: World, caplog: py
 
 
 def test_the_buckets_are_those_of_the_ids(world: World) -> None:
-    """Every bucket that an id can have is gone through."""
+    """The round goes through every bucket that an id can have."""
     assert {Key(world.request()["clientRequestId"]).bucket for _ in range(500)} == set("0123456789abcdef")

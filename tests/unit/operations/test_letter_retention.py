@@ -1,4 +1,4 @@
-"""Dead letters are kept for as long as the setting says, counted from when they were last seen."""
+"""Dead letters are kept for as long as the setting says, from when they were last seen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAY = 86_400.0
 
 
 def kept(world: World, number: int) -> str:
-    """A dead letter of now; its id."""
+    """Keeps a dead letter as of now; returns its id."""
     now = world.clock.now()
     letter = DeadLetter(f"{number:08x}-0000-5000-8000-000000000000", "InvalidUri", "failed", "requests", now, now)
     world.app.dead_letters.letters.keep(letter)
@@ -24,7 +24,7 @@ def kept(world: World, number: int) -> str:
 
 
 def ids(world: World) -> set[str]:
-    """The letters that are there, by both of their rows."""
+    """The ids of the stored letters, by either of their rows."""
     return {str(row["id"]) for row in world.letters.rows.values()}
 
 
@@ -42,7 +42,7 @@ def test_a_letter_goes_when_nobody_has_seen_it_for_so_long() -> None:
 
 
 def test_a_letter_that_was_seen_again_counts_from_then() -> None:
-    """A redelivery, or one more end of the same kind."""
+    """A dead letter that is seen again is kept for its full retention from then."""
     world = World(DEAD_LETTER_RETENTION_DAYS="10")
     letter_id = kept(world, 1)
     world.clock.advance(9 * DAY)
@@ -63,7 +63,7 @@ def test_letters_of_the_old_partition_go_too() -> None:
 
 
 def test_a_large_partition_does_not_keep_the_others_from_their_turn() -> None:
-    """Each night begins with another one."""
+    """Each night's purge begins with another partition, so all have their turn even if time is short."""
     world = World(DEAD_LETTER_RETENTION_DAYS="2")
     for n in range(16):
         kept(world, n << 28)
@@ -74,7 +74,7 @@ def test_a_large_partition_does_not_keep_the_others_from_their_turn() -> None:
 
 
 def test_one_that_is_seen_again_at_that_moment_stays() -> None:
-    """The delete has the condition that the row is as it was read."""
+    """A letter that is seen again during the purge is not deleted."""
     table, world = MemoryTable(), World()
     letters = DeadLetterStore(table)
     now = world.clock.now()

@@ -1,4 +1,4 @@
-"""Dead letters over HTTP: what they tell, and how they are put back."""
+"""Dead letters over HTTP: what they show, and how they are redriven."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.fakes.batch import LOST, refused
 
 
 def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", **fields: Any) -> dict[str, Any]:
-    """A request that Batch refuses for good; its dead letter."""
+    """Makes a request fail for good at Batch; returns its dead letter."""
     world.batch.script = [refused(400, code)]
     world.put_request(taskId=task, **fields)
     world.settle()
@@ -30,7 +30,7 @@ def fail(world: World, task: str = "task-1", code: str = "InvalidHeaderValue", *
 
 
 def test_a_dead_letter_says_why(world: World) -> None:
-    """The reason, the last status, Batch's own id of the call, the attempts, and the body as received."""
+    """A dead letter shows reason, last status, Batch's request id, attempts, and the body as received."""
     letter = fail(world, metadata={"team": "fx"})
     assert (letter["reason"], letter["outcome"], letter["queue"]) == ("InvalidHeaderValue", "failed", "requests")
     assert (letter["statusCode"], letter["batchRequestId"], letter["attempts"]) == (400, "batch-3", 1)
@@ -41,7 +41,7 @@ def test_a_dead_letter_says_why(world: World) -> None:
 
 
 def test_a_body_that_is_no_text_is_shown_in_base64(world: World) -> None:
-    """Byte for byte as it was received."""
+    """A body that is not UTF-8 is shown in base64, byte for byte."""
     raw = b"\xff\xfe{}"
     now = world.clock.now()
     delivery = Delivery("requests", "m-1", 1, now, now + timedelta(minutes=10), raw)
@@ -62,7 +62,7 @@ def test_a_redriven_request_is_tried_again_with_a_result_of_its_own(world: World
 
 
 def test_redriving_twice_is_harmless(world: World) -> None:
-    """The second call is told so, and sends nothing."""
+    """Redriving a letter a second time is refused with 409 and sends nothing."""
     letter = fail(world)
     assert [world.redrive(letter["id"]).status for _ in range(2)] == [202, 409]
     world.settle()
@@ -70,7 +70,7 @@ def test_redriving_twice_is_harmless(world: World) -> None:
 
 
 def test_a_request_that_fails_again_has_another_dead_letter(world: World) -> None:
-    """Each generation is a record of its own, and each can be put back."""
+    """A redriven request that fails again has a second dead letter, which can be redriven too."""
     first = fail(world)
     world.batch.script = [refused(400, "InvalidHeaderValue")]
     world.redrive(first["id"])
@@ -84,7 +84,7 @@ def test_a_request_that_fails_again_has_another_dead_letter(world: World) -> Non
 
 @pytest.mark.parametrize("body", ["no request", None])
 def test_what_can_never_succeed_is_not_put_back(world: World, body: str | None) -> None:
-    """`rejected` and `conflict` wait for a corrected request: 422."""
+    """Letters of rejected and conflicting requests cannot be redriven: 422."""
     if body is None:
         request = world.put_request()
         world.put(request | {"taskId": "other"})
@@ -96,7 +96,7 @@ def test_what_can_never_succeed_is_not_put_back(world: World, body: str | None) 
 
 @pytest.mark.parametrize("letter_id", [str(uuid.UUID(int=1)), "x", "", "a'b", "../x"])
 def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
-    """404 for looking and for putting back."""
+    """Reading or redriving an unknown dead letter answers 404."""
     assert world.dead_letter(letter_id).status == 404
     assert world.redrive(letter_id).status == 404
 
@@ -104,7 +104,7 @@ def test_an_unknown_dead_letter(world: World, letter_id: str) -> None:
 @pytest.mark.parametrize("fault", [Fault.FAILS, Fault.LOSES_ITS_ANSWER])
 @pytest.mark.parametrize("number", range(8))
 def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, fault: Fault, number: int) -> None:
-    """Whichever operation dies: the repeat of the call, or housekeeping, brings the request to its second end."""
+    """Whichever operation of a redrive fails, a repeat of the call brings the request to one second outcome."""
     letter = fail(world)
     with disturbed(world, at(number, fault)):
         call_until_answered(world, lambda: world.redrive(letter["id"]))
@@ -115,7 +115,7 @@ def test_a_redrive_that_dies_on_the_way_is_repeated(world: World, fault: Fault, 
 
 
 def test_the_marks_of_earlier_generations_stay(world: World) -> None:
-    """A task that an earlier generation may have deleted is `deleted / inferred` when it is gone."""
+    """A redriven request whose task is gone is `deleted / inferred` if its earlier generation may have deleted it."""
     world = World(BATCH_MAX_ATTEMPTS="1")
     body = world.request()
     world.batch.script = [LOST]
@@ -130,7 +130,7 @@ def test_the_marks_of_earlier_generations_stay(world: World) -> None:
 
 
 def test_a_request_whose_row_was_purged_is_made_anew(world: World) -> None:
-    """The dead letter holds the request, and outlives the row."""
+    """A request whose row was purged can be redriven from its dead letter."""
     letter = fail(world)
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
@@ -141,7 +141,7 @@ def test_a_request_whose_row_was_purged_is_made_anew(world: World) -> None:
 
 
 def test_a_request_is_made_anew_for_the_account_that_it_meant() -> None:
-    """Its row was purged, it named no account, and the default is another one by now: no other account is asked."""
+    """A request redriven after its row was purged keeps its account, even if the default has changed."""
     other = "https://other.region.batch.azure.com"
     world = World(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
     letter = fail(world)
@@ -155,7 +155,7 @@ def test_a_request_is_made_anew_for_the_account_that_it_meant() -> None:
 
 
 def test_a_request_made_anew_knows_of_all_generations_before() -> None:
-    """The first may have deleted the task, the second sent nothing; the third finds no task: deleted, as far as known."""
+    """A request redriven after its row was purged remembers that any earlier generation may have worked."""
     world = World(BATCH_MAX_ATTEMPTS="1")
     world.batch.script = [LOST]
     world.put_request()
@@ -177,7 +177,7 @@ def test_a_request_made_anew_knows_of_all_generations_before() -> None:
 
 
 def test_a_dead_letter_whose_request_is_at_work_again_is_left_alone(world: World) -> None:
-    """Its row was purged and the request sent anew: 409, and one more result."""
+    """A redrive is refused with 409 if the request was sent again after the purge and is in progress."""
     letter = fail(world)
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
@@ -191,7 +191,7 @@ def test_a_dead_letter_whose_request_is_at_work_again_is_left_alone(world: World
 
 
 def test_a_letter_that_put_nothing_back_is_not_marked(world: World) -> None:
-    """Its request is at work again and may end in the same way: then it can be redriven."""
+    """A refused redrive does not mark its letter, which can be redriven later."""
     letter = fail(world)
     world.records.rows.clear()
     world.records.etags.clear()
@@ -208,7 +208,7 @@ def test_a_letter_that_put_nothing_back_is_not_marked(world: World) -> None:
 
 
 def test_a_redrive_looks_again_when_the_row_changed(world: World) -> None:
-    """A redrive retries if the row changes, and raises StorageUnavailable if it keeps changing."""
+    """A redrive raises StorageUnavailable if the row keeps changing, and succeeds when repeated."""
     letter = fail(world)
     with disturbed(world, contended(world.records)), pytest.raises(StorageUnavailable, match="changed under"):
         world.redrive(letter["id"])
@@ -228,7 +228,7 @@ def fail_by_protection(world: World, body: dict[str, Any]) -> None:
 
 
 def test_a_redrive_waits_for_the_time_that_the_request_names(world: World) -> None:
-    """It ended before it was due, its job being protected; put back, it is still not deleted early."""
+    """A redriven request is not deleted before its original due time."""
     body = world.request(deleteAfter="P20D")
     accepted_at = world.clock.now()
     fail_by_protection(world, body)
@@ -239,7 +239,7 @@ def test_a_redrive_waits_for_the_time_that_the_request_names(world: World) -> No
 
 
 def test_a_purged_request_waits_too(world: World) -> None:
-    """Its dead letter knows when it ended, which is no earlier than when it was accepted."""
+    """A request redriven after its row was purged still waits for its delay, counted from when it ended."""
     body = world.request(deleteAfter="P20D")
     fail_by_protection(world, body)
     letter, ended_at = world.dead_letters()[0], world.clock.now()
@@ -254,7 +254,7 @@ def test_a_purged_request_waits_too(world: World) -> None:
 
 @pytest.mark.parametrize("task", ["task-1", "task-2"])
 def test_a_dead_letter_whose_id_was_used_anew_reopens_nothing(world: World, task: str) -> None:
-    """The row says what became of the id since: a task's id may be in use again, or the request be another one."""
+    """A redrive is refused with 409 if the request's id has been used again since."""
     letter = fail(world)
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
@@ -268,7 +268,7 @@ def test_a_dead_letter_whose_id_was_used_anew_reopens_nothing(world: World, task
 
 
 def test_what_a_late_copy_left_behind_stands_in_no_redrives_way(world: World) -> None:
-    """The row was purged; then a copy came far too late and ended `expired` under the same id."""
+    """An `expired` end that a late copy left under the same id does not prevent a redrive."""
     letter = fail(world)
     world.clock.advance(16 * 86_400)
     world.app.housekeeping.round(1_000)
@@ -283,7 +283,7 @@ def test_what_a_late_copy_left_behind_stands_in_no_redrives_way(world: World) ->
 
 
 def test_a_redrive_sends_the_result_that_is_still_owed(world: World) -> None:
-    """The result queue was down when the request ended: the reopened row would otherwise have forgotten that end."""
+    """A redrive sends the earlier generation's result if that is still owed."""
     world.batch.script = [refused(400, "InvalidHeaderValue")]
     world.put_request()
     with disturbed(world, everywhere(Fault.FAILS, "send results")), pytest.raises(StorageUnavailable):
@@ -295,7 +295,7 @@ def test_a_redrive_sends_the_result_that_is_still_owed(world: World) -> None:
 
 
 def test_a_request_of_an_account_that_is_no_longer_listed_is_never_put_back() -> None:
-    """Its row was purged, and today's settings do not take it: 422, and a bulk redrive goes on to the next."""
+    """A request whose account left the allow list is not redriven; a bulk redrive goes on to the next."""
     two = World(BATCH_ACCOUNT_URLS="https://acct.region.batch.azure.com,https://former.region.batch.azure.com")
     fail(two, "old", batchUrl="https://former.region.batch.azure.com")
     fail(two)
@@ -311,7 +311,7 @@ def test_a_request_of_an_account_that_is_no_longer_listed_is_never_put_back() ->
 
 
 def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
-    """Its request ends as `exhausted`, with a dead letter that can be redriven; the others are put back."""
+    """In a bulk redrive, an unreadable row ends as exhausted with a new letter; the others are redriven."""
     broken = fail(world, "task-1")
     fail(world, "task-2")
     (key,) = [key for key in world.records.rows if key[1] == broken["clientRequestId"]]
@@ -327,7 +327,7 @@ def test_a_row_that_cannot_be_read_stops_no_pass(world: World) -> None:
 
 
 def test_the_daily_round_hurries_no_pass(world: World) -> None:
-    """What a slow pass put back for later is not stuck: it waits for its time, and a second copy does so too."""
+    """A redriven request that is delayed by the rate is not requeued by the daily round, and waits for its time."""
     letter = fail(world)
     world.app.dead_letters.redriving.redrive(letter["id"], delay_seconds=3 * 3_600)
     world.clock.advance(2 * 3_600)
@@ -342,7 +342,7 @@ def test_the_daily_round_hurries_no_pass(world: World) -> None:
 
 
 def test_pages_are_newest_first(world: World) -> None:
-    """`top` limits a page, and the continuation leads to the next."""
+    """Dead letters are listed newest first; `top` limits a page and `continuation` leads to the next."""
     for n in range(5):
         fail(world, f"task-{n}")
     answer = world.list_letters(top="2").content
@@ -353,14 +353,14 @@ def test_pages_are_newest_first(world: World) -> None:
 
 @pytest.mark.parametrize("query", [{"top": "0"}, {"top": "x"}, {"top": "201"}, {"top": "٣"}, {"continuation": "x"}])
 def test_a_wrong_page_is_refused(world: World, query: dict[str, str]) -> None:
-    """400 that names the parameter."""
+    """An invalid `top` or `continuation` is refused with 400, naming the parameter."""
     answer = world.list_letters(**query)
     assert answer.status == 400
     assert answer.content["values"][0]["key"].removeprefix("query:") in query
 
 
 def test_many_are_put_back_by_filter_and_rate(world: World) -> None:
-    """A filter takes some, the rate spreads their messages, and a second call finds none left."""
+    """A bulk redrive selects letters by filter and spreads their messages by `perSecond`."""
     for n in range(4):
         fail(world, f"a-{n}", code="InvalidHeaderValue")
     fail(world, "b", code="InvalidUri")
@@ -377,7 +377,7 @@ def test_many_are_put_back_by_filter_and_rate(world: World) -> None:
 
 
 def test_at_most_so_many_are_put_back(world: World) -> None:
-    """`most` bounds one call."""
+    """`most` limits the number of letters that one bulk call redrives."""
     for n in range(3):
         fail(world, f"a-{n}")
     assert world.redrive_many({"all": True, "most": 2}).content["redriven"] == 2
@@ -397,7 +397,7 @@ def test_at_most_so_many_are_put_back(world: World) -> None:
     ],
 )
 def test_a_wrong_selection_puts_nothing_back(world: World, selection: dict[str, Any]) -> None:
-    """A mistyped filter must not become one that takes everything."""
+    """A bulk redrive with a misspelled or invalid filter is refused with 400 and redrives nothing."""
     fail(world)
     answer = world.redrive_many({"outcome": "failed"} | selection)
     assert answer.status == 400
@@ -409,7 +409,7 @@ def test_a_wrong_selection_puts_nothing_back(world: World, selection: dict[str, 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"most": 5}', b'{"all": false, "dryRun": true}'])
 def test_everything_is_put_back_only_on_demand(world: World, body: bytes) -> None:
-    """A call whose filter got lost must not redrive all that there is."""
+    """A bulk redrive without a filter is refused with 400 unless it says `"all": true`."""
     fail(world)
     answer = world.redrive_many(body)
     assert answer.status == 400

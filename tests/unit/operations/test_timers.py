@@ -1,4 +1,4 @@
-"""Whether the app's own timers run."""
+"""Whether the app's own timers still run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "report_queue_depths"
 
 
 def test_a_timer_that_runs_is_well() -> None:
-    """Up to three periods after its last run."""
+    """A timer is healthy for up to three periods after its last run."""
     clock = FakeClock()
     timers = Timers(MemoryTable(), clock)
     for _ in range(3):
@@ -26,7 +26,7 @@ def test_a_timer_that_runs_is_well() -> None:
 
 
 def test_a_timer_that_has_stopped_is_named_with_its_last_run() -> None:
-    """Another instance may be the one that ran it: the run is remembered in the table."""
+    """A timer that has not run for over three periods is reported with its last run, whichever instance ran it."""
     clock, table = FakeClock(), MemoryTable()
     Timers(table, clock).ran(NAME)
     clock.advance(3 * PERIODS[NAME].total_seconds() + 1)
@@ -35,7 +35,7 @@ def test_a_timer_that_has_stopped_is_named_with_its_last_run() -> None:
 
 
 def test_a_timer_that_never_ran_is_none() -> None:
-    """A new app is well."""
+    """A timer that has never run, as in a new app, is not reported."""
     Timers(MemoryTable(), FakeClock()).check()
 
 

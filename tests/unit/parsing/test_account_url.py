@@ -1,4 +1,4 @@
-"""Batch account URLs: one form each, and no way to point a token elsewhere."""
+"""Batch account URLs: one canonical form each, and no way to send a token elsewhere."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACCOUNTS = (ENTRY, LOCAL, "https://[2001:db8::1]:8443")
     ],
 )
 def test_spellings_of_one_account_have_one_form(text: str, canonical: str) -> None:
-    """Letter case, a final slash and the scheme's own port make no difference."""
+    """Letter case, a final slash and the default port do not change an account URL's canonical form."""
     assert account_url.canonical(text) == canonical
 
 
@@ -53,7 +53,7 @@ LOOK_ALIKES = [
 
 @pytest.mark.parametrize("text", LOOK_ALIKES)
 def test_a_look_alike_is_refused(text: str) -> None:
-    """Whatever a parser could read in two ways, or read as another host, has no canonical form."""
+    """A URL that could be read as another host, or in two ways, is refused."""
     with pytest.raises(ValueError, match="must "):
         account_url.canonical(text)
     with pytest.raises(ValueError, match="must "):
@@ -69,7 +69,7 @@ def test_a_look_alike_is_refused(text: str) -> None:
     ],
 )  # fmt: skip
 def test_plain_http_is_for_loopback_alone(host: str) -> None:
-    """A token never travels unencrypted beyond this machine."""
+    """Plain http is accepted for loopback hosts alone."""
     with pytest.raises(ValueError, match="must "):
         account_url.canonical(f"http://{host}")
 
@@ -84,7 +84,7 @@ def test_plain_http_is_for_loopback_alone(host: str) -> None:
     ],
 )
 def test_a_text_selects_an_entry(text: str, entry: str) -> None:
-    """The URL used is the entry of the list, whatever the spelling."""
+    """A URL in any spelling selects its entry of the allow list."""
     assert account_url.select(text, ACCOUNTS) == entry
 
 
@@ -102,14 +102,14 @@ def test_a_text_selects_an_entry(text: str, entry: str) -> None:
     ],
 )
 def test_another_account_is_refused(text: str) -> None:
-    """Scheme, host and port all have to be those of an entry: a suffix is not enough."""
+    """A URL whose scheme, host or port is not that of an entry is refused."""
     with pytest.raises(ValueError, match="must be one of the Batch accounts"):
         account_url.select(text, ACCOUNTS)
 
 
 @given(st.text(st.characters(), max_size=60) | st.text("azAZ01234589.:[]@\\/-", max_size=40).map("https://{}".format))
 def test_a_canonical_form_is_its_own(text: str) -> None:
-    """Whatever is accepted is accepted again unchanged; nothing raises anything but ValueError."""
+    """Any text is refused with ValueError or has a canonical form that is unchanged by a second pass."""
     try:
         once = account_url.canonical(text)
     except ValueError:

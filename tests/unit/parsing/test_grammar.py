@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize("text", [GUID, GUID.upper(), "FFFFFFFF-ffff-FFFF-ffff-FFFFFFFFFFFF"])
 def test_a_guid_is_compared_in_lower_case(text: str) -> None:
-    """Any letter case is read, one comes out."""
+    """A GUID in any letter case is accepted and becomes lower case."""
     assert grammar.guid(text) == text.lower()
     assert grammar.parse_guid(text) == text.lower()
 
@@ -40,7 +40,7 @@ def test_a_guid_is_compared_in_lower_case(text: str) -> None:
     ],
 )
 def test_other_spellings_of_a_guid_are_refused(text: str) -> None:
-    """Braces, a URN, missing or moved hyphens: `uuid.UUID` would take them all."""
+    """A GUID with braces, as a URN, or with missing or moved hyphens is refused."""
     assert grammar.parse_guid(text) is None
     with pytest.raises(ValueError, match="must be a GUID"):
         grammar.guid(text)
@@ -54,14 +54,14 @@ HOSTILE_IDS = [
 
 @pytest.mark.parametrize("text", ["a", "A-b_9", "-", "_", "x" * 64])
 def test_an_id_of_the_grammar_is_kept_as_it_is(text: str) -> None:
-    """Letter case is kept: the service keeps it, too."""
+    """A valid job or task id is kept unchanged, letter case included."""
     assert grammar.task_id(text) == text
     assert grammar.job_id(text) == text
 
 
 @pytest.mark.parametrize("text", HOSTILE_IDS)
 def test_an_id_that_could_bend_a_url_is_refused(text: str) -> None:
-    """`..` for a task would delete the job; nothing outside the grammar gets near a URL."""
+    """An id that could change a URL, such as `..`, is refused."""
     with pytest.raises(ValueError, match="must be 1 to 64"):
         grammar.task_id(text)
     with pytest.raises(ValueError, match="must be 1 to 64"):
@@ -70,7 +70,7 @@ def test_an_id_that_could_bend_a_url_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["nightly:job-1", "a:job-0", "x" * 64 + ":job-10", "a:job-" + "1" * 10])
 def test_a_job_of_a_schedule_has_a_colon(text: str) -> None:
-    """A job's id may end in `:job-` and up to ten digits after its schedule's whole id; a task's may not."""
+    """A job id may end in `:job-` and up to ten digits, a scheduled job's form; a task id may not."""
     assert grammar.job_id(text) == text
     with pytest.raises(ValueError, match="must be"):
         grammar.task_id(text)
@@ -93,14 +93,14 @@ def test_a_job_of_a_schedule_has_a_colon(text: str) -> None:
     ],
 )
 def test_no_other_colon_is_allowed(text: str) -> None:
-    """The form of a schedule's job is exact, and the 64 characters hold for the schedule's own id."""
+    """Any other use of a colon in a job id is refused."""
     with pytest.raises(ValueError, match="must be"):
         grammar.job_id(text)
 
 
 @pytest.mark.parametrize("text", ["*", '"0x8D1"', 'W/"a b"', "x" * 256, "a", "0x8DE5A8B2C3D4E5F"])
 def test_an_etag_is_kept_as_given(text: str) -> None:
-    """Printable ASCII of up to 256 characters is sent as it came, quotes or none."""
+    """An ETag of up to 256 printable ASCII characters is kept unchanged, with or without quotes."""
     assert grammar.etag(text) == text
 
 
@@ -108,7 +108,7 @@ def test_an_etag_is_kept_as_given(text: str) -> None:
     "text", ["", " ", " a", "a ", "a\n", "a\tb", "é", "\u201ca\u201d", "x" * 257, "a\x7f", "\ud800"]
 )
 def test_an_etag_that_breaks_a_header_is_refused(text: str) -> None:
-    """Blanks at an end, control characters and what is not ASCII would fail inside the HTTP client."""
+    """An ETag that is not a valid header value is refused."""
     with pytest.raises(ValueError, match="printable ASCII"):
         grammar.etag(text)
 
@@ -122,7 +122,7 @@ def test_an_etag_that_breaks_a_header_is_refused(text: str) -> None:
     ],
 )
 def test_an_http_date_is_an_instant(text: str, moment: datetime) -> None:
-    """IMF-fixdate, the one form that RFC 9110 lets senders use."""
+    """A date in the form of RFC 9110 (IMF-fixdate) is read as an instant."""
     assert grammar.http_date(text) == moment
 
 
@@ -151,14 +151,14 @@ def test_an_http_date_is_an_instant(text: str, moment: datetime) -> None:
     ],
 )
 def test_a_date_that_is_not_real_or_not_in_form_is_refused(text: str) -> None:
-    """A wrong weekday, a day that no month has, other zones and other forms."""
+    """A date in another form, or one that does not exist or has the wrong weekday, is refused."""
     with pytest.raises(ValueError, match="weekday included"):
         grammar.http_date(text)
 
 
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)))  # noqa: DTZ001 -- the strategy wants naive bounds
 def test_every_real_date_is_read_back(moment: datetime) -> None:
-    """Year 1 to 9999, written by RFC 9110's rule, comes back as the same second."""
+    """Every second from year 1 to 9999, written as RFC 9110 says, is read back."""
     second = moment.replace(microsecond=0, tzinfo=UTC)
     assert grammar.http_date(format_datetime(second, usegmt=True)) == second
 
@@ -178,7 +178,7 @@ def test_every_real_date_is_read_back(moment: datetime) -> None:
     ],
 )
 def test_a_duration_has_a_fixed_length(text: str, length: timedelta) -> None:
-    """Weeks, days, hours, minutes and seconds, in this order, each at most once."""
+    """A duration of weeks, days, hours, minutes and seconds is read as a fixed length."""
     assert grammar.duration(text) == length
 
 
@@ -190,7 +190,7 @@ def test_a_duration_has_a_fixed_length(text: str, length: timedelta) -> None:
     ],
 )  # fmt: skip
 def test_a_duration_without_fixed_length_or_form_is_refused(text: str) -> None:
-    """Years, months, signs, fractions and any other order."""
+    """A duration with years, months, signs or fractions, or in another order, is refused."""
     with pytest.raises(ValueError, match="ISO 8601 duration"):
         grammar.duration(text)
 
@@ -207,7 +207,7 @@ def test_a_duration_without_fixed_length_or_form_is_refused(text: str) -> None:
     ],
 )
 def test_an_instant_comes_out_in_utc(text: str, moment: datetime) -> None:
-    """An offset is counted in; seconds and their fraction may be left out."""
+    """An instant with any offset is converted to UTC."""
     found = grammar.instant(text)
     assert found == moment
     assert found.utcoffset() == timedelta(0)
@@ -223,7 +223,7 @@ def test_an_instant_comes_out_in_utc(text: str, moment: datetime) -> None:
     ],
 )  # fmt: skip
 def test_an_instant_without_zone_or_out_of_the_calendar_is_refused(text: str) -> None:
-    """A local time would mean another instant on each machine."""
+    """An instant without a time zone, or one that does not exist, is refused."""
     with pytest.raises(ValueError, match="date and time"):
         grammar.instant(text)
 
@@ -241,7 +241,7 @@ def test_an_instant_without_zone_or_out_of_the_calendar_is_refused(text: str) ->
     ],
 )
 def test_a_deletion_falls_due_after_its_delay(text: str, due: datetime) -> None:
-    """A duration counts from acceptance, an instant stands for itself, and a past one means at once."""
+    """A delay counts from acceptance if it is a duration; a past instant means due at once."""
     grammar.check_delay(text, NOW)
     assert grammar.due_at(text, NOW) == due
 
@@ -250,14 +250,14 @@ def test_a_deletion_falls_due_after_its_delay(text: str, due: datetime) -> None:
     "text", ["P31D", "P30DT1S", "P5W", "2026-12-24T08:00:01Z", "9999-12-31T23:59:59Z", "P99999999W", "P99999999D"]
 )
 def test_a_delay_ends_within_thirty_days(text: str) -> None:
-    """A second over 30 days is refused in either form, and so is what no calendar holds."""
+    """A delay of more than thirty days is refused, as a duration or as an instant."""
     with pytest.raises(ValueError, match="must be"):
         grammar.check_delay(text, NOW)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1H", "-P1D", "P1Y"])
 def test_a_delay_has_one_of_two_forms(text: str) -> None:
-    """What is neither duration nor instant is refused."""
+    """A delay that is neither a duration nor an instant is refused."""
     with pytest.raises(ValueError, match="must be"):
         grammar.check_delay(text, NOW)
 
@@ -267,7 +267,7 @@ def test_a_delay_has_one_of_two_forms(text: str) -> None:
     st.builds(lambda seconds: NOW + timedelta(seconds=seconds), st.integers(-(10**8), 30 * 86_400)),
 )
 def test_an_accepted_delay_can_be_computed_from_any_moment(accepted: datetime, due: datetime) -> None:
-    """A retry days later, or a forged time of acceptance, must not turn a checked text into a crash."""
+    """The due time of a valid delay can be computed from any time of acceptance without an error."""
     text = due.isoformat()
     grammar.check_delay(text, NOW)
     assert grammar.due_at(text, accepted) == max(due, accepted)
@@ -278,7 +278,7 @@ def test_an_accepted_delay_can_be_computed_from_any_moment(accepted: datetime, d
     lambda text: grammar.check_delay(text, NOW),
 ]))  # fmt: skip
 def test_no_text_raises_anything_but_value_error(text: str, rule: Callable[[str], object]) -> None:
-    """Each rule accepts or refuses; none crashes."""
+    """For any text, each rule accepts it or raises ValueError, and nothing else."""
     told = None
     try:
         rule(text)

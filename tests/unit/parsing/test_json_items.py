@@ -1,4 +1,4 @@
-"""The texts of single items, as they were sent."""
+"""Finding the text of each item of a JSON list, as it was sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VALUES = st.recursive(
 def test_each_item_is_found_whatever_stands_around_it(
     before: object, items: list[object], after: object, indent: object
 ) -> None:
-    """Values of any kind beside the list and in it, and any white space."""
+    """The items of a list are found whatever values and white space surround them."""
     text = json.dumps({"a": before, "requests": items, "b": after}, indent=indent)  # type: ignore[arg-type]
     assert [json.loads(item) for item in items_of(text, "requests")] == json.loads(json.dumps(items)) or "NaN" in text
 
@@ -38,5 +38,5 @@ def test_each_item_is_found_whatever_stands_around_it(
     ],
 )
 def test_an_item_keeps_its_spelling(text: str, expected: list[str]) -> None:
-    """Escapes, digits and blanks within it are those that were sent."""
+    """The text of an item keeps its escapes, digits and white space."""
     assert items_of(text, "requests") == expected

@@ -1,4 +1,4 @@
-"""Jobs that nothing is ever deleted from."""
+"""Patterns of jobs from which nothing is ever deleted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shared.parsing.protection import check_pattern, is_protected
     ],
 )
 def test_a_pattern_protects_a_job(job_id: str, pattern: str) -> None:
-    """`*` is any run of characters, a colon among them, `?` is one, and letter case does not matter."""
+    """In a pattern, `*` matches any characters and `?` one, a colon included, in any letter case."""
     assert is_protected(job_id, ("other", pattern, "*")) == pattern
 
 
@@ -44,23 +44,23 @@ def test_a_pattern_protects_a_job(job_id: str, pattern: str) -> None:
     ],
 )
 def test_a_pattern_protects_no_other_job(job_id: str, pattern: str) -> None:
-    """The whole id has to match, and every other character, a bracket too, stands for itself."""
+    """A pattern must match the whole job id, and every other character stands for itself."""
     assert is_protected(job_id, (pattern,)) is None
 
 
 def test_no_patterns_protect_nothing() -> None:
-    """The setting is empty by default."""
+    """Without patterns, no job is protected."""
     assert is_protected("prod-1", ()) is None
 
 
 @pytest.mark.parametrize("text", ["prod-*", "A_b-?:*", "x" * 64])
 def test_a_pattern_of_id_characters_is_kept(text: str) -> None:
-    """Letters, digits, `_`, `-`, `:` and the two wildcards."""
+    """A pattern may have letters, digits, `_`, `-`, `:` and the two wildcards."""
     assert check_pattern(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "[ab]", "a b", "a.b", "a/b", "^prod", "prod\n", "\uff50rod", "x" * 80])
 def test_a_pattern_that_could_match_no_job_is_refused(text: str) -> None:
-    """A rule that protects nothing is worse than none: somebody relies on it."""
+    """A pattern that can match no job id is refused, since somebody would rely on it."""
     with pytest.raises(ValueError, match="must be 1 to 79"):
         check_pattern(text)

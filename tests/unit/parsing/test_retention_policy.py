@@ -1,4 +1,4 @@
-"""Retention policies: what the setting may say, which policy decides about a job, and when a task is due."""
+"""Retention policies: the setting's rules, which policy covers a job, and when a task is due."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ DAY = timedelta(days=1)
 
 
 def wish(**fields: Any) -> dict[str, Any]:
-    """A policy as somebody writes it, with the fields of this test."""
+    """A policy as an operator writes it, with some fields replaced."""
     return {"name": "render", "jobs": "render-*", "deleteAfter": "P3D", **fields}
 
 
 def without(name: str) -> dict[str, Any]:
-    """A policy that lacks a field."""
+    """A policy without one of its fields."""
     return {key: value for key, value in wish().items() if key != name}
 
 
 def policies(*wishes: dict[str, Any]) -> tuple[Policy, ...]:
-    """Policies that are right."""
+    """Parses valid policies."""
     problems: list[str] = []
     found = read_policies(json.dumps(wishes), ACCOUNTS, problems)
     assert problems == []
@@ -45,14 +45,14 @@ def policies(*wishes: dict[str, Any]) -> tuple[Policy, ...]:
 
 
 def problems_of(text: str) -> list[str]:
-    """What is wrong with the setting; nothing of it counts then."""
+    """The problems of the setting's text."""
     problems: list[str] = []
     assert read_policies(text, ACCOUNTS, problems) == ()
     return problems
 
 
 def only_problem(**fields: Any) -> str:
-    """The one problem of a policy with these fields, without the words that all of them begin with."""
+    """The one problem of a policy with these fields, without the setting's name."""
     (problem,) = problems_of(json.dumps([wish(**fields)]))
     return problem.removeprefix("RETENTION_POLICIES ")
 
@@ -62,14 +62,14 @@ def only_problem(**fields: Any) -> str:
 
 @pytest.mark.parametrize("text", ["", " ", "\n", "[]", " [ ] "])
 def test_without_policies_there_are_none(text: str) -> None:
-    """The default; blanks alone are like an empty text."""
+    """An empty or blank setting, or an empty list, means no policies."""
     problems: list[str] = []
     assert read_policies(text, ACCOUNTS, problems) == ()
     assert problems == []
 
 
 def test_the_fields_of_a_policy_are_understood() -> None:
-    """All of them at once, in the form that people are shown."""
+    """Every field of a policy is read and shown in its normal form."""
     (policy,) = policies(
         wish(
             jobs=["render-*", "Frame-?"],
@@ -93,7 +93,7 @@ def test_the_fields_of_a_policy_are_understood() -> None:
 
 
 def test_what_is_left_out_has_its_default() -> None:
-    """All accounts, both classes, no cap, and tasks of jobs whose state does not matter but for dependencies."""
+    """A policy without its optional fields covers all accounts and any job state, with no cap and no dry run."""
     (policy,) = policies(wish())
     assert (policy.batch_url, policy.job_state, policy.most, policy.dry_run) == (None, None, None, False)
     assert document_of(policy)["deleteAfterSeconds"] == {"succeeded": 259_200, "failed": 259_200}
@@ -118,12 +118,12 @@ def test_what_is_left_out_has_its_default() -> None:
     ],
 )
 def test_a_text_that_is_no_list_of_policies_is_refused(text: str, problem: str) -> None:
-    """Policies are parsed as strictly as all JSON: nothing is dropped, coerced or guessed."""
+    """A setting that is not a JSON list of at most 50 policies is refused."""
     assert problems_of(text) == [f"RETENTION_POLICIES {problem}"]
 
 
 def test_fifty_policies_are_taken() -> None:
-    """The most that there may be."""
+    """The setting may have up to 50 policies."""
     assert len(policies(*(wish(name=f"p{n}") for n in range(50)))) == 50
 
 
@@ -142,12 +142,12 @@ def test_fifty_policies_are_taken() -> None:
     ],
 )
 def test_a_policy_with_a_field_missing_or_unknown_is_refused(item: object, problem: str) -> None:
-    """Named by its name where that can be read, else by its place in the list."""
+    """A missing or unknown field is reported with the policy's name, or its index if it has none."""
     assert problems_of(json.dumps([item])) == [f"RETENTION_POLICIES {problem}"]
 
 
 def test_all_problems_of_all_policies_come_at_once() -> None:
-    """Each with its own policy; a policy that is right does not count either."""
+    """All problems of all policies are reported together."""
     found = problems_of(json.dumps([wish(most=0, dryRun="yes"), wish(name="other"), wish(name="-")]))
     assert [problem.removeprefix("RETENTION_POLICIES ") for problem in found] == [
         "policy 'render': most must be at least 1",
@@ -157,7 +157,7 @@ def test_all_problems_of_all_policies_come_at_once() -> None:
 
 
 def test_one_problem_hides_no_other() -> None:
-    """Of its own policy and of the list: an account that is not on the list, a name used twice, JSON that is none."""
+    """Problems of a policy's fields, accounts, names and JSON are all reported, none hiding another."""
     strange = "https://east.region.batch.azure.com"
     items = [
         wish(most=0, batchUrl=strange),
@@ -185,7 +185,7 @@ def test_one_problem_hides_no_other() -> None:
 
 @pytest.mark.parametrize("field", ["name", "jobs", "batchUrl", "deleteAfter", "jobState", "most", "dryRun"])
 def test_a_null_is_not_absence(field: str) -> None:
-    """It is more likely a value that got lost."""
+    """A null field of a policy is refused, rather than taken as absent."""
     (problem,) = problems_of(json.dumps([wish(**{field: None})]))
     assert problem.endswith(f"{field} must not be null; leave the field out instead")
 
@@ -195,7 +195,7 @@ def test_a_null_is_not_absence(field: str) -> None:
 
 @pytest.mark.parametrize("name", ["a", "0", "nightly-2", "a" * 32, "a-"])
 def test_a_name_is_lower_case_letters_digits_and_hyphens(name: str) -> None:
-    """1 to 32 of them."""
+    """A policy's name is 1 to 32 lower-case letters, digits and hyphens."""
     assert policies(wish(name=name))[0].name == name
 
 
@@ -207,7 +207,7 @@ def test_another_name_is_refused(name: object) -> None:
 
 
 def test_a_name_is_used_once() -> None:
-    """The second one is named by its place."""
+    """A policy with the name of an earlier one is refused, and reported by its index."""
     assert problems_of(json.dumps([wish(), wish(name="other"), wish(jobs="x")])) == [
         "RETENTION_POLICIES policy at index 2: name must not be that of another policy"
     ]
@@ -237,7 +237,7 @@ def test_a_pattern_counts_in_any_letter_case(jobs: object, job_id: str, matches:
 
 @pytest.mark.parametrize("pattern", ["", "a b", "a/b", "[ab]", "é*", "a,b", "a" * (MAX_JOB_ID + 1)])
 def test_a_pattern_that_no_job_id_can_match_is_refused(pattern: str) -> None:
-    """It would be a policy that does nothing, and nobody would know."""
+    """A job pattern that can match no job id is refused."""
     assert only_problem(jobs=pattern).startswith(f"policy 'render': jobs must be 1 to {MAX_JOB_ID} characters of A-Z")
 
 
@@ -252,7 +252,7 @@ def test_a_pattern_that_no_job_id_can_match_is_refused(pattern: str) -> None:
     ],
 )
 def test_jobs_are_one_to_twenty_patterns(jobs: object, text: str) -> None:
-    """One may stand without its list."""
+    """`jobs` is one pattern or a list of 1 to 20; anything else is refused."""
     assert only_problem(jobs=jobs) == f"policy 'render': jobs {text}"
 
 
@@ -260,7 +260,7 @@ def test_jobs_are_one_to_twenty_patterns(jobs: object, text: str) -> None:
 
 
 def test_a_policy_is_for_its_account_or_for_all() -> None:
-    """What is for another account decides about nothing here, whatever it matches."""
+    """A policy with an account covers jobs of that account alone; one without covers all accounts."""
     found = policies(wish(name="south", batchUrl=f"{SOUTH}/"), wish(name="all"))
     matched = [first_match(found, account, "render-7") for account in ACCOUNTS]
     assert [policy and policy.name for policy in matched] == ["all", "south"]
@@ -272,12 +272,12 @@ def test_a_policy_is_for_its_account_or_for_all() -> None:
     "url", ["https://east.region.batch.azure.com", "http://north.region.batch.azure.com", "north", 7]
 )
 def test_an_account_that_is_not_on_the_list_is_refused(url: object) -> None:
-    """A mistyped one would make a policy that does nothing."""
+    """A policy for an account outside the allow list is refused."""
     assert only_problem(batchUrl=url).startswith("policy 'render': batchUrl must ")
 
 
 def test_accounts_that_are_wrong_themselves_blame_no_policy() -> None:
-    """BATCH_ACCOUNT_URLS has its own problem then."""
+    """If the allow list itself is invalid, policies are not blamed for their accounts."""
     problems: list[str] = []
     assert len(read_policies(json.dumps([wish(batchUrl=SOUTH)]), (), problems)) == 1
     assert problems == []
@@ -287,7 +287,7 @@ def test_accounts_that_are_wrong_themselves_blame_no_policy() -> None:
 
 
 def test_the_first_match_alone_decides() -> None:
-    """A policy that keeps, or only counts, or wants completed jobs, lets nothing fall through to a later one."""
+    """Only the first matching policy decides about a job, even one that keeps its tasks."""
     found = policies(
         wish(name="keep", jobs="render-gold-*", deleteAfter="never"),
         wish(name="ended", jobs="render-*", jobState="completed"),
@@ -316,7 +316,7 @@ def test_the_first_match_alone_decides() -> None:
 def test_a_delay_is_one_for_both_classes_or_one_for_each(
     delete_after: object, succeeded: timedelta | None, failed: timedelta | None
 ) -> None:
-    """A class that is left out is kept for good, and so are both with `never`."""
+    """`deleteAfter` is one delay for both classes or one for each; a class left out, or `never`, is kept."""
     (policy,) = policies(wish(deleteAfter=delete_after))
     assert (policy.delay_of(succeeded=True), policy.delay_of(succeeded=False)) == (succeeded, failed)
     assert policy.keeps_all is (delete_after == "never")
@@ -355,7 +355,7 @@ def test_a_delay_is_one_for_both_classes_or_one_for_each(
     ],
 )
 def test_another_delay_is_refused(delete_after: object, problem: str) -> None:
-    """No instants, no months, nothing negative, and at most ten years."""
+    """A policy's delay that is an instant, has months, or exceeds ten years is refused."""
     assert only_problem(deleteAfter=delete_after) == f"policy 'render': {problem}"
 
 
@@ -364,13 +364,13 @@ def test_another_delay_is_refused(delete_after: object, problem: str) -> None:
 
 @pytest.mark.parametrize("state", list(JobState))
 def test_a_job_state_is_completed_or_any(state: JobState) -> None:
-    """Absent is a third wish."""
+    """`jobState` may be `completed` or `any`."""
     assert policies(wish(jobState=state.value))[0].job_state is state
 
 
 @pytest.mark.parametrize("state", ["active", "Completed", "", 1])
 def test_another_job_state_is_refused(state: object) -> None:
-    """Whoever writes `active` may mean that jobs are to be swept while they run, or only then."""
+    """Any other `jobState`, such as `active`, is refused."""
     assert only_problem(jobState=state) == "policy 'render': jobState must be completed or any"
 
 
@@ -386,13 +386,13 @@ def test_another_job_state_is_refused(state: object) -> None:
     ],
 )
 def test_a_cap_is_a_whole_number_from_1_to_a_million(most: object, text: str) -> None:
-    """Nothing is coerced."""
+    """`most` outside 1 to 1,000,000, or not a whole number, is refused."""
     assert only_problem(most=most) == f"policy 'render': most {text}"
 
 
 @pytest.mark.parametrize("dry_run", ["true", 1, 0])
 def test_a_dry_run_is_true_or_false(dry_run: object) -> None:
-    """Taken for false, `"true"` would delete."""
+    """`dryRun` that is not a boolean is refused: taken for false, `"true"` would delete."""
     assert only_problem(dryRun=dry_run) == "policy 'render': dryRun must be true or false"
 
 
@@ -416,7 +416,7 @@ def test_a_dry_run_is_true_or_false(dry_run: object) -> None:
 def test_a_task_is_due_when_its_delay_has_passed_since_its_end(
     delete_after: object, succeeded: bool, age: timedelta, due: bool
 ) -> None:
-    """The task's class determines the delay; a class that is kept is never due."""
+    """A task is due when its class's delay has passed since its end; a kept class is never due."""
     (policy,) = policies(wish(deleteAfter=delete_after))
     assert policy.is_due(succeeded=succeeded, ended=NOON - age, at=NOON) is due
 
@@ -426,13 +426,13 @@ def test_a_task_is_due_when_its_delay_has_passed_since_its_end(
     [("P3D", 3 * DAY), ({"succeeded": "P3D", "failed": "P1D"}, DAY), ({"failed": "P7D"}, 7 * DAY)],
 )
 def test_no_task_that_ended_later_can_be_due(delete_after: object, age: timedelta) -> None:
-    """The shorter delay says which tasks need to be listed at all."""
+    """Only tasks that ended before the policy's shorter delay need to be listed."""
     (policy,) = policies(wish(deleteAfter=delete_after))
     assert policy.ended_by(NOON) == NOON - age
 
 
 def test_a_policy_that_keeps_everything_needs_no_list() -> None:
-    """There is no end time to ask for."""
+    """A policy that keeps everything needs no list of tasks."""
     assert policies(wish(deleteAfter="never"))[0].ended_by(NOON) is None
 
 
@@ -465,7 +465,7 @@ def test_a_digest_is_that_of_the_meaning() -> None:
     ],
 )
 def test_any_change_makes_another_digest(change: dict[str, Any]) -> None:
-    """A request of the old policy is not in force then."""
+    """Any change of a policy's meaning changes its digest, so its earlier requests are no longer in force."""
     (old,), (new,) = policies(wish()), policies(wish(**change))
     assert old.digest != new.digest
     assert not is_in_force((new,), NORTH, "render-7", old.digest)
@@ -473,7 +473,7 @@ def test_any_change_makes_another_digest(change: dict[str, Any]) -> None:
 
 
 def test_a_request_is_in_force_while_its_policy_is_its_job_s_first_match() -> None:
-    """A new policy before it, or one that went, takes the job away although the old one is unchanged."""
+    """A request is in force only while its policy, unchanged, is still the first to match its job."""
     old, first = policies(wish(), wish(name="first", jobs="*-7"))
     assert is_in_force((old, first), NORTH, "render-7", old.digest)
     assert not is_in_force((first, old), NORTH, "render-7", old.digest)
@@ -482,7 +482,7 @@ def test_a_request_is_in_force_while_its_policy_is_its_job_s_first_match() -> No
 
 
 def test_the_order_of_policies_is_part_of_what_they_say_together() -> None:
-    """Since the first match decides."""
+    """The digest of all policies depends on their order, because the first match decides."""
     one, two = policies(wish(), wish(name="other"))
     assert digest_of((one, two)) != digest_of((two, one))
     assert digest_of((one, two)) == digest_of([one, two])

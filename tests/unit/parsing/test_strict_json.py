@@ -1,4 +1,4 @@
-"""Strict JSON: nothing is dropped, coerced or guessed, and every fault has a place."""
+"""Strict JSON: nothing is dropped, coerced or guessed, and every fault is reported with its place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _nested(depth: int) -> str:
     ['{"a": [1, -2.5, "x", true, false, null]}', '"é😀"', " \t\r\n{} ", '{"a": {"b": {}}, "c": [[]]}', "1e3", "-0"],
 )
 def test_good_json_reads_as_the_standard_library_reads_it(text: str) -> None:
-    """What no rule forbids has the value that `json.loads` gives, from text and from bytes."""
+    """Valid JSON reads as `json.loads` reads it, from text and from bytes."""
     assert parse(text, max_bytes=LIMIT) == json.loads(text)
     assert parse(text.encode(), max_bytes=LIMIT) == json.loads(text)
 
@@ -80,26 +80,26 @@ def test_good_json_reads_as_the_standard_library_reads_it(text: str) -> None:
     ],
 )
 def test_a_fault_is_refused_with_a_pointer_to_it(raw: bytes | str, where: str, what: str) -> None:
-    """Each thing that `json.loads` would let pass or fall over is one problem at its place."""
+    """What `json.loads` would accept or crash on, such as duplicate keys or NaN, is refused with a pointer."""
     [(pointed, text)] = _problems_of(raw, max_bytes=300_000)
     assert pointed == where
     assert what in text
 
 
 def test_every_fault_is_told_at_once() -> None:
-    """Faults in different places are all reported."""
+    """Faults in different places of a text are all reported."""
     assert [where for where, _ in _problems_of('{"a": NaN, "b": {"c": "\x01"}, "a": 1}')] == ["/a", "/b/c"]
 
 
 def test_eight_levels_are_allowed_and_the_root_counts() -> None:
-    """Eight arrays in each other pass; a ninth is refused above; the limit can be set."""
+    """JSON may be nested eight levels deep, the root included, or as deep as the limit given."""
     assert parse(_nested(8), max_bytes=LIMIT) == json.loads(_nested(8))
     assert _problems_of(_nested(2), max_depth=1) == [("/0", "is nested too deeply")]
 
 
 @pytest.mark.parametrize("raw", [b'"1234"', '"1234"', '"é12"', '"é12"'.encode()])
 def test_the_limit_counts_bytes(raw: bytes | str) -> None:
-    """A text of just the limit passes, one byte more has the code that stands for 413."""
+    """A text of exactly the maximum number of bytes is read; one byte more is refused as too large."""
     size = len(raw) if isinstance(raw, bytes) else len(raw.encode())
     assert parse(raw, max_bytes=size)
     with pytest.raises(InvalidInput) as caught:
@@ -108,12 +108,12 @@ def test_the_limit_counts_bytes(raw: bytes | str) -> None:
 
 
 def test_a_lone_surrogate_in_the_text_itself_does_not_crash() -> None:
-    """Text (not bytes) may hold what UTF-8 cannot; it is measured and refused like the rest."""
+    """A lone surrogate in a text is refused with a pointer rather than raising an encoding error."""
     assert _problems_of('{"a": "\udfff"}') == [("/a", "contains a lone surrogate (U+DFFF)")]
 
 
 def test_one_fault_leaves_the_rest_readable() -> None:
-    """`read` keeps what is good and puts a Fault in place of what is not."""
+    """`read` returns the valid parts, with a Fault in place of each invalid value."""
     value = read('{"good": 1, "bad": "\x01", "list": [2, NaN]}', max_bytes=LIMIT)
     assert value == {
         "good": 1,
@@ -124,14 +124,14 @@ def test_one_fault_leaves_the_rest_readable() -> None:
 
 
 def test_faults_are_counted_from_where_the_tree_hangs() -> None:
-    """A part of a larger body is pointed at from the body's root."""
+    """Faults of a part of a body are reported with pointers from the body's root."""
     with pytest.raises(InvalidInput) as caught:
         refuse_faults([Fault("is bad")], "/requests/3")
     assert caught.value.problems[0].pointer == "/requests/3/0"
 
 
 def test_a_long_list_of_problems_ends_in_a_count() -> None:
-    """Twenty problems are told one by one, the others as a number, at the place asked about."""
+    """Of many problems, twenty are reported one by one and the rest as a number."""
     with pytest.raises(InvalidInput) as caught:
         parse("[" + ",".join(["NaN"] * 100) + "]", max_bytes=LIMIT)
     assert len(caught.value.problems) == 21
@@ -141,24 +141,24 @@ def test_a_long_list_of_problems_ends_in_a_count() -> None:
 
 @pytest.mark.parametrize("raw", [b"\xef\xbb\xbf{}", "\ufeff{}"])
 def test_a_byte_order_mark_is_named(raw: bytes | str) -> None:
-    """Nobody sees it, so that `is not JSON (line 1, column 1)` would tell nothing."""
+    """A byte order mark is refused with an error that names it, because it is invisible."""
     assert _problems_of(raw) == [("", "begins with a byte order mark (U+FEFF), which JSON must not")]
 
 
 def test_an_excerpt_is_short_and_printable() -> None:
-    """Input reaches a message cut to 64 characters, with control and direction marks escaped."""
+    """Quoted input is cut to 64 characters, with control and direction characters escaped."""
     assert excerpt("a\r\n\x1b\u202e\ud800é") == "a\\u000d\\u000a\\u001b\\u202e\\ud800é"
     assert excerpt("x" * 64) == "x" * 64
     assert excerpt("x" * 65) == "x" * 63 + "…"
 
 
 def test_an_excerpt_is_short_when_it_is_escaped_too() -> None:
-    """Each character may become six."""
+    """Quoted input is still cut to 64 characters when all of it has to be escaped."""
     assert excerpt("\x01" * 64) == "\\u0001" * 10 + "\\u0…"
 
 
 def test_a_deep_pointer_is_short() -> None:
-    """Eight names of any length, as many faults to a message: all of it has to fit one column and one message."""
+    """A pointer into deeply nested long names is cut to 256 characters."""
     at = ""
     for _ in range(8):
         at = pointer(at, "\U0001f600~" * 100)
@@ -168,12 +168,12 @@ def test_a_deep_pointer_is_short() -> None:
 
 
 def test_a_pointer_is_escaped_by_its_standard() -> None:
-    """RFC 6901: `~` is `~0` and `/` is `~1`; list places are numbers."""
+    """Pointers escape `~` and `/` as RFC 6901 says, and list items are numbers."""
     assert pointer(pointer("", "a/b~c"), 3) == "/a~1b~0c/3"
 
 
 def _told(raw: bytes | str, max_bytes: int) -> list[str] | None:
-    """What is said about a text that is refused; None for one that is read."""
+    """The problems of a text that is refused; None for one that is read."""
     try:
         parse(raw, max_bytes=max_bytes)
     except InvalidInput as fault:
@@ -183,7 +183,7 @@ def _told(raw: bytes | str, max_bytes: int) -> list[str] | None:
 
 @given(st.binary(max_size=300) | st.text(_CHARACTERS, max_size=300))
 def test_no_input_raises_anything_but_invalid_input(raw: bytes | str) -> None:
-    """Whatever arrives is read or refused; a crash would make the queue try it again and again."""
+    """Any input is read or refused with short, printable problems, and nothing else is raised."""
     told = _told(raw, 200)
     assert told is None or told
     assert all(text.isprintable() and len(text) < 100 for text in told or [])
@@ -198,6 +198,6 @@ _ANYTHING = st.recursive(
 
 @given(_ANYTHING)
 def test_json_is_read_exactly_or_refused(value: object) -> None:
-    """A value that is accepted is the very value that was written."""
+    """Any JSON value is refused or reads back as exactly the value that was written."""
     text = json.dumps(value)
     assert _told(text, 100_000) or parse(text, max_bytes=100_000) == value

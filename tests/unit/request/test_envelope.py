@@ -1,4 +1,4 @@
-"""What one message or body carries: one request, many, or one wish for many tasks."""
+"""What one message or body holds: one request, several, or one request for many tasks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _body(raw: bytes, max_bytes: int = 10_000) -> object:
     ],
 )
 def test_a_body_is_json_or_base64_of_it(raw: bytes) -> None:
-    """Producers differ in how they encode; none loses a message by that."""
+    """A body may be JSON or base64 of JSON, with surrounding white space."""
     assert _body(raw) == ONE
 
 
@@ -73,7 +73,7 @@ def test_a_body_is_json_or_base64_of_it(raw: bytes) -> None:
     ],
 )
 def test_a_body_that_is_neither_says_so(raw: bytes, text: str) -> None:
-    """The reason names both readings where both were tried."""
+    """A body that is neither JSON nor base64 of JSON is refused, naming what was tried."""
     with pytest.raises(InvalidInput) as caught:
         _body(raw)
     [problem] = caught.value.problems
@@ -82,7 +82,7 @@ def test_a_body_that_is_neither_says_so(raw: bytes, text: str) -> None:
 
 
 def test_a_body_over_its_limit_is_not_even_decoded() -> None:
-    """The limit holds for what arrived, in either encoding."""
+    """A body over the size limit is refused as too large, in either encoding."""
     for raw in (json.dumps(ONE).encode(), base64.b64encode(json.dumps(ONE).encode())):
         with pytest.raises(InvalidInput) as caught:
             _body(raw, max_bytes=20)
@@ -91,7 +91,7 @@ def test_a_body_over_its_limit_is_not_even_decoded() -> None:
 
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(base64.b64encode))
 def test_no_body_raises_anything_but_invalid_input(raw: bytes) -> None:
-    """Whatever lies on the queue is read or refused."""
+    """Any bytes are read or refused with problems, and nothing else is raised."""
     told: object = None
     try:
         _envelope(read_body(raw, max_bytes=150))
@@ -101,14 +101,14 @@ def test_no_body_raises_anything_but_invalid_input(raw: bytes) -> None:
 
 
 def test_a_single_request_is_one_item() -> None:
-    """Without `requests` or `taskIds` the object itself is the request."""
+    """An object without `requests` or `taskIds` is read as one request."""
     found = _envelope(ONE)
     assert (found.kind, found.parent_id) == (Kind.SINGLE, None)
     assert found.items == (parse_request(ONE, ACCOUNTS, NOW),)
 
 
 def test_a_bad_single_request_is_an_item_with_its_problems() -> None:
-    """Its valid fields are kept for the `rejected` result."""
+    """An invalid single request keeps its problems and its valid fields."""
     found = _envelope(ONE | {"taskId": "..", "ifmatch": "*"})
     assert found.valid == []
     [item] = found.invalid
@@ -123,7 +123,7 @@ def test_an_envelope_is_an_object(value: object) -> None:
 
 
 def test_one_bad_item_spoils_no_other() -> None:
-    """Faults of rules and of the JSON text alike stay with their item."""
+    """An invalid item of `requests` is reported by its index, and the others stay valid."""
     good = json.dumps(ONE)
     bad = good.replace("Frame_001", r"\u0000")
     twice = '{"jobId": "j", "jobId": "k", "taskId": "t"}'
@@ -144,13 +144,13 @@ def test_one_bad_item_spoils_no_other() -> None:
 
 
 def test_the_same_request_twice_is_two_items() -> None:
-    """A repeat inside one envelope is answered like a repeat from outside."""
+    """A request that appears twice in an envelope is two equal items."""
     first, second = _envelope({"requests": [ONE, ONE]}).items
     assert first == second
 
 
 def test_task_ids_become_requests_with_derived_ids() -> None:
-    """Each task's request has the options of all, and an id that follows from parent, job and task."""
+    """Each task id becomes a request with the envelope's options and an id derived from parent, job and task."""
     found = _envelope(MANY_IDS | {"timeout": 5, "dryRun": True, "metadata": {"a": "b"}, "deleteAfter": "PT1H"})
     assert (found.kind, found.parent_id) == (Kind.TASK_IDS, GUID)
     options = {"timeout": 5, "dryRun": True, "metadata": {"a": "b"}, "deleteAfter": "PT1H"}
@@ -165,13 +165,13 @@ def test_task_ids_become_requests_with_derived_ids() -> None:
 
 
 def test_a_task_id_twice_is_the_same_request_twice() -> None:
-    """Ids are compared without letter case, so that both spellings derive one id."""
+    """Task ids that differ only in letter case derive the same request id."""
     first, second = _envelope(MANY_IDS | {"taskIds": ["a", "A"]}).valid
     assert first.client_request_id == second.client_request_id
 
 
 def test_a_bad_task_id_spoils_no_other() -> None:
-    """It has its own pointer, and what the envelope says of it is kept."""
+    """An invalid task id is reported with its pointer, and the others stay valid."""
     raw = f'{{"clientRequestId": "{GUID}", "jobId": "j", "taskIds": ["a", "..", 5, "\x02", null, "b"]}}'
     found = _envelope(_body(raw.encode()))
     assert [request.task_id for request in found.valid] == ["a", "b"]
@@ -205,7 +205,7 @@ def test_a_bad_task_id_spoils_no_other() -> None:
     ],
 )
 def test_a_fault_of_the_envelope_refuses_all_of_it(value: object, where: list[str]) -> None:
-    """Unknown fields, mixed forms, empty and overlong lists, and bad options that hold for every task."""
+    """Unknown fields, mixed forms, an invalid list or invalid shared options refuse the whole envelope."""
     assert [pointed for pointed, _ in _problems_of(value, limits=Limits(requests=3, task_ids=5))] == where
 
 
@@ -218,17 +218,17 @@ def test_a_fault_of_the_envelope_refuses_all_of_it(value: object, where: list[st
     ],
 )
 def test_a_fault_of_the_text_around_the_items_refuses_all_of_it(raw: bytes, problem: tuple[str, str]) -> None:
-    """Where the list itself is in doubt, nothing of it is carried out."""
+    """A JSON fault outside the items, such as a duplicate `requests` key, refuses the whole envelope."""
     assert problem in _problems_of(_body(raw))
 
 
 def test_own_messages_are_strangers_here() -> None:
-    """The app's own keys are read elsewhere; as a caller's request they are unknown fields."""
+    """The key `work` of the app's own messages is an unknown field in a caller's request."""
     assert ("/work", "is not a field of this object") in _problems(_envelope({"work": {}}))
 
 
 def test_the_limits_are_those_of_the_contract() -> None:
-    """1,000 requests or 10,000 task ids, and not one more."""
+    """An envelope may have up to 1,000 requests or 10,000 task ids, and no more."""
     assert len(_envelope({"requests": [ONE] * 1_000}).items) == 1_000
     assert _problems_of({"requests": [ONE] * 1_001}) == [("/requests", "must be a list of 1 to 1000")]
     assert len(_envelope(MANY_IDS | {"taskIds": ["a"] * 10_000}).items) == 10_000
@@ -236,5 +236,5 @@ def test_the_limits_are_those_of_the_contract() -> None:
 
 
 def test_many_strangers_do_not_fill_the_answer() -> None:
-    """A thousand unknown fields beside `requests` end in a count."""
+    """Of a thousand unknown fields in an envelope, twenty are named and the rest counted."""
     assert _problems_of({"requests": [ONE]} | {f"x{n}": 1 for n in range(1000)})[-1] == ("", "has 980 more faults")

@@ -1,4 +1,4 @@
-"""One deletion request: its rules, its hash, its form on the wire."""
+"""One deletion request: its rules, its hash, and its JSON form."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _problems_of(value: object, at: str = "") -> list[tuple[str, str]]:
 
 
 def test_three_fields_make_a_request() -> None:
-    """The id in lower case, the default account, and nothing that was not asked for."""
+    """A request needs only id, job and task; its id becomes lower case and the other fields have defaults."""
     request = _parsed(clientRequestId=GUID.upper())
     assert request == DeletionRequest(client_request_id=GUID, job_id="Render-7", task_id="Frame_001", batch_url=DEFAULT)
     assert (request.timeout, request.if_match, request.delete_after, request.metadata) == (None, None, None, {})
@@ -65,7 +65,7 @@ def test_three_fields_make_a_request() -> None:
 
 
 def test_every_field_is_taken_as_given() -> None:
-    """All options of the REST operation arrive under their own names."""
+    """Every field of a request is read into its own attribute, unchanged."""
     request = parse_request(FULL, ACCOUNTS, NOW)
     assert request.batch_url == OTHER
     assert request.timeout == 45
@@ -76,13 +76,13 @@ def test_every_field_is_taken_as_given() -> None:
 
 
 def test_a_request_does_not_change() -> None:
-    """What was validated stays as it was validated."""
+    """A request cannot be changed after validation."""
     with pytest.raises(ValidationError):
         _parsed().task_id = ".."
 
 
 def test_the_url_used_is_the_entry_of_the_list() -> None:
-    """A caller's spelling of an account only selects it."""
+    """A request's account URL in any spelling becomes the allow list's entry."""
     assert _parsed(batchUrl="HTTPS://ACCT.Region.batch.azure.com:443/").batch_url == DEFAULT
 
 
@@ -137,7 +137,7 @@ def test_the_url_used_is_the_entry_of_the_list() -> None:
     ],
 )  # fmt: skip
 def test_a_field_that_breaks_its_rule_is_pointed_at(field: str, value: object, text: str) -> None:
-    """No coercion, nothing unknown, no value out of bounds; the pointer names the field."""
+    """A field that breaks its rule is reported with its pointer, and no value is coerced."""
     [(where, found)] = _problems_of(PLAIN | {field: value}, at="/requests/3")
     assert where.startswith(f"/requests/3/{field}")
     assert text in found
@@ -145,18 +145,18 @@ def test_a_field_that_breaks_its_rule_is_pointed_at(field: str, value: object, t
 
 @pytest.mark.parametrize("field", sorted(FULL))
 def test_null_is_no_way_to_leave_a_field_out(field: str) -> None:
-    """A null If-Match is more likely a lost ETag than the wish for an unconditional delete."""
+    """A null field is refused, because a null `ifMatch` may be a lost ETag."""
     assert _problems_of(FULL | {field: None}) == [(f"/{field}", "must not be null; leave the field out instead")]
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], [PLAIN], True])
 def test_a_request_is_an_object(value: object) -> None:
-    """Anything else is one problem of the whole."""
+    """A request that is not an object is refused as a whole."""
     assert _problems_of(value) == [("", "must be an object")]
 
 
 def test_all_faults_are_told_at_once() -> None:
-    """One answer is enough to put everything right."""
+    """All faults of a request are reported together."""
     value = {"jobId": "..", "taskId": 1, "timeout": True, "metadata": {"a/b": 1}, "extra": 1}
     assert [where for where, _ in _problems_of(value)] == [
         "/clientRequestId",
@@ -169,14 +169,14 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_a_thousand_unknown_fields_do_not_fill_the_answer() -> None:
-    """Twenty faults are told one by one, the rest as a number."""
+    """Of a thousand unknown fields in a request, twenty problems are reported and the rest counted."""
     found = _problems_of(PLAIN | {f"x{n}": 1 for n in range(1000)}, at="/requests/0")
     assert len(found) == 21
     assert found[-1] == ("/requests/0", "has 980 more faults")
 
 
 def test_a_fault_of_the_json_text_is_told_at_its_field() -> None:
-    """A duplicate key, or a control character deep inside, keeps its own wording."""
+    """A JSON fault inside a request, such as a duplicate key, is reported at its field."""
     raw = json.dumps(PLAIN)[:-1] + r', "jobId": "x", "metadata": {"a": "\u0001"}, "ifMatch": NaN}'
     assert _problems_of(read(raw, max_bytes=1000)) == [
         ("/jobId", "appears more than once"),
@@ -186,7 +186,7 @@ def test_a_fault_of_the_json_text_is_told_at_its_field() -> None:
 
 
 def test_what_pydantic_alone_could_say_is_said_plainly() -> None:
-    """A fault that has no text of its own here still has one for people (keys of JSON are text)."""
+    """A fault without wording of its own is reported in plain words, not in pydantic's."""
     assert _problems_of(PLAIN | {"metadata": {1: "a"}}) == [("/metadata/1/[key]", "must be text")]
     assert _problems_of(PLAIN | {1: "a"})[0][1] == "is not valid"
 
@@ -197,12 +197,12 @@ def test_what_pydantic_alone_could_say_is_said_plainly() -> None:
      ("metadata", {str(n): "" for n in range(16)}), ("metadata", {"a": "x" * 1023}), ("jobId", "nightly:job-12")],
 )  # fmt: skip
 def test_the_bounds_themselves_are_allowed(field: str, value: object) -> None:
-    """The first and last value of each range pass."""
+    """The smallest and largest value of each field's range is accepted."""
     assert to_wire(_parsed(**{field: value}))[field] == value
 
 
 def test_direct_construction_keeps_the_rules_that_need_no_settings() -> None:
-    """Without an allow list, an account URL is at least put into its canonical form."""
+    """A request built directly is validated, and its URL normalised, without an allow list."""
     made = DeletionRequest(
         client_request_id=GUID.upper(), job_id="j", task_id="t", batch_url=f"{DEFAULT}:443/", delete_after="P90D"
     )
@@ -213,7 +213,7 @@ def test_direct_construction_keeps_the_rules_that_need_no_settings() -> None:
 
 @pytest.mark.parametrize("value", [PLAIN, FULL])
 def test_a_request_survives_the_wire(value: dict[str, Any]) -> None:
-    """What the app writes to its own queue reads back to an equal request, in names of the contract."""
+    """A request that the app writes to its own queue reads back equal."""
     request = parse_request(value, ACCOUNTS, NOW)
     wire = to_wire(request)
     assert wire == {"batchUrl": DEFAULT} | value
@@ -253,23 +253,23 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("one", "two"), SAME)
 def test_two_spellings_of_one_wish_hash_alike(one: dict[str, Any], two: dict[str, Any]) -> None:
-    """A duplicate stays a duplicate whatever the letter case, the defaults, the metadata."""
+    """Letter case, explicit defaults and metadata do not change a request's payload hash."""
     assert payload_hash(_parsed(**one)) == payload_hash(_parsed(**two))
 
 
 @pytest.mark.parametrize(("one", "two"), DIFFERENT)
 def test_two_wishes_hash_differently(one: dict[str, Any], two: dict[str, Any]) -> None:
-    """What changes the DELETE, or when it is sent, makes a conflict."""
+    """Any field that changes the DELETE or its time changes the payload hash."""
     assert payload_hash(_parsed(**one)) != payload_hash(_parsed(**two))
 
 
 def test_the_hash_is_the_same_in_every_release() -> None:
-    """Rows outlive deployments: a hash that changed would turn duplicates into conflicts."""
+    """The payload hash is the same in every release, so that stored rows still recognise duplicates."""
     assert payload_hash(_parsed()) == "25dac431f1e150d16a8823dee24645372844c352d544f84fe1767848f399da45"
 
 
 def test_a_derived_id_follows_from_parent_and_ids() -> None:
-    """Uuid5 over both ids in lower case, joined by a slash; the parent's letter case does not matter."""
+    """A derived id is uuid5 of the parent over job and task in lower case."""
     expected = str(uuid5(UUID(GUID), "render-7/frame_001"))
     assert derived_id(GUID, "Render-7", "Frame_001") == expected
     assert derived_id(GUID.upper(), "RENDER-7", "FRAME_001") == expected
@@ -290,7 +290,7 @@ def test_a_derived_id_follows_from_parent_and_ids() -> None:
     ],
 )
 def test_what_could_be_read_of_a_refused_request_is_kept(value: object, partial: PartialRequest) -> None:
-    """A `rejected` result names its request as far as the fields are valid."""
+    """The valid fields of a refused request are kept for its `rejected` result."""
     assert partial_fields(value, ACCOUNTS) == partial
 
 
@@ -317,7 +317,7 @@ _REQUESTS = st.fixed_dictionaries(
 
 @given(_REQUESTS)
 def test_every_valid_request_survives_the_wire(value: dict[str, Any]) -> None:
-    """Parsing, writing and parsing again gives an equal request with the same hash."""
+    """Any valid request that is written and read again is equal, with the same payload hash."""
     request = parse_request(value, ACCOUNTS, NOW)
     again = parse_request(to_wire(request), ACCOUNTS, NOW)
     assert again == request
@@ -335,7 +335,7 @@ _JSON = st.recursive(
 
 @given(_JSON | st.dictionaries(st.sampled_from([*FULL, "x"]), _JSON, max_size=8))
 def test_no_value_raises_anything_but_invalid_input(value: object) -> None:
-    """Whatever JSON holds is a request or a list of problems, and can be told of in part."""
+    """Any JSON value is a request or a list of problems, and nothing else is raised."""
     told: object = None
     try:
         parse_request(value, ACCOUNTS, NOW)

@@ -1,4 +1,4 @@
-"""What could not be done, kept once and listed newest first."""
+"""The store of dead letters: kept once, listed newest first, redriven and settled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def name(number: int) -> str:
 
 
 def letter(number: int = 1, seconds: float = 0, **fields: object) -> DeadLetter:
-    """A dead letter first seen so many seconds after NOW."""
+    """A dead letter first seen this many seconds after NOW."""
     known = DeadLetter(
         id=name(number),
         reason="TooManyRequests",
@@ -55,19 +55,19 @@ def store() -> DeadLetterStore:
 
 
 def newest(letters: DeadLetterStore, top: int, place: Place | None = None) -> tuple[list[DeadLetter], Place | None]:
-    """A page of all that are not settled."""
+    """A page of the letters that are not settled."""
     return LetterListing(letters).page(LetterFilter(), top, place)
 
 
 def test_a_letter_reads_back_whole() -> None:
-    """With its body, byte for byte."""
+    """A dead letter reads back equal, with its body byte for byte."""
     letters = store()
     letters.keep(letter())
     assert letters.read(name(1)) == letter()
 
 
 def test_what_is_unknown_stays_unknown() -> None:
-    """A message that is no request names no task."""
+    """A dead letter without request fields, as of an invalid message, reads back equal."""
     bare = DeadLetter(name(1), "InvalidRequest", "rejected", "requests", NOW, NOW)
     letters = store()
     letters.keep(bare)
@@ -75,12 +75,12 @@ def test_what_is_unknown_stays_unknown() -> None:
 
 
 def test_an_unknown_id_has_no_letter() -> None:
-    """None, not an error."""
+    """Reading an unknown dead letter gives None."""
     assert store().read(name(1)) is None
 
 
 def test_a_repeat_moves_its_last_time_alone() -> None:
-    """Redelivery of the same end is the same letter, in its detail and in the list."""
+    """Keeping the same end again changes only `last_seen_at`, in the letter and in the list."""
     letters = store()
     letters.keep(letter())
     letters.keep(replace(letter(seconds=60), body=b"other", attempts=1))
@@ -91,7 +91,7 @@ def test_a_repeat_moves_its_last_time_alone() -> None:
 
 
 def test_the_newest_come_first_page_by_page() -> None:
-    """Ordered by when they were first seen, whatever the order of writing; the summary leaves the body out."""
+    """Dead letters are listed by when they were first seen, newest first, without their bodies."""
     letters = store()
     for n in (3, 1, 2, 5, 4):
         letters.keep(letter(n, seconds=n))
@@ -105,7 +105,7 @@ def test_the_newest_come_first_page_by_page() -> None:
 
 
 def test_a_page_that_is_just_full_is_the_last_when_the_service_says_so() -> None:
-    """The end is known by the service's word, not by a count."""
+    """A full page has no continuation if the service says that no row follows."""
     letters = store()
     letters.keep(letter())
 
@@ -113,7 +113,7 @@ def test_a_page_that_is_just_full_is_the_last_when_the_service_says_so() -> None
 
 
 def test_a_page_that_the_service_ends_early_is_filled() -> None:
-    """It may do so at any time, with a continuation behind few rows or none; the listing goes on from there."""
+    """If the service ends a page early, the list goes on from its continuation."""
     table = MemoryTable()
     letters = DeadLetterStore(table)
     for n in range(7):
@@ -138,7 +138,7 @@ def test_a_page_that_the_service_ends_early_is_filled() -> None:
 
 
 def test_letters_of_one_instant_are_all_listed() -> None:
-    """Two ends in one millisecond do not hide each other."""
+    """Several dead letters of the same millisecond are all listed."""
     letters = store()
     for n in range(3):
         letters.keep(letter(n))
@@ -146,7 +146,7 @@ def test_letters_of_one_instant_are_all_listed() -> None:
 
 
 def test_an_instant_between_milliseconds_keeps_its_place() -> None:
-    """Instants are stored in milliseconds: the place in the list is found again from what was stored."""
+    """A letter first seen between two milliseconds keeps its single place in the list when it is seen again."""
     letters = store()
     odd = letter(first_seen_at=NOW + timedelta(microseconds=999_999))
     letters.keep(odd)
@@ -156,7 +156,7 @@ def test_an_instant_between_milliseconds_keeps_its_place() -> None:
 
 
 def test_a_mark_whose_answer_was_lost_is_known_again() -> None:
-    """The client library wrote it twice and was refused the second time: it is this call's mark all the same."""
+    """A redriven mark that the storage client wrote twice still counts as this call's."""
     letters = store()
     letters.keep(letter())
     table = letters.table
@@ -167,7 +167,7 @@ def test_a_mark_whose_answer_was_lost_is_known_again() -> None:
 
 
 def test_a_letter_is_redriven_once() -> None:
-    """The first mark holds; a second is refused, and so is one of a letter that is not there."""
+    """A letter is marked as redriven once; a second mark, or that of an unknown letter, is refused."""
     letters = store()
     letters.keep(letter())
 
@@ -181,7 +181,7 @@ def test_a_letter_is_redriven_once() -> None:
 
 
 def test_a_letter_that_fails_anew_can_be_put_back_again() -> None:
-    """Its row was purged meanwhile, and the request came once more; a repeat of the old end is no new failure."""
+    """A redriven letter whose request fails again can be redriven again; a repeat of the old end does not count."""
     letters = store()
     letters.keep(letter())
     letters.mark_redriven(name(1), after(60))
@@ -198,7 +198,7 @@ def test_a_letter_that_fails_anew_can_be_put_back_again() -> None:
 
 
 def test_a_long_body_is_cut_to_what_a_column_holds() -> None:
-    """64 KiB, as long as any queue message."""
+    """A body longer than 64 KiB is cut to that."""
     letters = store()
     letters.keep(letter(body=b"x" * (MAX_BODY_BYTES + 1)))
     kept = letters.read(name(1))
@@ -208,7 +208,7 @@ def test_a_long_body_is_cut_to_what_a_column_holds() -> None:
 
 @pytest.mark.parametrize("change", ["keep", "mark"])
 def test_a_change_in_between_is_read_again(change: str) -> None:
-    """Another worker that was faster is no failure: the row is read and written anew."""
+    """If another worker changes a letter first, it is read again and written."""
     table = MemoryTable()
     letters = DeadLetterStore(table)
     letters.keep(letter())
@@ -224,7 +224,7 @@ def test_a_change_in_between_is_read_again(change: str) -> None:
 
 
 def test_a_letter_that_cannot_be_kept_is_not_tried_for_ever() -> None:
-    """Half a letter, which no version of the app writes, ends as storage trouble: the message is seen again."""
+    """A letter of which only one of its two rows exists raises StorageUnavailable instead of looping."""
     letters = store()
     letters.keep(letter())
     found = letters.table.read(partition_of(name(1)), f"id:{name(1)}")
@@ -235,7 +235,7 @@ def test_a_letter_that_cannot_be_kept_is_not_tried_for_ever() -> None:
 
 
 def test_a_new_letter_costs_one_write() -> None:
-    """No look for an old one with its id, but the first of a process for the partition of before."""
+    """Keeping a new letter costs one write, except for a process's first."""
     letters = store()
     letters.keep(letter(1))
     table = letters.table
@@ -246,7 +246,7 @@ def test_a_new_letter_costs_one_write() -> None:
 
 
 def test_letters_spread_over_partitions() -> None:
-    """One partition takes about a thousand letters a second; a stopped app ends more at once."""
+    """Dead letters are spread evenly over eight partitions."""
     letters = store()
     for n in range(200):
         letters.keep(letter(n, id=str(uuid.uuid5(uuid.NAMESPACE_URL, str(n)))))
@@ -258,7 +258,7 @@ def test_letters_spread_over_partitions() -> None:
 
 
 def test_a_letter_that_many_requests_share_goes_over_to_the_newest() -> None:
-    """It can be redriven again, and tells of the last failure; its place in the list is that of the first."""
+    """A letter shared by successive requests tells of the newest one and can be redriven again."""
     letters = store()
     first = letter(1, result_id=name(11))
     letters.keep(first)
@@ -276,7 +276,7 @@ def test_a_letter_that_many_requests_share_goes_over_to_the_newest() -> None:
 
 @pytest.mark.parametrize(("reason", "stays"), [("TooManyRequests", True), ("NodeNotReady", False)])
 def test_a_settled_letter_that_many_requests_share_stays_settled(reason: str, *, stays: bool) -> None:
-    """A person has seen this error; another one is new to them."""
+    """A settled letter of successive requests stays settled for the same error, and reopens for another."""
     letters = store()
     letters.keep(letter(1, result_id=name(11)))
     letters.settle(name(1), after(5), "ann@example.org")
@@ -289,7 +289,7 @@ def test_a_settled_letter_that_many_requests_share_stays_settled(reason: str, *,
 
 
 def test_a_failure_after_the_settlement_is_listed_again() -> None:
-    """Somebody has asked for it once more; a redelivery of the old end is no new failure."""
+    """A settled letter is listed again if its request fails again, but not if the old end is repeated."""
     letters = store()
     letters.keep(letter(1))
     letters.settle(name(1), after(5), "ann@example.org")
@@ -300,7 +300,7 @@ def test_a_failure_after_the_settlement_is_listed_again() -> None:
 
 
 def test_the_first_settlement_holds() -> None:
-    """Who did it is known by the first mark."""
+    """A letter keeps who settled it first; settling it again changes nothing."""
     letters = store()
     letters.keep(letter(1))
     assert (letters.settle(name(1), after(5), "ann"), letters.settle(name(1), after(6), "bob")) == (True, True)
@@ -311,7 +311,7 @@ def test_the_first_settlement_holds() -> None:
 
 
 def test_a_page_that_takes_the_service_long_says_where_to_go_on() -> None:
-    """It may be empty and not the last; the next one goes on where the service was."""
+    """If the service is slow, a page may be empty and still have a continuation, from which the next goes on."""
     table = MemoryTable()
     letters = DeadLetterStore(table)
     for n in range(3):

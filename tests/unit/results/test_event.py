@@ -1,4 +1,4 @@
-"""The result message and the status document, as the contract gives them."""
+"""The result message and the status document, member by member."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REJECTED = Result("id-1", NOT_VALID, PartialRequest(), ACCOUNT, Origin.QUEUE)
 
 
 def test_the_event_is_the_one_of_the_contract() -> None:
-    """Every member, by name and value."""
+    """A result's CloudEvent has exactly the documented members and values."""
     row = done(request=request(metadata={"frame": "1"}), parent_id="7c9e6679-7425-40de-944b-e07fc1f90ae7", attempts=2)
     end = Conclusion(Outcome.DELETED, Certainty.INFERRED, after(1.5), 404, None, "batch-9")
 
@@ -65,7 +65,7 @@ def test_the_event_is_the_one_of_the_contract() -> None:
 
 
 def test_an_error_has_the_shape_of_batch() -> None:
-    """Code, message with its language, and the values."""
+    """A result's error has Batch's shape: code, message with language, and values."""
     row = done(Outcome.FAILED)
     end = Conclusion(Outcome.FAILED, Certainty.CONFIRMED, NOW, 409, PROBLEM)
 
@@ -79,7 +79,7 @@ def test_an_error_has_the_shape_of_batch() -> None:
 
 
 def test_a_rejected_message_has_no_subject() -> None:
-    """What could not be read names no task; the fields that are unknown are null and all there."""
+    """A rejected result has no subject, and null for each field that could not be read."""
     event = cloud_event(REJECTED)
 
     assert "subject" not in event
@@ -88,7 +88,7 @@ def test_a_rejected_message_has_no_subject() -> None:
 
 @pytest.mark.parametrize("result", [Result.of(done()), REJECTED], ids=["deleted", "rejected"])
 def test_an_independent_reader_takes_the_event(result: Result) -> None:
-    """The SDK of the CloudEvents project reads the text and finds it valid."""
+    """The CloudEvents project's own SDK reads the result and accepts it as valid."""
     text = event_text(cloud_event(result))
 
     event = JSONFormat().read(CloudEvent, text)
@@ -115,7 +115,7 @@ def test_an_id_is_the_same_for_every_emission_of_one_outcome() -> None:
 
 
 def test_ids_are_never_shared() -> None:
-    """Another outcome, generation, request, payload or id space has another id."""
+    """Results of another outcome, generation, request, payload or id space have another id."""
     rows = [
         done(),
         done(Outcome.EXHAUSTED),
@@ -128,30 +128,30 @@ def test_ids_are_never_shared() -> None:
 
 
 def test_the_ids_of_a_release_are_those_of_all_others() -> None:
-    """Consumers remember ids for days: a change of the derivation would make every repeat look new."""
+    """Result ids are the same in every release, so that consumers recognise repeats."""
     assert result_id("deleted", REQUEST_ID, "hash", 0) == "3a029e9e-fad1-54ec-b7ad-bcb37458d24e"
 
 
 def test_a_row_that_is_not_done_has_no_ending() -> None:
-    """Asking for one is a defect, and is loud."""
+    """Making a result of an unfinished row is a defect and raises ValueError."""
     with pytest.raises(ValueError, match="is not done"):
         Result.of(claimed())
 
 
 def long_error(values: int) -> ErrorBody:
-    """An error as an unkind proxy may send it."""
+    """A very long error, as a proxy may send it."""
     return ErrorBody("C" * 9_000, "M" * 30_000, tuple(("K" * 900, "V" * 9_000) for _ in range(values)))
 
 
 def event_with(error: ErrorBody | None, metadata: dict[str, str]) -> dict[str, Any]:
-    """A result with so much in it."""
+    """A result with this error and metadata."""
     row = done(request=request().model_copy(update={"metadata": metadata}))
     end = Conclusion(Outcome.DELETED, Certainty.CONFIRMED, NOW, error=error)
     return cloud_event(Result.of(replace(row, conclusion=end)))
 
 
 def test_what_fits_is_sent_whole() -> None:
-    """Up to the limit nothing is shortened."""
+    """A result that fits into a message is sent unchanged."""
     event = event_with(ErrorBody("C", "M" * 40_000), {"k": "v"})
     assert json.loads(event_text(event)) == event
 
@@ -176,7 +176,7 @@ def test_a_long_error_is_shortened_to_fit() -> None:
 
 @pytest.mark.parametrize("character", ["M", "é", "値", "\U0001f600", '"', "\ud800"])
 def test_a_shortened_error_fits_whatever_its_characters_are(character: str) -> None:
-    """The room is counted in JSON, where one character may be twelve; metadata of the longest stays."""
+    """A shortened error fits the message whatever its characters, and metadata is kept."""
     error = ErrorBody(character * 128, character * 50_000, tuple((character * 128, character * 500) for _ in range(21)))
     metadata = {"k": "\U0001f600" * 255}
 
@@ -188,7 +188,7 @@ def test_a_shortened_error_fits_whatever_its_characters_are(character: str) -> N
 
 
 def test_metadata_goes_last() -> None:
-    """It is dropped only when the error has been shortened and the text is still too long."""
+    """Metadata is dropped only if the result is still too long with a shortened error."""
     event = event_with(long_error(values=20), {"k": "€" * 10_000})
 
     read = json.loads(event_text(event))
@@ -198,12 +198,12 @@ def test_metadata_goes_last() -> None:
 
 
 def test_metadata_alone_can_be_too_long() -> None:
-    """Without an error there is nothing else to shorten."""
+    """Metadata that alone makes a result too long is dropped."""
     assert json.loads(event_text(event_with(None, {"k": "€" * 10_000})))["data"]["metadata"] == {}
 
 
 def test_shortening_leaves_the_event_alone() -> None:
-    """The status document of the same row shows everything."""
+    """Shortening the message text does not change the event itself."""
     event = event_with(long_error(values=20), {"k": "€" * 10_000})
     before = json.dumps(event)
 
@@ -213,7 +213,7 @@ def test_shortening_leaves_the_event_alone() -> None:
 
 
 def test_the_text_is_ascii() -> None:
-    """Legal XML in a queue message, whatever the metadata holds."""
+    """A result's text is ASCII, whatever its metadata holds."""
     assert event_text(event_with(None, {"k": "\ufffe😀é"})).isascii()
 
 
@@ -248,7 +248,7 @@ def test_the_text_is_ascii() -> None:
     ],
 )
 def test_the_status_document(row: Any, state: str, extra: dict[str, Any]) -> None:
-    """The word for each state, and what is there in that state alone."""
+    """The status document names the row's state and has the fields of that state."""
     assert status_document(row, NOW) == {
         "clientRequestId": REQUEST_ID,
         "jobId": "Render-7",
@@ -262,6 +262,6 @@ def test_the_status_document(row: Any, state: str, extra: dict[str, Any]) -> Non
 
 
 def test_instants_are_in_utc_with_milliseconds() -> None:
-    """Whatever zone a row's instant was read in."""
+    """Instants in documents are in UTC with milliseconds, whatever their time zone."""
     local = NOW.astimezone(tz=None) + timedelta(microseconds=1_999)
     assert status_document(accepted(accepted_at=local), NOW)["acceptedAt"] == "2026-11-24T07:30:00.001Z"

@@ -1,4 +1,4 @@
-"""Which trace a request belongs to, by every door, and that its result says so."""
+"""Which trace a request belongs to, by every way in, and that its result names it."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ INVOCATION = "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-00"
 
 
 def traces(world: World) -> set[str | None]:
-    """The traces that the results so far name, once all queues are quiet."""
+    """The traces named in the results once all queues are empty."""
     world.settle()
     assert world.results()
     return {result.get("traceparent") for result in world.results()}
 
 
 def post(world: World, body: object, path: str = "api", traceparent: str | None = CALLER) -> int:
-    """The status of a POST by a caller with a trace."""
+    """Makes a POST call with the caller's trace; returns the status."""
     service = getattr(world.app, path)
     status: int = service.submit(call(json.dumps(body).encode(), traceparent=traceparent)).status
     return status
 
 
 def many(world: World) -> dict[str, Any]:
-    """A wish for two tasks."""
+    """A `taskIds` request for two tasks."""
     one = world.request()
     return {"clientRequestId": one["clientRequestId"], "jobId": one["jobId"], "taskIds": ["task-1", "task-2"]}
 
 
 def test_an_http_callers_trace_reaches_the_result() -> None:
-    """Through the message and the row; the worker's own invocation does not take its place."""
+    """The trace of an HTTP caller reaches the result, not that of the worker's invocation."""
     world = World()
     world.traceparent = INVOCATION
     assert post(world, world.request()) == 202
@@ -58,7 +58,7 @@ def test_every_request_of_a_bulk_call_belongs_to_the_callers_trace() -> None:
 
 
 def test_the_synchronous_call_belongs_to_the_callers_trace() -> None:
-    """Its result on the queue says so."""
+    """The result of a synchronous DELETE names the caller's trace."""
     world = World()
     world.request()
     route = {"jobId": "job-1", "taskId": "task-1"}
@@ -77,7 +77,7 @@ def test_a_producers_message_names_its_trace() -> None:
 
 
 def test_a_message_without_a_trace_belongs_to_its_delivery() -> None:
-    """Retries go on in the trace of the first one."""
+    """A message without a trace belongs to the trace of the invocation that delivers it."""
     world = World()
     world.traceparent = INVOCATION
     world.put_request()
@@ -101,7 +101,7 @@ def test_an_events_trace_reaches_every_result(wrapped: bool) -> None:
 
 
 def test_an_event_over_http_belongs_to_the_callers_trace() -> None:
-    """Like a request."""
+    """All results of an event over HTTP name the caller's trace."""
     world = World()
     world.batch.seed("render-7", 1)
     assert post(world, {"clientRequestId": str(uuid.uuid4()), "jobId": "render-7"}, "cleanups") == 202
@@ -109,7 +109,7 @@ def test_an_event_over_http_belongs_to_the_callers_trace() -> None:
 
 
 def test_a_repeat_from_another_trace_is_a_repeat() -> None:
-    """The trace is no part of what is asked for, neither of a request nor of an event."""
+    """A repeat with another trace is still a repeat, and its result names the first trace."""
     world = World()
     body = world.request()
     world.put(body | {"traceparent": CALLER})
@@ -123,7 +123,7 @@ def test_a_repeat_from_another_trace_is_a_repeat() -> None:
     "wrong", ["", "00-xyz", CALLER.upper(), CALLER.replace("00-", "01-", 1), f"00-{'0' * 32}-00f067aa0ba902b7-01"]
 )
 def test_a_trace_that_is_none_is_refused(wrong: str) -> None:
-    """A field is checked like any other, its pointer in the result; what other fields say is kept."""
+    """An invalid `traceparent` is rejected with its pointer."""
     world = World()
     world.put_request(traceparent=wrong)
     world.settle()
@@ -141,14 +141,14 @@ def test_telemetry_is_off_by_default(env: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", ["PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "PYTHON_ENABLE_OPENTELEMETRY"])
 def test_the_workers_own_switches_turn_it_on(name: str) -> None:
-    """One setting for both, so that the app's spans have a provider."""
+    """Either of the worker's own telemetry settings switches the app's telemetry on."""
     assert type(telemetry_of({name: "True"})).__name__ == "OpenTelemetry"
 
 
 def test_missing_libraries_do_not_stop_deletions(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is said in the log, and the app runs without."""
+    """If OpenTelemetry is not installed, a warning is logged and the app runs without telemetry."""
     monkeypatch.delitem(sys.modules, "shared.results.tracing", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with caplog.at_level(logging.WARNING):

@@ -1,4 +1,4 @@
-"""An account in memory, swept by the real steps: messages, rows and requests, with whatever goes wrong between them."""
+"""An in-memory account that real sweep steps run on: messages, rows and requests, with faults between them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ QUEUE = "job-completions"
 
 @dataclass(frozen=True)
 class Request:
-    """A deletion that was asked for, with what its message carries."""
+    """A deletion that was requested, with what its message carries."""
 
     request: DeletionRequest
     sweep_id: str
@@ -51,7 +51,7 @@ class Request:
 
 
 class SweepWorld(SweptAccount):
-    """Everything that a sweep meets. Time moves when the next message is due later."""
+    """Everything that a sweep uses. Time moves on when the next message is due later."""
 
     def __init__(self, *policies: dict[str, Any], protected: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class SweepWorld(SweptAccount):
         return self.passage(operation)
 
     def set_rules(self, *policies: dict[str, Any], protected: tuple[str, ...] = ()) -> None:
-        """The settings from now on."""
+        """Replaces the settings."""
         problems: list[str] = []
         self.rules = Rules(read_policies(json.dumps(policies), self.accounts, problems), protected)
         assert problems == []
@@ -117,13 +117,13 @@ class SweepWorld(SweptAccount):
         return SweepCloser(AgendaStore(self.table), self, lambda sweep: event_text(closing_event(sweep)))
 
     def sweeper(self) -> Sweeper:
-        """A process with the settings of now."""
+        """A process with the current settings."""
         retries = RetryPolicy(4, 5, 900, lambda: 0.5)
         parts = SweeperParts(self.clock, self.accounts, self.rules, self.sweeps, self, self, self._closer(), retries)
         return Sweeper(parts)
 
     def timer(self) -> SweepTimer:
-        """The timer with the settings of now."""
+        """The timer with the current settings."""
         return SweepTimer(
             TimerParts(
                 clock=self.clock,
@@ -140,7 +140,7 @@ class SweepWorld(SweptAccount):
         )
 
     def open_of(self, sweep: Sweep) -> int:
-        """Requests of a sweep that are not done."""
+        """The requests of a sweep that are not done."""
         return open_of(
             sweep,
             Counter(self.done[i] for i, r in self.requests.items() if r.sweep_id == sweep.sweep_id and i in self.done),
@@ -150,11 +150,11 @@ class SweepWorld(SweptAccount):
 
     @property
     def messages(self) -> list[Message]:
-        """The steps that are to come."""
+        """The messages of the steps to come."""
         return self.queues[QUEUE]
 
     def deliver(self, message: Message) -> None:
-        """One delivery of a message that is still there."""
+        """Delivers a message that is still there."""
         if message in self.messages:
             with suppress(AppError, ProcessDied):
                 self.host.deliver(QUEUE, message, self._step)
@@ -165,7 +165,7 @@ class SweepWorld(SweptAccount):
         self.sweeper().deliver(read_sweep_step(value), message.id)
 
     def next_message(self) -> Message | None:
-        """The message that is due first; time moves on to it."""
+        """The message that is due first; moves time on to it."""
         if not self.messages:
             return None
         message = min(self.messages, key=lambda each: each.visible_at)
@@ -182,40 +182,40 @@ class SweepWorld(SweptAccount):
         raise AssertionError("the sweep does not end")
 
     def sweep(self, **fields: Any) -> Sweep:
-        """A whole sweep without its deletions; the row as it ended."""
+        """Runs a whole sweep without its deletions; returns its final row."""
         begun = self.timer().begin(ACCOUNT, **fields)
         assert begun is not None
         self.settle()
         return self.row(begun.sweep_id)
 
     def row(self, sweep_id: str) -> Sweep:
-        """The row of a sweep."""
+        """A sweep's row."""
         found = self.sweeps.read(sweep_id)
         assert found is not None
         return found
 
     def stop(self, sweep_id: str) -> Stop:
-        """Somebody asks a sweep to stop."""
+        """Asks a sweep to stop."""
         stop, _ = SweepStopper(self.clock, self.sweeps, self._closer(), self.open_of).stop(sweep_id)
         return stop
 
     def jobs_by_id(self, asked: Request) -> str:
-        """The id of a request's job as Batch spells it."""
+        """The id of a request's job in Batch's spelling."""
         return next(job_id for job_id in self.seen_as if job_id.lower() == asked.request.job_id.lower())
 
     # The deletions
 
     def open_requests(self) -> Iterator[str]:
-        """Ids of requests that are not done."""
+        """The ids of requests that are not done."""
         return (request_id for request_id in self.requests if request_id not in self.done)
 
     def carry_out(self, request_id: str) -> None:
-        """One deletion, judged by the settings of now."""
+        """Carries out one deletion under the current settings."""
         asked = self.requests[request_id]
         self.done[request_id] = self._outcome(asked)
 
     def carry_out_all(self) -> None:
-        """Every deletion that is open."""
+        """Carries out every open deletion."""
         for request_id in list(self.open_requests()):
             self.carry_out(request_id)
 

@@ -1,4 +1,4 @@
-"""A Batch account in memory that sweeps list: its jobs and tasks, the pages they come in, and what happens meanwhile."""
+"""An in-memory Batch account for sweeps: its jobs and tasks, their pages, and changes while a sweep runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class FakeJob:
     marked: bool = False
     uses_dependencies: bool = False
     refusal: Reply | None = None
-    """What Batch answers when its tasks are to be listed, if not with them."""
+    """What Batch answers to a listing of the tasks of this job in place of a page, if set."""
 
     def listed(self) -> ListedJob:
         """As Batch shows it."""
@@ -57,22 +57,22 @@ class FakeJob:
 
 
 class SweptAccount:
-    """The account."""
+    """A Batch account whose jobs and tasks a sweep lists."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.jobs: dict[str, FakeJob] = {}
         self.page_size = 2
         self.pages_by_offset = False
-        """Then what goes between two pages makes others shift into its place, and be skipped."""
+        """If set, an entry that disappears between two pages shifts the later ones, so that one is skipped."""
         self.answers: list[Reply | JobPage | TaskPage | Callable[[], None] | None] = []
-        """What list calls meet in turn: an answer in place of theirs, or something that happens meanwhile."""
+        """For each list call in turn: an answer in place of the real one, or something that happens during the call."""
         self.calls: list[str] = []
         self.seen_as: dict[str, FakeJob] = {}
-        """Each job as it was listed last."""
+        """Each job as the last listing showed it."""
 
     def job(self, job_id: str, *tasks: FakeTask, **fields: Any) -> FakeJob:
-        """Puts a job there."""
+        """Adds a job."""
         job = FakeJob(job_id, {task.id: task for task in tasks}, **fields)
         self.jobs[job_id.lower()] = job
         return job
@@ -82,7 +82,7 @@ class SweptAccount:
         return FakeTask(task_id, self.clock.now() - ago, **fields)
 
     def left(self) -> list[str]:
-        """Jobs and tasks that are still there."""
+        """The jobs and tasks that still exist."""
         return [f"{job.id}/{task}" for job in self.jobs.values() for task in job.tasks]
 
     def list_jobs(self, account: str, continuation: str | None, box: TimeBox) -> JobPage:

@@ -1,9 +1,9 @@
-"""Whatever jobs, tasks, policies and times, and whatever order of events: nothing goes that no policy said was due.
+"""Whatever the jobs, tasks, policies and times, and in any order of events, only due tasks are deleted.
 
 Hypothesis makes the account, the policies and the events: crashes before and after any operation, messages delivered
 twice and while another delivery is at its list call, messages lost, sweeps stopped, policies and protection changed,
 tasks that run again or are made anew, pages that shift while jobs and their tasks come and go. The judge of what was
-allowed is written here a second time, and plainly.
+allowed is a second, plain implementation of the rules.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ event = st.one_of(
 
 
 class Judge:
-    """A world whose deletions are judged, each at the moment when it takes effect."""
+    """A world whose deletions are judged, each at the moment at which it takes effect."""
 
     def __init__(self, wishes: list[dict[str, Any]], jobs: list[dict[str, Any]], *, by_offset: bool = False) -> None:
         self.wishes = wishes
@@ -117,7 +117,7 @@ class Judge:
         self.world.job(job_id, *tasks, **fields)
 
     def _note_marks(self) -> None:
-        """Notes under which marks each new request was asked for."""
+        """Records the owner's marks under which each new request was made."""
         for request_id in set(self.world.requests) - self._noted:
             asked = self.world.requests[request_id]
             seen = self.world.seen_as[self.world.jobs_by_id(asked)]
@@ -132,7 +132,7 @@ class Judge:
     # Events
 
     def play(self, name: str, what: Any) -> None:
-        """One event."""
+        """Plays one event."""
         getattr(self, "_" + name.replace(" ", "_"))(what)
         self._judge()
 
@@ -155,7 +155,7 @@ class Judge:
             self._deliver(0)
 
     def _overlap(self, number: int) -> None:
-        """Another delivery, of the same message or of another, while this one is at its first list call."""
+        """Another delivery, of the same or another message, runs while this one is at its first list call."""
         self.world.answers = [lambda: self._deliver_at_once(number)]
         self._deliver(0)
         self.world.answers = []
@@ -170,7 +170,7 @@ class Judge:
             self.world.carry_out(waiting[number % len(waiting)])
 
     def _run_again(self, number: int) -> None:
-        """A completed task is another version of itself from now on."""
+        """A completed task runs again and so gets another version."""
         tasks = [task for job in self.world.jobs.values() for task in job.tasks.values()]
         if tasks:
             tasks[number % len(tasks)].version += 1
@@ -182,14 +182,14 @@ class Judge:
             jobs[number % len(jobs)].marked ^= True
 
     def _appear(self, number: int) -> None:
-        """A job comes before all others, and shifts them; made anew, if it was there."""
+        """A job appears before all others and shifts them; an existing one is created again."""
         others = dict(self.world.jobs)
         self.world.jobs.clear()
         self._put(NAMES[number], NEW_JOB)
         self.world.jobs |= {job_id: each for job_id, each in others.items() if job_id not in self.world.jobs}
 
     def _vanish(self, number: int) -> None:
-        """The owner of a job deletes it."""
+        """The owner deletes a job."""
         if self.world.jobs:
             del self.world.jobs[list(self.world.jobs)[number % len(self.world.jobs)]]
 
@@ -252,7 +252,7 @@ class Judge:
     # The end
 
     def finish(self) -> None:
-        """Time goes on without trouble until sweeps find nothing more to do."""
+        """Lets time pass without faults until sweeps find nothing more to do."""
         quiet = 0
         for _ in range(120):
             self.world.clock.advance(INTERVAL.total_seconds() + 1)
@@ -268,7 +268,7 @@ class Judge:
         self.faults += self._left_behind() + self._miscounted()
 
     def _left_behind(self) -> list[str]:
-        """What was due, could be deleted, and is still there."""
+        """The tasks that were due, could be deleted, and still exist."""
         found = []
         for each in self.world.jobs.values():
             wish = first_wish(self.wishes, each.id)
@@ -286,7 +286,7 @@ class Judge:
         return found
 
     def _miscounted(self) -> list[str]:
-        """A sweep counts each deletion that it asked for once, whatever crashed."""
+        """The sweeps that did not count each of their requests exactly once."""
         found = []
         for sweep_id in self.sweep_wishes:
             sweep = self.world.row(sweep_id)
@@ -301,7 +301,7 @@ class Judge:
 
 
 def matches(pattern: str, job_id: str) -> bool:
-    """The rule of patterns, written once more."""
+    """A second implementation of the pattern rule."""
     expression = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
     return re.fullmatch(expression, job_id, re.IGNORECASE) is not None
 
@@ -319,7 +319,7 @@ HOURS_OF = {"PT0S": 0, "PT1H": 1, "P1D": 24, "P3D": 72}
 
 
 def is_due(wish: dict[str, Any], each: FakeTask, sweep: Sweep | None, at: Any = None) -> bool:
-    """The rule of delays, written once more."""
+    """A second implementation of the delay rule."""
     delays = wish["deleteAfter"]
     delay = delays if isinstance(delays, str) else delays.get("succeeded" if each.succeeded else "failed")
     if each.ended is None or delay in {None, "never"}:
@@ -330,7 +330,7 @@ def is_due(wish: dict[str, Any], each: FakeTask, sweep: Sweep | None, at: Any = 
 def faults_of(
     wishes: list[dict[str, Any]], jobs: list[dict[str, Any]], events: list[tuple[str, Any]], by_offset: bool
 ) -> list[str]:
-    """What was broken by this order of events."""
+    """The promises that this order of events broke."""
     judge = Judge(wishes, jobs, by_offset=by_offset)
     judge.play("begin", False)
     for name, what in events:
@@ -348,5 +348,5 @@ ORDERS = st.tuples(policies, st.lists(job, max_size=4, min_size=1), st.lists(eve
 def test_no_order_breaks_a_promise(
     order: tuple[list[dict[str, Any]], list[dict[str, Any]], list[tuple[str, Any]], bool],
 ) -> None:
-    """Nothing goes that was not due, in force and unprotected; in the end nothing is left that was; counts are exact."""
+    """In any order of events, only due, unprotected tasks are deleted, all of them in the end, each counted once."""
     assert faults_of(*order) == []

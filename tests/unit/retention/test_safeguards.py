@@ -1,6 +1,6 @@
 """What each safeguard of a sweep is for: without it, some order of events breaks a promise.
 
-Each is taken out in turn; a story that is harmless with it then breaks just the promise that it is for.
+Each is removed in turn; the story breaks no promise with the safeguard, and the expected one without it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def job(*tasks: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 def told(judge: Judge) -> list[str]:
-    """What was broken after everything came to its end."""
+    """The broken promises once everything has ended."""
     judge.finish()
     return judge.faults
 
 
 def simple(*jobs: dict[str, Any], wish: dict[str, Any] | None = None) -> Story:
-    """One sweep after another, without trouble."""
+    """One sweep after another, without faults."""
 
     def story() -> list[str]:
         judge = Judge([wish or ALL], list(jobs))
@@ -54,7 +54,7 @@ def simple(*jobs: dict[str, Any], wish: dict[str, Any] | None = None) -> Story:
 
 
 def crashing(moment: int) -> Story:
-    """A process that dies at a moment of the step that asks; meanwhile the first task goes by another hand."""
+    """A process dies at a moment of the step that requests deletions; meanwhile somebody deletes the first task."""
 
     def story() -> list[str]:
         judge = Judge([ALL], [job(OLD, OLD, OLD)])
@@ -67,12 +67,12 @@ def crashing(moment: int) -> Story:
 
 
 def crash_in_the_first_step() -> list[str]:
-    """At each moment in turn."""
+    """A crash at each moment of the first step in turn."""
     return [fault for moment in range(12) for fault in crashing(moment)()]
 
 
 def stopped() -> list[str]:
-    """Somebody stops a sweep whose next step waits for a message."""
+    """A sweep is stopped while its next step waits for its message."""
     judge = Judge([ALL], [job(OLD)])
     judge.play("begin", False)
     judge.play("stop", None)
@@ -82,7 +82,7 @@ def stopped() -> list[str]:
 
 
 def lost_message() -> list[str]:
-    """The message of the next step is gone."""
+    """The message of the next step is lost."""
     judge = Judge([ALL], [job(OLD)])
     judge.play("begin", False)
     judge.play("lose", 0)
@@ -90,12 +90,12 @@ def lost_message() -> list[str]:
 
 
 def stuck_job() -> list[str]:
-    """A job with a task that cannot be deleted, and a cap of one a sweep."""
+    """A job with a task that cannot be deleted, and a cap of one task per sweep."""
     return simple(job(STUCK), job(OLD), wish={**ALL, "most": 1})()
 
 
 def bad_job() -> list[str]:
-    """A job whose list is never answered; the one after it has due tasks."""
+    """A job whose list never answers, before one with due tasks."""
     judge = Judge([ALL], [job(OLD), job(OLD)])
     judge.world.jobs["a-1"].refusal = refused(500)
     judge.play("begin", False)
@@ -104,7 +104,7 @@ def bad_job() -> list[str]:
 
 
 def early_first_sweep() -> list[str]:
-    """New policies, and the timer looks at once and an hour later: there is to be time for a dry run."""
+    """The timer looks at new policies at once and an hour later, which is too early for a sweep."""
     judge = Judge([ALL], [job(OLD)])
     for hours in (0, 1):
         judge.play("tick", hours)
@@ -113,7 +113,7 @@ def early_first_sweep() -> list[str]:
 
 
 def two_at_once() -> list[str]:
-    """A second sweep is wished for while one runs."""
+    """A second sweep is requested while one runs."""
     judge = Judge([ALL], [job(OLD)])
     judge.play("begin", False)
     second = judge.world.timer().begin(ACCOUNT)
@@ -124,23 +124,23 @@ def two_at_once() -> list[str]:
 
 
 def without_marks(patch: Patch) -> None:
-    """A job's owner is not heard."""
+    """Mutation: an owner's mark on a job is ignored."""
     patch.setattr(judging, "KEEP_MARK", ("", ""))
 
 
 def without_dependencies(patch: Patch) -> None:
-    """Jobs whose tasks wait for each other are taken like the others."""
+    """Mutation: jobs whose tasks depend on each other are swept like the others."""
     real = judging._left_alone
     patch.setattr(judging, "_left_alone", lambda *what: None if real(*what) is Finding.DEPENDENCIES else real(*what))
 
 
 def without_the_check_of_what_is_listed(patch: Patch) -> None:
-    """The service's filter is trusted, which knows the shorter delay alone."""
+    """Mutation: the service's filter is trusted, although it uses the shorter delay alone."""
     patch.setattr(Policy, "is_due", lambda *_, **__: True)
 
 
 def without_the_outbox(patch: Patch) -> None:
-    """A repeated step goes on without what the first try may not have sent."""
+    """Mutation: a repeated step goes on without sending what the first try may not have sent."""
     patch.setattr(SweepCloser, "close", close_alone)
     real = step.standing_of
 
@@ -152,38 +152,38 @@ def without_the_outbox(patch: Patch) -> None:
 
 
 def close_alone(self: Any, sweep: Any) -> None:
-    """The end without what may not have been sent."""
+    """Ends the sweep without sending what may not have been sent."""
     self._outlet.send_result(self._text(sweep))
     self._note(sweep)
 
 
 def without_stopping(patch: Patch) -> None:
-    """A cancellation is recorded but ignored."""
+    """Mutation: a stop is recorded but ignored."""
     patch.setattr(sweeper, "at_step", lambda sweep, *_: replace(sweep, asked=(), is_stopping=False))
 
 
 def without_requeue(patch: Patch) -> None:
-    """The timer leaves a sweep alone for as long as it seems to run."""
+    """Mutation: the timer never requeues a sweep that seems to run."""
     patch.setattr(agenda, "STUCK_AFTER", 1_000 * DAY)
 
 
 def without_turns(patch: Patch) -> None:
-    """Each sweep begins with the first job."""
+    """Mutation: each sweep begins with the first job."""
     patch.setattr(agenda, "_begin_after", lambda *_: {})
 
 
 def without_passing_over(patch: Patch) -> None:
-    """A job that makes trouble is tried for ever, or ends the sweep."""
+    """Mutation: a job whose list fails is retried for ever, or ends the sweep."""
     patch.setattr(course, "on_job_passed_over", lambda sweep, _: sweep.ended(sweeps.Phase.FAILED, sweep.started_at))
 
 
 def without_the_first_interval(patch: Patch) -> None:
-    """New policies are carried out as soon as the timer looks."""
+    """Mutation: new policies are carried out as soon as the timer looks."""
     patch.setattr(agenda.Agenda, "next_sweep_at", lambda self, _: self.first_seen_at)
 
 
 def without_one_at_a_time(patch: Patch) -> None:
-    """Nobody looks who is there already."""
+    """Mutation: a sweep starts even if another one runs."""
     real = agenda.AgendaStore.read
 
     def read(self: Any, account: str) -> Any:
@@ -219,7 +219,7 @@ def without_one_at_a_time(patch: Patch) -> None:
 def test_a_safeguard_is_needed(
     story: Story, mutation: Callable[[Patch], None], broken: str, monkeypatch: Patch
 ) -> None:
-    """The story is harmless with it, and breaks just this promise without it."""
+    """The story breaks no promise with the safeguard, and the expected one without it."""
     assert story() == []
     mutation(monkeypatch)
     assert any(broken in fault for fault in story())
@@ -235,7 +235,7 @@ def test_a_safeguard_is_needed(
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_hypothesis_finds_it_too(mutation: Callable[[Patch], None], broken: str, monkeypatch: Patch) -> None:
-    """The events that it makes reach the orders that matter; the same ones break nothing with the safeguard."""
+    """Hypothesis finds an order of events that breaks the promise without the safeguard, but not with it."""
     mutation(monkeypatch)
     found = find(ORDERS, lambda order: any(broken in fault for fault in faults_of(*order)), settings=UNSHRUNK)
     monkeypatch.undo()

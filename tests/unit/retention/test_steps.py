@@ -1,4 +1,4 @@
-"""The steps of a sweep as messages: repeats, what stops it, what ends it, and the row between them."""
+"""The steps of a sweep as messages: repeats, stops, ends, and the row that a sweep keeps between them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def world_of(jobs: int, *policies: Any) -> SweepWorld:
 
 
 def dies_after_its_row(world: SweepWorld) -> None:
-    """The process dies between the row of the step that is delivered now and what it asks for."""
+    """The process dies after it has written the row of the delivered step and before it sends the requests."""
     world.answers = [None, lambda: world.clock.advance(5)]
     with disturbed(world, following("row write", Fault.DIES_BEFORE)):
         world.deliver(world.messages[0])
@@ -66,7 +66,7 @@ def dies_after_its_row(world: SweepWorld) -> None:
 
 
 def test_a_step_s_message_says_which_step_is_due_and_nothing_else() -> None:
-    """All else stands in the row, where nobody can forge it."""
+    """A step's message holds only the sweep's id, the step's number and whether it is a repeat."""
     step = SweepStep(ID, 3, repeats=True)
     value = json.loads(write_sweep_step(step))
     assert value == {"sweep": {"v": 1, "id": ID, "step": 3, "repeat": True}}
@@ -88,14 +88,14 @@ def test_a_step_s_message_says_which_step_is_due_and_nothing_else() -> None:
     ],
 )
 def test_a_step_that_the_app_did_not_write_is_refused(body: object, pointer: str) -> None:
-    """A step is parsed as strictly as a caller's message."""
+    """A malformed step message is refused with a pointer."""
     with pytest.raises(InvalidInput) as caught:
         read_sweep_step({"sweep": body})
     assert caught.value.problems[0].pointer == pointer
 
 
 def test_a_message_is_the_next_step_a_repeat_or_a_duplicate() -> None:
-    """The step number and the message that did the last step determine how a message is treated."""
+    """A step's number and message decide whether it is the next step, a repeat, or already done."""
     world = world_of(3)
     sweep = running(world)
     first = world.messages[0]
@@ -112,7 +112,7 @@ def test_a_message_is_the_next_step_a_repeat_or_a_duplicate() -> None:
 
 
 def test_a_repeat_asks_for_what_was_noted_and_not_for_what_is_listed_by_then() -> None:
-    """A task under another version leaves the first request as it is: no conflict."""
+    """A repeated step sends the requests recorded by the first try, even if a task has changed since."""
     world = world_of(1)
     sweep = running(world)
     dies_after_its_row(world)
@@ -125,7 +125,7 @@ def test_a_repeat_asks_for_what_was_noted_and_not_for_what_is_listed_by_then() -
 
 
 def test_a_duplicate_of_a_step_that_another_message_did_is_dropped() -> None:
-    """Its successor is on its way."""
+    """A message for a step that another message has done makes no call to Batch."""
     world = world_of(2)
     running(world)
     (message,) = world.messages
@@ -146,7 +146,7 @@ def stop(world: SweepWorld, sweep: Sweep) -> None:
 
 
 def test_a_change_of_policies_stops_a_sweep_at_its_next_step() -> None:
-    """Any change of the account's, also one that touches none of its jobs."""
+    """Any change of the account's policies ends a running sweep at its next step, as cancelled."""
     world = world_of(4)
     sweep = running(world)
     world.answers = [None, lambda: world.clock.advance(5)]
@@ -160,7 +160,7 @@ def test_a_change_of_policies_stops_a_sweep_at_its_next_step() -> None:
 
 
 def test_a_request_of_a_policy_that_changed_ends_as_cancelled() -> None:
-    """The next sweep judges anew."""
+    """A sweep's request ends as cancelled if its policy has changed since."""
     world = world_of(1)
     world.sweep()
     world.set_rules({**ALL, "deleteAfter": "P2D"})
@@ -169,7 +169,7 @@ def test_a_request_of_a_policy_that_changed_ends_as_cancelled() -> None:
 
 
 def test_an_account_that_was_taken_off_the_list_ends_its_sweep_as_failed() -> None:
-    """Its policies hold for no account of the app's."""
+    """A sweep fails at its next step if its account has left the allow list."""
     world = world_of(1)
     sweep = running(world)
     world.accounts = ()
@@ -197,7 +197,7 @@ def test_a_sweep_is_stopped_at_its_next_step() -> None:
 
 
 def test_a_sweep_that_waits_is_stopped_at_once() -> None:
-    """Nobody has to wait for the account to recover."""
+    """A sweep that waits for its account to recover is stopped at once, and another can start."""
     world = world_of(1)
     sweep = running(world)
     world.answers = [refused(429, "TooManyRequests", 600)]
@@ -209,7 +209,7 @@ def test_a_sweep_that_waits_is_stopped_at_once() -> None:
 
 
 def test_a_sweep_whose_message_was_lost_is_stopped_at_once() -> None:
-    """No step would come: the timer looks at the accounts of the list alone, which this one may have left."""
+    """A stop ends a sweep at once if its message has been missing for an hour."""
     world = world_of(1)
     sweep = running(world)
     world.messages.clear()
@@ -222,7 +222,7 @@ def test_a_sweep_whose_message_was_lost_is_stopped_at_once() -> None:
 
 
 def test_a_sweep_that_has_ended_can_be_stopped_while_requests_of_it_are_open() -> None:
-    """It keeps its state and its event; when nothing is open it is too late."""
+    """An ended sweep with open requests can be stopped: they end as cancelled, and the sweep stays done."""
     world = world_of(2)
     sweep = world.sweep()
     world.carry_out(next(iter(world.requests)))
@@ -237,7 +237,7 @@ def test_a_sweep_that_has_ended_can_be_stopped_while_requests_of_it_are_open() -
 
 
 def test_a_stop_while_a_step_is_at_work_wins() -> None:
-    """The step's row is refused, and nothing of it was asked for."""
+    """If a sweep is stopped during a step, that step's write is refused and it requests nothing."""
     world = world_of(1)
     sweep = running(world)
     world.answers = [None, lambda: stop(world, sweep)]
@@ -246,7 +246,7 @@ def test_a_stop_while_a_step_is_at_work_wins() -> None:
 
 
 def test_a_step_on_the_poison_queue_ends_the_sweep_as_failed() -> None:
-    """No dead letter; the account may be swept again, and what was noted is asked for."""
+    """A poison step ends its sweep as failed, and the account can be swept again."""
     world = world_of(1)
     sweep = running(world)
     world.sweeper().give_up(SweepStep(sweep.sweep_id, 0))
@@ -257,7 +257,7 @@ def test_a_step_on_the_poison_queue_ends_the_sweep_as_failed() -> None:
 
 
 def test_a_poison_copy_of_a_step_of_a_sweep_that_has_ended_closes_it_again() -> None:
-    """Under the same id: its event may never have gone out."""
+    """A poison step of an ended sweep publishes its closing event again, under the same id."""
     world = world_of(1)
     sweep = world.sweep()
     world.sweeper().give_up(SweepStep(sweep.sweep_id, 0))
@@ -282,7 +282,7 @@ def test_a_poison_copy_of_a_step_that_is_long_done_ends_nothing() -> None:
 
 
 def test_a_requeued_sweep_first_sends_the_requests_of_its_last_step() -> None:
-    """That step may have died before it sent anything."""
+    """A requeued sweep first sends the requests that its last step recorded and may not have sent."""
     world = world_of(4)
     sweep = running(world)
     dies_after_its_row(world)
@@ -299,7 +299,7 @@ def test_a_requeued_sweep_first_sends_the_requests_of_its_last_step() -> None:
 
 
 def test_a_row_is_read_as_it_was_written() -> None:
-    """A row of a sweep in full progress survives writing and reading."""
+    """The row of a sweep in progress reads back equal."""
     world = world_of(5, {**ALL, "most": 3}, OTHER)
     sweep = running(world)
     world.answers = [None, None, refused(500)]
@@ -310,7 +310,7 @@ def test_a_row_is_read_as_it_was_written() -> None:
 
 
 def test_a_row_of_an_earlier_version_is_read() -> None:
-    """It knew one job where this one knows several, and where the second lap ends."""
+    """A sweep's row written by an earlier version is read."""
     world = world_of(0, {**ALL, "most": 3})
     entity = to_entity(running(world), world.clock.now())
     packed = json.loads(zlib.decompress(entity["part_0"]))
@@ -328,7 +328,7 @@ def marks(count: int) -> tuple[str, ...]:
 
 
 def test_a_full_row_fits_the_table() -> None:
-    """A page of jobs with the longest ids, and what a step asks for at most: no column above 64 KiB, less than 1 MiB."""
+    """The largest row of a sweep fits the table: no column above 64 KiB, less than 1 MiB in all."""
     job_ids = [f"{number:04d}" + "Abc_-9xYz"[number % 9] * 60 + ":job-1234567890" for number in range(1_000)]
     asked = tuple(
         Asked(job_ids[n % 1_000], f"{n * 7919:064d}", f"0x8D{n * 104729:016X}", "all") for n in range(2 * MOST_ASKED)
@@ -352,7 +352,7 @@ def test_a_full_row_fits_the_table() -> None:
 
 @pytest.mark.parametrize("change", [{"parts": 2}, {"part_0": b"x"}, {"phase": "asleep"}, {"due_at": "soon"}])
 def test_a_row_that_no_version_writes_is_loud(change: dict[str, object]) -> None:
-    """It is no sweep that has not begun."""
+    """A sweep's row that no version writes raises CorruptRecord."""
     world = world_of(0)
     entity = to_entity(running(world), world.clock.now()) | change
     with pytest.raises(CorruptRecord):
@@ -363,7 +363,7 @@ def test_a_row_that_no_version_writes_is_loud(change: dict[str, object]) -> None
 
 
 def test_the_closing_event_tells_what_the_sweep_came_to() -> None:
-    """One id at every emission, no sample, no subject."""
+    """The closing event has one id each time, the sweep's counts, no sample and no subject."""
     world = world_of(2, ALL)
     world.job("marked", marked=True)
     sweep = world.sweep()
@@ -387,7 +387,7 @@ def test_the_closing_event_tells_what_the_sweep_came_to() -> None:
 
 
 def test_the_status_tells_what_is_open_and_how_the_rest_ended() -> None:
-    """What was asked for and is not done, whether a row of it is there or not; a dry run has nothing open."""
+    """A sweep's status counts requests that are not done as open, with or without rows; a dry run has none."""
     world = world_of(3)
     sweep = world.sweep()
     status = status_of(sweep, Totals(2, {"deleted": 1, "notFound": 1}), world.clock.now())
@@ -399,14 +399,14 @@ def test_the_status_tells_what_is_open_and_how_the_rest_ended() -> None:
 
 
 def test_a_running_sweep_has_no_end_yet() -> None:
-    """Null, not absent."""
+    """In the status of a running sweep, `endedAt` and `error` are null."""
     world = world_of(1)
     status = status_of(running(world), Totals(0, {}), world.clock.now())
     assert (status["state"], status["endedAt"], status["error"]) == ("running", None, None)
 
 
 def test_what_was_lost_with_its_message_is_open_for_a_day() -> None:
-    """Counted from the last that moved of the sweep; not while it runs, nor while a request of it has an open row."""
+    """Requests that were lost stop counting as open a day after the sweep or its requests last moved."""
     world = world_of(3)
     sweep, ended_at = world.sweep(), world.clock.now()
     later, moved_at = ended_at + timedelta(days=2), to_text(ended_at + timedelta(days=1))

@@ -1,4 +1,4 @@
-"""One sweep from its first page of jobs to its closing event: what it takes, what it leaves alone, what it counts."""
+"""One sweep from its first page of jobs to its closing event: what it requests, skips and counts."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def counts(sweep: Sweep) -> list[tuple[str, int, int, int]]:
 
 
 def asked(world: SweepWorld) -> list[str]:
-    """What was asked for, as job/task."""
+    """The requested deletions, as job/task."""
     return [f"{each.request.job_id}/{each.request.task_id}" for each in world.requests.values()]
 
 
 def left_alone(sweep: Sweep) -> dict[str, int]:
-    """The reasons that counted."""
+    """The counts of skipped jobs that are not zero, by reason."""
     return {reason: count for reason, count in asdict(sweep.left_alone).items() if count}
 
 
@@ -43,7 +43,7 @@ def left_alone(sweep: Sweep) -> dict[str, int]:
 
 
 def test_each_completed_task_goes_when_its_class_s_delay_has_passed() -> None:
-    """Succeeded after three days, failed after seven; a task that still runs is not looked at."""
+    """Completed tasks are deleted once their class's delay has passed; running tasks are left alone."""
     world = SweepWorld(RENDER)
     world.job(
         "render-7",
@@ -71,7 +71,7 @@ def test_due_is_judged_at_the_start_of_the_sweep_on_every_page() -> None:
 
 
 def test_a_request_is_for_the_version_that_was_listed() -> None:
-    """Derived id, `ifMatch`, and the policy in its metadata; a task made anew meanwhile is kept."""
+    """A request carries the listed ETag as `ifMatch` and the policy as metadata; a changed task is kept."""
     world = SweepWorld(RENDER)
     world.job("render-7", world.ended("a"), world.ended("b"))
     sweep = world.sweep()
@@ -96,7 +96,7 @@ def test_a_request_is_for_the_version_that_was_listed() -> None:
     ],
 )
 def test_a_task_that_cannot_be_judged_is_left_alone(task: CompletedTask) -> None:
-    """Without an end time, a version, or an id that a URL may be built from; it counts as kept."""
+    """A task without a valid end time, ETag or id is kept and counted as kept."""
     world = SweepWorld(RENDER)
     world.job("render-7")
     world.answers = [None, TaskPage(DELETED, (task,))]
@@ -105,7 +105,7 @@ def test_a_task_that_cannot_be_judged_is_left_alone(task: CompletedTask) -> None
 
 
 def test_what_the_service_lists_is_checked_again() -> None:
-    """A filter that it did not understand must not delete what is not due."""
+    """A listed task that is not due is kept, even if the service's filter let it through."""
     world = SweepWorld(RENDER)
     world.job("render-7")
     young = CompletedTask("t", 0, "success", "2026-11-24T07:00:00Z", "0x1")
@@ -114,7 +114,7 @@ def test_what_the_service_lists_is_checked_again() -> None:
 
 
 def test_the_first_match_alone_decides() -> None:
-    """A job that a keeping policy takes is counted there, not listed, and never falls through."""
+    """A job that matches a policy which keeps everything is counted there, not listed, and matches no later one."""
     world = SweepWorld({"name": "gold", "jobs": "render-gold-*", "deleteAfter": "never"}, RENDER, REST)
     for job_id in ("render-gold-1", "RENDER-7", "other"):
         world.job(job_id, world.ended("t"))
@@ -138,7 +138,7 @@ def test_the_first_match_alone_decides() -> None:
 def test_a_job_is_left_alone_for_a_reason_that_is_counted(
     fields: dict[str, Any], policy: dict[str, Any], reason: str | None
 ) -> None:
-    """Its owner's mark always counts, dependencies while the job is not completed and the policy does not say `any`."""
+    """A marked job is skipped; one with dependencies is, unless completed or its policy says `any`."""
     world = SweepWorld({**RENDER, **policy})
     world.job("render-7", world.ended("t"), **fields)
     sweep = world.sweep()
@@ -158,7 +158,7 @@ def test_a_job_that_the_wanted_state_excludes_counts_nowhere() -> None:
 
 
 def test_of_several_reasons_the_first_counts() -> None:
-    """Protected before marked before dependencies; each job once."""
+    """A job with several reasons to be skipped counts under the first: protected, marked, dependencies."""
     world = SweepWorld(RENDER, protected=("RENDER-1",))
     for job_id in ("render-1", "render-2", "render-3", "other"):
         world.job(job_id, marked=job_id != "render-3", uses_dependencies=True)
@@ -166,7 +166,7 @@ def test_of_several_reasons_the_first_counts() -> None:
 
 
 def test_a_protected_job_is_no_trouble_though_its_marks_cannot_be_read() -> None:
-    """Protection needs the id alone, and comes first."""
+    """A protected job is counted as protected even if its metadata cannot be read."""
     world = SweepWorld(RENDER, protected=("render-1",))
     world.answers = [JobPage(DELETED, (ListedJob("render-1", "", is_readable=False),))]
     sweep = world.sweep()
@@ -174,7 +174,7 @@ def test_a_protected_job_is_no_trouble_though_its_marks_cannot_be_read() -> None
 
 
 def test_a_job_that_cannot_be_read_counts_by_the_first_reason_that_holds() -> None:
-    """Its owner's mark comes before trouble, and one that `jobState` excludes counts nowhere."""
+    """An unreadable job counts as protected or marked before unlisted; if `jobState` excludes it, nowhere."""
     keep = (("task-retention", "keep"),)
     world = SweepWorld(RENDER, {**REST, "jobState": "completed"}, protected=("render-1*",))
     jobs = (
@@ -193,7 +193,7 @@ def test_a_job_that_cannot_be_read_counts_by_the_first_reason_that_holds() -> No
 
 
 def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
-    """Nobody knows whether its owner keeps it; the others go on."""
+    """A job whose metadata or id cannot be read is skipped and named; the other jobs are swept."""
     world = SweepWorld(RENDER)
     world.job("render-2", world.ended("t"))
     bad = ListedJob("render-1", "", is_readable=False)
@@ -209,7 +209,7 @@ def test_a_job_whose_marks_cannot_be_read_is_left_alone_and_named() -> None:
 
 
 def test_protection_that_comes_meanwhile_takes_the_job_out() -> None:
-    """It is no policy: the sweep goes on without the job, which counts as protected."""
+    """A job that becomes protected during a sweep is skipped and counted as protected."""
     world = SweepWorld(RENDER)
     world.page_size = 10
     for number in (1, 2):
@@ -227,7 +227,7 @@ def test_protection_that_comes_meanwhile_takes_the_job_out() -> None:
 
 
 def test_a_sweep_of_one_policy_takes_only_its_jobs() -> None:
-    """The first match still decides which those are."""
+    """A sweep of one policy takes only jobs whose first match is that policy."""
     world = SweepWorld(RENDER, REST)
     for job_id in ("render-1", "other"):
         world.job(job_id, world.ended("t"), marked=False)
@@ -243,7 +243,7 @@ def test_a_sweep_of_one_policy_takes_only_its_jobs() -> None:
 
 @pytest.mark.parametrize("page_size", [1, 2, 100])
 def test_a_dry_run_counts_what_a_sweep_would_ask_for(page_size: int) -> None:
-    """The same jobs, requests and kept tasks, and a sample; nothing is asked for."""
+    """A dry run counts exactly what the real sweep then requests, with a sample, and requests nothing."""
     world = SweepWorld({**RENDER, "most": 3}, REST)
     world.page_size = page_size
     for job_id in ("render-1", "render-2", "other", "render-3"):
@@ -272,7 +272,7 @@ def test_a_policy_that_only_counts_asks_for_nothing() -> None:
 
 
 def test_a_sample_has_twenty_tasks() -> None:
-    """Enough to see what is meant."""
+    """A policy's sample holds at most twenty tasks."""
     world = SweepWorld(RENDER)
     world.job("render-1", *(world.ended(f"t{n}") for n in range(30)))
     sweep = world.sweep()
@@ -302,7 +302,7 @@ def test_a_cap_ends_a_policy_s_asking_and_the_next_sweep_begins_after_it() -> No
 
 
 def test_a_sweep_that_begins_in_the_middle_comes_round_to_the_rest() -> None:
-    """Up to the job with which it began, that one too: the list is gone through once more for those."""
+    """A sweep that begins in the middle of the list goes through it again for the jobs before that."""
     world = SweepWorld({**RENDER, "most": 3})
     for number in range(3):
         world.job(f"render-{number}", *(world.ended(f"t{n}") for n in range(2)))
@@ -330,7 +330,7 @@ def test_a_job_that_is_left_alone_counts_once_though_the_list_is_gone_through_tw
 
 
 def test_a_job_whose_marks_cannot_be_read_is_named_once_though_the_list_is_gone_through_twice() -> None:
-    """Each job once."""
+    """An unreadable job is counted and named once, even if the list of jobs is gone through twice."""
     world = SweepWorld({**RENDER, "most": 1})
     world.page_size = 10
     for number in range(1, 3):
@@ -345,7 +345,7 @@ def test_a_job_whose_marks_cannot_be_read_is_named_once_though_the_list_is_gone_
 
 
 def test_a_job_that_goes_between_the_laps_does_not_make_the_others_count_twice() -> None:
-    """The second lap ends before the first job that the first lap took, though the one before it is gone."""
+    """If a job is deleted between the two laps of a sweep, the other jobs are still counted once."""
     world = SweepWorld({**RENDER, "most": 4})
     world.page_size = 10
     world.job("render-0", *(world.ended(f"t{n}") for n in range(4)))
@@ -373,7 +373,7 @@ def with_first(world: SweepWorld, job_id: str, *tasks: FakeTask) -> None:
 
 @pytest.mark.parametrize("page_size", [1, 2, 10])
 def test_a_cap_starves_no_job_though_the_one_where_it_was_reached_is_gone(page_size: int) -> None:
-    """Owners delete jobs whose tasks are gone, and new ones come first: the next sweep goes on behind that place."""
+    """If the job that reached `most` is gone, the next sweep still continues after its place."""
     world = SweepWorld({**RENDER, "most": 1})
     world.page_size = page_size
     for number in range(3):
@@ -390,7 +390,7 @@ def test_a_cap_starves_no_job_though_the_one_where_it_was_reached_is_gone(page_s
 
 
 def test_the_jobs_that_came_next_are_gone_too() -> None:
-    """The first of those that are left is where the sweep begins, and the ones before it have their turn at the end."""
+    """If the next jobs are gone too, the sweep begins with the first remembered one that is left."""
     world = SweepWorld({**RENDER, "most": 2})
     for number in range(6):
         world.job(f"render-{number}", world.ended("t"))
@@ -409,7 +409,7 @@ def test_the_jobs_that_came_next_are_gone_too() -> None:
 
 
 def test_what_comes_next_is_never_what_comes_first() -> None:
-    """Though another policy needs a second lap, which lists the first jobs once more."""
+    """The remembered next jobs are those after the place where `most` was reached, even with a second lap."""
     world = SweepWorld({**RENDER, "most": 1}, {**REST, "most": 2})
     for number in range(4):
         world.job(f"render-{number}", world.ended("t"), world.ended("t2"))
@@ -426,7 +426,7 @@ def test_what_comes_next_is_never_what_comes_first() -> None:
 
 
 def test_so_many_jobs_behind_the_place_are_remembered() -> None:
-    """Twenty, for the row of the account holds fifty policies."""
+    """For each policy, the place where `most` was reached and the twenty jobs after it are remembered."""
     world = SweepWorld({**RENDER, "most": 1})
     world.page_size = 7
     for number in range(30):
@@ -435,7 +435,7 @@ def test_so_many_jobs_behind_the_place_are_remembered() -> None:
 
 
 def test_a_sweep_none_of_whose_remembered_jobs_is_left_takes_all_of_them() -> None:
-    """Nobody knows where they stood."""
+    """If none of the remembered jobs is left, the sweep begins with the first job."""
     world = SweepWorld({**RENDER, "most": 1})
     for number in range(2):
         world.job(f"render-{number}", world.ended("t"))
@@ -448,7 +448,7 @@ def test_a_sweep_none_of_whose_remembered_jobs_is_left_takes_all_of_them() -> No
 
 
 def test_a_job_that_came_between_the_laps_waits_for_the_next_sweep() -> None:
-    """The second lap takes the jobs that were held back, and no others: nobody has counted those."""
+    """A job that appears between the two laps of a sweep is left for the next sweep."""
     world = SweepWorld({**RENDER, "most": 2})
     world.page_size = 10
     for number in range(2):
@@ -464,7 +464,7 @@ def test_a_job_that_came_between_the_laps_waits_for_the_next_sweep() -> None:
 
 
 def test_jobs_that_go_between_the_laps_make_no_other_count_twice() -> None:
-    """Though neither the one where `most` was reached nor the one that came next is left, and steps lie between."""
+    """If several jobs are deleted between the two laps, over several steps, the others are counted once."""
     world = SweepWorld({**RENDER, "most": 6})
     world.page_size = 10
     for number in range(6):
@@ -496,7 +496,7 @@ def test_tasks_that_cannot_go_do_not_hold_the_others_up() -> None:
 
 
 def test_a_dry_run_does_not_move_where_the_next_begins() -> None:
-    """It changes nothing at all."""
+    """A dry run does not change where the next sweep begins."""
     world = SweepWorld({**RENDER, "most": 1})
     for number in range(2):
         world.job(f"render-{number}", world.ended("t"))
@@ -512,7 +512,7 @@ def test_a_dry_run_does_not_move_where_the_next_begins() -> None:
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize("step_seconds", [0, 5])
 def test_a_task_that_is_listed_on_two_pages_counts_once(dry_run: bool, step_seconds: int) -> None:
-    """Within a step and across steps, of a dry run too: whether it goes or stays."""
+    """A task that is listed on two pages is counted once, requested or kept, also in a dry run."""
     world = SweepWorld(RENDER)
     world.job("render-1", world.ended("old"), world.ended("new", DAY))
     tasks = tuple(task.listed() for task in world.jobs["render-1"].tasks.values())
@@ -532,7 +532,7 @@ def test_a_task_that_is_listed_on_two_pages_counts_once(dry_run: bool, step_seco
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize("step_seconds", [0, 5])
 def test_a_job_that_is_listed_on_two_pages_counts_once(dry_run: bool, step_seconds: int) -> None:
-    """A new job came before it and shifted it onto the next page; one that is left alone counts once too."""
+    """A job that shifts onto the next page is counted once, swept or skipped."""
     world = SweepWorld(RENDER)
     world.pages_by_offset = True
     world.job("render-0", world.ended("t"))
@@ -553,7 +553,7 @@ def test_a_job_that_is_listed_on_two_pages_counts_once(dry_run: bool, step_secon
 
 
 def test_what_a_row_remembers_of_a_list_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The jobs and tasks that were listed last, and the first of those that wait for the second lap."""
+    """A sweep's row remembers a bounded number of listed jobs, listed tasks, and jobs for the second lap."""
     monkeypatch.setattr(course, "MOST_MET", 4)
     monkeypatch.setattr(course, "MOST_TASKS_MET", 3)
     monkeypatch.setattr(course, "MOST_HELD_BACK", 2)
@@ -602,7 +602,7 @@ def test_trouble_of_the_account_is_waited_out(reply: Reply, at_jobs: bool) -> No
 
 
 def test_a_retry_after_is_obeyed() -> None:
-    """The next step is due then, and not before."""
+    """After a 429, the sweep's next step is due when `Retry-After` says."""
     world = SweepWorld(RENDER)
     world.answers = [refused(429, "TooManyRequests", 120)]
     begun = world.timer().begin(ACCOUNT)
@@ -612,7 +612,7 @@ def test_a_retry_after_is_obeyed() -> None:
 
 
 def test_trouble_of_the_account_that_stays_ends_the_sweep_as_failed() -> None:
-    """When the attempts run out; what was asked for before goes on."""
+    """If the account keeps failing, the sweep fails, and earlier requests stay."""
     world = SweepWorld(RENDER)
     for number in range(2):
         world.job(f"render-{number}", world.ended("t"))
@@ -635,7 +635,7 @@ BAD_PAGES = [
 
 @pytest.mark.parametrize("reply", BAD_PAGES, ids=lambda reply: f"{reply.status} {reply.error.code}")
 def test_a_job_that_makes_trouble_is_tried_three_times_and_passed_over(reply: Reply) -> None:
-    """It is named, the others go on, and it counts as left alone alone."""
+    """A job whose tasks cannot be listed is tried three times, then skipped and named; others go on."""
     world = SweepWorld(RENDER)
     for number in range(2):
         world.job(f"render-{number}", world.ended("t"))
@@ -653,7 +653,7 @@ def test_a_job_that_makes_trouble_is_tried_three_times_and_passed_over(reply: Re
 
 
 def test_a_job_that_recovers_in_time_is_swept() -> None:
-    """Two bad pages are not three."""
+    """A job whose list fails twice and then succeeds is swept."""
     world = SweepWorld(RENDER)
     world.job("render-0", world.ended("t"))
     world.answers = [None, refused(500), refused(500)]
@@ -663,7 +663,7 @@ def test_a_job_that_recovers_in_time_is_swept() -> None:
 
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_the_jobs_that_were_passed_over_are_named_whatever_ends_the_sweep(is_stopped: bool) -> None:
-    """Beside what the service said of the account, or that somebody stopped it."""
+    """Skipped jobs are named in the sweep's error, also if it fails or is stopped."""
     world = SweepWorld(RENDER)
     for number in range(2):
         world.job(f"render-{number}", world.ended("t"))
@@ -691,7 +691,7 @@ def test_the_jobs_that_were_passed_over_are_named_whatever_ends_the_sweep(is_sto
 
 
 def test_what_was_asked_for_before_a_job_is_passed_over_stays() -> None:
-    """It is counted, and goes."""
+    """Deletions requested before their job is skipped are counted and carried out."""
     world = SweepWorld(RENDER)
     world.job("render-0", *(world.ended(f"t{n}") for n in range(4)))
     world.answers = [None, None, refused(500), refused(500), refused(500)]
@@ -702,7 +702,7 @@ def test_what_was_asked_for_before_a_job_is_passed_over_stays() -> None:
 
 @pytest.mark.parametrize("reply", [refused(404, "JobNotFound"), refused(409, "JobBeingDeleted")])
 def test_a_job_that_is_gone_is_no_trouble(reply: Reply) -> None:
-    """It counts nowhere."""
+    """A job that is gone or being deleted when its tasks are listed is counted nowhere."""
     world = SweepWorld(RENDER)
     world.job("render-0", world.ended("t"))
     world.answers = [None, reply]
@@ -713,7 +713,7 @@ def test_a_job_that_is_gone_is_no_trouble(reply: Reply) -> None:
 
 @pytest.mark.parametrize("reply", BAD_PAGES, ids=lambda reply: f"{reply.status} {reply.error.code}")
 def test_a_list_of_jobs_that_stays_bad_ends_the_sweep_as_failed(reply: Reply) -> None:
-    """After three tries."""
+    """If the list of jobs fails three times, the sweep fails."""
     world = SweepWorld(RENDER)
     world.answers = [reply] * 3
     sweep = world.sweep()
@@ -744,7 +744,7 @@ def test_a_list_of_jobs_that_leads_back_ends_the_sweep_as_failed() -> None:
 
 
 def test_a_call_that_the_app_could_not_make_in_time_counts_as_nothing() -> None:
-    """Its own limit on calls in flight is no trouble of the account."""
+    """Calls that the app itself could not start in time do not count as failures of the account."""
     world = SweepWorld(RENDER)
     world.job("render-0", world.ended("t"))
     busy = Reply(Sent.HELD, error=ErrorBody("TooManyInFlight", "No place."))
@@ -756,7 +756,7 @@ def test_a_call_that_the_app_could_not_make_in_time_counts_as_nothing() -> None:
 
 
 def test_a_step_is_bounded_by_time_and_by_what_it_asks_for() -> None:
-    """Four seconds, or a thousand deletions: what is left travels in a message of its own."""
+    """A step ends after four seconds or a thousand deletions, and the next message continues."""
     world = SweepWorld(RENDER)
     world.page_size = 400
     world.job("render-0", *(world.ended(f"t{n}") for n in range(3_000)))
@@ -781,7 +781,7 @@ def test_a_job_with_nothing_due_costs_one_list_call() -> None:
 
 
 def test_a_task_that_shifts_into_the_next_page_of_a_step_is_asked_for_once() -> None:
-    """Two rows of one id would make a message that nobody can read."""
+    """A task listed twice within a step is requested once."""
     world = SweepWorld(RENDER)
     world.job("render-0")
     task = world.ended("t").listed()
@@ -791,7 +791,7 @@ def test_a_task_that_shifts_into_the_next_page_of_a_step_is_asked_for_once() -> 
 
 
 def test_a_message_of_an_unknown_sweep_is_dropped() -> None:
-    """A forged one, or one of a sweep that was forgotten."""
+    """A step of an unknown sweep, forged or purged, is dropped."""
     world = SweepWorld(RENDER)
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None

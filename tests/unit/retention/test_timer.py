@@ -31,14 +31,14 @@ def world() -> SweepWorld:
 
 
 def later(world: SweepWorld, ahead: timedelta) -> None:
-    """Time passes, and the timer looks."""
+    """Time passes, and then the timer runs."""
     world.clock.advance(ahead.total_seconds())
     world.timer().tick()
     world.settle()
 
 
 def sweeps(world: SweepWorld) -> int:
-    """How many have ended."""
+    """The number of sweeps that have ended."""
     return len({event["data"]["sweepId"] for event in world.results})
 
 
@@ -60,7 +60,7 @@ def test_new_policies_leave_an_interval_for_a_dry_run(world: SweepWorld) -> None
 
 
 def test_policies_that_have_changed_are_new(world: SweepWorld) -> None:
-    """Any change, also one back to what they were before."""
+    """Any change of the policies, even back to earlier ones, starts the first interval again."""
     later(world, timedelta())
     later(world, INTERVAL - MINUTE)
     world.set_rules(ALL, OTHER)
@@ -87,7 +87,7 @@ def test_a_sweep_follows_an_interval_after_the_last_one_began(world: SweepWorld)
 
 
 def test_open_requests_hold_the_next_sweep_back_for_a_day_at_most(world: SweepWorld) -> None:
-    """Counted from the start of the one that asked for them."""
+    """Open requests delay the next sweep until at most a day after the start of theirs."""
     later(world, timedelta())
     later(world, INTERVAL)
     later(world, INTERVAL)
@@ -98,7 +98,7 @@ def test_open_requests_hold_the_next_sweep_back_for_a_day_at_most(world: SweepWo
 
 
 def test_a_sweep_that_somebody_wishes_for_does_not_wait(world: SweepWorld) -> None:
-    """It moves the timer's next; a dry run, and a sweep of one policy, do not."""
+    """A sweep on demand starts at once and moves the timer's next, unless it is a dry run or of one policy."""
     later(world, timedelta())
     world.clock.advance(3_600)
     world.sweep(dry_run=True)
@@ -110,7 +110,7 @@ def test_a_sweep_that_somebody_wishes_for_does_not_wait(world: SweepWorld) -> No
 
 
 def test_before_the_timer_ever_looked_a_sweep_can_begin(world: SweepWorld) -> None:
-    """The policies are seen then."""
+    """A sweep can start before the timer first ran, and the policies count as seen from then."""
     assert agenda_of_nobody(world)
     world.sweep(dry_run=True)
     assert agenda(world).first_seen_at == world.clock.now()
@@ -122,7 +122,7 @@ def agenda_of_nobody(world: SweepWorld) -> bool:
 
 
 def test_sweeps_of_an_account_do_not_overlap(world: SweepWorld) -> None:
-    """Whatever their kind; neither the timer nor a person begins another."""
+    """While a sweep of any kind runs, neither the timer nor a person can start another for the account."""
     later(world, timedelta())
     begun = world.timer().begin(ACCOUNT, dry_run=True)
     assert begun is not None
@@ -134,7 +134,7 @@ def test_sweeps_of_an_account_do_not_overlap(world: SweepWorld) -> None:
 
 
 def test_of_two_that_begin_at_once_one_does(world: SweepWorld) -> None:
-    """The loser leaves nothing that runs."""
+    """Of two sweeps started at the same time one begins, and the other leaves nothing behind."""
     begun: list[Sweep | None] = []
 
     def begin() -> None:
@@ -148,7 +148,7 @@ def test_of_two_that_begin_at_once_one_does(world: SweepWorld) -> None:
 
 
 def test_of_two_timers_that_look_at_once_one_begins_a_sweep(world: SweepWorld) -> None:
-    """Though the other's has ended by then: its judgement was of a row that has changed."""
+    """Of two timers that run at the same time, one starts a sweep, even if it has ended before the other acts."""
     later(world, timedelta())
     world.clock.advance(INTERVAL.total_seconds())
 
@@ -166,7 +166,7 @@ def test_of_two_timers_that_look_at_once_one_begins_a_sweep(world: SweepWorld) -
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_a_sweep_whose_first_message_cannot_be_sent_leaves_nothing_behind(world: SweepWorld, dry_run: bool) -> None:
-    """Who asked is told so, and asks again; the one before it stays the last that moved the timer."""
+    """If a sweep's first message cannot be sent, the sweep is undone, and the next attempt works."""
     world.sweep()
     before_it = agenda(world)
     for _ in range(2):
@@ -177,7 +177,7 @@ def test_a_sweep_whose_first_message_cannot_be_sent_leaves_nothing_behind(world:
 
 
 def test_a_first_message_that_was_sent_though_nobody_heard_of_it_finds_nothing_to_do(world: SweepWorld) -> None:
-    """The sweep was undone meanwhile."""
+    """The first message of a sweep that was undone is dropped when it arrives."""
     with disturbed(world, everywhere(Fault.LOSES_ITS_ANSWER, "send step")), pytest.raises(StorageUnavailable):
         world.timer().begin(ACCOUNT)
     world.settle()
@@ -185,7 +185,7 @@ def test_a_first_message_that_was_sent_though_nobody_heard_of_it_finds_nothing_t
 
 
 def test_a_sweep_that_cannot_be_undone_is_given_up_by_the_timer(world: SweepWorld) -> None:
-    """As after a crash."""
+    """A sweep that could be neither started nor undone is ended by the timer."""
     plan = either(everywhere(Fault.FAILS, "send step"), following("send step", Fault.FAILS))
     with disturbed(world, plan), pytest.raises(StorageUnavailable):
         world.timer().begin(ACCOUNT)
@@ -198,7 +198,7 @@ def test_a_sweep_that_cannot_be_undone_is_given_up_by_the_timer(world: SweepWorl
 
 @pytest.mark.parametrize("write", [0, 1])
 def test_a_begin_whose_answer_was_lost_knows_its_own_write(world: SweepWorld, write: int) -> None:
-    """The storage client repeats a write that had succeeded, and is refused."""
+    """A start whose write the storage client repeated recognises its own write."""
     with disturbed(world.table, at(write, Fault.IS_REPEATED, "row write")):
         begun = world.timer().begin(ACCOUNT)
     assert begun is not None
@@ -206,7 +206,7 @@ def test_a_begin_whose_answer_was_lost_knows_its_own_write(world: SweepWorld, wr
 
 
 def test_a_sweep_whose_message_was_lost_is_requeued_after_an_hour(world: SweepWorld) -> None:
-    """It never blocks its account for good; once requeued it has another hour."""
+    """The timer requeues a sweep whose message has been missing for an hour, once."""
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     world.messages.clear()
@@ -222,7 +222,7 @@ def test_a_sweep_whose_message_was_lost_is_requeued_after_an_hour(world: SweepWo
 
 
 def test_an_end_that_the_agenda_does_not_know_is_closed_by_the_timer(world: SweepWorld) -> None:
-    """The process died after the row, and its message is gone."""
+    """If the process died after a sweep's end was written, the timer publishes its closing event."""
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     ended = world.row(begun.sweep_id).ended(Phase.DONE, world.clock.now())
@@ -234,7 +234,7 @@ def test_an_end_that_the_agenda_does_not_know_is_closed_by_the_timer(world: Swee
 
 
 def test_a_sweep_whose_row_is_gone_does_not_block_its_account(world: SweepWorld) -> None:
-    """And is not told to run for ever: it has failed, as far as anybody knows."""
+    """A running sweep whose row is gone counts as failed and does not block its account."""
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     for key in [key for key in world.table.rows if key[1].startswith("sweep:")]:
@@ -248,7 +248,7 @@ def test_a_sweep_whose_row_is_gone_does_not_block_its_account(world: SweepWorld)
 
 
 def test_a_dry_run_whose_row_is_gone_says_nothing_about_the_last_sweep(world: SweepWorld) -> None:
-    """It is not the one that moved the timer."""
+    """A dry run whose row is gone does not replace the account's last sweep."""
     world.sweep()
     last = agenda(world).last
     begun = world.timer().begin(ACCOUNT, dry_run=True)
@@ -260,7 +260,7 @@ def test_a_dry_run_whose_row_is_gone_says_nothing_about_the_last_sweep(world: Sw
 
 
 def test_a_sweep_of_an_account_that_left_the_list_comes_to_its_end(world: SweepWorld) -> None:
-    """Its message was lost: the timer puts it back, and the next step ends it as failed."""
+    """A sweep whose message was lost and whose account left the list is requeued and then fails."""
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     world.messages.clear()
@@ -273,7 +273,7 @@ def test_a_sweep_of_an_account_that_left_the_list_comes_to_its_end(world: SweepW
 
 
 def test_a_last_sweep_whose_row_cannot_be_read_holds_the_next_one_back_no_longer(world: SweepWorld) -> None:
-    """Nobody knows how much of it is open."""
+    """If the last sweep's row cannot be read, its requests do not delay the next sweep."""
     later(world, timedelta())
     later(world, INTERVAL)
     (key,) = (key for key in world.table.rows if key[1].startswith("sweep:"))
@@ -285,7 +285,7 @@ def test_a_last_sweep_whose_row_cannot_be_read_holds_the_next_one_back_no_longer
 def test_a_sweep_whose_row_cannot_be_read_does_not_block_its_account(
     world: SweepWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its steps fail until the host gives them up; it is logged, and the account may be swept again."""
+    """A running sweep whose row cannot be read is logged and does not block its account."""
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     (key,) = (key for key in world.table.rows if key[1].startswith("sweep:"))
@@ -299,7 +299,7 @@ def test_a_sweep_whose_row_cannot_be_read_does_not_block_its_account(
 
 
 def test_an_account_without_policies_is_left_in_peace(world: SweepWorld) -> None:
-    """It gets no row; one that had policies is not swept any more, and its policies are new when they come back."""
+    """An account without policies has no row and is not swept; policies that return count as new."""
     world.set_rules()
     later(world, timedelta())
     assert agenda_of_nobody(world)
@@ -316,7 +316,7 @@ def test_an_account_without_policies_is_left_in_peace(world: SweepWorld) -> None
 
 
 def test_a_sweep_under_way_whose_policies_were_taken_away_still_ends(world: SweepWorld) -> None:
-    """Its message lost, too."""
+    """A sweep whose message was lost ends as cancelled even if its policies were removed."""
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
     world.messages.clear()
@@ -327,7 +327,7 @@ def test_a_sweep_under_way_whose_policies_were_taken_away_still_ends(world: Swee
 
 
 def test_an_account_that_is_not_swept_for_long_is_told_of(world: SweepWorld, caplog: pytest.LogCaptureFixture) -> None:
-    """Three intervals and a day after the last one ended, or its policies came."""
+    """An account not swept for three intervals and a day is logged as `sweep_overdue`."""
     later(world, timedelta())
     later(world, INTERVAL)
     agenda_before = agenda(world)
@@ -344,7 +344,7 @@ def test_an_account_that_is_not_swept_for_long_is_told_of(world: SweepWorld, cap
 
 
 def test_a_failed_sweep_is_an_error_in_the_log(world: SweepWorld, caplog: pytest.LogCaptureFixture) -> None:
-    """An alert reads the line."""
+    """A failed sweep is logged as an error, `sweep_failed`, for which an alert looks."""
     world.accounts = (ACCOUNT,)
     begun = world.timer().begin(ACCOUNT)
     assert begun is not None
@@ -356,7 +356,7 @@ def test_a_failed_sweep_is_an_error_in_the_log(world: SweepWorld, caplog: pytest
 
 
 def test_one_account_s_trouble_holds_up_no_other() -> None:
-    """Storage that fails for its row; the error is told at the end."""
+    """If storage fails for one account, the timer still handles the others, and then raises."""
     world = SweepWorld(ALL)
     world.accounts = ("https://first.region.batch.azure.com", ACCOUNT)
     with disturbed(world.table, at(0, Fault.FAILS)), pytest.raises(StorageUnavailable):
@@ -365,7 +365,7 @@ def test_one_account_s_trouble_holds_up_no_other() -> None:
 
 
 def test_an_account_whose_row_cannot_be_read_holds_up_no_other() -> None:
-    """The others are looked at; the error is told at the end."""
+    """If one account's row cannot be read, the timer still handles the others, and then raises."""
     world = SweepWorld(ALL)
     world.timer().tick()
     (key,) = world.table.rows
@@ -377,7 +377,7 @@ def test_an_account_whose_row_cannot_be_read_holds_up_no_other() -> None:
 
 
 def test_an_agenda_that_no_version_writes_is_loud(world: SweepWorld) -> None:
-    """It is no account that was never swept."""
+    """An account's row that no version writes raises CorruptRecord."""
     later(world, timedelta())
     (key,) = world.table.rows
     world.table.rows[key]["first_seen_at"] = "soon"
@@ -386,7 +386,7 @@ def test_an_agenda_that_no_version_writes_is_loud(world: SweepWorld) -> None:
 
 
 def test_where_most_was_reached_is_read_from_an_agenda_of_an_earlier_version(world: SweepWorld) -> None:
-    """It wrote the id of one job."""
+    """The place where `most` was reached is read from a row of an earlier version, which had one job."""
     later(world, timedelta())
     (key,) = world.table.rows
     world.table.rows[key]["begin_after"] = '{"d": "j-1"}'

@@ -1,4 +1,4 @@
-"""Policies in the whole app: from the timer or a call to the deletion, its result and the closing event."""
+"""Retention policies in the whole app: from the timer or a call to the deletion, its result and the closing event."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def world_of(*policies: dict[str, Any], **settings: str) -> World:
 
 
 def with_settings(world: World, *policies: dict[str, Any], **settings: str) -> None:
-    """The same storage and account, and an app with other settings."""
+    """Changes the settings of an app that keeps its storage and its account."""
     other = world_of(*policies, **settings)
     world.settings = other.settings
     world.app = world.worker()
 
 
 def sweep_id(answer: Answer) -> str:
-    """The id of a sweep that began."""
+    """The id of a sweep that was started."""
     assert answer.status == 202, answer.content
     return str(answer.content["sweepId"])
 
 
 def status(world: World, which: str) -> dict[str, Any]:
-    """`GET /api/retention-sweeps/{id}`."""
+    """The document of `GET /api/retention-sweeps/{id}`."""
     answer = world.sweep(which)
     assert answer.status == 200
     return dict(answer.content)
@@ -50,21 +50,21 @@ def told(world: World) -> list[dict[str, Any]]:
 
 
 def outcomes(world: World) -> list[str]:
-    """How deletions ended."""
+    """The outcomes of the deletions."""
     return [event["data"]["outcome"] for event in world.results() if event["type"] == "batch.task-deletion.done"]
 
 
 class PassingClock(FakeClock):
-    """A clock on which a millisecond passes between two looks."""
+    """A clock that moves on by a millisecond each time it is read."""
 
     def now(self) -> datetime:
-        """The instant, a millisecond later than the last."""
+        """The instant, one millisecond later than at the last reading."""
         self.advance(0.001)
         return super().now()
 
 
 def test_deletions_of_one_step_share_their_messages() -> None:
-    """One message for each bucket, however long it takes to write them: what rows share costs a transaction each."""
+    """The deletions of one step share one message per bucket, even if the clock moves while they are written."""
     world = world_of()
     world.batch.seed("job-1", 200)
     world.app = world.worker(PassingClock(world.clock.now()))
@@ -75,7 +75,7 @@ def test_deletions_of_one_step_share_their_messages() -> None:
 
 
 def test_finished_work_goes_by_itself() -> None:
-    """The timer looks, an interval later it sweeps, and each deletion has its result."""
+    """The timer alone sweeps an account after the first interval, and each deletion has its result."""
     world = world_of()
     world.batch.seed("job-1", 3)
     world.app.sweeps.tick()
@@ -98,7 +98,7 @@ def test_finished_work_goes_by_itself() -> None:
 
 
 def test_each_deletion_is_for_the_version_that_was_listed() -> None:
-    """A task that ran again meanwhile stays."""
+    """A sweep's message carries the listed ETag, and a task that runs again is kept."""
     world = world_of()
     world.batch.seed("job-1", 1)
     world.begin_sweep()
@@ -119,7 +119,7 @@ def test_each_deletion_is_for_the_version_that_was_listed() -> None:
 
 
 def test_a_dry_run_asks_for_nothing_and_is_told() -> None:
-    """No requests, hence no rows and results; it has its status and its event."""
+    """A dry-run sweep requests nothing; it has a status with a sample, and a closing event."""
     world = world_of()
     world.batch.seed("job-1", 2)
     which = sweep_id(world.begin_sweep({"dryRun": True}))
@@ -150,7 +150,7 @@ def swept_but_not_deleted(world: World) -> str:
     ids=["changed", "another first", "only counts", "gone"],
 )
 def test_a_request_whose_policy_is_no_longer_in_force_ends_as_cancelled(policies: list[dict[str, Any]]) -> None:
-    """Without a dead letter: the next sweep judges anew."""
+    """A request whose policy is no longer in force ends as cancelled, without a dead letter."""
     world = world_of()
     world.batch.seed("job-1", 1)
     which = swept_but_not_deleted(world)
@@ -162,7 +162,7 @@ def test_a_request_whose_policy_is_no_longer_in_force_ends_as_cancelled(policies
 
 
 def test_a_request_whose_policy_is_unchanged_goes_on_though_others_changed() -> None:
-    """It is still its job's first match."""
+    """A request whose policy is still its job's first match is carried out although others changed."""
     world = world_of()
     world.batch.seed("job-1", 1)
     swept_but_not_deleted(world)
@@ -185,7 +185,7 @@ def test_a_request_of_a_job_that_was_protected_meanwhile_ends_as_cancelled() -> 
 
 
 def test_a_request_whose_account_was_taken_off_the_list_ends_as_cancelled() -> None:
-    """A policy without an account holds for those of the list alone: no dead letter for each task."""
+    """A sweep's request whose account left the allow list ends as cancelled, without a dead letter."""
     accounts = "https://other.region.batch.azure.com"
     world = world_of(BATCH_ACCOUNT_URLS=f"{accounts},{ACCOUNT}")
     world.batch.seed("job-1", 1)
@@ -200,7 +200,7 @@ def test_a_request_whose_account_was_taken_off_the_list_ends_as_cancelled() -> N
 
 @pytest.mark.parametrize("queue", ["requests", "requests-poison"])
 def test_a_request_that_comes_again_for_another_version_is_no_conflict(queue: str) -> None:
-    """The first of that id stays as it is, also where the host gave the message up."""
+    """A second message with the same id for another task version is dropped, not a conflict."""
     world = world_of()
     world.batch.seed("job-1", 1)
     swept_but_not_deleted(world)
@@ -215,7 +215,7 @@ def test_a_request_that_comes_again_for_another_version_is_no_conflict(queue: st
 
 
 def test_a_stopped_sweep_s_requests_end_as_cancelled() -> None:
-    """Open until their messages come; stopped again it says so, and when nothing is open it is too late."""
+    """Stopping a sweep ends its open requests as cancelled; with nothing open, it is refused with 409."""
     world = world_of()
     world.batch.seed("job-1", 2)
     which = swept_but_not_deleted(world)
@@ -230,7 +230,7 @@ def test_a_stopped_sweep_s_requests_end_as_cancelled() -> None:
 
 
 def test_a_request_has_no_row_before_its_first_claim() -> None:
-    """Nothing is written for it but its message."""
+    """A sweep's request has no row before its first claim, and its status answers 404 until then."""
     world = world_of()
     world.batch.seed("job-1", 1)
     which = swept_but_not_deleted(world)
@@ -243,7 +243,7 @@ def test_a_request_has_no_row_before_its_first_claim() -> None:
 
 
 def test_a_job_that_its_owner_has_marked_is_left_alone() -> None:
-    """No app setting is needed for that."""
+    """A job whose owner marked it with `task-retention: keep` is skipped, without any setting."""
     world = world_of()
     world.batch.seed("job-1", 1)
     world.batch.metadata["job-1"] = (("task-retention", "keep"),)
@@ -254,7 +254,7 @@ def test_a_job_that_its_owner_has_marked_is_left_alone() -> None:
 
 
 def test_a_forged_step_is_refused_as_any_message_that_nobody_can_read() -> None:
-    """Rejected, with a dead letter; a forged request gets nobody past the policies."""
+    """A forged sweep step is rejected; a request with a forged policy ends as cancelled."""
     world = world_of()
     world.put({"sweep": {"v": 1, "id": "x", "step": 0, "repeat": False}}, "job-completions")
     world.settle()
@@ -270,7 +270,7 @@ def test_a_forged_step_is_refused_as_any_message_that_nobody_can_read() -> None:
 
 
 def test_a_step_that_never_succeeds_ends_the_sweep_without_a_dead_letter() -> None:
-    """The copy on the poison queue fails it; the account may be swept again."""
+    """A poison step fails its sweep without a dead letter, and the account can be swept again."""
     world = world_of()
     which = sweep_id(world.begin_sweep())
     (message,) = world.messages("job-completions")
@@ -298,7 +298,7 @@ def test_a_sweep_is_forgotten_after_retention() -> None:
 
 
 def test_a_sweep_that_runs_is_not_forgotten() -> None:
-    """The app was off for longer than retention, and the daily round comes before the message of the next step."""
+    """A running sweep is not purged, however old it is."""
     world = world_of()
     world.batch.seed("job-1", 1)
     world.batch.job_script = [refused(429, "TooManyRequests", 60)]
@@ -315,7 +315,7 @@ def test_a_sweep_that_runs_is_not_forgotten() -> None:
 
 
 def test_a_sweep_that_was_never_begun_is_forgotten() -> None:
-    """Its process died before the account's row named it: nothing brings it on, and nothing waits for it."""
+    """A sweep's row that its account never named is purged after its retention."""
     world = world_of()
     which = sweep_id(world.begin_sweep())
     for (_, row), entity in world.records.rows.items():
@@ -345,7 +345,7 @@ def test_a_sweep_is_remembered_with_how_its_requests_ended() -> None:
 
 
 def test_requests_that_were_lost_with_their_messages_are_not_open_for_ever() -> None:
-    """Who waits for the sweep comes to an end; the next sweep finds the tasks. Stopping it is possible all the same."""
+    """Lost requests of a sweep stop counting as open after a day, and the sweep can still be stopped."""
     world = world_of()
     world.batch.seed("job-1", 64)
     which = swept_but_not_deleted(world)
@@ -359,7 +359,7 @@ def test_requests_that_were_lost_with_their_messages_are_not_open_for_ever() -> 
 
 
 def test_a_sweep_is_remembered_until_its_last_request_is_past_retention() -> None:
-    """Though the sweep itself ended long before."""
+    """A sweep is kept until its last request is past retention, even if it ended long before."""
     world = world_of(BATCH_RETRY_BASE_SECONDS="604800", BATCH_RETRY_MAX_SECONDS="604800")
     world.batch.seed("job-1", 1)
     world.batch.script = [refused(429, "TooManyRequests", 604_800)]
@@ -372,7 +372,7 @@ def test_a_sweep_is_remembered_until_its_last_request_is_past_retention() -> Non
 
 
 def failed(world: World) -> dict[str, Any]:
-    """One more sweep whose request for the one task Batch refuses for good; the one dead letter."""
+    """Runs a sweep whose one request Batch refuses for good; returns the one dead letter."""
     world.clock.advance(60)
     world.batch.script = [refused(409, "TaskCompleted")]
     world.begin_sweep()
@@ -402,7 +402,7 @@ def test_a_task_that_cannot_be_deleted_has_one_dead_letter() -> None:
 
 
 def test_a_redrive_after_the_request_was_forgotten_keeps_the_one_dead_letter() -> None:
-    """Letters outlive requests; the new end is told by the letter of the task."""
+    """Redriven after its request was purged, a task's one dead letter tells of the new end."""
     world = world_of()
     world.batch.seed("job-1", 1)
     letter = failed(world)
@@ -417,7 +417,7 @@ def test_a_redrive_after_the_request_was_forgotten_keeps_the_one_dead_letter() -
 
 
 def test_a_late_copy_of_an_older_request_does_not_take_the_letter_back() -> None:
-    """It stays with the newest request, on which a redrive acts."""
+    """A late copy of an older request does not take a task's dead letter back from the newest one."""
     world = world_of()
     world.batch.seed("job-1", 1)
     world.batch.script = [refused(409, "TaskCompleted")]
@@ -434,7 +434,7 @@ def test_a_late_copy_of_an_older_request_does_not_take_the_letter_back() -> None
 
 
 def test_a_redrive_counts_no_policy_any_more_but_protection() -> None:
-    """The sweep and its policy asked once; a person asks now, and hears of a protected job as of a failure."""
+    """A redriven request ignores policies, but still fails if its job is protected."""
     world = world_of()
     world.batch.seed("job-1", 1)
     letter = failed(world)
@@ -446,7 +446,7 @@ def test_a_redrive_counts_no_policy_any_more_but_protection() -> None:
 
 
 def test_a_redrive_after_the_account_left_the_list_moves_the_one_letter() -> None:
-    """The account is that of the request, in the letter's id and as the source of every result but a rejection."""
+    """Redriven after its account left the list, a request fails, and its one dead letter says why."""
     other = "https://other.region.batch.azure.com"
     world = world_of(BATCH_ACCOUNT_URLS=f"{ACCOUNT},{other}")
     world.batch.seed("job-1", 1)
@@ -464,7 +464,7 @@ def test_a_redrive_after_the_account_left_the_list_moves_the_one_letter() -> Non
 
 
 def test_the_policies_are_shown_as_understood() -> None:
-    """With when each account is swept: null before the app first saw its policies."""
+    """Policies are shown in their normal form, with each account's last and next sweep."""
     world = world_of(
         {**OLD, "deleteAfter": {"succeeded": "P3D"}}, {"name": "keep", "jobs": "x", "deleteAfter": "never"}
     )
@@ -496,7 +496,7 @@ def test_the_policies_are_shown_as_understood() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"RETENTION_POLICIES": "[]"}])
 def test_without_policies_there_is_nothing_to_sweep(settings: dict[str, str]) -> None:
-    """404, and no account in the list."""
+    """Without policies, a sweep on demand answers 404, and the timer writes nothing."""
     world = World(**settings)
     assert world.policies() == {"policies": [], "accounts": []}
     assert world.begin_sweep().status == 404
@@ -505,7 +505,7 @@ def test_without_policies_there_is_nothing_to_sweep(settings: dict[str, str]) ->
 
 
 def test_a_sweep_that_begins_has_a_place_to_look() -> None:
-    """202 with its status; another one has to wait, and is told for which."""
+    """A sweep on demand answers 202 with its location; while it runs, another is refused with 409 and its id."""
     world = world_of()
     answer = world.begin_sweep()
     assert answer.headers["location"] == f"/api/retention-sweeps/{sweep_id(answer)}"
@@ -522,7 +522,7 @@ def test_a_sweep_that_begins_has_a_place_to_look() -> None:
 
 @pytest.mark.parametrize("body", [b"", b" ", b"null", b"[]", b'""', b"{"])
 def test_a_lost_body_is_not_everything(body: bytes) -> None:
-    """Only {} asks for everything."""
+    """A sweep with an empty or invalid body is refused with 400: only `{}` means everything."""
     world = world_of()
     assert world.begin_sweep(body).status == 400
     assert world.messages("job-completions") == []
@@ -543,7 +543,7 @@ def test_a_lost_body_is_not_everything(body: bytes) -> None:
     ],
 )
 def test_a_wish_that_cannot_be_read_begins_nothing(body: dict[str, Any], pointer: str) -> None:
-    """400 with the place."""
+    """A sweep with an invalid field is refused with 400 and a pointer."""
     world = world_of()
     answer = world.begin_sweep(body)
     assert (answer.status, answer.content["values"][0]["key"]) == (400, pointer)
@@ -564,7 +564,7 @@ SOUTH = "https://south.region.batch.azure.com"
     ],
 )
 def test_the_account_is_the_named_one_the_policy_s_or_the_default(body: dict[str, Any], account: str | None) -> None:
-    """404 for a policy that is not one of the account's."""
+    """A sweep on demand is for the account it names, else its policy's, else the default one."""
     world = world_of(
         {"name": "all", "jobs": "*", "deleteAfter": "P1D"},
         {"name": "south", "jobs": "*", "batchUrl": SOUTH, "deleteAfter": "P1D"},
@@ -578,7 +578,7 @@ def test_the_account_is_the_named_one_the_policy_s_or_the_default(body: dict[str
 
 @pytest.mark.parametrize("name", ["status", "stop"])
 def test_a_sweep_that_nobody_knows(name: str) -> None:
-    """404; 400 for what is no GUID."""
+    """Reading or stopping a sweep answers 404 for an unknown id, and 400 for an invalid one or a query."""
     api = world_of().app.retention
     unknown = call(route={"id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"})
     assert ask(getattr(api, name), unknown).status == 404

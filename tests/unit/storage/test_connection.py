@@ -45,7 +45,7 @@ def _problems_of(env: dict[str, str]) -> list[str]:
     ],
 )
 def test_a_connection_string_is_passed_on_as_it_is(text: str) -> None:
-    """Account key, shared access signature or the emulator's shorthand."""
+    """A connection string, with key, shared access signature or the emulator's short form, is passed on unchanged."""
     assert _read({"TaskDeleteStorage": text}) == StorageConnection(text.rstrip(";"))
 
 
@@ -62,44 +62,44 @@ def test_what_the_host_reads_with_leniency_the_clients_get_in_one_spelling(text:
 
 
 def test_a_connection_does_not_show_its_secret() -> None:
-    """Settings end up in logs and tracebacks; the string must not."""
+    """The representation of a connection does not show its key."""
     assert KEY not in repr(_read({"TaskDeleteStorage": STRING}))
 
 
 def test_service_uris_stand_for_an_identity() -> None:
-    """Without a client id the app's own, system-assigned identity is meant."""
+    """Service URIs without a client id mean the system-assigned identity."""
     assert _read(IDENTITY) == StorageConnection(
         queue_url="https://acct.queue.core.windows.net", table_url="https://acct.table.core.windows.net"
     )
 
 
 def test_a_user_assigned_identity_has_a_client_id() -> None:
-    """`__credential` only says what is meant anyway; `__clientId` says which identity."""
+    """`__clientId` selects a user-assigned identity."""
     env = IDENTITY | {"TaskDeleteStorage__credential": "ManagedIdentity", "TaskDeleteStorage__clientId": CLIENT}
     assert _read(env).client_id == CLIENT
 
 
 def test_an_account_name_wins_over_service_uris() -> None:
-    """As in the host, it means the public cloud's endpoints."""
+    """`__accountName` overrides service URIs, as in the host."""
     assert _read(IDENTITY | {"TaskDeleteStorage__accountName": "other1"}) == StorageConnection(
         queue_url="https://other1.queue.core.windows.net", table_url="https://other1.table.core.windows.net"
     )
 
 
 def test_a_plain_value_wins_over_the_identity_form() -> None:
-    """As in the host; otherwise triggers and clients could look at two accounts."""
+    """A connection string overrides the identity settings, as in the host."""
     assert _read(IDENTITY | {"TaskDeleteStorage": STRING}) == StorageConnection(STRING)
 
 
 def test_the_host_s_prefix_is_looked_up_first() -> None:
-    """`AzureWebJobsTaskDeleteStorage` hides `TaskDeleteStorage`, whichever form either has."""
+    """Settings with the prefix `AzureWebJobs` override those without, as in the host."""
     assert _read({"TaskDeleteStorage": LOCAL, "AzureWebJobsTaskDeleteStorage": STRING}) == StorageConnection(STRING)
     prefixed = {f"AzureWebJobs{name}": value for name, value in IDENTITY.items()}
     assert _read({"TaskDeleteStorage": LOCAL} | prefixed) == _read(IDENTITY)
 
 
 def test_an_empty_setting_counts_as_absent() -> None:
-    """The portal leaves empty values behind."""
+    """An empty connection setting counts as absent."""
     assert _read({"AzureWebJobsTaskDeleteStorage": "", "TaskDeleteStorage": STRING}) == StorageConnection(STRING)
     assert _read(IDENTITY | {"TaskDeleteStorage": "", "TaskDeleteStorage__clientId": ""}) == _read(IDENTITY)
     assert _read(IDENTITY | {"TaskDeleteStorage__credential": ""}) == _read(IDENTITY)
@@ -109,7 +109,7 @@ def test_an_empty_setting_counts_as_absent() -> None:
     "env", [{}, {"TaskDeleteStorage": ""}, {"TaskDeleteStorageX": "a"}, {"AzureWebJobsStorage": STRING}]
 )
 def test_the_connection_is_required(env: dict[str, str]) -> None:
-    """The host's own storage is no substitute: producers must not need rights on it."""
+    """The connection is required; the host's own AzureWebJobsStorage does not stand in for it."""
     [problem] = _problems_of(env)
     assert problem.startswith("TaskDeleteStorage is required")
 
@@ -136,7 +136,7 @@ def test_the_connection_is_required(env: dict[str, str]) -> None:
     ],
 )
 def test_a_broken_connection_string_is_told_without_its_text(text: str, rule: str) -> None:
-    """The setting's name and the rule, never the value."""
+    """An invalid connection string is reported by setting and rule, without its text."""
     [problem] = _problems_of({"TaskDeleteStorage": text})
     assert problem.startswith("TaskDeleteStorage must ")
     assert rule in problem
@@ -156,5 +156,5 @@ def test_a_broken_connection_string_is_told_without_its_text(text: str, rule: st
     ],
 )  # fmt: skip
 def test_each_fault_of_the_identity_form_is_told(env: dict[str, str], names: list[str]) -> None:
-    """One problem for each setting, by the name that people set."""
+    """Each missing or invalid identity setting is reported by its full name."""
     assert [problem.split(" ")[0] for problem in _problems_of(env)] == [f"TaskDeleteStorage__{name}" for name in names]

@@ -1,4 +1,4 @@
-"""Reading many rows of a partition."""
+"""Reading many rows of a partition with few queries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fakes.table import MemoryTable
 
 
 def filled(*rows: str) -> MemoryTable:
-    """A table with these rows in one partition, nothing counted yet."""
+    """A table with these rows in one partition, and no operations counted yet."""
     table = MemoryTable()
     for row in rows:
         table.write(RowWrite({"PartitionKey": "a", "RowKey": row}))
@@ -21,7 +21,7 @@ def filled(*rows: str) -> MemoryTable:
 
 
 def numbered(*numbers: int) -> list[str]:
-    """Row keys in the order of their numbers."""
+    """Row keys that sort by their numbers."""
     return [f"{number:06d}" for number in numbers]
 
 
@@ -36,7 +36,7 @@ def test_rows_that_lie_together_are_read_at_once() -> None:
 
 
 def test_rows_of_several_pages_are_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each page begins where the one before ended."""
+    """Rows over several pages are all read, each page beginning after the one before."""
     monkeypatch.setattr(ranges, "PAGE", 7)
     table = filled(*numbered(*range(40)))
 
@@ -45,7 +45,7 @@ def test_rows_of_several_pages_are_all_read(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_rows_far_apart_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that brought hardly anything is the last one."""
+    """Rows that are far apart are read one by one once a page has brought few of them."""
     monkeypatch.setattr(ranges, "PAGE", 100)
     table = filled(*numbered(*range(1_000)))
 
@@ -54,7 +54,7 @@ def test_rows_far_apart_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_page_that_ends_early_is_followed() -> None:
-    """The service may answer with no row, and with where it stopped: nothing is taken for missing."""
+    """If the service ends a page early, reading goes on from there, and no row counts as missing."""
 
     class Slow(MemoryTable):
         def query(self, query: Query, columns: object, top: int, continuation: dict[str, str] | None = None) -> Page:
@@ -70,7 +70,7 @@ def test_a_page_that_ends_early_is_followed() -> None:
 
 
 def test_one_row_is_read_by_itself() -> None:
-    """It needs no range; and no row at all nothing."""
+    """A single row is read without a query, and no rows need no operation."""
     table = filled(*numbered(1))
 
     assert isinstance(read_rows(table, "a", numbered(1))["000001"], StoredRow)

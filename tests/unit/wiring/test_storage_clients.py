@@ -1,4 +1,4 @@
-"""The storage clients: which account, and as whom."""
+"""The storage clients: which account they use, and with which identity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLIENT = "0f0e0d0c-0b0a-0908-0706-050403020100"
 
 @pytest.fixture
 def known_as(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
-    """The client ids that managed identities were asked for, in order."""
+    """The client ids for which a managed identity was created, in order."""
     asked: list[str | None] = []
     made = ManagedIdentityCredential.__init__
 
@@ -36,7 +36,7 @@ def known_as(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
 
 @pytest.mark.parametrize("client_id", [None, CLIENT])
 def test_an_account_by_name_is_reached_by_managed_identity(known_as: list[str | None], client_id: str | None) -> None:
-    """The services' own hosts over TLS, and the identity that the connection names."""
+    """An account given by name is reached at its public hosts, with the connection's managed identity."""
     env = BY_IDENTITY | ({"TaskDeleteStorage__clientId": client_id} if client_id else {})
     settings = Settings.from_env(env)
     assert table_service(settings).url == "https://acct.table.core.windows.net"
@@ -47,7 +47,7 @@ def test_an_account_by_name_is_reached_by_managed_identity(known_as: list[str | 
 
 
 def test_a_developer_is_found_where_developers_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `BATCH_CREDENTIAL=developer` storage is reached as whoever is signed in, too."""
+    """With `BATCH_CREDENTIAL=developer`, storage is reached as the signed-in developer."""
     settings = Settings.from_env(BY_IDENTITY | {"BATCH_CREDENTIAL": "developer"})
     asked: list[str] = []
 

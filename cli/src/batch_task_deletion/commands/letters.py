@@ -13,6 +13,7 @@ from batch_task_deletion.faults import Exit, Usage
 from batch_task_deletion.find import object_of
 from batch_task_deletion.forms import typed_id
 from batch_task_deletion.letters import Filter
+from batch_task_deletion.listing import Most as MostShown
 from batch_task_deletion.listing import records
 from batch_task_deletion.options import Yes, checking, filled
 from batch_task_deletion.run import Run
@@ -69,7 +70,7 @@ def dead_letters(
     since: Since = None,
     before: Before = None,
     settled: Annotated[bool, typer.Option("--settled", help="List settled letters instead of open ones.")] = False,
-    most: Most = None,
+    most: MostShown = None,
 ) -> int:
     """List dead letters, newest first, or show one in full with its body as received."""
     query = _filter(outcome, reason, job, queue, since, before) | ({"settled": "true"} if settled else {})
