@@ -20,16 +20,16 @@ def create_queues_and_tables(connection_string: str, settings: Mapping[str, str]
     read = [settings["REQUEST_QUEUE_NAME"], settings["JOB_COMPLETION_QUEUE_NAME"]]
     names = [*read, *(name + POISON_SUFFIX for name in read if name), settings["RESULT_QUEUE_NAME"]]
     with QueueServiceClient.from_connection_string(connection_string) as queues:
-        _make(names, queues.create_queue)
+        _create(names, queues.create_queue)
     with TableServiceClient.from_connection_string(connection_string) as tables:
-        _make([settings["REQUEST_TABLE_NAME"], settings["DEAD_LETTER_TABLE_NAME"]], tables.create_table)
+        _create([settings["REQUEST_TABLE_NAME"], settings["DEAD_LETTER_TABLE_NAME"]], tables.create_table)
 
 
-def _make(names: Iterable[str], make: Callable[[str], object]) -> None:
+def _create(names: Iterable[str], create: Callable[[str], object]) -> None:
     # Names are compared without letter case; the app refuses two that are the same.
     for name in {name.lower(): name for name in names if name}.values():
         try:
-            make(name)
+            create(name)
         except HttpResponseError as fault:
             if fault.status_code != HTTPStatus.BAD_REQUEST:
                 raise

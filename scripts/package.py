@@ -32,6 +32,7 @@ _STAGED_IGNORE = "# Nothing is left out: this folder holds what scripts/package.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 # By the C library that a wheel needs, oldest first; that of Flex Consumption is newer than all of these.
 _PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_27_x86_64", "manylinux_2_28_x86_64")
+_WHO = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
 _PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
 
 
@@ -186,9 +187,11 @@ def compiler_for(version: str) -> list[str] | None:
     """The command of an interpreter of the deployed version (no other can compile for it); None if there is none."""
     for command in ([sys.executable], [f"python{version}"], ["python3"], ["python"], ["py", f"-{version}"]):
         with suppress(OSError):
-            shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
-            if shown.startswith(f"Python {version}."):
-                return command
+            # In the checkout, whose .python-version steers the shims of pyenv; their answer holds everywhere.
+            asked = [*command, "-c", _WHO]
+            shown = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT).stdout.partition(" ")
+            if shown[0] == version:
+                return [shown[2].rstrip("\n")]
     return None
 
 

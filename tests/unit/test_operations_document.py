@@ -109,3 +109,11 @@ def test_waits_are_computed_by_a_program_that_runs(capsys: pytest.CaptureFixture
     medians = [int(re.split(r" \| ", row)[1]) for row in part.splitlines()]
     shown = [int(re.findall(r"\d+", line)[-2]) for line in lines]
     assert [abs(one - other) <= 2 for one, other in zip(shown, medians, strict=True)] == [True] * len(medians)
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+def test_calls_with_a_body_say_that_it_is_json(page: str) -> None:
+    """`curl -d` sends a form's content type, which the app answers with 415."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").replace("\\\n", "")
+    calls = re.findall(r"curl [^`\n]* -d [^`\n]*", text)
+    assert [call for call in calls if "content-type: application/json" not in call.lower()] == []
