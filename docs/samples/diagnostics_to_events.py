@@ -1,7 +1,7 @@
 """Turns Batch's diagnostic records, as an Event Hub carries them, into one job-completion event for each job.
 
-Batch reports the end of tasks and never that of a job. So the first record of a job makes the event, and the app
-waits until Batch itself says that the job is completed. Later records make the same event again: duplicates.
+Batch reports the end of tasks, but never the end of a job. So the first record of a job produces the event, and the app
+waits until Batch says that the job is completed. Later records produce the same event again, which is a duplicate.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from uuid import NAMESPACE_URL, uuid5
 log = logging.getLogger(__name__)
 
 KEEP = {"succeeded": "P3D", "failed": "P7D"}
-"""As in job_manager_done.py: a job that reports both ways has one id, and so must ask for one thing."""
+"""As in job_manager_done.py: events of both kinds have the same id for a job, so they must have the same payload."""
 
 
 def job_events(bodies: Iterable[bytes], account_urls: Mapping[str, str]) -> list[str]:
-    """The events of the jobs that the records are about; `account_urls` by the account's resource id in lower case.
+    """The events for the jobs in the records. `account_urls` is by the account's resource id, in lower case.
 
-    By the whole id, since two regions may each have an account of one name.
-    What is no record of a completed task in one of the accounts is left out; what looks like none at all is logged.
+    The whole id is needed, because accounts in different regions may have the same name.
+    Anything but the end of a task in one of these accounts is skipped; what cannot be read as a record is also logged.
     """
     records = (record for body in bodies for record in _records(body))
     events = (event for record in records if (event := _job_event(record, account_urls)))
@@ -30,7 +30,7 @@ def job_events(bodies: Iterable[bytes], account_urls: Mapping[str, str]) -> list
 
 
 def _records(body: bytes) -> list[Any]:
-    """Azure Monitor puts many records into one message of the hub."""
+    """The records of one message; Azure Monitor puts many into each."""
     try:
         return list(json.loads(body)["records"])
     except (ValueError, LookupError, TypeError) as fault:

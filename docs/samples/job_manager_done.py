@@ -1,4 +1,4 @@
-"""The last act of a job-manager task: asks for the deletion of its job's completed tasks.
+"""For the end of a job-manager task: requests the deletion of its job's completed tasks.
 
 Needs azure-identity and azure-storage-queue on the node, and a pool whose user-assigned identity may send to the
 queue. Batch sets AZ_BATCH_JOB_ID and AZ_BATCH_ACCOUNT_URL on every task.
@@ -15,7 +15,7 @@ from azure.storage.queue import QueueClient
 
 
 def job_completed(account_url: str, job_id: str) -> str:
-    """The event; its id is the same when the task runs twice, so that the second one is a duplicate."""
+    """The event. If the task runs twice, both events have the same id, and the second is a duplicate."""
     account_url = account_url.rstrip("/")
     event = {
         "clientRequestId": str(uuid5(NAMESPACE_URL, f"{account_url}/jobs/{job_id}")),
@@ -30,7 +30,7 @@ def main() -> None:
     """Sends it. The job is not completed while this task runs; the app waits until it is."""
     credential = ManagedIdentityCredential(client_id=os.environ["SENDER_CLIENT_ID"])
     with QueueClient.from_queue_url(os.environ["JOB_COMPLETION_QUEUE_URL"], credential) as queue:
-        # -1: an event that waits for longer than seven days, the service's default, is not lost.
+        # -1: the message does not expire. By default, the service drops messages after seven days.
         queue.send_message(
             job_completed(os.environ["AZ_BATCH_ACCOUNT_URL"], os.environ["AZ_BATCH_JOB_ID"]), time_to_live=-1
         )

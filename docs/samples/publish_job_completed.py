@@ -12,7 +12,7 @@ import requests
 from azure.identity import DefaultAzureCredential
 
 EVENT_TYPE = "Pipeline.JobCompleted"
-"""The subscription lets this one through alone: the app starts a clean-up with whatever event it gets."""
+"""The only type that the subscription passes: the app starts a clean-up for every event that it gets."""
 
 
 def job_completed(account_url: str, job_id: str, ended_at: datetime) -> dict[str, object]:
@@ -31,7 +31,7 @@ def job_completed(account_url: str, job_id: str, ended_at: datetime) -> dict[str
 
 
 def main(endpoint: str, account_url: str, job_id: str) -> None:
-    """Publishes it. Raises requests.HTTPError when the topic refuses."""
+    """Publishes the event. Raises requests.HTTPError if the topic refuses it."""
     token = DefaultAzureCredential().get_token("https://eventgrid.azure.net/.default").token
     answer = requests.post(
         endpoint,

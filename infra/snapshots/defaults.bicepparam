@@ -1,4 +1,4 @@
-// What somebody gets who names a Batch account and nothing else.
+// The default deployment: only a Batch account is named.
 using '../main.bicep'
 
 param environmentName = 'task-deletion'

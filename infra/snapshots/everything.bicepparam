@@ -1,4 +1,4 @@
-// Every switch on, and names of the deployer's own choice.
+// Every switch is on, and all names are chosen by the deployer.
 using '../main.bicep'
 
 param environmentName = 'task-deletion'

@@ -1,4 +1,4 @@
-// Subnets of a network that exists, whose owner keeps the DNS zones.
+// Subnets of an existing network, whose owner manages the DNS zones.
 using '../main.bicep'
 
 param environmentName = 'task-deletion'

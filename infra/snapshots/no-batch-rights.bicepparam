@@ -1,4 +1,4 @@
-// A deployer without any right on the Batch accounts.
+// A deployer without rights on the Batch accounts.
 using '../main.bicep'
 
 param environmentName = 'task-deletion'

@@ -1,4 +1,4 @@
-// Accounts in other groups and subscriptions, and services that send requests and take results.
+// Accounts in other resource groups and subscriptions, with producers and consumers.
 using '../main.bicep'
 
 param environmentName = 'task-deletion'
