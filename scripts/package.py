@@ -9,35 +9,27 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from fnmatch import fnmatchcase
-from importlib.metadata import Distribution, distributions
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-IGNORE_FILE = ".funcignore"
-LIBRARIES = ".python_packages/lib/site-packages"
-"""Where the worker looks for them (azure_functions_runtime/utils/constants.py)."""
+if not __package__:
+    # Run as a file, Python looks for modules beside it only.
+    sys.path.insert(0, str(ROOT))
 
+from scripts.package_libraries import LIBRARIES, PackagingFailed, add_libraries  # noqa: E402
+
+IGNORE_FILE = ".funcignore"
 # Without an ignore file in the folder, azd leaves out every __pycache__ (createDeployableZip in azure-dev).
 _STAGED_IGNORE = "# Nothing is left out: this folder holds what scripts/package.py chose.\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-# By the C library that a wheel needs, oldest first; that of Flex Consumption is newer than all of these.
-_PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_27_x86_64", "manylinux_2_28_x86_64")
 _WHO = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
-_PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
-
-
-class PackagingFailed(Exception):
-    """Raised when manual action is needed; the text says what."""
 
 
 class IgnoreRules:
@@ -94,88 +86,11 @@ def stage(root: Path, into: Path) -> None:
     (into / IGNORE_FILE).write_text(_STAGED_IGNORE, encoding="utf-8")
 
 
-def add_libraries(root: Path, into: Path, *, telemetry: bool) -> None:
-    """Installs the requirements for the platform. Raises PackagingFailed with pip's output."""
-    files = ["requirements.txt", *(["requirements-telemetry.txt"] if telemetry else [])]
-    wanted = [line for name in files for line in (root / name).read_text(encoding="utf-8").splitlines()]
-    pins: dict[str, str] = {}
-    for name in ("constraints.txt", *files):
-        pins |= {_canonical(name): pin for name, pin in _PIN.findall((root / name).read_text(encoding="utf-8"))}
-    target = into / LIBRARIES
-    # pip evaluates markers for the machine that it runs on. So they are evaluated here instead, and pip gets one level
-    # of the dependency tree at a time, without markers.
-    while missing := _missing(target, [line for line in wanted if line and line[0] not in "#-"], deployed_python(root)):
-        if unpinned := sorted(missing - pins.keys()):
-            raise PackagingFailed(f"not pinned in constraints.txt: {', '.join(unpinned)}")
-        _pip(target, [f"{name}=={pins[name]}" for name in sorted(missing)], deployed_python(root))
-    # Command-line programs contain the path of this machine's Python, and RECORD files contain their hashes.
-    shutil.rmtree(target / "bin", ignore_errors=True)
-    for record in target.glob("*.dist-info/RECORD"):
-        record.unlink()
-
-
-def _missing(target: Path, wanted: list[str], python: str) -> set[str]:
-    """Distributions that are required, directly or indirectly, but not installed."""
-    # pip's copy of `packaging`: no other parser of requirements is on every machine.
-    from pip._vendor.packaging.requirements import Requirement
-
-    installed: dict[str, Distribution] = {_canonical(each.name): each for each in distributions(path=[str(target)])}
-    waiting: list[tuple[Any, set[str]]] = [(Requirement(line), {""}) for line in wanted]
-    asked: set[tuple[str, str]] = set()
-    while waiting:
-        requirement, extras_of_asker = waiting.pop()
-        marker = requirement.marker
-        if marker and not any(marker.evaluate(_environment(python, extra)) for extra in extras_of_asker):
-            continue
-        name, extras = _canonical(requirement.name), {"", *requirement.extras}
-        if (found := {(name, extra) for extra in extras} - asked) and name in installed:
-            waiting += [(Requirement(text), extras) for text in installed[name].requires or []]
-        asked |= found
-    return {name for name, _ in asked} - installed.keys()
-
-
-def _environment(python: str, extra: str) -> dict[str, str]:
-    """The values of the markers' variables on the platform (PEP 508)."""
-    return {
-        "extra": extra,
-        "implementation_name": "cpython",
-        "implementation_version": f"{python}.0",
-        "os_name": "posix",
-        "platform_machine": "x86_64",
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_system": "Linux",
-        "platform_version": "",
-        "python_full_version": f"{python}.0",
-        "python_version": python,
-        "sys_platform": "linux",
-    }
-
-
-def _pip(target: Path, requirements: list[str], python: str) -> None:
-    # pip would compare a library's Requires-Python with the Python that runs pip; the pins are for the platform's.
-    options = ["--ignore-requires-python", "--no-deps", "--no-compile", "--only-binary=:all:", "--implementation", "cp"]
-    platforms = [option for platform in reversed(_PLATFORMS) for option in ("--platform", platform)]
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-    with tempfile.TemporaryDirectory() as folder:
-        whole = [*command, *options, "--python-version", python, *platforms, "--target", folder, *requirements]
-        ended = subprocess.run(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if ended.returncode:
-            raise PackagingFailed(f"pip ended with code {ended.returncode}\n{ended.stdout.strip()[-4000:]}")
-        # Not directly into the target: pip would replace a whole folder of the same name, such as azure/.
-        shutil.copytree(folder, target, dirs_exist_ok=True)
-
-
-def _canonical(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def add_bytecode(into: Path, python: list[str]) -> None:
+def add_bytecode(into: Path, python: str) -> None:
     """Compiles every module in a folder with an interpreter of the deployed version."""
     # Validated by hash, not by the source's time, which unpacking changes (PEP 552). The libraries' sources need not be
     # checked at all, since the package is mounted read-only.
-    command = [*python, "-m", "compileall", "-q", "-s", str(into), "--invalidation-mode"]
+    command = [python, "-m", "compileall", "-q", "-s", str(into), "--invalidation-mode"]
     # Otherwise the order of sets, and with it the bytecode, would differ between runs.
     steady = {**os.environ, "PYTHONHASHSEED": "0"}
     if (into / LIBRARIES).is_dir():
@@ -183,15 +98,15 @@ def add_bytecode(into: Path, python: list[str]) -> None:
     subprocess.run([*command, "checked-hash", "-x", r"[\\/]\.python_packages[\\/]", str(into)], check=True, env=steady)
 
 
-def compiler_for(version: str) -> list[str] | None:
-    """The command of an interpreter of the deployed version (no other can compile for it); None if there is none."""
+def compiler_for(version: str) -> str | None:
+    """The path of an interpreter of the deployed version (no other can compile for it); None if there is none."""
     for command in ([sys.executable], [f"python{version}"], ["python3"], ["python"], ["py", f"-{version}"]):
         with suppress(OSError):
             # In the checkout, whose .python-version steers the shims of pyenv; their answer holds everywhere.
             asked = [*command, "-c", _WHO]
             shown = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT).stdout.partition(" ")
             if shown[0] == version:
-                return [shown[2].rstrip("\n")]
+                return shown[2].rstrip("\n")
     return None
 
 
@@ -218,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     stage(ROOT, into)
     try:
         if asked.libraries:
-            add_libraries(ROOT, into, telemetry=asked.telemetry)
+            add_libraries(ROOT, into, wanted, telemetry=asked.telemetry)
     except PackagingFailed as fault:
         print(f"not packed: {fault}", file=sys.stderr)
         return 1

@@ -18,15 +18,13 @@ from packaging.utils import canonicalize_name as canonical
 
 from scripts.app_functions import declared
 from scripts.package import (
-    LIBRARIES,
     IgnoreRules,
-    PackagingFailed,
-    add_libraries,
     compiler_for,
     deployed_python,
     main,
     shipped,
 )
+from scripts.package_libraries import LIBRARIES, PackagingFailed, add_libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +61,7 @@ def imported(app: Path, *arguments: str) -> dict[str, Any]:
     assert INTERPRETER is not None
     # Nothing of this process' environment may help: no settings, no path to the checkout; -S: no installed library.
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": LIBRARIES, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [*INTERPRETER, "-S", "-c", IMPORT_APP, *arguments]
+    command = [INTERPRETER, "-S", "-c", IMPORT_APP, *arguments]
     answer = subprocess.run(command, cwd=app, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     return dict(json.loads(answer.stdout))
@@ -144,7 +142,7 @@ def test_unpinned_library_stops_the_packing(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
 
     with pytest.raises(PackagingFailed, match=r"not pinned in constraints\.txt: requests"):
-        add_libraries(tmp_path, tmp_path / "app", telemetry=False)
+        add_libraries(tmp_path, tmp_path / "app", PLATFORM, telemetry=False)
 
 
 def test_telemetry_that_is_off_is_not_even_imported() -> None:
