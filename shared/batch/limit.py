@@ -116,14 +116,14 @@ class AccountLimit:
         if not self._turn.acquire(timeout=max(start_by - self._clock.monotonic(), 0.0)):
             return False
         try:
-            while (seconds := self._seconds_to_start(start_by)) > 0:
+            while seconds := self._seconds_to_start(start_by):
                 self._clock.sleep(seconds)
-            return seconds == 0
+            return seconds is not None
         finally:
             self._turn.release()
 
-    def _seconds_to_start(self, start_by: float) -> float:
-        """How long the call must still wait; 0 when it starts now, negative when it could not start in time.
+    def _seconds_to_start(self, start_by: float) -> float | None:
+        """How long the call must still wait; 0 when it starts now, None when it could not start in time.
 
         Asked again after each wait: a refusal in the meantime puts the start off.
         """
@@ -131,7 +131,7 @@ class AccountLimit:
             now = self._clock.monotonic()
             start = self._pace.next_start(now)
             if start > start_by:
-                return -1.0
+                return None
             if start - now >= _LEAST_WAIT:
                 return start - now
             self._pace.start(now)
