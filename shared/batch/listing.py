@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,11 @@ PAGE_QUERY: Final[Mapping[str, str | int]] = {
     "$select": "id,state,eTag,executionInfo",
     "maxresults": MOST_TASKS,
 }
+
+
+def mark_of(text: str) -> str:
+    """A short digest of a link, or of an id: what a row remembers it by."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def page_query(ended_by: datetime | None = None) -> dict[str, str | int]:

@@ -162,10 +162,10 @@ class FanOut:
             return self._end(run, Outcome.EXHAUSTED, ErrorBody(NOT_COMPLETED, text))
         # Also resets the listing: if a new job uses the id, it has to be listed from the beginning.
         waiting = replace(
-            run.cleanup, phase=Phase.WAITING, job_state=job_state, attempts=0, error=None, next_page=None, skipped=0
+            state.at_first_page(run.cleanup), phase=Phase.WAITING, job_state=job_state, error=None, skipped=0
         )
         with_rows = run.cleanup.with_rows or run.cleanup.phase is Phase.LISTING
-        written = self.steps.record(run, replace(waiting, first_listed_at=None, link_mark="", with_rows=with_rows))
+        written = self.steps.record(run, replace(waiting, first_listed_at=None, with_rows=with_rows))
         if written is None:
             return None
         poll = min(LONGEST_POLL_SECONDS, FIRST_POLL_SECONDS * 2.0 ** min(run.step.number, 10))

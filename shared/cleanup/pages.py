@@ -6,13 +6,12 @@ keeps the ids of its last page. All other requests are counted when their rows a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from shared.batch.listing import TaskPage
+from shared.batch.listing import TaskPage, mark_of
 from shared.cleanup.record import Cleanup, Phase
 from shared.request.model import DeletionRequest
 
@@ -34,13 +33,13 @@ def leads_back(cleanup: Cleanup, link: str | None) -> bool:
     Brent's way: one link is remembered, and replaced at steps 0, 1, 2, 4, 8 and so on, so a row stays small and any
     cycle is found.
     """
-    return link is not None and _mark(link) == cleanup.link_mark
+    return link is not None and mark_of(link) == cleanup.link_mark
 
 
 def followed(cleanup: Cleanup, link: str | None) -> Cleanup:
     """The row with the link to the next page, before the current step is recorded as done."""
     is_remembered = link is not None and cleanup.step & (cleanup.step - 1) == 0
-    return replace(cleanup, next_page=link, link_mark=_mark(link) if link and is_remembered else cleanup.link_mark)
+    return replace(cleanup, next_page=link, link_mark=mark_of(link) if link and is_remembered else cleanup.link_mark)
 
 
 def recorded(cleanup: Cleanup, page: TaskPage, requests: Sequence[DeletionRequest], now: datetime) -> Cleanup:
@@ -65,10 +64,6 @@ def asked_again(cleanup: Cleanup, requests: Sequence[DeletionRequest]) -> list[D
     ids = cleanup.page_ids
     known = {ids[start : start + ID_BYTES] for start in range(0, len(ids), ID_BYTES)}
     return [request for request in requests if _short(request) in known]
-
-
-def _mark(link: str) -> str:
-    return hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _short(request: DeletionRequest) -> bytes:

@@ -80,17 +80,19 @@ def ended(cleanup: Cleanup, outcome: Outcome, error: ErrorBody | None, now: date
     return replace(cleanup, phase=phase, outcome=outcome, error=error, ended_at=now)
 
 
+def at_first_page(cleanup: Cleanup) -> Cleanup:
+    """The row with nothing of the job listed yet."""
+    return replace(cleanup, next_page=None, link_mark="", attempts=0)
+
+
 def begun_again(cleanup: Cleanup) -> Cleanup:
     """The row of a clean-up that starts again from the job's state, with an unused step number."""
     return replace(
-        cleanup,
+        at_first_page(cleanup),
         phase=Phase.WAITING,
-        next_page=None,
-        link_mark="",
         skipped=0,
         step=cleanup.step + 1,
         step_message=None,
-        attempts=0,
         with_rows=True,
     )
 
@@ -151,5 +153,5 @@ def after_look(
 
 
 def _listed_again(found: Cleanup, still_open: int, now: datetime) -> Cleanup:
-    again = replace(found, stand=Stand(still_open, now), is_relisting=True, next_page=None, link_mark="", attempts=0)
+    again = replace(at_first_page(found), stand=Stand(still_open, now), is_relisting=True)
     return replace(again, step=found.step + 1, step_message=None)

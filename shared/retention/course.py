@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from shared.batch.job_listing import JobPage, ListedJob
-from shared.batch.listing import TaskPage
+from shared.batch.listing import TaskPage, mark_of
 from shared.parsing.protection import is_protected
 from shared.parsing.retention_policy import Policy
 from shared.retention.judging import Finding, Rules, due_tasks, judge_job
@@ -32,7 +32,6 @@ from shared.retention.sweep import (
     PendingJob,
     Place,
     Sweep,
-    mark_of,
     mark_of_id,
 )
 

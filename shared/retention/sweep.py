@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.batch.answer import clean
+from shared.batch.listing import mark_of
 from shared.batch.reply import ErrorBody
 from shared.parsing.retention_policy import Policy, digest_of, policies_of
 
@@ -27,11 +27,6 @@ MOST_MET = 10_000
 """How many of the last listed jobs are recognised if the service lists them again."""
 MOST_TASKS_MET = 5_000
 """How many of the last listed tasks of the current job are recognised if the service lists them again."""
-
-
-def mark_of(text: str) -> str:
-    """A short digest of a link, or of an id: what a row remembers it by."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def mark_of_id(text: str) -> str:
