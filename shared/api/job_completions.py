@@ -112,7 +112,7 @@ class CleanupApi:
             if taken.error is None:
                 good = True
             else:
-                problems += [Problem(key, text) for key, text in posted.about(taken.error).values]
+                problems += [Problem(place, text) for place, text in posted.about(taken.error).values]
             items.append(_item(taken, posted))
         if good:
             return Answer(202, {"items": items})

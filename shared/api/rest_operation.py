@@ -33,8 +33,11 @@ QUERY = {"/timeout": "query:timeout"}
 
 _BY_POST = "use POST /api/task-deletions for it"
 RIGHT_PLACES = {
-    **{name.lower(): f"send it as the header {name}" for name in HEADERS.values()},
-    **{field.removeprefix("/").lower(): f"send it as the header {name}" for field, name in HEADERS.items()},
+    **{
+        known.lower(): f"send it as the header {name}"
+        for field, name in HEADERS.items()
+        for known in (name, field.removeprefix("/"))
+    },
     "timeout": "send it as query:timeout",
     **dict.fromkeys(("batchurl", "dryrun", "deleteafter", "metadata"), _BY_POST),
 }
